@@ -1,0 +1,75 @@
+# `make run` and `make test` need nothing but Python 3.11 or later; everything else goes into .venv.
+
+# The first that runs, is new enough and can make a virtual environment: some are only on the PATH.
+PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+  $$each -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
+BIN := .venv/bin
+SERVE ?=
+TESTS ?= tests
+
+.PHONY: run test test-chatstream demo-data bench lint lock clean help
+
+help: ## say what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: .venv/run ## set everything up and run the service on this machine; SERVE="--port 9000" adds options
+	@exec $(BIN)/chatkeep serve --local --migrate $(SERVE)
+
+test: .venv/test ## set everything up and run the tests; TESTS=tests/chat runs some
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(TESTS)
+
+test-chatstream: .venv-chatstream/ready ## run the tests with a real ChatStream, in an environment of their own (1.5 GB)
+	@.venv-chatstream/bin/python -m pytest tests/chatstream/with_chatstream -v
+
+demo-data: .venv/run ## fill a running service with conversations to look at
+	@$(BIN)/chatkeep demo-data $(DEMO)
+
+bench: .venv/test ## measure the service beside the bare parts it stands on; BENCH="--turns 200000" is quicker
+	@$(BIN)/python -m bench $(BENCH)
+
+lint: .venv/test ## what else has to pass: style, types, who imports whom
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: .venv/test ## choose new versions of what this stands on
+	$(BIN)/uv pip compile $(LOCK) --extra embedded pyproject.toml requirements/build.in -o requirements/run.txt
+	$(BIN)/uv pip compile $(LOCK) --extra embedded --group dev pyproject.toml requirements/build.in \
+	  -c requirements/run.txt -o requirements/dev.txt
+
+LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+clean: ## take away what was set up; conversations stay where they are
+	rm -rf .venv .venv-chatstream
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Chatkeep needs Python 3.11 or later with its venv module (on Debian: apt install" \
+	  "python3-venv). Another one: make PYTHON=/path/to/python3.12 run" >&2; exit 1; }
+	@echo "Making a virtual environment with $$($(PYTHON) --version) ..." >&2
+	@$(PYTHON) -m venv .venv
+
+# Each mark is made last: an installation that was broken off is begun again.
+.venv/run: requirements/run.txt pyproject.toml | .venv/bin/python
+	@echo "Installing what the service stands on; this takes a minute the first time ..." >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.venv/test: requirements/dev.txt .venv/run
+	@echo "Installing what the tests stand on ..." >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# ChatStream is under the AGPL and brings PyTorch; neither comes into the service's own environment. What it needs
+# and does not say is in the extra. A build of PyTorch without CUDA is enough: TORCH says which.
+TORCH ?= torch==2.13.0
+CHATSTREAM_PIP := .venv-chatstream/bin/python -m pip install --quiet --disable-pip-version-check
+
+.venv-chatstream/ready: requirements/dev.txt pyproject.toml
+	@echo "Installing ChatStream, PyTorch and what the tests stand on; this takes some minutes the first time ..." >&2
+	@$(PYTHON) -m venv .venv-chatstream
+	@$(CHATSTREAM_PIP) --require-hashes -r requirements/dev.txt
+	@$(CHATSTREAM_PIP) $(TORCH)
+	@$(CHATSTREAM_PIP) --no-build-isolation --editable '.[chatstream]'
+	@touch $@
