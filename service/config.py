@@ -1,0 +1,199 @@
+"""Every setting of the service, its default and its unit: one class, read once at start-up.
+
+A value comes from, first to last: a command-line option, an environment variable `CHATKEEP_<NAME>`,
+the file `.env` in the working directory, the default written here. `.env.example` explains each.
+"""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from service.errors import ConfigurationError
+
+DAY_SECONDS = 24 * 60 * 60
+SHORTEST_SECRET = 32
+EXAMPLE_SECRETS = (
+    "change-me",
+    "change_me",
+    "changeme",
+    "example",
+    "placeholder",
+    "your-s",
+    "your_s",
+    "yoursecret",
+)
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+ChatStreamApi = Literal[
+    "chat_stream",
+    "clear_context",
+    "get_prompt",
+    "set_generation_params",
+    "get_generation_params",
+    "set_feedback",
+    "get_load",
+    "get_resource_usage",
+]
+
+
+class ChatStreamApis(BaseModel):
+    """ChatStream's endpoints that a role may use: their names, or "all"."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    allow: Literal["all"] | tuple[ChatStreamApi, ...]
+
+
+class ChatStreamRole(BaseModel):
+    """One of ChatStream's `client_roles`. What else ChatStream has there is refused: nothing here would obey it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    apis: ChatStreamApis
+
+    def allows(self, api: ChatStreamApi) -> bool:
+        return self.apis.allow == "all" or api in self.apis.allow
+
+
+_ALL_OF_CHATSTREAM = ChatStreamRole(apis=ChatStreamApis(allow="all"))
+
+
+class Settings(BaseSettings):
+    """What the operator may decide. Unknown `CHATKEEP_` names are ignored; wrong values refuse to start."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CHATKEEP_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    # Where the conversations are.
+    database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("CHATKEEP_DATABASE_URL", "DATABASE_URL"))
+    data_dir: Path | None = None
+    postgres_bin: Path | None = None
+    database_pool_size: int = Field(16, ge=1, le=500)
+    allow_unsafe_database: bool = False
+
+    # Where the service listens, and whom it believes.
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    workers: int = Field(1, ge=1, le=64)
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    max_body_bytes: int = Field(1024 * 1024, ge=1024, le=1024**3)
+
+    # Sessions.
+    secret_key: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    cookie_secure: bool = True
+    cookie_name: str = Field("sid", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    session_idle_seconds: int = Field(14 * DAY_SECONDS, ge=60)
+    session_max_seconds: int = Field(90 * DAY_SECONDS, ge=60)
+
+    # Accounts.
+    allow_registration: bool = True
+    admin_username: str = "admin"
+    admin_password: SecretStr | None = None
+
+    # The language model.
+    model_url: str | None = Field(None, pattern=r"^https?://")
+    model_api_key: SecretStr | None = None
+    model: str | None = None
+    context_tokens: int = Field(8192, ge=256)
+    max_generations: int = Field(32, ge=1)
+    max_queued: int = Field(64, ge=0)
+    flush_interval_ms: int = Field(200, ge=10, le=10_000)
+    lease_seconds: int = Field(10, ge=2, le=600)
+    shutdown_grace_seconds: int = Field(10, ge=0, le=600)
+    follower_timeout_seconds: int = Field(30, ge=1, le=3600)
+
+    # ChatStream's endpoints: what each role of an account may use; a role that is not named, nothing.
+    chatstream_roles: dict[Literal["user", "admin"], ChatStreamRole] = {
+        "user": _ALL_OF_CHATSTREAM,
+        "admin": _ALL_OF_CHATSTREAM,
+    }
+
+    # What is written to the log (standard error).
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+
+    @field_validator("allowed_hosts", "allowed_origins", "trusted_proxies", "secret_key", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return [part.strip() for part in value.split(",") if part.strip()]
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _plain_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            scheme, _, rest = origin.partition("://")
+            if scheme not in ("http", "https") or not rest or "/" in rest or "*" in rest:
+                raise ValueError(f"{origin!r} is not an origin such as https://chat.example.org")
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower_case(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @classmethod
+    def read(cls, **options: object) -> Self:
+        """Read the settings, with the command line's `options` before the environment's.
+
+        Raises:
+            ConfigurationError: names each setting that is wrong, and never its value.
+        """
+        given = {name: value for name, value in options.items() if value is not None}
+        try:
+            return cls(**given)  # type: ignore[arg-type]  # options come by name from the command line
+        except ValidationError as error:
+            raise ConfigurationError(_explained(error)) from None
+
+    def signing_keys(self) -> tuple[str, ...]:
+        """Return the cookie's signing keys, newest last.
+
+        Raises:
+            ConfigurationError: there is none, or one that a stranger could guess.
+        """
+        keys = tuple(key.get_secret_value() for key in self.secret_key)
+        if not keys:
+            raise ConfigurationError(
+                "CHATKEEP_SECRET_KEY is not set. Make one with "
+                "`python -c 'import secrets; print(secrets.token_urlsafe(48))'` and keep it; "
+                "`chatkeep serve --local` makes and keeps one by itself."
+            )
+        for key in keys:
+            _refuse_guessable(key)
+        return keys
+
+
+def _refuse_guessable(key: str) -> None:
+    """A stranger who guesses the key signs a cookie for any session id that leaks."""
+    if len(key) < SHORTEST_SECRET:
+        raise ConfigurationError(
+            f"CHATKEEP_SECRET_KEY holds a key of {len(key)} characters; it takes at least {SHORTEST_SECRET}."
+        )
+    if any(example in key.lower() for example in EXAMPLE_SECRETS) or len(set(key)) < 8:
+        raise ConfigurationError(
+            "CHATKEEP_SECRET_KEY holds an example or a pattern. Make a random one with "
+            "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`."
+        )
+
+
+def _explained(error: ValidationError) -> str:
+    lines = [f"{_environment_name(each['loc'])}: {each['msg']}" for each in error.errors()]
+    return "Settings that cannot be used:\n  " + "\n  ".join(lines)
+
+
+def _environment_name(loc: tuple[int | str, ...]) -> str:
+    name = str(loc[0]) if loc else "settings"
+    return name if name.isupper() else f"CHATKEEP_{name.upper()}"

@@ -1,0 +1,33 @@
+"""The database to use: the configured one, or the embedded server for as long as it is needed."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from service.config import Settings
+from service.database.embedded import EmbeddedPostgres, default_data_dir
+from service.database.urls import parsed_url
+
+
+def data_dir(settings: Settings) -> Path:
+    return settings.data_dir or default_data_dir()
+
+
+@contextmanager
+def database_address(settings: Settings, *, say: Callable[[str], None] | None = None) -> Iterator[str]:
+    """Yield the URL of the database; start the embedded server where none is configured, and stop it again.
+
+    Args:
+        say: told what takes its time.
+
+    Raises:
+        ConfigurationError: the configured address is not PostgreSQL's.
+        EmbeddedServerError: the embedded server cannot be found or started.
+    """
+    if settings.database_url is not None:
+        url = settings.database_url.get_secret_value()
+        parsed_url(url)
+        yield url
+        return
+    with EmbeddedPostgres(data_dir(settings), binaries=settings.postgres_bin, log=say) as server:
+        yield server.url

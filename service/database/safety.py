@@ -1,0 +1,41 @@
+"""Whether the database keeps what it acknowledges."""
+
+from sqlalchemy import text
+
+from service.database.database import Database
+from service.errors import UnsafeDatabase
+
+# Each of them off has the server say "kept" for what a crash takes away.
+DURABLE = {"fsync": ("on",), "full_page_writes": ("on",), "synchronous_commit": ("on", "remote_apply", "remote_write")}
+OLDEST_MAJOR = 14
+
+
+async def unsafe_settings(database: Database) -> list[str]:
+    """Return what speaks against the database, each in one sentence; an empty list is good."""
+    query = text(
+        "SELECT name, setting FROM pg_settings WHERE name IN"
+        " ('fsync', 'full_page_writes', 'synchronous_commit', 'server_encoding', 'server_version_num')"
+    )
+    async with database.transaction() as connection:
+        rows = (await connection.execute(query)).all()
+    found: dict[str, str] = {row.name: row.setting for row in rows}
+    problems = [
+        f"{name} is {found[name]}: a crash may lose what was acknowledged."
+        for name, allowed in DURABLE.items()
+        if found[name] not in allowed
+    ]
+    if found["server_encoding"] != "UTF8":
+        problems.append(f"The encoding is {found['server_encoding']}, not UTF8: some text cannot be kept.")
+    if int(found["server_version_num"]) < OLDEST_MAJOR * 10_000:
+        problems.append(f"The server is older than PostgreSQL {OLDEST_MAJOR}.")
+    return problems
+
+
+async def require_safe(database: Database) -> None:
+    """Refuse a database that may forget.
+
+    Raises:
+        UnsafeDatabase: says why, and how to insist.
+    """
+    if problems := await unsafe_settings(database):
+        raise UnsafeDatabase(" ".join(problems) + " Change it, or accept it with CHATKEEP_ALLOW_UNSAFE_DATABASE=true.")

@@ -1,0 +1,221 @@
+"""Every table, as SQLAlchemy sees it. `migrations/` makes them; a test holds the two equal.
+
+Rules that all of them keep: no extension, no trigger; whatever holds a user's content leads with `user_id`
+in its primary key, its foreign keys and its indexes; ids are UUIDv7 made by the application; times are
+`timestamptz`. Nothing but `users` is unique without its user, so that the tables can be distributed by user.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+TIME = DateTime(timezone=True)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("username", Text, nullable=False),
+    # NFKC and case folded: one identity per name, however it is typed.
+    Column("username_key", Text, nullable=False, unique=True),
+    # Null where no password can sign this account in.
+    Column("password_hash", Text),
+    Column("email", Text),
+    Column("display_name", Text),
+    Column("role", Text, nullable=False, server_default="user"),
+    Column("is_guest", Boolean, nullable=False, server_default=text("false")),
+    Column("disabled", Boolean, nullable=False, server_default=text("false")),
+    Column("created_at", TIME, nullable=False),
+    CheckConstraint("role IN ('user', 'admin')", name="role"),
+    # Pairs of neighbouring characters of the names, so that a part of a name is found by index.
+    Column("name_pairs", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    # The administrator's list: newest first, filtered by role, by disabled or by part of a name.
+    Index(None, "name_pairs", postgresql_using="gin"),
+    Index(None, "role", "id"),
+    Index("ix_users_disabled_id", "id", postgresql_where=text("disabled")),
+)
+
+user_activity = Table(
+    "user_activity",
+    metadata,
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("conversation_count", BigInteger, nullable=False, server_default=text("0")),
+    Column("turn_count", BigInteger, nullable=False, server_default=text("0")),
+    Column("last_seen_at", TIME),
+    comment="Counters kept as things happen, so that no list counts rows.",
+)
+
+login_sessions = Table(
+    "login_sessions",
+    metadata,
+    # SHA-256 of the secret in the cookie: who reads this table cannot sign in with it.
+    Column("digest", LargeBinary, primary_key=True),
+    Column("id", Uuid, nullable=False),
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE")),
+    Column("data", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("remember", Boolean, nullable=False, server_default=text("false")),
+    # After a change of role: the next request gets a new secret.
+    Column("renew", Boolean, nullable=False, server_default=text("false")),
+    Column("created_at", TIME, nullable=False),
+    Column("last_seen_at", TIME, nullable=False),
+    Column("expires_at", TIME, nullable=False),
+    Column("ip", Text),
+    Column("user_agent", Text),
+    # Of sessions without a user (service.sessions.database_store), whose expires_at moves as they are used: seconds
+    # without use after which each ends, 0 for no such limit, and when it ends at the latest.
+    Column("max_inactive_seconds", Integer),
+    Column("ends_at", TIME),
+    Index(None, "user_id", "id"),
+    Index(None, "expires_at"),
+    Index(None, "last_seen_at"),
+)
+
+access_tokens = Table(
+    "access_tokens",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("id", Uuid, nullable=False),
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", TIME, nullable=False),
+    Column("last_used_at", TIME),
+    Column("expires_at", TIME),
+    Index(None, "user_id", "id"),
+    Index(None, "expires_at"),
+)
+
+login_attempts = Table(
+    "login_attempts",
+    metadata,
+    # SHA-256 of what is counted: people type passwords into the name field.
+    Column("bucket", LargeBinary, primary_key=True),
+    Column("attempts", Integer, nullable=False),
+    Column("window_ends_at", TIME, nullable=False),
+    Index(None, "window_ends_at"),
+)
+
+replicas = Table(
+    "replicas",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("started_at", TIME, nullable=False),
+    Column("lease_expires_at", TIME, nullable=False),
+    Index(None, "lease_expires_at"),
+    comment="One row a server process. What it was generating when its lease ran out is interrupted.",
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("title", Text),
+    Column("system_prompt", Text),
+    Column("model", Text),
+    Column("params", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("metadata", JSONB, nullable=False, server_default=text("'{}'::jsonb"), key="extra"),
+    Column("archived", Boolean, nullable=False, server_default=text("false")),
+    Column("head_turn_id", Uuid),
+    # The one turn that is being answered; the row's lock makes it one.
+    Column("streaming_turn_id", Uuid),
+    Column("turn_count", Integer, nullable=False, server_default=text("0")),
+    Column("created_at", TIME, nullable=False),
+    Column("updated_at", TIME, nullable=False),
+    Column("last_turn_at", TIME, nullable=False),
+    PrimaryKeyConstraint("user_id", "id"),
+    Index(None, "user_id", "last_turn_at", "id"),
+    # An administrator opens a conversation by its id alone.
+    Index(None, "id"),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("user_id", Uuid, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("conversation_id", Uuid, nullable=False),
+    Column("parent_id", Uuid),
+    # Distance from the root: 0 for a conversation's first turn.
+    Column("position", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("reply", Text),
+    Column("model", Text),
+    Column("params", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("input_tokens", Integer),
+    Column("output_tokens", Integer),
+    Column("error_code", Text),
+    Column("error_detail", Text),
+    Column("rating", SmallInteger),
+    Column("comment", Text),
+    Column("idempotency_key", Text),
+    Column("request_digest", LargeBinary),
+    # Somebody asked for its end, on whichever replica.
+    Column("stop_requested", Boolean, nullable=False, server_default=text("false")),
+    # Who is generating the reply; not a foreign key, since a turn outlives the process.
+    Column("replica_id", Uuid),
+    Column("created_at", TIME, nullable=False),
+    Column("completed_at", TIME),
+    PrimaryKeyConstraint("user_id", "id"),
+    ForeignKeyConstraint(
+        ["user_id", "conversation_id"], ["conversations.user_id", "conversations.id"], ondelete="CASCADE"
+    ),
+    CheckConstraint("status IN ('streaming', 'complete', 'stopped', 'failed', 'interrupted')", name="status"),
+    CheckConstraint("rating IN (1, -1)", name="rating"),
+    Index(None, "user_id", "conversation_id", "position", "id"),
+    Index(
+        "uq_turns_idempotency_key",
+        "user_id",
+        "conversation_id",
+        "idempotency_key",
+        unique=True,
+        postgresql_where=text("idempotency_key IS NOT NULL"),
+    ),
+    Index("ix_turns_streaming", "replica_id", postgresql_where=text("status = 'streaming'")),
+    # The administrator's history: newest first, which is the order of ids, alone or by one filter.
+    Index(None, "id"),
+    Index(None, "conversation_id", "id"),
+    Index(None, "model", "id"),
+    Index("ix_turns_unusual_status", "status", "id", postgresql_where=text("status <> 'complete'")),
+    Index("ix_turns_rated", "rating", "id", postgresql_where=text("rating IS NOT NULL")),
+)
+
+reply_fragments = Table(
+    "reply_fragments",
+    metadata,
+    Column("user_id", Uuid, nullable=False),
+    Column("turn_id", Uuid, nullable=False),
+    # Where in the reply this text begins, in Unicode code points.
+    Column("position", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    PrimaryKeyConstraint("user_id", "turn_id", "position"),
+    ForeignKeyConstraint(["user_id", "turn_id"], ["turns.user_id", "turns.id"], ondelete="CASCADE"),
+    comment="A reply while it is generated, as it came; gone when the turn is finished.",
+)

@@ -1,0 +1,162 @@
+"""The one tree of errors that this package raises on purpose.
+
+The families say what went wrong in the domain's words; `service.http.problems` renders them as
+`application/problem+json` and the command line as one sentence. Neither shows anything but `detail`,
+so `detail` is written for a person and never holds SQL, a secret or another user's data.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class ChatkeepError(Exception):
+    """The root of every error here.
+
+    Args:
+        detail: one or two sentences for a person: what happened and what to do next.
+        fields: further members of the answer, such as the id of the turn in the way.
+    """
+
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, detail: str, **fields: object) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.fields: Mapping[str, object] = fields
+
+
+class Invalid(ChatkeepError):
+    """The request cannot be carried out as it is written."""
+
+    code = "invalid_request"
+
+
+class InvalidText(Invalid):
+    """Text that PostgreSQL cannot keep: U+0000 or a lone surrogate."""
+
+    code = "invalid_text"
+
+
+class InvalidCursor(Invalid):
+    code = "invalid_cursor"
+
+
+class WeakPassword(Invalid):
+    code = "weak_password"
+
+
+class IdempotencyKeyReused(Invalid):
+    code = "idempotency_key_reused"
+
+
+class NotAuthenticated(ChatkeepError):
+    """Nobody is signed in, or the session or token has ended."""
+
+    code = "not_authenticated"
+
+
+class InvalidCredentials(NotAuthenticated):
+    """Unknown name or wrong password; which of the two is never said."""
+
+    code = "invalid_credentials"
+
+
+class Forbidden(ChatkeepError):
+    """Signed in, and not allowed."""
+
+    code = "forbidden"
+
+
+class RegistrationClosed(Forbidden):
+    code = "registration_closed"
+
+
+class CrossSiteRequest(Forbidden):
+    code = "cross_site_request"
+
+
+class NotFound(ChatkeepError):
+    """Missing, or someone else's: the two are one answer."""
+
+    code = "not_found"
+
+    def __init__(self, detail: str = "There is nothing here, or it is not yours.") -> None:
+        super().__init__(detail)
+
+
+class Conflict(ChatkeepError):
+    """The request is right, and something stands in its way."""
+
+    code = "conflict"
+
+
+class UsernameTaken(Conflict):
+    code = "username_taken"
+
+
+class LastAdministrator(Conflict):
+    code = "last_administrator"
+
+
+class TurnInProgress(Conflict):
+    code = "turn_in_progress"
+
+
+class TooMany(ChatkeepError):
+    """A limit was reached.
+
+    Args:
+        retry_after_seconds: when another try has a chance.
+    """
+
+    code = "too_many_requests"
+
+    def __init__(self, detail: str, retry_after_seconds: int) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class TooManyAttempts(TooMany):
+    code = "too_many_attempts"
+
+
+class TooManyGenerations(TooMany):
+    code = "too_many_generations"
+
+
+class Unavailable(ChatkeepError):
+    """Something this service stands on does not answer; a later try may work."""
+
+    code = "service_unavailable"
+
+
+class DatabaseUnavailable(Unavailable):
+    code = "database_unavailable"
+
+
+class QueryTooSlow(Unavailable):
+    """An administrator's query took longer than it may."""
+
+    code = "query_too_slow"
+
+
+class StartUpError(ChatkeepError):
+    """The service refuses to start, or a command to run, until someone changes something."""
+
+    code = "start_up_refused"
+
+
+class ConfigurationError(StartUpError):
+    """A setting is missing, unsafe or contradicts another."""
+
+
+class EmbeddedServerError(StartUpError):
+    """The embedded PostgreSQL cannot be found, started or reached."""
+
+
+class MigrationError(StartUpError):
+    """The database is not at the revision that this version of the code needs."""
+
+
+class UnsafeDatabase(StartUpError):
+    """The database may forget what it has acknowledged."""

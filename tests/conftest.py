@@ -1,0 +1,52 @@
+"""What tests stand on: real PostgreSQL and real HTTP; only the language model's weights are a stand-in."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from service.database import migrations
+from tests.support.databases import create_database, drop_database, name_of, server_address
+from tests.support.running import RunningService, running
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """A database server: the embedded one, or the one that CHATKEEP_TEST_SERVER_URL names."""
+    # Not under pytest's own folder: for root, PostgreSQL runs as another user, who could not enter that.
+    with TemporaryDirectory(prefix="chatkeep-") as folder, server_address(Path(folder)) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def template(server_url: str) -> AsyncIterator[str]:
+    """The name of a migrated, empty database."""
+    url = await create_database(server_url)
+    await asyncio.to_thread(migrations.upgrade, url)
+    yield name_of(url)
+    await drop_database(server_url, url)
+
+
+@pytest.fixture
+async def database_url(server_url: str, template: str) -> AsyncIterator[str]:
+    """A migrated, empty database of the test's own."""
+    url = await create_database(server_url, template)
+    yield url
+    await drop_database(server_url, url)
+
+
+@pytest.fixture(scope="module")
+async def shared_database_url(server_url: str, template: str) -> AsyncIterator[str]:
+    """A migrated database that the tests of one file share."""
+    url = await create_database(server_url, template)
+    yield url
+    await drop_database(server_url, url)
+
+
+@pytest.fixture(scope="module")
+async def service(shared_database_url: str) -> AsyncIterator[RunningService]:
+    """A running service that the tests of one file share; each test registers users of its own."""
+    async with running(shared_database_url) as service:
+        yield service

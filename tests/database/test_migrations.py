@@ -1,0 +1,114 @@
+"""Migrations: up, down, up again, from anywhere, once."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from service.database import migrations
+from service.database.database import Database
+from service.database.urls import driver_url
+from service.errors import DatabaseUnavailable, MigrationError
+from tests.support.databases import create_database, drop_database, run
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+async def empty_url(server_url: str) -> AsyncIterator[str]:
+    url = await create_database(server_url)
+    yield url
+    await drop_database(server_url, url)
+
+
+async def tables(url: str) -> set[str]:
+    connection = await asyncpg.connect(driver_url(url))
+    try:
+        rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        return {row["tablename"] for row in rows}
+    finally:
+        await connection.close()
+
+
+async def test_up_down_up_again_and_no_difference(empty_url: str) -> None:
+    await asyncio.to_thread(migrations.upgrade, empty_url)
+    assert await asyncio.to_thread(migrations.differences, empty_url) == ""
+    first = await tables(empty_url)
+    await asyncio.to_thread(migrations.downgrade, empty_url, "base")
+    assert await tables(empty_url) == {"alembic_version"}
+    await asyncio.to_thread(migrations.upgrade, empty_url)
+    assert await tables(empty_url) == first
+    assert await asyncio.to_thread(migrations.differences, empty_url) == ""
+
+
+async def test_a_difference_is_named(empty_url: str) -> None:
+    await asyncio.to_thread(migrations.upgrade, empty_url)
+    await run(empty_url, "ALTER TABLE users ADD COLUMN shoe_size int", "DROP INDEX ix_turns_id")
+    found = await asyncio.to_thread(migrations.differences, empty_url)
+    assert "shoe_size" in found
+    assert "ix_turns_id" in found
+
+
+async def test_replicas_that_start_together_migrate_once(empty_url: str) -> None:
+    upgrade = f"from service.database import migrations; migrations.upgrade({empty_url!r})"
+    processes = [await asyncio.create_subprocess_exec(sys.executable, "-c", upgrade, cwd=PROJECT) for _ in range(4)]
+    assert await asyncio.gather(*(process.wait() for process in processes)) == [0] * 4
+    assert await asyncio.to_thread(migrations.differences, empty_url) == ""
+
+
+async def test_a_locked_table_stops_a_migration_that_changes_nothing(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await asyncio.to_thread(migrations.upgrade, empty_url)
+    monkeypatch.setattr(migrations, "LOCK_TIMEOUT_SECONDS", 1)
+    reader = await asyncpg.connect(driver_url(empty_url))
+    before = await tables(empty_url)
+    try:
+        async with reader.transaction():
+            await reader.fetch("SELECT 1 FROM turns")
+            with pytest.raises(MigrationError, match="nothing was changed"):
+                await asyncio.to_thread(migrations.downgrade, empty_url, "base")
+    finally:
+        await reader.close()
+    assert await tables(empty_url) == before
+
+
+async def test_start_up_refuses_a_database_that_is_not_at_head(empty_url: str) -> None:
+    database = await Database.connect(empty_url)
+    try:
+        with pytest.raises(MigrationError, match=r"revision \(empty\).*chatkeep db upgrade.*--migrate"):
+            await migrations.require_head(database)
+        await asyncio.to_thread(migrations.upgrade, empty_url)
+        await migrations.require_head(database)
+        await run(empty_url, "UPDATE alembic_version SET version_num = 'from the future'")
+        with pytest.raises(MigrationError, match="from the future"):
+            await migrations.require_head(database)
+    finally:
+        await database.close()
+
+
+async def test_unknown_revisions_and_absent_databases_are_explained(empty_url: str) -> None:
+    with pytest.raises(MigrationError, match="nonsense"):
+        await asyncio.to_thread(migrations.upgrade, empty_url, "nonsense")
+    with pytest.raises(DatabaseUnavailable):
+        await asyncio.to_thread(migrations.upgrade, "postgresql://nobody@127.0.0.1:1/none")
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "CHATKEEP_DATABASE_URL"])
+async def test_plain_alembic_upgrades_the_configured_database(empty_url: str, name: str) -> None:
+    environment = {key: value for key, value in os.environ.items() if not key.endswith("DATABASE_URL")}
+    command = [sys.executable, "-m", "alembic", "upgrade", "head"]
+    process = await asyncio.create_subprocess_exec(*command, cwd=PROJECT, env=environment | {name: empty_url})
+    assert await process.wait() == 0
+    assert "turns" in await tables(empty_url)
+
+
+def test_alembic_writes_sql_without_a_database() -> None:
+    command = [sys.executable, "-m", "alembic", "upgrade", "head", "--sql"]
+    said = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert "CREATE TABLE turns" in said.stdout

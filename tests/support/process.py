@@ -1,0 +1,71 @@
+"""The `chatkeep` command as its users run it: a process of its own, started, stopped and killed."""
+
+import asyncio
+import os
+import secrets
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+SECRET_KEY = "a key for tests: 0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def environment(**settings: object) -> dict[str, str]:
+    """Return the environment without this machine's settings, and with `settings` as CHATKEEP_ variables."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CHATKEEP_", "DATABASE_"))}
+    return inherited | {f"CHATKEEP_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+class ServeProcess:
+    """A running `chatkeep serve`; `log` is what it wrote to standard error so far."""
+
+    def __init__(self, process: asyncio.subprocess.Process, url: str, log_file: Path) -> None:
+        self._process = process
+        self.url = url
+        self._log_file = log_file
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        return self._log_file.read_text()
+
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal, wait for the end and return the exit code."""
+        with suppress(ProcessLookupError):
+            self._process.send_signal(number)
+        return await self._process.wait()
+
+
+@asynccontextmanager
+async def serving(folder: Path, *options: str, **settings: object) -> AsyncIterator[ServeProcess]:
+    """Run `chatkeep serve` on a free port, in `folder`, until the block ends.
+
+    Args:
+        settings: CHATKEEP_ variables, in lower case.
+    """
+    values = {"secret_key": SECRET_KEY, "cookie_secure": "false"} | settings
+    log_file = folder / f"serve-{secrets.token_hex(4)}.log"
+    with log_file.open("w") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "service.cli", "serve", "--port", "0", *options),
+            cwd=folder,
+            env=environment(**values),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+        )
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        line = (await process.stdout.readline()).decode()
+    if not line.startswith("listening on http://"):
+        code = await process.wait()
+        raise AssertionError(f"exit {code}: {line}{log_file.read_text()}")
+    service = ServeProcess(process, line.split()[-1], log_file)
+    try:
+        yield service
+    finally:
+        await service.end()

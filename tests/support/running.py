@@ -1,0 +1,154 @@
+"""The service as its users meet it: a real uvicorn on a real socket, in the tests' own event loop."""
+
+import asyncio
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+import uvicorn
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from service.app import create_app
+from service.chat.chat import Chat
+from service.chat.models import DemonstrationModel, LanguageModel
+from service.config import Settings
+from service.database.database import Database
+
+PASSWORD = "tests have long passwords"
+ADMIN_PASSWORD = "administrators have longer ones"
+
+
+@dataclass
+class Person:
+    """A signed-in user, with the HTTP client that holds the cookie."""
+
+    client: httpx2.AsyncClient
+    id: str
+    username: str
+
+    async def conversation(self, **body: Any) -> str:
+        """Begin a conversation and return its id."""
+        answer = await self.client.post("/api/v1/conversations", json=body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    async def say(self, conversation_id: str, content: str, **body: Any) -> dict[str, Any]:
+        """Take a turn, wait for its end and return it."""
+        answer = await self.client.post(
+            f"/api/v1/conversations/{conversation_id}/turns", json={"content": content, "stream": False, **body}
+        )
+        assert answer.status_code == 201, answer.text
+        turn: dict[str, Any] = answer.json()
+        return turn
+
+    async def turns(self, conversation_id: str, **params: Any) -> list[dict[str, Any]]:
+        """Return a page of the active path."""
+        answer = await self.client.get(f"/api/v1/conversations/{conversation_id}/turns", params=params)
+        assert answer.status_code == 200, answer.text
+        items: list[dict[str, Any]] = answer.json()["items"]
+        return items
+
+
+@dataclass
+class RunningService:
+    """One running service."""
+
+    app: FastAPI
+    url: str
+    _clients: list[httpx2.AsyncClient] = field(default_factory=list)
+
+    @property
+    def database(self) -> Database:
+        database: Database = self.app.state.database
+        return database
+
+    @property
+    def chat(self) -> Chat:
+        chat: Chat = self.app.state.chat
+        return chat
+
+    def client(self, **options: Any) -> httpx2.AsyncClient:
+        """Return a client that nobody is signed in on."""
+        client = httpx2.AsyncClient(base_url=self.url, timeout=30, **options)
+        self._clients.append(client)
+        return client
+
+    async def person(self, username: str | None = None) -> Person:
+        """Register a new user, on a client of their own."""
+        name = username or f"user-{secrets.token_hex(6)}"
+        client = self.client()
+        answer = await client.post("/api/v1/auth/register", json={"username": name, "password": PASSWORD})
+        assert answer.status_code == 201, answer.text
+        return Person(client, answer.json()["id"], name)
+
+    async def administrator(self) -> Person:
+        """Sign in as the first administrator."""
+        client = self.client()
+        answer = await client.post("/api/v1/auth/login", json={"username": "admin", "password": ADMIN_PASSWORD})
+        assert answer.status_code == 200, answer.text
+        return Person(client, answer.json()["id"], "admin")
+
+    async def close_clients(self) -> None:
+        for client in self._clients:
+            await client.aclose()
+
+
+def settings_for(database_url: str, **changes: Any) -> Settings:
+    """Return settings for a test: plain http, an administrator, and no file or environment looked at but these."""
+    values: dict[str, Any] = {
+        "database_url": database_url,
+        "secret_key": "a key for tests: 0123456789abcdefghijklmnopqrstuvwxyz",
+        "cookie_secure": False,
+        "admin_username": "admin",
+        "admin_password": ADMIN_PASSWORD,
+        "log_level": "error",
+    }
+    return Settings.read(**(values | changes))
+
+
+@asynccontextmanager
+async def running(
+    database_url: str,
+    *,
+    model: LanguageModel | None = None,
+    around: Callable[[FastAPI], ASGIApp] | None = None,
+    **changes: Any,
+) -> AsyncIterator[RunningService]:
+    """Run the service until the block ends; `changes` are settings, `handler` a request handler.
+
+    Args:
+        around: makes what is run of the service's application; None runs that alone.
+    """
+    options = {"handler": changes.pop("handler")} if "handler" in changes else {}
+    settings = settings_for(database_url, **changes)
+    if model is None and settings.model_url is None:
+        model = DemonstrationModel(pause_seconds=0)
+    app = create_app(settings, model=model, **options)
+    # Said to be TCP, without which asyncio leaves Nagle's algorithm on, and each answer 40 ms late.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(2048)
+    served: ASGIApp = around(app) if around else app
+    server = uvicorn.Server(
+        uvicorn.Config(served, log_config=None, proxy_headers=False, lifespan="on", timeout_graceful_shutdown=5)
+    )
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started:
+        if task.done():
+            listener.close()
+            await task
+            raise RuntimeError("the service did not start")
+        await asyncio.sleep(0.01)
+    service = RunningService(app, f"http://127.0.0.1:{listener.getsockname()[1]}")
+    try:
+        yield service
+    finally:
+        await service.close_clients()
+        server.should_exit = True
+        await task
+        listener.close()
