@@ -1,0 +1,101 @@
+"""Cookies that are signed, so that garbage is told from what was made here without asking the database."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from itsdangerous import BadSignature, Signer
+
+from service.errors import ConfigurationError
+
+SESSION_SALT = "chatkeep.session.v1"
+LONGEST_VALUE = 256
+# What a value is made of; a signature with padding after it would be read all the same.
+VALUE = re.compile(r"[A-Za-z0-9_.-]+")
+# RFC 6265, 4.1.1: a token.
+COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+SameSite = Literal["lax", "strict", "none"]
+
+
+class SignedCookie:
+    """Reads and writes one cookie.
+
+    Args:
+        keys: signing keys, newest last. The newest signs; all verify, so that a key can be retired slowly.
+        name: the cookie's name.
+        salt: names the purpose: what the same key signed for another purpose is not accepted.
+        secure: send it over https only.
+        same_site: `lax` by default: other sites' forms and frames do not carry it. None leaves it to the browser.
+        http_only: no script of a page can read it.
+
+    Raises:
+        ConfigurationError: there is no key, or an empty one; the name is not one; `none` without `secure`, which
+            browsers refuse.
+
+    Source: RFC 6265bis; OWASP Session Management Cheat Sheet.
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[str],
+        *,
+        name: str,
+        salt: str,
+        secure: bool = True,
+        same_site: SameSite | None = "lax",
+        http_only: bool = True,
+    ) -> None:
+        if not keys or not all(keys):
+            raise ConfigurationError("A signed cookie takes at least one signing key, and none may be empty.")
+        if not COOKIE_NAME.fullmatch(name):
+            raise ConfigurationError("A cookie's name is made of letters, digits and a few signs; no spaces, ; or =.")
+        if same_site == "none" and not secure:
+            raise ConfigurationError("Browsers refuse a cookie with SameSite=None that is not Secure.")
+        self.name = name
+        self._signer = Signer(
+            [key.encode() for key in keys], salt=salt, key_derivation="hmac", digest_method=hashlib.sha256
+        )
+        # Always for the whole site: with a path, `/a/b/c` and `/` would have two sessions.
+        self._attributes = "; Path=/"
+        if http_only:
+            self._attributes += "; HttpOnly"
+        if same_site:
+            self._attributes += f"; SameSite={same_site.capitalize()}"
+        if secure:
+            self._attributes += "; Secure"
+
+    def read(self, value: str | None) -> str | None:
+        """Return what a cookie's value says, or None for anything that was not signed here."""
+        if not value or len(value) > LONGEST_VALUE or not VALUE.fullmatch(value):
+            return None
+        try:
+            return self._signer.unsign(value).decode()
+        except BadSignature:
+            return None
+
+    def write(self, content: str, *, max_age_seconds: int | None = None) -> str:
+        """Return the `Set-Cookie` header; without `max_age_seconds` it ends with the browser."""
+        lifetime = "" if max_age_seconds is None else f"; Max-Age={max_age_seconds}"
+        return f"{self.name}={self._sign(content)}{lifetime}{self._attributes}"
+
+    def is_signed_by_newest(self, value: str, content: str) -> bool:
+        """Whether `value`, which says `content`, bears the newest key's signature."""
+        return value == self._sign(content)
+
+    def _sign(self, content: str) -> str:
+        return self._signer.sign(content).decode()
+
+    def clear(self) -> str:
+        """Return the `Set-Cookie` header that makes the browser forget it."""
+        return f"{self.name}=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT{self._attributes}"
+
+
+class SessionCookie(SignedCookie):
+    """The cookie that holds a session's secret. Arguments and errors: as `SignedCookie`."""
+
+    def __init__(
+        self, keys: Sequence[str], *, name: str = "sid", secure: bool = True, same_site: SameSite = "lax"
+    ) -> None:
+        super().__init__(keys, name=name, salt=SESSION_SALT, secure=secure, same_site=same_site)

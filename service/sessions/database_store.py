@@ -1,0 +1,175 @@
+"""Sessions in PostgreSQL: they survive restarts, and any number of processes share them."""
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from service.database.database import Database
+from service.sessions import stored_queries as queries
+from service.sessions.errors import CannotKeep, CannotKeepText
+from service.sessions.store import Changes, StoredSession, Update
+
+POOL_SIZE = 8
+SWEEP_SECONDS = 600
+# In JSON text; an even number of backslashes before it are written ones.
+ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class DatabaseStore:
+    """Keeps sessions in the table `login_sessions`, in rows without a user. Values are what JSON can say.
+
+    Every call is one statement, or one transaction, so that a process that dies leaves all of it or nothing:
+
+    - `save`: the database merges the changes under the row's lock; of the row there is never an older version
+      written back. Killed before the commit: as it was. Killed after it: kept.
+    - `change_id`: deletes the row and inserts it under the new digest in one transaction. Killed between the two:
+      the transaction is rolled back, the old id is as it was and without the changes.
+    - `update`: locks the row, lets the function work, writes, commits. Killed while it holds the lock: the server
+      notices that the connection is gone, rolls back, and whoever waits goes on.
+    - A commit whose answer is lost raises `DatabaseUnavailable`; whether it was kept is then unknown, as it is to
+      every client of every database.
+
+    Args:
+        database: a `Database`, which its owner closes, or the address of one, which is opened at first use and
+            closed with the application. Its tables are made by `chatkeep db upgrade`.
+        pool_size: connections, where an address is given.
+
+    Raises:
+        DatabaseUnavailable: from every call; nothing answers, or not in time.
+    """
+
+    sweep_seconds = SWEEP_SECONDS
+
+    def __init__(self, database: Database | str, *, pool_size: int = POOL_SIZE) -> None:
+        self._given = database
+        self._pool_size = pool_size
+        self._opened: Database | None = None
+        self._opening = asyncio.Lock()
+
+    async def load(self, session_id: str, now: datetime) -> StoredSession | None:
+        database, key = await self._database(), bytes.fromhex(session_id)
+        row = await database.row(queries.LOAD, key=key, now=now)
+        if row is None:
+            return None
+        session = _session(row)
+        if session.needs_touch(now):
+            seen_before = now - session.touch_interval
+            await database.row(queries.TOUCH, key=key, now=now, seen_before=seen_before)
+        return session
+
+    async def create(self, session: StoredSession) -> None:
+        """Keep a new session. Raises: CannotKeep, CannotKeepText."""
+        _require_json(session.attributes)
+        await (await self._database()).row(queries.CREATE, **_row(session))
+
+    async def save(self, session_id: str, changes: Changes, now: datetime) -> bool:
+        """Merge the changes. Raises: CannotKeep, CannotKeepText."""
+        _require_json(changes.written)
+        kept = await (await self._database()).row(
+            queries.SAVE,
+            key=bytes.fromhex(session_id),
+            now=now,
+            removed=list(changes.removed),
+            written=dict(changes.written),
+            idle_seconds=changes.max_inactive_seconds,
+        )
+        return kept is not None
+
+    async def update(self, session_id: str, function: Update, now: datetime) -> dict[str, Any] | None:
+        """Let `function` change the attributes under the row's lock. Raises: CannotKeep, CannotKeepText."""
+        alive = {"key": bytes.fromhex(session_id), "now": now}
+        async with (await self._database()).transaction() as connection:
+            row = (await connection.execute(queries.LOCK, alive)).one_or_none()
+            if row is None:
+                return None
+            attributes: dict[str, Any] = row.data
+            function(attributes)
+            _require_json(attributes)
+            await connection.execute(queries.REPLACE, alive | {"attributes": attributes})
+        return attributes
+
+    async def change_id(self, session_id: str, new_id: str, changes: Changes, now: datetime) -> StoredSession | None:
+        """Move the row to another digest. Raises: CannotKeep, CannotKeepText.
+
+        A delete and an insert, not an update of the key: the table may be distributed by it.
+        """
+        _require_json(changes.written)
+        alive = {"key": bytes.fromhex(session_id), "now": now}
+        async with (await self._database()).transaction() as connection:
+            row = (await connection.execute(queries.TAKE, alive)).mappings().one_or_none()
+            if row is None:
+                return None
+            moved = _changed(_session(row), new_id, changes, now)
+            await connection.execute(queries.INSERT, _row(moved))
+        return moved
+
+    async def end(self, session: StoredSession) -> bool:
+        return await (await self._database()).row(queries.END, id=session.lineage) is not None
+
+    async def sweep(self, now: datetime) -> Sequence[StoredSession]:
+        return [_session(row) for row in await (await self._database()).rows(queries.SWEEP, now=now)]
+
+    async def close(self) -> None:
+        if self._opened is not None:
+            opened, self._opened = self._opened, None
+            await opened.close()
+
+    async def _database(self) -> Database:
+        if isinstance(self._given, Database):
+            return self._given
+        if self._opened is None:
+            async with self._opening:
+                if self._opened is None:
+                    self._opened = await Database.connect(self._given, pool_size=self._pool_size)
+        return self._opened
+
+
+def _session(row: Mapping[Any, Any]) -> StoredSession:
+    return StoredSession(
+        session_id=row["digest"].hex(),
+        lineage=row["id"],
+        attributes=row["data"],
+        created_at=row["created_at"],
+        last_accessed_at=row["last_seen_at"],
+        max_inactive_seconds=row["max_inactive_seconds"],
+        ends_at=row["ends_at"],
+    )
+
+
+def _row(session: StoredSession) -> dict[str, object]:
+    return {
+        "digest": bytes.fromhex(session.session_id),
+        "id": session.lineage,
+        "data": session.attributes,
+        "created_at": session.created_at,
+        "last_seen_at": session.last_accessed_at,
+        "expires_at": session.expires_at,
+        "max_inactive_seconds": session.max_inactive_seconds,
+        "ends_at": session.ends_at,
+    }
+
+
+def _changed(session: StoredSession, new_id: str, changes: Changes, now: datetime) -> StoredSession:
+    changes.apply(session.attributes)
+    idle = changes.max_inactive_seconds
+    idle = session.max_inactive_seconds if idle is None else idle
+    return replace(session, session_id=new_id, last_accessed_at=now, max_inactive_seconds=idle)
+
+
+def _require_json(attributes: Mapping[str, Any]) -> None:
+    """Refuse what would not come back as it went in, naming the attribute and never its value."""
+    for name, value in attributes.items():
+        try:
+            text = json.dumps([name, value], ensure_ascii=False, allow_nan=False)
+        except (TypeError, ValueError, RecursionError):
+            raise CannotKeep(f"The attribute {name!r} holds a {type(value).__name__} that is not JSON.") from None
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise CannotKeepText(f"The attribute {name!r} holds a lone surrogate.") from None
+        if ESCAPED_NUL.search(text):
+            raise CannotKeepText(f"The attribute {name!r} holds U+0000.")

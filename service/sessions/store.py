@@ -1,0 +1,129 @@
+"""What a session is while nobody uses it, and the few things that a place for sessions can do."""
+
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+from uuid import UUID
+
+from service.sessions.limits import TOUCH_INTERVAL
+
+Update: TypeAlias = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What one request changes in a session.
+
+    Args:
+        written: attributes that are new or have another value.
+        removed: names of attributes that are to go.
+        max_inactive_seconds: None leaves it as it is.
+    """
+
+    written: Mapping[str, Any] = field(default_factory=dict)
+    removed: AbstractSet[str] = frozenset()
+    max_inactive_seconds: int | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.written or self.removed or self.max_inactive_seconds is not None)
+
+    @property
+    def names(self) -> AbstractSet[str]:
+        return self.written.keys() | self.removed
+
+    def without(self, other: "Changes") -> "Changes":
+        """Return the changes of attributes that `other` does not touch."""
+        written = {name: value for name, value in self.written.items() if name not in other.names}
+        return Changes(written, self.removed - other.names, self.max_inactive_seconds)
+
+    def apply(self, attributes: dict[str, Any]) -> None:
+        """Merge the changes into what is kept; what they do not name stays."""
+        for name in self.removed:
+            attributes.pop(name, None)
+        attributes.update(self.written)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A session as it is kept.
+
+    Args:
+        session_id: 64 hexadecimal digits, the digest of the secret in the cookie: it opens nothing and may be shown.
+        lineage: names the session through all its ids.
+        attributes: the caller's own copy.
+        last_accessed_at: when it was used before, to within `touch_interval`.
+        max_inactive_seconds: unused for this long, it ends; 0 sets no such limit.
+        ends_at: used or not, it ends here.
+    """
+
+    session_id: str
+    lineage: UUID
+    attributes: dict[str, Any]
+    created_at: datetime
+    last_accessed_at: datetime
+    max_inactive_seconds: int
+    ends_at: datetime
+
+    @property
+    def expires_at(self) -> datetime:
+        """When it ends if it is not used again."""
+        if self.max_inactive_seconds <= 0:
+            return self.ends_at
+        return min(self.ends_at, self.last_accessed_at + timedelta(seconds=self.max_inactive_seconds))
+
+    def is_over(self, now: datetime) -> bool:
+        return self.expires_at <= now
+
+    @property
+    def touch_interval(self) -> timedelta:
+        """How old `last_accessed_at` may grow: marking each request would cost as much as the request."""
+        if self.max_inactive_seconds <= 0:
+            return TOUCH_INTERVAL
+        return min(TOUCH_INTERVAL, timedelta(seconds=self.max_inactive_seconds) / 4)
+
+    def needs_touch(self, now: datetime) -> bool:
+        return now - self.last_accessed_at >= self.touch_interval
+
+
+@runtime_checkable
+class SessionStore(Protocol):
+    """A place for sessions. Each call is whole or not at all; none of them makes a session come back.
+
+    `now` is given, so that one clock decides.
+    """
+
+    sweep_seconds: int
+    """How often `sweep` is worth calling."""
+
+    async def load(self, session_id: str, now: datetime) -> StoredSession | None:
+        """Return the session, as it was before this request, and mark it as used; None where there is none."""
+
+    async def create(self, session: StoredSession) -> None:
+        """Keep a new session."""
+
+    async def save(self, session_id: str, changes: Changes, now: datetime) -> bool:
+        """Merge the changes into what is kept at this moment; False, and nothing is kept, where the session ended."""
+
+    async def update(self, session_id: str, function: Update, now: datetime) -> dict[str, Any] | None:
+        """Let `function` change what is kept at this moment, alone; return what is kept then.
+
+        The function is called at most once, and must not wait for anything. Where it raises, nothing is changed.
+        None, and the function is not called, where the session ended.
+        """
+
+    async def change_id(self, session_id: str, new_id: str, changes: Changes, now: datetime) -> StoredSession | None:
+        """Merge the changes and give the session another id, in one step: the old id never sees the changes.
+
+        None, and nothing is kept, where the session ended or already has another id.
+        """
+
+    async def end(self, session: StoredSession) -> bool:
+        """End the session, whatever its id is by now; False where it had ended."""
+
+    async def sweep(self, now: datetime) -> Sequence[StoredSession]:
+        """Delete some of the sessions that are over and return them; an empty answer means that none is left."""
+
+    async def close(self) -> None:
+        """Let go of what the store holds open; a later call may open it again."""

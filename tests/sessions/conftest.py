@@ -1,0 +1,21 @@
+"""What tests of the session library share."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from service.sessions import SessionStore
+from tests.sessions.applications import MovableClock
+from tests.sessions.stores import KINDS, store_of
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture(params=KINDS)
+async def store(request: pytest.FixtureRequest, shared_database_url: str) -> AsyncIterator[SessionStore]:
+    """Each kind of store in turn."""
+    async with store_of(request.param, shared_database_url) as store:
+        yield store
