@@ -1,0 +1,1 @@
+"""Accounts: names, passwords, signing in, tokens, and who is asking."""

@@ -1,0 +1,57 @@
+"""What accounts are made of: the parts that signing in and being recognised need."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from service.accounts.passwords import PasswordHasher
+from service.clock import Clock
+from service.database.database import Database
+from service.http.addresses import Network
+from service.sessions import SessionCookie, SessionLimits, SignedCookie, new_secret
+
+DEVICE_COOKIE_SECONDS = 365 * 24 * 60 * 60
+DEVICE_SALT = "chatkeep.device.v1"
+
+
+class DeviceMark:
+    """A signed cookie on browsers that have signed in to an account before; it opens nothing.
+
+    It lets the owner in while strangers' guesses have filled the account's counters. Like the session's cookie it
+    ends with the browser, unless the user asked to be remembered there.
+
+    Args:
+        keys: signing keys, newest last.
+    """
+
+    def __init__(self, keys: Sequence[str], *, name: str, secure: bool) -> None:
+        self.name = name
+        self._cookie = SignedCookie(keys, name=name, salt=DEVICE_SALT, secure=secure)
+
+    def read(self, value: str | None, account: str) -> str | None:
+        """Return the device's own random name where `value` is a mark for this account."""
+        account_digest, _, device = (self._cookie.read(value) or "").partition("_")
+        return device if account_digest == _digest_of(account) else None
+
+    def write(self, account: str, device: str | None, *, remember: bool) -> str:
+        """Return the `Set-Cookie` header of a mark, for a device that has a name already or for a new one."""
+        content = f"{_digest_of(account)}_{device or new_secret()}"
+        return self._cookie.write(content, max_age_seconds=DEVICE_COOKIE_SECONDS if remember else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The parts, put together once when the service starts."""
+
+    database: Database
+    hasher: PasswordHasher
+    cookie: SessionCookie
+    device_mark: DeviceMark
+    limits: SessionLimits
+    clock: Clock
+    trusted_proxies: Sequence[Network]
+    allow_registration: bool
+
+
+def _digest_of(account: str) -> str:
+    return hashlib.sha256(account.encode()).hexdigest()[:32]

@@ -1,0 +1,117 @@
+"""There is always somebody who can let others in: the last administrator stays one."""
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.accounts import queries
+from service.accounts.passwords import PasswordHasher
+from service.accounts.queries import AnyRow
+from service.accounts.usernames import require_username, username_key
+from service.clock import Clock
+from service.database.database import Database
+from service.errors import ConfigurationError, LastAdministrator, NotFound
+from service.sessions import queries as session_queries
+
+
+async def require_another_administrator(connection: AsyncConnection, user: AnyRow) -> None:
+    """Refuse to take away the last administrator who can sign in.
+
+    From here to the end of the transaction nobody else takes one away: two cannot remove each other at once.
+
+    Args:
+        user: whose row the transaction has locked.
+
+    Raises:
+        LastAdministrator: it is this user.
+    """
+    if user.role != "admin" or user.disabled:
+        return
+    await queries.lock_administrators(connection)
+    if not await queries.administrator_exists(connection, besides=user.id):
+        raise LastAdministrator("This is the last administrator. Make another one first.")
+
+
+async def change_account(
+    connection: AsyncConnection, user_id: UUID, *, role: str | None = None, disabled: bool | None = None
+) -> AnyRow:
+    """Change a user's role or whether they may sign in; in force on their next request.
+
+    Raises:
+        NotFound: no such user.
+        LastAdministrator: nobody would be left.
+    """
+    before = await queries.lock_user(connection, user_id)
+    if before is None:
+        raise NotFound
+    if role == "user" or disabled:
+        await require_another_administrator(connection, before)
+    changes: dict[str, object] = {}
+    if role is not None and role != before.role:
+        changes["role"] = role
+        # Session fixation: an id from before a change of rights is not good for the rights after it.
+        await session_queries.ask_renewal(connection, user_id)
+    if disabled is not None and disabled != before.disabled:
+        changes["disabled"] = disabled
+        if disabled:
+            await session_queries.end_sessions_of(connection, user_id)
+    if not changes:
+        return before
+    after = await queries.update_user(connection, user_id, changes)
+    if after is None:
+        raise NotFound
+    return after
+
+
+async def delete_user(connection: AsyncConnection, user_id: UUID) -> None:
+    """Delete a user and everything of theirs.
+
+    The foreign keys would do it alone, but in an order of their own. Here it is the one in which everybody else
+    locks: whoever keeps a turn or uses a session at this moment locks that before the counters.
+
+    Raises:
+        NotFound: no such user.
+        LastAdministrator: nobody would be left.
+    """
+    user = await queries.lock_user(connection, user_id)
+    if user is None:
+        raise NotFound
+    await require_another_administrator(connection, user)
+    await queries.delete_conversations_of(connection, user_id)
+    await session_queries.end_sessions_of(connection, user_id)
+    await queries.delete_tokens_of(connection, user_id)
+    await queries.delete_activity_of(connection, user_id)
+    await queries.delete_user(connection, user_id)
+
+
+async def create_first_administrator(
+    database: Database, hasher: PasswordHasher, clock: Clock, username: str, password: str
+) -> bool:
+    """Make the first administrator where there is none; False where there is one already.
+
+    Raises:
+        ConfigurationError: the name belongs to somebody who is not an administrator.
+        WeakPassword, Invalid: the configured name or password is not one.
+    """
+    async with database.transaction() as connection:
+        if await queries.administrator_exists(connection):
+            return False
+    password_hash = await hasher.hash_new(password, require_username(username))
+    async with database.transaction() as connection:
+        await queries.lock_administrators(connection)
+        if await queries.administrator_exists(connection):
+            return False
+        made = await queries.insert_user(
+            connection,
+            username=username,
+            username_key=username_key(username),
+            password_hash=password_hash,
+            now=clock(),
+            role="admin",
+        )
+        if made is None:
+            raise ConfigurationError(
+                f"There is no administrator yet, and {username!r} belongs to an ordinary user. Set "
+                f"CHATKEEP_ADMIN_USERNAME to another name, or run `chatkeep user role {username} admin`."
+            )
+    return True

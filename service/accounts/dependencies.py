@@ -1,0 +1,115 @@
+"""What routers declare to know who is asking."""
+
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
+
+from service.accounts.accounts import Accounts
+from service.accounts.identity import Identity, identity_by_session, identity_by_token
+from service.accounts.opened_sessions import Client, Opened, renew_session
+from service.errors import Forbidden, NotAuthenticated
+from service.http.addresses import client_address
+from service.http.cookies import set_cookie
+from service.sessions import digest_of
+
+
+def accounts_of(request: Request) -> Accounts:
+    accounts: Accounts = request.app.state.accounts
+    return accounts
+
+
+# Dependencies are coroutines though they wait for nothing: FastAPI runs plain functions in threads, which costs more.
+async def get_accounts(request: Request) -> Accounts:
+    return accounts_of(request)
+
+
+TheAccounts = Annotated[Accounts, Depends(get_accounts)]
+
+
+def client_of(accounts: Accounts, connection: HTTPConnection) -> Client:
+    return Client(
+        address=client_address(connection, accounts.trusted_proxies),
+        user_agent=connection.headers.get("user-agent"),
+        device_mark=connection.cookies.get(accounts.device_mark.name),
+    )
+
+
+async def get_client(request: Request, accounts: TheAccounts) -> Client:
+    return client_of(accounts, request)
+
+
+TheClient = Annotated[Client, Depends(get_client)]
+
+
+def session_digest_of(accounts: Accounts, connection: HTTPConnection) -> bytes | None:
+    """Return what the session of the request's cookie is kept under; the session may have ended all the same.
+
+    None where there is no cookie, or one that was not signed here.
+    """
+    secret = accounts.cookie.read(connection.cookies.get(accounts.cookie.name))
+    return None if secret is None else digest_of(secret)
+
+
+async def get_session_digest(request: Request, accounts: TheAccounts) -> bytes | None:
+    return session_digest_of(accounts, request)
+
+
+SessionDigest = Annotated[bytes | None, Depends(get_session_digest)]
+
+
+def send_session(request: Request, accounts: Accounts, opened: Opened) -> None:
+    """Give the browser the session's cookie, and the mark of a browser that was let in."""
+    set_cookie(request, accounts.cookie.write(opened.secret, max_age_seconds=opened.max_age_seconds))
+    account, remember = opened.user.username_key, opened.max_age_seconds is not None
+    device = accounts.device_mark.read(request.cookies.get(accounts.device_mark.name), account)
+    if device is None or remember:
+        set_cookie(request, accounts.device_mark.write(account, device, remember=remember))
+
+
+def clear_session(request: Request, accounts: Accounts) -> None:
+    """Have the browser forget the session's cookie, where it sent one."""
+    if accounts.cookie.name in request.cookies:
+        set_cookie(request, accounts.cookie.clear())
+
+
+async def require_identity(request: Request, accounts: TheAccounts) -> Identity:
+    """Return who is asking, by `Authorization: Bearer` where there is one, otherwise by cookie.
+
+    Raises:
+        NotAuthenticated: nobody, or no longer.
+    """
+    identity = await _identity_of(request, accounts)
+    if identity is None:
+        raise NotAuthenticated("Sign in first: there is no valid session cookie or token.")
+    if not identity.renew:
+        return identity
+    opened = await renew_session(accounts, identity, client_of(accounts, request))
+    if opened is None:
+        return identity
+    send_session(request, accounts, opened)
+    return replace(identity, digest=digest_of(opened.secret), renew=False)
+
+
+async def _identity_of(request: Request, accounts: Accounts) -> Identity | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        # A wrong token is not made good by a cookie: the caller believes to be somebody else.
+        return await identity_by_token(accounts, token.strip())
+    digest = session_digest_of(accounts, request)
+    if digest is None:
+        return None
+    return await identity_by_session(accounts, digest, client_address(request, accounts.trusted_proxies))
+
+
+SignedIn = Annotated[Identity, Depends(require_identity)]
+
+
+async def require_administrator(identity: SignedIn) -> Identity:
+    if not identity.is_administrator:
+        raise Forbidden("This takes an administrator.")
+    return identity
+
+
+Administrator = Annotated[Identity, Depends(require_administrator)]

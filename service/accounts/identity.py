@@ -1,0 +1,93 @@
+"""Who is asking: the account behind a cookie or a token, in one statement."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from service.accounts import queries
+from service.accounts.accounts import Accounts
+from service.database.hot import Row
+from service.sessions import digest_of
+from service.sessions.limits import TOUCH_INTERVAL
+
+# Tells a scanner of leaked secrets, and the reader of a configuration, what this is.
+TOKEN_PREFIX = "ck_"  # noqa: S105  a prefix, not a secret
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The signed-in account, as it was when the request began.
+
+    Args:
+        digest: under which the asking session or token is kept.
+        by_session: a session's cookie asks, not a token.
+        remember: the session's cookie outlives the browser's session.
+        renew: the session is to get a new id.
+    """
+
+    user_id: UUID
+    username: str
+    email: str | None
+    display_name: str | None
+    role: Literal["user", "admin"]
+    is_guest: bool
+    created_at: datetime
+    digest: bytes = b""
+    by_session: bool = False
+    remember: bool = False
+    renew: bool = False
+
+    @property
+    def id(self) -> UUID:
+        return self.user_id
+
+    @property
+    def is_administrator(self) -> bool:
+        return self.role == "admin"
+
+
+async def identity_by_session(accounts: Accounts, digest: bytes, address: str) -> Identity | None:
+    """Return who has the session, or None where it ended or its user is disabled."""
+    now = accounts.clock()
+    row = await accounts.database.row(
+        queries.WHO_HAS_SESSION, digest=digest, now=now, idle_since=accounts.limits.idle_since(now)
+    )
+    if row is None:
+        return None
+    if accounts.limits.needs_touch(now, row["last_seen_at"]):
+        seen_before = now - accounts.limits.touch_interval
+        await accounts.database.row(queries.TOUCH_SESSION, digest=digest, now=now, seen_before=seen_before, ip=address)
+    return _identity(row, digest, by_session=True, remember=row["remember"], renew=row["renew"])
+
+
+async def identity_by_token(accounts: Accounts, token: str) -> Identity | None:
+    """Return whose token it is, or None where it ended or its user is disabled."""
+    if not token.startswith(TOKEN_PREFIX) or not token.isascii():
+        return None
+    now, digest = accounts.clock(), digest_of(token)
+    row = await accounts.database.row(queries.WHO_HAS_TOKEN, digest=digest, now=now)
+    if row is None:
+        return None
+    seen_before = now - TOUCH_INTERVAL
+    if row["last_used_at"] is None or row["last_used_at"] <= seen_before:
+        await accounts.database.row(queries.TOUCH_TOKEN, digest=digest, now=now, seen_before=seen_before)
+    return _identity(row, digest)
+
+
+def _identity(
+    row: Row, digest: bytes, *, by_session: bool = False, remember: bool = False, renew: bool = False
+) -> Identity:
+    return Identity(
+        user_id=row["user_id"],
+        username=row["username"],
+        email=row["email"],
+        display_name=row["display_name"],
+        role=row["role"],
+        is_guest=row["is_guest"],
+        created_at=row["created_at"],
+        digest=digest,
+        by_session=by_session,
+        remember=remember,
+        renew=renew,
+    )

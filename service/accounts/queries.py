@@ -1,0 +1,279 @@
+"""Users, tokens and counted tries: one statement a function, and none commits."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, case, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.accounts.usernames import character_pairs
+from service.database.hot import Statement
+from service.database.tables import (
+    TIME,
+    access_tokens,
+    conversations,
+    login_attempts,
+    login_sessions,
+    user_activity,
+    users,
+)
+from service.errors import NotFound
+from service.ids import new_id
+from service.sessions.queries import is_alive
+
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+
+ADMINISTRATORS_LOCK = 0x61646D69  # "admi"
+
+_IDENTITY = (
+    users.c.id.label("user_id"),
+    users.c.username,
+    users.c.username_key,
+    users.c.email,
+    users.c.display_name,
+    users.c.role,
+    users.c.is_guest,
+    users.c.created_at,
+)
+_now = bindparam("now", type_=TIME)
+_digest = bindparam("digest", type_=login_sessions.c.digest.type)
+
+WHO_HAS_SESSION = Statement(
+    select(
+        *_IDENTITY,
+        login_sessions.c.last_seen_at,
+        login_sessions.c.remember,
+        login_sessions.c.renew,
+    )
+    .join(users, users.c.id == login_sessions.c.user_id)
+    .where(
+        login_sessions.c.digest == _digest,
+        is_alive(_now, bindparam("idle_since", type_=TIME)),
+        users.c.disabled.is_(False),
+    )
+)
+
+WHO_HAS_TOKEN = Statement(
+    select(*_IDENTITY, access_tokens.c.last_used_at)
+    .join(users, users.c.id == access_tokens.c.user_id)
+    .where(
+        access_tokens.c.digest == _digest,
+        access_tokens.c.expires_at.is_(None) | (access_tokens.c.expires_at > _now),
+        users.c.disabled.is_(False),
+    )
+)
+
+# A session or a token is marked as used together with its user, at most once a minute and by one of many requests.
+_seen_before = bindparam("seen_before", type_=TIME)
+_touched = (
+    update(login_sessions)
+    .where(login_sessions.c.digest == _digest, login_sessions.c.last_seen_at <= _seen_before)
+    .values(last_seen_at=_now, ip=bindparam("ip", type_=login_sessions.c.ip.type))
+    .returning(login_sessions.c.user_id)
+    .cte("touched")
+)
+TOUCH_SESSION = Statement(
+    update(user_activity).where(user_activity.c.user_id == _touched.c.user_id).values(last_seen_at=_now)
+)
+_used = (
+    update(access_tokens)
+    .where(
+        access_tokens.c.digest == _digest,
+        access_tokens.c.last_used_at.is_(None) | (access_tokens.c.last_used_at <= _seen_before),
+    )
+    .values(last_used_at=_now)
+    .returning(access_tokens.c.user_id)
+    .cte("used")
+)
+TOUCH_TOKEN = Statement(
+    update(user_activity).where(user_activity.c.user_id == _used.c.user_id).values(last_seen_at=_now)
+)
+
+
+async def insert_user(
+    connection: AsyncConnection,
+    *,
+    username: str,
+    username_key: str,
+    password_hash: str | None,
+    now: datetime,
+    email: str | None = None,
+    role: str = "user",
+) -> AnyRow | None:
+    """Keep a new user; return it, or None where the name is taken."""
+    new = postgresql.insert(users).values(
+        id=new_id(),
+        username=username,
+        username_key=username_key,
+        password_hash=password_hash,
+        email=email,
+        role=role,
+        created_at=now,
+        name_pairs=character_pairs(username, email),
+    )
+    user = (await connection.execute(new.on_conflict_do_nothing().returning(users))).one_or_none()
+    if user is not None:
+        await connection.execute(insert(user_activity).values(user_id=user.id, last_seen_at=now))
+    return user
+
+
+async def user_by_key(connection: AsyncConnection, username_key: str) -> AnyRow | None:
+    found = await connection.execute(select(users).where(users.c.username_key == username_key))
+    return found.one_or_none()
+
+
+async def require_user_by_key(connection: AsyncConnection, username_key: str) -> AnyRow:
+    """Return the user.
+
+    Raises:
+        NotFound: no such name.
+    """
+    if (user := await user_by_key(connection, username_key)) is None:
+        raise NotFound("There is no user of that name.")
+    return user
+
+
+async def user_by_id(connection: AsyncConnection, user_id: UUID) -> AnyRow | None:
+    return (await connection.execute(select(users).where(users.c.id == user_id))).one_or_none()
+
+
+async def lock_user(connection: AsyncConnection, user_id: UUID) -> AnyRow | None:
+    """Return the user, and keep the row as it is until the transaction ends.
+
+    Whatever decides by a user's row, or changes several of a user's rows, takes this lock first: a sign-in that
+    meets a change of password waits for it and then sees it. It does not stand in the way of conversations and
+    turns, whose foreign keys only share the row's key.
+    """
+    query = select(users).where(users.c.id == user_id).with_for_update(key_share=True)
+    return (await connection.execute(query)).one_or_none()
+
+
+async def mark_seen(connection: AsyncConnection, user_id: UUID, now: datetime) -> None:
+    await connection.execute(update(user_activity).where(user_activity.c.user_id == user_id).values(last_seen_at=now))
+
+
+async def update_user(connection: AsyncConnection, user_id: UUID, changes: Mapping[str, object]) -> AnyRow | None:
+    """Change some columns; return the user as it is now, or None where there is none."""
+    changed = await connection.execute(update(users).where(users.c.id == user_id).values(**changes).returning(users))
+    return changed.one_or_none()
+
+
+async def update_profile(connection: AsyncConnection, user_id: UUID, changes: Mapping[str, object]) -> AnyRow | None:
+    """Change the e-mail address or the display name, and what they are found by."""
+    user = await lock_user(connection, user_id)
+    if user is None or not changes:
+        return user
+    names = {"email": user.email, "display_name": user.display_name, **changes}
+    pairs = character_pairs(user.username, *(str(name) if name else None for name in names.values()))
+    return await update_user(connection, user_id, {**changes, "name_pairs": pairs})
+
+
+async def delete_user(connection: AsyncConnection, user_id: UUID) -> None:
+    """Delete a user and, by the foreign keys, every row of theirs that is left."""
+    await connection.execute(delete(users).where(users.c.id == user_id))
+
+
+async def delete_conversations_of(connection: AsyncConnection, user_id: UUID) -> None:
+    """Delete the user's conversations and, by the foreign keys, their turns."""
+    await connection.execute(delete(conversations).where(conversations.c.user_id == user_id))
+
+
+async def delete_activity_of(connection: AsyncConnection, user_id: UUID) -> None:
+    await connection.execute(delete(user_activity).where(user_activity.c.user_id == user_id))
+
+
+async def lock_administrators(connection: AsyncConnection) -> None:
+    """Have one transaction at a time decide who is an administrator, until this one ends."""
+    await connection.execute(select(func.pg_advisory_xact_lock(ADMINISTRATORS_LOCK)))
+
+
+async def administrator_exists(connection: AsyncConnection, *, besides: UUID | None = None) -> bool:
+    """Tell whether there is an administrator; with `besides`, whether another one can sign in."""
+    query = select(users.c.id).where(users.c.role == "admin").limit(1)
+    if besides is not None:
+        query = query.where(users.c.id != besides, users.c.disabled.is_(False))
+    return (await connection.execute(query)).first() is not None
+
+
+async def insert_token(
+    connection: AsyncConnection,
+    digest: bytes,
+    *,
+    user_id: UUID,
+    name: str,
+    now: datetime,
+    expires_at: datetime | None,
+) -> AnyRow:
+    kept = await connection.execute(
+        insert(access_tokens)
+        .values(digest=digest, id=new_id(), user_id=user_id, name=name, created_at=now, expires_at=expires_at)
+        .returning(access_tokens)
+    )
+    return kept.one()
+
+
+async def tokens_of(connection: AsyncConnection, user_id: UUID, *, after: UUID | None, limit: int) -> Sequence[AnyRow]:
+    query = select(access_tokens).where(access_tokens.c.user_id == user_id)
+    if after is not None:
+        query = query.where(access_tokens.c.id < after)
+    return (await connection.execute(query.order_by(access_tokens.c.id.desc()).limit(limit))).all()
+
+
+async def delete_token(connection: AsyncConnection, user_id: UUID, token_id: UUID) -> bool:
+    deleted = await connection.execute(
+        delete(access_tokens).where(access_tokens.c.user_id == user_id, access_tokens.c.id == token_id)
+    )
+    return deleted.rowcount > 0
+
+
+async def token_exists(connection: AsyncConnection, digest: bytes) -> bool:
+    query = select(access_tokens.c.digest).where(access_tokens.c.digest == digest)
+    return (await connection.execute(query)).first() is not None
+
+
+async def delete_tokens_of(connection: AsyncConnection, user_id: UUID) -> None:
+    await connection.execute(delete(access_tokens).where(access_tokens.c.user_id == user_id))
+
+
+async def count_attempt(
+    connection: AsyncConnection, bucket: bytes, now: datetime, window_ends_at: datetime
+) -> tuple[int, datetime]:
+    """Count one try in the bucket's window, or begin a new one; return the count and when the window ends."""
+    kept = login_attempts.c
+    new = postgresql.insert(login_attempts).values(bucket=bucket, attempts=1, window_ends_at=window_ends_at)
+    over = kept.window_ends_at <= bindparam("now", now, type_=TIME)
+    counted = await connection.execute(
+        new.on_conflict_do_update(
+            index_elements=["bucket"],
+            set_={
+                "attempts": case((over, 1), else_=kept.attempts + 1),
+                "window_ends_at": case((over, new.excluded.window_ends_at), else_=kept.window_ends_at),
+            },
+        ).returning(kept.attempts, kept.window_ends_at)
+    )
+    attempts, ends_at = counted.one()
+    return attempts, ends_at
+
+
+async def forget_attempts(connection: AsyncConnection, bucket: bytes) -> None:
+    await connection.execute(delete(login_attempts).where(login_attempts.c.bucket == bucket))
+
+
+async def uncount_attempt(connection: AsyncConnection, bucket: bytes) -> None:
+    await connection.execute(
+        update(login_attempts)
+        .where(login_attempts.c.bucket == bucket, login_attempts.c.attempts > 0)
+        .values(attempts=login_attempts.c.attempts - 1)
+    )
+
+
+async def sweep_attempts(connection: AsyncConnection, now: datetime) -> None:
+    await connection.execute(delete(login_attempts).where(login_attempts.c.window_ends_at <= now))
+
+
+async def sweep_tokens(connection: AsyncConnection, now: datetime) -> None:
+    """Delete tokens that have expired."""
+    await connection.execute(delete(access_tokens).where(access_tokens.c.expires_at <= now))

@@ -1,0 +1,228 @@
+"""`/api/v1/auth`: accounts, sessions and tokens over HTTP."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+
+from service.accounts import queries
+from service.accounts.dependencies import (
+    SessionDigest,
+    SignedIn,
+    TheAccounts,
+    TheClient,
+    clear_session,
+    send_session,
+)
+from service.accounts.opened_sessions import end_other_sessions
+from service.accounts.schemas import (
+    ChangeMe,
+    ChangePassword,
+    CreateToken,
+    DeleteMe,
+    LogIn,
+    LoginSession,
+    NewToken,
+    Register,
+    Token,
+    User,
+)
+from service.accounts.sign_in import WRONG_PASSWORD, change_password, delete_account, log_in, log_out, register
+from service.accounts.tokens import create_token
+from service.errors import NotAuthenticated, NotFound
+from service.http.bodies import JsonRoute
+from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, encode_cursor, first_of
+from service.http.problems import documented
+from service.sessions import queries as session_queries
+
+router = APIRouter(prefix="/api/v1/auth", tags=["Accounts"], route_class=JsonRoute)
+
+INVALID_CREDENTIALS = (401, WRONG_PASSWORD)
+BUSY = (503, "Too many people are signing in at this moment. Try again in a few seconds.")
+TOO_MANY_TRIES = (429, "Too many tries. Wait 10 minutes and try again.")
+
+
+@router.post(
+    "/register",
+    status_code=201,
+    responses=documented(
+        413,
+        415,
+        422,
+        503,
+        username_taken=(409, "That username is taken."),
+        weak_password=(422, "That password is among the first that anyone would try. Choose a longer one."),
+        registration_closed=(403, "This service takes no new accounts."),
+        service_unavailable=BUSY,
+    ),
+)
+async def register_account(
+    body: Register, request: Request, accounts: TheAccounts, client: TheClient, digest: SessionDigest
+) -> User:
+    """Make an account and sign it in."""
+    opened = await register(accounts, body.username, body.password, body.email, client, instead_of=digest)
+    send_session(request, accounts, opened)
+    return User.model_validate(opened.user)
+
+
+@router.post(
+    "/login",
+    responses=documented(
+        413,
+        415,
+        422,
+        503,
+        invalid_credentials=INVALID_CREDENTIALS,
+        too_many_attempts=TOO_MANY_TRIES,
+        service_unavailable=BUSY,
+    ),
+)
+async def log_in_with_password(
+    body: LogIn, request: Request, accounts: TheAccounts, client: TheClient, digest: SessionDigest
+) -> User:
+    """Sign in. The cookie ends with the browser unless `remember` is true."""
+    opened = await log_in(accounts, body.username, body.password, client, instead_of=digest, remember=body.remember)
+    send_session(request, accounts, opened)
+    return User.model_validate(opened.user)
+
+
+@router.post("/logout", status_code=204, responses=documented(503))
+async def log_out_of_session(request: Request, accounts: TheAccounts, digest: SessionDigest) -> None:
+    """Sign out: the session ends, and a copy of its cookie is worth nothing."""
+    if digest is not None:
+        await log_out(accounts, digest)
+    clear_session(request, accounts)
+
+
+@router.get("/me", responses=documented(401, 503))
+async def read_me(identity: SignedIn) -> User:
+    """Return the signed-in account."""
+    return User.model_validate(identity)
+
+
+@router.patch("/me", responses=documented(401, 413, 415, 422, 503))
+async def change_me(body: ChangeMe, identity: SignedIn, accounts: TheAccounts) -> User:
+    """Change the display name or the e-mail address; null takes it away."""
+    async with accounts.database.transaction() as connection:
+        user = await queries.update_profile(connection, identity.user_id, body.model_dump(exclude_unset=True))
+    if user is None:
+        raise NotAuthenticated("This account is gone.")
+    return User.model_validate(user)
+
+
+@router.delete(
+    "/me",
+    status_code=204,
+    responses=documented(
+        401,
+        413,
+        415,
+        422,
+        503,
+        invalid_credentials=INVALID_CREDENTIALS,
+        too_many_attempts=TOO_MANY_TRIES,
+        last_administrator=(409, "This is the last administrator. Make another one first."),
+        service_unavailable=BUSY,
+    ),
+)
+async def delete_me(body: DeleteMe, request: Request, identity: SignedIn, accounts: TheAccounts) -> None:
+    """Delete the account and every trace of what was written in it."""
+    await delete_account(accounts, identity.user_id, body.password)
+    clear_session(request, accounts)
+
+
+@router.post(
+    "/password",
+    status_code=204,
+    responses=documented(
+        401,
+        413,
+        415,
+        422,
+        503,
+        invalid_credentials=INVALID_CREDENTIALS,
+        weak_password=(422, "A password has at least 8 characters."),
+        too_many_attempts=TOO_MANY_TRIES,
+        service_unavailable=BUSY,
+    ),
+)
+async def change_my_password(
+    body: ChangePassword, request: Request, identity: SignedIn, accounts: TheAccounts, client: TheClient
+) -> None:
+    """Change the password. Every other session and every token ends; this session gets a new cookie."""
+    opened = await change_password(accounts, identity, body.current_password, body.new_password, client)
+    if opened is not None:
+        send_session(request, accounts, opened)
+
+
+@router.get("/sessions", responses=documented(401, 422, 503))
+async def list_sessions(
+    identity: SignedIn, accounts: TheAccounts, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
+) -> Page[LoginSession]:
+    """Return where this account is signed in, newest first."""
+    now = accounts.clock()
+    async with accounts.database.transaction() as connection:
+        rows = await session_queries.sessions_of(
+            connection,
+            identity.user_id,
+            now=now,
+            limits=accounts.limits,
+            after=cursor_of_id(cursor, of="sessions"),
+            limit=limit + 1,
+        )
+    page = first_of(rows, limit)
+    items = [
+        LoginSession(
+            id=row.id,
+            created_at=row.created_at,
+            last_seen_at=row.last_seen_at,
+            expires_at=accounts.limits.ends_unused_at(row.last_seen_at, row.expires_at),
+            ip=row.ip,
+            user_agent=row.user_agent,
+            current=row.digest == identity.digest,
+        )
+        for row in page.rows
+    ]
+    return Page(items=items, next_cursor=encode_cursor(items[-1].id, of="sessions") if page.more else None)
+
+
+@router.delete("/sessions/{session_id}", status_code=204, responses=documented(401, 404, 422, 503))
+async def end_one_session(session_id: UUID, identity: SignedIn, accounts: TheAccounts) -> None:
+    """End one of this account's sessions."""
+    async with accounts.database.transaction() as connection:
+        if not await session_queries.end_session_by_id(connection, identity.user_id, session_id):
+            raise NotFound
+
+
+@router.delete("/sessions", status_code=204, responses=documented(401, 503))
+async def end_all_other_sessions(identity: SignedIn, accounts: TheAccounts) -> None:
+    """End every session of this account but the asking one."""
+    await end_other_sessions(accounts, identity.user_id, keep=identity.digest)
+
+
+@router.get("/tokens", responses=documented(401, 422, 503))
+async def list_tokens(
+    identity: SignedIn, accounts: TheAccounts, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
+) -> Page[Token]:
+    """Return this account's access tokens, newest first, without their secrets."""
+    async with accounts.database.transaction() as connection:
+        rows = await queries.tokens_of(
+            connection, identity.user_id, after=cursor_of_id(cursor, of="tokens"), limit=limit + 1
+        )
+    page = first_of(rows, limit)
+    items = [Token.model_validate(row) for row in page.rows]
+    return Page(items=items, next_cursor=encode_cursor(items[-1].id, of="tokens") if page.more else None)
+
+
+@router.post("/tokens", status_code=201, responses=documented(401, 413, 415, 422, 503))
+async def create_access_token(body: CreateToken, identity: SignedIn, accounts: TheAccounts) -> NewToken:
+    """Make an access token for `Authorization: Bearer`. Its secret is in this answer and nowhere else."""
+    row, secret = await create_token(accounts, identity, body.name, body.expires_at)
+    return NewToken(**Token.model_validate(row).model_dump(), token=secret)
+
+
+@router.delete("/tokens/{token_id}", status_code=204, responses=documented(401, 404, 422, 503))
+async def delete_token(token_id: UUID, identity: SignedIn, accounts: TheAccounts) -> None:
+    """End one of this account's tokens."""
+    async with accounts.database.transaction() as connection:
+        if not await queries.delete_token(connection, identity.user_id, token_id):
+            raise NotFound

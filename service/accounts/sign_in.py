@@ -1,0 +1,197 @@
+"""Registering, signing in and out, and what changes a password: each one transaction.
+
+If the process dies before the commit, nothing has happened and the client was told nothing. If it dies between
+the commit and the answer, there is a session (or an account) whose cookie nobody has: signing in again works,
+and the row ends by itself.
+"""
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.accounts import queries
+from service.accounts.accounts import Accounts
+from service.accounts.administrators import delete_user
+from service.accounts.identity import Identity
+from service.accounts.opened_sessions import Client, Opened, open_session
+from service.accounts.queries import AnyRow
+from service.accounts.throttling import counted_attempt, counters_for, counters_for_signed_in, forgive_attempt
+from service.accounts.usernames import require_username, username_key
+from service.errors import InvalidCredentials, NotAuthenticated, RegistrationClosed, UsernameTaken
+from service.sessions import queries as session_queries
+
+WRONG_PASSWORD = "The username or the password is wrong."  # noqa: S105  a sentence
+
+
+async def register(
+    accounts: Accounts,
+    username: str,
+    password: str,
+    email: str | None,
+    client: Client,
+    *,
+    instead_of: bytes | None,
+) -> Opened:
+    """Make an account and sign it in; the session with the digest `instead_of` ends.
+
+    Raises:
+        RegistrationClosed, UsernameTaken, WeakPassword, Invalid: the name is not one.
+        Unavailable: too many people sign in at this moment.
+    """
+    if not accounts.allow_registration:
+        raise RegistrationClosed("This service takes no new accounts. Ask its administrator for one.")
+    password_hash = await accounts.hasher.hash_new(password, require_username(username))
+    async with accounts.database.transaction() as connection:
+        user = await _insert_user(accounts, connection, username, password_hash, email=email, role="user")
+        return await open_session(accounts, connection, user, client, instead_of=instead_of, remember=False)
+
+
+async def create_user(
+    accounts: Accounts, username: str, password: str, *, email: str | None = None, role: str = "user"
+) -> UUID:
+    """Make an account as an operator does. Raises: as `register`, but for `RegistrationClosed`."""
+    password_hash = await accounts.hasher.hash_new(password, require_username(username))
+    async with accounts.database.transaction() as connection:
+        user = await _insert_user(accounts, connection, username, password_hash, email=email, role=role)
+    user_id: UUID = user.id
+    return user_id
+
+
+async def _insert_user(
+    accounts: Accounts, connection: AsyncConnection, username: str, password_hash: str, *, email: str | None, role: str
+) -> AnyRow:
+    user = await queries.insert_user(
+        connection,
+        username=username,
+        username_key=username_key(username),
+        password_hash=password_hash,
+        now=accounts.clock(),
+        email=email,
+        role=role,
+    )
+    if user is None:
+        raise UsernameTaken("That username is taken. Names differ by more than case, width or accents' encoding.")
+    return user
+
+
+async def log_in(
+    accounts: Accounts,
+    username: str,
+    password: str,
+    client: Client,
+    *,
+    instead_of: bytes | None,
+    remember: bool,
+) -> Opened:
+    """Sign in with a new session; the one with the digest `instead_of` ends: a planted cookie is worth nothing.
+
+    Raises:
+        InvalidCredentials: the same, after the same work, for an unknown name and for a wrong password.
+        TooManyAttempts: whoever is right also waits; otherwise guessing would go on.
+        Unavailable: too many people sign in at this moment.
+    """
+    key = username_key(username)
+    counters = counters_for(key, client.address, accounts.device_mark.read(client.device_mark, key))
+    async with counted_attempt(accounts.database, counters, accounts.clock()):
+        async with accounts.database.transaction() as connection:
+            user = await queries.user_by_key(connection, key)
+        matches, new_hash = await accounts.hasher.verify(password, user.password_hash if user else None)
+        if user is None or not matches:
+            raise InvalidCredentials(WRONG_PASSWORD)
+        async with accounts.database.transaction() as connection:
+            await _lock_verified(accounts, connection, user, password)
+            if new_hash is not None:
+                await queries.update_user(connection, user.id, {"password_hash": new_hash})
+            opened = await open_session(accounts, connection, user, client, instead_of=instead_of, remember=remember)
+            await forgive_attempt(connection, counters)
+    return opened
+
+
+async def log_out(accounts: Accounts, digest: bytes) -> None:
+    """End the session; a copy of its cookie is worth nothing from now on."""
+    async with accounts.database.transaction() as connection:
+        await session_queries.end_session(connection, digest)
+
+
+async def require_password(accounts: Accounts, user_id: UUID, password: str) -> AnyRow:
+    """Return the user whose password this is: who finds an open browser may not guess without limit.
+
+    Raises:
+        InvalidCredentials, TooManyAttempts, Unavailable: as `log_in`.
+    """
+    counters = counters_for_signed_in(user_id)
+    async with counted_attempt(accounts.database, counters, accounts.clock()):
+        async with accounts.database.transaction() as connection:
+            user = await queries.user_by_id(connection, user_id)
+        if user is None:
+            raise NotAuthenticated("This account is gone.")
+        matches, _ = await accounts.hasher.verify(password, user.password_hash)
+        if not matches:
+            raise InvalidCredentials("The password is wrong.")
+        async with accounts.database.transaction() as connection:
+            await forgive_attempt(connection, counters)
+    return user
+
+
+async def change_password(
+    accounts: Accounts, identity: Identity, current: str, new: str, client: Client
+) -> Opened | None:
+    """Change the password; every session and token ends, and the asking session gets a new id.
+
+    Returns:
+        The session that takes the place of the asking one, or None where a token asked.
+
+    Raises:
+        InvalidCredentials, TooManyAttempts, WeakPassword, Unavailable.
+    """
+    user = await require_password(accounts, identity.user_id, current)
+    new_hash = await accounts.hasher.hash_new(new, user.username)
+    async with accounts.database.transaction() as connection:
+        await _lock_verified(accounts, connection, user, current)
+        await _replace_password(connection, user.id, new_hash)
+        if not identity.by_session:
+            return None
+        return await open_session(accounts, connection, user, client, instead_of=None, remember=identity.remember)
+
+
+async def set_password(accounts: Accounts, username: str, new: str) -> None:
+    """Set a password as an operator does; every session and token of the user ends.
+
+    Raises:
+        NotFound: no such user. WeakPassword, Unavailable.
+    """
+    new_hash = await accounts.hasher.hash_new(new, username)
+    async with accounts.database.transaction() as connection:
+        user = await queries.require_user_by_key(connection, username_key(username))
+        await queries.lock_user(connection, user.id)
+        await _replace_password(connection, user.id, new_hash)
+
+
+async def delete_account(accounts: Accounts, user_id: UUID, password: str) -> None:
+    """Delete the user and everything of theirs.
+
+    Raises:
+        InvalidCredentials, TooManyAttempts, LastAdministrator, Unavailable.
+    """
+    user = await require_password(accounts, user_id, password)
+    async with accounts.database.transaction() as connection:
+        await _lock_verified(accounts, connection, user, password)
+        await delete_user(connection, user_id)
+
+
+async def _lock_verified(accounts: Accounts, connection: AsyncConnection, user: AnyRow, password: str) -> None:
+    """Lock the user whose password was just verified; refuse where it is no longer right, or the user disabled."""
+    now = await queries.lock_user(connection, user.id)
+    if now is None or now.disabled:
+        raise InvalidCredentials(WRONG_PASSWORD)
+    if now.password_hash != user.password_hash:
+        # By a change of password, or by a sign-in at the same moment that brought the hash up to date.
+        matches, _ = await accounts.hasher.verify(password, now.password_hash)
+        if not matches:
+            raise InvalidCredentials(WRONG_PASSWORD)
+
+
+async def _replace_password(connection: AsyncConnection, user_id: UUID, new_hash: str) -> None:
+    await queries.update_user(connection, user_id, {"password_hash": new_hash})
+    await session_queries.end_sessions_of(connection, user_id)
+    await queries.delete_tokens_of(connection, user_id)

@@ -1,0 +1,145 @@
+"""How often a password may be tried: counted in the database, so that every process counts as one.
+
+Three counters, each over a window that does not slide:
+
+- one account from one place: few tries;
+- one place, whatever the account: more, since an office shares an address (against one password on many names);
+- one account from anywhere: more still (against many places on one name).
+
+A browser that has signed in to the account before carries a signed mark, and then only its own counter counts.
+So does only one of its own for somebody who is signed in and gives the password again. So a stranger can fill the
+other counters, and the owner still gets in.
+
+A try is counted before the password is looked at, so that a thousand tries at once are a thousand counted. One that
+is refused counts nowhere: whoever goes on trying from one place fills the counter of that place and no wider one.
+
+Source: OWASP Authentication Cheat Sheet; OWASP, Slow Down Online Guessing Attacks with Device Cookies.
+"""
+
+import hashlib
+import ipaddress
+import math
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.accounts import queries
+from service.database.database import Database
+from service.errors import TooManyAttempts, Unavailable
+
+IPV6_HOUSEHOLD_BITS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `attempts` in a window of `window`."""
+
+    attempts: int
+    window: timedelta
+
+
+ACCOUNT_FROM_ONE_PLACE = Limit(10, timedelta(minutes=15))
+ONE_PLACE = Limit(100, timedelta(minutes=15))
+ACCOUNT_FROM_ANYWHERE = Limit(200, timedelta(hours=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """What is counted, as a digest: people type passwords into the name field.
+
+    Args:
+        resets: being right once makes good every try before; otherwise only the one that was right.
+    """
+
+    bucket: bytes
+    limit: Limit
+    resets: bool
+
+
+def counters_for(account: str, address: str, known_device: str | None) -> list[Counter]:
+    """Return what one try to sign in counts against.
+
+    Args:
+        account: the key of the name that was typed, whether or not there is such an account.
+        address: where from.
+        known_device: the mark of a browser that has signed in to this account before.
+    """
+    if known_device is not None:
+        return [_counter(ACCOUNT_FROM_ONE_PLACE, "device", account, known_device)]
+    place = place_of(address)
+    return [
+        _counter(ACCOUNT_FROM_ONE_PLACE, "account at place", account, place),
+        _counter(ONE_PLACE, "place", place, resets=False),
+        _counter(ACCOUNT_FROM_ANYWHERE, "account", account, resets=False),
+    ]
+
+
+def counters_for_signed_in(user_id: UUID) -> list[Counter]:
+    """Return what one try counts against where somebody who is signed in gives the password again."""
+    return [_counter(ACCOUNT_FROM_ONE_PLACE, "signed in", str(user_id))]
+
+
+@asynccontextmanager
+async def counted_attempt(database: Database, counters: Sequence[Counter], now: datetime) -> AsyncIterator[None]:
+    """Count one try, which is made in the block; one that could not be made is not counted after all.
+
+    Raises:
+        TooManyAttempts: a limit is reached; the block is not entered.
+    """
+    async with database.transaction() as connection:
+        await _count(connection, counters, now)
+    try:
+        yield
+    except Unavailable:
+        async with database.transaction() as connection:
+            for counter in _in_order(counters):
+                await queries.uncount_attempt(connection, counter.bucket)
+        raise
+
+
+async def _count(connection: AsyncConnection, counters: Sequence[Counter], now: datetime) -> None:
+    waits = []
+    for counter in _in_order(counters):
+        attempts, ends_at = await queries.count_attempt(connection, counter.bucket, now, now + counter.limit.window)
+        if attempts > counter.limit.attempts:
+            waits.append(ends_at - now)
+    if waits:
+        seconds = max(1, math.ceil(max(waits).total_seconds()))
+        raise TooManyAttempts(f"Too many tries. Wait {_in_words(seconds)} and try again.", seconds)
+
+
+async def forgive_attempt(connection: AsyncConnection, counters: Sequence[Counter]) -> None:
+    """Take back a try that was right."""
+    for counter in _in_order(counters):
+        if counter.resets:
+            await queries.forget_attempts(connection, counter.bucket)
+        else:
+            await queries.uncount_attempt(connection, counter.bucket)
+
+
+def _in_order(counters: Sequence[Counter]) -> list[Counter]:
+    """Always one order: of tries at the same time, none waits for a row of another that waits for it."""
+    return sorted(counters, key=lambda counter: counter.bucket)
+
+
+def place_of(address: str) -> str:
+    """Return the address, or for IPv6 its network: one household has as many addresses as it likes."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((parsed, IPV6_HOUSEHOLD_BITS), strict=False))
+    return address
+
+
+def _counter(limit: Limit, *parts: str, resets: bool = True) -> Counter:
+    return Counter(hashlib.sha256("\x00".join(parts).encode()).digest(), limit, resets)
+
+
+def _in_words(seconds: int) -> str:
+    return f"{seconds} seconds" if seconds < 120 else f"{math.ceil(seconds / 60)} minutes"

@@ -1,0 +1,42 @@
+"""Access tokens: made by somebody who is signed in, for programs that are not."""
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.accounts import queries
+from service.accounts.accounts import Accounts
+from service.accounts.identity import TOKEN_PREFIX, Identity
+from service.accounts.queries import AnyRow
+from service.errors import Invalid, NotAuthenticated
+from service.sessions import digest_of, new_secret
+from service.sessions.queries import session_exists
+
+
+async def create_token(
+    accounts: Accounts, identity: Identity, name: str, expires_at: datetime | None
+) -> tuple[AnyRow, str]:
+    """Make an access token; return its row, and its secret, which is kept nowhere.
+
+    Raises:
+        Invalid: `expires_at` is in the past.
+        NotAuthenticated: who asks was signed out, or changed the password, at this moment.
+    """
+    now = accounts.clock()
+    if expires_at is not None and expires_at <= now:
+        raise Invalid("expires_at is in the past.")
+    secret = TOKEN_PREFIX + new_secret()
+    async with accounts.database.transaction() as connection:
+        await _require_still_signed_in(connection, identity)
+        row = await queries.insert_token(
+            connection, digest_of(secret), user_id=identity.user_id, name=name, now=now, expires_at=expires_at
+        )
+    return row, secret
+
+
+async def _require_still_signed_in(connection: AsyncConnection, identity: Identity) -> None:
+    """A change of password ends every token: none may be made by a request that was under way."""
+    await queries.lock_user(connection, identity.user_id)
+    exists = session_exists if identity.by_session else queries.token_exists
+    if not await exists(connection, identity.digest):
+        raise NotAuthenticated("You were signed out at this moment.")

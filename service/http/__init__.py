@@ -1,0 +1,1 @@
+"""What every router shares: problems, bodies, pages. It knows HTTP and nothing of the domain."""

@@ -1,0 +1,35 @@
+"""`Set-Cookie` from anywhere in a request, whatever kind of response the handler returns."""
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_KEY = "chatkeep.set_cookie"
+
+
+def set_cookie(connection: HTTPConnection, header: str) -> None:
+    """Send this `Set-Cookie` header with the answer; of two of one name, the last."""
+    connection.scope.setdefault(_KEY, {})[header.partition("=")[0]] = header
+
+
+class SendCookies:
+    """Adds the headers of `set_cookie` to the answer, beside those that it has."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        # One dictionary for the whole request: inner scopes are copies.
+        cookies: dict[str, str] = scope.setdefault(_KEY, {})
+
+        async def send_with_cookies(message: Message) -> None:
+            if message["type"] == "http.response.start" and cookies:
+                headers = MutableHeaders(scope=message)
+                for cookie in cookies.values():
+                    headers.append("Set-Cookie", cookie)
+            await send(message)
+
+        await self.app(scope, receive, send_with_cookies)

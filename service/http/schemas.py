@@ -1,0 +1,23 @@
+"""How answers are written: UTC times with `Z`, and the fields that were promised."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
+
+
+def _rfc3339(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+Time = Annotated[
+    datetime,
+    PlainSerializer(_rfc3339, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-31T09:30:00.000000Z"]}),
+]
+
+
+class Answer(BaseModel):
+    """An answer's body, built from a row or from named values."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)

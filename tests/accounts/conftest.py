@@ -1,0 +1,18 @@
+"""What the tests of accounts share: a clock that tests move, and the database as it is."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.accounts.clocks import MovableClock
+from tests.support.running import RunningService
+
+
+@pytest.fixture
+def clock(service: RunningService) -> Iterator[MovableClock]:
+    """The shared service's clock for accounts, for the length of one test."""
+    accounts, clock = service.app.state.accounts, MovableClock()
+    service.app.state.accounts = replace(accounts, clock=clock)
+    yield clock
+    service.app.state.accounts = accounts

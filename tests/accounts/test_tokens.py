@@ -1,0 +1,164 @@
+import asyncio
+import json
+from datetime import timedelta
+
+import pytest
+
+from service.app.maintenance import sweep
+from tests.accounts.browsing import AUTH, change, code_of, new_token, rows, status_of_me, value
+from tests.accounts.clocks import MovableClock
+from tests.support.running import RunningService
+
+
+async def test_a_token_is_shown_once_and_kept_as_a_digest(service: RunningService) -> None:
+    person = await service.person()
+    answer = await person.client.post(f"{AUTH}/tokens", json={"name": "laptop 💻"})
+    assert answer.status_code == 201
+    made = answer.json()
+    token = made.pop("token")
+    assert token.startswith("ck_")
+    assert len(token) == len("ck_") + 43  # 256 bits
+    listed = await person.client.get(f"{AUTH}/tokens")
+    assert listed.json() == {"items": [made], "next_cursor": None}
+    kept = await rows(
+        service.database, "SELECT t::text FROM access_tokens t WHERE user_id = cast(:id AS uuid)", id=person.id
+    )
+    assert len(kept) == 1
+    assert token not in str(kept)
+    assert token.encode().hex() not in str(kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("a\x00b", "invalid_text"), ("\ud800", "invalid_text"), ("", "invalid_request")]
+)
+async def test_a_name_that_cannot_be_kept_is_refused(service: RunningService, name: str, code: str) -> None:
+    person, headers = await service.person(), {"Content-Type": "application/json"}
+    answer = await person.client.post(f"{AUTH}/tokens", content=json.dumps({"name": name}), headers=headers)
+    assert code_of(answer) == (422, code)
+
+
+async def test_a_token_signs_in_without_a_cookie(service: RunningService) -> None:
+    person = await service.person()
+    token = await new_token(person)
+    client = service.client(headers={"Authorization": f"bearer  {token}"})
+    answer = await client.get(f"{AUTH}/me")
+    assert answer.json()["id"] == person.id
+    assert "set-cookie" not in answer.headers
+    conversation = await client.post("/api/v1/conversations", json={})
+    assert conversation.status_code == 201
+    sessions = (await client.get(f"{AUTH}/sessions")).json()["items"]
+    assert [item["current"] for item in sessions] == [False]
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        b"Bearer",
+        b"Bearer x",
+        b"Bearer ck_",
+        b"Bearer ck_" + b"A" * 43,
+        b"Bearer ck_\xe9",
+        b"Bearer " + b"x" * 8000,
+    ],
+)
+async def test_a_wrong_token_is_nobody_even_beside_a_good_cookie(service: RunningService, authorization: bytes) -> None:
+    person = await service.person()
+    answer = await person.client.get(f"{AUTH}/me", headers=[(b"Authorization", authorization)])
+    assert code_of(answer) == (401, "not_authenticated")
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_another_scheme_is_somebody_elses_business(service: RunningService) -> None:
+    """A proxy that asks for a password of its own leaves its header in place."""
+    person = await service.person()
+    headers = {"Authorization": "Basic dXNlcjpwYXNz"}
+    assert (await person.client.get(f"{AUTH}/me", headers=headers)).json()["id"] == person.id
+    assert (await service.client().get(f"{AUTH}/me", headers=headers)).status_code == 401
+
+
+async def test_a_token_ends_when_it_is_deleted_and_only_by_its_owner(service: RunningService) -> None:
+    person, stranger = await service.person(), await service.person()
+    token = await new_token(person)
+    ((token_id, *_),) = await rows(
+        service.database, "SELECT id::text FROM access_tokens WHERE user_id = cast(:id AS uuid)", id=person.id
+    )
+    missing = await stranger.client.delete(f"{AUTH}/tokens/01890a5d-ac96-774b-bcce-b302099a8057")
+    others = await stranger.client.delete(f"{AUTH}/tokens/{token_id}")
+    assert code_of(others) == (404, "not_found")
+    assert others.content == missing.content
+    assert await status_of_me(service, token=token) == 200
+    assert (await person.client.delete(f"{AUTH}/tokens/{token_id}")).status_code == 204
+    assert await status_of_me(service, token=token) == 401
+
+
+async def test_a_token_ends_when_it_was_said_to(service: RunningService, clock: MovableClock) -> None:
+    person = await service.person()
+    ends_at = clock() + timedelta(hours=1)
+    token, lasting = await new_token(person, expires_at=ends_at.isoformat()), await new_token(person)
+    clock.advance(3599)
+    assert await status_of_me(service, token=token) == 200
+    clock.advance(1)
+    assert await status_of_me(service, token=token) == 401
+    await sweep(service.app.state.accounts)
+    assert await status_of_me(service, token=lasting) == 200
+    assert len((await person.client.get(f"{AUTH}/tokens")).json()["items"]) == 1
+
+
+@pytest.mark.parametrize(
+    "expires_at",
+    [
+        "2020-01-01T00:00:00Z",
+        "2099-01-01T00:00:00",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        "tomorrow",
+        4102444800,
+    ],
+)
+async def test_an_end_that_cannot_be_is_refused(service: RunningService, expires_at: object) -> None:
+    person = await service.person()
+    answer = await person.client.post(f"{AUTH}/tokens", json={"name": "x", "expires_at": expires_at})
+    assert code_of(answer) == (422, "invalid_request")
+    assert (await person.client.get(f"{AUTH}/tokens")).json()["items"] == []
+
+
+@pytest.mark.parametrize("expires_at", ["9999-12-31T23:59:59Z", "2099-06-01T00:00:00+09:00", None])
+async def test_any_other_end_is_taken(service: RunningService, expires_at: str | None) -> None:
+    person = await service.person()
+    assert await status_of_me(service, token=await new_token(person, expires_at=expires_at)) == 200
+
+
+async def test_use_is_written_at_most_once_a_minute(service: RunningService, clock: MovableClock) -> None:
+    person = await service.person()
+    token = await new_token(person)
+    used = "SELECT last_used_at FROM access_tokens WHERE user_id = cast(:id AS uuid)"
+    assert await value(service.database, used, id=person.id) is None
+    await asyncio.gather(*(status_of_me(service, token=token) for _ in range(5)))
+    first = clock()
+    assert await value(service.database, used, id=person.id) == first
+    clock.advance(59)
+    await status_of_me(service, token=token)
+    assert await value(service.database, used, id=person.id) == first
+    clock.advance(1)
+    await status_of_me(service, token=token)
+    assert await value(service.database, used, id=person.id) == clock()
+
+
+async def test_tokens_are_listed_in_pages_newest_first(service: RunningService) -> None:
+    person = await service.person()
+    for number in range(5):
+        await new_token(person, name=f"number {number}")
+    first = (await person.client.get(f"{AUTH}/tokens", params={"limit": 3})).json()
+    rest = (await person.client.get(f"{AUTH}/tokens", params={"limit": 3, "cursor": first["next_cursor"]})).json()
+    names = [item["name"] for item in first["items"] + rest["items"]]
+    assert names == [f"number {number}" for number in (4, 3, 2, 1, 0)]
+    assert rest["next_cursor"] is None
+
+
+async def test_a_disabled_users_token_is_nobodys_until_the_user_is_back(service: RunningService) -> None:
+    person = await service.person()
+    token = await new_token(person)
+    await change(service.database, "UPDATE users SET disabled = true WHERE id = cast(:id AS uuid)", id=person.id)
+    assert await status_of_me(service, token=token) == 401
+    await change(service.database, "UPDATE users SET disabled = false WHERE id = cast(:id AS uuid)", id=person.id)
+    assert await status_of_me(service, token=token) == 200
