@@ -1,0 +1,1 @@
+"""Conversations, their turns, and the language models that answer them."""

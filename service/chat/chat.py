@@ -1,0 +1,79 @@
+"""What chatting is made of: the parts that a turn needs, put together once when the service starts."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from service.accounts.identity import Identity
+from service.chat.following import Following
+from service.chat.generations import Generations
+from service.chat.handler import RequestHandler
+from service.chat.models import LanguageModel
+from service.chat.schemas import Turn
+from service.chat.turn_log import TurnLog
+from service.chat.turns import BegunTurn, NewTurn
+from service.clock import Clock
+from service.database.database import Database
+from service.errors import TooManyGenerations
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """The parts.
+
+    Args:
+        follower_timeout_seconds: how long a client that does not read is waited for.
+        flush_seconds: how often replies are written down, and so how often to look for more.
+    """
+
+    database: Database
+    handler: RequestHandler
+    turn_log: TurnLog
+    generations: Generations
+    clock: Clock
+    flush_seconds: float
+    follower_timeout_seconds: float
+
+    async def take_turn(self, identity: Identity, new: NewTurn, model: LanguageModel | None = None) -> Following:
+        """Keep a new turn and begin to answer it, or join the one that has the same idempotency key.
+
+        Args:
+            model: answers this turn; None for the service's.
+
+        Raises:
+            TooManyGenerations: nothing was stored. Joining needs no place, so a retry is not refused.
+            NotFound, TurnInProgress, IdempotencyKeyReused, DatabaseUnavailable.
+        """
+        try:
+            with self.generations.place() as start:
+                begun = await self.handler.begin_turn(identity, new)
+                if not begun.joined:
+                    return Following(begun, start(begun, self.handler, model), self.turn_log, self.flush_seconds)
+        except TooManyGenerations:
+            joined = await self.turn_log.joined(identity.user_id, new)
+            if joined is None:
+                raise
+            begun = joined
+        return self._following(begun)
+
+    def follow(self, user_id: UUID, turn: Turn) -> Following:
+        """Follow a turn that somebody else asked for, from this process's memory or from the database."""
+        return self._following(
+            BegunTurn(
+                id=turn.id,
+                user_id=user_id,
+                conversation_id=turn.conversation_id,
+                content=turn.prompt.content,
+                created_at=turn.created_at,
+                joined=True,
+            )
+        )
+
+    async def stop_turn(self, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> None:
+        """End a generation wherever it runs: here at once, elsewhere with that process's next flush."""
+        asked = await self.turn_log.request_stop(user_id, conversation_id, turn_id)
+        generation = self.generations.by_turn(turn_id)
+        if asked and generation is not None:
+            generation.cut("stopped")
+
+    def _following(self, begun: BegunTurn) -> Following:
+        return Following(begun, self.generations.by_turn(begun.id), self.turn_log, self.flush_seconds)

@@ -1,0 +1,131 @@
+"""Following a turn: its text as it comes, from this process's memory or from what another one writes down."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from service.chat import queries
+from service.chat.events import KEEP_ALIVE, delta_event, event, json_line
+from service.chat.generation import Generation
+from service.chat.schemas import Content, Siblings, Turn, TurnError
+from service.chat.turn_log import TurnLog
+from service.chat.turns import BegunTurn
+from service.errors import NotFound
+
+KEEP_ALIVE_SECONDS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """One client's view of one turn.
+
+    Args:
+        generation: None where another replica generates it, or where it has ended.
+        poll_seconds: how often to look at what another replica wrote down.
+    """
+
+    begun: BegunTurn
+    generation: Generation | None
+    turn_log: TurnLog
+    poll_seconds: float
+
+    def texts(self, start: int = 0) -> AsyncGenerator[str, None]:
+        """Yield the reply from `start` on, and "" when there was nothing for a while; end with the turn."""
+        if self.generation is not None:
+            return _from_memory(self.generation, start)
+        return _from_database(self.turn_log, self.begun, start, self.poll_seconds)
+
+    async def events(self, start: int = 0) -> AsyncGenerator[bytes, None]:
+        """Yield the turn as server-sent events, from after character `start`."""
+        position = start
+        yield event("turn", json_line(await self.turn_at_its_start()))
+        async for text in self.texts(start):
+            position += len(text)
+            yield delta_event(text, position) if text else KEEP_ALIVE
+        turn = await self.turn_at_its_end()
+        yield event("done", json_line(turn), len(turn.reply.content) if turn.reply else 0)
+
+    async def end(self) -> Turn:
+        """Wait for the turn's end and return it."""
+        async for _ in self.texts():
+            pass
+        return await self.turn_at_its_end()
+
+    async def turn_at_its_start(self) -> Turn:
+        """Return the turn as it was when it was begun, whenever that was."""
+        begun = self.begun
+        if not begun.joined:
+            return _new_turn(begun)
+        turn = await self._kept()
+        return turn.model_copy(
+            update=dict.fromkeys(("reply", "usage", "error", "feedback", "completed_at")) | {"status": "streaming"}
+        )
+
+    async def turn_at_its_end(self) -> Turn:
+        row = self.generation.row if self.generation is not None else None
+        if row is not None:
+            count = self.begun.sibling_count
+            return Turn.from_row({**row, "sibling_count": count, "sibling_position": count})
+        try:
+            return await self._kept()
+        except NotFound:
+            gone = TurnError(code="deleted", detail="The turn was deleted while it was being answered.")
+            return _new_turn(self.begun).model_copy(update={"status": "interrupted", "error": gone})
+
+    async def _kept(self) -> Turn:
+        begun = self.begun
+        row = await self.turn_log.database.row(
+            queries.TURN, user_id=begun.user_id, conversation_id=begun.conversation_id, turn_id=begun.id
+        )
+        if row is None:
+            raise NotFound
+        return Turn.from_row(row)
+
+
+async def _from_memory(generation: Generation, position: int) -> AsyncGenerator[str, None]:
+    while True:
+        if text := generation.text(position):
+            position += len(text)
+            yield text
+        elif generation.ended:
+            return
+        elif not await generation.more_than(position, seconds=KEEP_ALIVE_SECONDS):
+            yield ""
+
+
+async def _from_database(
+    turn_log: TurnLog, begun: BegunTurn, position: int, poll_seconds: float
+) -> AsyncGenerator[str, None]:
+    silent_seconds = 0.0
+    while (written := await turn_log.written(begun, position)) is not None:
+        if written.text:
+            position += len(written.text)
+            silent_seconds = 0.0
+            yield written.text
+        if written.ended:
+            return
+        await asyncio.sleep(poll_seconds)
+        silent_seconds += poll_seconds
+        if silent_seconds >= KEEP_ALIVE_SECONDS:
+            silent_seconds = 0.0
+            yield ""
+
+
+def _new_turn(begun: BegunTurn) -> Turn:
+    return Turn(
+        id=begun.id,
+        conversation_id=begun.conversation_id,
+        parent_id=begun.parent_id,
+        index=begun.position,
+        status="streaming",
+        prompt=Content(content=begun.content),
+        reply=None,
+        model=begun.model,
+        params=dict(begun.params),
+        usage=None,
+        error=None,
+        feedback=None,
+        siblings=Siblings(count=begun.sibling_count, position=begun.sibling_count),
+        created_at=begun.created_at,
+        completed_at=None,
+    )

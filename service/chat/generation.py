@@ -1,0 +1,112 @@
+"""One reply while it is generated: the text so far, and whoever waits for more of it."""
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import Mapping
+from typing import Any
+
+from service.chat.models import OutputCleaner
+from service.chat.turn_log import Fragment
+from service.chat.turns import BegunTurn, Status
+
+
+class Generation:
+    """The text of a reply on the replica that generates it. Positions count Unicode code points."""
+
+    def __init__(self, begun: BegunTurn) -> None:
+        self.begun = begun
+        self.task: asyncio.Task[None] | None = None
+        # How the turn ended, as it is kept; None also where it was deleted or taken over.
+        self.row: Mapping[str, Any] | None = None
+        self.generating = True
+        # What a cancelled generation ends as.
+        self.cut_as: Status = "interrupted"
+        self.ended = False
+        self._pieces: list[str] = []
+        self._starts: list[int] = []
+        self._length = 0
+        self._written = 0
+        self._being_written: Fragment | None = None
+        self._write_over = asyncio.Event()
+        self._write_over.set()
+        self._cleaner = OutputCleaner()
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def append(self, piece: str) -> None:
+        """Add what the model said; what PostgreSQL cannot keep is replaced here, for every model."""
+        self._append(self._cleaner.feed(piece))
+
+    async def seal(self) -> str:
+        """Take no more text, and wait for a write that is under way: it must not come after the turn's end."""
+        self._append(self._cleaner.finish())
+        self.generating = False
+        await self._write_over.wait()
+        return self.text()
+
+    def end(self, row: Mapping[str, Any] | None) -> None:
+        """Let everyone know that nothing more comes."""
+        self.row = row
+        self.ended = True
+        self._tell()
+
+    def cut(self, status: Status) -> None:
+        """End the generation with the text that there is. What is being kept already is left to end."""
+        if self.generating and self.task is not None:
+            self.cut_as = status
+            self.task.cancel()
+
+    @property
+    def length(self) -> int:
+        return self._length
+
+    def text(self, start: int = 0) -> str:
+        """Return the reply from `start` on."""
+        if start >= self._length:
+            return ""
+        first = bisect_right(self._starts, start) - 1
+        return self._pieces[first][start - self._starts[first] :] + "".join(self._pieces[first + 1 :])
+
+    async def more_than(self, position: int, *, seconds: float) -> bool:
+        """Wait for text after `position` or for the end; False where neither came within `seconds`."""
+        if self._length <= position and not self.ended:
+            # By hand: an event and a time-out cost several times as much, for each piece and each follower.
+            loop = asyncio.get_running_loop()
+            news: asyncio.Future[None] = loop.create_future()
+            self._waiting.append(news)
+            timer = loop.call_later(seconds, _wake, news)
+            try:
+                await news
+            finally:
+                timer.cancel()
+        return self._length > position or self.ended
+
+    def begin_write(self) -> Fragment:
+        """Return what is to be written down next; the same again until `end_write` says that it was."""
+        self._write_over.clear()
+        if self._being_written is None:
+            begun = self.begun
+            self._being_written = Fragment(begun.user_id, begun.id, self._written, self.text(self._written))
+        return self._being_written
+
+    def end_write(self, *, worked: bool) -> None:
+        if worked and self._being_written is not None:
+            self._written += len(self._being_written.text)
+            self._being_written = None
+        self._write_over.set()
+
+    def _append(self, text: str) -> None:
+        if text:
+            self._starts.append(self._length)
+            self._pieces.append(text)
+            self._length += len(text)
+            self._tell()
+
+    def _tell(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for news in waiting:
+            _wake(news)
+
+
+def _wake(news: "asyncio.Future[None]") -> None:
+    if not news.done():
+        news.set_result(None)

@@ -1,0 +1,157 @@
+"""All replies that this process generates: detached from requests, bounded in number, written down as they come."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+
+from service.chat.generation import Generation
+from service.chat.handler import RequestHandler, TurnRow
+from service.chat.models import LanguageModel, ModelError, Usage
+from service.chat.prompt import ChatPrompt
+from service.chat.turns import BegunTurn, Outcome
+from service.errors import DatabaseUnavailable, TooManyGenerations
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER_SECONDS = 5
+END_RETRY_SECONDS = 0.5
+SAVE_SECONDS = 5
+INTERNAL_ERROR = "Something in this service went wrong. What was generated is kept."
+
+
+class Observer(Protocol):
+    """Is told of every generation, for figures."""
+
+    def generation_began(self) -> None: ...
+
+    def generation_ended(self, status: str) -> None: ...
+
+
+class Start(Protocol):
+    """Starts a generation; `model` answers this one in place of the service's."""
+
+    def __call__(self, begun: BegunTurn, handler: RequestHandler, model: LanguageModel | None = None) -> Generation: ...
+
+
+class Generations:
+    """The generations of one process.
+
+    Args:
+        most_running: how many the model is asked for at once.
+        most_waiting: how many more are taken in and wait their turn.
+    """
+
+    def __init__(self, model: LanguageModel, *, most_running: int, most_waiting: int, observer: Observer) -> None:
+        self.most_running = most_running
+        self.most_waiting = most_waiting
+        self._model = model
+        self._observer = observer
+        self._running = asyncio.Semaphore(most_running)
+        self._most = most_running + most_waiting
+        self._reserved = 0
+        self._closing = False
+        self._by_turn: dict[UUID, Generation] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_turn)
+
+    @property
+    def running(self) -> int:
+        """How many are not waiting for their turn."""
+        return min(len(self._by_turn), self.most_running)
+
+    def all(self) -> list[Generation]:
+        return list(self._by_turn.values())
+
+    def by_turn(self, turn_id: UUID) -> Generation | None:
+        return self._by_turn.get(turn_id)
+
+    @contextlib.contextmanager
+    def place(self) -> Iterator[Start]:
+        """Reserve a place, before anything is stored; yield what starts the generation in it.
+
+        Raises:
+            TooManyGenerations: the service is full, or it is shutting down.
+        """
+        if self._closing or self._reserved + len(self._by_turn) >= self._most:
+            raise TooManyGenerations("The service is answering as many as it can. Try again soon.", RETRY_AFTER_SECONDS)
+        self._reserved += 1
+        try:
+            yield self._start
+        finally:
+            self._reserved -= 1
+
+    def _start(self, begun: BegunTurn, handler: RequestHandler, model: LanguageModel | None = None) -> Generation:
+        generation = Generation(begun)
+        self._by_turn[begun.id] = generation
+        self._observer.generation_began()
+        generation.task = asyncio.create_task(
+            self._run(generation, handler, model or self._model), name=f"turn {begun.id}"
+        )
+        return generation
+
+    async def _run(self, generation: Generation, handler: RequestHandler, model: LanguageModel) -> None:
+        row: TurnRow | None = None
+        try:
+            outcome = await self._outcome(generation, handler, model)
+            row = await _keep(generation, handler, replace(outcome, reply=await generation.seal()))
+        except Exception:
+            log.exception("turn_not_kept", turn_id=str(generation.begun.id))
+        finally:
+            # On every path: nobody may wait for ever, and no place may be lost.
+            del self._by_turn[generation.begun.id]
+            self._observer.generation_ended(row["status"] if row else "lost")
+            generation.end(row)
+
+    async def _outcome(self, generation: Generation, handler: RequestHandler, model: LanguageModel) -> Outcome:
+        try:
+            async with self._running:
+                return await _generate(generation, await handler.chat_prompt(generation.begun), model)
+        except ModelError as error:
+            return Outcome("failed", error_code=error.code, error_detail=error.detail)
+        except asyncio.CancelledError:
+            return Outcome(generation.cut_as)
+        except Exception:
+            log.exception("generation_failed", turn_id=str(generation.begun.id))
+            return Outcome("failed", error_code="internal_error", error_detail=INTERNAL_ERROR)
+
+    async def close(self, grace_seconds: float) -> None:
+        """Take no more, let what runs end within `grace_seconds`, then save the rest as `interrupted`."""
+        self._closing = True
+        await self._all_ended(grace_seconds)
+        for generation in self.all():
+            generation.cut("interrupted")
+        await self._all_ended(SAVE_SECONDS)
+
+    async def _all_ended(self, timeout_seconds: float) -> None:
+        if tasks := [each.task for each in self.all() if each.task is not None]:
+            log.info("waiting_for_generations", count=len(tasks), timeout_seconds=timeout_seconds)
+            await asyncio.wait(tasks, timeout=timeout_seconds)
+
+
+async def _generate(generation: Generation, prompt: ChatPrompt, model: LanguageModel) -> Outcome:
+    begun, usage = generation.begun, None
+    async with aclosing(model.stream(prompt, model=begun.model, params=begun.params)) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, Usage):
+                usage = piece
+            else:
+                generation.append(piece.text)
+    if usage is None:
+        return Outcome("complete")
+    return Outcome("complete", input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
+
+
+async def _keep(generation: Generation, handler: RequestHandler, outcome: Outcome) -> TurnRow | None:
+    """Keep the outcome; while the database is away the text waits here, and what was seen is not lost."""
+    while True:
+        try:
+            return await handler.end_turn(generation.begun, outcome)
+        except DatabaseUnavailable:
+            await asyncio.sleep(END_RETRY_SECONDS)

@@ -1,0 +1,76 @@
+"""The seam that others extend: who is asking, which prompt the model sees, what happens to a turn."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+
+from service.accounts.dependencies import accounts_of, require_identity
+from service.accounts.identity import Identity
+from service.chat.context import fit_context
+from service.chat.prompt import ChatPrompt
+from service.chat.turn_log import TurnLog
+from service.chat.turns import BegunTurn, NewTurn, Outcome
+
+TurnRow = Mapping[str, Any]
+
+
+class RequestHandler(ABC):
+    """What is particular to a service about a turn; everything else is the router's and the generations'.
+
+    A turn goes through the four methods in this order, `begin_turn` in the request and the last two in the
+    generation, which goes on when the client has gone.
+    """
+
+    @abstractmethod
+    async def identify(self, request: Request) -> Identity:
+        """Return who is asking.
+
+        Raises:
+            NotAuthenticated: nobody who may.
+        """
+
+    @abstractmethod
+    async def begin_turn(self, identity: Identity, new: NewTurn) -> BegunTurn:
+        """Keep the prompt, before anything is sent to anyone.
+
+        Raises:
+            NotFound, TurnInProgress, IdempotencyKeyReused, DatabaseUnavailable.
+        """
+
+    @abstractmethod
+    async def chat_prompt(self, begun: BegunTurn) -> ChatPrompt:
+        """Return the conversation as the model is to see it."""
+
+    @abstractmethod
+    async def end_turn(self, begun: BegunTurn, outcome: Outcome) -> TurnRow | None:
+        """Keep how the turn ended, before anyone is told; None where it is no longer this process's.
+
+        Raises:
+            DatabaseUnavailable: it is called again a little later.
+        """
+
+
+class PersistentRequestHandler(RequestHandler):
+    """Accounts by cookie or token; every turn in PostgreSQL.
+
+    Args:
+        context_tokens: how much of the conversation the model is shown, by an estimate that errs high.
+    """
+
+    def __init__(self, turn_log: TurnLog, *, context_tokens: int) -> None:
+        self.turn_log = turn_log
+        self.context_tokens = context_tokens
+
+    async def identify(self, request: Request) -> Identity:
+        return await require_identity(request, accounts_of(request))
+
+    async def begin_turn(self, identity: Identity, new: NewTurn) -> BegunTurn:
+        return await self.turn_log.begin(identity.user_id, new, context_tokens=self.context_tokens)
+
+    async def chat_prompt(self, begun: BegunTurn) -> ChatPrompt:
+        return fit_context(begun.system_prompt, begun.earlier, begun.content, self.context_tokens)
+
+    async def end_turn(self, begun: BegunTurn, outcome: Outcome) -> TurnRow | None:
+        return await self.turn_log.end(begun, outcome)

@@ -1,0 +1,84 @@
+"""The background of a replica: writes replies down as they grow, keeps the lease, takes over from the dead."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from uuid import UUID
+
+import structlog
+
+from service.chat.generations import Generations
+from service.chat.turn_log import TurnLog
+from service.errors import DatabaseUnavailable
+
+log = structlog.get_logger(__name__)
+
+
+class Journal:
+    """Two loops that run as long as the replica does; a database that is away only delays them.
+
+    Args:
+        flush_seconds: how far the database may be behind what was seen.
+    """
+
+    def __init__(self, turn_log: TurnLog, generations: Generations, *, flush_seconds: float) -> None:
+        self._turn_log = turn_log
+        self._generations = generations
+        self._flush_seconds = flush_seconds
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def open(self) -> None:
+        """Take the lease, and the turns of whoever died; then begin.
+
+        Raises:
+            DatabaseUnavailable: without a lease nothing may be generated.
+        """
+        await self._turn_log.renew_lease()
+        await self._turn_log.interrupt_abandoned()
+        self._tasks = [
+            asyncio.create_task(self._every(self._flush_seconds, self._flush), name="flush"),
+            asyncio.create_task(self._every(self._turn_log.lease_seconds / 4, self._look_after), name="lease"),
+        ]
+
+    async def close(self) -> None:
+        """Stop, and give the lease back: what is still `streaming` of this replica is anybody's."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(DatabaseUnavailable):  # it runs out by itself
+            await self._turn_log.end_lease()
+
+    async def _every(self, seconds: float, step: Callable[[], Coroutine[None, None, None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await step()
+            except DatabaseUnavailable:
+                log.warning("database_unavailable", step=step.__name__)
+            except Exception:
+                # The loop is what keeps the promises: an error of ours must not end it.
+                log.exception("background_step_failed", step=step.__name__)
+
+    async def _flush(self) -> None:
+        generations = [each for each in self._generations.all() if each.generating]
+        if not generations:
+            return
+        fragments = [each.begin_write() for each in generations]
+        ours: dict[UUID, bool] | None = None
+        try:
+            ours = await self._turn_log.flush(fragments)
+        finally:
+            for generation in generations:
+                generation.end_write(worked=ours is not None)
+        for generation in generations:
+            match ours.get(generation.begun.id):
+                case None:  # deleted or taken over: what comes now would be nobody's
+                    generation.cut("interrupted")
+                case True:
+                    generation.cut("stopped")
+
+    async def _look_after(self) -> None:
+        await self._turn_log.renew_lease()
+        await self._turn_log.interrupt_doubtful()
+        if interrupted := await self._turn_log.interrupt_abandoned():
+            log.warning("turns_interrupted", count=interrupted)

@@ -1,0 +1,72 @@
+"""The model that is there when no other is: small, deterministic, and plainly a demonstration."""
+
+import re
+from collections.abc import AsyncGenerator, Iterator, Mapping
+
+import anyio
+
+from service.chat.context import estimate_tokens
+from service.chat.models.demonstration_replies import write_reply
+from service.chat.models.model import Delta, Usage
+from service.chat.prompt import ChatPrompt
+
+# Up to three characters of a script without spaces, or a word with the space before it.
+_PIECE = re.compile(
+    r"[\u3040-\u30ff\u3400-\u9fff\uff00-\uffef]{1,3}|\s*[^\s\u3040-\u30ff\u3400-\u9fff\uff00-\uffef]+|\s+"
+)
+
+
+class DemonstrationModel:
+    """Answers at once and without a network, and shows in every reply that it was given the earlier turns.
+
+    Args:
+        pause_seconds: between two pieces, so that streaming can be seen.
+    """
+
+    default_name = "demonstration"
+
+    def __init__(self, pause_seconds: float = 0.03) -> None:
+        self.pause_seconds = pause_seconds
+
+    async def stream(
+        self,
+        prompt: ChatPrompt,
+        *,
+        model: str | None,  # noqa: ARG002  # the seam's; there is only this model
+        params: Mapping[str, object],
+    ) -> AsyncGenerator[Delta | Usage, None]:
+        """Yield the reply word by word, Japanese by up to three characters, and then its estimated cost.
+
+        Args:
+            model: any name changes nothing.
+            params: `max_tokens` or `max_completion_tokens` ends the reply early; others change nothing.
+        """
+        written = ""
+        for piece in _shortened(write_reply(prompt), _most_tokens(params)):
+            await anyio.sleep(self.pause_seconds)
+            written += piece
+            yield Delta(piece)
+        asked = sum(estimate_tokens(message["content"]) for message in prompt.to_openai_messages())
+        yield Usage(input_tokens=asked, output_tokens=estimate_tokens(written))
+
+    async def close(self) -> None:
+        """There is nothing to give back."""
+
+
+def pieces(text: str) -> list[str]:
+    """Return `text` cut as it is streamed; joined, the pieces are the text."""
+    return _PIECE.findall(text)
+
+
+def _shortened(text: str, most_tokens: int | None) -> Iterator[str]:
+    spent = 0
+    for piece in pieces(text):
+        spent += estimate_tokens(piece)
+        if most_tokens is not None and spent > most_tokens:
+            return
+        yield piece
+
+
+def _most_tokens(params: Mapping[str, object]) -> int | None:
+    limits = (params.get("max_tokens"), params.get("max_completion_tokens"))
+    return min((limit for limit in limits if isinstance(limit, int)), default=None)

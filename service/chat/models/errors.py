@@ -1,0 +1,77 @@
+"""How a language model can fail, one class a way; each becomes the turn's `error` as (`code`, `detail`).
+
+`detail` is read by whoever chats, so it says what happened in words of our own. It never holds a key, a
+header, an address or what was asked.
+"""
+
+from typing import ClassVar
+
+from service.errors import ChatkeepError
+
+
+class ModelError(ChatkeepError):
+    """The model server failed: 5xx, or an error in the middle of its answer."""
+
+    code = "model_error"
+    worth_retrying: ClassVar[bool] = True
+
+
+class ModelUnreachable(ModelError):
+    """No connection: wrong address, nothing listening, a broken certificate."""
+
+    code = "model_unreachable"
+
+
+class ModelTimeout(ModelError):
+    """Nothing came for too long. Not retried: a server this busy would only be asked twice as much."""
+
+    code = "model_timeout"
+    worth_retrying = False
+
+
+class ModelRateLimited(ModelError):
+    """429.
+
+    Args:
+        retry_after_seconds: when another try has a chance; None if the server did not say.
+    """
+
+    code = "model_rate_limited"
+
+    def __init__(self, detail: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ModelRefused(ModelError):
+    """401 or 403: the key is missing or wrong, which only the operator can change."""
+
+    code = "model_refused"
+    worth_retrying = False
+
+
+class ModelNotFound(ModelError):
+    """404, or a server that offers no model at all."""
+
+    code = "model_not_found"
+    worth_retrying = False
+
+
+class ModelBadRequest(ModelError):
+    """Another 4xx, most often a conversation longer than the model's context."""
+
+    code = "model_bad_request"
+    worth_retrying = False
+
+
+class ModelBadAnswer(ModelError):
+    """The answer is not what the protocol says: HTML, a redirect, half a JSON document."""
+
+    code = "model_bad_answer"
+    worth_retrying = False
+
+
+class ModelCutOff(ModelError):
+    """The connection ended before the reply did."""
+
+    code = "model_cut_off"

@@ -1,0 +1,35 @@
+"""Model output as PostgreSQL can keep it."""
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+class OutputCleaner:
+    """Puts U+FFFD in the place of U+0000 and of lone surrogates, over a text that comes in pieces.
+
+    JSON escapes a character beyond U+FFFF as two surrogates, and a server that streams token by token may
+    send one in each of two pieces: the first is held back until the second is there, and the two become one
+    character.
+
+    Source: PostgreSQL manual 8.3, Character Types; RFC 8259, section 7.
+    """
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """Return the text that is sure by now; it may be empty."""
+        text = self._held + piece
+        self._held = text[-1] if text and "\ud800" <= text[-1] <= "\udbff" else ""
+        return clean_output(text.removesuffix(self._held))
+
+    def finish(self) -> str:
+        """Return what is left at the end of the reply."""
+        text, self._held = self._held, ""
+        return clean_output(text)
+
+
+def clean_output(text: str) -> str:
+    """Return a whole text with paired surrogates joined, lone ones and U+0000 replaced."""
+    if not text.isascii():
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text.replace("\x00", REPLACEMENT)

@@ -1,0 +1,134 @@
+"""`/api/v1/conversations`: conversations over HTTP."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import asyncpg
+from fastapi import APIRouter, Query
+
+from service.chat import queries
+from service.chat.dependencies import Asker, TheChat
+from service.chat.schemas import ChangeConversation, Conversation, CreateConversation
+from service.errors import Invalid, NotAuthenticated, NotFound
+from service.http.bodies import JsonRoute, QueryFlag, SearchText
+from service.http.pages import (
+    DEFAULT_LIMIT,
+    CursorText,
+    Limit,
+    Page,
+    decode_cursor,
+    encode_cursor,
+    first_of,
+)
+from service.http.problems import documented
+from service.ids import new_id
+
+router = APIRouter(prefix="/api/v1/conversations", tags=["Conversations"], route_class=JsonRoute)
+
+
+@router.post("", status_code=201, responses=documented(401, 413, 415, 422, 503))
+async def create_conversation(body: CreateConversation, identity: Asker, chat: TheChat) -> Conversation:
+    """Begin a conversation. Without a title it takes one from its first prompt."""
+    try:
+        row = await chat.database.row(
+            queries.CREATE_CONVERSATION,
+            user_id=identity.user_id,
+            conversation_id=new_id(),
+            title=body.title,
+            system_prompt=body.system_prompt,
+            model=body.model,
+            params=body.params.chosen(),
+            extra=body.metadata,
+            now=chat.clock(),
+        )
+    except asyncpg.ForeignKeyViolationError:
+        raise NotAuthenticated("This account was deleted at this moment.") from None
+    if row is None:
+        raise NotFound
+    return Conversation.from_row(row)
+
+
+@router.get("", responses=documented(401, 422, 503))
+async def list_conversations(
+    identity: Asker,
+    chat: TheChat,
+    archived: Annotated[
+        QueryFlag | None, Query(description="Only archived ones, or only others. Default: all.")
+    ] = None,
+    q: Annotated[SearchText | None, Query(description="Part of the title; case and width do not matter.")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorText = None,
+) -> Page[Conversation]:
+    """Return the caller's conversations, newest activity first."""
+    after_time, after_id = _after(cursor)
+    values = {
+        "user_id": identity.user_id,
+        "archived": archived,
+        "after_time": after_time,
+        "after_id": after_id,
+        "limit": limit + 1,
+    }
+    if q:
+        rows = await chat.database.rows(queries.LIST_CONVERSATIONS_BY_TITLE, **values, q=q)
+    else:
+        rows = await chat.database.rows(queries.LIST_CONVERSATIONS, **values)
+    page = first_of(rows, limit)
+    last = page.rows[-1] if page.more else None
+    return Page(
+        items=[Conversation.from_row(row) for row in page.rows],
+        next_cursor=encode_cursor(last["last_turn_at"], last["id"], of="conversations") if last else None,
+    )
+
+
+@router.get("/{conversation_id}", responses=documented(401, 404, 422, 503))
+async def read_conversation(conversation_id: UUID, identity: Asker, chat: TheChat) -> Conversation:
+    """Return one conversation, without its turns."""
+    row = await chat.database.row(queries.CONVERSATION, user_id=identity.user_id, conversation_id=conversation_id)
+    if row is None:
+        raise NotFound
+    return Conversation.from_row(row)
+
+
+@router.patch("/{conversation_id}", responses=documented(401, 404, 413, 415, 422, 503))
+async def change_conversation(
+    conversation_id: UUID, body: ChangeConversation, identity: Asker, chat: TheChat
+) -> Conversation:
+    """Change what is given; null takes a title, a system prompt or a model away. `head_turn_id` switches branch."""
+    changes = _changes(body)
+    user_id = identity.user_id
+    async with chat.database.transaction() as connection:
+        head = changes.get("head_turn_id")
+        if isinstance(head, UUID) and not await queries.turn_exists(connection, user_id, conversation_id, head):
+            raise NotFound
+        changes["updated_at"] = chat.clock()
+        row = await queries.update_conversation(connection, user_id, conversation_id, changes)
+    if row is None:
+        raise NotFound
+    return Conversation.from_row(row)
+
+
+@router.delete("/{conversation_id}", status_code=204, responses=documented(401, 404, 422, 503))
+async def delete_conversation(conversation_id: UUID, identity: Asker, chat: TheChat) -> None:
+    """Delete a conversation and all of its turns. A reply that is being generated is stopped."""
+    async with chat.database.transaction() as connection:
+        if not await queries.delete_conversation(connection, identity.user_id, conversation_id):
+            raise NotFound
+
+
+def _after(cursor: str | None) -> tuple[object, object]:
+    if cursor is None:
+        return queries.NEWEST_TIME, queries.NEWEST_ID
+    after_time, after_id = decode_cursor(cursor, datetime.fromisoformat, UUID, of="conversations")
+    return after_time, after_id
+
+
+def _changes(body: ChangeConversation) -> dict[str, object]:
+    changes: dict[str, object] = {name: getattr(body, name) for name in body.model_fields_set}
+    if "params" in changes:
+        changes["params"] = body.params.chosen()
+    if "metadata" in changes:
+        changes["extra"] = changes.pop("metadata")
+    if "head_turn_id" in changes and changes["head_turn_id"] is None:
+        raise Invalid("head_turn_id is the id of one of the conversation's turns.")
+    return changes

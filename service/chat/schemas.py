@@ -1,0 +1,160 @@
+"""The bodies of conversations and turns: what comes in, what goes out."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import BeforeValidator, Field
+
+from service.chat.models import GenerationParams
+from service.http.bodies import Body, Flag, JsonObject, Name, Text
+from service.http.schemas import Answer, Time
+
+Prompt = Annotated[Text, Field(min_length=1, examples=["Write a haiku about tea."])]
+SystemPrompt = Annotated[Text, Field(max_length=100_000)]
+Title = Annotated[Text, Field(min_length=1, max_length=500)]
+
+
+class CreateConversation(Body):
+    title: Title | None = None
+    system_prompt: SystemPrompt | None = None
+    model: Name | None = None
+    params: GenerationParams = GenerationParams()
+    metadata: JsonObject = Field(default_factory=dict)
+
+
+class ChangeConversation(Body):
+    title: Title | None = None
+    system_prompt: SystemPrompt | None = None
+    model: Name | None = None
+    params: GenerationParams = GenerationParams()
+    archived: Flag = False
+    metadata: JsonObject = Field(default_factory=dict)
+    # A conversation with turns has a head: null is not one.
+    head_turn_id: UUID = Field(default_factory=lambda: UUID(int=0))
+
+
+class CreateTurn(Body):
+    content: Prompt
+    parent_id: UUID | None = None
+    model: Name | None = None
+    params: GenerationParams = GenerationParams()
+    stream: Flag | None = Field(None, description="Default: true where `Accept` names `text/event-stream`.")
+
+
+class Regenerate(Body):
+    model: Name | None = None
+    params: GenerationParams = GenerationParams()
+    stream: Flag | None = Field(None, description="Default: true where `Accept` names `text/event-stream`.")
+
+
+class Edit(Body):
+    content: Prompt
+    stream: Flag | None = Field(None, description="Default: true where `Accept` names `text/event-stream`.")
+
+
+def _no_flag(value: object) -> object:
+    """To Python true is 1; to JSON it is not."""
+    return None if isinstance(value, bool) else value
+
+
+class GiveFeedback(Body):
+    rating: Annotated[Literal[1, -1], BeforeValidator(_no_flag), Field(description="1 for good, -1 for bad.")]
+    comment: Annotated[Text, Field(max_length=10_000)] | None = None
+
+
+class Conversation(Answer):
+    id: UUID
+    title: str | None
+    system_prompt: str | None
+    model: str | None
+    params: dict[str, Any]
+    head_turn_id: UUID | None
+    turn_count: int
+    archived: bool
+    created_at: Time
+    updated_at: Time
+    metadata: dict[str, Any]
+
+    @classmethod
+    def from_row(cls, row: Mapping[Any, Any]) -> Self:
+        return cls(**{name: row[name] for name in cls.model_fields})
+
+
+class Content(Answer):
+    content: str
+
+
+class TokenUsage(Answer):
+    input_tokens: int
+    output_tokens: int
+
+
+class TurnError(Answer):
+    code: str
+    detail: str
+
+
+class Feedback(Answer):
+    rating: Literal[1, -1]
+    comment: str | None
+
+
+class Siblings(Answer):
+    count: Annotated[int, Field(description="Turns with the same parent, this one among them.")]
+    position: Annotated[int, Field(description="1 for the oldest.")]
+
+
+class Turn(Answer):
+    id: UUID
+    conversation_id: UUID
+    parent_id: UUID | None
+    index: Annotated[int, Field(description="How many turns lie before it on its path.")]
+    status: Literal["streaming", "complete", "stopped", "failed", "interrupted"]
+    prompt: Content
+    reply: Content | None
+    model: str | None
+    params: dict[str, Any]
+    usage: TokenUsage | None
+    error: TurnError | None
+    feedback: Feedback | None
+    siblings: Siblings
+    created_at: Time
+    completed_at: Time | None
+
+    @classmethod
+    def from_row(cls, row: Mapping[Any, Any]) -> Self:
+        """Return the turn in a row of the turns' queries, which counts its siblings too."""
+        return cls(
+            id=row["id"],
+            conversation_id=row["conversation_id"],
+            parent_id=row["parent_id"],
+            index=row["position"],
+            status=row["status"],
+            prompt=Content(content=row["prompt"]),
+            reply=None if row["reply"] is None else Content(content=row["reply"]),
+            model=row["model"],
+            params=row["params"],
+            usage=_usage(row),
+            error=_error(row),
+            feedback=_feedback(row),
+            siblings=Siblings(count=row["sibling_count"], position=row["sibling_position"]),
+            created_at=row["created_at"],
+            completed_at=row["completed_at"],
+        )
+
+
+def _usage(row: Mapping[Any, Any]) -> TokenUsage | None:
+    if row["input_tokens"] is None or row["output_tokens"] is None:
+        return None
+    return TokenUsage(input_tokens=row["input_tokens"], output_tokens=row["output_tokens"])
+
+
+def _error(row: Mapping[Any, Any]) -> TurnError | None:
+    if row["error_code"] is None:
+        return None
+    return TurnError(code=row["error_code"], detail=row["error_detail"] or "")
+
+
+def _feedback(row: Mapping[Any, Any]) -> Feedback | None:
+    return None if row["rating"] is None else Feedback(rating=row["rating"], comment=row["comment"])

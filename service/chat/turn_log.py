@@ -1,0 +1,300 @@
+"""Turns in PostgreSQL: begun, written down while they are generated, ended, and taken over from the dead.
+
+What is there if the process dies:
+
+- before `begin` commits: nothing, and nothing was acknowledged;
+- after it: the prompt, with status `streaming` and this replica's id. When the replica's lease runs out, any other
+  one (or the next start) marks it `interrupted`;
+- after a `flush`: also the text up to it;
+- before `end` commits: as after the last flush; after it: the whole turn, whether or not anyone was told.
+"""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from service.chat import turn_statements as statements
+from service.chat.context import EarlierTurn
+from service.chat.models import LanguageModel
+from service.chat.turns import BegunTurn, NewTurn, Outcome
+from service.clock import Clock
+from service.database.database import Database
+from service.database.failures import constraint_of
+from service.errors import (
+    DatabaseUnavailable,
+    IdempotencyKeyReused,
+    NotFound,
+    TurnInProgress,
+)
+from service.ids import new_id
+
+LONGEST_TITLE = 60
+# No character costs less than a third of a token an octet, see `estimate_tokens`.
+OCTETS_A_TOKEN = 3
+MOST_TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """Text of a reply, not yet written down; `position` counts the code points before it."""
+
+    user_id: UUID
+    turn_id: UUID
+    position: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What is known of a reply from the database, from some position on."""
+
+    text: str
+    ended: bool
+
+
+class TurnLog:
+    """The turns of one replica.
+
+    Args:
+        model: answers where neither turn nor conversation asks for another.
+        lease_seconds: how long after its last sign of life this replica is taken for dead.
+    """
+
+    def __init__(self, database: Database, clock: Clock, *, model: LanguageModel, lease_seconds: int) -> None:
+        self.database = database
+        self.clock = clock
+        self.replica_id = new_id()
+        self.model = model
+        self.lease_seconds = lease_seconds
+        # Begun as far as is known, but not by us: the connection was lost before the answer.
+        self._doubtful: set[tuple[UUID, UUID, UUID]] = set()
+
+    async def begin(self, user_id: UUID, new: NewTurn, *, context_tokens: int) -> BegunTurn:
+        """Keep the prompt and return what the model has to know.
+
+        Raises:
+            NotFound: the conversation or the parent is not there or not the user's.
+            TurnInProgress: another turn of the conversation is being answered; holds its id.
+            IdempotencyKeyReused: the key belongs to another request.
+            DatabaseUnavailable: nothing is known to be kept; the same key tries again safely.
+        """
+        turn_id = new_id()
+        values = self._begin_values(user_id, turn_id, new, context_tokens)
+        try:
+            row = await self._begin(values)
+        except DatabaseUnavailable:
+            self._doubtful.add((user_id, new.conversation_id, turn_id))
+            raise
+        if row is None:
+            raise NotFound
+        return self._begun(row, user_id, new, values)
+
+    async def _begin(self, values: Mapping[str, object]) -> Mapping[str, Any] | None:
+        for _ in range(MOST_TRIES):
+            try:
+                row = await self.database.row(statements.BEGIN_TURN, **values)
+            except asyncpg.UniqueViolationError as error:
+                if not constraint_of(error).startswith("uq_turns_idempotency_key"):
+                    raise
+                continue  # the same key, a moment before: now it can be seen
+            except asyncpg.ForeignKeyViolationError:
+                return None  # the conversation was deleted in this moment
+            if row is None or row["verdict"] != "stale":
+                return row
+        raise DatabaseUnavailable("Too much happens in this conversation at once. Try again in a moment.")
+
+    def _begin_values(self, user_id: UUID, turn_id: UUID, new: NewTurn, context_tokens: int) -> dict[str, object]:
+        return {
+            "user_id": user_id,
+            "turn_id": turn_id,
+            "conversation_id": new.conversation_id,
+            "parent_id": new.parent_id,
+            "beside_id": new.beside_id,
+            "prompt": new.content,
+            "model": new.model,
+            "default_model": self.model.default_name,
+            "params": dict(new.params),
+            "idempotency_key": new.idempotency_key,
+            "request_digest": new.digest() if new.idempotency_key is not None else None,
+            "replica_id": self.replica_id,
+            "now": self.clock(),
+            "title": title_from(new.content or ""),
+            "context_bytes": min(context_tokens * OCTETS_A_TOKEN, 2**31 - 1),
+        }
+
+    def _begun(self, row: Mapping[str, Any], user_id: UUID, new: NewTurn, values: Mapping[str, Any]) -> BegunTurn:
+        verdict = row["verdict"]
+        if verdict == "in_progress":
+            raise TurnInProgress(
+                "Another turn of this conversation is being answered. Wait for it, or stop it.",
+                turn_id=str(row["streaming_turn_id"]),
+            )
+        if verdict == "no_parent":
+            raise NotFound
+        if verdict == "repeated":
+            _require_same_request(row["same_digest"], new)
+        return BegunTurn(
+            id=row["same_id"] if verdict == "repeated" else values["turn_id"],
+            user_id=user_id,
+            conversation_id=new.conversation_id,
+            parent_id=row["parent_id"],
+            position=row["position"],
+            content=row["prompt"],
+            system_prompt=row["system_prompt"],
+            model=row["model"],
+            params=row["params"],
+            sibling_count=row["sibling_count"],
+            created_at=values["now"],
+            earlier=_earlier(row),
+            joined=verdict == "repeated",
+        )
+
+    async def joined(self, user_id: UUID, new: NewTurn) -> BegunTurn | None:
+        """Return the turn that an earlier request with the same idempotency key began.
+
+        Raises:
+            IdempotencyKeyReused: that was another request.
+        """
+        if new.idempotency_key is None:
+            return None
+        row = await self.database.row(
+            statements.TURN_BY_KEY,
+            user_id=user_id,
+            conversation_id=new.conversation_id,
+            idempotency_key=new.idempotency_key,
+        )
+        if row is None:
+            return None
+        _require_same_request(row["request_digest"], new)
+        return BegunTurn(
+            id=row["id"],
+            user_id=user_id,
+            conversation_id=new.conversation_id,
+            content=new.content or "",
+            created_at=row["created_at"],
+            joined=True,
+        )
+
+    async def end(self, begun: BegunTurn, outcome: Outcome) -> Mapping[str, Any] | None:
+        """Keep how the turn ended; None where another replica took it over, or where it was deleted."""
+        try:
+            return await self.database.row(
+                statements.END_TURN,
+                user_id=begun.user_id,
+                conversation_id=begun.conversation_id,
+                turn_id=begun.id,
+                replica_id=self.replica_id,
+                now=self.clock(),
+                # A server may have to be asked before its first model's name is known.
+                default_model=self.model.default_name,
+                **asdict(outcome),
+            )
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            # Not to be kept as it is: what was written down of it still can be.
+            self._doubtful.add((begun.user_id, begun.conversation_id, begun.id))
+            raise
+
+    async def flush(self, fragments: Sequence[Fragment]) -> dict[UUID, bool]:
+        """Write down what was generated, in one statement.
+
+        Returns:
+            The turns that are still ours, and of each whether somebody asked for its end.
+
+        A fragment may be sent again when it is not known whether it arrived, but only unchanged. An empty text
+        only asks.
+        """
+        values = {
+            "user_ids": [each.user_id for each in fragments],
+            "turn_ids": [each.turn_id for each in fragments],
+            "positions": [each.position for each in fragments],
+            "texts": [each.text for each in fragments],
+            "replica_id": self.replica_id,
+        }
+        while True:
+            try:
+                rows = await self.database.rows(statements.FLUSH, **values)
+            except asyncpg.ForeignKeyViolationError:
+                continue  # a turn was deleted in this moment; now it can be seen
+            return {row["id"]: row["stop_requested"] for row in rows}
+
+    async def renew_lease(self) -> None:
+        """Say that this replica lives."""
+        await self.database.row(
+            statements.RENEW_LEASE, replica_id=self.replica_id, now=self.clock(), seconds=self.lease_seconds
+        )
+
+    async def end_lease(self) -> None:
+        await self.database.row(statements.END_LEASE, replica_id=self.replica_id)
+
+    async def interrupt_abandoned(self) -> int:
+        """Mark the turns of dead replicas `interrupted`, with the text that there is; return how many.
+
+        Two replicas that find the same turn compare and set: one of them wins.
+        """
+        rows = await self.database.rows(statements.ABANDONED_TURNS)
+        found = [await self._interrupt(r["user_id"], r["conversation_id"], r["id"], r["replica_id"]) for r in rows]
+        await self.database.row(statements.FORGET_DEAD_REPLICAS)
+        await self.database.row(statements.SWEEP_FRAGMENTS)
+        return sum(found)
+
+    async def interrupt_doubtful(self) -> None:
+        """Let no turn stand that may have been begun, but whose request was told that the database was away."""
+        for user_id, conversation_id, turn_id in tuple(self._doubtful):
+            await self._interrupt(user_id, conversation_id, turn_id, self.replica_id)
+            self._doubtful.discard((user_id, conversation_id, turn_id))
+
+    async def _interrupt(self, user_id: UUID, conversation_id: UUID, turn_id: UUID, replica_id: UUID) -> bool:
+        row = await self.database.row(
+            statements.INTERRUPT_TURN,
+            user_id=user_id,
+            conversation_id=conversation_id,
+            turn_id=turn_id,
+            replica_id=replica_id,
+            now=self.clock(),
+        )
+        return row is not None
+
+    async def written(self, begun: BegunTurn, start: int) -> Written | None:
+        """Return the reply from `start` on as far as it is written down; None where the turn is gone."""
+        row = await self.database.row(statements.FOLLOW, user_id=begun.user_id, turn_id=begun.id, start=start)
+        if row is None:
+            return None
+        if row["status"] != "streaming":
+            return Written(row["rest"] or "", ended=True)
+        if row["first"] is None:
+            return Written("", ended=False)
+        return Written((row["fragments"] or "")[start - row["first"] :], ended=False)
+
+    async def request_stop(self, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> bool:
+        """Ask for a turn's end, wherever it is generated; False where it does not stream (any more)."""
+        row = await self.database.row(
+            statements.REQUEST_STOP, user_id=user_id, conversation_id=conversation_id, turn_id=turn_id
+        )
+        return row is not None
+
+
+def _require_same_request(digest: bytes | None, new: NewTurn) -> None:
+    if digest != new.digest():
+        raise IdempotencyKeyReused("This Idempotency-Key was used for another request. Take a new one.")
+
+
+def title_from(prompt: str) -> str | None:
+    """Return the first words of a prompt as a title, on one line."""
+    line = " ".join(prompt[: LONGEST_TITLE * 8].split())
+    line = "".join(character for character in line if unicodedata.category(character) != "Cc")
+    if len(line) <= LONGEST_TITLE:
+        return line or None
+    cut = line[:LONGEST_TITLE]
+    words = cut.rpartition(" ")[0]
+    return f"{words if len(words) > LONGEST_TITLE // 2 else cut}…"
+
+
+def _earlier(row: Mapping[str, Any]) -> tuple[EarlierTurn, ...]:
+    prompts, replies = row["earlier_prompts"] or (), row["earlier_replies"] or ()
+    return tuple(EarlierTurn(prompt, reply) for prompt, reply in zip(prompts, replies, strict=True))

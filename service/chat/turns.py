@@ -1,0 +1,74 @@
+"""A turn at each step of its life: asked for, begun, ended."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from service.chat.context import EarlierTurn
+
+Status = Literal["streaming", "complete", "stopped", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewTurn:
+    """What somebody asked for, before anything is kept.
+
+    Args:
+        content: None takes the prompt of the turn `beside_id`.
+        parent_id: the turn to continue; None continues the conversation's head.
+        beside_id: the turn to be another version of: the new one gets the same parent.
+        model, params: None and missing names take the conversation's.
+    """
+
+    conversation_id: UUID
+    content: str | None
+    parent_id: UUID | None = None
+    beside_id: UUID | None = None
+    model: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    idempotency_key: str | None = None
+
+    def digest(self) -> bytes:
+        """Return what is equal for two requests that ask for the same turn."""
+        asked = [self.content, str(self.parent_id), str(self.beside_id), self.model, dict(self.params)]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class BegunTurn:
+    """A turn whose prompt is kept and whose reply is to be generated.
+
+    Args:
+        earlier: newest first, as many as the context may need.
+        joined: it was begun by an earlier request with the same idempotency key.
+    """
+
+    id: UUID
+    user_id: UUID
+    conversation_id: UUID
+    content: str
+    created_at: datetime
+    parent_id: UUID | None = None
+    position: int = 0
+    sibling_count: int = 1
+    system_prompt: str | None = None
+    model: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    earlier: Sequence[EarlierTurn] = ()
+    joined: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a generation ended, with all the text that there was."""
+
+    status: Status
+    reply: str = ""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    error_code: str | None = None
+    error_detail: str | None = None

@@ -1,0 +1,121 @@
+from contextlib import aclosing
+from time import monotonic
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.chat.models import Delta, DemonstrationModel, LanguageModel, Usage
+from service.chat.models.demonstration import pieces
+from service.chat.models.demonstration_replies import is_mostly_japanese
+from service.chat.prompt import ChatPrompt
+
+
+def conversation(*prompts: str) -> ChatPrompt:
+    prompt = ChatPrompt()
+    for earlier in prompts[:-1]:
+        prompt.add_requester_msg(earlier)
+        prompt.add_responder_msg("…")
+    prompt.add_requester_msg(prompts[-1])
+    return prompt
+
+
+async def answer(*prompts: str, **params: object) -> list[Delta | Usage]:
+    model: LanguageModel = DemonstrationModel(pause_seconds=0)
+    async with aclosing(model.stream(conversation(*prompts), model=None, params=params)) as stream:
+        return [piece async for piece in stream]
+
+
+async def reply(*prompts: str, **params: object) -> str:
+    return "".join(piece.text for piece in await answer(*prompts, **params) if isinstance(piece, Delta))
+
+
+async def test_it_says_that_it_is_a_demonstration_and_how_to_get_a_real_model() -> None:
+    text = await reply("Hello")
+    assert "demonstration" in text
+    assert "--model-url" in text
+
+
+async def test_the_same_conversation_gets_the_same_reply() -> None:
+    assert await reply("one", "two") == await reply("one", "two")
+
+
+async def test_it_counts_turns_and_quotes_what_was_asked_before() -> None:
+    text = await reply("Tell me about Kyoto", "And Osaka?", "And Nara?")
+    assert "turn **3**" in text
+    assert "1. “Tell me about Kyoto”\n2. “And Osaka?”" in text
+    assert "Now you write: “And Nara?”" in text
+
+
+@pytest.mark.parametrize(
+    ("told", "asked", "name"),
+    [
+        ("Hi, my name is Hanako.", "What is my name?", "**Hanako**"),
+        ("my name is Ada Lovelace, hello", "what's my name", "**Ada Lovelace**"),
+        ("私の名前は太郎です。よろしく。", "私の名前は何ですか？", "**太郎**"),
+        ("私の名前は山田花子と申します", "私の名前を覚えていますか", "**山田花子**"),
+        ("My name is Ken", "私の名前は何？", "**Ken**"),
+    ],
+)
+async def test_it_remembers_a_name_from_an_earlier_turn(told: str, asked: str, name: str) -> None:
+    assert name in await reply(told, "something else", asked)
+    assert name not in await reply(asked)
+
+
+async def test_the_name_that_was_told_last_counts() -> None:
+    text = await reply("My name is Ann.", "My name is Bob.", "What is my name?")
+    assert "**Bob**" in text
+
+
+async def test_japanese_is_answered_in_japanese() -> None:
+    text = await reply("京都について教えて", "大阪は？")
+    assert "**2**番目のやり取り" in text
+    assert "1. 「京都について教えて」\n\n今回の内容：「大阪は？」" in text
+    assert "デモ" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "japanese"),
+    [("こんにちは", True), ("PythonのAPIを教えてください", True), ("What does 日本 mean?", False), ("123", False)],
+)
+def test_mostly_japanese_is_told_from_mostly_english(text: str, japanese: bool) -> None:
+    assert is_mostly_japanese(text) is japanese
+
+
+@pytest.mark.parametrize(("asked", "last"), [("count to 500", " 500"), ("500まで数えて", " 500")])
+async def test_a_long_reply_can_be_asked_for(asked: str, last: str) -> None:
+    assert f"499{last}" in await reply(asked)
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+async def test_a_token_limit_ends_the_reply_early(name: str) -> None:
+    whole, short = await reply("Hello"), await reply("Hello", **{name: 5})
+    assert 0 < len(short) < 30
+    assert whole.startswith(short)
+
+
+async def test_usage_comes_last_and_once() -> None:
+    *deltas, usage = await answer("Hello", "こんにちは")
+    assert all(isinstance(piece, Delta) and piece.text for piece in deltas)
+    assert isinstance(usage, Usage)
+    assert usage.input_tokens > 0
+    assert usage.output_tokens > 0
+
+
+@given(st.text())
+def test_pieces_are_the_text(text: str) -> None:
+    assert "".join(pieces(text)) == text
+
+
+def test_words_and_short_runs_of_japanese_come_one_by_one() -> None:
+    assert pieces("Say hi to 日本語を話す人") == ["Say", " hi", " to", " ", "日本語", "を話す", "人"]
+
+
+async def test_it_pauses_between_pieces_and_stops_when_closed() -> None:
+    model = DemonstrationModel(pause_seconds=0.02)
+    started = monotonic()
+    async with aclosing(model.stream(conversation("Hello"), model=None, params={})) as stream:
+        assert await anext(stream) == Delta("##")
+        assert await anext(stream) == Delta(" Demonstration")
+    assert 0.04 <= monotonic() - started < 2
+    await model.close()
