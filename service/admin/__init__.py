@@ -1,0 +1,1 @@
+"""Administration: users, and the histories of all of them."""

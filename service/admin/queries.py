@@ -1,0 +1,163 @@
+"""What administrators ask: users and turns of everyone, by filters of a fixed list."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, RowMapping, Select, bindparam, func, literal, literal_column, or_, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.elements import ColumnElement
+
+from service.accounts.usernames import character_pairs, username_key
+from service.chat.queries import TURN_COLUMNS, siblings_of_turn
+from service.database.tables import conversations, turns, user_activity, users
+from service.ids import earliest_id, latest_id
+
+# A row's id is made a moment before its time is read, and the ids of one process run ahead of its clock at most
+# by this: the range of ids finds the rows, and the times decide.
+ID_SLACK = timedelta(seconds=10)
+# Between them lies every id, and room for the slack.
+FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+
+_t = turns.c
+
+
+@dataclass(frozen=True, slots=True)
+class UserFilters:
+    q: str | None = None
+    role: str | None = None
+    disabled: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilters:
+    """Args:
+    since: turns begun at this moment or later.
+    until: turns begun before this moment.
+    """
+
+    user_id: UUID | None = None
+    conversation_id: UUID | None = None
+    model: str | None = None
+    status: str | None = None
+    rating: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def _users() -> Select[Any]:
+    return select(
+        users,
+        func.coalesce(user_activity.c.conversation_count, 0).label("conversation_count"),
+        func.coalesce(user_activity.c.turn_count, 0).label("turn_count"),
+        user_activity.c.last_seen_at,
+    ).outerjoin(user_activity, user_activity.c.user_id == users.c.id)
+
+
+async def users_page(
+    connection: AsyncConnection, filters: UserFilters, *, after: UUID | None, limit: int
+) -> Sequence[Row[Any]]:
+    """Return at most `limit` users, newest first, from after the id `after`."""
+    query = _users().order_by(users.c.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(users.c.id < after)
+    if filters.role is not None:
+        query = query.where(users.c.role == filters.role)
+    if filters.disabled is not None:
+        query = query.where(users.c.disabled if filters.disabled else users.c.disabled.is_(False))
+    if filters.q:
+        query = _with_part_of_name(query, filters.q)
+    return (await connection.execute(query)).all()
+
+
+def _with_part_of_name(query: Select[Any], part: str) -> Select[Any]:
+    """By the index of pairs of characters, and then exactly."""
+    named = or_(
+        func.strpos(users.c.username_key, username_key(part)) > 0,
+        *(func.strpos(_folded(column), _folded(literal(part))) > 0 for column in (users.c.email, users.c.display_name)),
+    )
+    if pairs := character_pairs(part):
+        query = query.where(users.c.name_pairs.contains(pairs))
+    return query.where(named)
+
+
+def _folded(text: ColumnElement[Any]) -> ColumnElement[str]:
+    return func.lower(func.normalize(text, literal_column("NFKC")))
+
+
+async def user_with_counts(connection: AsyncConnection, user_id: UUID) -> Row[Any] | None:
+    return (await connection.execute(_users().where(users.c.id == user_id))).one_or_none()
+
+
+async def user_id_by_name(connection: AsyncConnection, username: str) -> UUID | None:
+    query = select(users.c.id).where(users.c.username_key == username_key(username))
+    return (await connection.execute(query)).scalar_one_or_none()
+
+
+async def conversation_by_id(connection: AsyncConnection, conversation_id: UUID) -> RowMapping | None:
+    """Return anyone's conversation, with its owner's name."""
+    query = (
+        select(conversations, users.c.username)
+        .join(users, users.c.id == conversations.c.user_id)
+        .where(conversations.c.id == conversation_id)
+    )
+    return (await connection.execute(query)).mappings().one_or_none()
+
+
+async def history_page(
+    connection: AsyncConnection, filters: HistoryFilters, *, after: UUID | None, limit: int
+) -> Sequence[RowMapping]:
+    """Return at most `limit` turns of all users, newest first, from after the turn `after`.
+
+    Ids are made in the order of time, so that they are both the order and the cursor. The page is cut before
+    anything is joined to it.
+
+    Source: PostgreSQL manual 9.25, Row and Array Comparisons; 7.6, LIMIT and OFFSET.
+    """
+    page = _filtered(select(_t.user_id, _t.id), filters).order_by(_t.id.desc()).limit(limit)
+    if after is not None:
+        page = page.where(_t.id < after)
+    found = page.subquery("page")
+    siblings = siblings_of_turn()
+    query = (
+        select(
+            *TURN_COLUMNS,
+            siblings.c.sibling_count,
+            siblings.c.sibling_position,
+            users.c.username,
+            conversations.c.title.label("conversation_title"),
+        )
+        .select_from(found)
+        .join(turns, (_t.user_id == found.c.user_id) & (_t.id == found.c.id))
+        .join(users, users.c.id == _t.user_id)
+        .join(
+            conversations,
+            (conversations.c.user_id == _t.user_id) & (conversations.c.id == _t.conversation_id),
+        )
+        .join(siblings, true())
+        .order_by(_t.id.desc())
+    )
+    return (await connection.execute(query)).mappings().all()
+
+
+def _filtered(query: Select[Any], filters: HistoryFilters) -> Select[Any]:
+    equal = {
+        "user_id": filters.user_id,
+        "conversation_id": filters.conversation_id,
+        "model": filters.model,
+        "rating": filters.rating,
+    }
+    query = query.where(*(_t[name] == value for name, value in equal.items() if value is not None))
+    if filters.status is not None:
+        # As a constant: a plan that is kept for every status could not use the index of the unusual ones.
+        query = query.where(_t.status == bindparam("status", filters.status, literal_execute=True))
+    if filters.since is not None:
+        first = earliest_id(max(filters.since, FIRST_TIME) - ID_SLACK)
+        query = query.where(_t.id >= first, _t.created_at >= filters.since)
+    if filters.until is not None:
+        last = latest_id(min(filters.until, LAST_TIME) + ID_SLACK)
+        query = query.where(_t.id <= last, _t.created_at < filters.until)
+    return query

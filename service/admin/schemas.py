@@ -1,0 +1,45 @@
+"""The bodies of administration."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+from uuid import UUID
+
+from service.accounts.schemas import User
+from service.chat.schemas import Conversation, Turn
+from service.http.bodies import Body, Flag
+from service.http.schemas import Time
+
+
+class ChangeUser(Body):
+    role: Literal["user", "admin"] | None = None
+    disabled: Flag | None = None
+
+
+class ListedUser(User):
+    disabled: bool
+    conversation_count: int
+    turn_count: int
+    last_seen_at: Time | None
+
+
+class AnyConversation(Conversation):
+    user_id: UUID
+    username: str
+
+
+class HistoryTurn(Turn):
+    """A turn, and whose it is."""
+
+    user_id: UUID
+    username: str
+    conversation_title: str | None
+
+    @classmethod
+    def from_row(cls, row: Mapping[Any, Any]) -> Self:
+        turn = {name: getattr(Turn.from_row(row), name) for name in Turn.model_fields}
+        return cls(
+            **turn,
+            user_id=row["user_id"],
+            username=row["username"],
+            conversation_title=row["conversation_title"],
+        )

@@ -1,0 +1,116 @@
+"""A database with many rows, made where it is: a heavy user, a very long conversation, and values that are rare."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+
+from service.database.urls import driver_url
+
+# A UUIDv7 of the n-th ten seconds since 2025.
+_ID = "(lpad(to_hex(1735689600000 + {n}::bigint * 10000), 12, '0') || '7{kind}8' || lpad(to_hex({n}), 15, '0'))::uuid"
+_KINDS = {"user": "001", "conversation": "002", "turn": "003"}
+
+
+def _id(kind: str, n: str) -> str:
+    return _ID.format(kind=_KINDS[kind], n=n)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What there is to ask for.
+
+    Args:
+        turns: how many; a tenth as many conversations, a hundredth as many users.
+    """
+
+    turns: int
+    user_id: UUID
+    conversation_id: UUID
+    head_id: UUID
+    middle_id: UUID
+
+
+def _statements(turns: int) -> list[str]:
+    users, conversations = turns // 100, turns // 10
+    # Three of ten conversations are the first user's; a tenth of all turns is in the first conversation.
+    owner = f"CASE WHEN c % 10 < 3 OR c = 1 THEN 1 ELSE 2 + (c::bigint * 7919) % {users - 1} END"
+    return [
+        f"""
+        INSERT INTO users (id, username, username_key, email, role, disabled, created_at, name_pairs)
+        SELECT {_id("user", "n")}, 'Name-' || n, 'name-' || n, 'name' || n || '@example.org',
+          CASE WHEN n % 500 = 1 THEN 'admin' ELSE 'user' END, n % 100 = 3, now(),
+          ARRAY(SELECT DISTINCT substr('name-' || n, s, 2) FROM generate_series(1, 4 + length(n::text)) s)
+        FROM generate_series(1, {users}) n""",
+        "INSERT INTO user_activity (user_id, last_seen_at) SELECT id, now() FROM users",
+        """
+        INSERT INTO login_sessions (digest, id, user_id, created_at, last_seen_at, expires_at)
+        SELECT sha256((id::text || s)::bytea), gen_random_uuid(), id, now(), now(), now() + interval '1 day'
+        FROM users, generate_series(1, 5) s""",
+        """
+        INSERT INTO access_tokens (digest, id, user_id, name, created_at)
+        SELECT sha256((id::text || s)::bytea), gen_random_uuid(), id, 'token', now()
+        FROM users, generate_series(1, 2) s""",
+        f"""
+        INSERT INTO conversations (user_id, id, title, created_at, updated_at, last_turn_at, archived)
+        SELECT {_id("user", f"({owner})")}, {_id("conversation", "c")}, 'Title ' || c, now(), now(),
+          now() - c * interval '10 s', c % 50 = 0
+        FROM generate_series(1, {conversations}) c""",
+        f"""
+        CREATE TEMPORARY TABLE drawn AS
+        SELECT n, c, {owner} AS u, row_number() OVER (PARTITION BY c ORDER BY n) - 1 AS position,
+          lag(n) OVER (PARTITION BY c ORDER BY n) AS parent
+        FROM (SELECT n, CASE WHEN n % 10 = 0 THEN 1 ELSE 2 + (n::bigint * 31) % {conversations - 1} END AS c
+          FROM generate_series(1, {turns}) n) drawn""",
+        f"""
+        INSERT INTO turns (user_id, id, conversation_id, parent_id, position, status, prompt, reply, model, rating,
+          idempotency_key, created_at, completed_at)
+        SELECT {_id("user", "u")}, {_id("turn", "n")}, {_id("conversation", "c")},
+          CASE WHEN parent IS NOT NULL THEN {_id("turn", "parent")} END, position,
+          CASE WHEN n % 4000 = 11 THEN 'streaming' WHEN n % 1000 = 1 THEN 'failed' WHEN n % 1000 = 2 THEN 'stopped'
+            WHEN n % 1000 = 3 THEN 'interrupted' ELSE 'complete' END,
+          'What is the answer to question ' || n || '?', 'It is ' || md5(n::text) || ' or something like it.',
+          CASE WHEN n < {turns // 100} AND n % 10 = 5 THEN 'rare' WHEN n % 10 = 1 THEN 'second' ELSE 'first' END,
+          CASE WHEN n % 200 = 7 THEN 1 WHEN n % 1000 = 9 THEN -1 END,
+          CASE WHEN n % 2 = 0 THEN 'key-' || n END,
+          to_timestamp(1735689600 + n::bigint * 10), to_timestamp(1735689601 + n::bigint * 10)
+        FROM drawn ORDER BY n""",
+        """
+        UPDATE conversations SET head_turn_id = heads.id, turn_count = heads.count
+        FROM (SELECT DISTINCT ON (user_id, conversation_id) user_id, conversation_id, id, position + 1 AS count
+          FROM turns ORDER BY user_id, conversation_id, position DESC) heads
+        WHERE conversations.user_id = heads.user_id AND conversations.id = heads.conversation_id""",
+        """
+        INSERT INTO reply_fragments (user_id, turn_id, position, text)
+        SELECT user_id, id, p, 'a few words' FROM turns, generate_series(0, 99) p WHERE status = 'streaming'""",
+        "DROP TABLE drawn",
+    ]
+
+
+async def fill(database_url: str, turns: int) -> Filled:
+    """Fill an empty, migrated database with `turns` turns, and tell PostgreSQL what is in it."""
+    connection = await asyncpg.connect(driver_url(database_url))
+    try:
+        indexes = await connection.fetch(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'turns' AND indexname NOT LIKE 'pk_%'"
+        )
+        for index in indexes:
+            await connection.execute(f"DROP INDEX {index['indexname']}")
+        for statement in _statements(turns):
+            await connection.execute(statement, timeout=1800)
+        for index in indexes:  # sorted once, which is much faster than row by row
+            await connection.execute(index["indexdef"], timeout=1800)
+        await connection.execute("VACUUM ANALYZE", timeout=1800)
+        longest = await connection.fetchrow(
+            "SELECT user_id, id, head_turn_id, turn_count FROM conversations ORDER BY turn_count DESC LIMIT 1"
+        )
+        assert longest is not None
+        middle = await connection.fetchval(
+            "SELECT id FROM turns WHERE user_id = $1 AND conversation_id = $2 AND position = $3",
+            longest["user_id"],
+            longest["id"],
+            longest["turn_count"] // 2,
+        )
+        return Filled(turns, longest["user_id"], longest["id"], longest["head_turn_id"], middle)
+    finally:
+        await connection.close()

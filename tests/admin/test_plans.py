@@ -1,0 +1,280 @@
+"""No list reads a table from end to end, and nothing that happens on every request costs more as tables grow.
+
+On a table of 200,000 turns: the plans for these values, and those that prepared statements settle on.
+"""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from service.accounts import queries as accounts_queries
+from service.admin import queries as admin_queries
+from service.admin.queries import HistoryFilters, UserFilters
+from service.chat import queries as chat_queries
+from service.chat import turn_statements
+from service.database.hot import Statement
+from service.database.urls import driver_url, parsed_url
+from service.ids import new_id
+from service.sessions import queries as session_queries
+from service.sessions.limits import SessionLimits
+from tests.admin.filling import Filled, fill
+from tests.admin.plans import Plan, measured_plan, settled_plan
+
+TURNS = 200_000
+LARGE = {"turns", "conversations", "login_sessions", "access_tokens", "reply_fragments"}
+USERS = {"users", "user_activity"}
+NOW = datetime.now(UTC)
+PAGE = 51
+
+
+@pytest.fixture(scope="module")
+async def filled(shared_database_url: str) -> Filled:
+    return await fill(shared_database_url, TURNS)
+
+
+@pytest.fixture(scope="module")
+async def connection(shared_database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    connection = await asyncpg.connect(driver_url(shared_database_url))
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+    yield connection
+    await connection.close()
+
+
+# Hot statements: every one of these modules, with values for everything that one of them takes.
+
+MODULES: tuple[ModuleType, ...] = (chat_queries, turn_statements, accounts_queries)
+HOT = {
+    f"{module.__name__.removeprefix('service.')}.{name}": statement
+    for module in MODULES
+    for name, statement in vars(module).items()
+    if isinstance(statement, Statement)
+}
+# What is in proportion to something that is meant: titles are looked for among all of one user's conversations, a
+# path that has branches is followed turn by turn, and what is being answered has a fragment for every flush.
+VISITS = {
+    "chat.queries.LIST_CONVERSATIONS_BY_TITLE": TURNS // 10,
+    "chat.queries.ANCESTOR": TURNS // 10,
+    "chat.turn_statements.SWEEP_FRAGMENTS": 10_000,
+}
+MOST_VISITS = 2500
+# What is being answered now, and nothing else, has fragments.
+MAY_READ_WHOLE = {"chat.turn_statements.SWEEP_FRAGMENTS": {"reply_fragments"}}
+
+
+def values(filled: Filled, name: str) -> dict[str, object]:
+    """Return what a statement is run with."""
+    return {
+        "user_id": filled.user_id,
+        "conversation_id": new_id() if "CREATE" in name else filled.conversation_id,
+        "turn_id": filled.middle_id,
+        "start_id": filled.middle_id,
+        "parent_id": filled.middle_id,
+        "beside_id": None,
+        "position": 100,
+        "first": 10_000,
+        "last": 10_050,
+        "start": 0,
+        "limit": PAGE,
+        "after_time": NOW - timedelta(hours=1),
+        "after_id": UUID(int=2**128 - 1),
+        "after": UUID(int=0),
+        "archived": None,
+        "q": "title 77",
+        "title": "A title",
+        "system_prompt": None,
+        "model": "first",
+        "default_model": "first",
+        "params": {},
+        "extra": {},
+        "prompt": "What?",
+        "reply": "That.",
+        "status": "complete",
+        "input_tokens": 1,
+        "output_tokens": 1,
+        "error_code": None,
+        "error_detail": None,
+        "rating": 1,
+        "comment": None,
+        "idempotency_key": "key-1000",
+        "request_digest": b"digest",
+        "replica_id": new_id(),
+        "context_bytes": 24_576,
+        "seconds": 10,
+        "user_ids": [filled.user_id],
+        "turn_ids": [filled.middle_id],
+        "positions": [0],
+        "texts": ["text"],
+        "digest": b"\0" * 32,
+        "now": NOW,
+        "idle_since": NOW - timedelta(days=14),
+        "seen_before": NOW - timedelta(minutes=1),
+        "ip": "192.0.2.1",
+    }
+
+
+@pytest.mark.parametrize("name", HOT)
+async def test_a_hot_statement_goes_by_indexes(
+    filled: Filled, connection: "asyncpg.Connection[asyncpg.Record]", name: str
+) -> None:
+    statement = HOT[name]
+    given = values(filled, name)
+    needed = {each for each in statement._names if each not in statement._constants and not each.startswith("param_")}
+    assert needed <= given.keys(), "say in `values` what it is run with"
+    arguments = statement.arguments({each: given[each] for each in needed})
+    measured = await measured_plan(connection, statement.sql, arguments)
+    settled = await settled_plan(connection, statement.sql, arguments)
+    for plan in (measured, settled):
+        whole = plan.tables_read_whole() & (LARGE | USERS)
+        assert whole <= MAY_READ_WHOLE.get(name, set()), json.dumps(plan.root, indent=1)
+    assert measured.rows_visited() <= VISITS.get(name, MOST_VISITS), json.dumps(measured.root, indent=1)
+
+
+# What goes through SQLAlchemy: run as it is, and asked for again.
+
+Run = Callable[[AsyncConnection, Filled], Awaitable[object]]
+
+
+def history(after: bool = False, **filters: Any) -> Run:
+    def run(connection: AsyncConnection, filled: Filled) -> Awaitable[object]:
+        known: dict[Any, Any] = {"USER": filled.user_id, "LONG": filled.conversation_id}
+        chosen = {name: known.get(value, value) for name, value in filters.items()}
+        last = filled.middle_id if after else None
+        return admin_queries.history_page(connection, HistoryFilters(**chosen), after=last, limit=PAGE)
+
+    return run
+
+
+def users(after: bool = False, **filters: Any) -> Run:
+    def run(connection: AsyncConnection, filled: Filled) -> Awaitable[object]:
+        last = filled.user_id if after else None
+        return admin_queries.users_page(connection, UserFilters(**filters), after=last, limit=PAGE)
+
+    return run
+
+
+LIMITS = SessionLimits(14 * 86400, 90 * 86400)
+BEGINNING = datetime(2025, 1, 1, tzinfo=UTC)
+MIDDLE = BEGINNING + timedelta(seconds=5 * TURNS)
+END = BEGINNING + timedelta(seconds=10 * TURNS)
+
+
+@dataclass(frozen=True)
+class Case:
+    run: Run
+    most_visits: int = 1000
+
+
+# Of users there are few enough to sort.
+ALL_USERS = TURNS // 100 + 100
+CASES = {
+    "history": Case(history()),
+    "history, next page": Case(history(after=True)),
+    "history of a user": Case(history(user_id="USER")),
+    "history of a user, next page": Case(history(user_id="USER", after=True)),
+    "history of a conversation": Case(history(conversation_id="LONG")),
+    "history of a conversation, next page": Case(history(conversation_id="LONG", after=True)),
+    "history of a model": Case(history(model="first")),
+    "history of a rare model": Case(history(model="rare")),
+    "history of no model": Case(history(model="none such")),
+    "history of complete turns": Case(history(status="complete")),
+    "history of failed turns": Case(history(status="failed")),
+    "history of failed turns, next page": Case(history(status="failed", after=True)),
+    "history of streaming turns": Case(history(status="streaming"), most_visits=20_000),
+    "history of liked turns": Case(history(rating=1)),
+    "history of disliked turns": Case(history(rating=-1)),
+    "history from a time": Case(history(since=MIDDLE)),
+    "history to a time": Case(history(until=MIDDLE)),
+    "history to the beginning": Case(history(until=BEGINNING + timedelta(seconds=5))),
+    "history from the end": Case(history(since=END + timedelta(days=1))),
+    "history of an hour": Case(history(since=MIDDLE, until=MIDDLE + timedelta(hours=1))),
+    "failed turns of an hour": Case(history(status="failed", since=MIDDLE, until=MIDDLE + timedelta(hours=1))),
+    "failed turns of a user": Case(history(status="failed", user_id="USER")),
+    "failed turns of a conversation": Case(history(status="failed", conversation_id="LONG")),
+    "disliked turns of a model": Case(history(rating=-1, model="first")),
+    "a rare model of a user": Case(history(model="rare", user_id="USER")),
+    "everything at once": Case(
+        history(
+            user_id="USER",
+            conversation_id="LONG",
+            model="first",
+            status="complete",
+            rating=1,
+            since=BEGINNING,
+            until=END,
+        ),
+        most_visits=5000,
+    ),
+    "users": Case(users()),
+    "users, next page": Case(users(after=True)),
+    "users of a role": Case(users(role="admin"), most_visits=ALL_USERS),
+    "users who may not sign in": Case(users(disabled=True), most_visits=ALL_USERS),
+    "users who may sign in": Case(users(disabled=False)),
+    "users by part of a name": Case(users(q="name-77"), most_visits=3 * ALL_USERS),
+    "users by one character": Case(users(q="7"), most_visits=2 * ALL_USERS),
+    "users by no name": Case(users(q="zzzz")),
+    "a user": Case(lambda connection, filled: admin_queries.user_with_counts(connection, filled.user_id)),
+    "a user by name": Case(lambda connection, filled: admin_queries.user_id_by_name(connection, "Name-77")),
+    "a conversation": Case(
+        lambda connection, filled: admin_queries.conversation_by_id(connection, filled.conversation_id)
+    ),
+    "sessions of a user": Case(
+        lambda connection, filled: session_queries.sessions_of(
+            connection, filled.user_id, now=NOW, limits=LIMITS, after=None, limit=PAGE
+        )
+    ),
+    "tokens of a user": Case(
+        lambda connection, filled: accounts_queries.tokens_of(connection, filled.user_id, after=None, limit=PAGE)
+    ),
+    "ending the sessions of a user": Case(
+        lambda connection, filled: session_queries.end_sessions_of(connection, filled.user_id)
+    ),
+    "deleting a conversation": Case(
+        lambda connection, filled: chat_queries.delete_conversation(connection, filled.user_id, new_id())
+    ),
+    "deleting a user": Case(lambda connection, filled: accounts_queries.delete_user(connection, new_id())),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_a_list_goes_by_indexes(
+    shared_database_url: str, filled: Filled, connection: "asyncpg.Connection[asyncpg.Record]", name: str
+) -> None:
+    case = CASES[name]
+    for sql, arguments in await statements_of(shared_database_url, case.run, filled):
+        measured = await measured_plan(connection, sql, arguments)
+        settled = await settled_plan(connection, sql, arguments)
+        for plan in (measured, settled):
+            assert not plan.tables_read_whole() & LARGE, json.dumps(plan.root, indent=1)
+        assert measured.rows_visited() <= case.most_visits, told(measured)
+
+
+async def statements_of(url: str, run: Run, filled: Filled) -> Sequence[tuple[str, list[object]]]:
+    """Run a query and return what was sent for it; what it changed is undone."""
+    sent: list[tuple[str, list[object]]] = []
+    engine = create_async_engine(parsed_url(url))
+
+    @event.listens_for(engine.sync_engine, "before_cursor_execute")
+    def note(_connection: Any, _cursor: Any, sql: str, arguments: Any, _context: Any, _many: bool) -> None:
+        sent.append((sql, list(arguments)))
+
+    try:
+        async with engine.connect() as connection:
+            await run(connection, filled)
+            await connection.rollback()
+    finally:
+        await engine.dispose()
+    assert sent
+    return sent
+
+
+def told(plan: Plan) -> str:
+    return f"{plan.rows_visited()} rows in {plan.milliseconds} ms: {json.dumps(plan.root, indent=1)}"
