@@ -1,0 +1,120 @@
+"""The request handler for a ChatStream server: each signed-in user's conversations are kept in PostgreSQL.
+
+The only module that imports ChatStream, which is under the AGPL; nothing else imports this one.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+from chatstream import AbstractRequestHandler
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.accounts.accounts import Accounts
+from service.accounts.dependencies import require_identity
+from service.accounts.identity import Identity
+from service.chat.chat import Chat
+from service.chat.prompt import ChatPrompt
+from service.chatstream.conversations import Asking
+from service.chatstream.identity import identity_of_user
+from service.chatstream.queued import QueuedReply, say_of
+from service.chatstream.replies import ChatStreamReply, restored
+from service.chatstream.slots import Finished, Slot
+from service.chatstream.streaming import WholeTextStream
+from service.chatstream.turns import take_turn
+from service.chatstream.wire import CONVERSATION_HEADER
+from service.config import Settings
+from service.errors import ConfigurationError, CrossSiteRequest, Invalid
+
+CHATSTREAMS_COOKIE = "sid"
+
+
+class PersistentChatStreamHandler(AbstractRequestHandler):  # type: ignore[misc]  # ChatStream has no types
+    """Keeps every turn, and restores the prompt from what is kept, with the application's `chat_prompt_clazz`.
+
+    Turns are the service's own: begun before anything is sent, written down while they are generated, taken over
+    when the process dies. See docs/chatstream.md.
+
+    Args:
+        chatkeep: the service, as `create_app` makes it; it has to run beside, see `Beside`.
+        identify: returns the id of the service's user who asks, or raises NotAuthenticated; by default the user of
+            the service's cookie or token.
+
+    Raises:
+        ConfigurationError: the service's cookie has the name of ChatStream's.
+    """
+
+    def __init__(self, chatkeep: FastAPI, *, identify: Callable[[Request], Awaitable[UUID]] | None = None) -> None:
+        super().__init__()
+        if self._settings_of(chatkeep).cookie_name == CHATSTREAMS_COOKIE:
+            raise ConfigurationError(
+                "ChatStream's own cookie is called `sid`, and it fails on any other of that name. "
+                "Set CHATKEEP_COOKIE_NAME, for example to `chatkeep`."
+            )
+        self._chatkeep = chatkeep
+        self._identify = identify
+        chatkeep.state.chatstream_prompt = self._written
+
+    def get_request_handler_type(self) -> str:
+        return "chatkeep"
+
+    async def process_request(
+        self,
+        request: Request,
+        request_body: Mapping[str, Any] | None = None,
+        streaming_finished_callback: Finished | None = None,
+    ) -> Response:
+        if streaming_finished_callback is None:
+            raise TypeError("ChatStream 0.3 gives a callback for the end of the request")
+        slot = Slot(request, streaming_finished_callback)
+        return QueuedReply(lambda: self._answer(request, request_body, slot), slot)
+
+    async def _answer(self, request: Request, request_body: Mapping[str, Any] | None, slot: Slot) -> Response:
+        _refuse_cross_site(request)
+        chat: Chat = self._chatkeep.state.chat
+        asking = Asking(await self._identity(request), _named(request))
+        settings = self._settings_of(self._chatkeep)
+        say = await say_of(request, request_body, most_bytes=settings.max_body_bytes)
+        # A role's pass phrase is typed as chat: it must not become a part of the history.
+        granted: Response | None = self.detect_special_command_for_role_promotion(
+            request, say.user_input or "", slot.finished
+        )
+        if granted is not None:
+            return granted
+        reply = ChatStreamReply(self, request, slot)
+        following = await take_turn(chat, asking, say, reply)
+        # Nothing was awaited since the generation was started, so it has not asked for this yet.
+        reply.message_id = str(following.begun.id)
+        return WholeTextStream(following, write_timeout_seconds=chat.follower_timeout_seconds)
+
+    async def _identity(self, request: Request) -> Identity:
+        accounts: Accounts = self._chatkeep.state.accounts
+        if self._identify is None:
+            return await require_identity(request, accounts)
+        return await identity_of_user(accounts.database, await self._identify(request))
+
+    def _written(self, prompt: ChatPrompt) -> str:
+        """Return a prompt as the application's own class writes it, for `/get_prompt`."""
+        text: str = restored(prompt, self.create_chat_prompt()).create_prompt({})
+        return text
+
+    @staticmethod
+    def _settings_of(chatkeep: FastAPI) -> Settings:
+        settings: Settings = chatkeep.state.settings
+        return settings
+
+
+def _named(request: Request) -> UUID | None:
+    given = request.headers.get(CONVERSATION_HEADER)
+    try:
+        return None if given is None else UUID(given)
+    except ValueError:
+        raise Invalid(f"{CONVERSATION_HEADER} is the id of a conversation.") from None
+
+
+def _refuse_cross_site(request: Request) -> None:
+    """ChatStream lets every site ask, and its answers be read; the user's cookie must not make them the user's."""
+    if "cookie" in request.headers and request.headers.get("sec-fetch-site", "").lower() == "cross-site":
+        raise CrossSiteRequest("This write comes from a page of another site, and was not carried out.")
