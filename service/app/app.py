@@ -1,0 +1,192 @@
+"""The application: which parts there are, and in which order they come and go."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Protocol
+
+import structlog
+from fastapi import FastAPI
+
+from service import __version__
+from service.accounts.accounts import Accounts, DeviceMark
+from service.accounts.administrators import create_first_administrator
+from service.accounts.passwords import PasswordHasher
+from service.accounts.router import router as accounts_router
+from service.admin.router import router as admin_router
+from service.app import middleware, operations
+from service.app.docs import router as docs_router
+from service.app.errors import add_error_handlers
+from service.app.logs import leave_logging_to_host
+from service.app.maintenance import keep_swept
+from service.app.metrics import Metrics
+from service.app.openapi import OPENAPI_PATH, describe
+from service.chat.chat import Chat
+from service.chat.generations import Generations
+from service.chat.handler import PersistentRequestHandler, RequestHandler
+from service.chat.journal import Journal
+from service.chat.models import DemonstrationModel, LanguageModel
+from service.chat.router import router as conversations_router
+from service.chat.turn_log import TurnLog
+from service.chat.turns_router import router as turns_router
+from service.chatstream.router import router as chatstream_router
+from service.clock import utc_now
+from service.config import Settings
+from service.database.address import database_address
+from service.database.database import Database
+from service.database.migrations import require_head
+from service.database.safety import require_safe
+from service.http.cookies import SendCookies
+from service.sessions import SessionCookie, SessionLimits
+
+log = structlog.get_logger(__name__)
+
+
+class HandlerFactory(Protocol):
+    """Makes the request handler: `PersistentRequestHandler`, or a subclass of it."""
+
+    def __call__(self, turn_log: TurnLog, *, context_tokens: int) -> RequestHandler: ...
+
+
+def create_app(
+    settings: Settings,
+    *,
+    handler: HandlerFactory = PersistentRequestHandler,
+    model: LanguageModel | None = None,
+) -> FastAPI:
+    """Return the application.
+
+    Args:
+        handler: your own request handler, see `service.chat.handler`.
+        model: your own model; None takes the one of the settings.
+
+    Raises:
+        ConfigurationError: a setting is missing or unsafe.
+    """
+    keys = settings.signing_keys()
+    leave_logging_to_host()
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            url = stack.enter_context(database_address(settings))
+            database = await Database.connect(url, pool_size=settings.database_pool_size)
+            stack.push_async_callback(database.close)
+            await require_head(database)
+            if not settings.allow_unsafe_database:
+                await require_safe(database)
+            accounts = await _open_accounts(stack, settings, keys, database)
+            chat = await _open_chat(stack, settings, database, handler, model or _model(settings), app.state.metrics)
+            app.state.database, app.state.accounts, app.state.chat = database, accounts, chat
+            sweeper = asyncio.create_task(keep_swept(accounts), name="sweep")
+            stack.push_async_callback(_cancelled, sweeper)
+            yield
+            app.state.draining = True
+            await chat.generations.close(settings.shutdown_grace_seconds)
+
+    app = FastAPI(
+        title="Chatkeep",
+        version=__version__,
+        openapi_url=OPENAPI_PATH,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=life,
+    )
+    app.state.settings = settings
+    app.state.draining = False
+    app.state.metrics = Metrics()
+    for router in (
+        accounts_router,
+        conversations_router,
+        turns_router,
+        admin_router,
+        chatstream_router,
+        operations.router,
+        docs_router,
+    ):
+        app.include_router(router)
+    add_error_handlers(app)
+    _add_middleware(app, settings)
+    describe(app)
+    return app
+
+
+async def _open_accounts(
+    stack: AsyncExitStack, settings: Settings, keys: tuple[str, ...], database: Database
+) -> Accounts:
+    hasher = PasswordHasher()
+    stack.callback(hasher.close)
+    await hasher.warm_up()
+    if settings.admin_password is not None:
+        password = settings.admin_password.get_secret_value()
+        if await create_first_administrator(database, hasher, utc_now, settings.admin_username, password):
+            log.info("first_administrator_made", username=settings.admin_username)
+    return Accounts(
+        database=database,
+        hasher=hasher,
+        cookie=SessionCookie(keys, name=settings.cookie_name, secure=settings.cookie_secure),
+        device_mark=DeviceMark(keys, name=f"{settings.cookie_name}_device", secure=settings.cookie_secure),
+        limits=SessionLimits(settings.session_idle_seconds, settings.session_max_seconds),
+        clock=utc_now,
+        trusted_proxies=settings.trusted_proxies,
+        allow_registration=settings.allow_registration,
+    )
+
+
+async def _open_chat(
+    stack: AsyncExitStack,
+    settings: Settings,
+    database: Database,
+    handler: HandlerFactory,
+    model: LanguageModel,
+    metrics: Metrics,
+) -> Chat:
+    stack.push_async_callback(model.close)
+    flush_seconds = settings.flush_interval_ms / 1000
+    turn_log = TurnLog(database, utc_now, model=model, lease_seconds=settings.lease_seconds)
+    generations = Generations(
+        model, most_running=settings.max_generations, most_waiting=settings.max_queued, observer=metrics
+    )
+    journal = Journal(turn_log, generations, flush_seconds=flush_seconds)
+    await journal.open()
+    stack.push_async_callback(journal.close)
+    return Chat(
+        database=database,
+        handler=handler(turn_log, context_tokens=settings.context_tokens),
+        turn_log=turn_log,
+        generations=generations,
+        clock=utc_now,
+        flush_seconds=flush_seconds,
+        follower_timeout_seconds=settings.follower_timeout_seconds,
+    )
+
+
+def _model(settings: Settings) -> LanguageModel:
+    if settings.model_url is None:
+        return DemonstrationModel()
+    # Its client takes a second to load, which the demonstration need not wait for.
+    from service.chat.models.openai_compatible import OpenAICompatibleModel  # noqa: PLC0415
+
+    return OpenAICompatibleModel(settings.model_url, api_key=settings.model_api_key, model=settings.model)
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    # The last one added is the first that a request meets.
+    app.add_middleware(middleware.TrailingSlash)
+    app.add_middleware(middleware.InternalErrors)
+    app.add_middleware(SendCookies)
+    app.add_middleware(middleware.BodyLimit, most_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        middleware.CrossSiteCheck, origins=settings.allowed_origins, trusted_proxies=settings.trusted_proxies
+    )
+    if settings.allowed_origins:
+        app.add_middleware(middleware.CrossOrigin, origins=settings.allowed_origins)
+    app.add_middleware(middleware.HostAllowList, allowed=(*settings.allowed_hosts, settings.host))
+    app.add_middleware(middleware.SecurityHeaders, https=settings.cookie_secure)
+    app.add_middleware(middleware.RequestRecord, metrics=app.state.metrics)
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,143 @@
+"""Examples for the OpenAPI document: written for what people read first, made from the schema for the rest.
+
+A test holds every one of them to its schema.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+TIME = "2026-01-31T09:30:00.000000Z"
+USER_ID = "0198c0de-0000-7000-8000-00000000a11c"
+CONVERSATION_ID = "0198c0de-0000-7000-8000-0000000c0de0"
+TURN_ID = "0198c0de-0000-7000-8000-000000000001"
+
+PARAMETERS: Mapping[str, tuple[str, object]] = {
+    "conversation_id": ("A conversation's id.", CONVERSATION_ID),
+    "turn_id": ("A turn's id.", TURN_ID),
+    "user_id": ("A user's id.", USER_ID),
+    "session_id": ("The id of a session, as the list of sessions gives it.", "0198c0de-0000-7000-8000-0000005e5510"),
+    "token_id": ("The id of a token, as the list of tokens gives it.", "0198c0de-0000-7000-8000-0000000070ce"),
+    "username": ("A username.", "alice"),
+    "model": ("A model's name.", "llama3.2"),
+    "status": ("How the turn stands.", "failed"),
+    "role": ("What the user may do.", "admin"),
+    "rating": ("What the user thought of the reply.", -1),
+    "disabled": ("Only users who may not sign in, or only others.", False),
+    "archived": ("Only archived ones, or only others.", False),
+    "order": ("From the head up, or from the root down.", "desc"),
+    "q": ("What to look for.", "tea"),
+    "from": ("From this time on.", "2026-01-01T00:00:00Z"),
+    "to": ("Before this time.", "2026-02-01T00:00:00Z"),
+    "limit": ("Items per page.", 50),
+    "idempotency-key": ("A word of your own for this request.", "7f9c2ba4e88f827d"),
+    "last-event-id": ("The `id` of the last event that was read.", 120),
+}
+
+_USER = {
+    "id": USER_ID,
+    "username": "alice",
+    "email": "alice@example.org",
+    "display_name": "Alice",
+    "role": "user",
+    "is_guest": False,
+    "created_at": TIME,
+}
+_CONVERSATION = {
+    "id": CONVERSATION_ID,
+    "title": "Tea",
+    "system_prompt": "Answer in one sentence.",
+    "model": "llama3.2",
+    "params": {"temperature": 0.7},
+    "head_turn_id": TURN_ID,
+    "turn_count": 1,
+    "archived": False,
+    "created_at": TIME,
+    "updated_at": TIME,
+    "metadata": {"project": "kitchen"},
+}
+_TURN = {
+    "id": TURN_ID,
+    "conversation_id": CONVERSATION_ID,
+    "parent_id": None,
+    "index": 0,
+    "status": "complete",
+    "prompt": {"content": "Which tea keeps me awake?"},
+    "reply": {"content": "Black tea: it has the most caffeine."},
+    "model": "llama3.2",
+    "params": {"temperature": 0.7},
+    "usage": {"input_tokens": 18, "output_tokens": 9},
+    "error": None,
+    "feedback": None,
+    "siblings": {"count": 1, "position": 1},
+    "created_at": TIME,
+    "completed_at": "2026-01-31T09:30:01.250000Z",
+}
+_TOKEN = {"id": PARAMETERS["token_id"][1], "name": "laptop", "created_at": TIME, "last_used_at": None}
+
+SCHEMAS: Mapping[str, object] = {
+    "User": _USER,
+    "ListedUser": _USER | {"disabled": False, "conversation_count": 3, "turn_count": 41, "last_seen_at": TIME},
+    "Conversation": _CONVERSATION,
+    "AnyConversation": _CONVERSATION | {"user_id": USER_ID, "username": "alice"},
+    "Turn": _TURN,
+    "HistoryTurn": _TURN | {"user_id": USER_ID, "username": "alice", "conversation_title": "Tea"},
+    "Token": _TOKEN | {"expires_at": None},
+    "NewToken": _TOKEN | {"expires_at": None, "token": "ck_b2x5IGFuIGV4YW1wbGUsIG5vdCBhIHNlY3JldA"},
+    "LoginSession": {
+        "id": PARAMETERS["session_id"][1],
+        "created_at": TIME,
+        "last_seen_at": TIME,
+        "expires_at": "2026-02-14T09:30:00.000000Z",
+        "ip": "192.0.2.7",
+        "user_agent": "Mozilla/5.0",
+        "current": True,
+    },
+    "GenerationParams": {"temperature": 0.7},
+    "CreateConversation": {"title": "Tea", "system_prompt": "Answer in one sentence."},
+    "ChangeConversation": {"title": "Tea and coffee", "archived": False},
+    "CreateTurn": {"content": "Which tea keeps me awake?", "stream": False},
+    "ChangeMe": {"display_name": "Alice", "email": "alice@example.org"},
+    "ChangePassword": {
+        "current_password": "correct horse battery staple",
+        "new_password": "twelve quiet elephants",
+    },
+    "CreateToken": {"name": "laptop", "expires_at": "2099-01-01T00:00:00Z"},
+    "ChangeUser": {"disabled": True},
+}
+
+_OF_TYPE = {"integer": 1, "number": 0.5, "boolean": True, "null": None, "string": "text"}
+_OF_FORMAT = {"uuid": TURN_ID, "date-time": TIME, "uri": "https://example.org"}
+
+
+def example_of(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:
+    """Return a value that fits.
+
+    Args:
+        schemas: what the document calls `#/components/schemas`.
+    """
+    if reference := schema.get("$ref"):
+        name = reference.rpartition("/")[2]
+        return SCHEMAS[name] if name in SCHEMAS else example_of(schemas[name], schemas)
+    if "examples" in schema:
+        return schema["examples"][0]
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return schema["enum"][0]
+    for either in ("anyOf", "oneOf", "allOf"):
+        if either in schema:
+            return example_of(schema[either][0], schemas)
+    if schema.get("type") == "array":
+        return [example_of(schema.get("items", {}), schemas)]
+    if schema.get("type") == "object":
+        return _object(schema, schemas)
+    return _OF_FORMAT.get(schema.get("format", ""), _OF_TYPE.get(schema.get("type", "string")))
+
+
+def _object(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, Any]:
+    required = schema.get("required", ())
+    return {
+        name: example_of(each, schemas)
+        for name, each in schema.get("properties", {}).items()
+        if name in required or "examples" in each
+    }

@@ -1,0 +1,36 @@
+"""What is swept away now and then: sessions, tokens and counters that are over."""
+
+import asyncio
+
+import structlog
+
+from service.accounts import queries
+from service.accounts.accounts import Accounts
+from service.errors import DatabaseUnavailable
+from service.sessions.queries import sweep_sessions
+
+log = structlog.get_logger(__name__)
+
+SWEEP_SECONDS = 600
+
+
+async def sweep(accounts: Accounts) -> None:
+    """Delete the rows that count for nothing any more; every query ignores them already."""
+    now = accounts.clock()
+    async with accounts.database.transaction() as connection:
+        await sweep_sessions(connection, now, accounts.limits)
+        await queries.sweep_tokens(connection, now)
+        await queries.sweep_attempts(connection, now)
+
+
+async def keep_swept(accounts: Accounts) -> None:
+    """Sweep for as long as the service runs."""
+    while True:
+        try:
+            await sweep(accounts)
+        except DatabaseUnavailable:
+            log.warning("sweep_put_off")
+        except Exception:
+            # What is not swept today is swept tomorrow; a loop that has ended never sweeps again.
+            log.exception("sweep_failed")
+        await asyncio.sleep(SWEEP_SECONDS)

@@ -1,0 +1,73 @@
+"""Figures for Prometheus, of one process or of all workers together."""
+
+import os
+import re
+from pathlib import Path
+
+import psutil
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+# Set for workers that share one address, before they begin; the folder is empty then.
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+class Metrics:
+    """The figures of one application; names end in their unit."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.requests = Counter(
+            "chatkeep_http_requests",
+            "Requests answered, by route and status; status 0 where the client went away before.",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self.request_seconds = Histogram(
+            "chatkeep_http_request_seconds",
+            "Time until the last byte; for a stream, as long as it was open.",
+            ["method", "route"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.turns = Counter("chatkeep_turns", "Turns ended, by status.", ["status"], registry=self.registry)
+        self.running = Gauge(
+            "chatkeep_generations",
+            "Replies being generated or waiting for it.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+
+    def request_ended(self, method: str, route: str, status: int, seconds: float) -> None:
+        # Whatever a client makes up is one figure, not one each.
+        known = method if method in METHODS else "(other)"
+        self.requests.labels(known, route, status).inc()
+        self.request_seconds.labels(known, route).observe(seconds)
+
+    def generation_began(self) -> None:
+        self.running.inc()
+
+    def generation_ended(self, status: str) -> None:
+        self.running.dec()
+        self.turns.labels(status).inc()
+
+    def text(self) -> bytes:
+        """Return the figures in Prometheus' text format."""
+        folder = os.environ.get(SHARED_FOLDER)
+        if folder is None:
+            return generate_latest(self.registry)
+        _forget_the_dead(Path(folder))
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library does not say its types here
+        return generate_latest(registry)
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Leave out what killed workers were doing: nobody else says for them that they ended."""
+    for file in folder.glob("gauge_live*_*.db"):
+        found = re.fullmatch(r".*_(\d+)", file.stem)
+        if found is not None and not psutil.pid_exists(int(found[1])):
+            mark_process_dead(int(found[1]), str(folder))  # type: ignore[no-untyped-call]  # as above

@@ -1,0 +1,93 @@
+"""`/healthz`, `/readyz`, `/metrics`: for whoever keeps the service running."""
+
+import asyncio
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from service.app.metrics import Metrics
+from service.database.database import Database
+from service.database.migrations import standing
+from service.errors import DatabaseUnavailable, Unavailable
+from service.http.problems import documented
+from service.http.schemas import Answer
+
+READINESS_TIMEOUT_SECONDS = 3
+PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+router = APIRouter(tags=["Operations"])
+
+
+class Draining(Unavailable):
+    """The service is going down and takes nothing new."""
+
+    code = "draining"
+
+
+class NotMigrated(Unavailable):
+    """The tables are not the ones that this version needs."""
+
+    code = "database_not_migrated"
+
+
+class Health(Answer):
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(Answer):
+    status: Literal["ready"] = "ready"
+    revision: Annotated[str, Field(description="The database's migration.", examples=["0001"])]
+
+
+@router.get("/healthz")
+async def health() -> Health:
+    """Tell that the process lives."""
+    return Health()
+
+
+@router.get(
+    "/readyz",
+    responses=documented(
+        503,
+        draining=(503, "The service is going down."),
+        database_not_migrated=(503, "The database is at revision 0001, and this version needs 0002."),
+    ),
+)
+async def readiness(request: Request) -> Readiness:
+    """Tell that the database is reachable and migrated; 503 otherwise, and while the service goes down."""
+    if request.app.state.draining:
+        raise Draining("The service is going down.")
+    database: Database = request.app.state.database
+    try:
+        async with asyncio.timeout(READINESS_TIMEOUT_SECONDS):
+            found = await standing(database)
+    except TimeoutError:
+        raise DatabaseUnavailable("The database does not answer just now.") from None
+    if not found.at_head:
+        raise NotMigrated(f"The database is at revision {found.revision}, and this version needs {found.head}.")
+    return Readiness(revision=found.head)
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def metrics(request: Request) -> Response:
+    """Return figures in Prometheus' text format."""
+    figures: Metrics = request.app.state.metrics
+    return Response(figures.text(), media_type=PROMETHEUS_TEXT)
+
+
+# Monitors and load balancers that ask for no body.
+@router.head("/healthz", include_in_schema=False)
+async def health_without_body() -> Response:
+    return Response()
+
+
+@router.head("/readyz", include_in_schema=False)
+async def readiness_without_body(request: Request) -> Response:
+    await readiness(request)
+    return Response()

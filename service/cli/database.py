@@ -1,0 +1,125 @@
+"""The database of a command: found by the settings, opened for as long as it is needed."""
+
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from asyncpg import InterfaceError, PostgresError
+from sqlalchemy.exc import DBAPIError
+
+from service.cli.asynchronous import finished
+from service.cli.output import say
+from service.config import Settings
+from service.database.address import database_address
+from service.database.database import Database
+from service.database.failures import sqlstate_of
+from service.database.migrations import require_head
+from service.database.urls import shown_url
+from service.errors import ConfigurationError, DatabaseUnavailable, StartUpError
+
+Answer = TypeVar("Answer")
+
+POOL_SIZE = 2
+
+REASONS = (
+    (socket.gaierror, "there is no host of that name"),
+    (ConnectionRefusedError, "nothing listens there"),
+    (FileNotFoundError, "a socket or file that it names is not there"),
+    (TimeoutError, "it does not answer in time"),
+)
+
+# What a role or a server may refuse, and what the operator does about it.
+NOT_THE_TABLES = "The tables are not those that this version makes. `chatkeep db check` says how they differ."
+REFUSALS = {
+    "42P01": NOT_THE_TABLES,
+    "42703": NOT_THE_TABLES,
+    "42501": "The database's role may not do this. Use the address of the role that owns the tables.",
+    "25006": "This database takes no changes: it is a standby. Use the address of the primary.",
+}
+
+
+class CommandDatabase:
+    """A database that answers at `url`, for as long as a command needs it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def run(self, work: Callable[[Database], Awaitable[Answer]], *, at_head: bool = True) -> Answer:
+        """Connect, do the work and disconnect. Not to be called inside an event loop.
+
+        Args:
+            at_head: refuse a database of another version.
+
+        Raises:
+            DatabaseUnavailable: nothing answers, or it does not let this role in; says which.
+            MigrationError: the database is of another version.
+        """
+        return finished(self._run(work, at_head=at_head))
+
+    async def _run(self, work: Callable[[Database], Awaitable[Answer]], *, at_head: bool) -> Answer:
+        database = await connected(self.url)
+        try:
+            if at_head:
+                await require_head(database)
+            return await work(database)
+        except DBAPIError as error:
+            raise _refusal(error) from error
+        finally:
+            await database.close()
+
+
+@contextmanager
+def command_database(settings: Settings) -> Iterator[CommandDatabase]:
+    """Yield the configured database, or the embedded one, which is started or shared."""
+    with database_address(settings, say=say) as url:
+        yield CommandDatabase(url)
+
+
+def command_settings(database_url: str | None = None, data_dir: Path | None = None, **options: object) -> Settings:
+    """Read the settings as a command sees them.
+
+    Raises:
+        ConfigurationError: a setting or the file `.env` cannot be used.
+    """
+    try:
+        return Settings.read(database_url=database_url, data_dir=data_dir, **options)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"The file .env in {Path.cwd()} cannot be read ({type(error).__name__}). Make it readable text in UTF-8, "
+            "or remove it."
+        ) from error
+
+
+async def connected(url: str) -> Database:
+    """Connect, and say in whose words it failed.
+
+    Raises:
+        DatabaseUnavailable: names the address without its password, and what is wrong with it.
+    """
+    try:
+        return await Database.connect(url, pool_size=POOL_SIZE)
+    except (DatabaseUnavailable, PostgresError, ValueError, OverflowError) as error:
+        raise DatabaseUnavailable(
+            f"Cannot use the database at {shown_url(url)}: {_reason(error)}. Check CHATKEEP_DATABASE_URL or "
+            "--database-url, and that the server is up."
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    cause = error.__cause__ if isinstance(error, DatabaseUnavailable) else error
+    for kind, words in REASONS:
+        if isinstance(cause, kind):
+            return words
+    # What PostgreSQL, or the driver about the address, says of it: `database "chats" does not exist`.
+    if isinstance(cause, (PostgresError, InterfaceError, ConnectionError)):
+        return str(cause).partition("\n")[0].rstrip(".")
+    if isinstance(cause, (ValueError, OverflowError)):
+        return "that is not an address"
+    return "it does not answer"
+
+
+def _refusal(error: DBAPIError) -> Exception:
+    advice = REFUSALS.get(sqlstate_of(error) or "")
+    return StartUpError(advice) if advice else error

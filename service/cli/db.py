@@ -1,0 +1,90 @@
+"""`chatkeep db`: what the commands take; the work is in `db_revisions`."""
+
+# ruff: noqa: PLC0415  the database's libraries are loaded when a command runs: help and completion answer at once
+
+from typing import Annotated
+
+import typer
+
+from service.cli.opening import opened
+from service.cli.options import DatabaseUrl, DataDir, examples
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="Bring the database to this version, or say where it stands. Without --database-url or CHATKEEP_DATABASE_URL "
+    "it is the embedded server's.",
+)
+
+
+@app.command(
+    "upgrade",
+    short_help="Bring the database to this version.",
+    epilog=examples("chatkeep db upgrade", "chatkeep db upgrade --database-url postgresql://chatkeep@db/chatkeep"),
+)
+def upgrade(
+    revision: Annotated[str, typer.Argument(metavar="REVISION", help="Where to stop.")] = "head",
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Bring the database to this version of the service, or to an earlier revision. It happens whole or not at all;
+    several at once wait for each other, and nothing is done twice.
+    """
+    from service.cli.db_revisions import upgrade_database
+
+    with opened(database_url, data_dir) as database:
+        upgrade_database(database, revision)
+
+
+@app.command(
+    "downgrade",
+    short_help="Take the database back to an earlier revision.",
+    context_settings={"ignore_unknown_options": True},
+    epilog=examples(
+        "chatkeep db downgrade -1",
+        "one step back",
+        "chatkeep db downgrade base --yes",
+        "all the way, without asking: nothing is left",
+    ),
+)
+def downgrade(
+    revision: Annotated[
+        str, typer.Argument(metavar="REVISION", show_default=False, help="A revision, -1 for one step, or base.")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Take the database back to an earlier revision. What newer revisions added is gone, with what it holds: make a
+    backup first. Asks before it does anything.
+    """
+    from service.cli.db_revisions import downgrade_database
+
+    with opened(database_url, data_dir) as database:
+        downgrade_database(database, revision, ask=not yes)
+
+
+@app.command("current", short_help="Print the database's revision.", epilog=examples("chatkeep db current"))
+def current(database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+    """Print the revision that the database is at: `0001 (head)`, or `0001, behind head 0002`."""
+    from service.cli.db_revisions import print_revision
+
+    with opened(database_url, data_dir) as database:
+        print_revision(database)
+
+
+@app.command(
+    "check",
+    short_help="Tell whether the tables are those that this version needs.",
+    epilog=examples("chatkeep db check && systemctl restart chatkeep"),
+)
+def check(database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+    """Tell whether the database is at this version's revision, and its tables are what the code takes them for. Exits
+    with 1 where they are not.
+    """
+    from service.cli.db_revisions import check_database
+
+    with opened(database_url, data_dir) as database:
+        if not check_database(database):
+            raise typer.Exit(1)

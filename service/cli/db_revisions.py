@@ -1,0 +1,114 @@
+"""Takes a database from one revision to another, and says where it stands."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy.exc import DBAPIError
+
+from service.cli.database import CommandDatabase
+from service.cli.db_differences import differences
+from service.cli.output import answer, complain, say
+from service.database import migrations
+from service.database.migrations import Standing
+from service.database.urls import shown_url
+from service.errors import ConfigurationError, MigrationError
+
+
+def upgrade_database(database: CommandDatabase, revision: str) -> None:
+    """Go forward, and report it.
+
+    Raises:
+        MigrationError: no such revision, or what stands in the way.
+    """
+    before = _standing(database)
+    with _explained():
+        migrations.upgrade(database.url, revision)
+    _report(before, _standing(database))
+
+
+def downgrade_database(database: CommandDatabase, revision: str, *, ask: bool) -> None:
+    """Go back, after asking whether to.
+
+    Raises:
+        MigrationError: as `upgrade_database`.
+        ConfigurationError: there is nobody to ask.
+        typer.Abort: the answer is no.
+    """
+    before = _standing(database)
+    if ask:
+        _require_yes(database, before, revision)
+    with _explained():
+        migrations.downgrade(database.url, revision)
+    _report(before, _standing(database))
+
+
+def print_revision(database: CommandDatabase) -> None:
+    answer(_described(_standing(database)))
+
+
+def check_database(database: CommandDatabase) -> bool:
+    """Report whether the tables are those that this version needs, and return it."""
+    found = _standing(database)
+    if not found.at_head:
+        complain(f"The database is at {_described(found)}. Run `chatkeep db upgrade`.")
+        return False
+    if differ := database.run(differences):
+        complain(
+            f"The database is at {found.head}, and its tables are not what that revision makes: {'; '.join(differ)}. "
+            "They were changed by hand: undo that, or restore a backup."
+        )
+        return False
+    answer(f"{_described(found)}: the tables are those that this version needs.")
+    return True
+
+
+def _standing(database: CommandDatabase) -> Standing:
+    return database.run(migrations.standing, at_head=False)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Add to a refusal of Alembic's what could have been asked for, and to one of PostgreSQL's its own words."""
+    try:
+        yield
+    except MigrationError as error:
+        cause = error.__cause__
+        if isinstance(cause, CommandError):
+            raise MigrationError(f"{error}. The revisions are: base, {', '.join(_revisions())}.") from error
+        if isinstance(cause, DBAPIError) and cause.orig:
+            said = str(cause.orig.__cause__ or cause.orig).partition("\n")[0]
+            raise MigrationError(f"{error} PostgreSQL says: {said}.") from error
+        raise
+
+
+def _revisions() -> list[str]:
+    """Return every revision there is, oldest first."""
+    scripts = ScriptDirectory(str(migrations.migrations_folder()))
+    return [each.revision for each in scripts.walk_revisions()][::-1]
+
+
+def _report(before: Standing, after: Standing) -> None:
+    if before == after:
+        answer(f"Nothing to do: the database is at {_described(after)}.")
+    else:
+        answer(f"The database went from {before.revision or '(empty)'} to {_described(after)}.")
+
+
+def _described(standing: Standing) -> str:
+    if standing.at_head:
+        return f"{standing.head} (head)"
+    return f"{standing.revision or '(empty)'}, behind head {standing.head}"
+
+
+def _require_yes(database: CommandDatabase, before: Standing, revision: str) -> None:
+    if not sys.stdin.isatty():
+        raise ConfigurationError("There is nobody to ask whether to lose what newer revisions added. Add --yes.")
+    say(
+        f"This takes {shown_url(database.url)} from {before.revision or '(empty)'} to {revision}. "
+        "What newer revisions added is lost, with what it holds."
+    )
+    typer.confirm("Go on?", abort=True, err=True)

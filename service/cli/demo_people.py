@@ -1,0 +1,161 @@
+"""Demonstration users, each with one conversation, over the public HTTP API."""
+
+import asyncio
+import secrets
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+
+import httpx2
+
+from service.cli.demo_conversations import DemoConversation
+from service.errors import ChatkeepError, RegistrationClosed
+
+# Signing in and answering may be busy: ask again as often as this.
+TRIES = 20
+LONGEST_PAUSE_SECONDS = 10
+PASSWORD_BYTES = 24
+
+
+class Refused(ChatkeepError):
+    """The service answered with a problem."""
+
+    code = "refused"
+
+
+@dataclass(slots=True)
+class Person:
+    """One demonstration user and what came of them.
+
+    Args:
+        existed: an earlier run made the user, so that nothing was done.
+        conversation_id: None until there is one.
+        answered: how many prompts got a whole reply.
+        kept: how many prompts came back as they were sent.
+    """
+
+    client: httpx2.AsyncClient
+    conversation: DemoConversation
+    existed: bool = False
+    conversation_id: str | None = None
+    sent: int = 0
+    answered: int = 0
+    kept: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.conversation.username
+
+    async def register(self) -> None:
+        """Make the user, signed in on this client, with a password that nobody knows.
+
+        Raises:
+            RegistrationClosed: the service takes nobody.
+        """
+        body = {"username": self.name, "password": secrets.token_urlsafe(PASSWORD_BYTES)}
+        answer = await self._post("/api/v1/auth/register", body)
+        code = _code(answer)
+        if code == "registration_closed":
+            raise RegistrationClosed(
+                "The service takes no new accounts. Start it with CHATKEEP_ALLOW_REGISTRATION=true, fill it, and close "
+                "it again."
+            )
+        self.existed = code == "username_taken"
+        if not self.existed:
+            _require(answer, 201)
+
+    async def begin(self) -> None:
+        answer = await self._post("/api/v1/conversations", {"metadata": self.conversation.metadata})
+        self.conversation_id = _require(answer, 201)["id"]
+
+    async def say(self, number: int, prompt: str) -> None:
+        """Send one prompt and wait for the end of the reply. A retry of the same never makes a second turn."""
+        answer = await self._post(
+            f"/api/v1/conversations/{self.conversation_id}/turns",
+            {"content": prompt, "stream": False},
+            {"Idempotency-Key": f"demo-{number}"},
+        )
+        turn = _require(answer, 201)
+        self.sent += 1
+        if turn["status"] == "complete":
+            self.answered += 1
+        else:
+            error = turn["error"] or {}
+            self.failures.append(f"{self.name}, prompt {number}: {turn['status']}. {error.get('detail', '')}".strip())
+
+    async def compare(self) -> None:
+        """Read the history back and compare it with what was sent, byte by byte."""
+        if self.conversation_id is None:
+            return
+        found = [turn["prompt"]["content"] for turn in await self._history()]
+        for number, prompt in enumerate(self.conversation.prompts[: self.sent]):
+            if number < len(found) and found[number].encode() == prompt.encode():
+                self.kept += 1
+            else:
+                self.failures.append(f"{self.name}, prompt {number + 1}: the history does not have it as it was sent.")
+
+    async def _history(self) -> list[dict[str, Any]]:
+        turns: list[dict[str, Any]] = []
+        params = {"order": "asc", "limit": "200"}
+        while True:
+            answer = await self.client.get(f"/api/v1/conversations/{self.conversation_id}/turns", params=params)
+            page = _require(answer, 200)
+            turns += page["items"]
+            if page["next_cursor"] is None:
+                return turns
+            params["cursor"] = page["next_cursor"]
+
+    async def _post(self, path: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> httpx2.Response:
+        """Post; where the service is full, wait as long as it says and ask again."""
+        for _ in range(TRIES):
+            answer = await self.client.post(path, json=body, headers=headers)
+            if answer.status_code not in (429, 503):
+                break
+            await asyncio.sleep(min(_retry_after_seconds(answer), LONGEST_PAUSE_SECONDS))
+        return answer
+
+
+def client_for(url: httpx2.URL, tls: Any) -> httpx2.AsyncClient:
+    """Return a client with cookies of its own, which it also sends over plain http: a service on one's own machine
+    may mark them `Secure` all the same.
+    """
+    return httpx2.AsyncClient(
+        base_url=url,
+        verify=tls,
+        # A proxy of the environment does not know this machine's own addresses.
+        trust_env=url.host not in ("127.0.0.1", "localhost", "::1"),
+        cookies=CookieJar(DefaultCookiePolicy(secure_protocols=("http", "https"))),
+        timeout=httpx2.Timeout(30, read=900),
+    )
+
+
+def _require(answer: httpx2.Response, status: int) -> dict[str, Any]:
+    """Return the answer's body.
+
+    Raises:
+        Refused: it has another status, or is no JSON.
+    """
+    body = _json(answer)
+    if answer.status_code != status or body is None:
+        raise Refused(f"{answer.status_code} {_code(answer) or answer.reason_phrase}")
+    return body
+
+
+def _code(answer: httpx2.Response) -> str | None:
+    """Return the problem's code, or None where the answer is no problem."""
+    code = (_json(answer) or {}).get("code")
+    return code if isinstance(code, str) else None
+
+
+def _json(answer: httpx2.Response) -> dict[str, Any] | None:
+    try:
+        body = answer.json()
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _retry_after_seconds(answer: httpx2.Response) -> int:
+    given = answer.headers.get("retry-after", "")
+    return int(given) if given.isdecimal() else 1

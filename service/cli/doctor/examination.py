@@ -1,0 +1,25 @@
+"""Looks at everything, one thing after the other; what fails is a finding and stops nothing else."""
+
+from pathlib import Path
+
+from service.cli.database import command_settings
+from service.cli.doctor.configured import Setting, configured, look_for_misspelt
+from service.cli.doctor.database import look_at_database
+from service.cli.doctor.findings import Area, Findings
+from service.cli.doctor.model import look_at_model
+from service.cli.doctor.safety import look_at_settings
+
+
+def examined(database_url: str | None, data_dir: Path | None) -> tuple[Findings, list[Setting]]:
+    """Return what was found, and the settings where they can be read."""
+    findings = Findings()
+    shown: list[Setting] = []
+    options = {"database_url": database_url, "data_dir": data_dir}
+    with findings.noting_failure(Area.SETTINGS):
+        settings = command_settings(database_url, data_dir)
+        shown = configured(settings, [name for name, value in options.items() if value is not None])
+        look_for_misspelt(findings)
+        look_at_settings(settings, findings)
+        look_at_database(settings, findings)
+        look_at_model(settings, findings)
+    return findings, shown

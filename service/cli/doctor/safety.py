@@ -1,0 +1,119 @@
+"""What is unsafe about the settings alone, whatever they reach."""
+
+import ipaddress
+import os
+import stat
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from service.cli.doctor.findings import Area, Findings
+from service.cli.local import SECRET_FILE
+from service.config import Settings
+from service.database.address import data_dir
+from service.errors import ConfigurationError
+
+ENV_FILE = Path(".env")
+
+
+def look_at_settings(settings: Settings, findings: Findings) -> None:
+    _look_at_signing_keys(settings, findings)
+    _look_at_env_file(findings)
+    _look_at_network(settings, findings)
+    if settings.allow_registration and not is_loopback(settings.host):
+        findings.note(
+            Area.ACCOUNTS,
+            "Anybody who reaches the service may make an account.",
+            "Set CHATKEEP_ALLOW_REGISTRATION=false where that is not wanted, and make accounts with `chatkeep user "
+            "create`.",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches that host: a name but localhost may be anybody."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _look_at_signing_keys(settings: Settings, findings: Findings) -> None:
+    try:
+        keys = settings.signing_keys()
+    except ConfigurationError as error:
+        kept = data_dir(settings) / SECRET_FILE
+        if not settings.secret_key and kept.exists():
+            findings.note(
+                Area.SECRETS,
+                f"CHATKEEP_SECRET_KEY is not set: only `chatkeep serve --local` starts, with the secret in {kept}.",
+                "Set it before you serve others.",
+            )
+        else:
+            findings.problem(Area.SECRETS, error.detail)
+        return
+    findings.ok(Area.SECRETS, "The cookies' signing key is long and random.")
+    if len(keys) > 1:
+        findings.note(
+            Area.SECRETS,
+            f"There are {len(keys)} signing keys: the last signs, the others are still accepted.",
+            f"When the older ones have been out of use for {_days(settings.session_max_seconds)}, every session that "
+            "they signed has ended: remove them.",
+        )
+
+
+def _days(seconds: int) -> str:
+    return f"{max(1, round(seconds / 86_400))} days"
+
+
+def _look_at_env_file(findings: Findings) -> None:
+    try:
+        mode = ENV_FILE.stat().st_mode
+    except OSError:
+        return
+    if mode & (stat.S_IROTH | stat.S_IWOTH):
+        findings.problem(
+            Area.SECRETS,
+            f"Everybody on this machine can {'read' if mode & stat.S_IROTH else 'write'} {ENV_FILE.resolve()}.",
+            f"chmod 600 {ENV_FILE.resolve()}",
+        )
+    elif os.access(ENV_FILE, os.R_OK):
+        findings.ok(Area.SECRETS, f"{ENV_FILE.resolve()} is closed to others.")
+
+
+def _look_at_network(settings: Settings, findings: Findings) -> None:
+    findings.ok(Area.NETWORK, f"Listens on {settings.host}, port {settings.port}.")
+    if not settings.cookie_secure and not is_loopback(settings.host):
+        findings.problem(
+            Area.NETWORK,
+            "The session cookie is also sent over plain http, where anybody on the way can take it.",
+            "Put https in front of the service and leave CHATKEEP_COOKIE_SECURE out.",
+        )
+    if "*" in settings.allowed_hosts:
+        findings.warn(
+            Area.NETWORK,
+            "CHATKEEP_ALLOWED_HOSTS is *: any site can point its own name here, and its pages then talk to the service "
+            "as if they were part of it (DNS rebinding).",
+            "List the names that the service goes by.",
+        )
+    for network in settings.trusted_proxies:
+        if network.prefixlen == 0:
+            findings.problem(
+                Area.NETWORK,
+                f"CHATKEEP_TRUSTED_PROXIES is {network}: every client may claim any address, and so try passwords "
+                "without limit.",
+                "List the addresses of your proxies alone.",
+            )
+    if settings.model_api_key and _sends_in_the_clear(settings.model_url):
+        findings.warn(
+            Area.MODEL,
+            "The model server's key and the conversations go to it over plain http.",
+            "Use https for CHATKEEP_MODEL_URL.",
+        )
+
+
+def _sends_in_the_clear(url: str | None) -> bool:
+    if url is None:
+        return False
+    address = urlsplit(url)
+    return address.scheme == "http" and not is_loopback(address.hostname or "")

@@ -1,0 +1,99 @@
+"""`chatkeep history`: turns of all users in the terminal, by the filters of `GET /api/v1/admin/history`."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import typer
+
+from service.cli.opening import opened
+from service.cli.options import DatabaseUrl, DataDir, examples, storable
+from service.cli.times import moment
+from service.clock import utc_now
+from service.errors import Invalid
+
+DEFAULT_LIMIT = 50
+
+Status = Literal["streaming", "complete", "stopped", "failed", "interrupted"]
+Format = Literal["table", "jsonl"]
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+
+def _filter(*names: str, **attributes: Any) -> Any:
+    return typer.Option(*names, rich_help_panel="Filters", show_default=False, **attributes)
+
+
+def _time(text: str) -> datetime:
+    try:
+        return moment(text, utc_now())
+    except Invalid as error:
+        raise typer.BadParameter(error.detail) from None
+
+
+@app.command(
+    epilog=examples(
+        "chatkeep history --from 2h --status failed",
+        "what went wrong in the last two hours",
+        "chatkeep history --username 田中 --from 2026-01-01 --to 2026-02-01 --all",
+        "chatkeep history --all --format jsonl > history.jsonl",
+        "chatkeep history --rating -1 --format jsonl | jq -r .prompt.content",
+    )
+)
+def history(
+    user_id: Annotated[UUID | None, _filter(help="Turns of this user.")] = None,
+    username: Annotated[
+        str | None, _filter(callback=storable, metavar="NAME", help="Turns of the user of this name.")
+    ] = None,
+    conversation_id: Annotated[UUID | None, _filter(help="Turns of this conversation, on all of its branches.")] = None,
+    model: Annotated[str | None, _filter(callback=storable, metavar="NAME", help="Turns that it answered.")] = None,
+    status: Annotated[
+        Status | None,
+        _filter(metavar="STATUS", help="Turns that are complete, stopped, failed, interrupted or streaming."),
+    ] = None,
+    rating: Annotated[Literal["1", "-1"] | None, _filter(help="Turns that their user liked (1), or did not.")] = None,
+    since: Annotated[
+        datetime | None,
+        _filter(
+            "--from",
+            parser=_time,
+            metavar="TIME",
+            help="Turns begun then or later: 2026-01-31 (midnight, UTC), 2026-01-31T09:30:00+09:00, or how long ago: "
+            "90m, 2h, 7d, 4w.",
+        ),
+    ] = None,
+    until: Annotated[
+        datetime | None, _filter("--to", parser=_time, metavar="TIME", help="Turns begun before then.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many turns.")] = DEFAULT_LIMIT,
+    everything: Annotated[bool, typer.Option("--all", help="All turns that fit, however many.")] = False,
+    output_format: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            help="A table with long text cut, or everything: one turn a line, as JSON with the API's field names.",
+        ),
+    ] = "table",
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Show what was said, newest first. All filters must fit. It reads page by page: however long the history is, it
+    takes little memory and holds nobody up.
+    """
+    if since and until and since >= until:
+        raise typer.BadParameter("--from is not before --to, so no turn can fit.")
+    # Loads the database's libraries, for which help and completion need not wait.
+    from service.cli.history_turns import HistoryFilters, print_history  # noqa: PLC0415
+
+    filters = HistoryFilters(
+        user_id=user_id,
+        conversation_id=conversation_id,
+        model=model,
+        status=status,
+        rating=int(rating) if rating else None,
+        since=since,
+        until=until,
+    )
+    most = None if everything else limit
+    with opened(database_url, data_dir) as database:
+        database.run(lambda connected: print_history(connected, filters, username, most, output_format))

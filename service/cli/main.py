@@ -1,0 +1,105 @@
+"""`chatkeep`: one command for whoever runs the service."""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from service import __version__
+from service.cli.options import examples
+from service.cli.output import complain, leave_quietly, let_nothing_fail_to_print
+from service.errors import ChatkeepError
+
+# Each command: where it is, and what the list of commands says of it.
+COMMANDS = {
+    "serve": ("service.cli.serve:serve", "Run the service."),
+    "doctor": ("service.cli.doctor:app", "Tell what is configured, reachable and unsafe, and what to do about it."),
+    "user": ("service.cli.users:app", "Create, list, disable and promote users; set passwords."),
+    "history": ("service.cli.history:app", "Show what was said, newest first."),
+    "db": ("service.cli.db:app", "Bring the database to this version, or say where it stands."),
+    "demo-data": ("service.cli.demo_data:app", "Fill a running service with conversations to look at."),
+}
+
+
+class CommandsOnDemand(TyperGroup):
+    """Loads a command when it is run: the whole service is not imported to print a list of its commands."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, (_, summary) in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=summary))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, loaded(name) if name and command else command, rest
+
+
+def loaded(name: str) -> Any:
+    """Return the command or group of that name."""
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    found = getattr(import_module(module), attribute)
+    if not isinstance(found, typer.Typer):
+        found = _app_of(found)
+    command = typer.main.get_command(found)
+    command.name = name
+    return command
+
+
+def _app_of(function: Any) -> typer.Typer:
+    alone = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    alone.command()(function)
+    return alone
+
+
+app = typer.Typer(
+    name="chatkeep",
+    cls=CommandsOnDemand,
+    help="Chat histories that last: signs people in, streams a language model's answers, keeps every turn.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        "chatkeep serve --local --migrate",
+        "everything on this machine, with a PostgreSQL of its own",
+        "chatkeep demo-data",
+        "in another terminal: something to look at",
+        "chatkeep history --from 1h",
+        "what they said",
+        "chatkeep doctor",
+        "when something is not as it should be",
+    ),
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"chatkeep {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Chat histories that last."""
+
+
+def main() -> None:
+    """Run the command; an error that somebody can do something about is one sentence, not a traceback."""
+    let_nothing_fail_to_print()
+    try:
+        try:
+            app(prog_name="chatkeep")
+        finally:
+            sys.stdout.flush()
+    except ChatkeepError as error:
+        complain(error.detail)
+        sys.exit(1)
+    except BrokenPipeError:
+        leave_quietly()
+    except OSError as error:  # a full disk, a file that is closed to this user
+        complain(f"{error.filename or 'The output cannot be written'}: {error.strerror or error}.")
+        leave_quietly()

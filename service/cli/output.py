@@ -1,0 +1,62 @@
+"""Where the command writes: results to standard output, everything else to standard error."""
+
+import os
+import re
+import sys
+from typing import NoReturn
+
+from rich.console import Console
+from rich.text import Text
+
+results = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+# What would move a terminal's cursor, change its title or turn its text around: a user's text is never obeyed.
+_UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
+_OTHER_BREAKS = re.compile("[\x7f-\x9f\u2028\u2029]")
+_LINE_BREAKS = re.compile("[\t\n\r]+")
+
+
+def visible(text: str) -> str:
+    """Return `text` for a terminal, on one line: breaks become spaces, what cannot be shown becomes a dot."""
+    return _UNSHOWABLE.sub("·", _LINE_BREAKS.sub(" ", text))
+
+
+def answer(sentence: str) -> None:
+    """Print one line of the result."""
+    results.print(Text(sentence), soft_wrap=True)
+
+
+def answer_json(text: str) -> None:
+    """Print one line of JSON in UTF-8, whatever the terminal speaks.
+
+    What is a line break to some readers, or a command to some terminals, is written as its escape.
+    """
+    line = _OTHER_BREAKS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    sys.stdout.buffer.write(line.encode() + b"\n")
+
+
+def say(sentence: str) -> None:
+    """Tell what takes its time."""
+    errors.print(Text(sentence, style="dim"), soft_wrap=True)
+
+
+def complain(sentence: str) -> None:
+    """Tell what went wrong and what to do about it."""
+    shown = "\n".join(visible(line) for line in sentence.splitlines())
+    errors.print(Text.assemble(("chatkeep: ", "bold red"), shown), soft_wrap=True)
+
+
+def let_nothing_fail_to_print() -> None:
+    """Have a terminal that knows fewer characters show `?` instead of a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def leave_quietly() -> NoReturn:
+    """End where the output cannot be written, as when `head` has gone; Python would complain at its own end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+    sys.exit(1)

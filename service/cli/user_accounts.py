@@ -1,0 +1,197 @@
+"""Accounts, as an operator at the database makes and changes them."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.accounts import queries
+from service.accounts.accounts import Accounts, DeviceMark
+from service.accounts.administrators import change_account
+from service.accounts.passwords import PasswordHasher
+from service.accounts.queries import AnyRow
+from service.accounts.sign_in import create_user, set_password
+from service.accounts.usernames import require_username, username_key
+from service.cli.database import CommandDatabase
+from service.cli.output import answer, say, visible
+from service.cli.passwords import known_hash, new_password
+from service.clock import utc_now
+from service.database.database import Database
+from service.errors import Invalid, NotFound, UsernameTaken
+from service.sessions import SessionCookie, SessionLimits
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    username: str
+    role: str
+    email: str | None
+
+
+def create_account(
+    database: CommandDatabase, new: NewAccount, *, from_stdin: bool, at_random: bool, password_hash: str | None
+) -> None:
+    """Make an account and report it. Whether the name is free is said before a password is asked for.
+
+    Args:
+        from_stdin, at_random: where the password comes from, see `new_password`.
+        password_hash: the password as another system keeps it, in the place of a password.
+
+    Raises:
+        Invalid, UsernameTaken, WeakPassword: say what to change.
+    """
+    _require_email(new.email)
+    require_username(new.username)
+    database.run(lambda connected: _require_free(connected, new.username))
+    if password_hash is not None:
+        kept = known_hash(password_hash)
+        database.run(lambda connected: _keep(connected, new, kept))
+        secret = None
+    else:
+        secret = new_password(from_stdin=from_stdin, at_random=at_random)
+        database.run(lambda connected: _create(connected, new, secret))
+    _report(f"Created {new.username}, role {new.role}.", secret if at_random else None)
+
+
+def change_password(database: CommandDatabase, username: str, *, from_stdin: bool, at_random: bool) -> None:
+    """Set a password, end every session and token of the user, and report it.
+
+    Raises:
+        NotFound, WeakPassword, Invalid: say what to change.
+    """
+    user = database.run(lambda connected: _user(connected, username))
+    secret = new_password(from_stdin=from_stdin, at_random=at_random)
+    database.run(lambda connected: _set_password(connected, user.username, secret))
+    _report(
+        f"{user.username} has a new password; every session and token of the account has ended.",
+        secret if at_random else None,
+    )
+    if user.disabled:
+        say(f"The account is disabled: `chatkeep user enable {visible(user.username)}` lets the user in again.")
+
+
+def disable_account(database: CommandDatabase, username: str) -> None:
+    """Keep a user out, and report it.
+
+    Raises:
+        NotFound: there is no such user.
+        LastAdministrator: nobody would be left to let others in.
+    """
+    name, changed = database.run(lambda connected: _change(connected, username, disabled=True))
+    answer(f"{name} is disabled and signed out everywhere." if changed else f"{name} was disabled already.")
+
+
+def enable_account(database: CommandDatabase, username: str) -> None:
+    """Let a user in again, and report it. Raises: as `disable_account`."""
+    name, changed = database.run(lambda connected: _change(connected, username, disabled=False))
+    answer(f"{name} is enabled and can sign in." if changed else f"{name} was enabled already.")
+
+
+def give_role(database: CommandDatabase, username: str, role: str) -> None:
+    """Give a user a role, and report it. Raises: as `disable_account`."""
+    name, changed = database.run(lambda connected: _change(connected, username, role=role))
+    answer(f"{name} has the role {role} now." if changed else f"{name} had the role {role} already.")
+
+
+async def user_named(connection: AsyncConnection, username: str) -> AnyRow:
+    """Return the user.
+
+    Raises:
+        NotFound: says how to find the right name.
+    """
+    user = await queries.user_by_key(connection, username_key(username))
+    if user is None:
+        raise NotFound(f"There is no user {username}. `chatkeep user list --q` finds users by a part of their name.")
+    return user
+
+
+def _report(sentence: str, secret: str | None) -> None:
+    """Say what was done; a random password has standard output for itself, so that a script can take it."""
+    if secret is None:
+        answer(visible(sentence))
+    else:
+        say(visible(sentence))
+        answer(secret)
+
+
+def _require_email(email: str | None) -> None:
+    if email is not None:
+        from service.accounts.schemas import Email  # noqa: PLC0415  loads FastAPI, for which others need not wait
+
+        try:
+            TypeAdapter(Email).validate_python(email)
+        except ValidationError:
+            raise Invalid(f"{email} is not an e-mail address.") from None
+
+
+async def _require_free(database: Database, username: str) -> None:
+    async with database.transaction() as connection:
+        user = await queries.user_by_key(connection, username_key(username))
+    if user is not None:
+        raise UsernameTaken(
+            f"There is a user {user.username} already. `chatkeep user password {user.username}` sets a new password."
+        )
+
+
+async def _create(database: Database, new: NewAccount, password: str) -> None:
+    with _accounts(database) as accounts:
+        await create_user(accounts, new.username, password, email=new.email, role=new.role)
+
+
+async def _keep(database: Database, new: NewAccount, password_hash: str) -> None:
+    async with database.transaction() as connection:
+        kept = await queries.insert_user(
+            connection,
+            username=new.username,
+            username_key=username_key(new.username),
+            password_hash=password_hash,
+            now=utc_now(),
+            email=new.email,
+            role=new.role,
+        )
+    if kept is None:
+        raise UsernameTaken(f"The name {new.username} was taken a moment ago. Choose another.")
+
+
+async def _user(database: Database, username: str) -> AnyRow:
+    async with database.transaction() as connection:
+        return await user_named(connection, username)
+
+
+async def _set_password(database: Database, username: str, password: str) -> None:
+    with _accounts(database) as accounts:
+        await set_password(accounts, username, password)
+
+
+async def _change(
+    database: Database, username: str, *, role: str | None = None, disabled: bool | None = None
+) -> tuple[str, bool]:
+    """Change an account; return its name, and whether that made a difference."""
+    async with database.transaction() as connection:
+        before = await user_named(connection, username)
+        after = await change_account(connection, before.id, role=role, disabled=disabled)
+    return visible(after.username), (before.role, before.disabled) != (after.role, after.disabled)
+
+
+@contextmanager
+def _accounts(database: Database) -> Iterator[Accounts]:
+    """Yield what the functions of `service.accounts` want to be given."""
+    hasher = PasswordHasher()
+    # A command sends no cookies: it needs no signing key, and asks the operator for none.
+    keys = (secrets.token_urlsafe(),)
+    try:
+        yield Accounts(
+            database=database,
+            hasher=hasher,
+            cookie=SessionCookie(keys),
+            device_mark=DeviceMark(keys, name="none", secure=True),
+            limits=SessionLimits(0, 0),
+            clock=utc_now,
+            trusted_proxies=(),
+            allow_registration=False,
+        )
+    finally:
+        hasher.close()

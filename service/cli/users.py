@@ -1,0 +1,171 @@
+"""`chatkeep user`: what the commands take; the work is in `user_accounts` and `user_list`."""
+
+# ruff: noqa: PLC0415  the database's libraries are loaded when a command runs: help and completion answer at once
+
+from typing import Annotated, Literal
+
+import typer
+
+from service.cli.opening import opened
+from service.cli.options import DatabaseUrl, DataDir, Username, examples, storable
+from service.cli.passwords import PANEL, AtRandom, FromStdin, one_of
+
+Role = Literal["user", "admin"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="Create, list, disable and promote users; set passwords. Works on the database, whether or not the service "
+    "runs; a running service sees the change on the user's next request.",
+)
+
+
+@app.command(
+    "create",
+    short_help="Make an account.",
+    epilog=examples(
+        "chatkeep user create alice --role admin",
+        "asks for the password, twice",
+        "chatkeep user create bob --random-password --email bob@example.org",
+        "prints a password to hand to Bob",
+        "chatkeep user create carol --password-stdin < carol.password",
+        "chatkeep user create 太郎 --password-hash '$2b$12$…'",
+        "moves an account of another system, with the password it has",
+    ),
+)
+def create(
+    username: Username,
+    role: Annotated[Role, typer.Option(help="An admin sees everybody's conversations.")] = "user",
+    email: Annotated[str | None, typer.Option(callback=storable, show_default=False, help="E-mail address.")] = None,
+    password_stdin: FromStdin = False,
+    random_password: AtRandom = False,
+    password_hash: Annotated[
+        str | None,
+        typer.Option(
+            callback=storable,
+            metavar="HASH",
+            show_default=False,
+            rich_help_panel=PANEL,
+            help="A hash that another system made: argon2, bcrypt, pbkdf2_sha256 or scrypt. - reads it from standard "
+            "input.",
+        ),
+    ] = None,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make an account, also where registration is closed. Without a password option it asks for the password, without
+    echo. There is no option that takes the password itself: everybody on the machine sees a command's arguments.
+    """
+    one_of(password_stdin=password_stdin, random_password=random_password, password_hash=password_hash is not None)
+    from service.cli.user_accounts import NewAccount, create_account
+
+    new = NewAccount(username, role, email)
+    with opened(database_url, data_dir) as database:
+        create_account(database, new, from_stdin=password_stdin, at_random=random_password, password_hash=password_hash)
+
+
+@app.command(
+    "list",
+    short_help="Print users, newest first.",
+    epilog=examples(
+        "chatkeep user list --role admin",
+        "chatkeep user list --q 山田 --enabled",
+        "chatkeep user list --json | jq -r .username",
+        "one JSON object a line, with the field names of the HTTP API",
+    ),
+)
+def list_users(
+    q: Annotated[
+        str | None,
+        typer.Option(
+            "--q",
+            callback=storable,
+            metavar="TEXT",
+            show_default=False,
+            help="Only those with this in their username, e-mail or display name.",
+        ),
+    ] = None,
+    role: Annotated[Role | None, typer.Option(show_default=False, help="Only those of this role.")] = None,
+    disabled: Annotated[
+        bool | None, typer.Option("--disabled/--enabled", show_default=False, help="Only those who cannot, or can.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, show_default=False, help="At most this many. Default: all.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")] = False,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Print users, newest first, with what they have. All filters must fit."""
+    from service.cli.user_list import UserFilters, print_users
+
+    filters = UserFilters(q=q, role=role, disabled=disabled)
+    with opened(database_url, data_dir) as database:
+        database.run(lambda connected: print_users(connected, filters, limit, as_json=as_json))
+
+
+@app.command(
+    "password",
+    short_help="Set a user's password, and sign the user out everywhere.",
+    epilog=examples(
+        "chatkeep user password alice",
+        "asks for the new password, twice",
+        "chatkeep user password alice --random-password",
+    ),
+)
+def password(
+    username: Username,
+    password_stdin: FromStdin = False,
+    random_password: AtRandom = False,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Set a user's password. Every session and every access token of the user ends. Without a password option it asks
+    for the password, without echo.
+    """
+    one_of(password_stdin=password_stdin, random_password=random_password)
+    from service.cli.user_accounts import change_password
+
+    with opened(database_url, data_dir) as database:
+        change_password(database, username, from_stdin=password_stdin, at_random=random_password)
+
+
+@app.command(
+    "disable",
+    short_help="Keep a user out, and keep what the user wrote.",
+    epilog=examples("chatkeep user disable bob"),
+)
+def disable(username: Username, database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+    """Sign a user out everywhere, and let the user in no more until `chatkeep user enable`. Conversations stay."""
+    from service.cli.user_accounts import disable_account
+
+    with opened(database_url, data_dir) as database:
+        disable_account(database, username)
+
+
+@app.command("enable", short_help="Let a disabled user in again.", epilog=examples("chatkeep user enable bob"))
+def enable(username: Username, database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+    """Let a disabled user sign in again."""
+    from service.cli.user_accounts import enable_account
+
+    with opened(database_url, data_dir) as database:
+        enable_account(database, username)
+
+
+@app.command(
+    "role",
+    short_help="Make a user an administrator, or no longer one.",
+    epilog=examples("chatkeep user role alice admin", "chatkeep user role alice user"),
+)
+def role(
+    username: Username,
+    new_role: Annotated[Role, typer.Argument(metavar="user|admin", show_default=False, help="The role to have.")],
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Give a user a role, in force on the user's next request. The last administrator who can sign in stays one."""
+    from service.cli.user_accounts import give_role
+
+    with opened(database_url, data_dir) as database:
+        give_role(database, username, new_role)
