@@ -1,0 +1,104 @@
+"""Server processes to measure, and a client that costs little."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psutil
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A running server process."""
+
+    process: psutil.Process
+    port: int
+
+    def processor_seconds(self) -> float:
+        times = self.process.cpu_times()
+        return times.user + times.system
+
+    def memory_bytes(self) -> int:
+        """What the process has to itself."""
+        return int(self.process.memory_full_info().uss)
+
+
+@contextmanager
+def server(application: str, **environment: str) -> Iterator[Measured]:
+    """Run an application under uvicorn until the block ends."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ["--port", str(port), "--log-level", "warning", "--no-access-log"]
+    factory = ["--factory"] if application.endswith(":application") else []
+    process = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", application, *options, *factory],
+        env=os.environ | environment,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(port, process)
+        yield Measured(psutil.Process(process.pid), port)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+    while process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError("the server did not start")
+
+
+def request(port: int, method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
+    """Return a request as it goes over the wire."""
+    lines = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{port}"]
+    if body:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+async def send_all(port: int, requests: list[bytes], connections: int = 4) -> None:
+    """Send requests over a few connections, each after the answer to the one before."""
+    waiting = iter(requests)
+
+    async def one() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for raw in waiting:
+            writer.write(raw)
+            await read_answer(reader)
+        writer.close()
+        await writer.wait_closed()
+
+    await asyncio.gather(*(one() for _ in range(connections)))
+
+
+async def read_answer(reader: asyncio.StreamReader) -> bytes:
+    """Read one answer whole; return its body.
+
+    Raises:
+        RuntimeError: it is not a success.
+    """
+    head = await reader.readuntil(b"\r\n\r\n")
+    status, *headers = head.lower().split(b"\r\n")
+    if status.split()[1][:1] != b"2":
+        raise RuntimeError(head.decode())
+    for header in headers:
+        if header.startswith(b"content-length:"):
+            return await reader.readexactly(int(header.partition(b":")[2]))
+    body = bytearray()
+    while size := int(await reader.readline(), 16):
+        body += (await reader.readexactly(size + 2))[:-2]
+    await reader.readexactly(2)
+    return bytes(body)
