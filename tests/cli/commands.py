@@ -100,14 +100,14 @@ class Command:
         return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     async def in_shell(self, line: str, **settings: str) -> Ran:
-        """Run a line of shell in which `$CHATKEEP` is the command."""
+        """Run a line of shell in which `chatkeep` is the command."""
         done = await asyncio.to_thread(
             subprocess.run,
-            ["/bin/bash", "-c", line],
+            ["/bin/bash", "-c", f'chatkeep() {{ "$PYTHON" -m service.cli "$@"; }}; {line}'],
             capture_output=True,
             check=False,
             cwd=self.folder,
-            env=self._environment({"CHATKEEP": f"{sys.executable} -m service.cli", **settings}),
+            env=self._environment({"PYTHON": sys.executable, **settings}),
             timeout=TIMEOUT_SECONDS,
         )
         return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -124,7 +124,7 @@ async def test_everything_is_read_to_its_end_and_no_more_than_asked(chatkeep: Co
 async def test_a_reader_that_has_seen_enough_stops_it_quietly(chatkeep: Command, database_url: str) -> None:
     await insert_turns(database_url, ["すもももももももものうち" * 200] * 450)
     for output in ("table", "jsonl"):
-        ran = await chatkeep.in_shell(f"$CHATKEEP history --all --format {output} | head -n 1 | wc -l")
+        ran = await chatkeep.in_shell(f"chatkeep history --all --format {output} | head -n 1 | wc -l")
         assert (ran.out.strip(), ran.err) == ("1", "")
 
 

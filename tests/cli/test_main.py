@@ -94,14 +94,14 @@ async def test_wrong_settings_are_named_and_not_quoted(chatkeep: Command) -> Non
 async def test_a_reader_that_goes_away_is_no_error_to_read_about(chatkeep: Command) -> None:
     await chatkeep("user", "create", "alice", "--random-password")
     for command in ("user list", "user list --json", "--help", "doctor", "db current"):
-        ran = await chatkeep.in_shell(f"$CHATKEEP {command} | true; echo ${{PIPESTATUS[0]}}")
+        ran = await chatkeep.in_shell(f"chatkeep {command} | true; echo ${{PIPESTATUS[0]}}")
         assert ran.err == "", command
         assert ran.out in ("0\n", "1\n")
 
 
 async def test_output_that_cannot_be_written_is_one_sentence(chatkeep: Command) -> None:
     for command in ("db current", "doctor --json"):
-        ran = await chatkeep.in_shell(f"$CHATKEEP {command} > /dev/full")
+        ran = await chatkeep.in_shell(f"chatkeep {command} > /dev/full")
         assert (ran.code, ran.err) == (1, "chatkeep: The output cannot be written: No space left on device.\n")
 
 

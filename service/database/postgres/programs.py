@@ -83,9 +83,10 @@ def runnable_binaries(binaries: PostgresBinaries, user: ServerUser, data_folder:
     """
     if _runs(binaries, user):
         return binaries
-    copy = replace(binaries, folder=data_folder / f"postgresql-{binaries.version}" / "bin")
+    installation, target = binaries.folder.resolve().parent, data_folder / f"postgresql-{binaries.version}"
+    copy = replace(binaries, folder=target.joinpath(*installation.parts[-2:], "bin"))
     if not _runs(copy, user):
-        _copy_installation(binaries.folder.resolve().parent, copy.folder.parent)
+        _copy_installation(installation, target)
     if _runs(copy, user):
         return copy
     raise _cannot_run(binaries.folder)
@@ -109,21 +110,36 @@ def _cannot_run(folder: Path) -> EmbeddedServerError:
 
 
 def _copy_installation(installation: Path, target: Path) -> None:
-    """Copy the programs, their libraries and data, so that there is a whole copy or none."""
+    """Copy the programs, their libraries and data, so that there is a whole copy or none.
+
+    Folders stay as they lie to each other: wheels keep the libraries that they bring along beside their package,
+    and their programs look for them from there. A library path in the environment could not name every folder:
+    it ends at a colon.
+    """
     if installation in SHARED_INSTALLATIONS or not any((installation / "share").glob("**/postgres.bki")):
         raise _cannot_run(installation / "bin")
+    package = installation.parent
     new = Path(tempfile.mkdtemp(prefix="postgresql.new-", dir=target.parent))
     try:
         for name in ("bin", "lib", "share"):
-            shutil.copytree(installation / name, new / name, ignore=shutil.ignore_patterns("*.a"))
-        # Wheels keep the libraries that they bring along beside their package.
-        for library in installation.parent.parent.glob("*.libs/lib*"):
-            shutil.copy2(library, new / "lib")
+            _copy(installation / name, new / package.name / installation.name / name)
+        for libraries in package.parent.glob(f"{package.name}.libs"):
+            _copy(libraries, new / libraries.name)
         _let_everyone_run(new)
         shutil.rmtree(target, ignore_errors=True)
         new.rename(target)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def _copy(folder: Path, copy: Path) -> None:
+    try:
+        shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("*.a"))
+    except shutil.Error as error:
+        # One error that holds a sentence for each file; the first says what is wrong with all of them.
+        sentence = str(error.args[0][0][2])
+        number = errno.ENOSPC if os.strerror(errno.ENOSPC) in sentence else errno.EIO
+        raise OSError(number, sentence, str(copy)) from error
 
 
 def _let_everyone_run(copy: Path) -> None:

@@ -82,6 +82,11 @@ def copy_of(folder: Path, copy: Path) -> Path:
     return copy
 
 
+def copies_of_programs(data: Path) -> list[Path]:
+    """The public programs that lie in a data folder where the originals are behind a closed folder: root's home."""
+    return list(data.glob("postgresql-*"))
+
+
 def end_servers_below(folder: Path) -> None:
     """End what a test has left. Asked before it is killed, a server removes its shared memory."""
     for ending in (signal.SIGQUIT, signal.SIGKILL):

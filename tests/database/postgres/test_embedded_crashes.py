@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,7 +16,9 @@ import pytest
 
 from service.database.embedded import EmbeddedPostgres
 from service.database.postgres import postmaster
-from service.database.postgres.binaries import find_binaries
+from service.database.postgres.binaries import PostgresBinaries, find_binaries
+from service.database.postgres.privileges import prepare_folder
+from service.database.postgres.programs import runnable_binaries
 from service.errors import EmbeddedServerError
 from tests.database.postgres.data_folders import (
     IS_ROOT,
@@ -193,7 +196,7 @@ from service.database.embedded import EmbeddedPostgres
 
 EmbeddedPostgres(Path(sys.argv[1]), binaries=Path(sys.argv[1]).with_name("slow"), log=print).start()
 """
-    make_slow_installation(place / "slow")
+    make_slow_installation(place / "slow", programs_of(data))
     with AnotherProcess(data, script, environment={"PYTHONUNBUFFERED": "1"}) as other:
         assert other.url().startswith("Starting PostgreSQL")
         wait_until(lambda: is_launched(place / "slow"))
@@ -205,12 +208,18 @@ EmbeddedPostgres(Path(sys.argv[1]), binaries=Path(sys.argv[1]).with_name("slow")
         assert not any(line.startswith("Starting") for line in told)
 
 
-def make_slow_installation(folder: Path) -> None:
+def programs_of(data: Path) -> PostgresBinaries:
+    """The programs as the folder's server runs them: where it cannot reach the installed ones, its copy."""
+    user = prepare_folder(data, data / "postgresql")
+    return runnable_binaries(find_binaries(None), user, data)
+
+
+def make_slow_installation(folder: Path, programs: PostgresBinaries) -> None:
     """A PostgreSQL whose server takes a second before it does anything."""
-    real = find_binaries(None).folder
+    real = programs.folder
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "initdb").symlink_to(real / "initdb")
-    script = f'#!/bin/sh\n[ "$1" = --version ] || sleep 1\nexec {real}/postgres "$@"\n'
+    script = f'#!/bin/sh\n[ "$1" = --version ] || sleep 1\nexec {shlex.quote(str(real))}/postgres "$@"\n'
     (folder / "bin" / "postgres").write_text(script)
     (folder / "bin" / "postgres").chmod(0o755)
 
@@ -272,7 +281,7 @@ async def test_a_server_that_is_stopping_is_waited_for_and_started_again(data: P
 
 def start_by_hand(data: Path) -> None:
     owner = (data / "postgresql").stat()
-    binaries = find_binaries(None)
+    binaries = programs_of(data)
     subprocess.run(
         [binaries.folder / "pg_ctl", "-D", ".", "-w", "-o", f"-k {data}/postgresql/ -h ''", "start"],
         check=True,
