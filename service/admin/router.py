@@ -3,25 +3,24 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BeforeValidator
+from fastapi import APIRouter, Depends, Query
 
 from service.accounts.administrators import change_account, delete_user
 from service.accounts.dependencies import require_administrator
 from service.accounts.queries import lock_user
 from service.admin import queries
+from service.admin.history_export import history_as_csv, history_as_jsonl
+from service.admin.history_filters import QUERY_TIMEOUT_SECONDS, AskedFilters, TheDatabase
 from service.admin.schemas import AnyConversation, ChangeUser, HistoryTurn, ListedUser
 from service.chat.pages import turns_page
 from service.chat.queries import request_stop_of_user
 from service.chat.schemas import Turn
-from service.database.database import Database
 from service.errors import NotFound
-from service.http.bodies import JsonRoute, Moment, QueryFlag, SearchText
+from service.http.bodies import JsonRoute, QueryFlag, SearchText
+from service.http.downloads import Download, download
 from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, encode_cursor, first_of
 from service.http.problems import documented
 from service.sessions import queries as session_queries
-
-QUERY_TIMEOUT_SECONDS = 10
 
 router = APIRouter(
     prefix="/api/v1/admin",
@@ -31,15 +30,10 @@ router = APIRouter(
 )
 
 
-async def get_database(request: Request) -> Database:
-    database: Database = request.app.state.database
-    return database
-
-
-TheDatabase = Annotated[Database, Depends(get_database)]
-Rating = Annotated[Literal[1, -1], BeforeValidator(lambda text: int(text) if text in ("1", "-1") else text)]
-Status = Literal["streaming", "complete", "stopped", "failed", "interrupted"]
 TOO_SLOW = (503, "That took too long and was stopped. Narrow it: by user, by time, by status.")
+ExportFormat = Literal["jsonl", "csv"]
+JSONL_EXAMPLE = '{"id": "0198c0de-0000-7000-8000-000000000001", "status": "complete", "username": "alice"}\n'
+CSV_EXAMPLE = "id,created_at,username,prompt\r\n0198c0de-0000-7000-8000-000000000001,2026-01-31T09:30:00Z,alice,Hi\r\n"
 LAST_ADMINISTRATOR = (409, "This is the last administrator. Make another one first.")
 
 
@@ -99,38 +93,38 @@ async def revoke_sessions(user_id: UUID, database: TheDatabase) -> None:
 @router.get("/history", responses=documented(401, 403, 422, 503, query_too_slow=TOO_SLOW))
 async def list_history(
     database: TheDatabase,
-    user_id: UUID | None = None,
-    username: Annotated[SearchText | None, Query(description="Exactly, but for case and width.")] = None,
-    conversation_id: UUID | None = None,
-    model: SearchText | None = None,
-    status: Status | None = None,
-    rating: Rating | None = None,
-    since: Annotated[Moment | None, Query(alias="from", description="Begun at this time or later.")] = None,
-    until: Annotated[Moment | None, Query(alias="to", description="Begun before this time.")] = None,
+    filters: AskedFilters,
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Page[HistoryTurn]:
     """Return turns of all users, newest first. All filters must fit."""
     after = cursor_of_id(cursor, of="history")
+    if filters is None:
+        return Page(items=[])
     async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-        if username is not None:
-            named = await queries.user_id_by_name(connection, username)
-            if named is None or user_id not in (None, named):
-                return Page(items=[])
-            user_id = named
-        filters = queries.HistoryFilters(
-            user_id=user_id,
-            conversation_id=conversation_id,
-            model=model,
-            status=status,
-            rating=rating,
-            since=since,
-            until=until,
-        )
         rows = await queries.history_page(connection, filters, after=after, limit=limit + 1)
     page = first_of(rows, limit)
     items = [HistoryTurn.from_row(row) for row in page.rows]
     return Page(items=items, next_cursor=encode_cursor(items[-1].id, of="history") if page.more else None)
+
+
+@router.get(
+    "/history/export",
+    status_code=200,
+    response_class=Download,
+    responses=documented(401, 403, 422, 503, query_too_slow=TOO_SLOW)
+    | {200: {"content": {"application/jsonl": {"example": JSONL_EXAMPLE}, "text/csv": {"example": CSV_EXAMPLE}}}},
+)
+async def export_history(
+    database: TheDatabase, filters: AskedFilters, file_format: Annotated[ExportFormat, Query(alias="format")] = "jsonl"
+) -> Download:
+    """Return all turns that fit as a file, newest first: one a line as JSON, or a table.
+
+    In the table a text that a spreadsheet would take for a formula begins with an apostrophe.
+    """
+    if file_format == "csv":
+        return await download(history_as_csv(database, filters), media_type="text/csv", name="history.csv")
+    return await download(history_as_jsonl(database, filters), media_type="application/jsonl", name="history.jsonl")
 
 
 @router.get("/conversations/{conversation_id}", responses=documented(401, 403, 404, 422, 503))

@@ -38,6 +38,7 @@ from service.database.migrations import require_head
 from service.database.safety import require_safe
 from service.http.cookies import SendCookies
 from service.sessions import SessionCookie, SessionLimits
+from service.transfer.router import router as transfer_router
 
 log = structlog.get_logger(__name__)
 
@@ -100,6 +101,7 @@ def create_app(
         accounts_router,
         conversations_router,
         turns_router,
+        transfer_router,
         admin_router,
         chatstream_router,
         operations.router,

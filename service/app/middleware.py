@@ -179,6 +179,7 @@ class CrossOrigin(CORSMiddleware):
                 "X-Request-ID",
             ],
             expose_headers=[
+                "Content-Disposition",
                 "Retry-After",
                 "X-Chatkeep-Conversation",
                 "X-ChatStream-Last-Generated-Message-Id",

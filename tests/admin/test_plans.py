@@ -26,6 +26,7 @@ from service.database.urls import driver_url, parsed_url
 from service.ids import new_id
 from service.sessions import queries as session_queries
 from service.sessions.limits import SessionLimits
+from service.transfer import export_queries
 from tests.admin.filling import Filled, fill
 from tests.admin.plans import Plan, measured_plan, settled_plan
 
@@ -51,7 +52,7 @@ async def connection(shared_database_url: str) -> AsyncIterator["asyncpg.Connect
 
 # Hot statements: every one of these modules, with values for everything that one of them takes.
 
-MODULES: tuple[ModuleType, ...] = (chat_queries, turn_statements, accounts_queries)
+MODULES: tuple[ModuleType, ...] = (chat_queries, turn_statements, accounts_queries, export_queries)
 HOT = {
     f"{module.__name__.removeprefix('service.')}.{name}": statement
     for module in MODULES
@@ -63,6 +64,7 @@ HOT = {
 VISITS = {
     "chat.queries.LIST_CONVERSATIONS_BY_TITLE": TURNS // 10,
     "chat.queries.ANCESTOR": TURNS // 10,
+    "transfer.export_queries.PATH_IDS": TURNS // 4,
     "chat.turn_statements.SWEEP_FRAGMENTS": 10_000,
 }
 MOST_VISITS = 2500
@@ -118,6 +120,8 @@ def values(filled: Filled, name: str) -> dict[str, object]:
         "idle_since": NOW - timedelta(days=14),
         "seen_before": NOW - timedelta(minutes=1),
         "ip": "192.0.2.1",
+        "last_id": filled.conversation_id,
+        "newest_id": UUID(int=2**128 - 1),
     }
 
 

@@ -1,0 +1,106 @@
+"""The history as a file: page after page, each read in a short transaction of its own.
+
+Memory does not grow with the history, and no connection is held while the client reads. A page is what it is when
+it is read. Every turn that was begun before the export and is still there when its page comes is in it once; one that
+is begun meanwhile is not, since the newest come first.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from service.admin.queries import HistoryFilters, history_page
+from service.admin.schemas import HistoryTurn
+from service.chat.events import json_line
+from service.database.database import Database
+
+PAGE_ROWS = 200
+QUERY_TIMEOUT_SECONDS = 60
+
+COLUMNS = (
+    "id",
+    "created_at",
+    "completed_at",
+    "user_id",
+    "username",
+    "conversation_id",
+    "conversation_title",
+    "parent_id",
+    "index",
+    "status",
+    "model",
+    "params",
+    "prompt",
+    "reply",
+    "input_tokens",
+    "output_tokens",
+    "error_code",
+    "error_detail",
+    "rating",
+    "comment",
+)
+
+# What a spreadsheet takes for the beginning of a formula, full-width forms included, behind whatever it overlooks.
+_FORMULA = re.compile("[\\s\x00-\x20\u200b-\u200f\u2060\ufeff]*[=+\\-@\t\r\n＝＋－＠﹢﹣﹦﹫]")
+
+
+async def history_as_jsonl(database: Database, filters: HistoryFilters | None) -> AsyncGenerator[bytes, None]:
+    """Yield one turn a line, newest first, as the history's pages have them."""
+    async for rows in _pages(database, filters):
+        yield b"".join(json_line(HistoryTurn.from_row(row)) + b"\n" for row in rows)
+
+
+async def history_as_csv(database: Database, filters: HistoryFilters | None) -> AsyncGenerator[bytes, None]:
+    """Yield a table with a header, newest turn first, for spreadsheets.
+
+    Source: RFC 4180; OWASP, CSV Injection.
+    """
+    yield _csv([COLUMNS])
+    async for rows in _pages(database, filters):
+        yield _csv([_cells(HistoryTurn.from_row(row)) for row in rows])
+
+
+async def _pages(database: Database, filters: HistoryFilters | None) -> AsyncGenerator[Sequence[RowMapping], None]:
+    """Yield pages of turns, newest first."""
+    after = None
+    while filters is not None:
+        async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
+            rows = await history_page(connection, filters, after=after, limit=PAGE_ROWS)
+        if rows:
+            yield rows
+        if len(rows) < PAGE_ROWS:
+            return
+        after = rows[-1]["id"]
+
+
+def _csv(rows: Sequence[Sequence[Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([[_harmless(cell) for cell in row] for row in rows])
+    return text.getvalue().encode()
+
+
+def _harmless(cell: object) -> object:
+    """Have a spreadsheet show text that looks like a formula: a prompt would otherwise run one on whoever opens it."""
+    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
+
+
+def _cells(turn: HistoryTurn) -> list[Any]:
+    told = turn.model_dump(mode="json")
+    usage, error, feedback = (told[name] or {} for name in ("usage", "error", "feedback"))
+    inner = {
+        "params": json.dumps(told["params"], ensure_ascii=False) if told["params"] else "",
+        "prompt": told["prompt"]["content"],
+        "reply": (told["reply"] or {}).get("content"),
+        "input_tokens": usage.get("input_tokens"),
+        "output_tokens": usage.get("output_tokens"),
+        "error_code": error.get("code"),
+        "error_detail": error.get("detail"),
+        "rating": feedback.get("rating"),
+        "comment": feedback.get("comment"),
+    }
+    return [inner[name] if name in inner else told[name] for name in COLUMNS]

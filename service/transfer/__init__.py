@@ -1,0 +1,1 @@
+"""Histories that move: conversations as files, out and in."""
