@@ -8,12 +8,22 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.errors import ConfigurationError
 
 DAY_SECONDS = 24 * 60 * 60
+GUEST_TTL_SECONDS = 14 * DAY_SECONDS
 SHORTEST_SECRET = 32
 EXAMPLE_SECRETS = (
     "change-me",
@@ -99,6 +109,8 @@ class Settings(BaseSettings):
 
     # Accounts.
     allow_registration: bool = True
+    allow_guests: bool = False
+    guest_ttl_seconds: int = Field(GUEST_TTL_SECONDS, ge=60)
     admin_username: str = "admin"
     admin_password: SecretStr | None = None
 
@@ -139,6 +151,15 @@ class Settings(BaseSettings):
             if scheme not in ("http", "https") or not rest or "/" in rest or "*" in rest:
                 raise ValueError(f"{origin!r} is not an origin such as https://chat.example.org")
         return value
+
+    @model_validator(mode="after")
+    def _guests_no_longer_than_sessions(self) -> Self:
+        if self.allow_guests and self.guest_ttl_seconds > self.session_idle_seconds:
+            raise ValueError(
+                "CHATKEEP_GUEST_TTL_SECONDS is longer than CHATKEEP_SESSION_IDLE_SECONDS: what guests have would be "
+                "kept when nobody can open it any more. Shorten the one or lengthen the other."
+            )
+        return self
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -71,6 +71,12 @@ class RegistrationClosed(Forbidden):
     code = "registration_closed"
 
 
+class GuestNotAllowed(Forbidden):
+    """It takes an account, and a guest has none yet."""
+
+    code = "guest_not_allowed"
+
+
 class CrossSiteRequest(Forbidden):
     code = "cross_site_request"
 
@@ -96,6 +102,12 @@ class UsernameTaken(Conflict):
 
 class LastAdministrator(Conflict):
     code = "last_administrator"
+
+
+class IsGuest(Conflict):
+    """What is to be done to an account is to be done to a guest."""
+
+    code = "is_guest"
 
 
 class TurnInProgress(Conflict):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from service.accounts.passwords import PasswordHasher
 from service.clock import Clock
+from service.config import GUEST_TTL_SECONDS
 from service.database.database import Database
 from service.http.addresses import Network
 from service.sessions import SessionCookie, SessionLimits, SignedCookie, new_secret
@@ -51,6 +52,8 @@ class Accounts:
     clock: Clock
     trusted_proxies: Sequence[Network]
     allow_registration: bool
+    allow_guests: bool = False
+    guest_ttl_seconds: int = GUEST_TTL_SECONDS
 
 
 def _digest_of(account: str) -> str:

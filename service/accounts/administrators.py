@@ -10,7 +10,7 @@ from service.accounts.queries import AnyRow
 from service.accounts.usernames import require_username, username_key
 from service.clock import Clock
 from service.database.database import Database
-from service.errors import ConfigurationError, LastAdministrator, NotFound
+from service.errors import ConfigurationError, IsGuest, LastAdministrator, NotFound
 from service.sessions import queries as session_queries
 
 
@@ -40,10 +40,14 @@ async def change_account(
     Raises:
         NotFound: no such user.
         LastAdministrator: nobody would be left.
+        IsGuest: a guest is to be an administrator.
     """
     before = await queries.lock_user(connection, user_id)
     if before is None:
         raise NotFound
+    if role == "admin" and before.is_guest:
+        # A cookie that anybody can have without a password must not be worth an administrator's rights.
+        raise IsGuest("A guest cannot be an administrator. They have to register first.")
     if role == "user" or disabled:
         await require_another_administrator(connection, before)
     changes: dict[str, object] = {}

@@ -7,7 +7,8 @@ from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
 from service.accounts.accounts import Accounts
-from service.accounts.identity import Identity, identity_by_session, identity_by_token
+from service.accounts.guests import begin_guest
+from service.accounts.identity import Identity, identity_by_session, identity_by_token, identity_of
 from service.accounts.opened_sessions import Client, Opened, renew_session
 from service.errors import Forbidden, NotAuthenticated
 from service.http.addresses import client_address
@@ -62,6 +63,8 @@ SessionDigest = Annotated[bytes | None, Depends(get_session_digest)]
 def send_session(request: Request, accounts: Accounts, opened: Opened) -> None:
     """Give the browser the session's cookie, and the mark of a browser that was let in."""
     set_cookie(request, accounts.cookie.write(opened.secret, max_age_seconds=opened.max_age_seconds))
+    if opened.user.is_guest:
+        return  # there is no password whose tries the mark could tell apart
     account, remember = opened.user.username_key, opened.max_age_seconds is not None
     device = accounts.device_mark.read(request.cookies.get(accounts.device_mark.name), account)
     if device is None or remember:
@@ -92,10 +95,30 @@ async def require_identity(request: Request, accounts: TheAccounts) -> Identity:
     return replace(identity, digest=digest_of(opened.secret), renew=False)
 
 
+def welcomes(accounts: Accounts, request: Request) -> bool:
+    """Tell whether somebody whom nobody knows may become a guest; not a program whose token is wrong."""
+    return accounts.allow_guests and not _bears_token(request)
+
+
+async def welcome_guest(request: Request, accounts: Accounts) -> Identity:
+    """Make the visitor a guest, and give the browser the cookie. To be called when all else about the request is right.
+
+    Raises:
+        TooManyAttempts: too many guests began at this address.
+    """
+    opened = await begin_guest(accounts, client_of(accounts, request))
+    send_session(request, accounts, opened)
+    return identity_of(opened.user, digest=digest_of(opened.secret), by_session=True, remember=True)
+
+
+def _bears_token(request: Request) -> bool:
+    return request.headers.get("authorization", "").partition(" ")[0].lower() == "bearer"
+
+
 async def _identity_of(request: Request, accounts: Accounts) -> Identity | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
+    if _bears_token(request):
         # A wrong token is not made good by a cookie: the caller believes to be somebody else.
+        token = request.headers["authorization"].partition(" ")[2]
         return await identity_by_token(accounts, token.strip())
     digest = session_digest_of(accounts, request)
     if digest is None:

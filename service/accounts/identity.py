@@ -1,12 +1,13 @@
 """Who is asking: the account behind a cookie or a token, in one statement."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
 from service.accounts import queries
 from service.accounts.accounts import Accounts
+from service.accounts.queries import AnyRow
 from service.database.hot import Row
 from service.sessions import digest_of
 from service.sessions.limits import TOUCH_INTERVAL
@@ -47,6 +48,18 @@ class Identity:
         return self.role == "admin"
 
 
+# Somebody who has nothing yet, where guests are allowed: no row has this user's id.
+VISITOR = Identity(
+    user_id=UUID(int=0),
+    username="",
+    email=None,
+    display_name=None,
+    role="user",
+    is_guest=True,
+    created_at=datetime.min.replace(tzinfo=UTC),
+)
+
+
 async def identity_by_session(accounts: Accounts, digest: bytes, address: str) -> Identity | None:
     """Return who has the session, or None where it ended or its user is disabled."""
     now = accounts.clock()
@@ -73,6 +86,22 @@ async def identity_by_token(accounts: Accounts, token: str) -> Identity | None:
     if row["last_used_at"] is None or row["last_used_at"] <= seen_before:
         await accounts.database.row(queries.TOUCH_TOKEN, digest=digest, now=now, seen_before=seen_before)
     return _identity(row, digest)
+
+
+def identity_of(user: AnyRow, *, digest: bytes = b"", by_session: bool = False, remember: bool = False) -> Identity:
+    """Return the identity of a row of `users`."""
+    return Identity(
+        user_id=user.id,
+        username=user.username,
+        email=user.email,
+        display_name=user.display_name,
+        role=user.role,
+        is_guest=user.is_guest,
+        created_at=user.created_at,
+        digest=digest,
+        by_session=by_session,
+        remember=remember,
+    )
 
 
 def _identity(

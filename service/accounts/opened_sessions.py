@@ -1,6 +1,8 @@
 """Sessions of users: opened when somebody signs in, and renewed when their rights change."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -46,8 +48,13 @@ async def open_session(
     *,
     instead_of: bytes | None,
     remember: bool,
+    data: Mapping[str, Any] | None = None,
 ) -> Opened:
-    """Open a session, and end the one with the digest `instead_of`."""
+    """Open a session, and end the one with the digest `instead_of`.
+
+    Args:
+        data: what the new session remembers from the beginning.
+    """
     now, secret = accounts.clock(), new_secret()
     await session_queries.insert_session(
         connection,
@@ -58,6 +65,7 @@ async def open_session(
         ends_at=accounts.limits.ends_at(now),
         ip=client.address,
         user_agent=client.shown_user_agent,
+        data=data,
     )
     if instead_of is not None:
         await session_queries.end_session(connection, instead_of)

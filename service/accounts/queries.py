@@ -102,6 +102,7 @@ async def insert_user(
     now: datetime,
     email: str | None = None,
     role: str = "user",
+    is_guest: bool = False,
 ) -> AnyRow | None:
     """Keep a new user; return it, or None where the name is taken."""
     new = postgresql.insert(users).values(
@@ -111,6 +112,7 @@ async def insert_user(
         password_hash=password_hash,
         email=email,
         role=role,
+        is_guest=is_guest,
         created_at=now,
         name_pairs=character_pairs(username, email),
     )

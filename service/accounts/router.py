@@ -58,7 +58,7 @@ TOO_MANY_TRIES = (429, "Too many tries. Wait 10 minutes and try again.")
 async def register_account(
     body: Register, request: Request, accounts: TheAccounts, client: TheClient, digest: SessionDigest
 ) -> User:
-    """Make an account and sign it in."""
+    """Make an account and sign it in. A guest becomes the account and keeps their conversations."""
     opened = await register(accounts, body.username, body.password, body.email, client, instead_of=digest)
     send_session(request, accounts, opened)
     return User.model_validate(opened.user)
@@ -79,7 +79,10 @@ async def register_account(
 async def log_in_with_password(
     body: LogIn, request: Request, accounts: TheAccounts, client: TheClient, digest: SessionDigest
 ) -> User:
-    """Sign in. The cookie ends with the browser unless `remember` is true."""
+    """Sign in. The cookie ends with the browser unless `remember` is true.
+
+    What was said in this browser as a guest goes to the account.
+    """
     opened = await log_in(accounts, body.username, body.password, client, instead_of=digest, remember=body.remember)
     send_session(request, accounts, opened)
     return User.model_validate(opened.user)
@@ -125,8 +128,8 @@ async def change_me(body: ChangeMe, identity: SignedIn, accounts: TheAccounts) -
     ),
 )
 async def delete_me(body: DeleteMe, request: Request, identity: SignedIn, accounts: TheAccounts) -> None:
-    """Delete the account and every trace of what was written in it."""
-    await delete_account(accounts, identity.user_id, body.password)
+    """Delete the account and every trace of what was written in it. A guest needs no password."""
+    await delete_account(accounts, identity, body.password)
     clear_session(request, accounts)
 
 
@@ -141,6 +144,7 @@ async def delete_me(body: DeleteMe, request: Request, identity: SignedIn, accoun
         503,
         invalid_credentials=INVALID_CREDENTIALS,
         weak_password=(422, "A password has at least 8 characters."),
+        guest_not_allowed=(403, "A guest has no password to change. Register to get one."),
         too_many_attempts=TOO_MANY_TRIES,
         service_unavailable=BUSY,
     ),
@@ -213,7 +217,13 @@ async def list_tokens(
     return Page(items=items, next_cursor=encode_cursor(items[-1].id, of="tokens") if page.more else None)
 
 
-@router.post("/tokens", status_code=201, responses=documented(401, 413, 415, 422, 503))
+@router.post(
+    "/tokens",
+    status_code=201,
+    responses=documented(
+        401, 413, 415, 422, 503, guest_not_allowed=(403, "A guest has no access tokens. Register first.")
+    ),
+)
 async def create_access_token(body: CreateToken, identity: SignedIn, accounts: TheAccounts) -> NewToken:
     """Make an access token for `Authorization: Bearer`. Its secret is in this answer and nowhere else."""
     row, secret = await create_token(accounts, identity, body.name, body.expires_at)

@@ -34,7 +34,7 @@ class ChangeMe(Body):
 
 
 class DeleteMe(Body):
-    password: Password
+    password: Password = Field("", description="Left out by guests, who have none.")
 
 
 class ChangePassword(Body):

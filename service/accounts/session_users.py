@@ -6,7 +6,7 @@ whoever is disabled or deleted, or whose password or role changes, is signed out
 """
 
 import hashlib
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends
@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.accounts import queries
 from service.accounts.accounts import Accounts
 from service.accounts.dependencies import TheAccounts
-from service.accounts.identity import Identity
+from service.accounts.identity import Identity, identity_of
 from service.accounts.opened_sessions import Client
 from service.accounts.queries import AnyRow
 from service.accounts.sign_in import WRONG_PASSWORD
@@ -43,7 +43,7 @@ async def log_in_session(
     user = await _user_by_password(accounts, username, password, client)
     session.change_id()
     session.set_attribute(ACCOUNT_KEY, {"id": str(user.id), "mark": _mark(user)})
-    return _identity(user)
+    return identity_of(user)
 
 
 async def user_of_session(accounts: Accounts, session: HttpSession) -> Identity | None:
@@ -55,7 +55,7 @@ async def user_of_session(accounts: Accounts, session: HttpSession) -> Identity 
         user = await queries.user_by_id(connection, UUID(account["id"]))
     if user is None or user.disabled or _mark(user) != account["mark"]:
         return None
-    return _identity(user)
+    return identity_of(user)
 
 
 class SessionUserMiddleware:
@@ -110,15 +110,3 @@ async def _user_by_password(accounts: Accounts, username: str, password: str, cl
 def _mark(user: AnyRow) -> str:
     """Return what changes with the password and the role; the session need not keep the hash itself."""
     return hashlib.sha256(f"{user.id} {user.role} {user.password_hash}".encode()).hexdigest()
-
-
-def _identity(user: Any) -> Identity:
-    return Identity(
-        user_id=user.id,
-        username=user.username,
-        email=user.email,
-        display_name=user.display_name,
-        role=user.role,
-        is_guest=user.is_guest,
-        created_at=user.created_at,
-    )

@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.accounts import queries
 from service.accounts.accounts import Accounts
 from service.accounts.administrators import delete_user
+from service.accounts.guests import delete_guest, lock_guest, move_guest, promote_guest, require_account
 from service.accounts.identity import Identity
 from service.accounts.opened_sessions import Client, Opened, open_session
 from service.accounts.queries import AnyRow
 from service.accounts.throttling import counted_attempt, counters_for, counters_for_signed_in, forgive_attempt
 from service.accounts.usernames import require_username, username_key
-from service.errors import InvalidCredentials, NotAuthenticated, RegistrationClosed, UsernameTaken
+from service.errors import InvalidCredentials, IsGuest, NotAuthenticated, RegistrationClosed, UsernameTaken
 from service.sessions import queries as session_queries
 
 WRONG_PASSWORD = "The username or the password is wrong."  # noqa: S105  a sentence
@@ -34,6 +35,8 @@ async def register(
 ) -> Opened:
     """Make an account and sign it in; the session with the digest `instead_of` ends.
 
+    A guest's session makes the guest the account, with everything that is theirs.
+
     Raises:
         RegistrationClosed, UsernameTaken, WeakPassword, Invalid: the name is not one.
         Unavailable: too many people sign in at this moment.
@@ -42,8 +45,20 @@ async def register(
         raise RegistrationClosed("This service takes no new accounts. Ask its administrator for one.")
     password_hash = await accounts.hasher.hash_new(password, require_username(username))
     async with accounts.database.transaction() as connection:
-        user = await _insert_user(accounts, connection, username, password_hash, email=email, role="user")
-        return await open_session(accounts, connection, user, client, instead_of=instead_of, remember=False)
+        guest = await lock_guest(accounts, connection, instead_of)
+        if guest is None:
+            user = await _insert_user(accounts, connection, username, password_hash, email=email, role="user")
+        else:
+            user = _require_free(await promote_guest(connection, guest, username, password_hash, email))
+        return await open_session(
+            accounts,
+            connection,
+            user,
+            client,
+            instead_of=instead_of,
+            remember=False,
+            data=guest.remembered if guest else None,
+        )
 
 
 async def create_user(
@@ -60,15 +75,20 @@ async def create_user(
 async def _insert_user(
     accounts: Accounts, connection: AsyncConnection, username: str, password_hash: str, *, email: str | None, role: str
 ) -> AnyRow:
-    user = await queries.insert_user(
-        connection,
-        username=username,
-        username_key=username_key(username),
-        password_hash=password_hash,
-        now=accounts.clock(),
-        email=email,
-        role=role,
+    return _require_free(
+        await queries.insert_user(
+            connection,
+            username=username,
+            username_key=username_key(username),
+            password_hash=password_hash,
+            now=accounts.clock(),
+            email=email,
+            role=role,
+        )
     )
+
+
+def _require_free(user: AnyRow | None) -> AnyRow:
     if user is None:
         raise UsernameTaken("That username is taken. Names differ by more than case, width or accents' encoding.")
     return user
@@ -84,6 +104,9 @@ async def log_in(
     remember: bool,
 ) -> Opened:
     """Sign in with a new session; the one with the digest `instead_of` ends: a planted cookie is worth nothing.
+
+    From a guest's session everything that the guest said goes to the account. It was said in this browser: whoever
+    plants a guest's cookie in somebody's browser gives them conversations, and learns nothing.
 
     Raises:
         InvalidCredentials: the same, after the same work, for an unknown name and for a wrong password.
@@ -102,7 +125,18 @@ async def log_in(
             await _lock_verified(accounts, connection, user, password)
             if new_hash is not None:
                 await queries.update_user(connection, user.id, {"password_hash": new_hash})
-            opened = await open_session(accounts, connection, user, client, instead_of=instead_of, remember=remember)
+            guest = await lock_guest(accounts, connection, instead_of)
+            if guest is not None:
+                await move_guest(connection, guest, user.id)
+            opened = await open_session(
+                accounts,
+                connection,
+                user,
+                client,
+                instead_of=instead_of,
+                remember=remember,
+                data=guest.remembered if guest else None,
+            )
             await forgive_attempt(connection, counters)
     return opened
 
@@ -142,8 +176,10 @@ async def change_password(
         The session that takes the place of the asking one, or None where a token asked.
 
     Raises:
+        GuestNotAllowed: a guest has no password.
         InvalidCredentials, TooManyAttempts, WeakPassword, Unavailable.
     """
+    require_account(identity, "A guest has no password to change. Register to get one.")
     user = await require_password(accounts, identity.user_id, current)
     new_hash = await accounts.hasher.hash_new(new, user.username)
     async with accounts.database.transaction() as connection:
@@ -158,25 +194,29 @@ async def set_password(accounts: Accounts, username: str, new: str) -> None:
     """Set a password as an operator does; every session and token of the user ends.
 
     Raises:
-        NotFound: no such user. WeakPassword, Unavailable.
+        NotFound: no such user. IsGuest: a guest, who has to register. WeakPassword, Unavailable.
     """
     new_hash = await accounts.hasher.hash_new(new, username)
     async with accounts.database.transaction() as connection:
         user = await queries.require_user_by_key(connection, username_key(username))
-        await queries.lock_user(connection, user.id)
+        locked = await queries.lock_user(connection, user.id)
+        if locked is not None and locked.is_guest:
+            raise IsGuest("A guest cannot have a password. They have to register first.")
         await _replace_password(connection, user.id, new_hash)
 
 
-async def delete_account(accounts: Accounts, user_id: UUID, password: str) -> None:
-    """Delete the user and everything of theirs.
+async def delete_account(accounts: Accounts, identity: Identity, password: str) -> None:
+    """Delete the user and everything of theirs. A guest is not asked for a password: there is none.
 
     Raises:
         InvalidCredentials, TooManyAttempts, LastAdministrator, Unavailable.
     """
-    user = await require_password(accounts, user_id, password)
+    if identity.is_guest and await delete_guest(accounts, identity.user_id):
+        return
+    user = await require_password(accounts, identity.user_id, password)
     async with accounts.database.transaction() as connection:
         await _lock_verified(accounts, connection, user, password)
-        await delete_user(connection, user_id)
+        await delete_user(connection, user.id)
 
 
 async def _lock_verified(accounts: Accounts, connection: AsyncConnection, user: AnyRow, password: str) -> None:

@@ -45,6 +45,7 @@ class Limit:
 ACCOUNT_FROM_ONE_PLACE = Limit(10, timedelta(minutes=15))
 ONE_PLACE = Limit(100, timedelta(minutes=15))
 ACCOUNT_FROM_ANYWHERE = Limit(200, timedelta(hours=1))
+GUESTS_FROM_ONE_PLACE = Limit(100, timedelta(hours=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +84,22 @@ def counters_for_signed_in(user_id: UUID) -> list[Counter]:
     return [_counter(ACCOUNT_FROM_ONE_PLACE, "signed in", str(user_id))]
 
 
+def counters_for_guest(address: str) -> list[Counter]:
+    """Return what a new guest counts against: a program that keeps no cookie makes one with each request."""
+    return [_counter(GUESTS_FROM_ONE_PLACE, "guests at place", place_of(address))]
+
+
 @asynccontextmanager
-async def counted_attempt(database: Database, counters: Sequence[Counter], now: datetime) -> AsyncIterator[None]:
+async def counted_attempt(
+    database: Database, counters: Sequence[Counter], now: datetime, *, refusal: str = "Too many tries."
+) -> AsyncIterator[None]:
     """Count one try, which is made in the block; one that could not be made is not counted after all.
 
     Raises:
         TooManyAttempts: a limit is reached; the block is not entered.
     """
     async with database.transaction() as connection:
-        await _count(connection, counters, now)
+        await _count(connection, counters, now, refusal)
     try:
         yield
     except Unavailable:
@@ -101,7 +109,7 @@ async def counted_attempt(database: Database, counters: Sequence[Counter], now: 
         raise
 
 
-async def _count(connection: AsyncConnection, counters: Sequence[Counter], now: datetime) -> None:
+async def _count(connection: AsyncConnection, counters: Sequence[Counter], now: datetime, refusal: str) -> None:
     waits = []
     for counter in _in_order(counters):
         attempts, ends_at = await queries.count_attempt(connection, counter.bucket, now, now + counter.limit.window)
@@ -109,7 +117,7 @@ async def _count(connection: AsyncConnection, counters: Sequence[Counter], now: 
             waits.append(ends_at - now)
     if waits:
         seconds = max(1, math.ceil(max(waits).total_seconds()))
-        raise TooManyAttempts(f"Too many tries. Wait {_in_words(seconds)} and try again.", seconds)
+        raise TooManyAttempts(f"{refusal} Wait {_in_words(seconds)} and try again.", seconds)
 
 
 async def forgive_attempt(connection: AsyncConnection, counters: Sequence[Counter]) -> None:

@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.accounts import queries
 from service.accounts.accounts import Accounts
+from service.accounts.guests import require_account
 from service.accounts.identity import TOKEN_PREFIX, Identity
 from service.accounts.queries import AnyRow
 from service.errors import Invalid, NotAuthenticated
@@ -19,9 +20,11 @@ async def create_token(
     """Make an access token; return its row, and its secret, which is kept nowhere.
 
     Raises:
+        GuestNotAllowed: a token would outlive the browser that is all that makes a guest.
         Invalid: `expires_at` is in the past.
         NotAuthenticated: who asks was signed out, or changed the password, at this moment.
     """
+    require_account(identity, "A guest has no access tokens. Register first.")
     now = accounts.clock()
     if expires_at is not None and expires_at <= now:
         raise Invalid("expires_at is in the past.")

@@ -57,7 +57,17 @@ async def list_users(
 
 @router.patch(
     "/users/{user_id}",
-    responses=documented(401, 403, 404, 413, 415, 422, 503, last_administrator=LAST_ADMINISTRATOR),
+    responses=documented(
+        401,
+        403,
+        404,
+        413,
+        415,
+        422,
+        503,
+        last_administrator=LAST_ADMINISTRATOR,
+        is_guest=(409, "A guest cannot be an administrator. They have to register first."),
+    ),
 )
 async def change_user(user_id: UUID, body: ChangeUser, database: TheDatabase) -> ListedUser:
     """Change a role, or who may sign in; in force on the user's next request."""

@@ -133,6 +133,8 @@ async def _open_accounts(
         clock=utc_now,
         trusted_proxies=settings.trusted_proxies,
         allow_registration=settings.allow_registration,
+        allow_guests=settings.allow_guests,
+        guest_ttl_seconds=settings.guest_ttl_seconds,
     )
 
 
@@ -180,7 +182,10 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(SendCookies)
     app.add_middleware(middleware.BodyLimit, most_bytes=settings.max_body_bytes)
     app.add_middleware(
-        middleware.CrossSiteCheck, origins=settings.allowed_origins, trusted_proxies=settings.trusted_proxies
+        middleware.CrossSiteCheck,
+        origins=settings.allowed_origins,
+        trusted_proxies=settings.trusted_proxies,
+        guests=settings.allow_guests,
     )
     if settings.allowed_origins:
         app.add_middleware(middleware.CrossOrigin, origins=settings.allowed_origins)

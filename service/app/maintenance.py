@@ -1,4 +1,4 @@
-"""What is swept away now and then: sessions, tokens and counters that are over."""
+"""What is swept away now and then: sessions, tokens and counters that are over, and guests who do not come back."""
 
 import asyncio
 
@@ -6,6 +6,7 @@ import structlog
 
 from service.accounts import queries
 from service.accounts.accounts import Accounts
+from service.accounts.guests import sweep_guests
 from service.errors import DatabaseUnavailable
 from service.sessions.queries import sweep_sessions
 
@@ -16,6 +17,7 @@ SWEEP_SECONDS = 600
 
 async def sweep(accounts: Accounts) -> None:
     """Delete the rows that count for nothing any more; every query ignores them already."""
+    await sweep_guests(accounts)
     now = accounts.clock()
     async with accounts.database.transaction() as connection:
         await sweep_sessions(connection, now, accounts.limits)

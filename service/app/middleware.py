@@ -199,12 +199,19 @@ class CrossSiteCheck:
     """Refuses writes that another site's page sends with the user's cookie (cross-site request forgery).
 
     Source: OWASP Cross-Site Request Forgery Prevention Cheat Sheet, Fetch Metadata.
+
+    Args:
+        guests: whoever writes without a cookie or a token becomes a guest, so that is a write to be refused, too:
+            other sites' pages would make one of each of their visitors, each from an address of their own.
     """
 
-    def __init__(self, app: ASGIApp, *, origins: Sequence[str], trusted_proxies: Sequence[Network]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, origins: Sequence[str], trusted_proxies: Sequence[Network], guests: bool = False
+    ) -> None:
         self.app = app
         self._origins = frozenset(origin.lower() for origin in origins)
         self._trusted_proxies = trusted_proxies
+        self._guests = guests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in SAFE_METHODS and self._is_forged(HTTPConnection(scope)):
@@ -215,12 +222,16 @@ class CrossSiteCheck:
 
     def _is_forged(self, connection: HTTPConnection) -> bool:
         headers = connection.headers
-        if "cookie" not in headers:
+        if not self._counts_for_somebody(headers):
             return False
         if headers.get("sec-fetch-site", "").lower() == "cross-site":
             return True
         origin = headers.get("origin")
         return origin is not None and not self._is_known(origin.lower(), connection)
+
+    def _counts_for_somebody(self, headers: Headers) -> bool:
+        """Whether a browser may have added by itself what makes this somebody's write."""
+        return "cookie" in headers or (self._guests and "authorization" not in headers)
 
     def _is_known(self, origin: str, connection: HTTPConnection) -> bool:
         host = connection.headers.get("host", "").lower()

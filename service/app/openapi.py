@@ -12,7 +12,7 @@ from service import __version__
 from service.accounts.dependencies import require_identity
 from service.app.examples import PARAMETERS, example_of
 from service.app.middleware import PROBES, SAFE_METHODS
-from service.chat.dependencies import require_asker
+from service.chat.dependencies import require_asker, require_asker_or_visitor
 from service.config import Settings
 from service.http.problems import PROTOCOL, USUAL, Problem, documented_problems
 
@@ -121,7 +121,9 @@ def _complete(operation: dict[str, Any], route: RouteContext, method: str, schem
 
 def takes_identity(dependant: Dependant) -> bool:
     """Tell whether a route is for the signed-in alone."""
-    return dependant.call in (require_identity, require_asker) or any(map(takes_identity, dependant.dependencies))
+    return dependant.call in (require_identity, require_asker, require_asker_or_visitor) or any(
+        map(takes_identity, dependant.dependencies)
+    )
 
 
 def _complete_parameter(parameter: dict[str, Any], schemas: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from service.chat.turns import BegunTurn
 from service.errors import NotFound
 
 KEEP_ALIVE_SECONDS = 15
+GONE = "The turn was deleted while it was being answered, or went to the account that this guest signed in to."
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Following:
         try:
             return await self._kept()
         except NotFound:
-            gone = TurnError(code="deleted", detail="The turn was deleted while it was being answered.")
+            gone = TurnError(code="deleted", detail=GONE)
             return _new_turn(self.begun).model_copy(update={"status": "interrupted", "error": gone})
 
     async def _kept(self) -> Turn:

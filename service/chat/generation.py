@@ -3,7 +3,9 @@
 import asyncio
 from bisect import bisect_right
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 from service.chat.models import OutputCleaner
 from service.chat.turn_log import Fragment
@@ -79,6 +81,12 @@ class Generation:
             finally:
                 timer.cancel()
         return self._length > position or self.ended
+
+    def move_to(self, user_id: UUID) -> None:
+        """Go on as another user's: a guest signed in. What is written down from now on is theirs."""
+        self.begun = replace(self.begun, user_id=user_id)
+        if self._being_written is not None:
+            self._being_written = replace(self._being_written, user_id=user_id)
 
     def begin_write(self) -> Fragment:
         """Return what is to be written down next; the same again until `end_write` says that it was."""

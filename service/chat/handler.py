@@ -6,12 +6,13 @@ from typing import Any
 
 from starlette.requests import Request
 
-from service.accounts.dependencies import accounts_of, require_identity
+from service.accounts.dependencies import accounts_of, require_identity, welcome_guest, welcomes
 from service.accounts.identity import Identity
 from service.chat.context import fit_context
 from service.chat.prompt import ChatPrompt
 from service.chat.turn_log import TurnLog
 from service.chat.turns import BegunTurn, NewTurn, Outcome
+from service.errors import NotAuthenticated
 
 TurnRow = Mapping[str, Any]
 
@@ -30,6 +31,18 @@ class RequestHandler(ABC):
         Raises:
             NotAuthenticated: nobody who may.
         """
+
+    async def welcomes(self, request: Request) -> bool:  # noqa: ARG002  a subclass may look at it
+        """Tell whether a visitor whom `identify` does not know may become a guest; by default nobody may."""
+        return False
+
+    async def welcome(self, request: Request) -> Identity:  # noqa: ARG002
+        """Make a visitor a guest, now that they begin something. Called where `welcomes` says so.
+
+        Raises:
+            TooManyAttempts: too many guests began at this address.
+        """
+        raise NotAuthenticated("Sign in first: this service has no guests.")
 
     @abstractmethod
     async def begin_turn(self, identity: Identity, new: NewTurn) -> BegunTurn:
@@ -53,7 +66,7 @@ class RequestHandler(ABC):
 
 
 class PersistentRequestHandler(RequestHandler):
-    """Accounts by cookie or token; every turn in PostgreSQL.
+    """Accounts by cookie or token, guests where they are allowed; every turn in PostgreSQL.
 
     Args:
         context_tokens: how much of the conversation the model is shown, by an estimate that errs high.
@@ -65,6 +78,12 @@ class PersistentRequestHandler(RequestHandler):
 
     async def identify(self, request: Request) -> Identity:
         return await require_identity(request, accounts_of(request))
+
+    async def welcomes(self, request: Request) -> bool:
+        return welcomes(accounts_of(request), request)
+
+    async def welcome(self, request: Request) -> Identity:
+        return await welcome_guest(request, accounts_of(request))
 
     async def begin_turn(self, identity: Identity, new: NewTurn) -> BegunTurn:
         return await self.turn_log.begin(identity.user_id, new, context_tokens=self.context_tokens)

@@ -69,9 +69,13 @@ class Journal:
             ours = await self._turn_log.flush(fragments)
         finally:
             for generation in generations:
-                generation.end_write(worked=ours is not None)
+                # What was moved to another user was not written under the one that we knew.
+                generation.end_write(worked=ours is not None and generation.begun.id in ours)
+        owners = await self._turn_log.owners([each.begun.id for each in generations if each.begun.id not in ours])
         for generation in generations:
             match ours.get(generation.begun.id):
+                case None if owner := owners.get(generation.begun.id):
+                    generation.move_to(owner)
                 case None:  # deleted or taken over: what comes now would be nobody's
                     generation.cut("interrupted")
                 case True:

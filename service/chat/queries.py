@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     Boolean,
     Integer,
     RowMapping,
@@ -248,6 +249,15 @@ SET_FEEDBACK = Statement(
     .where(_t.user_id == _user_id, _t.conversation_id == _conversation_id, _t.id == bindparam("turn_id", type_=Uuid))
     .values(rating=bindparam("rating", type_=Integer), comment=bindparam("comment", type_=Text))
     .returning(_t.id)
+)
+
+# Whose turns of one replica are now: a guest who signs in takes theirs along.
+OWNERS = Statement(
+    select(_t.id, _t.user_id).where(
+        _t.replica_id == bindparam("replica_id", type_=Uuid),
+        _t.status == "streaming",
+        _t.id == func.any(bindparam("turn_ids", type_=ARRAY(Uuid))),
+    )
 )
 
 

@@ -5,10 +5,10 @@ from typing import Annotated
 from uuid import UUID
 
 import asyncpg
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from service.chat import queries
-from service.chat.dependencies import Asker, TheChat
+from service.chat.dependencies import Asker, AskerOrVisitor, TheChat
 from service.chat.schemas import ChangeConversation, Conversation, CreateConversation
 from service.errors import Invalid, NotAuthenticated, NotFound
 from service.http.bodies import JsonRoute, QueryFlag, SearchText
@@ -27,9 +27,29 @@ from service.ids import new_id
 router = APIRouter(prefix="/api/v1/conversations", tags=["Conversations"], route_class=JsonRoute)
 
 
-@router.post("", status_code=201, responses=documented(401, 413, 415, 422, 503))
-async def create_conversation(body: CreateConversation, identity: Asker, chat: TheChat) -> Conversation:
-    """Begin a conversation. Without a title it takes one from its first prompt."""
+@router.post(
+    "",
+    status_code=201,
+    responses=documented(
+        401,
+        413,
+        415,
+        422,
+        503,
+        too_many_attempts=(
+            429,
+            "Too many guests began here: keep the cookie, or sign in. Wait 20 minutes and try again.",
+        ),
+    ),
+)
+async def create_conversation(
+    body: CreateConversation, request: Request, asker: AskerOrVisitor, chat: TheChat
+) -> Conversation:
+    """Begin a conversation. Without a title it takes one from its first prompt.
+
+    Where guests are allowed, nobody needs an account for it: the answer brings the cookie of a guest.
+    """
+    identity = asker or await chat.handler.welcome(request)
     try:
         row = await chat.database.row(
             queries.CREATE_CONVERSATION,

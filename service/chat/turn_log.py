@@ -17,6 +17,7 @@ from uuid import UUID
 
 import asyncpg
 
+from service.chat import queries
 from service.chat import turn_statements as statements
 from service.chat.context import EarlierTurn
 from service.chat.models import LanguageModel
@@ -182,23 +183,42 @@ class TurnLog:
     async def end(self, begun: BegunTurn, outcome: Outcome) -> Mapping[str, Any] | None:
         """Keep how the turn ended; None where another replica took it over, or where it was deleted."""
         try:
-            return await self.database.row(
-                statements.END_TURN,
-                user_id=begun.user_id,
-                conversation_id=begun.conversation_id,
-                turn_id=begun.id,
-                replica_id=self.replica_id,
-                now=self.clock(),
-                # A server may have to be asked before its first model's name is known.
-                default_model=self.model.default_name,
-                **asdict(outcome),
-            )
+            ended = await self._end(begun, begun.user_id, outcome)
+            if ended is None and (owner := await self._owner(begun.id)) is not None:
+                ended = await self._end(begun, owner, outcome)
         except DatabaseUnavailable:
             raise
         except Exception:
             # Not to be kept as it is: what was written down of it still can be.
             self._doubtful.add((begun.user_id, begun.conversation_id, begun.id))
             raise
+        return ended
+
+    async def _end(self, begun: BegunTurn, user_id: UUID, outcome: Outcome) -> Mapping[str, Any] | None:
+        return await self.database.row(
+            statements.END_TURN,
+            user_id=user_id,
+            conversation_id=begun.conversation_id,
+            turn_id=begun.id,
+            replica_id=self.replica_id,
+            now=self.clock(),
+            # A server may have to be asked before its first model's name is known.
+            default_model=self.model.default_name,
+            **asdict(outcome),
+        )
+
+    async def owners(self, turn_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+        """Return whose these turns are now, of those that this replica still generates.
+
+        A guest who signs in takes their turns along to the account, also the one that is being answered.
+        """
+        if not turn_ids:
+            return {}
+        rows = await self.database.rows(queries.OWNERS, replica_id=self.replica_id, turn_ids=list(turn_ids))
+        return {row["id"]: row["user_id"] for row in rows}
+
+    async def _owner(self, turn_id: UUID) -> UUID | None:
+        return (await self.owners([turn_id])).get(turn_id)
 
     async def flush(self, fragments: Sequence[Fragment]) -> dict[UUID, bool]:
         """Write down what was generated, in one statement.
@@ -246,7 +266,10 @@ class TurnLog:
     async def interrupt_doubtful(self) -> None:
         """Let no turn stand that may have been begun, but whose request was told that the database was away."""
         for user_id, conversation_id, turn_id in tuple(self._doubtful):
-            await self._interrupt(user_id, conversation_id, turn_id, self.replica_id)
+            if not await self._interrupt(user_id, conversation_id, turn_id, self.replica_id):
+                owner = await self._owner(turn_id)
+                if owner is not None:
+                    await self._interrupt(owner, conversation_id, turn_id, self.replica_id)
             self._doubtful.discard((user_id, conversation_id, turn_id))
 
     async def _interrupt(self, user_id: UUID, conversation_id: UUID, turn_id: UUID, replica_id: UUID) -> bool:

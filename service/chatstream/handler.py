@@ -13,20 +13,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.accounts.accounts import Accounts
-from service.accounts.dependencies import require_identity
-from service.accounts.identity import Identity
+from service.accounts.dependencies import require_identity, welcome_guest, welcomes
+from service.accounts.identity import VISITOR, Identity
 from service.chat.chat import Chat
 from service.chat.prompt import ChatPrompt
 from service.chatstream.conversations import Asking
 from service.chatstream.identity import identity_of_user
 from service.chatstream.queued import QueuedReply, say_of
 from service.chatstream.replies import ChatStreamReply, restored
+from service.chatstream.schemas import Say
 from service.chatstream.slots import Finished, Slot
 from service.chatstream.streaming import WholeTextStream
 from service.chatstream.turns import take_turn
 from service.chatstream.wire import CONVERSATION_HEADER
 from service.config import Settings
-from service.errors import ConfigurationError, CrossSiteRequest, Invalid
+from service.errors import ConfigurationError, CrossSiteRequest, Invalid, NotAuthenticated, NotFound
 
 CHATSTREAMS_COOKIE = "sid"
 
@@ -74,7 +75,7 @@ class PersistentChatStreamHandler(AbstractRequestHandler):  # type: ignore[misc]
     async def _answer(self, request: Request, request_body: Mapping[str, Any] | None, slot: Slot) -> Response:
         _refuse_cross_site(request)
         chat: Chat = self._chatkeep.state.chat
-        asking = Asking(await self._identity(request), _named(request))
+        known, named = await self._identity_or_visitor(request), _named(request)
         settings = self._settings_of(self._chatkeep)
         say = await say_of(request, request_body, most_bytes=settings.max_body_bytes)
         # A role's pass phrase is typed as chat: it must not become a part of the history.
@@ -83,17 +84,32 @@ class PersistentChatStreamHandler(AbstractRequestHandler):  # type: ignore[misc]
         )
         if granted is not None:
             return granted
+        identity = known or await self._guest(request, say, named)
         reply = ChatStreamReply(self, request, slot)
-        following = await take_turn(chat, asking, say, reply)
+        following = await take_turn(chat, Asking(identity, named), say, reply)
         # Nothing was awaited since the generation was started, so it has not asked for this yet.
         reply.message_id = str(following.begun.id)
         return WholeTextStream(following, write_timeout_seconds=chat.follower_timeout_seconds)
 
-    async def _identity(self, request: Request) -> Identity:
+    async def _identity_or_visitor(self, request: Request) -> Identity | None:
+        """Return who asks; None for a visitor who may become a guest. Who has users of their own has no guests."""
         accounts: Accounts = self._chatkeep.state.accounts
-        if self._identify is None:
+        if self._identify is not None:
+            return await identity_of_user(accounts.database, await self._identify(request))
+        try:
             return await require_identity(request, accounts)
-        return await identity_of_user(accounts.database, await self._identify(request))
+        except NotAuthenticated:
+            if welcomes(accounts, request):
+                return None
+            raise
+
+    async def _guest(self, request: Request, say: Say, named: UUID | None) -> Identity:
+        """Make a visitor a guest, unless they ask for what only somebody who was here before can have."""
+        if named is not None:
+            raise NotFound
+        if say.regenerate:
+            return VISITOR
+        return await welcome_guest(request, self._chatkeep.state.accounts)
 
     def _written(self, prompt: ChatPrompt) -> str:
         """Return a prompt as the application's own class writes it, for `/get_prompt`."""
@@ -115,6 +131,10 @@ def _named(request: Request) -> UUID | None:
 
 
 def _refuse_cross_site(request: Request) -> None:
-    """ChatStream lets every site ask, and its answers be read; the user's cookie must not make them the user's."""
-    if "cookie" in request.headers and request.headers.get("sec-fetch-site", "").lower() == "cross-site":
+    """ChatStream lets every site ask, and its answers be read: what a browser adds by itself must not make them
+    the user's, or make a guest of whoever looks at another site's page. A token is never added by itself.
+    """
+    headers = request.headers
+    by_itself = "cookie" in headers or "authorization" not in headers
+    if by_itself and headers.get("sec-fetch-site", "").lower() == "cross-site":
         raise CrossSiteRequest("This write comes from a page of another site, and was not carried out.")

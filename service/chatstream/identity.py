@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from service.accounts.identity import Identity
+from service.accounts.identity import Identity, identity_of
 from service.accounts.queries import user_by_id
 from service.database.database import Database
 from service.errors import NotAuthenticated
@@ -18,12 +18,4 @@ async def identity_of_user(database: Database, user_id: UUID) -> Identity:
         user = await user_by_id(connection, user_id)
     if user is None or user.disabled:
         raise NotAuthenticated("There is no such account, or it is disabled.")
-    return Identity(
-        user_id=user.id,
-        username=user.username,
-        email=user.email,
-        display_name=user.display_name,
-        role=user.role,
-        is_guest=user.is_guest,
-        created_at=user.created_at,
-    )
+    return identity_of(user)

@@ -8,8 +8,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Request
 from starlette.responses import Response
 
+from service.accounts.identity import VISITOR
 from service.chat.chat import Chat
-from service.chat.dependencies import Asker, TheChat
+from service.chat.dependencies import AskerOrVisitor, TheChat
 from service.chat.prompt import ChatPrompt
 from service.chatstream import queries
 from service.chatstream.answers import ChatStreamRoute, Done
@@ -42,17 +43,31 @@ def _may(api: ChatStreamApi) -> Any:
     """Return the dependency of an endpoint: who asks, allowed by role, and for which conversation."""
 
     async def asking(
-        request: Request, identity: Asker, named: Annotated[UUID | None, Header(alias=CONVERSATION_HEADER)] = None
+        request: Request, asker: AskerOrVisitor, named: Annotated[UUID | None, Header(alias=CONVERSATION_HEADER)] = None
     ) -> Asking:
+        identity = asker or VISITOR
         require_role(request.app.state.settings, identity, api)
         return Asking(identity, named)
 
     return Depends(asking)
 
 
+async def _welcomed(request: Request, chat: Chat, asking: Asking) -> Asking:
+    """Return who asks, now that they begin something: a visitor becomes a guest."""
+    if asking.identity is not VISITOR:
+        return asking
+    if asking.named is not None:
+        raise NotFound
+    return Asking(await chat.handler.welcome(request))
+
+
 @router.post("/chat_stream")
-async def chat_stream(body: Say, chat: TheChat, asking: Annotated[Asking, _may("chat_stream")]) -> Response:
+async def chat_stream(
+    body: Say, request: Request, chat: TheChat, asking: Annotated[Asking, _may("chat_stream")]
+) -> Response:
     """Say something and stream the whole text so far, again and again. Hanging up stops the reply and keeps it."""
+    if not body.regenerate:
+        asking = await _welcomed(request, chat, asking)
     following = await take_turn(chat, asking, body)
     return WholeTextStream(following, write_timeout_seconds=chat.follower_timeout_seconds)
 
@@ -82,9 +97,13 @@ async def get_prompt(request: Request, chat: TheChat, asking: Annotated[Asking, 
 
 @router.post("/set_generation_params")
 async def set_generation_params(
-    body: SetGenerationParams, chat: TheChat, asking: Annotated[Asking, _may("set_generation_params")]
+    body: SetGenerationParams,
+    request: Request,
+    chat: TheChat,
+    asking: Annotated[Asking, _may("set_generation_params")],
 ) -> ParamsShown:
     """Set the conversation's parameters; what is left out goes back to its default."""
+    asking = await _welcomed(request, chat, asking)
     found = await conversation_of(chat.database, asking)
     conversation_id = found["id"] if found else await _begin(chat, asking, None)
     row = await chat.database.row(

@@ -60,6 +60,8 @@ users = Table(
     Index(None, "name_pairs", postgresql_using="gin"),
     Index(None, "role", "id"),
     Index("ix_users_disabled_id", "id", postgresql_where=text("disabled")),
+    # Guests to sweep away, oldest first.
+    Index("ix_users_guest_id", "id", postgresql_where=text("is_guest")),
 )
 
 user_activity = Table(

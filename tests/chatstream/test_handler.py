@@ -15,7 +15,7 @@ from tests.chatstream.front_end import MARK, MESSAGE_ID, FrontEnd
 from tests.chatstream.stand_in import PASS_PHRASE, beside, chatstream_module
 from tests.chatstream.test_streaming import ended_turn
 from tests.support.databases import name_of, run
-from tests.support.running import settings_for
+from tests.support.running import PASSWORD, settings_for
 
 JSON = {"Content-Type": "application/json"}
 
@@ -215,6 +215,26 @@ async def test_an_application_may_recognise_users_itself(shared_database_url: st
         admin = await service.administrator()
         await admin.client.patch(f"/api/v1/admin/users/{people['bob'].id}", json={"disabled": True})
         assert (await fronts["bob"].post("/chat_stream", {"user_input": "Hi"})).status_code == 401
+        await queue.settled()
+
+
+async def test_a_visitor_is_a_guest_from_the_first_word_on(shared_database_url: str) -> None:
+    async with beside(shared_database_url, allow_guests=True) as (service, queue):
+        page = FrontEnd(service.client())
+        assert (await page.post("/chat_stream", {"regenerate": True})).status_code == 422
+        named = FrontEnd(page.client, str(new_id()))
+        assert (await named.post("/chat_stream", {"user_input": "Hi"})).status_code == 404
+        foreign = service.client(headers={"Sec-Fetch-Site": "cross-site"})
+        assert (await foreign.post("/chat_stream", json={"user_input": "Hi"})).status_code == 403
+        assert not page.client.cookies
+        first = await page.chat("My name is Ken.")
+        assert (await page.chat("Who am I?")).conversation == first.conversation
+        assert queue.generator.prompts[-1].messages[0] == ("You", "My name is Ken.")
+        account = await service.person()
+        body = {"username": account.username, "password": PASSWORD}
+        assert (await page.client.post("/api/v1/auth/login", json=body)).status_code == 200
+        (kept,) = (await account.client.get("/api/v1/conversations")).json()["items"]
+        assert kept["id"] == first.conversation
         await queue.settled()
 
 
