@@ -1,100 +1,104 @@
-"""`python -m bench`: measure, print a table, and say which bars do not hold."""
+"""Measure the service beside the bare parts it stands on, and say which bars are met."""
 
 import argparse
 import asyncio
+import os
+import platform
 import sys
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
-from bench.filling import CONVERSATIONS_A_USER, TURNS_A_CONVERSATION, fill
-from bench.measuring import Figure
-from bench.servers import server
-from bench.statements import Statements, bare_connection
-from bench.web import Web
+from bench import reading, report, streaming, web, writing
+from bench.filling import WrongFilling, fill
+from bench.measuring import Effort, Figure
+from bench.sides import bare_connection, both_sides
 from service.database import migrations
-from service.database.database import Database
 from service.database.embedded import EmbeddedPostgres
 
-SECRET = "a key for benchmarks: 0123456789abcdefghijklmnopqrstuvwxyz"
+Case = Callable[[Any], Coroutine[Any, Any, list[Figure]]]
+
+DATABASE: dict[str, Case] = {
+    "turn": writing.turn,
+    "last-turns": reading.last_turns,
+    "conversations": reading.conversations,
+    "length": writing.length,
+    "flush": writing.flush,
+}
+WEB: dict[str, Case] = {
+    "signed-in": web.signed_in,
+    "whole-turn": web.whole_turn,
+    "streaming": streaming.pieces,
+    "memory": streaming.memory,
+}
 
 
-async def measure(url: str, turns: int) -> list[Figure]:
-    bare = await bare_connection(url)
-    await fill(bare, users=turns // (CONVERSATIONS_A_USER * TURNS_A_CONVERSATION))
-    await bare.execute(
-        "CREATE TABLE bench_turns (id uuid PRIMARY KEY, prompt text, created_at timestamptz DEFAULT now())"
-    )
-    database = await Database.connect(url)
+async def measure(url: str, effort: Effort, names: list[str], told: Callable[[str], None]) -> list[Figure]:
+    """Fill the database, unless it is filled, and return the figures of the named cases."""
+    connection = await bare_connection(url)
     try:
-        statements = Statements(database, bare)
-        await statements.prepare()
-        cases = (statements.turn, statements.last_turns, statements.conversations, statements.length)
-        figures = [told(await case()) for case in cases]
-        figures += map(told, await statements.flush())
+        await fill(connection, effort.turns)
     finally:
-        await database.close()
-        await bare.close()
-    async with web(url) as served:
-        cases = (served.signed_in, served.turn, served.streaming, served.memory)
-        figures += [told(await case()) for case in cases]
+        await connection.close()
+    figures: list[Figure] = []
+    for opened, cases in ((both_sides, DATABASE), (web.web, WEB)):
+        chosen = {name: case for name, case in cases.items() if name in names}
+        if not chosen:
+            continue
+        async with opened(url, effort) as sides:
+            for name, case in chosen.items():
+                told(f"{name} …")
+                figures += await case(sides)
     return figures
 
 
-@asynccontextmanager
-async def web(url: str) -> AsyncIterator[Web]:
-    settings = {
-        "CHATKEEP_DATABASE_URL": url,
-        "CHATKEEP_SECRET_KEY": SECRET,
-        "CHATKEEP_COOKIE_SECURE": "false",
-        "CHATKEEP_LOG_LEVEL": "warning",
-        "CHATKEEP_MAX_GENERATIONS": "500",
-    }
+@contextmanager
+def database(url: str | None, folder: Path | None) -> Iterator[str]:
+    """Yield a migrated database: the one given, or an embedded server's in a folder that is kept or not."""
     with ExitStack() as stack:
-        ours = stack.enter_context(server("bench.service_app:application", **settings))
-        bare = stack.enter_context(server("bench.bare_app:app", BENCH_DATABASE_URL=url))
-        served = Web(ours, bare)
-        await served.prepare()
-        try:
-            yield served
-        finally:
-            await served.close()
+        if url is None:
+            folder = folder or Path(stack.enter_context(TemporaryDirectory(prefix="chatkeep-bench-")))
+            url = stack.enter_context(EmbeddedPostgres(folder)).url
+        migrations.upgrade(url)
+        yield url
 
 
-def told(figure: Figure) -> Figure:
-    print(f"  {figure.name}: {figure.value:.2f} {figure.unit} {figure.detail}", flush=True)
-    return figure
-
-
-def table(figures: list[Figure]) -> Table:
-    shown = Table(title="Medians of paired rounds")
-    for heading in ("what", "measured", "bar", "", "both sides"):
-        shown.add_column(heading)
-    for each in figures:
-        bar = f"{'≥' if each.at_least else '≤'} {each.bar:g}" if each.bar != float("inf") else ""
-        mark = "[green]holds[/]" if each.holds else "[red]missed[/]"
-        shown.add_row(each.name, f"{each.value:.2f} {each.unit}", bar, mark, each.detail)
-    return shown
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--turns", type=int, default=2_000_000, help="turns in the database (default: 2,000,000)")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds, of which each figure is the median (default: 7)")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the work in a round, to try it out (0 to 1)")
+    parser.add_argument(
+        "--only", action="append", choices=[*DATABASE, *WEB], metavar="NAME", help=f"of {', '.join(DATABASE | WEB)}"
+    )
+    parser.add_argument("--data-dir", type=Path, help="keep the database there, for the next run (default: it is lost)")
+    parser.add_argument("--database-url", help="an empty database of your own (default: the embedded server)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    given = parser.parse_args()
+    if given.turns < 400 or given.rounds < 1 or not 0 < given.share <= 1:
+        parser.error("take at least --turns 400 and --rounds 1, and a --share above 0 and up to 1")
+    return given
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--turns", type=int, default=2_000_000, help="turns in the database (default: 2,000,000)")
-    parser.add_argument("--database-url", help="an empty database of your own; default: an embedded server")
-    options = parser.parse_args()
-    with ExitStack() as stack:
-        url = options.database_url
-        if url is None:
-            folder = stack.enter_context(TemporaryDirectory(prefix="chatkeep-bench-"))
-            url = stack.enter_context(EmbeddedPostgres(Path(folder), log=print)).url
-        migrations.upgrade(url)
-        figures = asyncio.run(measure(url, options.turns))
-    Console(width=150).print(table(figures))
-    return 0 if all(each.holds for each in figures) else 1
+    given = options()
+    effort = Effort(given.rounds, given.share, given.turns)
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    try:
+        with database(given.database_url, given.data_dir) as url:
+            figures = asyncio.run(measure(url, effort, given.only or [*DATABASE, *WEB], console.print))
+    except WrongFilling as error:
+        console.print(str(error))
+        return 2
+    title = f"Medians of {effort.rounds} paired rounds, {effort.turns:,} turns, Python {platform.python_version()}"
+    console.print(report.table(figures, title))
+    if given.json:
+        report.write_json(figures, given.json, turns=effort.turns, rounds=effort.rounds, processors=os.cpu_count())
+    return 1 if any(each.met is False for each in figures) else 0
 
 
 if __name__ == "__main__":

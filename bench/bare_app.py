@@ -1,4 +1,4 @@
-"""What the service is measured beside: FastAPI with nothing around it."""
+"""What the service is measured beside: FastAPI with nothing around it, written as its tutorial does."""
 
 import asyncio
 import os
@@ -10,10 +10,26 @@ import asyncpg
 from fastapi import Body, FastAPI
 from starlette.responses import StreamingResponse
 
+from service.clock import utc_now
 from service.ids import new_id
 
 PIECES = 2_000
 TEXT = "word and "
+
+# What the demonstration answers to "Hello": as long, and as much to write.
+REPLY = (
+    "## Demonstration reply\n\nThis is turn **1** of our conversation.\n\nNow you write: “Hello”\n\n"
+    + "Nobody thought about this answer: the built-in demonstration wrote it. " * 6
+)
+ME = {
+    "id": "01a2033b-5e09-71ff-afbe-e688c0991438",
+    "username": "alice",
+    "email": None,
+    "display_name": None,
+    "role": "user",
+    "is_guest": False,
+    "created_at": "2026-11-22T12:29:12.073072Z",
+}
 
 
 @asynccontextmanager
@@ -23,29 +39,77 @@ async def life(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
-app = FastAPI(lifespan=life)
+async def me() -> dict[str, Any]:
+    return ME
 
 
-@app.get("/me")
-async def me() -> dict[str, str]:
-    return {"id": "01a2033b-5e09-71ff-afbe-e688c0991438", "username": "alice", "role": "user"}
+async def me_looked_up() -> dict[str, Any]:
+    user = await _look_up("user1")
+    return ME | {"id": user["id"], "username": user["username"], "created_at": user["created_at"]}
 
 
-@app.post("/turns")
-async def turn(content: str = Body(embed=True)) -> dict[str, Any]:
+async def turn(content: str = Body(), stream: bool = Body()) -> dict[str, Any]:
     """One look-up and one insert."""
-    pool: asyncpg.Pool[asyncpg.Record] = app.state.pool
-    user = await pool.fetchrow("SELECT id, username FROM users WHERE username_key = $1", "user7")
-    turn_id = new_id()
-    await pool.execute("INSERT INTO bench_turns (id, prompt) VALUES ($1, $2)", turn_id, content)
-    return {"id": str(turn_id), "username": user["username"] if user else None, "prompt": content}
+    user = await _look_up("user1")
+    turn_id, now = new_id(), utc_now()
+    await _pool().execute(
+        "INSERT INTO bench.turns (id, user_id, prompt, reply, created_at) VALUES ($1, $2, $3, $4, $5)",
+        *(turn_id, user["id"], content, REPLY, now),
+    )
+    return {
+        "id": turn_id,
+        "conversation_id": user["id"],
+        "parent_id": None,
+        "index": 0,
+        "status": "complete",
+        "prompt": {"content": content},
+        "reply": {"content": REPLY},
+        "model": "demonstration",
+        "params": {},
+        "usage": {"input_tokens": 7, "output_tokens": 129},
+        "error": None,
+        "feedback": None,
+        "siblings": {"count": 1, "position": 1},
+        "created_at": now,
+        "completed_at": now,
+    }
 
 
-@app.get("/stream")
-async def stream() -> StreamingResponse:
+async def stream(pieces: int = PIECES) -> StreamingResponse:
     async def chunks() -> AsyncIterator[bytes]:
-        for number in range(PIECES):
+        for number in range(pieces):
             await asyncio.sleep(0)
             yield b'event: delta\nid: %d\ndata: {"text":"%s"}\n\n' % (number, TEXT.encode())
 
     return StreamingResponse(chunks(), media_type="text/event-stream")
+
+
+async def hold() -> StreamingResponse:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b'event: delta\nid: 0\ndata: {"text":"%s"}\n\n' % TEXT.encode()
+        await asyncio.sleep(3600)
+
+    return StreamingResponse(chunks(), media_type="text/event-stream")
+
+
+def _pool() -> "asyncpg.Pool[asyncpg.Record]":
+    pool: asyncpg.Pool[asyncpg.Record] = app.state.pool
+    return pool
+
+
+async def _look_up(name: str) -> Any:
+    return await _pool().fetchrow(
+        "SELECT id, username, email, display_name, role, is_guest, created_at FROM users WHERE username_key = $1", name
+    )
+
+
+app = FastAPI(lifespan=life)
+app.get("/me")(me)
+app.get("/me/looked-up")(me_looked_up)
+app.post("/turns")(turn)
+app.get("/stream")(stream)
+app.get("/hold")(hold)
+
+
+def application() -> FastAPI:
+    return app

@@ -1,13 +1,12 @@
-"""Paired measurements: both sides in turn, round by round, so that a machine that drifts drifts for both."""
+"""Paired measurements: both sides in turn, so that a machine that drifts drifts for both."""
 
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-ROUNDS = 7
-
-Work = Callable[[], Awaitable[None]]
+# The work of one number: each side does as many in a round, one after the other.
+Work = Callable[[int], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,51 +15,75 @@ class Figure:
 
     Args:
         value: the median over the rounds.
-        bar: what it may be at most, or at least where `at_least`.
-        detail: the two sides, for people.
+        bar: what it may be at most, or at least where `at_least`; None where it only explains another.
+        ours, bare: medians of the two sides, in `side_unit`.
+        rounds: `value` of each round.
     """
 
     name: str
     value: float
-    bar: float
+    bar: float | None = None
     unit: str = "x"
-    detail: str = ""
     at_least: bool = False
+    ours: float | None = None
+    bare: float | None = None
+    side_unit: str = "µs"
+    rounds: Sequence[float] = ()
 
     @property
-    def holds(self) -> bool:
+    def met(self) -> bool | None:
+        if self.bar is None:
+            return None
         return self.value >= self.bar if self.at_least else self.value <= self.bar
 
 
-async def seconds_of(work: Work) -> float:
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is measured.
+
+    Args:
+        rounds: each figure is a median of this many; one more before them warms up and does not count.
+        share: of the usual work in a round, from 0 to 1.
+        turns: in the database.
+    """
+
+    rounds: int = 7
+    share: float = 1.0
+    turns: int = 2_000_000
+
+    def of(self, times: int) -> int:
+        return max(2, round(times * self.share))
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What the rounds found of both sides, each a mean of its round."""
+
+    pairs: list[tuple[float, float]] = field(default_factory=list)
+
+    def ratio(self, name: str, bar: float | None, *, scale: float = 1e6, side_unit: str = "µs") -> Figure:
+        """Return ours against the bare side."""
+        rounds = [ours / bare for ours, bare in self.pairs]
+        ours, bare = (statistics.median(side) * scale for side in zip(*self.pairs, strict=True))
+        return Figure(
+            name, statistics.median(rounds), bar, ours=ours, bare=bare, side_unit=side_unit, rounds=tuple(rounds)
+        )
+
+
+async def seconds_of(work: Work, number: int) -> float:
     begun = time.perf_counter()
-    await work()
+    await work(number)
     return time.perf_counter() - begun
 
 
-async def paired(ours: Work, bare: Work, *, rounds: int = ROUNDS) -> tuple[float, float, float]:
-    """Time two pieces of work in turn; return the median ratio, and the median seconds of each.
-
-    The first round of each warms up and does not count.
-    """
-    pairs: list[tuple[float, float]] = []
+async def paired(ours: Work, bare: Work, *, times: int, rounds: int) -> Sides:
+    """Time two pieces of work `times` times a round, in turn, each first as often as the other."""
+    sides = Sides()
     for number in range(rounds + 1):
-        first, second = (ours, bare) if number % 2 else (bare, ours)
-        times = {first: await seconds_of(first), second: await seconds_of(second)}
+        found = [0.0, 0.0]
+        for each in range(number * times, (number + 1) * times):
+            for side in (0, 1) if each % 2 else (1, 0):
+                found[side] += await seconds_of((ours, bare)[side], each)
         if number:
-            pairs.append((times[ours], times[bare]))
-    return medians(pairs)
-
-
-def medians(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
-    return (
-        statistics.median(ours / bare for ours, bare in pairs),
-        statistics.median(ours for ours, _ in pairs),
-        statistics.median(bare for _, bare in pairs),
-    )
-
-
-def compared(name: str, bar: float, found: tuple[float, float, float], times: int) -> Figure:
-    """Return the figure of `paired` work that was done `times` times a round."""
-    ratio, ours, bare = found
-    return Figure(name, ratio, bar, detail=f"{ours / times * 1e6:,.0f} µs beside {bare / times * 1e6:,.0f} µs")
+            sides.pairs.append((found[0] / times, found[1] / times))
+    return sides

@@ -1,39 +1,41 @@
-"""The service as it is, with a model that costs nothing, so that only the service is measured."""
+"""The service as it is; only its model does not wait, so that only the service is measured."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 
 from fastapi import FastAPI
 
-from bench.bare_app import PIECES, TEXT
+from bench.bare_app import TEXT
 from service.app import create_app
 from service.app.logs import configure_logging
-from service.chat.models import Delta, Usage
+from service.chat.models import Delta, DemonstrationModel, Usage
 from service.chat.prompt import ChatPrompt
 from service.config import Settings
 
 
-class InstantModel:
-    """Says as many pieces as the prompt asks for, and waits for the clock in between where it is told to."""
+class ScriptedModel(DemonstrationModel):
+    """The demonstration without its pauses; told `many 500` it says 500 pieces, told `hold` one and no more."""
 
-    default_name = "instant"
+    def __init__(self) -> None:
+        super().__init__(pause_seconds=0)
 
     async def stream(
         self, prompt: ChatPrompt, *, model: str | None, params: Mapping[str, object]
     ) -> AsyncGenerator[Delta | Usage, None]:
-        asked = prompt.get_requester_last_msg() or ""
-        if asked == "hold":
+        asked, _, number = (prompt.get_requester_last_msg() or "").partition(" ")
+        if asked == "many":
+            for _ in range(int(number)):
+                await asyncio.sleep(0)
+                yield Delta(TEXT)
+        elif asked == "hold":
             yield Delta(TEXT)
             await asyncio.sleep(3600)
-        for _ in range(PIECES if asked == "many" else 1):
-            await asyncio.sleep(0)
-            yield Delta(TEXT)
-
-    async def close(self) -> None:
-        return
+        else:
+            async for piece in super().stream(prompt, model=model, params=params):
+                yield piece
 
 
 def application() -> FastAPI:
     settings = Settings.read()
     configure_logging(settings)
-    return create_app(settings, model=InstantModel())
+    return create_app(settings, model=ScriptedModel())

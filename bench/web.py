@@ -1,122 +1,105 @@
-"""Requests, whole turns and streams over HTTP, beside bare FastAPI; by the server's processor time."""
+"""Requests and whole turns over HTTP, beside bare FastAPI on the same kind of socket with the same payload."""
 
-import asyncio
 import json
-import statistics
 import time
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 import httpx2
 
-from bench.bare_app import PIECES
-from bench.measuring import ROUNDS, Figure, medians
-from bench.servers import Measured, read_answer, request, send_all
+from bench.measuring import Effort, Figure, Sides
+from bench.servers import Measured, request, send_all, server
 
 PASSWORD = "benchmarks have passwords"
+SECRET = "a key for benchmarks: 0123456789abcdefghijklmnopqrstuvwxyz"
 
 
+@dataclass(frozen=True, slots=True)
 class Web:
     """The service and the bare application, both running, and somebody who is signed in."""
 
-    def __init__(self, service: Measured, bare: Measured) -> None:
-        self.service = service
-        self.bare = bare
-        self._client = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}")
+    effort: Effort
+    service: Measured
+    bare: Measured
+    client: httpx2.AsyncClient
 
-    async def prepare(self) -> None:
-        body = {"username": f"bench-{time.time_ns()}", "password": PASSWORD}
-        answer = await self._client.post("/api/v1/auth/register", json=body)
-        answer.raise_for_status()
-        self._cookie = f"sid={self._client.cookies['sid']}"
+    @property
+    def cookie(self) -> str:
+        return f"sid={self.client.cookies['sid']}"
 
-    async def close(self) -> None:
-        await self._client.aclose()
-
-    async def signed_in(self) -> Figure:
-        """A trivial request of somebody who is signed in."""
-        ours = [request(self.service.port, "GET", "/api/v1/auth/me", Cookie=self._cookie)] * 600
-        bare = [request(self.bare.port, "GET", "/me")] * 600
-        return await self._paired("a signed-in request (processor time)", 2.0, ours, bare)
-
-    async def turn(self) -> Figure:
-        """A whole turn as JSON."""
-        conversations = [await self._conversation() for _ in range(240)]
-        body = json.dumps({"content": "Hello", "stream": False}).encode()
-        paths = [f"/api/v1/conversations/{each}/turns" for each in conversations]
-        ours = [request(self.service.port, "POST", paths[n], body, Cookie=self._cookie) for n in range(240)]
-        bare = [request(self.bare.port, "POST", "/turns", json.dumps({"content": "Hello"}).encode())] * 240
-        return await self._paired("a whole turn (processor time)", 1.6, ours, bare)
-
-    async def streaming(self) -> Figure:
-        """Pieces of a stream a second of processor time, and the time to the first byte."""
-        conversation = await self._conversation()
-        body = json.dumps({"content": "many", "stream": True}).encode()
-        path = f"/api/v1/conversations/{conversation}/turns"
-        ours = request(self.service.port, "POST", path, body, Cookie=self._cookie)
-        bare = request(self.bare.port, "GET", "/stream")
-        pairs, firsts = [], []
-        for number in range(ROUNDS + 1):
-            found = [await _stream(self.service, ours), await _stream(self.bare, bare)]
-            if number:
-                pairs.append((PIECES / found[0][0], PIECES / found[1][0]))
-                firsts.append((found[0][1], found[1][1]))
-        ratio, mine, theirs = medians(pairs)
-        _, first, bare_first = medians(firsts)
-        detail = f"{mine:,.0f} beside {theirs:,.0f} pieces a second"
-        detail += f"; first byte {first * 1e3:.1f} beside {bare_first * 1e3:.1f} ms"
-        return Figure("streaming (pieces a second of processor time)", ratio, 0.8, detail=detail, at_least=True)
-
-    async def memory(self) -> Figure:
-        """What an open stream holds."""
-        conversations = [await self._conversation() for _ in range(300)]
-        body = json.dumps({"content": "hold", "stream": True}).encode()
-        sizes: list[int] = []
-        writers: list[Any] = []
-        for begin in range(0, 300, 100):
-            for each in conversations[begin : begin + 100]:
-                reader, writer = await asyncio.open_connection("127.0.0.1", self.service.port)
-                path = f"/api/v1/conversations/{each}/turns"
-                writer.write(request(self.service.port, "POST", path, body, Cookie=self._cookie))
-                await reader.readuntil(b"event: delta")
-                writers.append(writer)
-            await asyncio.sleep(0.5)
-            sizes.append(self.service.memory_bytes())
-        for writer in writers:
-            writer.close()
-        grown = statistics.median([sizes[1] - sizes[0], sizes[2] - sizes[1]]) / 100
-        return Figure("memory of an open stream", grown / 1000, 20, "kB")
-
-    async def _conversation(self) -> str:
-        answer = await self._client.post("/api/v1/conversations", json={})
+    async def conversation(self) -> str:
+        answer = await self.client.post("/api/v1/conversations", json={})
         answer.raise_for_status()
         return str(answer.json()["id"])
 
-    async def _paired(self, name: str, bar: float, ours: list[bytes], bare: list[bytes]) -> Figure:
-        pairs = []
-        for number in range(ROUNDS + 1):
-            found = (await _cost(self.service, ours), await _cost(self.bare, bare))
-            if number:
-                pairs.append(found)
-        ratio, mine, theirs = medians(pairs)
-        return Figure(name, ratio, bar, detail=f"{mine * 1e6:,.0f} µs beside {theirs * 1e6:,.0f} µs")
+    def turn(self, conversation_id: str, content: str, *, stream: bool) -> bytes:
+        """Return the request that takes a turn."""
+        body = json.dumps({"content": content, "stream": stream}).encode()
+        path = f"/api/v1/conversations/{conversation_id}/turns"
+        return request(self.service.port, "POST", path, body, Cookie=self.cookie)
 
 
-async def _cost(server: Measured, requests: list[bytes]) -> float:
-    """Return the processor seconds of one request."""
-    before = server.processor_seconds()
-    await send_all(server.port, requests)
-    return (server.processor_seconds() - before) / len(requests)
+@asynccontextmanager
+async def web(url: str, effort: Effort) -> AsyncIterator[Web]:
+    settings = {
+        "CHATKEEP_DATABASE_URL": url,
+        "CHATKEEP_SECRET_KEY": SECRET,
+        "CHATKEEP_COOKIE_SECURE": "false",
+        "CHATKEEP_LOG_LEVEL": "warning",
+        "CHATKEEP_MAX_GENERATIONS": "500",
+        "CHATKEEP_SHUTDOWN_GRACE_SECONDS": "0",
+    }
+    with ExitStack() as stack:
+        service = stack.enter_context(server("bench.service_app:application", **settings))
+        bare = stack.enter_context(server("bench.bare_app:application", BENCH_DATABASE_URL=url))
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as client:
+            body = {"username": f"bench-{time.time_ns()}", "password": PASSWORD}
+            (await client.post("/api/v1/auth/register", json=body)).raise_for_status()
+            yield Web(effort, service, bare, client)
 
 
-async def _stream(server: Measured, raw: bytes) -> tuple[float, float]:
-    """Return the processor seconds of one stream and the seconds until its first byte."""
-    before, begun = server.processor_seconds(), time.perf_counter()
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    writer.write(raw)
-    await reader.readuntil(b"\r\n")
-    first = time.perf_counter() - begun
-    reader._buffer[:0] = b"HTTP/1.1 200 OK\r\n"  # type: ignore[attr-defined]  # the line that was just read
-    await read_answer(reader)
-    writer.close()
-    await asyncio.sleep(0.1)
-    return server.processor_seconds() - before, first
+async def signed_in(web: Web) -> list[Figure]:
+    """A trivial request of somebody who is signed in: theirs is one look-up more than the bare one's."""
+    many = web.effort.of(600)
+    ours = [request(web.service.port, "GET", "/api/v1/auth/me", Cookie=web.cookie)] * many
+    figures = []
+    for path, name, bar in (
+        ("/me", "a signed-in request (processor time)", 2.0),
+        ("/me/looked-up", "  beside a bare look-up and the same answer", None),
+    ):
+        bare = [request(web.bare.port, "GET", path, Cookie=web.cookie)] * many
+        processor, _ = await _paired(web, ours, bare)
+        figures.append(processor.ratio(name, bar))
+    return figures
+
+
+async def whole_turn(web: Web) -> list[Figure]:
+    """A whole turn as JSON, answered by the demonstration model without its pauses."""
+    many = web.effort.of(200)
+    conversations = [await web.conversation() for _ in range(many)]
+    ours = [web.turn(each, "Hello", stream=False) for each in conversations]
+    body = json.dumps({"content": "Hello", "stream": False}).encode()
+    bare = [request(web.bare.port, "POST", "/turns", body, Cookie=web.cookie)] * many
+    processor, waited = await _paired(web, ours, bare)
+    return [
+        processor.ratio("a whole turn (processor time)", 1.6),
+        waited.ratio("a whole turn (time, one after the other)", 1.6),
+    ]
+
+
+async def _paired(web: Web, ours: Sequence[bytes], bare: Sequence[bytes]) -> tuple[Sides, Sides]:
+    """Return processor time and time of a request, of rounds in which a few of each side take turns."""
+    processor, waited = Sides(), Sides()
+    for number in range(web.effort.rounds + 1):
+        found = [[0.0, 0.0], [0.0, 0.0]]
+        for first in range(0, len(ours), 20):
+            for side, (measured, requests) in enumerate(((web.service, ours), (web.bare, bare))):
+                before, begun = measured.processor_seconds(), time.perf_counter()
+                await send_all(measured.port, requests[first : first + 20])
+                found[0][side] += measured.processor_seconds() - before
+                found[1][side] += time.perf_counter() - begun
+        if number:
+            for sides, (mine, theirs) in zip((processor, waited), found, strict=True):
+                sides.pairs.append((mine / len(ours), theirs / len(ours)))
+    return processor, waited
