@@ -91,7 +91,7 @@ async def flush(both: Both) -> list[Figure]:
     """One write of many replies' new text."""
     figures = []
     for many in FLUSHED:
-        begun = [await _begin(both, place) for place in both.places[-both.effort.of(many) :]]
+        begun = [await _begin(both, place) for place in both.places[-max(1, round(many * both.effort.share)) :]]
         rounds = [await _flush(both, begun, number) for number in range(both.effort.rounds + 2)][2:]
         for each in begun:
             await both.log.end(each, Outcome("complete", "x"))

@@ -1,4 +1,4 @@
-"""The one way to PostgreSQL: SQLAlchemy's engine for everything, asyncpg's pool for what is hot."""
+"""The one way to PostgreSQL: SQLAlchemy's engine for everything, asyncpg for what is hot."""
 
 import asyncio
 import json
@@ -10,8 +10,9 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from service.database.failures import translated
+from service.database.failures import TRANSLATED, raise_translated, translated
 from service.database.hot import Row, Statement
+from service.database.hot_pool import Connection, HotPool
 from service.database.urls import driver_url, parsed_url
 
 CONNECT_TIMEOUT_SECONDS = 2.5
@@ -33,7 +34,7 @@ _SERVER_SETTINGS = {
 class Database:
     """Connections to one database, opened when the service starts and closed when it stops."""
 
-    def __init__(self, engine: AsyncEngine, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    def __init__(self, engine: AsyncEngine, pool: HotPool) -> None:
         self._engine = engine
         self._pool = pool
 
@@ -56,19 +57,18 @@ class Database:
             hide_parameters=True,  # an error's text never holds what somebody wrote
             connect_args={"timeout": CONNECT_TIMEOUT_SECONDS, "server_settings": settings},
         )
-        with translated():
-            pool = await asyncpg.create_pool(
+
+        async def connect() -> Connection:
+            connection: Connection = await asyncpg.connect(
                 driver_url(url),
-                # Opened when wanted and then kept; a floor would be restored, loudly, while the database is away.
-                min_size=0,
-                max_inactive_connection_lifetime=0,
-                max_size=max(1, pool_size - pool_size // 2),
                 timeout=CONNECT_TIMEOUT_SECONDS,
                 # Each hot statement has one good plan, by an index; making it anew costs as much as running it.
                 server_settings=settings | {"plan_cache_mode": "force_generic_plan"},
-                init=_prepare_connection,
-                reset=_keep_as_it_is,
             )
+            await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_json_text, decoder=json.loads)
+            return connection
+
+        pool = HotPool(connect, size=max(1, pool_size - pool_size // 2), timeout_seconds=POOL_TIMEOUT_SECONDS)
         database = cls(engine, pool)
         try:
             await database.ping()
@@ -80,8 +80,7 @@ class Database:
     async def close(self) -> None:
         """Close both pools; whoever still uses a connection has a few seconds to give it back."""
         try:
-            async with asyncio.timeout(5):
-                await self._pool.close()
+            await self._pool.close(timeout_seconds=5)
         except TimeoutError:
             self._pool.terminate()
         await self._engine.dispose()
@@ -112,16 +111,18 @@ class Database:
 
     async def row(self, statement: Statement, **values: object) -> Row | None:
         """Run a hot statement and return its first row."""
-        with translated():
-            async with self._pool.acquire(timeout=POOL_TIMEOUT_SECONDS) as connection:
-                found: Any = await connection.fetchrow(statement.sql, *statement.arguments(values))
-                return found
+        try:
+            found: Any = await self._pool.row(statement.sql, statement.arguments(values))
+        except TRANSLATED as error:
+            raise_translated(error)
+        return found
 
     async def rows(self, statement: Statement, **values: object) -> list[Any]:
         """Run a hot statement and return its rows."""
-        with translated():
-            async with self._pool.acquire(timeout=POOL_TIMEOUT_SECONDS) as connection:
-                return await connection.fetch(statement.sql, *statement.arguments(values))
+        try:
+            return await self._pool.rows(statement.sql, statement.arguments(values))
+        except TRANSLATED as error:
+            raise_translated(error)
 
     async def ping(self) -> None:
         """Ask the database for nothing.
@@ -131,16 +132,8 @@ class Database:
         """
         with translated():
             async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
-                await self._pool.fetchval("SELECT 1", timeout=CONNECT_TIMEOUT_SECONDS)
+                await self._pool.row("SELECT 1", ())
 
 
 def _json_text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
-
-
-async def _prepare_connection(connection: Any) -> None:
-    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_json_text, decoder=json.loads)
-
-
-async def _keep_as_it_is(_connection: Any) -> None:
-    """Hot statements leave nothing behind to reset; the round trip would cost as much as they do."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
@@ -56,18 +57,30 @@ def means_unavailable(error: BaseException) -> bool:
     return state == LOCK_NOT_AVAILABLE or state.startswith(UNAVAILABLE)
 
 
+TRANSLATED = (DBAPIError, asyncpg.PostgresError, *_CONNECTION_LOST)
+
+
+def raise_translated(error: BaseException) -> NoReturn:
+    """Raise what one of `TRANSLATED` means.
+
+    Raises:
+        DatabaseUnavailable: the database is lost, full or refusing.
+        QueryTooSlow: the statement was stopped for its length.
+        BaseException: `error` itself, where it is neither.
+    """
+    if sqlstate_of(error) == QUERY_CANCELED:
+        raise QueryTooSlow("That took too long and was stopped. Narrow it: by user, by time, by status.") from error
+    if means_unavailable(error):
+        raise DatabaseUnavailable(
+            "The database does not answer just now. Nothing was lost; try again in a moment."
+        ) from error
+    raise error
+
+
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn a lost, full or refusing database into `DatabaseUnavailable`, a statement that was stopped for its
-    length into `QueryTooSlow`; let everything else through.
-    """
+    """Let `raise_translated` raise what is raised inside."""
     try:
         yield
-    except (DBAPIError, asyncpg.PostgresError, *_CONNECTION_LOST) as error:
-        if sqlstate_of(error) == QUERY_CANCELED:
-            raise QueryTooSlow("That took too long and was stopped. Narrow it: by user, by time, by status.") from error
-        if means_unavailable(error):
-            raise DatabaseUnavailable(
-                "The database does not answer just now. Nothing was lost; try again in a moment."
-            ) from error
-        raise
+    except TRANSLATED as error:
+        raise_translated(error)

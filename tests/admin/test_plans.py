@@ -131,7 +131,7 @@ async def test_a_hot_statement_goes_by_indexes(
 ) -> None:
     statement = HOT[name]
     given = values(filled, name)
-    needed = {each for each in statement._names if each not in statement._constants and not each.startswith("param_")}
+    needed = {name for name, usual in statement._defaults.items() if usual is None and not name.startswith("param_")}
     assert needed <= given.keys(), "say in `values` what it is run with"
     arguments = statement.arguments({each: given[each] for each in needed})
     measured = await measured_plan(connection, statement.sql, arguments)
