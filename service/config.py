@@ -118,6 +118,7 @@ class Settings(BaseSettings):
     model_url: str | None = Field(None, pattern=r"^https?://")
     model_api_key: SecretStr | None = None
     model: str | None = None
+    counted_models: Annotated[tuple[str, ...], NoDecode] = ()
     context_tokens: int = Field(8192, ge=256)
     max_generations: int = Field(32, ge=1)
     max_queued: int = Field(64, ge=0)
@@ -136,7 +137,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
 
-    @field_validator("allowed_hosts", "allowed_origins", "trusted_proxies", "secret_key", mode="before")
+    @field_validator(
+        "allowed_hosts", "allowed_origins", "trusted_proxies", "secret_key", "counted_models", mode="before"
+    )
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
         if isinstance(value, str):

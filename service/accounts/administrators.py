@@ -12,6 +12,7 @@ from service.clock import Clock
 from service.database.database import Database
 from service.errors import ConfigurationError, IsGuest, LastAdministrator, NotFound
 from service.sessions import queries as session_queries
+from service.statistics.counting import count_notes
 
 
 async def require_another_administrator(connection: AsyncConnection, user: AnyRow) -> None:
@@ -85,6 +86,7 @@ async def delete_user(connection: AsyncConnection, user_id: UUID) -> None:
     await session_queries.end_sessions_of(connection, user_id)
     await queries.delete_tokens_of(connection, user_id)
     await queries.delete_activity_of(connection, user_id)
+    await count_notes(connection, of_user=user_id)
     await queries.delete_user(connection, user_id)
 
 

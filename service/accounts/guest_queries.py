@@ -16,6 +16,7 @@ from service.database.tables import (
     conversations,
     login_sessions,
     reply_fragments,
+    statistics_notes,
     turns,
     user_activity,
     users,
@@ -27,8 +28,8 @@ from service.sessions.queries import is_alive
 # Every table with a `user_id` is in one of the two, and a test holds it to that.
 # What a guest said goes to the account that they sign in to. Parents first: rows are copied in this order.
 MOVED: tuple[Table, ...] = (conversations, turns, reply_fragments)
-# What only makes the guest a guest ends with them; the counters are added to the account's.
-ENDED: tuple[Table, ...] = (login_sessions, access_tokens, user_activity)
+# What only makes the guest a guest ends with them; the counters are added to the account's, notes to the statistics.
+ENDED: tuple[Table, ...] = (login_sessions, access_tokens, user_activity, statistics_notes)
 
 # What others lock before a turn's counters, in the order in which they do.
 _LOCKED_FIRST = (conversations, turns)

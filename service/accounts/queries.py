@@ -23,6 +23,7 @@ from service.database.tables import (
 from service.errors import NotFound
 from service.ids import new_id
 from service.sessions.queries import is_alive
+from service.statistics.notes import note_user
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 
@@ -119,6 +120,8 @@ async def insert_user(
     user = (await connection.execute(new.on_conflict_do_nothing().returning(users))).one_or_none()
     if user is not None:
         await connection.execute(insert(user_activity).values(user_id=user.id, last_seen_at=now))
+        if not is_guest:
+            await note_user(connection, user.id, now)
     return user
 
 

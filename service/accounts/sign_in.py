@@ -20,6 +20,7 @@ from service.accounts.throttling import counted_attempt, counters_for, counters_
 from service.accounts.usernames import require_username, username_key
 from service.errors import InvalidCredentials, IsGuest, NotAuthenticated, RegistrationClosed, UsernameTaken
 from service.sessions import queries as session_queries
+from service.statistics.notes import note_user
 
 WRONG_PASSWORD = "The username or the password is wrong."  # noqa: S105  a sentence
 
@@ -50,6 +51,7 @@ async def register(
             user = await _insert_user(accounts, connection, username, password_hash, email=email, role="user")
         else:
             user = _require_free(await promote_guest(connection, guest, username, password_hash, email))
+            await note_user(connection, user.id, accounts.clock())
         return await open_session(
             accounts,
             connection,

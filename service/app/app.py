@@ -14,11 +14,12 @@ from service.accounts.administrators import create_first_administrator
 from service.accounts.passwords import PasswordHasher
 from service.accounts.router import router as accounts_router
 from service.admin.router import router as admin_router
+from service.admin.statistics_router import router as statistics_router
 from service.app import middleware, operations
 from service.app.docs import router as docs_router
 from service.app.errors import add_error_handlers
 from service.app.logs import leave_logging_to_host
-from service.app.maintenance import keep_swept
+from service.app.maintenance import keep_counted, keep_swept
 from service.app.metrics import Metrics
 from service.app.openapi import OPENAPI_PATH, describe
 from service.chat.chat import Chat
@@ -81,6 +82,8 @@ def create_app(
             app.state.database, app.state.accounts, app.state.chat = database, accounts, chat
             sweeper = asyncio.create_task(keep_swept(accounts), name="sweep")
             stack.push_async_callback(_cancelled, sweeper)
+            counter = asyncio.create_task(keep_counted(database), name="count")
+            stack.push_async_callback(_cancelled, counter)
             yield
             app.state.draining = True
             await chat.generations.close(settings.shutdown_grace_seconds)
@@ -103,6 +106,7 @@ def create_app(
         turns_router,
         transfer_router,
         admin_router,
+        statistics_router,
         chatstream_router,
         operations.router,
         docs_router,
@@ -148,7 +152,13 @@ async def _open_chat(
 ) -> Chat:
     stack.push_async_callback(model.close)
     flush_seconds = settings.flush_interval_ms / 1000
-    turn_log = TurnLog(database, utc_now, model=model, lease_seconds=settings.lease_seconds)
+    turn_log = TurnLog(
+        database,
+        utc_now,
+        model=model,
+        lease_seconds=settings.lease_seconds,
+        counted_models=settings.counted_models,
+    )
     generations = Generations(
         model, most_running=settings.max_generations, most_waiting=settings.max_queued, observer=metrics
     )

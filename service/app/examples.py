@@ -30,6 +30,7 @@ PARAMETERS: Mapping[str, tuple[str, object]] = {
     "from": ("From this time on.", "2026-01-01T00:00:00Z"),
     "to": ("Before this time.", "2026-02-01T00:00:00Z"),
     "limit": ("Items per page.", 50),
+    "bucket": ("How long each period is.", "day"),
     "idempotency-key": ("A word of your own for this request.", "7f9c2ba4e88f827d"),
     "last-event-id": ("The `id` of the last event that was read.", 120),
 }
@@ -75,6 +76,21 @@ _TURN = {
 }
 _TOKEN = {"id": PARAMETERS["token_id"][1], "name": "laptop", "created_at": TIME, "last_used_at": None}
 
+_LATENCY = {"p50": 1.176354, "p90": 3.627669, "p95": 4.704315, "p99": 9.408631}
+_FIRST_TEXT = {"p50": 0.174847, "p90": 0.453458, "p95": 0.588042, "p99": 1.078627}
+_TURN_COUNTS = {
+    "turns": 120,
+    "failures": 2,
+    "stopped": 5,
+    "interrupted": 0,
+    "input_tokens": 51_210,
+    "output_tokens": 18_377,
+    "turns_with_tokens": 113,
+    "latency_seconds": _LATENCY,
+    "first_text_seconds": _FIRST_TEXT,
+}
+_PERIOD = _TURN_COUNTS | {"users": 3, "conversations": 31, "models": [_TURN_COUNTS | {"model": "llama3.2"}]}
+
 SCHEMAS: Mapping[str, object] = {
     "User": _USER,
     "ListedUser": _USER | {"disabled": False, "conversation_count": 3, "turn_count": 41, "last_seen_at": TIME},
@@ -104,6 +120,13 @@ SCHEMAS: Mapping[str, object] = {
     },
     "CreateToken": {"name": "laptop", "expires_at": "2099-01-01T00:00:00Z"},
     "ChangeUser": {"disabled": True},
+    "StatisticsAnswer": {
+        "from": "2026-01-31T00:00:00.000000Z",
+        "to": "2026-02-01T00:00:00.000000Z",
+        "bucket": "day",
+        "buckets": [_PERIOD | {"start": "2026-01-31T00:00:00.000000Z"}],
+        "total": _PERIOD,
+    },
 }
 
 _OF_TYPE = {"integer": 1, "number": 0.5, "boolean": True, "null": None, "string": "text"}

@@ -1,4 +1,7 @@
-"""What is swept away now and then: sessions, tokens and counters that are over, and guests who do not come back."""
+"""What is done now and then.
+
+Swept away are sessions, tokens and counters that are over, and guests who do not come back; notes become statistics.
+"""
 
 import asyncio
 
@@ -7,12 +10,15 @@ import structlog
 from service.accounts import queries
 from service.accounts.accounts import Accounts
 from service.accounts.guests import sweep_guests
+from service.database.database import Database
 from service.errors import DatabaseUnavailable
 from service.sessions.queries import sweep_sessions
+from service.statistics.counting import count_notes
 
 log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 600
+COUNT_SECONDS = 10
 
 
 async def sweep(accounts: Accounts) -> None:
@@ -36,3 +42,17 @@ async def keep_swept(accounts: Accounts) -> None:
             # What is not swept today is swept tomorrow; a loop that has ended never sweeps again.
             log.exception("sweep_failed")
         await asyncio.sleep(SWEEP_SECONDS)
+
+
+async def keep_counted(database: Database) -> None:
+    """Turn what was noted for the statistics into counters, for as long as the service runs."""
+    while True:
+        await asyncio.sleep(COUNT_SECONDS)
+        try:
+            async with database.transaction() as connection:
+                await count_notes(connection)
+        except DatabaseUnavailable:
+            log.warning("count_put_off")
+        except Exception:
+            # The notes stay, and are counted later; a loop that has ended never counts again.
+            log.exception("count_failed")

@@ -1,6 +1,7 @@
 """One reply while it is generated: the text so far, and whoever waits for more of it."""
 
 import asyncio
+import time
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,6 +25,8 @@ class Generation:
         # What a cancelled generation ends as.
         self.cut_as: Status = "interrupted"
         self.ended = False
+        self.first_text_ms: int | None = None
+        self._began = time.monotonic()
         self._pieces: list[str] = []
         self._starts: list[int] = []
         self._length = 0
@@ -104,6 +107,8 @@ class Generation:
 
     def _append(self, text: str) -> None:
         if text:
+            if self.first_text_ms is None:
+                self.first_text_ms = int((time.monotonic() - self._began) * 1000)
             self._starts.append(self._length)
             self._pieces.append(text)
             self._length += len(text)

@@ -100,7 +100,10 @@ class Generations:
         row: TurnRow | None = None
         try:
             outcome = await self._outcome(generation, handler, model)
-            row = await _keep(generation, handler, replace(outcome, reply=await generation.seal()))
+            reply = await generation.seal()
+            row = await _keep(
+                generation, handler, replace(outcome, reply=reply, first_text_ms=generation.first_text_ms)
+            )
         except Exception:
             log.exception("turn_not_kept", turn_id=str(generation.begun.id))
         finally:

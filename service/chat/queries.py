@@ -33,6 +33,7 @@ from sqlalchemy.sql.selectable import LateralFromClause
 from service.chat.fragments import written_text
 from service.database.hot import Statement
 from service.database.tables import TIME, conversations, turns, user_activity
+from service.statistics.notes import noted_conversation
 
 NEWEST_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 NEWEST_ID = UUID(int=2**128 - 1)
@@ -98,7 +99,7 @@ _counted = (
     .cte("counted")
 )
 # To be run in a transaction; by itself as `CREATE_CONVERSATION`.
-NEW_CONVERSATION = select(_made).add_cte(_counted)
+NEW_CONVERSATION = select(_made).add_cte(_counted, noted_conversation(_made))
 CREATE_CONVERSATION = Statement(NEW_CONVERSATION)
 
 

@@ -20,17 +20,12 @@ import asyncpg
 from service.chat import queries
 from service.chat import turn_statements as statements
 from service.chat.context import EarlierTurn
-from service.chat.models import LanguageModel
+from service.chat.models import LanguageModel, offered_names
 from service.chat.turns import BegunTurn, NewTurn, Outcome
 from service.clock import Clock
 from service.database.database import Database
 from service.database.failures import constraint_of
-from service.errors import (
-    DatabaseUnavailable,
-    IdempotencyKeyReused,
-    NotFound,
-    TurnInProgress,
-)
+from service.errors import DatabaseUnavailable, IdempotencyKeyReused, NotFound, TurnInProgress
 from service.ids import new_id
 
 LONGEST_TITLE = 60
@@ -63,14 +58,24 @@ class TurnLog:
     Args:
         model: answers where neither turn nor conversation asks for another.
         lease_seconds: how long after its last sign of life this replica is taken for dead.
+        counted_models: names that the statistics know, besides those that the model says it offers.
     """
 
-    def __init__(self, database: Database, clock: Clock, *, model: LanguageModel, lease_seconds: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        model: LanguageModel,
+        lease_seconds: int,
+        counted_models: Sequence[str] = (),
+    ) -> None:
         self.database = database
         self.clock = clock
         self.replica_id = new_id()
         self.model = model
         self.lease_seconds = lease_seconds
+        self.counted_models = counted_models
         # Begun as far as is known, but not by us: the connection was lost before the answer.
         self._doubtful: set[tuple[UUID, UUID, UUID]] = set()
 
@@ -204,6 +209,7 @@ class TurnLog:
             now=self.clock(),
             # A server may have to be asked before its first model's name is known.
             default_model=self.model.default_name,
+            offered_models=offered_names(self.model, self.counted_models),
             **asdict(outcome),
         )
 
@@ -280,6 +286,7 @@ class TurnLog:
             turn_id=turn_id,
             replica_id=replica_id,
             now=self.clock(),
+            offered_models=offered_names(self.model, self.counted_models),
         )
         return row is not None
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    null,
     or_,
     select,
     true,
@@ -27,14 +28,8 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
 from service.chat.fragments import written_text
 from service.database.hot import Statement
-from service.database.tables import (
-    TIME,
-    conversations,
-    replicas,
-    reply_fragments,
-    turns,
-    user_activity,
-)
+from service.database.tables import TIME, conversations, replicas, reply_fragments, turns, user_activity
+from service.statistics.notes import noted_turn
 
 _user_id = bindparam("user_id", type_=Uuid)
 _conversation_id = bindparam("conversation_id", type_=Uuid)
@@ -276,7 +271,8 @@ def _end(*, interrupted: bool) -> Statement:
         .returning(reply_fragments.c.position)
         .cte("cleared")
     )
-    return Statement(select(ended).add_cte(released, cleared))
+    first_text_ms = null() if interrupted else bindparam("first_text_ms", type_=Integer)
+    return Statement(select(ended).add_cte(released, cleared, noted_turn(ended, _now, first_text_ms)))
 
 
 def _flush() -> Statement:

@@ -64,7 +64,11 @@ class BegunTurn:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a generation ended, with all the text that there was."""
+    """How a generation ended, with all the text that there was.
+
+    Args:
+        first_text_ms: from when the prompt was kept to the first text; None where none came.
+    """
 
     status: Status
     reply: str = ""
@@ -72,3 +76,4 @@ class Outcome:
     output_tokens: int | None = None
     error_code: str | None = None
     error_detail: str | None = None
+    first_text_ms: int | None = None

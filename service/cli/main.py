@@ -18,6 +18,7 @@ COMMANDS = {
     "doctor": ("service.cli.doctor:app", "Tell what is configured, reachable and unsafe, and what to do about it."),
     "user": ("service.cli.users:app", "Create, list, disable and promote users; set passwords."),
     "history": ("service.cli.history:app", "Show what was said, newest first."),
+    "stats": ("service.cli.stats:app", "Show how much happened, how well it went and how long it took."),
     "db": ("service.cli.db:app", "Bring the database to this version, or say where it stands."),
     "demo-data": ("service.cli.demo_data:app", "Fill a running service with conversations to look at."),
 }

@@ -104,6 +104,8 @@ def values(filled: Filled, name: str) -> dict[str, object]:
         "output_tokens": 1,
         "error_code": None,
         "error_detail": None,
+        "first_text_ms": 100,
+        "offered_models": ["first"],
         "rating": 1,
         "comment": None,
         "idempotency_key": "key-1000",

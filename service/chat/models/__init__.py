@@ -2,7 +2,7 @@
 
 from service.chat.models.demonstration import DemonstrationModel
 from service.chat.models.errors import ModelError
-from service.chat.models.model import Delta, LanguageModel, Usage
+from service.chat.models.model import Delta, LanguageModel, Usage, offered_names
 from service.chat.models.params import GenerationParams
 from service.chat.models.text import OutputCleaner, clean_output
 
@@ -15,4 +15,5 @@ __all__ = [
     "OutputCleaner",
     "Usage",
     "clean_output",
+    "offered_names",
 ]

@@ -1,6 +1,6 @@
 """What the service asks of a language model, whichever it is."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,3 +52,9 @@ class LanguageModel(Protocol):
     async def close(self) -> None:
         """Give back connections; the model is not asked again."""
         ...
+
+
+def offered_names(model: LanguageModel, also: Iterable[str] = ()) -> list[str]:
+    """Return the names that the operator vouches for: the default's, and `offered` where the model has such a list."""
+    names = {model.default_name, *getattr(model, "offered", ()), *also}
+    return sorted(name for name in names if name)

@@ -65,6 +65,8 @@ class OpenAICompatibleModel:
         address = _address(url)
         self._authorization = _authorization(address, api_key)
         self._model = model
+        # The names that the server lists, where it was asked for its first.
+        self.offered: tuple[str, ...] = ()
         self._first_token_seconds = first_token_seconds
         self._next_token_seconds = next_token_seconds
         self._retries = retries
@@ -166,7 +168,8 @@ class OpenAICompatibleModel:
         if self._model is None:
             with model_errors("(the first)", self._unspoken()), anyio.fail_after(MODEL_LIST_SECONDS):
                 answer = await self._client.get("/models", cast_to=httpx2.Response)
-            self._model = _first_model(answer.text)
+            self.offered = _listed_models(answer.text)
+            self._model = self.offered[0]
         return self._model
 
     def _unspoken(self) -> list[str]:
@@ -239,9 +242,9 @@ def _known(params: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in params.items() if name in GenerationParams.model_fields}
 
 
-def _first_model(listing: str) -> str:
+def _listed_models(listing: str) -> tuple[str, ...]:
     try:
-        names = [str(each["id"]) for each in json.loads(listing)["data"] or ()]
+        names = tuple(str(each["id"]) for each in json.loads(listing)["data"] or ())
     except (ValueError, LookupError, TypeError):
         raise ModelBadAnswer(
             "The model server did not answer with a list of models. The operator should check that "
@@ -249,4 +252,4 @@ def _first_model(listing: str) -> str:
         ) from None
     if not names:
         raise ModelNotFound("The model server offers no model. The operator should load one there.")
-    return names[0]
+    return names
