@@ -7,7 +7,7 @@ BIN := .venv/bin
 SERVE ?=
 TESTS ?= tests
 
-.PHONY: run test test-chatstream demo-data bench lint lock clean help
+.PHONY: run test test-chatstream crash demo-data bench lint lock clean help
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,6 +20,9 @@ test: .venv/test ## set everything up and run the tests; TESTS=tests/chat runs s
 
 test-chatstream: .venv-chatstream/ready ## run the tests with a real ChatStream, in an environment of their own (1.5 GB)
 	@.venv-chatstream/bin/python -m pytest tests/chatstream/with_chatstream -v
+
+crash: .venv/test ## kill the service and its PostgreSQL many times, and count what is lost; CRASH="A B" runs some (ten minutes)
+	@$(BIN)/python -m tests.crash $(CRASH)
 
 demo-data: .venv/run ## fill a running service with conversations to look at
 	@$(BIN)/chatkeep demo-data $(DEMO)

@@ -8,14 +8,14 @@ from uuid import UUID
 import structlog
 
 from service.chat.generations import Generations
-from service.chat.turn_log import TurnLog
+from service.chat.turn_log import TAKING_OVER, TurnLog
 from service.errors import DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
 
 
 class Journal:
-    """Two loops that run as long as the replica does; a database that is away only delays them.
+    """Loops that run as long as the replica does; a database that is away only delays them.
 
     Args:
         flush_seconds: how far the database may be behind what was seen.
@@ -34,10 +34,12 @@ class Journal:
             DatabaseUnavailable: without a lease nothing may be generated.
         """
         await self._turn_log.renew_lease()
-        await self._turn_log.interrupt_abandoned()
+        await self._take_over()
+        lease_seconds = self._turn_log.lease_seconds
         self._tasks = [
             asyncio.create_task(self._every(self._flush_seconds, self._flush), name="flush"),
-            asyncio.create_task(self._every(self._turn_log.lease_seconds / 4, self._look_after), name="lease"),
+            asyncio.create_task(self._every(lease_seconds / 4, self._look_after), name="lease"),
+            asyncio.create_task(self._every(lease_seconds * TAKING_OVER, self._take_over), name="take over"),
         ]
 
     async def close(self) -> None:
@@ -49,8 +51,11 @@ class Journal:
             await self._turn_log.end_lease()
 
     async def _every(self, seconds: float, step: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Begin a step `seconds` after the last one began; where that took longer, after a short rest."""
+        took_seconds, clock = 0.0, asyncio.get_running_loop().time
         while True:
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(max(seconds - took_seconds, seconds / 4))
+            began = clock()
             try:
                 await step()
             except DatabaseUnavailable:
@@ -58,6 +63,7 @@ class Journal:
             except Exception:
                 # The loop is what keeps the promises: an error of ours must not end it.
                 log.exception("background_step_failed", step=step.__name__)
+            took_seconds = clock() - began
 
     async def _flush(self) -> None:
         generations = [each for each in self._generations.all() if each.generating]
@@ -84,5 +90,7 @@ class Journal:
     async def _look_after(self) -> None:
         await self._turn_log.renew_lease()
         await self._turn_log.interrupt_doubtful()
+
+    async def _take_over(self) -> None:
         if interrupted := await self._turn_log.interrupt_abandoned():
             log.warning("turns_interrupted", count=interrupted)

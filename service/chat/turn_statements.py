@@ -5,6 +5,7 @@ Locks are always taken in the order conversation, turn, counters. Deleting takes
 
 from sqlalchemy import (
     ARRAY,
+    Float,
     Integer,
     Text,
     Uuid,
@@ -314,7 +315,7 @@ def _flush() -> Statement:
 
 
 def _renew_lease() -> Statement:
-    expires_at = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, bindparam("seconds", type_=Integer))
+    expires_at = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, bindparam("seconds", type_=Float))
     new = postgresql.insert(replicas).values(id=_replica_id, started_at=_now, lease_expires_at=expires_at)
     return Statement(
         new.on_conflict_do_update(

@@ -10,7 +10,7 @@ import pytest
 from service.accounts.queries import insert_user
 from service.chat import queries
 from service.chat.models import DemonstrationModel
-from service.chat.turn_log import Fragment, TurnLog, title_from
+from service.chat.turn_log import TAKING_OVER, Fragment, TurnLog, title_from
 from service.chat.turns import BegunTurn, NewTurn, Outcome
 from service.clock import utc_now
 from service.database.database import Database
@@ -193,6 +193,17 @@ async def test_a_dead_replicas_turns_are_interrupted_once_with_their_text(
     assert (await turn(database, begun))["reply"] == "as far as this"
     after = await begin(others[0], place, "next")
     assert [each.reply for each in after.earlier] == ["as far as this"]
+
+
+async def test_a_lease_runs_out_early_enough_for_its_turns_to_be_over_in_time(database: Database) -> None:
+    """Whoever looks for turns of the dead does so now and then; that time is taken from the lease."""
+    log = turn_log(database, lease_seconds=80)
+    await log.renew_lease()
+    async with database._pool.acquire() as connection:
+        left = await connection.fetchval(
+            "SELECT extract(epoch FROM lease_expires_at - now())::float FROM replicas WHERE id = $1", log.replica_id
+        )
+    assert left <= 80 * (1 - TAKING_OVER)
 
 
 async def test_a_live_replicas_turns_are_left_alone(log: TurnLog, database: Database, place: tuple[UUID, UUID]) -> None:

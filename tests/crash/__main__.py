@@ -1,0 +1,67 @@
+"""`python -m tests.crash`: all scenarios, a table, and exit code 1 where a promise was broken."""
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.crash.postgres import Postgres
+from tests.crash.processes import ModelServer
+from tests.crash.scenarios.database_kills import asynchronous_commits, database_kills
+from tests.crash.scenarios.exhaustion import exhaustion
+from tests.crash.scenarios.replicas import replicas
+from tests.crash.scenarios.server_kills import acknowledged_early, never_reaped, server_kills
+from tests.crash.scenarios.shutdowns import cut_short, rolling_restarts
+from tests.crash.scene import Bounds, Result, Stage
+from tests.crash.table import table
+
+SHOWN_FINDINGS = 10
+
+SCENARIOS: Mapping[str, Callable[[Stage], Awaitable[Result]]] = {
+    "A": lambda stage: server_kills(stage, kills=25),
+    "B": lambda stage: database_kills(stage, kills=20),
+    "C": lambda stage: exhaustion(stage, users=25, seconds=15),
+    "D": lambda stage: rolling_restarts(stage, rounds=6),
+    "D2": lambda stage: cut_short(stage, rounds=4),
+    "E": lambda stage: replicas(stage, kills=3, naps=1, lease_seconds=10),
+    "control-early": lambda stage: acknowledged_early(stage, most_kills=10),
+    "control-reaper": never_reaped,
+    "control-commit": lambda stage: asynchronous_commits(stage, kills=5),
+}
+
+
+async def run(names: list[str], seed: int) -> list[Result]:
+    folder = Path(tempfile.mkdtemp(prefix="chatkeep-crash-"))
+    print(f"Logs are in {folder}; the seed is {seed}.", flush=True)
+    async with Postgres() as postgres, ModelServer() as model_url:
+        stage = Stage(folder, postgres, model_url, Bounds(), seed)
+        return [told(await SCENARIOS[name](stage)) for name in names]
+
+
+def told(result: Result) -> Result:
+    verdict = "as it should be" if result.passed else "BROKEN"
+    print(f"  {result.name}: {result.acknowledged} acknowledged, {verdict}, {result.seconds:.0f} s", flush=True)
+    if result.caught is None:
+        for finding in result.findings.all[:SHOWN_FINDINGS]:
+            print(f"    {finding.promise}: {finding.detail}", flush=True)
+    return result
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
+    parser.add_argument("scenarios", nargs="*", choices=[*SCENARIOS, []], help="default: all of them")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of when is killed, and whom")
+    options = parser.parse_args()
+    results = asyncio.run(run(options.scenarios or [*SCENARIOS], options.seed))
+    Console(width=170).print(table(results))
+    print("A SIGKILL leaves the kernel alive: what fsync=off would lose is not lost here, and not tested.")
+    return 0 if all(each.passed for each in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""`python -m tests.crash.broken <fault> serve …`: the service with one fault, which the harness has to find.
+
+A harness that finds nothing wrong with these proves nothing about the service.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from functools import partial
+from uuid import UUID
+
+from service.accounts.identity import Identity
+from service.app import worker
+from service.app.app import create_app
+from service.chat.handler import PersistentRequestHandler, TurnRow
+from service.chat.turn_log import TurnLog
+from service.chat.turns import BegunTurn, NewTurn, Outcome
+from service.cli.main import main
+from service.ids import new_id
+
+LATE_SECONDS = 1.0
+
+
+class EarlyRequestHandler(PersistentRequestHandler):
+    """Acknowledges a turn before it is committed, and commits it a little later."""
+
+    def __init__(self, turn_log: TurnLog, *, context_tokens: int) -> None:
+        super().__init__(turn_log, context_tokens=context_tokens)
+        self._begins: dict[UUID, asyncio.Task[None]] = {}
+
+    async def begin_turn(self, identity: Identity, new: NewTurn) -> BegunTurn:
+        begun = BegunTurn(
+            id=new_id(),
+            user_id=identity.user_id,
+            conversation_id=new.conversation_id,
+            content=new.content or "",
+            created_at=self.turn_log.clock(),
+        )
+        self._begins[begun.id] = asyncio.create_task(self._begin_late(begun, new))
+        return begun
+
+    async def end_turn(self, begun: BegunTurn, outcome: Outcome) -> TurnRow | None:
+        await self._begins[begun.id]
+        return await super().end_turn(begun, outcome)
+
+    async def _begin_late(self, begun: BegunTurn, new: NewTurn) -> None:
+        await asyncio.sleep(LATE_SECONDS)
+        values = self.turn_log._begin_values(begun.user_id, begun.id, new, self.context_tokens)
+        await self.turn_log._begin(values)
+
+
+def acknowledge_early() -> None:
+    worker.create_app = partial(create_app, handler=EarlyRequestHandler)  # type: ignore[attr-defined]  # the fault
+
+
+def never_reap() -> None:
+    async def interrupt_nothing(_: TurnLog) -> int:
+        return 0
+
+    TurnLog.interrupt_abandoned = interrupt_nothing  # type: ignore[method-assign,assignment]  # the fault
+
+
+FAULTS: dict[str, Callable[[], None]] = {"acknowledge-early": acknowledge_early, "never-reap": never_reap}
+
+
+if __name__ == "__main__":
+    FAULTS[sys.argv.pop(1)]()
+    main()

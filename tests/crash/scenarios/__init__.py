@@ -1,0 +1,1 @@
+"""The scenarios: what is killed, and under which load."""
