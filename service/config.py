@@ -37,6 +37,7 @@ EXAMPLE_SECRETS = (
 )
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+KeptRole = Literal["user", "admin", "guest"]
 ChatStreamApi = Literal[
     "chat_stream",
     "clear_context",
@@ -132,6 +133,9 @@ class Settings(BaseSettings):
         "user": _ALL_OF_CHATSTREAM,
         "admin": _ALL_OF_CHATSTREAM,
     }
+
+    # For how many days after its last turn a conversation is kept, by whose it is; a role that is not named, for ever.
+    retention_days: dict[KeptRole, Annotated[int, Field(ge=1, le=36_500)]] = {}
 
     # What is written to the log (standard error).
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -100,6 +100,12 @@ class UsernameTaken(Conflict):
     code = "username_taken"
 
 
+class LegalHold(Conflict):
+    """What somebody has may not be deleted."""
+
+    code = "legal_hold"
+
+
 class LastAdministrator(Conflict):
     code = "last_administrator"
 
@@ -140,6 +146,10 @@ class Unavailable(ChatkeepError):
     """Something this service stands on does not answer; a later try may work."""
 
     code = "service_unavailable"
+
+
+class Busy(Unavailable):
+    """Another process is doing it."""
 
 
 class DatabaseUnavailable(Unavailable):

@@ -10,9 +10,11 @@ from service.accounts.queries import AnyRow
 from service.accounts.usernames import require_username, username_key
 from service.clock import Clock
 from service.database.database import Database
-from service.errors import ConfigurationError, IsGuest, LastAdministrator, NotFound
+from service.errors import ConfigurationError, IsGuest, LastAdministrator, LegalHold, NotFound
 from service.sessions import queries as session_queries
 from service.statistics.counting import count_notes
+
+HELD = "This account is under legal hold: what it holds may not be deleted. An administrator can end the hold."
 
 
 async def require_another_administrator(connection: AsyncConnection, user: AnyRow) -> None:
@@ -34,7 +36,12 @@ async def require_another_administrator(connection: AsyncConnection, user: AnyRo
 
 
 async def change_account(
-    connection: AsyncConnection, user_id: UUID, *, role: str | None = None, disabled: bool | None = None
+    connection: AsyncConnection,
+    user_id: UUID,
+    *,
+    role: str | None = None,
+    disabled: bool | None = None,
+    legal_hold: bool | None = None,
 ) -> AnyRow:
     """Change a user's role or whether they may sign in; in force on their next request.
 
@@ -60,6 +67,8 @@ async def change_account(
         changes["disabled"] = disabled
         if disabled:
             await session_queries.end_sessions_of(connection, user_id)
+    if legal_hold is not None and legal_hold != before.legal_hold:
+        changes["legal_hold"] = legal_hold
     if not changes:
         return before
     after = await queries.update_user(connection, user_id, changes)
@@ -68,19 +77,43 @@ async def change_account(
     return after
 
 
-async def delete_user(connection: AsyncConnection, user_id: UUID) -> None:
+async def require_no_hold(connection: AsyncConnection, user_id: UUID) -> None:
+    """Refuse to delete what a user under legal hold has; until the transaction ends, nobody gets under hold.
+
+    Raises:
+        NotFound: no such user.
+        LegalHold
+    """
+    user = await queries.lock_user(connection, user_id)
+    if user is None:
+        raise NotFound
+    _refuse_held(user)
+
+
+def _refuse_held(user: AnyRow) -> None:
+    if user.legal_hold:
+        raise LegalHold(HELD)
+
+
+async def delete_user(connection: AsyncConnection, user_id: UUID, *, despite_hold: bool = False) -> None:
     """Delete a user and everything of theirs.
 
     The foreign keys would do it alone, but in an order of their own. Here it is the one in which everybody else
     locks: whoever keeps a turn or uses a session at this moment locks that before the counters.
 
+    Args:
+        despite_hold: everything that they had is somebody else's, who is under hold, too.
+
     Raises:
         NotFound: no such user.
+        LegalHold: what they have has to stay.
         LastAdministrator: nobody would be left.
     """
     user = await queries.lock_user(connection, user_id)
     if user is None:
         raise NotFound
+    if not despite_hold:
+        _refuse_held(user)
     await require_another_administrator(connection, user)
     await queries.delete_conversations_of(connection, user_id)
     await session_queries.end_sessions_of(connection, user_id)

@@ -114,7 +114,8 @@ async def unused_guests(
     query = (
         select(users.c.id)
         .join(user_activity, user_activity.c.user_id == users.c.id)
-        .where(users.c.is_guest, users.c.id < earliest_id(unused_since), user_activity.c.last_seen_at <= unused_since)
+        .where(users.c.is_guest, users.c.legal_hold.is_(False))
+        .where(users.c.id < earliest_id(unused_since), user_activity.c.last_seen_at <= unused_since)
         .order_by(users.c.id)
         .limit(limit)
     )
@@ -124,8 +125,8 @@ async def unused_guests(
 
 
 async def lock_unused_guest(connection: AsyncConnection, user_id: UUID, unused_since: datetime) -> bool:
-    """Lock a guest to be swept away; False where they are in use again, registered, or another process's to sweep."""
-    guest = select(users.c.id).where(users.c.id == user_id, users.c.is_guest)
+    """Lock a guest to be swept away; False: in use again, registered, under hold, or another process's to sweep."""
+    guest = select(users.c.id).where(users.c.id == user_id, users.c.is_guest, users.c.legal_hold.is_(False))
     if (await connection.execute(guest.with_for_update(key_share=True, skip_locked=True))).first() is None:
         return False
     seen = select(user_activity.c.user_id).where(

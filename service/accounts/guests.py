@@ -130,6 +130,8 @@ async def move_guest(connection: AsyncConnection, guest: Guest, account_id: UUID
     Locks are taken as everywhere: users, conversations, turns, sessions, counters. Whoever writes something of the
     guest's at this moment is either done before, and it is moved, or waits and then finds the guest gone.
 
+    A legal hold goes along: what the guest said has to stay.
+
     A reply that is being generated goes on: its turn keeps its process, which finds it again by its id, see
     `service.chat.turn_log`.
 
@@ -145,7 +147,9 @@ async def move_guest(connection: AsyncConnection, guest: Guest, account_id: UUID
     await guest_queries.lock_content(connection, guest_id, wait=False)
     for table in guest_queries.MOVED:
         await guest_queries.copy_rows(connection, table, guest_id, account_id)
-    await delete_user(connection, guest_id)
+    if guest.user.legal_hold:
+        await queries.update_user(connection, account_id, {"legal_hold": True})
+    await delete_user(connection, guest_id, despite_hold=True)
     await guest_queries.add_counters(connection, account_id, counters)
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 
 from service.accounts import queries
+from service.accounts.administrators import HELD
 from service.accounts.dependencies import (
     SessionDigest,
     SignedIn,
@@ -124,6 +125,7 @@ async def change_me(body: ChangeMe, identity: SignedIn, accounts: TheAccounts) -
         invalid_credentials=INVALID_CREDENTIALS,
         too_many_attempts=TOO_MANY_TRIES,
         last_administrator=(409, "This is the last administrator. Make another one first."),
+        legal_hold=(409, HELD),
         service_unavailable=BUSY,
     ),
 )

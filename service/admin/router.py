@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from service.accounts.administrators import change_account, delete_user
+from service.accounts.administrators import HELD, change_account, delete_user
 from service.accounts.dependencies import require_administrator
 from service.accounts.queries import lock_user
 from service.admin import queries
@@ -70,9 +70,11 @@ async def list_users(
     ),
 )
 async def change_user(user_id: UUID, body: ChangeUser, database: TheDatabase) -> ListedUser:
-    """Change a role, or who may sign in; in force on the user's next request."""
+    """Change a role, or who may sign in; in force on the user's next request. While `legal_hold` is true nobody can
+    delete the user or a conversation of theirs, and retention leaves them alone.
+    """
     async with database.transaction() as connection:
-        await change_account(connection, user_id, role=body.role, disabled=body.disabled)
+        await change_account(connection, user_id, role=body.role, disabled=body.disabled, legal_hold=body.legal_hold)
         if body.disabled:
             await request_stop_of_user(connection, user_id)
         row = await queries.user_with_counts(connection, user_id)
@@ -82,7 +84,7 @@ async def change_user(user_id: UUID, body: ChangeUser, database: TheDatabase) ->
 @router.delete(
     "/users/{user_id}",
     status_code=204,
-    responses=documented(401, 403, 404, 422, 503, last_administrator=LAST_ADMINISTRATOR),
+    responses=documented(401, 403, 404, 422, 503, last_administrator=LAST_ADMINISTRATOR, legal_hold=(409, HELD)),
 )
 async def delete_any_user(user_id: UUID, database: TheDatabase) -> None:
     """Delete a user and everything of theirs."""

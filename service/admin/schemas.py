@@ -13,10 +13,12 @@ from service.http.schemas import Time
 class ChangeUser(Body):
     role: Literal["user", "admin"] | None = None
     disabled: Flag | None = None
+    legal_hold: Flag | None = None
 
 
 class ListedUser(User):
     disabled: bool
+    legal_hold: bool
     conversation_count: int
     turn_count: int
     last_seen_at: Time | None

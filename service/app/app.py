@@ -13,13 +13,14 @@ from service.accounts.accounts import Accounts, DeviceMark
 from service.accounts.administrators import create_first_administrator
 from service.accounts.passwords import PasswordHasher
 from service.accounts.router import router as accounts_router
+from service.admin.retention_router import router as retention_router
 from service.admin.router import router as admin_router
 from service.admin.statistics_router import router as statistics_router
 from service.app import middleware, operations
 from service.app.docs import router as docs_router
 from service.app.errors import add_error_handlers
 from service.app.logs import leave_logging_to_host
-from service.app.maintenance import keep_counted, keep_swept
+from service.app.maintenance import keep_counted, keep_retained, keep_swept
 from service.app.metrics import Metrics
 from service.app.openapi import OPENAPI_PATH, describe
 from service.chat.chat import Chat
@@ -84,6 +85,9 @@ def create_app(
             stack.push_async_callback(_cancelled, sweeper)
             counter = asyncio.create_task(keep_counted(database), name="count")
             stack.push_async_callback(_cancelled, counter)
+            if settings.retention_days:
+                retainer = asyncio.create_task(keep_retained(database, settings.retention_days), name="retention")
+                stack.push_async_callback(_cancelled, retainer)
             yield
             app.state.draining = True
             await chat.generations.close(settings.shutdown_grace_seconds)
@@ -107,6 +111,7 @@ def create_app(
         transfer_router,
         admin_router,
         statistics_router,
+        retention_router,
         chatstream_router,
         operations.router,
         docs_router,

@@ -29,6 +29,7 @@ PARAMETERS: Mapping[str, tuple[str, object]] = {
     "q": ("What to look for.", "tea"),
     "from": ("From this time on.", "2026-01-01T00:00:00Z"),
     "to": ("Before this time.", "2026-02-01T00:00:00Z"),
+    "dry_run": ("Do nothing, and tell what would be done.", True),
     "limit": ("Items per page.", 50),
     "bucket": ("How long each period is.", "day"),
     "idempotency-key": ("A word of your own for this request.", "7f9c2ba4e88f827d"),
@@ -93,7 +94,8 @@ _PERIOD = _TURN_COUNTS | {"users": 3, "conversations": 31, "models": [_TURN_COUN
 
 SCHEMAS: Mapping[str, object] = {
     "User": _USER,
-    "ListedUser": _USER | {"disabled": False, "conversation_count": 3, "turn_count": 41, "last_seen_at": TIME},
+    "ListedUser": _USER
+    | {"disabled": False, "legal_hold": False, "conversation_count": 3, "turn_count": 41, "last_seen_at": TIME},
     "Conversation": _CONVERSATION,
     "AnyConversation": _CONVERSATION | {"user_id": USER_ID, "username": "alice"},
     "Turn": _TURN,

@@ -1,17 +1,22 @@
 """What is done now and then.
 
-Swept away are sessions, tokens and counters that are over, and guests who do not come back; notes become statistics.
+Swept away are sessions, tokens and counters that are over, and guests who do not come back; notes become statistics;
+conversations that are older than the policy keeps them are deleted.
 """
 
 import asyncio
+from collections.abc import Mapping
 
 import structlog
 
 from service.accounts import queries
 from service.accounts.accounts import Accounts
 from service.accounts.guests import sweep_guests
+from service.admin.retention import delete_old, rules
+from service.clock import utc_now
+from service.config import KeptRole
 from service.database.database import Database
-from service.errors import DatabaseUnavailable
+from service.errors import Busy, DatabaseUnavailable
 from service.sessions.queries import sweep_sessions
 from service.statistics.counting import count_notes
 
@@ -19,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 600
 COUNT_SECONDS = 10
+RETENTION_SECONDS = 3600
 
 
 async def sweep(accounts: Accounts) -> None:
@@ -56,3 +62,27 @@ async def keep_counted(database: Database) -> None:
         except Exception:
             # The notes stay, and are counted later; a loop that has ended never counts again.
             log.exception("count_failed")
+
+
+async def retain(database: Database, days_of_role: Mapping[KeptRole, int]) -> None:
+    """Delete what is older than it may be, unless another process is doing it."""
+    try:
+        removed = await delete_old(database, rules(days_of_role, utc_now()), wait=False)
+    except Busy:
+        log.info("retention_left_to_another_process")
+    else:
+        if removed.conversations:
+            log.info("retention", deleted_conversations=removed.conversations, deleted_turns=removed.turns)
+
+
+async def keep_retained(database: Database, days_of_role: Mapping[KeptRole, int]) -> None:
+    """Apply the retention policy every hour, for as long as the service runs."""
+    while True:
+        try:
+            await retain(database, days_of_role)
+        except DatabaseUnavailable:
+            log.warning("retention_put_off")
+        except Exception:
+            # What is not deleted now is deleted in an hour.
+            log.exception("retention_failed")
+        await asyncio.sleep(RETENTION_SECONDS)

@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 from fastapi import APIRouter, Query, Request
 
+from service.accounts.administrators import HELD, require_no_hold
 from service.chat import queries
 from service.chat.dependencies import Asker, AskerOrVisitor, TheChat
 from service.chat.schemas import ChangeConversation, Conversation, CreateConversation
@@ -128,10 +129,11 @@ async def change_conversation(
     return Conversation.from_row(row)
 
 
-@router.delete("/{conversation_id}", status_code=204, responses=documented(401, 404, 422, 503))
+@router.delete("/{conversation_id}", status_code=204, responses=documented(401, 404, 422, 503, legal_hold=(409, HELD)))
 async def delete_conversation(conversation_id: UUID, identity: Asker, chat: TheChat) -> None:
     """Delete a conversation and all of its turns. A reply that is being generated is stopped."""
     async with chat.database.transaction() as connection:
+        await require_no_hold(connection, identity.user_id)
         if not await queries.delete_conversation(connection, identity.user_id, conversation_id):
             raise NotFound
 

@@ -96,6 +96,13 @@ def give_role(database: CommandDatabase, username: str, role: str) -> None:
     answer(f"{name} has the role {role} now." if changed else f"{name} had the role {role} already.")
 
 
+def hold_account(database: CommandDatabase, username: str, *, held: bool) -> None:
+    """Put a user under legal hold or end that, and report it. Raises: NotFound."""
+    name, changed = database.run(lambda connected: _change(connected, username, legal_hold=held))
+    state = "under legal hold" if held else "not under legal hold"
+    answer(f"{name} is {state} now." if changed else f"{name} was {state} already.")
+
+
 async def user_named(connection: AsyncConnection, username: str) -> AnyRow:
     """Return the user.
 
@@ -167,13 +174,19 @@ async def _set_password(database: Database, username: str, password: str) -> Non
 
 
 async def _change(
-    database: Database, username: str, *, role: str | None = None, disabled: bool | None = None
+    database: Database,
+    username: str,
+    *,
+    role: str | None = None,
+    disabled: bool | None = None,
+    legal_hold: bool | None = None,
 ) -> tuple[str, bool]:
     """Change an account; return its name, and whether that made a difference."""
     async with database.transaction() as connection:
         before = await user_named(connection, username)
-        after = await change_account(connection, before.id, role=role, disabled=disabled)
-    return visible(after.username), (before.role, before.disabled) != (after.role, after.disabled)
+        after = await change_account(connection, before.id, role=role, disabled=disabled, legal_hold=legal_hold)
+    states = [(each.role, each.disabled, each.legal_hold) for each in (before, after)]
+    return visible(after.username), states[0] != states[1]
 
 
 @contextmanager

@@ -55,11 +55,16 @@ def _print_json(rows: Sequence[Row[Any]]) -> None:
         answer_json(ListedUser.model_validate(row).model_dump_json())
 
 
+def _state(row: Row[Any]) -> Text:
+    state = Text("disabled", style="red") if row.disabled else Text("enabled")
+    return state.append(", held", style="yellow") if row.legal_hold else state
+
+
 def _cells(row: Row[Any]) -> list[str | Text]:
     return [
         row.username,
         Text(row.role, style="magenta" if row.role == "admin" else ""),
-        Text("disabled", style="red") if row.disabled else "enabled",
+        _state(row),
         str(row.conversation_count),
         str(row.turn_count),
         minute(row.last_seen_at),

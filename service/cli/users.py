@@ -169,3 +169,25 @@ def role(
 
     with opened(database_url, data_dir) as database:
         give_role(database, username, new_role)
+
+
+@app.command(
+    "hold", short_help="Put a user under legal hold: nothing is deleted.", epilog=examples("chatkeep user hold alice")
+)
+def hold(username: Username, database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+    """Put a user under legal hold. Until `chatkeep user release` neither they nor an administrator can delete the
+    account or one of its conversations, and retention leaves them alone.
+    """
+    from service.cli.user_accounts import hold_account
+
+    with opened(database_url, data_dir) as database:
+        hold_account(database, username, held=True)
+
+
+@app.command("release", short_help="End a user's legal hold.", epilog=examples("chatkeep user release alice"))
+def release(username: Username, database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+    """End a user's legal hold. What retention has waited with is deleted when it runs next."""
+    from service.cli.user_accounts import hold_account
+
+    with opened(database_url, data_dir) as database:
+        hold_account(database, username, held=False)

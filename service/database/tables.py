@@ -53,6 +53,8 @@ users = Table(
     Column("is_guest", Boolean, nullable=False, server_default=text("false")),
     Column("disabled", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", TIME, nullable=False),
+    # What this user has may not be deleted, by nobody.
+    Column("legal_hold", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint("role IN ('user', 'admin')", name="role"),
     # Pairs of neighbouring characters of the names, so that a part of a name is found by index.
     Column("name_pairs", ARRAY(Text), nullable=False, server_default=text("'{}'")),

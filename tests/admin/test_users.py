@@ -63,6 +63,7 @@ async def test_a_user_is_listed_with_what_they_have(service: RunningService, adm
     found = await listed(administrator, person)
     assert found == me | {
         "disabled": False,
+        "legal_hold": False,
         "conversation_count": 2,
         "turn_count": 4,
         "last_seen_at": found["last_seen_at"],

@@ -59,6 +59,7 @@ TABLE: dict[str, tuple[str, int]] = {
     "GET /api/v1/admin/history/export": (ADMINISTRATION, 200),
     "GET /api/v1/admin/conversations/{conversation_id}": (ADMINISTRATION, 200),
     "GET /api/v1/admin/conversations/{conversation_id}/turns": (ADMINISTRATION, 200),
+    "POST /api/v1/admin/retention/run": (ADMINISTRATION, 200),
     "GET /api/v1/admin/stats": (ADMINISTRATION, 200),
     "GET /healthz": (OPEN, 200),
     "GET /readyz": (OPEN, 200),

@@ -1,0 +1,45 @@
+"""`/api/v1/admin/retention`: the retention policy, applied now."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import Field
+
+from service.accounts.dependencies import require_administrator
+from service.admin.history_filters import TheDatabase
+from service.admin.retention import count_due, delete_old, rules
+from service.clock import utc_now
+from service.config import Settings
+from service.http.bodies import JsonRoute, QueryFlag
+from service.http.problems import documented
+from service.http.schemas import Answer
+
+router = APIRouter(
+    prefix="/api/v1/admin/retention",
+    tags=["Administration"],
+    route_class=JsonRoute,
+    dependencies=[Depends(require_administrator)],
+)
+
+
+class RetentionRun(Answer):
+    """What was deleted."""
+
+    deleted_turns: int
+    deleted_conversations: int
+    dry_run: Annotated[bool, Field(description="Nothing was deleted: this is what would have been.")]
+
+
+@router.post("/run", responses=documented(401, 403, 422, 503))
+async def run_retention(
+    request: Request,
+    database: TheDatabase,
+    dry_run: Annotated[QueryFlag, Query(description="Only count what would be deleted.")] = False,
+) -> RetentionRun:
+    """Delete the conversations that are older than the policy keeps them. The age of a conversation is that of its last
+    turn; it goes as a whole. Users under legal hold and replies that are being generated are left alone.
+    """
+    settings: Settings = request.app.state.settings
+    due = rules(settings.retention_days, utc_now())
+    removed = await count_due(database, due) if dry_run else await delete_old(database, due)
+    return RetentionRun(deleted_turns=removed.turns, deleted_conversations=removed.conversations, dry_run=dry_run)

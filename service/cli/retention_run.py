@@ -1,0 +1,41 @@
+"""Applies the retention policy at the terminal, with a progress bar."""
+
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from service.admin.retention import Removed, count_due, delete_old, rules
+from service.admin.retention_queries import Rule
+from service.cli.database import command_database, command_settings
+from service.cli.output import answer, errors, say
+from service.clock import utc_now
+from service.database.database import Database
+
+
+def retain(database_url: str | None, data_dir: Path | None, *, dry_run: bool) -> None:
+    """Delete what the configured policy says, or only tell of it."""
+    settings = command_settings(database_url, data_dir)
+    if not settings.retention_days:
+        answer("CHATKEEP_RETENTION_DAYS names no role: everything is kept.")
+        return
+    for role, days in sorted(settings.retention_days.items()):
+        say(f"Conversations of the role {role} are kept for {days} days after their last turn.")
+    due = rules(settings.retention_days, utc_now())
+    with command_database(settings) as database:
+        found = database.run(lambda connected: count_due(connected, due))
+        if dry_run:
+            answer(f"{_told(found)} would be deleted.")
+        else:
+            removed = database.run(lambda connected: _delete(connected, due, found.conversations))
+            answer(f"{_told(removed)} deleted.")
+
+
+async def _delete(database: Database, due: list[Rule], total: int) -> Removed:
+    columns = (TextColumn("Deleting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors, disable=not errors.is_terminal) as bar:
+        task = bar.add_task("", total=total)
+        return await delete_old(database, due, progress=lambda many: bar.advance(task, many))
+
+
+def _told(removed: Removed) -> str:
+    return f"{removed.conversations:,} conversations with {removed.turns:,} turns"
