@@ -11,12 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.accounts.queries import AnyRow
 from service.database.failures import constraint_of
+from service.database.search_marks import marked_anew
 from service.database.tables import (
     access_tokens,
     conversations,
     login_sessions,
     reply_fragments,
     statistics_notes,
+    turn_search,
     turns,
     user_activity,
     users,
@@ -27,7 +29,7 @@ from service.sessions.queries import is_alive
 
 # Every table with a `user_id` is in one of the two, and a test holds it to that.
 # What a guest said goes to the account that they sign in to. Parents first: rows are copied in this order.
-MOVED: tuple[Table, ...] = (conversations, turns, reply_fragments)
+MOVED: tuple[Table, ...] = (conversations, turns, reply_fragments, turn_search)
 # What only makes the guest a guest ends with them; the counters are added to the account's, notes to the statistics.
 ENDED: tuple[Table, ...] = (login_sessions, access_tokens, user_activity, statistics_notes)
 
@@ -86,9 +88,11 @@ async def copy_rows(connection: AsyncConnection, table: Table, from_user: UUID, 
     """
     columns = [column for column in table.c if column.computed is None]
     names = [column.key for column in columns]
-    values: list[Any] = [
-        literal(to_user, column.type).label(column.name) if column.name == "user_id" else column for column in columns
-    ]
+    changed: dict[Any, Any] = {
+        table.c.user_id: literal(to_user, table.c.user_id.type),
+        turn_search.c.lexemes: marked_anew(turn_search.c.lexemes, from_user, to_user),
+    }
+    values: list[Any] = [changed[column].label(column.name) if column in changed else column for column in columns]
     await connection.execute(insert(table).from_select(names, select(*values).where(table.c.user_id == from_user)))
 
 

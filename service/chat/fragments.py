@@ -2,13 +2,17 @@
 
 from typing import Any
 
-from sqlalchemy import ScalarSelect, func, literal_column, select
+from sqlalchemy import Integer, ScalarSelect, Uuid, bindparam, case, delete, func, literal_column, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.sql.elements import ColumnElement
 
-from service.database.tables import reply_fragments
+from service.database.hot import Statement
+from service.database.tables import reply_fragments, turns
 
+_user_id = bindparam("user_id", type_=Uuid)
+_turn_id = bindparam("turn_id", type_=Uuid)
 _f = reply_fragments.c
+_t = turns.c
 
 
 def written_text(
@@ -24,3 +28,33 @@ def written_text(
     if start is not None:
         query = query.where(_f.position >= start)
     return query.scalar_subquery()
+
+
+# A write that was under way when its connection was lost may come after the turn's end.
+SWEEP_FRAGMENTS = Statement(
+    delete(reply_fragments).where(_f.user_id == _t.user_id, _f.turn_id == _t.id, _t.status != "streaming")
+)
+
+
+def _follow() -> Statement:
+    """A reply from `start` on as far as it is written down, for whoever follows it without being its process.
+
+    Fragments are read from the one that `start` lies in; `first` is where that begins.
+    """
+    start = bindparam("start", type_=Integer)
+    first = (
+        select(func.max(_f.position))
+        .where(_f.user_id == _user_id, _f.turn_id == _turn_id, _f.position <= start)
+        .scalar_subquery()
+    )
+    return Statement(
+        select(
+            _t.status,
+            case((_t.status != "streaming", func.substr(_t.reply, start + 1))).label("rest"),
+            first.label("first"),
+            written_text(_user_id, _turn_id, first).label("fragments"),
+        ).where(_t.user_id == _user_id, _t.id == _turn_id)
+    )
+
+
+FOLLOW = _follow()

@@ -1,4 +1,6 @@
-"""The background of a replica: writes replies down as they grow, keeps the lease, takes over from the dead."""
+"""The background of a replica: writes replies down as they grow, keeps the lease, takes over from the dead, and makes
+findable what they left.
+"""
 
 import asyncio
 import contextlib
@@ -8,6 +10,7 @@ from uuid import UUID
 import structlog
 
 from service.chat.generations import Generations
+from service.chat.search.indexing import index_pending
 from service.chat.turn_log import TAKING_OVER, TurnLog
 from service.errors import DatabaseUnavailable
 
@@ -40,6 +43,8 @@ class Journal:
             asyncio.create_task(self._every(self._flush_seconds, self._flush), name="flush"),
             asyncio.create_task(self._every(lease_seconds / 4, self._look_after), name="lease"),
             asyncio.create_task(self._every(lease_seconds * TAKING_OVER, self._take_over), name="take over"),
+            # By itself: a lease must not wait for long texts.
+            asyncio.create_task(self._every(lease_seconds / 4, self._index), name="index"),
         ]
 
     async def close(self) -> None:
@@ -94,3 +99,7 @@ class Journal:
     async def _take_over(self) -> None:
         if interrupted := await self._turn_log.interrupt_abandoned():
             log.warning("turns_interrupted", count=interrupted)
+
+    async def _index(self) -> None:
+        if made := await index_pending(self._turn_log.database):
+            log.info("turns_made_findable", count=made)

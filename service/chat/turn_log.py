@@ -20,7 +20,9 @@ import asyncpg
 from service.chat import queries
 from service.chat import turn_statements as statements
 from service.chat.context import EarlierTurn
+from service.chat.fragments import FOLLOW, SWEEP_FRAGMENTS
 from service.chat.models import LanguageModel, offered_names
+from service.chat.search.indexing import lexemes_of_turn
 from service.chat.turns import BegunTurn, NewTurn, Outcome
 from service.clock import Clock
 from service.database.database import Database
@@ -213,6 +215,7 @@ class TurnLog:
             # A server may have to be asked before its first model's name is known.
             default_model=self.model.default_name,
             offered_models=offered_names(self.model, self.counted_models),
+            lexemes=await lexemes_of_turn(user_id, begun.content, outcome.reply),
             **asdict(outcome),
         )
 
@@ -272,7 +275,7 @@ class TurnLog:
         rows = await self.database.rows(statements.ABANDONED_TURNS)
         found = [await self._interrupt(r["user_id"], r["conversation_id"], r["id"], r["replica_id"]) for r in rows]
         await self.database.row(statements.FORGET_DEAD_REPLICAS)
-        await self.database.row(statements.SWEEP_FRAGMENTS)
+        await self.database.row(SWEEP_FRAGMENTS)
         return sum(found)
 
     async def interrupt_doubtful(self) -> None:
@@ -298,7 +301,7 @@ class TurnLog:
 
     async def written(self, begun: BegunTurn, start: int) -> Written | None:
         """Return the reply from `start` on as far as it is written down; None where the turn is gone."""
-        row = await self.database.row(statements.FOLLOW, user_id=begun.user_id, turn_id=begun.id, start=start)
+        row = await self.database.row(FOLLOW, user_id=begun.user_id, turn_id=begun.id, start=start)
         if row is None:
             return None
         if row["status"] != "streaming":

@@ -28,6 +28,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
 from service.chat.fragments import written_text
+from service.chat.search.statements import kept_lexemes, pending_lexemes
 from service.database.hot import Statement
 from service.database.tables import TIME, conversations, replicas, reply_fragments, turns, user_activity
 from service.statistics.notes import noted_turn
@@ -229,7 +230,8 @@ def _begin() -> Statement:
 def _end(*, interrupted: bool) -> Statement:
     """Keep how a turn ended, unless somebody else did before; return the turn.
 
-    Where its process died (`interrupted`), the reply is what had been written down of it.
+    Where its process died (`interrupted`), the reply is what had been written down of it. What the turn is found by
+    is kept in the same statement, or, where only the database knows the text, that it is to be made.
     """
     locked = select(_c.id).where(_c.user_id == _user_id, _c.id == _conversation_id).with_for_update().cte("locked")
     values: dict[str, object] = {"completed_at": _now}
@@ -273,7 +275,9 @@ def _end(*, interrupted: bool) -> Statement:
         .cte("cleared")
     )
     first_text_ms = null() if interrupted else bindparam("first_text_ms", type_=Integer)
-    return Statement(select(ended).add_cte(released, cleared, noted_turn(ended, _now, first_text_ms)))
+    noted = noted_turn(ended, _now, first_text_ms)
+    findable = pending_lexemes(ended) if interrupted else kept_lexemes(ended)
+    return Statement(select(ended).add_cte(released, cleared, noted, findable))
 
 
 def _flush() -> Statement:
@@ -351,13 +355,6 @@ FORGET_DEAD_REPLICAS = Statement(
     )
 )
 
-# A write that was under way when its connection was lost may come after the turn's end.
-SWEEP_FRAGMENTS = Statement(
-    delete(reply_fragments).where(
-        reply_fragments.c.user_id == _t.user_id, reply_fragments.c.turn_id == _t.id, _t.status != "streaming"
-    )
-)
-
 # Asked of the row, whoever generates it; its process learns of it with its next flush.
 REQUEST_STOP = Statement(
     update(turns)
@@ -370,28 +367,3 @@ REQUEST_STOP = Statement(
     .values(stop_requested=True)
     .returning(_t.id)
 )
-
-
-def _follow() -> Statement:
-    """A reply from `start` on as far as it is written down, for whoever follows it without being its process.
-
-    Fragments are read from the one that `start` lies in; `first` is where that begins.
-    """
-    start = bindparam("start", type_=Integer)
-    f = reply_fragments.c
-    first = (
-        select(func.max(f.position))
-        .where(f.user_id == _user_id, f.turn_id == _turn_id, f.position <= start)
-        .scalar_subquery()
-    )
-    return Statement(
-        select(
-            _t.status,
-            case((_t.status != "streaming", func.substr(_t.reply, start + 1))).label("rest"),
-            first.label("first"),
-            written_text(_user_id, _turn_id, first).label("fragments"),
-        ).where(_t.user_id == _user_id, _t.id == _turn_id)
-    )
-
-
-FOLLOW = _follow()

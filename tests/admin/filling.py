@@ -84,6 +84,12 @@ def _statements(turns: int) -> list[str]:
         INSERT INTO reply_fragments (user_id, turn_id, position, text)
         SELECT user_id, id, p, 'a few words' FROM turns, generate_series(0, 99) p WHERE status = 'streaming'""",
         "DROP TABLE drawn",
+        # As the service makes them, of plain words.
+        """
+        INSERT INTO turn_search (user_id, turn_id, part, version, lexemes)
+        SELECT user_id, id, 0, 1, array_to_tsvector(array_remove(
+          '@' || right(user_id::text, 12) || regexp_split_to_array(lower(prompt || ' ' || reply), '[^a-z0-9]+'), ''))
+        FROM turns WHERE status <> 'streaming'""",
     ]
 
 
@@ -92,7 +98,8 @@ async def fill(database_url: str, turns: int) -> Filled:
     connection = await asyncpg.connect(driver_url(database_url))
     try:
         indexes = await connection.fetch(
-            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'turns' AND indexname NOT LIKE 'pk_%'"
+            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN ('turns', 'turn_search') "
+            "AND indexname NOT LIKE 'pk_%'"
         )
         for index in indexes:
             await connection.execute(f"DROP INDEX {index['indexname']}")

@@ -19,8 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from service.accounts import queries as accounts_queries
 from service.admin import queries as admin_queries
 from service.admin.queries import HistoryFilters, UserFilters
+from service.chat import fragments, turn_statements
 from service.chat import queries as chat_queries
-from service.chat import turn_statements
+from service.chat.search import statements as search_statements
 from service.database.hot import Statement
 from service.database.urls import driver_url, parsed_url
 from service.ids import new_id
@@ -31,7 +32,7 @@ from tests.admin.filling import Filled, fill
 from tests.admin.plans import Plan, measured_plan, settled_plan
 
 TURNS = 200_000
-LARGE = {"turns", "conversations", "login_sessions", "access_tokens", "reply_fragments"}
+LARGE = {"turns", "conversations", "login_sessions", "access_tokens", "reply_fragments", "turn_search"}
 USERS = {"users", "user_activity"}
 NOW = datetime.now(UTC)
 PAGE = 51
@@ -52,7 +53,14 @@ async def connection(shared_database_url: str) -> AsyncIterator["asyncpg.Connect
 
 # Hot statements: every one of these modules, with values for everything that one of them takes.
 
-MODULES: tuple[ModuleType, ...] = (chat_queries, turn_statements, accounts_queries, export_queries)
+MODULES: tuple[ModuleType, ...] = (
+    chat_queries,
+    fragments,
+    turn_statements,
+    accounts_queries,
+    export_queries,
+    search_statements,
+)
 HOT = {
     f"{module.__name__.removeprefix('service.')}.{name}": statement
     for module in MODULES
@@ -65,11 +73,11 @@ VISITS = {
     "chat.queries.LIST_CONVERSATIONS_BY_TITLE": TURNS // 10,
     "chat.queries.ANCESTOR": TURNS // 10,
     "transfer.export_queries.PATH_IDS": TURNS // 4,
-    "chat.turn_statements.SWEEP_FRAGMENTS": 10_000,
+    "chat.fragments.SWEEP_FRAGMENTS": 10_000,
 }
 MOST_VISITS = 2500
 # What is being answered now, and nothing else, has fragments.
-MAY_READ_WHOLE = {"chat.turn_statements.SWEEP_FRAGMENTS": {"reply_fragments"}}
+MAY_READ_WHOLE = {"chat.fragments.SWEEP_FRAGMENTS": {"reply_fragments"}}
 
 
 def values(filled: Filled, name: str) -> dict[str, object]:
@@ -117,6 +125,11 @@ def values(filled: Filled, name: str) -> dict[str, object]:
         "turn_ids": [filled.middle_id],
         "positions": [0],
         "texts": ["text"],
+        "lexemes": ["what\nnext"],
+        "after_user_id": filled.user_id,
+        "numbers": [0],
+        "counts": [1],
+        "joined_parts": ["what\nnext"],
         "digest": b"\0" * 32,
         "now": NOW,
         "idle_since": NOW - timedelta(days=14),
