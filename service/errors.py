@@ -45,6 +45,12 @@ class WeakPassword(Invalid):
     code = "weak_password"
 
 
+class NothingToFind(Invalid):
+    """A search for punctuation alone."""
+
+    code = "nothing_to_find"
+
+
 class IdempotencyKeyReused(Invalid):
     code = "idempotency_key_reused"
 

@@ -29,6 +29,7 @@ from service.chat.handler import PersistentRequestHandler, RequestHandler
 from service.chat.journal import Journal
 from service.chat.models import DemonstrationModel, LanguageModel
 from service.chat.router import router as conversations_router
+from service.chat.search.router import router as search_router
 from service.chat.turn_log import TurnLog
 from service.chat.turns_router import router as turns_router
 from service.chatstream.router import router as chatstream_router
@@ -108,6 +109,7 @@ def create_app(
         accounts_router,
         conversations_router,
         turns_router,
+        search_router,
         transfer_router,
         admin_router,
         statistics_router,

@@ -100,6 +100,13 @@ SCHEMAS: Mapping[str, object] = {
     "AnyConversation": _CONVERSATION | {"user_id": USER_ID, "username": "alice"},
     "Turn": _TURN,
     "HistoryTurn": _TURN | {"user_id": USER_ID, "username": "alice", "conversation_title": "Tea"},
+    "FoundTurn": {
+        "conversation_id": CONVERSATION_ID,
+        "conversation_title": "Tea",
+        "turn_id": TURN_ID,
+        "snippet": "Which <mark>tea</mark> keeps me awake?",
+        "created_at": TIME,
+    },
     "Token": _TOKEN | {"expires_at": None},
     "NewToken": _TOKEN | {"expires_at": None, "token": "ck_b2x5IGFuIGV4YW1wbGUsIG5vdCBhIHNlY3JldA"},
     "LoginSession": {

@@ -51,6 +51,7 @@ TABLE: dict[str, tuple[str, int]] = {
     "DELETE /api/v1/conversations/{conversation_id}/turns/{turn_id}/feedback": (OWN, 204),
     "GET /api/v1/conversations/{conversation_id}/export": (OWN, 200),
     "GET /api/v1/export": (SIGNED_IN, 200),
+    "GET /api/v1/search": (SIGNED_IN, 200),
     "GET /api/v1/admin/users": (ADMINISTRATION, 200),
     "PATCH /api/v1/admin/users/{user_id}": (ADMINISTRATION, 200),
     "DELETE /api/v1/admin/users/{user_id}": (ADMINISTRATION, 204),
@@ -93,10 +94,11 @@ class Call:
     path: str
     example: Any = None
     parameters: tuple[str, ...] = ()
+    query: dict[str, Any] = field(default_factory=dict)
 
     async def ask(self, client: httpx2.AsyncClient, resources: dict[str, str], body: Any = None) -> httpx2.Response:
         content = {"json": body if body is not None else self.example} if self.example is not None else {}
-        return await client.request(self.method, self.path.format(**resources), **content)
+        return await client.request(self.method, self.path.format(**resources), params=self.query, **content)
 
 
 def calls() -> Iterator[Call]:
@@ -104,7 +106,11 @@ def calls() -> Iterator[Call]:
         for method, operation in item.items():
             content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
             names = tuple(each["name"] for each in operation.get("parameters", ()) if each["in"] == "path")
-            yield Call(f"{method.upper()} {path}", method.upper(), path, content.get("example"), names)
+            required = [
+                each for each in operation.get("parameters", ()) if each["in"] == "query" and each.get("required")
+            ]
+            query = {each["name"]: each["example"] for each in required}
+            yield Call(f"{method.upper()} {path}", method.upper(), path, content.get("example"), names, query)
 
 
 CALLS = {call.name: call for call in calls()}

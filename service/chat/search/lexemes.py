@@ -67,12 +67,25 @@ class _Kinds(dict[int, str]):
         return kind
 
 
+class _Flat(dict[int, str]):
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        self[code] = flat = " " if kind_of(character) in " p" else character
+        return flat
+
+
 _KINDS = _Kinds()
+_FLAT = _Flat()
 
 
 def kinds_of(folded_text: str) -> str:
     """Return the kind of each character of a folded text."""
     return folded_text.translate(_KINDS)
+
+
+def flattened(folded_text: str) -> str:
+    """Return a folded text, as long as it is, with a space for every character that only separates."""
+    return folded_text.translate(_FLAT)
 
 
 def lexemes_of(text: str) -> set[str]:
@@ -86,7 +99,7 @@ def lexemes_of(text: str) -> set[str]:
         found.update(character for character, kind in zip(text, kinds, strict=True) if kind == "s")
     if "c" in kinds:
         found.update(pairs_of(text, kinds))
-        found.update(_unfollowed(text + " ", kinds + " "))
+        found.update(unfollowed(text + " ", kinds + " "))
     return found
 
 
@@ -97,7 +110,8 @@ def pairs_of(text: str, kinds: str) -> Iterator[str]:
             yield first + second
 
 
-def _unfollowed(text: str, kinds: str) -> Iterator[str]:
+def unfollowed(text: str, kinds: str) -> Iterator[str]:
+    """Yield the characters of scripts in which parts are looked for that white space follows."""
     at = kinds.find("c ")
     while at >= 0:
         yield text[at]

@@ -1,0 +1,65 @@
+"""`/api/v1/search`: the caller's own turns by what they say."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from service.chat.dependencies import Asker, TheChat
+from service.chat.search.asked import Asked, asked_for
+from service.chat.search.candidates import OwnTurns
+from service.chat.search.finding import Finding
+from service.chat.search.schemas import FoundTurn
+from service.chat.search.snippets import snippet
+from service.http.bodies import JsonRoute, SearchText
+from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, encode_cursor, first_of
+from service.http.problems import documented
+
+router = APIRouter(prefix="/api/v1/search", tags=["Search"], route_class=JsonRoute)
+
+Q_DESCRIPTION = (
+    'Words, all of which must be in the turn; `"…"` is a phrase. Chinese, Japanese and Korean is found by any part of '
+    "a text. Case and width do not matter."
+)
+NOTHING_TO_FIND = (
+    422,
+    "There is nothing to look for in this: it takes a word, a symbol or a character, not only punctuation.",
+)
+TOO_SLOW = (503, "That took too long and was stopped. Ask for rarer words, or for more of them.")
+
+
+@router.get("", responses=documented(401, 422, 503, nothing_to_find=NOTHING_TO_FIND, query_too_slow=TOO_SLOW))
+async def search(
+    identity: Asker,
+    chat: TheChat,
+    q: Annotated[SearchText, Field(min_length=1), Query(description=Q_DESCRIPTION)],
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorText = None,
+) -> Page[FoundTurn]:
+    """Return the caller's turns that say what is asked for in prompt or reply, newest first. A turn that is being
+    answered is found when it is finished.
+    """
+    asked = asked_for(q)
+    after = cursor_of_id(cursor, of="search")
+    source = await OwnTurns.of(chat.database, identity.user_id, asked)
+    page = first_of(await Finding(asked, source, limit=limit + 1).newest(after), limit)
+    # Long texts take their time, and others wait for the event loop.
+    items = await asyncio.to_thread(_items, asked, page.rows)
+    last_id: UUID | None = items[-1].turn_id if page.more else None
+    return Page(items=items, next_cursor=encode_cursor(last_id, of="search") if last_id else None)
+
+
+def _items(asked: Asked, rows: Sequence[Any]) -> list[FoundTurn]:
+    return [
+        FoundTurn(
+            conversation_id=row["conversation_id"],
+            conversation_title=row["conversation_title"],
+            turn_id=row["turn_id"],
+            snippet=snippet(asked, row["prompt"], row["reply"]),
+            created_at=row["created_at"],
+        )
+        for row in rows
+    ]
