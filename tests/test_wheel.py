@@ -35,7 +35,12 @@ async def test_the_wheel_migrates_a_database_outside_of_the_checkout(server_url:
         names = archive.namelist()
         metadata = archive.read(next(name for name in names if name.endswith("METADATA"))).decode()
         archive.extractall(site)
-    assert {"service/py.typed", "service/migrations/env.py"} <= set(names)
+    assert {
+        "service/py.typed",
+        "service/migrations/env.py",
+        "service/web/texts.json",
+        "service/web/static/chat.js",
+    } <= set(names)
     assert not [name for name in names if name.startswith("tests/")]
     assert "License-Expression: Apache-2.0" in metadata
     where = await run("-c", "import service; print(service.__file__)", cwd=tmp_path, PYTHONPATH=str(site))

@@ -42,6 +42,7 @@ from service.database.safety import require_safe
 from service.http.cookies import SendCookies
 from service.sessions import SessionCookie, SessionLimits
 from service.transfer.router import router as transfer_router
+from service.web.router import router as web_router
 
 log = structlog.get_logger(__name__)
 
@@ -117,6 +118,7 @@ def create_app(
         chatstream_router,
         operations.router,
         docs_router,
+        web_router,
     ):
         app.include_router(router)
     add_error_handlers(app)

@@ -177,6 +177,37 @@ def _ancestor() -> Statement:
 ANCESTOR = _ancestor()
 
 
+def _leaf() -> Statement:
+    """The turn to which the newest of the branches under the turn `turn_id` has come."""
+    path = (
+        select(_t.id, _t.position)
+        .where(
+            _t.user_id == _user_id,
+            _t.conversation_id == _conversation_id,
+            _t.id == bindparam("turn_id", type_=Uuid),
+        )
+        .cte("path", recursive=True)
+    )
+    below = turns.alias("below")
+    newest = (
+        select(below.c.id, below.c.position)
+        .where(
+            below.c.user_id == _user_id,
+            below.c.conversation_id == _conversation_id,
+            below.c.position == path.c.position + 1,
+            below.c.parent_id == path.c.id,
+        )
+        .order_by(below.c.id.desc())
+        .limit(1)
+        .lateral("newest")
+    )
+    path = path.union_all(select(newest.c.id, newest.c.position).select_from(path.join(newest, true())))
+    return Statement(select(path.c.id).order_by(path.c.position.desc()).limit(1))
+
+
+LEAF = _leaf()
+
+
 def siblings_of_turn() -> LateralFromClause:
     """How many turns have the same parent as the row of `turns` beside it, and which of them it is."""
     beside = turns.alias("beside")

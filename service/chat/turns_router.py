@@ -164,6 +164,17 @@ async def list_siblings(
     return await siblings_page(chat.database, identity.user_id, conversation_id, turn_id, limit=limit, cursor=cursor)
 
 
+@router.get("/{turn_id}/leaf", responses=documented(401, 404, 422, 503))
+async def read_leaf(conversation_id: UUID, turn_id: UUID, identity: Asker, chat: TheChat) -> Turn:
+    """Return the last turn of the newest branch under this one: the head to set to go on where that came to."""
+    leaf = await chat.database.row(
+        queries.LEAF, user_id=identity.user_id, conversation_id=conversation_id, turn_id=turn_id
+    )
+    if leaf is None:
+        raise NotFound
+    return await _require_turn(chat, identity, conversation_id, leaf["id"])
+
+
 @router.post("/{turn_id}/stop", status_code=202, responses=documented(401, 404, 422, 503))
 async def stop_turn(conversation_id: UUID, turn_id: UUID, identity: Asker, chat: TheChat) -> Turn:
     """End the generation, wherever it runs; what was generated is kept. A turn that has ended stays as it is."""

@@ -72,6 +72,7 @@ HOT = {
 VISITS = {
     "chat.queries.LIST_CONVERSATIONS_BY_TITLE": TURNS // 10,
     "chat.queries.ANCESTOR": TURNS // 10,
+    "chat.queries.LEAF": TURNS // 4,
     "transfer.export_queries.PATH_IDS": TURNS // 4,
     "chat.fragments.SWEEP_FRAGMENTS": 10_000,
 }

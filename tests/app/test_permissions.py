@@ -45,6 +45,7 @@ TABLE: dict[str, tuple[str, int]] = {
     "POST /api/v1/conversations/{conversation_id}/turns/{turn_id}/regenerate": (OWN, 201),
     "POST /api/v1/conversations/{conversation_id}/turns/{turn_id}/edit": (OWN, 201),
     "GET /api/v1/conversations/{conversation_id}/turns/{turn_id}/siblings": (OWN, 200),
+    "GET /api/v1/conversations/{conversation_id}/turns/{turn_id}/leaf": (OWN, 200),
     "POST /api/v1/conversations/{conversation_id}/turns/{turn_id}/stop": (OWN, 202),
     "GET /api/v1/conversations/{conversation_id}/turns/{turn_id}/events": (OWN, 200),
     "PUT /api/v1/conversations/{conversation_id}/turns/{turn_id}/feedback": (OWN, 200),

@@ -1,6 +1,7 @@
 """Regenerating and editing: new turns beside the old ones, and nothing is ever overwritten."""
 
 import asyncio
+from typing import Any
 
 from tests.support.events import read_events
 from tests.support.models import HeldModel
@@ -107,3 +108,23 @@ async def test_while_a_turn_streams_there_is_no_other_version(shared_database_ur
         assert (answer.status_code, answer.json()["turn_id"]) == (409, turns[0]["id"])
         model.go_on()
         await saying
+
+
+async def test_the_leaf_is_where_the_newest_branch_under_a_turn_has_come_to(service: RunningService) -> None:
+    person = await service.person()
+    conversation_id = await person.conversation()
+    path = f"/api/v1/conversations/{conversation_id}/turns"
+    first = await person.say(conversation_id, "first")
+    second = await person.say(conversation_id, "second")
+    third = await person.say(conversation_id, "third")
+    beside = (
+        await person.client.post(f"{path}/{second['id']}/edit", json={"content": "other", "stream": False})
+    ).json()
+
+    async def leaf(turn: dict[str, Any]) -> str:
+        return str((await person.client.get(f"{path}/{turn['id']}/leaf")).json()["id"])
+
+    assert await leaf(first) == beside["id"]
+    assert await leaf(second) == third["id"]
+    assert await leaf(third) == third["id"]
+    assert await leaf(beside) == beside["id"]

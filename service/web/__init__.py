@@ -1,0 +1,1 @@
+"""The pages: a chat and an account, for people with a browser."""

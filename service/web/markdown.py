@@ -1,0 +1,130 @@
+"""Markdown as HTML that may stand in a page: rendered, coloured, and then sanitised whatever it was made from."""
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+from pygments.token import STANDARD_TYPES
+
+# Longer text is shown as it is: what one reply costs the process has a bound.
+LONGEST_MARKDOWN = 60_000
+LONGEST_COLOURED = 6_000  # of one block; of a whole reply, twice that
+HIGHEST_HEADING = 3  # the page's title and the turns come above
+
+# Lexers are regular expressions: the rarer ones are less well tried, and on text that was made for it even the usual
+# ones take time that grows with its square.
+_LANGUAGES = """
+bash c c++ console cpp cs csharp css diff dockerfile go html http ini java javascript js json jsx kotlin lua make
+makefile markdown md nginx perl php postgresql powershell py python python3 r rb ruby rs rust scala scss sh shell sql
+swift toml ts tsx typescript xml yaml yml zsh
+"""
+LANGUAGES = frozenset(_LANGUAGES.split())
+_TAGS = "p br strong em s a ul ol li blockquote pre code span h3 h4 h5 h6 hr table thead tbody tr th td div"
+_CLASSES = frozenset(name for name in STANDARD_TYPES.values() if name)
+_formatter: HtmlFormatter[str] = HtmlFormatter(nowrap=True)
+
+
+def render(text: str) -> str:
+    """Return Markdown as sanitised HTML.
+
+    No script, no style, no form, and nothing that is loaded: an image in a model's reply would tell its server
+    whatever the model was talked into writing into the address. Images are links.
+    """
+    whole = len(text) <= LONGEST_MARKDOWN
+    html = _markdown.render(text) if whole else f'<div class="plain">{escapeHtml(text)}</div>'
+    return nh3.clean(
+        html,
+        tags=set(_TAGS.split()),
+        attributes={
+            "a": {"href", "title"},
+            "ol": {"start"},
+            "pre": {"data-language", "tabindex"},
+            "div": {"tabindex"},
+        },
+        allowed_classes={
+            "span": set(_CLASSES),
+            "div": {"plain", "scroll"},
+            "th": {"left", "center", "right"},
+            "td": {"left", "center", "right"},
+        },
+        attribute_filter=_kept_attribute,
+        url_schemes={"http", "https", "mailto"},
+        # The page that is opened must not reach back, nor learn where it was opened from.
+        link_rel="noopener noreferrer nofollow",
+        set_tag_attribute_values={"a": {"target": "_blank"}},
+    )
+
+
+def _kept_attribute(tag: str, name: str, value: str) -> str | None:
+    """Drop relative addresses: in a reply they can only mean this service, where a click should do nothing."""
+    if (tag, name) == ("a", "href") and not value.lower().startswith(("http://", "https://", "mailto:")):
+        return None
+    return value
+
+
+def _fit_into_page(state: StateCore) -> None:
+    """Put HTML of our own in place of what would not do on a page: wide things scroll, and images are links."""
+    ranks = sorted({token.tag for token in state.tokens if token.type == "heading_open"})
+    budget = _Budget(2 * LONGEST_COLOURED)
+    for token in state.tokens:
+        if token.type in ("heading_open", "heading_close"):
+            # Below the page's own, without a gap.
+            token.tag = f"h{min(6, HIGHEST_HEADING + ranks.index(token.tag))}"
+        elif token.type in ("fence", "code_block"):
+            _replace(token, _code_block(token.info.partition(" ")[0], token.content, budget))
+        elif token.type == "table_open":
+            _replace(token, '<div class="scroll" tabindex="0"><table>')
+        elif token.type == "table_close":
+            _replace(token, "</table></div>\n")
+        elif token.type in ("th_open", "td_open") and "style" in token.attrs:
+            token.attrs["class"] = str(token.attrs.pop("style")).rpartition(":")[2]
+        for inner in token.children or ():
+            if inner.type == "image":
+                _replace(inner, _image_as_link(inner))
+
+
+class _Budget:
+    """How much more of a reply's code is coloured."""
+
+    def __init__(self, characters: int) -> None:
+        self._left = characters
+
+    def allows(self, code: str) -> bool:
+        fits = len(code) <= min(self._left, LONGEST_COLOURED)
+        self._left -= len(code) if fits else 0
+        return fits
+
+
+def _replace(token: Token, html: str) -> None:
+    token.type = "html_inline" if token.type == "image" else "html_block"
+    token.content = html
+
+
+def _code_block(language: str, code: str, budget: _Budget) -> str:
+    name = language.strip().lower()
+    if name not in LANGUAGES:
+        return f'<pre tabindex="0"><code>{escapeHtml(code)}</code></pre>\n'
+    coloured = escapeHtml(code)
+    if budget.allows(code):
+        # The first line break is the code's own, and must not be taken away.
+        coloured = highlight(code, get_lexer_by_name(name, stripnl=False), _formatter)
+    return f'<pre data-language="{name}" tabindex="0"><code>{coloured}</code></pre>\n'
+
+
+def _image_as_link(token: Token) -> str:
+    address = str(token.attrs.get("src", ""))
+    return f'<a href="{escapeHtml(address)}">{escapeHtml(token.content.strip() or address)}</a>'
+
+
+def _make() -> MarkdownIt:
+    made = MarkdownIt("commonmark", {"html": False, "breaks": True})
+    made.enable(["table", "strikethrough"])
+    made.core.ruler.push("fit_into_page", _fit_into_page)
+    return made
+
+
+_markdown = _make()

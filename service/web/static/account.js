@@ -1,0 +1,189 @@
+// The account page.
+import { api, explain, get, once, withQuery } from "./api.js";
+import { $, h, moment, state, t } from "./dom.js";
+import { ask } from "./dialogs.js";
+import { listed, onSubmit } from "./forms.js";
+import { prepareImport } from "./import.js";
+import { begin, forget, signOut } from "./sign-in.js";
+import { toast } from "./toasts.js";
+import { copyFrom } from "./turn.js";
+
+const AUTH = "/api/v1/auth";
+
+/** Fill a list of the API, with a button for the next page where there is one. */
+async function fill(id, path, row, emptyText) {
+  const list = $(id);
+  const rows = [];
+  const more = async (cursor) => {
+    try {
+      const page = await get(withQuery(path, { limit: 20, cursor }));
+      rows.push(...page.items.map(row));
+      listed(list, rows, emptyText);
+      if (!page.next_cursor) return;
+      const next = h("button", { type: "button", class: "quiet", text: t("more") });
+      next.addEventListener("click", () => more(page.next_cursor));
+      list.append(h("li", {}, next));
+    } catch (error) {
+      const again = h("button", { type: "button", class: "link", text: t("try_again"), on: { click: () => more(cursor) } });
+      listed(list, [...rows, h("li", { class: "none" }, h("span", { text: explain(error) }), again)], "");
+    }
+  };
+  listed(list, [h("li", { class: "none" }, h("span", { class: "spinner", role: "img", "aria-label": t("loading") }))], "");
+  await more(null);
+}
+
+function act(button, run) {
+  button.addEventListener("click", async () => {
+    if (button.getAttribute("aria-busy")) return;
+    button.setAttribute("aria-busy", "true");
+    try {
+      await run();
+    } catch (error) {
+      toast(explain(error), { bad: true });
+    } finally {
+      button.removeAttribute("aria-busy");
+    }
+  });
+  return button;
+}
+
+const quiet = (text, label) => h("button", { type: "button", class: "quiet", text, "aria-label": label });
+
+/** A browser in a few words; the whole of what it says of itself is too long to read. */
+function browserOf(agent) {
+  const browsers = [["Edg", "Edge"], ["Firefox", "Firefox"], ["Chrome", "Chrome"], ["Safari", "Safari"]];
+  const systems = [["Android", "Android"], ["iPhone", "iPhone"], ["iPad", "iPad"], ["Windows", "Windows"], ["Mac OS", "macOS"], ["Linux", "Linux"]];
+  const named = (pairs) => pairs.find(([mark]) => agent?.includes(mark))?.[1];
+  return [named(browsers), named(systems)].filter(Boolean).join(" · ") || agent?.slice(0, 60) || t("unknown_browser");
+}
+
+function sessionRow(session) {
+  const name = browserOf(session.user_agent);
+  const end = act(quiet(t("end"), t("end_session_of", { name })), async () => {
+    await api("DELETE", `${AUTH}/sessions/${session.id}`);
+    await showSessions();
+  });
+  return h(
+    "li",
+    {},
+    h(
+      "div",
+      {},
+      h("strong", { text: name }),
+      h("p", {}, `${session.ip ?? ""} · ${t("last_used")} `, moment(session.last_seen_at)),
+    ),
+    session.current ? h("span", { class: "badge", text: t("this_browser") }) : end,
+  );
+}
+
+const showSessions = () => fill("sessions", `${AUTH}/sessions`, sessionRow, t("none"));
+
+function tokenRow(token) {
+  const end = act(quiet(t("revoke"), t("revoke_token", { name: token.name })), async () => {
+    const given = await ask(t("revoke_token", { name: token.name }), { text: t("revoke_lead"), confirm: t("revoke"), dangerous: true });
+    if (!given) return;
+    await api("DELETE", `${AUTH}/tokens/${token.id}`);
+    await showTokens();
+  });
+  const used = token.last_used_at ? [`${t("last_used")} `, moment(token.last_used_at)] : [t("never_used")];
+  const until = token.expires_at ? [` · ${t("expires")} `, moment(token.expires_at)] : [];
+  return h("li", {}, h("div", {}, h("strong", { text: token.name }), h("p", {}, ...used, ...until)), end);
+}
+
+const showTokens = () => fill("tokens", `${AUTH}/tokens`, tokenRow, t("no_tokens"));
+
+function showSecret(secret) {
+  const copy = h("button", { type: "button", class: "quiet" }, h("span", { text: t("copy") }));
+  copy.addEventListener("click", () => copyFrom(copy, secret));
+  $("new-token").replaceChildren(h("p", { text: t("token_once") }), h("code", { text: secret }), copy);
+  $("new-token").hidden = false;
+}
+
+function accessRow(access) {
+  const reason = access.reason ? [h("p", { text: t("reason", { reason: access.reason }) })] : [];
+  const what = t(`access_${access.action}`) ?? access.action;
+  return h("li", {}, h("div", {}, h("strong", { text: what }), h("p", {}, `${access.actor} · `, moment(access.created_at)), ...reason));
+}
+
+const showAccess = () => fill("access", `${AUTH}/me/access-log`, accessRow, t("nobody_read"));
+
+function prepareProfile() {
+  const form = $("profile");
+  form.elements.display_name.value = state.user.display_name ?? "";
+  form.elements.email.value = state.user.email ?? "";
+  onSubmit(form, async (fields) => {
+    const changes = { display_name: fields.display_name.value.trim() || null, email: fields.email.value.trim() || null };
+    state.user = await api("PATCH", `${AUTH}/me`, changes);
+    showWho();
+    toast(t("saved"));
+  });
+}
+
+function preparePassword() {
+  const form = $("password");
+  for (const each of document.getElementsByName("username")) each.value = state.user.username;
+  onSubmit(form, async (fields) => {
+    await once("POST", `${AUTH}/password`, { current_password: fields.current_password.value, new_password: fields.new_password.value });
+    form.reset();
+    toast(t("password_changed"));
+    await Promise.all([showSessions(), showTokens()]);
+  });
+}
+
+function prepareTokens() {
+  const form = $("make-token");
+  onSubmit(form, async (fields) => {
+    const days = Number(fields.expires.value);
+    const expires_at = days ? new Date(Date.now() + days * 86_400_000).toISOString() : null;
+    const made = await once("POST", `${AUTH}/tokens`, { name: fields.token_name.value, expires_at });
+    form.reset();
+    showSecret(made.token);
+    await showTokens();
+  });
+}
+
+function prepareEnding() {
+  onSubmit($("delete"), async (fields) => {
+    const given = await ask(t("delete_account"), { text: t("delete_account_sure"), confirm: t("delete_account"), dangerous: true });
+    if (!given) return;
+    await once("DELETE", `${AUTH}/me`, { password: fields.delete_password.value });
+    forget();
+    location.assign("/");
+  });
+}
+
+function prepareKeeping() {
+  onSubmit($("keep"), async (fields) => {
+    await once("POST", `${AUTH}/register`, { username: fields.keep_username.value, password: fields.keep_password.value });
+    location.reload();
+  });
+}
+
+function showWho() {
+  const { user } = state;
+  $("who").textContent = user.is_guest ? t("guest") : t("signed_in_as", { name: user.display_name || user.username });
+}
+
+function start() {
+  if (!state.user) return location.replace("/"); // a guest who has said nothing yet has no account
+  const kind = state.user.is_guest ? "guest" : "user";
+  for (const section of document.querySelectorAll("[data-for]")) section.hidden = section.dataset.for !== kind;
+  showWho();
+  act($("sign-out"), signOut);
+  act($("end-others"), async () => {
+    await api("DELETE", `${AUTH}/sessions`);
+    await showSessions();
+    toast(t("others_ended"));
+  });
+  showSessions();
+  prepareImport();
+  if (state.user.is_guest) return prepareKeeping();
+  prepareProfile();
+  preparePassword();
+  prepareTokens();
+  prepareEnding();
+  showTokens();
+  showAccess();
+}
+
+if (begin()) start();

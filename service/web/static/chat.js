@@ -1,0 +1,203 @@
+// The chat page: which conversation is shown, and what happens to it.
+import { ApiError, CONVERSATIONS, api, explain, get, once } from "./api.js";
+import { TurnActions } from "./actions.js";
+import { Composer } from "./composer.js";
+import { $, state, t } from "./dom.js";
+import { ask } from "./dialogs.js";
+import { ConversationList, titleOf } from "./list.js";
+import { showMenu } from "./menu.js";
+import { isLost, reconnected } from "./network.js";
+import { Search } from "./search.js";
+import { openSidebar, prepareSidebar } from "./sidebar.js";
+import { begin, signOut } from "./sign-in.js";
+import { Thread } from "./thread.js";
+import { toast } from "./toasts.js";
+
+const PATH = /^\/c\/([0-9a-f-]{36})$/;
+let current = null; // the conversation that is shown
+let saying = false;
+let fresh = {}; // the settings of a conversation that is still to be begun
+
+const thread = new Thread({
+  streaming: (turn) => {
+    $("stop").hidden = turn === null;
+    $("send").hidden = turn !== null;
+  },
+  begun: () => refreshCurrent().catch(() => {}), // its end does it again
+  done: refreshCurrent,
+  failed: (error) => toast(explain(error), { bad: true }),
+});
+const composer = new Composer(say);
+const actions = new TurnActions(thread);
+const list = new ConversationList({
+  open: (id) => go(id),
+  changed: (changed) => changed.id === current?.id && showConversation(changed),
+});
+const search = new Search({
+  found: (hit) => go(hit.conversation_id, hit.turn_id),
+  closed: () => list.showArchived(list.archived),
+});
+
+function showConversation(conversation) {
+  current = conversation;
+  const title = conversation ? titleOf(conversation) : t("new_conversation");
+  $("title").textContent = title;
+  document.title = conversation ? `${title} · Chatkeep` : "Chatkeep";
+  $("model").textContent = (conversation ?? fresh).model ?? state.model ?? "";
+  $("more").hidden = !conversation;
+}
+
+/** Show a conversation, null for a new one, with its address in the browser's history. */
+function go(id, turnId = null) {
+  const path = (id ? `/c/${id}` : "/") + (turnId ? `#${turnId}` : "");
+  if (path !== location.pathname + location.hash) history.pushState(null, "", path);
+  return open(id, turnId);
+}
+
+async function open(id, turnId) {
+  openSidebar(false);
+  list.mark(id);
+  composer.open(id);
+  fresh = {};
+  $("empty").hidden = id !== null;
+  $("missing").hidden = true;
+  $("to-end").hidden = true;
+  if (id === null) {
+    showConversation(null);
+    await thread.open(null);
+    composer.field.focus();
+    return;
+  }
+  try {
+    thread.leave();
+    thread.id = id;
+    const conversation = await get(`${CONVERSATIONS}/${id}`);
+    if (thread.id !== id) return;
+    showConversation(conversation);
+    if (turnId) await actions.showFound(id, turnId);
+    else await thread.open(id);
+    $("empty").hidden = conversation.turn_count > 0;
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    if (!(error instanceof ApiError && error.status === 404)) return void toast(explain(error), { bad: true });
+    thread.leave();
+    showConversation(null);
+    $("missing").hidden = false;
+  }
+}
+
+/** Send a message; a conversation is begun with the first one. */
+async function say(text) {
+  if (saying || thread.live) return;
+  saying = true;
+  $("empty").hidden = true;
+  try {
+    if (!current) await beginConversation();
+    composer.write("");
+    if (thread.down !== null) await thread.open(current.id);
+    await thread.take(`${CONVERSATIONS}/${current.id}/turns`, { content: text }, { content: text });
+  } catch (error) {
+    thread.drop();
+    $("empty").hidden = thread.last !== null || !$("missing").hidden;
+    composer.restore(text);
+    toast(explain(error), { bad: true, seconds: 12 });
+    if (error.code === "turn_in_progress") await thread.open(current.id);
+  } finally {
+    saying = false;
+  }
+}
+
+/** The message stays in its field until there is a conversation for it. */
+async function beginConversation() {
+  if (isLost()) await reconnected();
+  const conversation = await once("POST", CONVERSATIONS, fresh);
+  state.user ??= await get("/api/v1/auth/me");
+  showUser();
+  history.pushState(null, "", `/c/${conversation.id}`);
+  thread.id = conversation.id;
+  composer.moveTo(conversation.id);
+  list.current = conversation.id;
+  showConversation(conversation);
+}
+
+async function refreshCurrent() {
+  const { id } = thread;
+  const conversation = await get(`${CONVERSATIONS}/${id}`);
+  list.put(conversation, "prepend");
+  if (thread.id === id) showConversation(conversation);
+}
+
+/** Another device may have gone on meanwhile. */
+async function lookAgain() {
+  if (document.hidden || !current || thread.live) return;
+  const conversation = await get(`${CONVERSATIONS}/${current.id}`);
+  if (conversation.id !== thread.id || thread.live || conversation.head_turn_id === thread.last?.id) return;
+  list.put(conversation, "prepend");
+  showConversation(conversation);
+  if (thread.pinned) await thread.open(conversation.id);
+}
+
+async function changeSettings() {
+  const of = current ?? fresh;
+  const given = await ask(t("settings"), {
+    fields: [
+      { name: "model", label: t("model"), value: of.model, max: 200, hint: t("model_hint"), placeholder: state.model ?? "" },
+      { name: "system_prompt", label: t("system_prompt"), value: of.system_prompt, rows: 7, max: 100_000, hint: t("system_prompt_hint") },
+    ],
+    confirm: t("save"),
+  });
+  if (!given) return;
+  const changes = { model: given.model.trim() || null, system_prompt: given.system_prompt.trim() ? given.system_prompt : null };
+  if (current) await list.change(current, changes);
+  else {
+    fresh = changes;
+    showConversation(null);
+  }
+}
+
+function showUser() {
+  const { user } = state;
+  $("me-name").textContent = !user || user.is_guest ? t("guest") : user.display_name || user.username;
+  $("guest-note").hidden = !user?.is_guest;
+}
+
+function showMyMenu() {
+  const signIn = { label: t("sign_in"), run: () => (sessionStorage.clear(), location.assign("/")) };
+  showMenu($("me"), [
+    ...(state.user ? [{ label: t("account"), run: () => location.assign("/account") }] : []),
+    ...(state.user ? [{ label: t("sign_out"), run: () => signOut().catch((error) => toast(explain(error), { bad: true })) }] : [signIn]),
+  ]);
+}
+
+function followLinks(event) {
+  const link = event.target.closest("a[href]");
+  if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  const path = link.getAttribute("href");
+  const found = PATH.exec(path);
+  if (path !== "/" && !found) return;
+  event.preventDefault();
+  go(found?.[1] ?? null);
+}
+
+function openAddress() {
+  const id = PATH.exec(location.pathname)?.[1] ?? null;
+  return open(id, location.hash.slice(1) || null);
+}
+
+function start() {
+  prepareSidebar();
+  showUser();
+  document.addEventListener("click", followLinks);
+  addEventListener("popstate", openAddress);
+  document.addEventListener("visibilitychange", lookAgain);
+  addEventListener("reconnected", lookAgain);
+  $("stop").addEventListener("click", () => thread.stop().catch(thread.on.failed));
+  $("to-end").addEventListener("click", () => (thread.down === null ? thread.toEnd() : thread.open(thread.id)));
+  $("settings").addEventListener("click", changeSettings);
+  $("more").addEventListener("click", () => list.menu($("more"), current));
+  $("me").addEventListener("click", showMyMenu);
+  list.load();
+  openAddress();
+}
+
+if (begin()) start();

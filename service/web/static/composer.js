@@ -1,0 +1,63 @@
+// Where a message is written: it grows, it is kept, and Enter sends it.
+import { $ } from "./dom.js";
+import { draftKey } from "./sign-in.js";
+
+export class Composer {
+  /** `send` gets the text, and empties the field when it is on its way; `restore` puts it back. */
+  constructor(send) {
+    this.field = $("prompt");
+    this.conversationId = null;
+    $("composer").addEventListener("submit", (event) => {
+      event.preventDefault();
+      const text = this.field.value;
+      if (!text.trim() || $("send").hidden) return;
+      send(text);
+    });
+    this.field.addEventListener("keydown", (event) => {
+      // 229: the key belongs to an input method, also where the browser says so only after the conversion has ended.
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+      event.preventDefault();
+      $("composer").requestSubmit();
+    });
+    this.field.addEventListener("input", () => this.changed());
+  }
+
+  /** Show what was being written in this conversation. */
+  open(conversationId) {
+    this.conversationId = conversationId;
+    this.field.value = localStorage.getItem(draftKey(conversationId)) ?? "";
+    this.fit();
+  }
+
+  /** Go on writing under the id that a new conversation has got. */
+  moveTo(conversationId) {
+    const text = this.field.value;
+    this.write("");
+    this.conversationId = conversationId;
+    this.write(text);
+  }
+
+  write(text) {
+    this.field.value = text;
+    this.changed();
+  }
+
+  restore(text) {
+    const { value } = this.field;
+    if (value !== text) this.write(value ? `${text}\n${value}` : text);
+    this.field.focus();
+  }
+
+  changed() {
+    const { value } = this.field;
+    if (value) localStorage.setItem(draftKey(this.conversationId), value);
+    else localStorage.removeItem(draftKey(this.conversationId));
+    this.fit();
+  }
+
+  fit() {
+    this.field.style.height = "auto";
+    this.field.style.height = `${this.field.scrollHeight}px`;
+    $("send").setAttribute("aria-disabled", this.field.value.trim() ? "false" : "true");
+  }
+}

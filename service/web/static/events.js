@@ -1,0 +1,89 @@
+// A turn as a stream of events, from its beginning or from any character on, however often the network is lost.
+import { ApiError, CONVERSATIONS, send } from "./api.js";
+import { delay } from "./dom.js";
+import { reconnected } from "./network.js";
+
+// The service sends something every 15 seconds.
+const LONGEST_SILENCE = 40_000;
+
+async function* linesOf(body, abort) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const watch = setTimeout(() => abort.abort(), LONGEST_SILENCE);
+    const { done, value } = await reader.read().finally(() => clearTimeout(watch));
+    if (done) return;
+    const lines = (rest + value).split("\n");
+    rest = lines.pop();
+    yield* lines;
+  }
+}
+
+async function* eventsOf(body, abort) {
+  let event = {};
+  for await (const line of linesOf(body, abort)) {
+    if (line === "") {
+      if (event.data) yield { name: event.event, id: Number(event.id), data: JSON.parse(event.data) };
+      event = {};
+    } else {
+      const [, name, value] = /^(\w*): ?(.*)$/.exec(line) ?? [];
+      if (name) event[name] = value;
+    }
+  }
+}
+
+/** Call `seen.turn`, `seen.text` and `seen.done` as the events come.
+ *
+ * `ask` sends the first request; once the turn is known, the stream is asked for from after what was received.
+ * Leaving (`signal`) ends it silently: the reply goes on without us.
+ */
+async function read(ask, known, seen, signal) {
+  let { turn, received } = known;
+  for (;;) {
+    const abort = new AbortController();
+    const leave = () => abort.abort();
+    signal.addEventListener("abort", leave);
+    try {
+      const headers = { Accept: "text/event-stream", ...(turn ? { "Last-Event-ID": String(received) } : {}) };
+      const answer = await (turn ? send("GET", `${addressOf(turn)}/events`, undefined, { headers, signal: abort.signal }) : ask(headers, abort.signal));
+      for await (const event of eventsOf(answer.body, abort)) {
+        if (signal.aborted) return;
+        if (event.name === "turn" && !turn) seen.turn((turn = event.data));
+        if (event.name === "delta") {
+          received = event.id;
+          seen.text(event.data.text);
+        }
+        if (event.name === "done") return void seen.done(event.data);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error instanceof ApiError) {
+        if (!turn || error.status !== 503) throw error;
+        await delay(1000 * (error.retryAfter || 2));
+        continue;
+      }
+      if (!(error instanceof TypeError) && error.name !== "AbortError") throw error;
+    } finally {
+      signal.removeEventListener("abort", leave);
+      abort.abort();
+    }
+    if (signal.aborted) return;
+    await reconnected();
+  }
+}
+
+const addressOf = (turn) => `${CONVERSATIONS}/${turn.conversation_id}/turns/${turn.id}`;
+
+/** Ask for a new turn. A retry after a lost connection joins it, by its idempotency key. */
+export function takeTurn(path, body, seen, signal) {
+  const key = [...crypto.getRandomValues(new Uint32Array(4))].join("-");
+  const ask = (headers, abort) =>
+    send("POST", path, body, { headers: { ...headers, "Idempotency-Key": key }, signal: abort });
+  return read(ask, { turn: null, received: 0 }, seen, signal);
+}
+
+/** Follow a turn that is being answered, from after what there is of it. */
+export function followTurn(turn, seen, signal) {
+  const received = [...(turn.reply?.content ?? "")].length;
+  return read(null, { turn, received }, seen, signal);
+}

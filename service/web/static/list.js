@@ -1,0 +1,180 @@
+// The list of conversations: newest first, more as one scrolls; renamed, archived and deleted in place.
+import { CONVERSATIONS, api, explain, get, withQuery } from "./api.js";
+import { $, h, spinner, state, t, tool } from "./dom.js";
+import { ask } from "./dialogs.js";
+import { showMenu } from "./menu.js";
+import { toast } from "./toasts.js";
+
+const UNDO_SECONDS = 7;
+export const titleOf = (conversation) => conversation.title || t("untitled");
+
+export class ConversationList {
+  /** `on.open` shows a conversation (null: a new one), `on.changed` hears of one that was changed. */
+  constructor(on) {
+    this.on = on;
+    this.list = $("list");
+    this.rows = new Map();
+    this.deleting = new Map();
+    this.archived = false;
+    this.current = null;
+    $("listed").addEventListener("scroll", () => this.more(), { passive: true });
+    $("archived").addEventListener("click", () => this.showArchived(!this.archived));
+    // What waits for an undo must not be forgotten with the page.
+    addEventListener("pagehide", () => this.deleting.forEach((finish) => finish({ keepalive: true })));
+  }
+
+  async load() {
+    this.rows.clear();
+    this.list.replaceChildren();
+    this.cursor = undefined;
+    this.reading = null;
+    await this.more();
+  }
+
+  async showArchived(archived) {
+    this.archived = archived;
+    $("archived").setAttribute("aria-pressed", String(archived));
+    $("list-title").textContent = t(archived ? "archived" : "conversations");
+    await this.load();
+  }
+
+  /** Read pages while the end of the list is near. */
+  async more() {
+    const box = $("listed");
+    if (this.reading || box.classList.contains("searching")) return;
+    if (!state.user) return this.showState(); // a guest is made by what they say first
+    const reading = (this.reading = {});
+    try {
+      while (this.cursor !== null && box.scrollHeight - box.scrollTop - box.clientHeight < 400) {
+        $("list-state").replaceChildren(spinner());
+        const page = await get(withQuery(CONVERSATIONS, { archived: this.archived, limit: 40, cursor: this.cursor }));
+        if (this.reading !== reading) return;
+        for (const conversation of page.items) if (!this.rows.has(conversation.id)) this.put(conversation, "append");
+        this.cursor = page.next_cursor;
+      }
+      this.showState();
+    } catch (error) {
+      const again = h("button", { type: "button", class: "link", text: t("try_again"), on: { click: () => this.more() } });
+      $("list-state").replaceChildren(h("p", { class: "none", text: explain(error) }), again);
+    } finally {
+      if (this.reading === reading) this.reading = null;
+    }
+  }
+
+  showState() {
+    const empty = [...this.rows.values()].every((row) => row.element.hidden);
+    const text = t(this.archived ? "none_archived" : "no_conversations");
+    $("list-state").replaceChildren(...(empty ? [h("p", { class: "none", text })] : []));
+  }
+
+  /** Put a conversation in its row, which goes to the top with `prepend`. */
+  put(conversation, where = null) {
+    const known = this.rows.get(conversation.id);
+    if (!known && conversation.archived !== this.archived) return;
+    const element = this.row(conversation);
+    element.hidden = this.deleting.has(conversation.id);
+    if (known && where !== "prepend") known.element.replaceWith(element);
+    else {
+      known?.element.remove();
+      this.list[where ?? "prepend"](element);
+    }
+    this.rows.set(conversation.id, { conversation, element });
+    this.showState();
+  }
+
+  row(conversation) {
+    const current = conversation.id === this.current;
+    const title = titleOf(conversation);
+    const more = tool("more", t("menu_of", { title }), { "aria-haspopup": "menu", "aria-expanded": "false" });
+    more.addEventListener("click", () => this.menu(more, this.rows.get(conversation.id).conversation));
+    const link = h("a", { href: `/c/${conversation.id}`, "aria-current": current ? "page" : null, text: title, dir: "auto" });
+    return h("li", {}, link, more);
+  }
+
+  mark(id) {
+    this.current = id;
+    for (const [each, { element }] of this.rows) {
+      const link = element.firstElementChild;
+      if (each === id) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+  }
+
+  menu(button, conversation) {
+    const file = (format) => `${CONVERSATIONS}/${conversation.id}/export?format=${format}`;
+    showMenu(button, [
+      { label: t("rename"), run: () => this.rename(conversation) },
+      { label: t(conversation.archived ? "unarchive" : "archive"), run: () => this.archive(conversation) },
+      { label: t("export_markdown"), href: file("markdown") },
+      { label: t("export_json"), href: file("json") },
+      { label: t("delete"), run: () => this.delete(conversation), dangerous: true },
+    ]);
+  }
+
+  async change(conversation, changes) {
+    try {
+      const changed = await api("PATCH", `${CONVERSATIONS}/${conversation.id}`, changes);
+      if (changed.archived !== this.archived) this.remove(changed.id);
+      else this.put(changed);
+      this.on.changed(changed);
+      return changed;
+    } catch (error) {
+      toast(explain(error), { bad: true });
+      return null;
+    }
+  }
+
+  async rename(conversation) {
+    const field = { name: "title", label: t("title"), value: conversation.title ?? "", max: 500 };
+    const given = await ask(t("rename"), { fields: [field], confirm: t("save") });
+    if (given) await this.change(conversation, { title: given.title.trim() || null });
+  }
+
+  async archive(conversation) {
+    const archived = !conversation.archived;
+    if (!(await this.change(conversation, { archived }))) return;
+    const undo = { label: t("undo"), run: () => this.change({ ...conversation, archived }, { archived: !archived }) };
+    toast(t(archived ? "was_archived" : "was_unarchived"), { action: undo });
+  }
+
+  remove(id) {
+    this.rows.get(id)?.element.remove();
+    this.rows.delete(id);
+    this.showState();
+  }
+
+  /** Hide a conversation at once, and delete it when it is too late for an undo. */
+  delete(conversation) {
+    const { id } = conversation;
+    const wasCurrent = this.current === id;
+    let close = () => {};
+    const finish = async (options) => {
+      if (!this.deleting.delete(id)) return;
+      this.remove(id);
+      try {
+        await api("DELETE", `${CONVERSATIONS}/${id}`, undefined, options);
+      } catch (error) {
+        if (error.status === 404) return; // another device was faster
+        this.put(conversation, "prepend");
+        toast(explain(error), { bad: true });
+      }
+    };
+    const undo = () => {
+      this.deleting.delete(id);
+      const row = this.rows.get(id);
+      if (row) row.element.hidden = false;
+      this.showState();
+      if (wasCurrent) this.on.open(id);
+    };
+    this.deleting.set(id, (options) => {
+      finish(options);
+      close();
+    });
+    const row = this.rows.get(id);
+    if (row) row.element.hidden = true;
+    this.showState();
+    if (wasCurrent) this.on.open(null);
+    const action = { label: t("undo"), run: undo };
+    close = toast(t("was_deleted", { title: titleOf(conversation) }), { action, seconds: UNDO_SECONDS, after: finish });
+  }
+}

@@ -1,0 +1,89 @@
+"""Pages of a conversation's turns with their replies as HTML, read from any turn of the path in both directions."""
+
+from functools import partial
+from typing import Self
+from uuid import UUID
+
+import anyio.to_thread
+from pydantic import BaseModel
+
+from service.chat import queries
+from service.chat.paths import turns_down, turns_up
+from service.chat.schemas import Turn
+from service.database.database import Database
+from service.errors import NotFound
+from service.web.markdown import render
+
+# Text that was made to be slow holds up these two, and neither the event loop nor the password hashing.
+_renderers = anyio.CapacityLimiter(2)
+
+
+class RenderedTurn(Turn):
+    """A turn, with its reply as sanitised HTML."""
+
+    reply_html: str | None
+
+    @classmethod
+    def of(cls, turn: Turn) -> Self:
+        html = None if turn.reply is None else render(turn.reply.content)
+        return cls(**{name: getattr(turn, name) for name in Turn.model_fields}, reply_html=html)
+
+
+class Stretch(BaseModel):
+    """Some turns of the active path; `more` tells whether it goes on beyond them."""
+
+    items: list[RenderedTurn]
+    more: bool
+
+
+async def stretch_up(
+    database: Database, user_id: UUID, conversation_id: UUID, *, start_id: UUID | None, limit: int
+) -> Stretch:
+    """Return turns from `start_id` (None: the head) towards the root, newest first.
+
+    Raises:
+        NotFound: the conversation is not the user's.
+    """
+    page = await turns_up(database, user_id, conversation_id, start_id=start_id, limit=limit)
+    if not page.rows:
+        await _require_conversation(database, user_id, conversation_id)
+    return await _rendered([Turn.from_row(row) for row in page.rows], more=page.more)
+
+
+async def stretch_down(database: Database, user_id: UUID, conversation_id: UUID, *, first: int, limit: int) -> Stretch:
+    """Return turns from the one with the index `first` towards the head, oldest first.
+
+    Raises:
+        NotFound: the conversation is not the user's.
+    """
+    page = await turns_down(database, user_id, conversation_id, first=first, limit=limit)
+    if not page.rows:
+        await _require_conversation(database, user_id, conversation_id)
+    return await _rendered([Turn.from_row(row) for row in page.rows], more=page.more)
+
+
+async def rendered_turn(database: Database, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> RenderedTurn:
+    """Return one turn, on whichever branch it is.
+
+    Raises:
+        NotFound: it is not the user's.
+    """
+    row = await database.row(queries.TURN, user_id=user_id, conversation_id=conversation_id, turn_id=turn_id)
+    if row is None:
+        raise NotFound
+    return (await _rendered([Turn.from_row(row)], more=False)).items[0]
+
+
+async def rendered_text(text: str) -> str:
+    """Return Markdown as sanitised HTML, without holding up anybody else."""
+    return await anyio.to_thread.run_sync(partial(render, text), limiter=_renderers)
+
+
+async def _rendered(turns: list[Turn], *, more: bool) -> Stretch:
+    items = await anyio.to_thread.run_sync(lambda: [RenderedTurn.of(turn) for turn in turns], limiter=_renderers)
+    return Stretch(items=items, more=more)
+
+
+async def _require_conversation(database: Database, user_id: UUID, conversation_id: UUID) -> None:
+    if await database.row(queries.CONVERSATION, user_id=user_id, conversation_id=conversation_id) is None:
+        raise NotFound

@@ -1,0 +1,44 @@
+"""A model that a test tells what to say to what, and when to go on."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+
+from service.chat.models import Delta, ModelError, Usage
+from service.chat.prompt import ChatPrompt
+
+
+class TaughtModel:
+    """Answers a prompt with the pieces that were taught for it, waiting at each None; others it repeats."""
+
+    default_name = "taught"
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str | None, str | None]] = []
+        self._lessons: dict[str, tuple[str | ModelError | None, ...]] = {}
+        self._gates: dict[str, asyncio.Event] = {}
+
+    def teach(self, prompt: str, *pieces: str | ModelError | None) -> None:
+        self._lessons[prompt] = pieces
+        self._gates[prompt] = asyncio.Event()
+
+    def go_on(self, prompt: str) -> None:
+        self._gates[prompt].set()
+
+    async def stream(
+        self, prompt: ChatPrompt, *, model: str | None, params: Mapping[str, object]
+    ) -> AsyncGenerator[Delta | Usage, None]:
+        messages = prompt.to_openai_messages()
+        system = next((each["content"] for each in messages if each["role"] == "system"), None)
+        self.asked.append((model, system))
+        newest = messages[-1]["content"]
+        for piece in self._lessons.get(newest, (f"You said: {newest}",)):
+            if isinstance(piece, ModelError):
+                raise piece
+            if piece is None:
+                await self._gates[newest].wait()
+            else:
+                yield Delta(piece)
+        yield Usage(3, 5)
+
+    async def close(self) -> None:
+        return

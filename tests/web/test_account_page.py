@@ -1,0 +1,122 @@
+"""The account page: every section does what it says."""
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.support.running import PASSWORD, Person, RunningService
+from tests.web.browsing import Tab, browsing
+
+
+@pytest.fixture(autouse=True)
+def access_log_is_to_come(tab: Tab) -> None:
+    tab.expected.append("status of 404")
+
+
+NEW_PASSWORD = "quite another long password"
+
+
+async def test_a_profile_is_changed(tab: Tab, person: Person) -> None:
+    await tab.open("/account")
+    await tab.page.get_by_label("Display name").fill("Mika 🍵")
+    await tab.page.get_by_label("E-mail").fill("mika@example.org")
+    await tab.get("#profile").get_by_role("button", name="Save").click()
+    await expect(tab.get("#who")).to_have_text("Signed in as Mika 🍵")
+    me = (await person.client.get("/api/v1/auth/me")).json()
+    assert (me["display_name"], me["email"]) == ("Mika 🍵", "mika@example.org")
+
+
+async def test_a_password_is_changed_and_a_wrong_one_is_told(tab: Tab, service: RunningService, person: Person) -> None:
+    tab.expected.append("status of 401")
+    await tab.open("/account")
+    form = tab.get("#password")
+    await form.get_by_label("Current password").fill("wrong")
+    await form.get_by_label("New password").fill(NEW_PASSWORD)
+    await form.get_by_role("button").click()
+    await expect(form.get_by_role("alert")).to_have_text("Wrong username or password.")
+    await form.get_by_label("Current password").fill(PASSWORD)
+    await form.get_by_label("New password").fill(NEW_PASSWORD)
+    await form.get_by_role("button").click()
+    await expect(tab.get(".toast")).to_contain_text("Password changed.")
+    body = {"username": person.username, "password": NEW_PASSWORD}
+    assert (await service.client().post("/api/v1/auth/login", json=body)).status_code == 200
+
+
+async def test_sessions_are_shown_and_ended(tab: Tab, service: RunningService, person: Person) -> None:
+    elsewhere = service.client(headers={"User-Agent": "Mozilla/5.0 (iPhone) Safari/605"})
+    for _ in range(2):
+        await elsewhere.post("/api/v1/auth/login", json={"username": person.username, "password": PASSWORD})
+    another = service.client(headers={"User-Agent": "Mozilla/5.0 (Windows NT 10.0) Firefox/150"})
+    await another.post("/api/v1/auth/login", json={"username": person.username, "password": PASSWORD})
+    await tab.open("/account")
+    rows = tab.get("#sessions li")
+    await expect(rows).to_have_count(3)
+    await expect(rows.filter(has_text="This browser")).to_have_count(1)
+    await rows.filter(has_text="Safari · iPhone").get_by_role("button").click()
+    await expect(rows).to_have_count(2)
+    assert (await elsewhere.get("/api/v1/auth/me")).status_code == 401
+    await tab.page.get_by_role("button", name="Sign out everywhere else").click()
+    await expect(rows).to_have_count(1)
+    assert (await another.get("/api/v1/auth/me")).status_code == 401
+    assert (await person.client.get("/api/v1/auth/me")).status_code == 200
+
+
+async def test_a_token_is_made_shown_once_and_revoked(tab: Tab, service: RunningService) -> None:
+    await tab.open("/account")
+    await expect(tab.get("#tokens")).to_have_text("No tokens.")
+    await tab.get("#make-token").get_by_label("Name").fill("backup")
+    await tab.page.get_by_role("button", name="Make a token").click()
+    secret = await tab.get("#new-token code").text_content()
+    client = service.client(headers={"Authorization": f"Bearer {secret}"})
+    assert (await client.get("/api/v1/auth/me")).status_code == 200
+    await tab.page.reload()
+    await expect(tab.get("#tokens li")).to_contain_text("backup")
+    await expect(tab.get("#new-token")).to_be_hidden()
+    await tab.page.get_by_role("button", name="Revoke “backup”").click()
+    await tab.page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+    await expect(tab.get("#tokens")).to_have_text("No tokens.")
+    assert (await client.get("/api/v1/auth/me")).status_code == 401
+
+
+async def test_an_account_is_deleted_after_a_question(tab: Tab, person: Person) -> None:
+    await tab.open("/account")
+    await tab.get("#delete").get_by_label("Your password").fill(PASSWORD)
+    await tab.get("#delete").get_by_role("button").click()
+    await tab.page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    assert (await person.client.get("/api/v1/auth/me")).status_code == 200
+    await tab.get("#delete").get_by_role("button").click()
+    await tab.page.get_by_role("dialog").get_by_role("button", name="Delete account").click()
+    await expect(tab.get("#sign-in")).to_be_visible()
+    assert (await person.client.get("/api/v1/auth/me")).status_code == 401
+
+
+async def test_language_and_theme_are_switched_and_remembered(tab: Tab) -> None:
+    await tab.open("/account")
+    await tab.page.get_by_role("combobox", name="Appearance").select_option("dark")
+    await expect(tab.get("html")).to_have_attribute("data-theme", "dark")
+    dark = await tab.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    await tab.page.get_by_role("combobox", name="Language").select_option("ja")
+    await expect(tab.get("#account h1")).to_have_text("アカウント")
+    await tab.open("/")
+    await expect(tab.get("#new")).to_contain_text("新しい会話")
+    await expect(tab.get("html")).to_have_attribute("lang", "ja")
+    assert await tab.page.evaluate("getComputedStyle(document.body).backgroundColor") == dark
+
+
+async def test_the_browsers_language_and_theme_are_taken(browser: Browser, service: RunningService) -> None:
+    looks = {}
+    for scheme in ("light", "dark"):
+        async with browsing(browser, service, None, locale="ja-JP", color_scheme=scheme) as tab:
+            await tab.open()
+            await expect(tab.get("#sign-in h1")).to_have_text("サインイン")
+            looks[scheme] = await tab.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert looks["light"] != looks["dark"]
+
+
+async def test_the_account_page_asks_to_sign_in(browser: Browser, service: RunningService, person: Person) -> None:
+    async with browsing(browser, service, None) as tab:
+        tab.expected.append("status of 404")
+        await tab.open("/account")
+        await tab.get("#sign-in").get_by_label("Username").fill(person.username)
+        await tab.get("#sign-in").get_by_label("Password").fill(PASSWORD)
+        await tab.get("#sign-in").get_by_label("Password").press("Enter")
+        await expect(tab.get("#who")).to_contain_text(person.username)

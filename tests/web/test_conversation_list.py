@@ -1,0 +1,150 @@
+"""The list of conversations: long, renamed, archived, deleted, and not quite deleted."""
+
+import asyncio
+
+import pytest
+from playwright.async_api import expect
+
+from tests.support.running import Person
+from tests.web.browsing import Tab
+
+
+async def titles(person: Person, **params: str) -> list[str]:
+    answer = await person.client.get("/api/v1/conversations", params={"limit": 200, **params})
+    return [each["title"] for each in answer.json()["items"]]
+
+
+@pytest.fixture
+async def three(person: Person) -> None:
+    for title in ("one", "two", "three"):
+        await person.conversation(title=title)
+
+
+async def test_an_empty_list_says_what_will_be_in_it(tab: Tab) -> None:
+    await tab.open()
+    await expect(tab.get("#list-state")).to_contain_text("No conversations yet")
+
+
+async def test_the_newest_is_first_and_more_comes_while_one_scrolls(tab: Tab, person: Person) -> None:
+    for number in range(95):
+        await person.conversation(title=f"number {number}")
+    await tab.open()
+    await expect(tab.get("#list a").first).to_have_text("number 94")
+    assert await tab.get("#list a").count() < 95
+    while await tab.get("#list a").count() < 95:
+        await tab.get("#listed").evaluate("e => e.scrollTo(0, e.scrollHeight)")
+        await asyncio.sleep(0.05)
+    shown = await tab.get("#list a").all_text_contents()
+    assert shown == [f"number {number}" for number in reversed(range(95))]
+
+
+@pytest.mark.usefixtures("three")
+async def test_a_conversation_that_is_gone_on_with_goes_to_the_top(tab: Tab) -> None:
+    await tab.open()
+    await tab.page.get_by_role("link", name="one").click()
+    await expect(tab.get("h1#title")).to_have_text("one")
+    await tab.say("go on")
+    await expect(tab.get("#list a")).to_have_text(["one", "three", "two"])
+
+
+@pytest.mark.usefixtures("three")
+async def test_a_conversation_is_renamed(tab: Tab, person: Person) -> None:
+    await tab.open()
+    await tab.page.get_by_role("link", name="two").click()
+    await tab.menu("Rename")
+    await tab.page.get_by_label("Title").fill("second")
+    await tab.page.get_by_label("Title").press("Enter")
+    await expect(tab.get("h1#title")).to_have_text("second")
+    await expect(tab.get("#list a")).to_have_text(["three", "second", "one"])
+    assert "second" in await titles(person)
+    await tab.menu("Rename")
+    await tab.page.get_by_role("button", name="Cancel").click()
+    await expect(tab.get("h1#title")).to_have_text("second")
+
+
+@pytest.mark.usefixtures("three")
+async def test_a_conversation_is_archived_and_taken_back(tab: Tab, person: Person) -> None:
+    await tab.open()
+    row = tab.get(
+        "#list li",
+    ).filter(has_text="two")
+    await row.hover()
+    await tab.choose(row.get_by_role("button"), "Archive")
+    await expect(tab.get("#list a")).to_have_text(["three", "one"])
+    await tab.page.get_by_role("button", name="Archived").click()
+    await expect(tab.get("#list a")).to_have_text(["two"])
+    assert await titles(person, archived="true") == ["two"]
+    await tab.page.get_by_role("button", name="Archived").click()
+    await expect(tab.get("#list a")).to_have_text(["three", "one"])
+    await tab.page.get_by_role("button", name="Undo").click()
+    await expect(tab.get("#list a").filter(has_text="two")).to_be_visible()
+    assert await titles(person, archived="true") == []
+
+
+@pytest.mark.usefixtures("three")
+async def test_a_deletion_is_undone_before_anything_was_deleted(tab: Tab, person: Person) -> None:
+    await tab.open()
+    await tab.page.get_by_role("link", name="two").click()
+    await tab.menu("Delete")
+    await expect(tab.get("#empty")).to_be_visible()
+    await expect(tab.get("#list li:not([hidden]) a")).to_have_text(["three", "one"])
+    await tab.page.get_by_role("button", name="Undo").click()
+    await expect(tab.get("#list li:not([hidden]) a")).to_have_text(["three", "two", "one"])
+    await expect(tab.get("h1#title")).to_have_text("two")
+    assert await titles(person) == ["three", "two", "one"]
+    assert not [each for each in tab.requested if each.method == "DELETE"]
+
+
+@pytest.mark.usefixtures("three")
+async def test_a_deletion_that_is_not_undone_is_carried_out(tab: Tab, person: Person) -> None:
+    await tab.open()
+    await tab.page.get_by_role("link", name="two").click()
+    await tab.menu("Delete")
+    await tab.page.get_by_role("button", name="Close", exact=True).click()
+    await expect(tab.get("#list li")).to_have_count(2)
+    async with asyncio.timeout(5):
+        while "two" in await titles(person):
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.usefixtures("three")
+async def test_a_deletion_is_carried_out_when_the_page_is_left(tab: Tab, person: Person) -> None:
+    await tab.open()
+    await tab.page.get_by_role("link", name="two").click()
+    await tab.menu("Delete")
+    await expect(tab.get(".toast")).to_be_visible()
+    assert "two" in await titles(person)
+    await tab.open("/account")
+    async with asyncio.timeout(5):
+        while "two" in await titles(person):
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.usefixtures("three")
+async def test_the_browsers_way_back_leads_through_conversations(tab: Tab) -> None:
+    await tab.open()
+    await tab.page.get_by_role("link", name="one").click()
+    await tab.page.get_by_role("link", name="two").click()
+    await expect(tab.get("h1#title")).to_have_text("two")
+    await tab.page.go_back()
+    await expect(tab.get("h1#title")).to_have_text("one")
+    await tab.page.go_back()
+    await expect(tab.get("#empty")).to_be_visible()
+    assert await tab.page.title() == "Chatkeep"
+
+
+@pytest.mark.usefixtures("three")
+async def test_a_menu_is_used_with_the_keyboard(tab: Tab) -> None:
+    await tab.open()
+    await tab.page.get_by_role("link", name="two").click()
+    await tab.get("#more").focus()
+    await tab.page.keyboard.press("Enter")
+    await expect(tab.page.get_by_role("menuitem", name="Rename")).to_be_focused()
+    await tab.page.keyboard.press("ArrowDown")
+    await expect(tab.page.get_by_role("menuitem", name="Archive")).to_be_focused()
+    await tab.page.keyboard.press("End")
+    await expect(tab.page.get_by_role("menuitem", name="Delete")).to_be_focused()
+    await tab.page.keyboard.press("Escape")
+    await expect(tab.get("#more")).to_be_focused()
+    await expect(tab.get("#more")).to_have_attribute("aria-expanded", "false")
+    await expect(tab.page.get_by_role("menu")).to_have_count(0)

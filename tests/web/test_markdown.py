@@ -1,0 +1,75 @@
+"""What a model's Markdown becomes: HTML with nothing in it but text, and little of that which costs."""
+
+import re
+
+import pytest
+
+from service.web.markdown import LONGEST_COLOURED, LONGEST_MARKDOWN, render
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("**bold** and `code`", "<p><strong>bold</strong> and <code>code</code></p>\n"),
+        ("one\ntwo", "<p>one<br>\ntwo</p>\n"),
+        ("~~gone~~", "<p><s>gone</s></p>\n"),
+        ("3. c\n4. d", '<ol start="3">\n<li>c</li>\n<li>d</li>\n</ol>\n'),
+        ("<b>not bold</b>", "<p>&lt;b&gt;not bold&lt;/b&gt;</p>\n"),
+        ("`日本語`です", "<p><code>日本語</code>です</p>\n"),
+        ("", ""),
+    ],
+)
+def test_markdown_becomes_html(text: str, html: str) -> None:
+    assert render(text) == html
+
+
+def test_headings_come_below_the_pages_own_and_leave_none_out() -> None:
+    found = re.findall(r"<h(\d)>(\w)</h\d>", render("# a\n\n### b\n\n##### c\n\n# d\n"))
+    assert found == [("3", "a"), ("4", "b"), ("5", "c"), ("3", "d")]
+
+
+def test_code_is_coloured_by_classes_and_says_its_language() -> None:
+    html = render("```python\nreturn 'x'\n```")
+    assert '<pre data-language="python" tabindex="0">' in html
+    assert '<span class="k">return</span>' in html
+    assert "style=" not in html
+
+
+@pytest.mark.parametrize("info", ["nolanguage", '"><script>', "brainfuck", ""])
+def test_code_of_an_unknown_language_is_shown_as_it_is(info: str) -> None:
+    assert render(f"```{info}\na < b\n```") == '<pre tabindex="0"><code>a &lt; b\n</code></pre>\n'
+
+
+def test_tables_align_by_classes_and_can_be_scrolled_with_the_keyboard() -> None:
+    html = render("| a | b |\n|:-:|--:|\n| 1 | 2 |")
+    assert '<div class="scroll" tabindex="0"><table>' in html
+    assert '<td class="center">1</td>\n<td class="right">2</td>' in html
+
+
+def test_links_open_elsewhere_and_tell_nothing() -> None:
+    html = render("[a](https://a.example/x)")
+    assert 'href="https://a.example/x"' in html
+    assert 'target="_blank"' in html
+    assert 'rel="noopener noreferrer nofollow"' in html
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/account", "//evil.example", "javascript:alert(1)", "data:text/html,x", "JaVaScRiPt:x", "vbscript:x", "x"],
+)
+def test_links_that_mean_this_service_or_a_program_lead_nowhere(address: str) -> None:
+    assert "href" not in render(f"[a]({address})").replace(f"[a]({address})", "")
+
+
+def test_an_image_is_a_link_and_loads_nothing() -> None:
+    html = render("![a chart](https://evil.example/?secret=1)")
+    assert "<img" not in html
+    assert ">a chart</a>" in html
+
+
+def test_what_is_too_long_is_shown_as_it_is() -> None:
+    assert render("*" + "a" * LONGEST_MARKDOWN + "*").startswith('<div class="plain">*aaa')
+    assert "<span" not in render("```python\n" + "x = 1\n" * LONGEST_COLOURED + "```")
+    many = render(("```python\n" + "x = 1\n" * 900 + "```\n\n") * 5)
+    assert many.count("<pre") == 5
+    assert many.count('class="n"') == 2 * 900
