@@ -114,6 +114,7 @@ class Settings(BaseSettings):
     guest_ttl_seconds: int = Field(GUEST_TTL_SECONDS, ge=60)
     admin_username: str = "admin"
     admin_password: SecretStr | None = None
+    require_audit_reason: bool = False
 
     # The language model.
     model_url: str | None = Field(None, pattern=r"^https?://")

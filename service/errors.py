@@ -126,6 +126,12 @@ class TurnInProgress(Conflict):
     code = "turn_in_progress"
 
 
+class AuditReasonRequired(ChatkeepError):
+    """The service demands a reason before it shows somebody else's history."""
+
+    code = "audit_reason_required"
+
+
 class TooMany(ChatkeepError):
     """A limit was reached.
 

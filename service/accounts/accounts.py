@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.accounts.passwords import PasswordHasher
+from service.audit.trail import AuditTrail
 from service.clock import Clock
 from service.config import GUEST_TTL_SECONDS
 from service.database.database import Database
@@ -50,6 +51,7 @@ class Accounts:
     device_mark: DeviceMark
     limits: SessionLimits
     clock: Clock
+    trail: AuditTrail
     trusted_proxies: Sequence[Network]
     allow_registration: bool
     allow_guests: bool = False

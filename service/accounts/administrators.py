@@ -8,6 +8,8 @@ from service.accounts import queries
 from service.accounts.passwords import PasswordHasher
 from service.accounts.queries import AnyRow
 from service.accounts.usernames import require_username, username_key
+from service.audit.actions import Action
+from service.audit.trail import Recorder
 from service.clock import Clock
 from service.database.database import Database
 from service.errors import ConfigurationError, IsGuest, LastAdministrator, LegalHold, NotFound
@@ -37,6 +39,7 @@ async def require_another_administrator(connection: AsyncConnection, user: AnyRo
 
 async def change_account(
     connection: AsyncConnection,
+    audit: Recorder,
     user_id: UUID,
     *,
     role: str | None = None,
@@ -74,7 +77,18 @@ async def change_account(
     after = await queries.update_user(connection, user_id, changes)
     if after is None:
         raise NotFound
+    await _put_on_record(connection, audit, before, after)
     return after
+
+
+async def _put_on_record(connection: AsyncConnection, audit: Recorder, before: AnyRow, after: AnyRow) -> None:
+    if after.role != before.role:
+        await audit.record(connection, Action.ROLE_CHANGED, after.id, before=before.role, after=after.role)
+    if after.disabled != before.disabled:
+        await audit.record(connection, Action.USER_DISABLED if after.disabled else Action.USER_ENABLED, after.id)
+    if after.legal_hold != before.legal_hold:
+        action = Action.LEGAL_HOLD_BEGAN if after.legal_hold else Action.LEGAL_HOLD_ENDED
+        await audit.record(connection, action, after.id)
 
 
 async def require_no_hold(connection: AsyncConnection, user_id: UUID) -> None:
@@ -95,8 +109,14 @@ def _refuse_held(user: AnyRow) -> None:
         raise LegalHold(HELD)
 
 
-async def delete_user(connection: AsyncConnection, user_id: UUID, *, despite_hold: bool = False) -> None:
-    """Delete a user and everything of theirs.
+async def delete_user(connection: AsyncConnection, audit: Recorder, user_id: UUID) -> None:
+    """Delete a user and everything of theirs, and keep on record that it happened. Raises: as `erase_user`."""
+    await erase_user(connection, user_id)
+    await audit.record(connection, Action.USER_DELETED, user_id)
+
+
+async def erase_user(connection: AsyncConnection, user_id: UUID, *, despite_hold: bool = False) -> None:
+    """Delete a user and everything of theirs, for whoever puts it on record.
 
     The foreign keys would do it alone, but in an order of their own. Here it is the one in which everybody else
     locks: whoever keeps a turn or uses a session at this moment locks that before the counters.
@@ -124,7 +144,7 @@ async def delete_user(connection: AsyncConnection, user_id: UUID, *, despite_hol
 
 
 async def create_first_administrator(
-    database: Database, hasher: PasswordHasher, clock: Clock, username: str, password: str
+    database: Database, hasher: PasswordHasher, clock: Clock, audit: Recorder, username: str, password: str
 ) -> bool:
     """Make the first administrator where there is none; False where there is one already.
 
@@ -153,4 +173,5 @@ async def create_first_administrator(
                 f"There is no administrator yet, and {username!r} belongs to an ordinary user. Set "
                 f"CHATKEEP_ADMIN_USERNAME to another name, or run `chatkeep user role {username} admin`."
             )
+        await audit.record(connection, Action.ACCOUNT_CREATED, made.id, role="admin")
     return True

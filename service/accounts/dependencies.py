@@ -10,6 +10,7 @@ from service.accounts.accounts import Accounts
 from service.accounts.guests import begin_guest
 from service.accounts.identity import Identity, identity_by_session, identity_by_token, identity_of
 from service.accounts.opened_sessions import Client, Opened, renew_session
+from service.audit.trail import Origin, Recorder
 from service.errors import Forbidden, NotAuthenticated
 from service.http.addresses import client_address
 from service.http.cookies import set_cookie
@@ -106,7 +107,8 @@ async def welcome_guest(request: Request, accounts: Accounts) -> Identity:
     Raises:
         TooManyAttempts: too many guests began at this address.
     """
-    opened = await begin_guest(accounts, client_of(accounts, request))
+    client = client_of(accounts, request)
+    opened = await begin_guest(accounts, visitor_audit_of(request, accounts, client), client)
     send_session(request, accounts, opened)
     return identity_of(opened.user, digest=digest_of(opened.secret), by_session=True, remember=True)
 
@@ -127,6 +129,27 @@ async def _identity_of(request: Request, accounts: Accounts) -> Identity | None:
 
 
 SignedIn = Annotated[Identity, Depends(require_identity)]
+
+
+def visitor_audit_of(request: Request, accounts: Accounts, client: Client) -> Recorder:
+    """Return what puts on record what somebody does who has not shown yet who they are."""
+    request_id = getattr(request.state, "request_id", None)
+    return accounts.trail.by(Origin(address=client.address, request_id=request_id))
+
+
+async def get_visitor_audit(request: Request, accounts: TheAccounts, client: TheClient) -> Recorder:
+    return visitor_audit_of(request, accounts, client)
+
+
+VisitorAudit = Annotated[Recorder, Depends(get_visitor_audit)]
+
+
+async def get_audit(visitor: VisitorAudit, identity: SignedIn) -> Recorder:
+    """Return what puts on record what the signed-in account does."""
+    return visitor.acting_as(identity.user_id)
+
+
+TheAudit = Annotated[Recorder, Depends(get_audit)]
 
 
 async def require_administrator(identity: SignedIn) -> Identity:

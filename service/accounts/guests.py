@@ -19,12 +19,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.accounts import guest_queries, queries
 from service.accounts.accounts import Accounts
-from service.accounts.administrators import delete_user
+from service.accounts.administrators import delete_user, erase_user
 from service.accounts.identity import Identity
 from service.accounts.opened_sessions import Client, Opened, open_session
 from service.accounts.queries import AnyRow
 from service.accounts.throttling import counted_attempt, counters_for_guest
 from service.accounts.usernames import character_pairs, username_key
+from service.audit.actions import Action
+from service.audit.trail import Origin, Recorder
 from service.errors import GuestNotAllowed, Unavailable
 from service.sessions import queries as session_queries
 
@@ -54,7 +56,7 @@ class Guest:
     remembered: Mapping[str, Any]
 
 
-async def begin_guest(accounts: Accounts, client: Client) -> Opened:
+async def begin_guest(accounts: Accounts, audit: Recorder, client: Client) -> Opened:
     """Make a guest and open their session. Counted first: a flood must not wait in line for one row and hold
     the connections that others need.
 
@@ -77,7 +79,9 @@ async def begin_guest(accounts: Accounts, client: Client) -> Opened:
         )
         if user is None:
             raise Unavailable("That did not work out. Try again.")  # somebody has 64 random bits as a name
-        return await open_session(accounts, connection, user, client, instead_of=None, remember=True)
+        opened = await open_session(accounts, connection, user, client, instead_of=None, remember=True)
+        await audit.acting_as(user.id).record(connection, Action.GUEST_BEGAN, user.id)
+    return opened
 
 
 async def lock_guest(accounts: Accounts, connection: AsyncConnection, digest: bytes | None) -> Guest | None:
@@ -149,17 +153,17 @@ async def move_guest(connection: AsyncConnection, guest: Guest, account_id: UUID
         await guest_queries.copy_rows(connection, table, guest_id, account_id)
     if guest.user.legal_hold:
         await queries.update_user(connection, account_id, {"legal_hold": True})
-    await delete_user(connection, guest_id, despite_hold=True)
+    await erase_user(connection, guest_id, despite_hold=True)
     await guest_queries.add_counters(connection, account_id, counters)
 
 
-async def delete_guest(accounts: Accounts, user_id: UUID) -> bool:
+async def delete_guest(accounts: Accounts, audit: Recorder, user_id: UUID) -> bool:
     """Delete a guest with everything of theirs; False where they are an account by now."""
     async with accounts.database.transaction() as connection:
         user = await queries.lock_user(connection, user_id)
         if user is None or not user.is_guest:
             return False
-        await delete_user(connection, user_id)
+        await delete_user(connection, audit, user_id)
     return True
 
 
@@ -169,6 +173,7 @@ async def sweep_guests(accounts: Accounts) -> int:
     Each guest is a transaction of its own: a process that dies leaves the others for the next sweep.
     """
     unused_since = accounts.clock() - timedelta(seconds=accounts.guest_ttl_seconds)
+    audit = accounts.trail.by(Origin("service"))
     swept, after = 0, None
     while True:
         async with accounts.database.transaction() as connection:
@@ -176,7 +181,7 @@ async def sweep_guests(accounts: Accounts) -> int:
         for guest_id in found:
             async with accounts.database.transaction() as connection:
                 if await guest_queries.lock_unused_guest(connection, guest_id, unused_since):
-                    await delete_user(connection, guest_id)
+                    await delete_user(connection, audit, guest_id)
                     swept += 1
         if len(found) < SWEPT_AT_ONCE:
             return swept

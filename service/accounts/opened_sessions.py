@@ -11,6 +11,8 @@ from service.accounts import queries
 from service.accounts.accounts import Accounts
 from service.accounts.identity import Identity
 from service.accounts.queries import AnyRow
+from service.audit.actions import Action
+from service.audit.trail import Recorder
 from service.sessions import digest_of, new_secret
 from service.sessions import queries as session_queries
 
@@ -100,8 +102,9 @@ async def renew_session(accounts: Accounts, identity: Identity, client: Client) 
     return Opened(user, secret, seconds_left if found.remember else None)
 
 
-async def end_other_sessions(accounts: Accounts, user_id: UUID, *, keep: bytes) -> None:
+async def end_other_sessions(accounts: Accounts, audit: Recorder, user_id: UUID, *, keep: bytes) -> None:
     """End every session of the user but the one with the digest `keep`."""
     async with accounts.database.transaction() as connection:
         await queries.lock_user(connection, user_id)
-        await session_queries.end_sessions_of(connection, user_id, keep=keep)
+        ended = await session_queries.end_sessions_of(connection, user_id, keep=keep)
+        await audit.record(connection, Action.SESSIONS_ENDED, user_id, ended=ended)

@@ -10,7 +10,9 @@ from service.accounts.dependencies import (
     SessionDigest,
     SignedIn,
     TheAccounts,
+    TheAudit,
     TheClient,
+    VisitorAudit,
     clear_session,
     send_session,
 )
@@ -29,6 +31,7 @@ from service.accounts.schemas import (
 )
 from service.accounts.sign_in import WRONG_PASSWORD, change_password, delete_account, log_in, log_out, register
 from service.accounts.tokens import create_token
+from service.audit.actions import Action
 from service.errors import NotAuthenticated, NotFound
 from service.http.bodies import JsonRoute
 from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, encode_cursor, first_of
@@ -57,10 +60,15 @@ TOO_MANY_TRIES = (429, "Too many tries. Wait 10 minutes and try again.")
     ),
 )
 async def register_account(
-    body: Register, request: Request, accounts: TheAccounts, client: TheClient, digest: SessionDigest
+    body: Register,
+    request: Request,
+    accounts: TheAccounts,
+    audit: VisitorAudit,
+    client: TheClient,
+    digest: SessionDigest,
 ) -> User:
     """Make an account and sign it in. A guest becomes the account and keeps their conversations."""
-    opened = await register(accounts, body.username, body.password, body.email, client, instead_of=digest)
+    opened = await register(accounts, audit, body.username, body.password, body.email, client, instead_of=digest)
     send_session(request, accounts, opened)
     return User.model_validate(opened.user)
 
@@ -78,22 +86,31 @@ async def register_account(
     ),
 )
 async def log_in_with_password(
-    body: LogIn, request: Request, accounts: TheAccounts, client: TheClient, digest: SessionDigest
+    body: LogIn,
+    request: Request,
+    accounts: TheAccounts,
+    audit: VisitorAudit,
+    client: TheClient,
+    digest: SessionDigest,
 ) -> User:
     """Sign in. The cookie ends with the browser unless `remember` is true.
 
     What was said in this browser as a guest goes to the account.
     """
-    opened = await log_in(accounts, body.username, body.password, client, instead_of=digest, remember=body.remember)
+    opened = await log_in(
+        accounts, audit, body.username, body.password, client, instead_of=digest, remember=body.remember
+    )
     send_session(request, accounts, opened)
     return User.model_validate(opened.user)
 
 
 @router.post("/logout", status_code=204, responses=documented(503))
-async def log_out_of_session(request: Request, accounts: TheAccounts, digest: SessionDigest) -> None:
+async def log_out_of_session(
+    request: Request, accounts: TheAccounts, audit: VisitorAudit, digest: SessionDigest
+) -> None:
     """Sign out: the session ends, and a copy of its cookie is worth nothing."""
     if digest is not None:
-        await log_out(accounts, digest)
+        await log_out(accounts, audit, digest)
     clear_session(request, accounts)
 
 
@@ -129,9 +146,11 @@ async def change_me(body: ChangeMe, identity: SignedIn, accounts: TheAccounts) -
         service_unavailable=BUSY,
     ),
 )
-async def delete_me(body: DeleteMe, request: Request, identity: SignedIn, accounts: TheAccounts) -> None:
+async def delete_me(
+    body: DeleteMe, request: Request, identity: SignedIn, accounts: TheAccounts, audit: TheAudit
+) -> None:
     """Delete the account and every trace of what was written in it. A guest needs no password."""
-    await delete_account(accounts, identity, body.password)
+    await delete_account(accounts, audit, identity, body.password)
     clear_session(request, accounts)
 
 
@@ -152,10 +171,15 @@ async def delete_me(body: DeleteMe, request: Request, identity: SignedIn, accoun
     ),
 )
 async def change_my_password(
-    body: ChangePassword, request: Request, identity: SignedIn, accounts: TheAccounts, client: TheClient
+    body: ChangePassword,
+    request: Request,
+    identity: SignedIn,
+    accounts: TheAccounts,
+    audit: TheAudit,
+    client: TheClient,
 ) -> None:
     """Change the password. Every other session and every token ends; this session gets a new cookie."""
-    opened = await change_password(accounts, identity, body.current_password, body.new_password, client)
+    opened = await change_password(accounts, audit, identity, body.current_password, body.new_password, client)
     if opened is not None:
         send_session(request, accounts, opened)
 
@@ -192,17 +216,18 @@ async def list_sessions(
 
 
 @router.delete("/sessions/{session_id}", status_code=204, responses=documented(401, 404, 422, 503))
-async def end_one_session(session_id: UUID, identity: SignedIn, accounts: TheAccounts) -> None:
+async def end_one_session(session_id: UUID, identity: SignedIn, accounts: TheAccounts, audit: TheAudit) -> None:
     """End one of this account's sessions."""
     async with accounts.database.transaction() as connection:
         if not await session_queries.end_session_by_id(connection, identity.user_id, session_id):
             raise NotFound
+        await audit.record(connection, Action.SESSION_ENDED, identity.user_id, session_id=str(session_id))
 
 
 @router.delete("/sessions", status_code=204, responses=documented(401, 503))
-async def end_all_other_sessions(identity: SignedIn, accounts: TheAccounts) -> None:
+async def end_all_other_sessions(identity: SignedIn, accounts: TheAccounts, audit: TheAudit) -> None:
     """End every session of this account but the asking one."""
-    await end_other_sessions(accounts, identity.user_id, keep=identity.digest)
+    await end_other_sessions(accounts, audit, identity.user_id, keep=identity.digest)
 
 
 @router.get("/tokens", responses=documented(401, 422, 503))
@@ -226,15 +251,18 @@ async def list_tokens(
         401, 413, 415, 422, 503, guest_not_allowed=(403, "A guest has no access tokens. Register first.")
     ),
 )
-async def create_access_token(body: CreateToken, identity: SignedIn, accounts: TheAccounts) -> NewToken:
+async def create_access_token(
+    body: CreateToken, identity: SignedIn, accounts: TheAccounts, audit: TheAudit
+) -> NewToken:
     """Make an access token for `Authorization: Bearer`. Its secret is in this answer and nowhere else."""
-    row, secret = await create_token(accounts, identity, body.name, body.expires_at)
+    row, secret = await create_token(accounts, audit, identity, body.name, body.expires_at)
     return NewToken(**Token.model_validate(row).model_dump(), token=secret)
 
 
 @router.delete("/tokens/{token_id}", status_code=204, responses=documented(401, 404, 422, 503))
-async def delete_token(token_id: UUID, identity: SignedIn, accounts: TheAccounts) -> None:
+async def delete_token(token_id: UUID, identity: SignedIn, accounts: TheAccounts, audit: TheAudit) -> None:
     """End one of this account's tokens."""
     async with accounts.database.transaction() as connection:
         if not await queries.delete_token(connection, identity.user_id, token_id):
             raise NotFound
+        await audit.record(connection, Action.TOKEN_DELETED, identity.user_id, token_id=str(token_id))

@@ -19,9 +19,12 @@ from service.accounts.dependencies import TheAccounts
 from service.accounts.identity import Identity, identity_of
 from service.accounts.opened_sessions import Client
 from service.accounts.queries import AnyRow
+from service.accounts.refused_sign_ins import refusals_on_record
 from service.accounts.sign_in import WRONG_PASSWORD
 from service.accounts.throttling import counted_attempt, counters_for, forgive_attempt
 from service.accounts.usernames import username_key
+from service.audit.actions import Action
+from service.audit.trail import Origin
 from service.errors import InvalidCredentials, NotAuthenticated
 from service.sessions import HttpSession, http_session
 
@@ -94,7 +97,9 @@ SessionUser = Annotated[Identity, Depends(require_session_user)]
 async def _user_by_password(accounts: Accounts, username: str, password: str, client: Client) -> AnyRow:
     key = username_key(username)
     counters = counters_for(key, client.address, accounts.device_mark.read(client.device_mark, key))
-    async with counted_attempt(accounts.database, counters, accounts.clock()):
+    audit = accounts.trail.by(Origin(address=client.address))
+    counted = counted_attempt(accounts.database, counters, accounts.clock())
+    async with counted, refusals_on_record(accounts, audit, key):
         async with accounts.database.transaction() as connection:
             user = await queries.user_by_key(connection, key)
         # A password that changes meanwhile changes the mark: the session that is begun here is then nobody's.
@@ -104,6 +109,7 @@ async def _user_by_password(accounts: Accounts, username: str, password: str, cl
         async with accounts.database.transaction() as connection:
             await queries.mark_seen(connection, user.id, accounts.clock())
             await forgive_attempt(connection, counters)
+            await audit.acting_as(user.id).record(connection, Action.SIGNED_IN, user.id)
     return user
 
 

@@ -16,8 +16,11 @@ from service.accounts.guests import delete_guest, lock_guest, move_guest, promot
 from service.accounts.identity import Identity
 from service.accounts.opened_sessions import Client, Opened, open_session
 from service.accounts.queries import AnyRow
+from service.accounts.refused_sign_ins import refusals_on_record
 from service.accounts.throttling import counted_attempt, counters_for, counters_for_signed_in, forgive_attempt
 from service.accounts.usernames import require_username, username_key
+from service.audit.actions import Action
+from service.audit.trail import Recorder
 from service.errors import InvalidCredentials, IsGuest, NotAuthenticated, RegistrationClosed, UsernameTaken
 from service.sessions import queries as session_queries
 from service.statistics.notes import note_user
@@ -27,6 +30,7 @@ WRONG_PASSWORD = "The username or the password is wrong."  # noqa: S105  a sente
 
 async def register(
     accounts: Accounts,
+    audit: Recorder,
     username: str,
     password: str,
     email: str | None,
@@ -52,7 +56,7 @@ async def register(
         else:
             user = _require_free(await promote_guest(connection, guest, username, password_hash, email))
             await note_user(connection, user.id, accounts.clock())
-        return await open_session(
+        opened = await open_session(
             accounts,
             connection,
             user,
@@ -61,15 +65,26 @@ async def register(
             remember=False,
             data=guest.remembered if guest else None,
         )
+        await audit.acting_as(user.id).record(
+            connection, Action.ACCOUNT_CREATED, user.id, signed_in=True, was_guest=guest is not None
+        )
+    return opened
 
 
 async def create_user(
-    accounts: Accounts, username: str, password: str, *, email: str | None = None, role: str = "user"
+    accounts: Accounts,
+    audit: Recorder,
+    username: str,
+    password: str,
+    *,
+    email: str | None = None,
+    role: str = "user",
 ) -> UUID:
     """Make an account as an operator does. Raises: as `register`, but for `RegistrationClosed`."""
     password_hash = await accounts.hasher.hash_new(password, require_username(username))
     async with accounts.database.transaction() as connection:
         user = await _insert_user(accounts, connection, username, password_hash, email=email, role=role)
+        await audit.record(connection, Action.ACCOUNT_CREATED, user.id, role=role)
     user_id: UUID = user.id
     return user_id
 
@@ -98,6 +113,7 @@ def _require_free(user: AnyRow | None) -> AnyRow:
 
 async def log_in(
     accounts: Accounts,
+    audit: Recorder,
     username: str,
     password: str,
     client: Client,
@@ -117,7 +133,8 @@ async def log_in(
     """
     key = username_key(username)
     counters = counters_for(key, client.address, accounts.device_mark.read(client.device_mark, key))
-    async with counted_attempt(accounts.database, counters, accounts.clock()):
+    counted = counted_attempt(accounts.database, counters, accounts.clock())
+    async with counted, refusals_on_record(accounts, audit, key):
         async with accounts.database.transaction() as connection:
             user = await queries.user_by_key(connection, key)
         matches, new_hash = await accounts.hasher.verify(password, user.password_hash if user else None)
@@ -140,16 +157,22 @@ async def log_in(
                 data=guest.remembered if guest else None,
             )
             await forgive_attempt(connection, counters)
+            audit = audit.acting_as(user.id)
+            if guest is not None:
+                await audit.record(connection, Action.GUEST_MOVED, guest.user.id, user.id)
+            await audit.record(connection, Action.SIGNED_IN, user.id)
     return opened
 
 
-async def log_out(accounts: Accounts, digest: bytes) -> None:
+async def log_out(accounts: Accounts, audit: Recorder, digest: bytes) -> None:
     """End the session; a copy of its cookie is worth nothing from now on."""
     async with accounts.database.transaction() as connection:
-        await session_queries.end_session(connection, digest)
+        user_id = await session_queries.end_session(connection, digest)
+        if user_id is not None:
+            await audit.acting_as(user_id).record(connection, Action.SIGNED_OUT, user_id)
 
 
-async def require_password(accounts: Accounts, user_id: UUID, password: str) -> AnyRow:
+async def require_password(accounts: Accounts, audit: Recorder, user_id: UUID, password: str) -> AnyRow:
     """Return the user whose password this is: who finds an open browser may not guess without limit.
 
     Raises:
@@ -163,6 +186,8 @@ async def require_password(accounts: Accounts, user_id: UUID, password: str) -> 
             raise NotAuthenticated("This account is gone.")
         matches, _ = await accounts.hasher.verify(password, user.password_hash)
         if not matches:
+            async with accounts.database.transaction() as connection:
+                await audit.record(connection, Action.PASSWORD_CHECK_FAILED, user_id)
             raise InvalidCredentials("The password is wrong.")
         async with accounts.database.transaction() as connection:
             await forgive_attempt(connection, counters)
@@ -170,7 +195,7 @@ async def require_password(accounts: Accounts, user_id: UUID, password: str) -> 
 
 
 async def change_password(
-    accounts: Accounts, identity: Identity, current: str, new: str, client: Client
+    accounts: Accounts, audit: Recorder, identity: Identity, current: str, new: str, client: Client
 ) -> Opened | None:
     """Change the password; every session and token ends, and the asking session gets a new id.
 
@@ -182,17 +207,20 @@ async def change_password(
         InvalidCredentials, TooManyAttempts, WeakPassword, Unavailable.
     """
     require_account(identity, "A guest has no password to change. Register to get one.")
-    user = await require_password(accounts, identity.user_id, current)
+    user = await require_password(accounts, audit, identity.user_id, current)
     new_hash = await accounts.hasher.hash_new(new, user.username)
     async with accounts.database.transaction() as connection:
         await _lock_verified(accounts, connection, user, current)
         await _replace_password(connection, user.id, new_hash)
-        if not identity.by_session:
-            return None
-        return await open_session(accounts, connection, user, client, instead_of=None, remember=identity.remember)
+        opened = None
+        if identity.by_session:
+            remember = identity.remember
+            opened = await open_session(accounts, connection, user, client, instead_of=None, remember=remember)
+        await audit.record(connection, Action.PASSWORD_CHANGED, user.id)
+    return opened
 
 
-async def set_password(accounts: Accounts, username: str, new: str) -> None:
+async def set_password(accounts: Accounts, audit: Recorder, username: str, new: str) -> None:
     """Set a password as an operator does; every session and token of the user ends.
 
     Raises:
@@ -205,20 +233,21 @@ async def set_password(accounts: Accounts, username: str, new: str) -> None:
         if locked is not None and locked.is_guest:
             raise IsGuest("A guest cannot have a password. They have to register first.")
         await _replace_password(connection, user.id, new_hash)
+        await audit.record(connection, Action.PASSWORD_CHANGED, user.id)
 
 
-async def delete_account(accounts: Accounts, identity: Identity, password: str) -> None:
+async def delete_account(accounts: Accounts, audit: Recorder, identity: Identity, password: str) -> None:
     """Delete the user and everything of theirs. A guest is not asked for a password: there is none.
 
     Raises:
         InvalidCredentials, TooManyAttempts, LastAdministrator, Unavailable.
     """
-    if identity.is_guest and await delete_guest(accounts, identity.user_id):
+    if identity.is_guest and await delete_guest(accounts, audit, identity.user_id):
         return
-    user = await require_password(accounts, identity.user_id, password)
+    user = await require_password(accounts, audit, identity.user_id, password)
     async with accounts.database.transaction() as connection:
         await _lock_verified(accounts, connection, user, password)
-        await delete_user(connection, user.id)
+        await delete_user(connection, audit, user.id)
 
 
 async def _lock_verified(accounts: Accounts, connection: AsyncConnection, user: AnyRow, password: str) -> None:

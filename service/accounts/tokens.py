@@ -9,13 +9,15 @@ from service.accounts.accounts import Accounts
 from service.accounts.guests import require_account
 from service.accounts.identity import TOKEN_PREFIX, Identity
 from service.accounts.queries import AnyRow
+from service.audit.actions import Action
+from service.audit.trail import Recorder
 from service.errors import Invalid, NotAuthenticated
 from service.sessions import digest_of, new_secret
 from service.sessions.queries import session_exists
 
 
 async def create_token(
-    accounts: Accounts, identity: Identity, name: str, expires_at: datetime | None
+    accounts: Accounts, audit: Recorder, identity: Identity, name: str, expires_at: datetime | None
 ) -> tuple[AnyRow, str]:
     """Make an access token; return its row, and its secret, which is kept nowhere.
 
@@ -34,6 +36,7 @@ async def create_token(
         row = await queries.insert_token(
             connection, digest_of(secret), user_id=identity.user_id, name=name, now=now, expires_at=expires_at
         )
+        await audit.record(connection, Action.TOKEN_CREATED, identity.user_id, token_id=str(row.id))
     return row, secret
 
 

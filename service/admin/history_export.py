@@ -15,7 +15,10 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from service.admin.queries import HistoryFilters, history_page
+from service.admin.reads import on_record, owners_of
 from service.admin.schemas import HistoryTurn
+from service.audit.actions import Action
+from service.audit.reading import Reading
 from service.chat.events import json_line
 from service.database.database import Database
 
@@ -49,28 +52,39 @@ COLUMNS = (
 _FORMULA = re.compile("[\\s\x00-\x20\u200b-\u200f\u2060\ufeff]*[=+\\-@\t\r\n＝＋－＠﹢﹣﹦﹫]")
 
 
-async def history_as_jsonl(database: Database, filters: HistoryFilters | None) -> AsyncGenerator[bytes, None]:
+async def history_as_jsonl(
+    database: Database, reading: Reading, filters: HistoryFilters | None
+) -> AsyncGenerator[bytes, None]:
     """Yield one turn a line, newest first, as the history's pages have them."""
-    async for rows in _pages(database, filters):
+    async for rows in _pages(database, reading, filters, file_format="jsonl"):
         yield b"".join(json_line(HistoryTurn.from_row(row)) + b"\n" for row in rows)
 
 
-async def history_as_csv(database: Database, filters: HistoryFilters | None) -> AsyncGenerator[bytes, None]:
+async def history_as_csv(
+    database: Database, reading: Reading, filters: HistoryFilters | None
+) -> AsyncGenerator[bytes, None]:
     """Yield a table with a header, newest turn first, for spreadsheets.
 
     Source: RFC 4180; OWASP, CSV Injection.
     """
-    yield _csv([COLUMNS])
-    async for rows in _pages(database, filters):
-        yield _csv([_cells(HistoryTurn.from_row(row)) for row in rows])
+    header: list[Sequence[Any]] = [COLUMNS]
+    async for rows in _pages(database, reading, filters, file_format="csv"):
+        yield _csv([*header, *(_cells(HistoryTurn.from_row(row)) for row in rows)])
+        header = []
+    if header:
+        yield _csv(header)
 
 
-async def _pages(database: Database, filters: HistoryFilters | None) -> AsyncGenerator[Sequence[RowMapping], None]:
-    """Yield pages of turns, newest first."""
+async def _pages(
+    database: Database, reading: Reading, filters: HistoryFilters | None, *, file_format: str
+) -> AsyncGenerator[Sequence[RowMapping], None]:
+    """Yield pages of turns, newest first, each when it is on record whose they are."""
     after = None
     while filters is not None:
         async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
             rows = await history_page(connection, filters, after=after, limit=PAGE_ROWS)
+        owners = owners_of(rows, filters)
+        await reading.note(Action.HISTORY_EXPORTED, owners, **on_record(filters), format=file_format)
         if rows:
             yield rows
         if len(rows) < PAGE_ROWS:

@@ -12,6 +12,8 @@ from uuid import UUID
 
 from service.accounts.queries import AnyRow
 from service.admin.retention_queries import Rule, delete_due, due_conversations, take_turns, users_with_due
+from service.audit.actions import Action
+from service.audit.trail import Recorder
 from service.config import KeptRole
 from service.database.database import Database
 from service.errors import Busy
@@ -47,9 +49,9 @@ async def count_due(database: Database, due: Sequence[Rule]) -> Removed:
 
 
 async def delete_old(
-    database: Database, due: Sequence[Rule], *, wait: bool = True, progress: Progress | None = None
+    database: Database, audit: Recorder, due: Sequence[Rule], *, wait: bool = True, progress: Progress | None = None
 ) -> Removed:
-    """Delete what is due, in short transactions.
+    """Delete what is due, in short transactions, each with a row on record of whose and how many.
 
     Args:
         wait: take turns with another process that deletes at this moment.
@@ -64,11 +66,23 @@ async def delete_old(
             if not await take_turns(connection, wait=wait):
                 raise Busy("Another process is deleting old conversations.")
             gone = await delete_due(connection, rule, user_id, [each.id for each in batch])
+            if gone:
+                counts = {"conversations": len(gone), "turns": sum(gone)}
+                await audit.record(connection, Action.RETENTION_DELETED, user_id, **counts)
         removed.conversations += len(gone)
         removed.turns += sum(gone)
         if progress is not None:
             progress(len(batch))
+    await _put_run_on_record(database, audit, removed)
     return removed
+
+
+async def _put_run_on_record(database: Database, audit: Recorder, removed: Removed) -> None:
+    """Every run that somebody asked for; of the hourly ones those that found something."""
+    if removed.conversations or audit.origin.actor_kind != "service":
+        async with database.transaction() as connection:
+            counts = {"conversations": removed.conversations, "turns": removed.turns}
+            await audit.record(connection, Action.RETENTION_RUN, **counts)
 
 
 async def _batches(database: Database, due: Sequence[Rule]) -> AsyncIterator[tuple[Rule, UUID, Sequence[AnyRow]]]:

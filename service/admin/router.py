@@ -9,9 +9,12 @@ from service.accounts.administrators import HELD, change_account, delete_user
 from service.accounts.dependencies import require_administrator
 from service.accounts.queries import lock_user
 from service.admin import queries
+from service.admin.dependencies import REASON_REQUIRED, AdministratorsAudit, TheReading
 from service.admin.history_export import history_as_csv, history_as_jsonl
 from service.admin.history_filters import QUERY_TIMEOUT_SECONDS, AskedFilters, TheDatabase
+from service.admin.reads import on_record, owners_of
 from service.admin.schemas import AnyConversation, ChangeUser, HistoryTurn, ListedUser
+from service.audit.actions import Action
 from service.chat.pages import turns_page
 from service.chat.queries import request_stop_of_user
 from service.chat.schemas import Turn
@@ -69,12 +72,14 @@ async def list_users(
         is_guest=(409, "A guest cannot be an administrator. They have to register first."),
     ),
 )
-async def change_user(user_id: UUID, body: ChangeUser, database: TheDatabase) -> ListedUser:
+async def change_user(user_id: UUID, body: ChangeUser, database: TheDatabase, audit: AdministratorsAudit) -> ListedUser:
     """Change a role, or who may sign in; in force on the user's next request. While `legal_hold` is true nobody can
     delete the user or a conversation of theirs, and retention leaves them alone.
     """
     async with database.transaction() as connection:
-        await change_account(connection, user_id, role=body.role, disabled=body.disabled, legal_hold=body.legal_hold)
+        await change_account(
+            connection, audit, user_id, role=body.role, disabled=body.disabled, legal_hold=body.legal_hold
+        )
         if body.disabled:
             await request_stop_of_user(connection, user_id)
         row = await queries.user_with_counts(connection, user_id)
@@ -86,36 +91,45 @@ async def change_user(user_id: UUID, body: ChangeUser, database: TheDatabase) ->
     status_code=204,
     responses=documented(401, 403, 404, 422, 503, last_administrator=LAST_ADMINISTRATOR, legal_hold=(409, HELD)),
 )
-async def delete_any_user(user_id: UUID, database: TheDatabase) -> None:
+async def delete_any_user(user_id: UUID, database: TheDatabase, audit: AdministratorsAudit) -> None:
     """Delete a user and everything of theirs."""
     async with database.transaction() as connection:
-        await delete_user(connection, user_id)
+        await delete_user(connection, audit, user_id)
 
 
 @router.post("/users/{user_id}/sessions/revoke", status_code=204, responses=documented(401, 403, 404, 422, 503))
-async def revoke_sessions(user_id: UUID, database: TheDatabase) -> None:
+async def revoke_sessions(user_id: UUID, database: TheDatabase, audit: AdministratorsAudit) -> None:
     """Sign a user out everywhere."""
     async with database.transaction() as connection:
         # A session that is being renewed at this moment would otherwise outlive its end.
         if await lock_user(connection, user_id) is None:
             raise NotFound
-        await session_queries.end_sessions_of(connection, user_id)
+        ended = await session_queries.end_sessions_of(connection, user_id)
+        await audit.record(connection, Action.SESSIONS_ENDED, user_id, ended=ended)
 
 
-@router.get("/history", responses=documented(401, 403, 422, 503, query_too_slow=TOO_SLOW))
+@router.get(
+    "/history",
+    responses=documented(401, 403, 422, 503, query_too_slow=TOO_SLOW, audit_reason_required=REASON_REQUIRED),
+)
 async def list_history(
     database: TheDatabase,
     filters: AskedFilters,
+    reading: TheReading,
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Page[HistoryTurn]:
-    """Return turns of all users, newest first. All filters must fit."""
+    """Return turns of all users, newest first. All filters must fit.
+
+    Who reads is put on record first, and each user whose turns are on the page can see it.
+    """
     after = cursor_of_id(cursor, of="history")
     if filters is None:
         return Page(items=[])
     async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
         rows = await queries.history_page(connection, filters, after=after, limit=limit + 1)
     page = first_of(rows, limit)
+    await reading.note(Action.HISTORY_READ, owners_of(page.rows, filters), **on_record(filters), turns=len(page.rows))
     items = [HistoryTurn.from_row(row) for row in page.rows]
     return Page(items=items, next_cursor=encode_cursor(items[-1].id, of="history") if page.more else None)
 
@@ -124,35 +138,48 @@ async def list_history(
     "/history/export",
     status_code=200,
     response_class=Download,
-    responses=documented(401, 403, 422, 503, query_too_slow=TOO_SLOW)
+    responses=documented(401, 403, 422, 503, query_too_slow=TOO_SLOW, audit_reason_required=REASON_REQUIRED)
     | {200: {"content": {"application/jsonl": {"example": JSONL_EXAMPLE}, "text/csv": {"example": CSV_EXAMPLE}}}},
 )
 async def export_history(
-    database: TheDatabase, filters: AskedFilters, file_format: Annotated[ExportFormat, Query(alias="format")] = "jsonl"
+    database: TheDatabase,
+    filters: AskedFilters,
+    reading: TheReading,
+    file_format: Annotated[ExportFormat, Query(alias="format")] = "jsonl",
 ) -> Download:
     """Return all turns that fit as a file, newest first: one a line as JSON, or a table.
 
-    In the table a text that a spreadsheet would take for a formula begins with an apostrophe.
+    In the table a text that a spreadsheet would take for a formula begins with an apostrophe. Each user whose turns are
+    in it can see who exported them.
     """
     if file_format == "csv":
-        return await download(history_as_csv(database, filters), media_type="text/csv", name="history.csv")
-    return await download(history_as_jsonl(database, filters), media_type="application/jsonl", name="history.jsonl")
+        return await download(history_as_csv(database, reading, filters), media_type="text/csv", name="history.csv")
+    chunks = history_as_jsonl(database, reading, filters)
+    return await download(chunks, media_type="application/jsonl", name="history.jsonl")
 
 
-@router.get("/conversations/{conversation_id}", responses=documented(401, 403, 404, 422, 503))
-async def read_any_conversation(conversation_id: UUID, database: TheDatabase) -> AnyConversation:
+@router.get(
+    "/conversations/{conversation_id}",
+    responses=documented(401, 403, 404, 422, 503, audit_reason_required=REASON_REQUIRED),
+)
+async def read_any_conversation(conversation_id: UUID, database: TheDatabase, reading: TheReading) -> AnyConversation:
     """Return anyone's conversation, without its turns."""
     async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
         row = await queries.conversation_by_id(connection, conversation_id)
     if row is None:
         raise NotFound
+    await reading.note(Action.CONVERSATION_READ, [row["user_id"]], conversation_id=str(conversation_id))
     return AnyConversation.from_row(row)
 
 
-@router.get("/conversations/{conversation_id}/turns", responses=documented(401, 403, 404, 422, 503))
+@router.get(
+    "/conversations/{conversation_id}/turns",
+    responses=documented(401, 403, 404, 422, 503, audit_reason_required=REASON_REQUIRED),
+)
 async def list_turns_of_any(
     conversation_id: UUID,
     database: TheDatabase,
+    reading: TheReading,
     order: Literal["asc", "desc"] = "desc",
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
@@ -162,4 +189,11 @@ async def list_turns_of_any(
         row = await queries.conversation_by_id(connection, conversation_id)
     if row is None:
         raise NotFound
-    return await turns_page(database, row["user_id"], conversation_id, order=order, limit=limit, cursor=cursor)
+    page = await turns_page(database, row["user_id"], conversation_id, order=order, limit=limit, cursor=cursor)
+    await reading.note(
+        Action.CONVERSATION_READ,
+        [row["user_id"]],
+        conversation_id=str(conversation_id),
+        turns=len(page.items),
+    )
+    return page

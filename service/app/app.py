@@ -9,10 +9,12 @@ import structlog
 from fastapi import FastAPI
 
 from service import __version__
+from service.accounts.access_log import router as access_log_router
 from service.accounts.accounts import Accounts, DeviceMark
 from service.accounts.administrators import create_first_administrator
 from service.accounts.passwords import PasswordHasher
 from service.accounts.router import router as accounts_router
+from service.admin.audit import router as audit_router
 from service.admin.retention_router import router as retention_router
 from service.admin.router import router as admin_router
 from service.admin.statistics_router import router as statistics_router
@@ -23,6 +25,7 @@ from service.app.logs import leave_logging_to_host
 from service.app.maintenance import keep_counted, keep_retained, keep_swept
 from service.app.metrics import Metrics
 from service.app.openapi import OPENAPI_PATH, describe
+from service.audit.trail import AuditTrail, Origin
 from service.chat.chat import Chat
 from service.chat.generations import Generations
 from service.chat.handler import PersistentRequestHandler, RequestHandler
@@ -88,7 +91,8 @@ def create_app(
             counter = asyncio.create_task(keep_counted(database), name="count")
             stack.push_async_callback(_cancelled, counter)
             if settings.retention_days:
-                retainer = asyncio.create_task(keep_retained(database, settings.retention_days), name="retention")
+                retaining = keep_retained(database, accounts.trail, settings.retention_days)
+                retainer = asyncio.create_task(retaining, name="retention")
                 stack.push_async_callback(_cancelled, retainer)
             yield
             app.state.draining = True
@@ -108,6 +112,7 @@ def create_app(
     app.state.metrics = Metrics()
     for router in (
         accounts_router,
+        access_log_router,
         conversations_router,
         turns_router,
         search_router,
@@ -115,6 +120,7 @@ def create_app(
         admin_router,
         statistics_router,
         retention_router,
+        audit_router,
         chatstream_router,
         operations.router,
         docs_router,
@@ -133,9 +139,12 @@ async def _open_accounts(
     hasher = PasswordHasher()
     stack.callback(hasher.close)
     await hasher.warm_up()
+    trail = await AuditTrail.open(database, keys)
     if settings.admin_password is not None:
         password = settings.admin_password.get_secret_value()
-        if await create_first_administrator(database, hasher, utc_now, settings.admin_username, password):
+        if await create_first_administrator(
+            database, hasher, utc_now, trail.by(Origin("service")), settings.admin_username, password
+        ):
             log.info("first_administrator_made", username=settings.admin_username)
     return Accounts(
         database=database,
@@ -144,6 +153,7 @@ async def _open_accounts(
         device_mark=DeviceMark(keys, name=f"{settings.cookie_name}_device", secure=settings.cookie_secure),
         limits=SessionLimits(settings.session_idle_seconds, settings.session_max_seconds),
         clock=utc_now,
+        trail=trail,
         trusted_proxies=settings.trusted_proxies,
         allow_registration=settings.allow_registration,
         allow_guests=settings.allow_guests,

@@ -32,6 +32,10 @@ PARAMETERS: Mapping[str, tuple[str, object]] = {
     "dry_run": ("Do nothing, and tell what would be done.", True),
     "limit": ("Items per page.", 50),
     "bucket": ("How long each period is.", "day"),
+    "action": ("What was done.", "history_read"),
+    "actor_id": ("Who did it.", "0198c0de-0000-7000-8000-0000000ad312"),
+    "subject_id": ("To whom it was done.", USER_ID),
+    "x-audit-reason": ("Why; it is put on record.", "Complaint 4711"),
     "idempotency-key": ("A word of your own for this request.", "7f9c2ba4e88f827d"),
     "last-event-id": ("The `id` of the last event that was read.", 120),
 }
@@ -76,6 +80,23 @@ _TURN = {
     "completed_at": "2026-01-31T09:30:01.250000Z",
 }
 _TOKEN = {"id": PARAMETERS["token_id"][1], "name": "laptop", "created_at": TIME, "last_used_at": None}
+_AUDIT_EVENT: Mapping[str, Any] = {
+    "id": "0198c0de-0000-7000-8000-00000a0d1700",
+    "created_at": TIME,
+    "action": "conversation_read",
+    "actor_kind": "user",
+    "actor_id": PARAMETERS["actor_id"][1],
+    "actor_username": "root",
+    "subject_id": USER_ID,
+    "subjects": [{"id": USER_ID, "username": "alice"}],
+    "reason": "Complaint 4711",
+    "address": "192.0.2.7",
+    "request_id": "7f9c2ba4e88f827d",
+    "details": {"conversation_id": CONVERSATION_ID},
+    "chain": 0,
+    "seq": 4711,
+    "hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+}
 
 _LATENCY = {"p50": 1.176354, "p90": 3.627669, "p95": 4.704315, "p99": 9.408631}
 _FIRST_TEXT = {"p50": 0.174847, "p90": 0.453458, "p95": 0.588042, "p99": 1.078627}
@@ -117,6 +138,15 @@ SCHEMAS: Mapping[str, object] = {
         "ip": "192.0.2.7",
         "user_agent": "Mozilla/5.0",
         "current": True,
+    },
+    "AuditEvent": _AUDIT_EVENT,
+    "HistoryAccess": {
+        "id": _AUDIT_EVENT["id"],
+        "created_at": TIME,
+        "action": "conversation_read",
+        "reader_kind": "user",
+        "reader": "root",
+        "conversation_id": CONVERSATION_ID,
     },
     "GenerationParams": {"temperature": 0.7},
     "CreateConversation": {"title": "Tea", "system_prompt": "Answer in one sentence."},

@@ -13,6 +13,7 @@ from service.accounts import queries
 from service.accounts.accounts import Accounts
 from service.accounts.guests import sweep_guests
 from service.admin.retention import delete_old, rules
+from service.audit.trail import AuditTrail, Origin
 from service.clock import utc_now
 from service.config import KeptRole
 from service.database.database import Database
@@ -28,13 +29,16 @@ RETENTION_SECONDS = 3600
 
 
 async def sweep(accounts: Accounts) -> None:
-    """Delete the rows that count for nothing any more; every query ignores them already."""
+    """Delete the rows that count for nothing any more; every query ignores them already. Renew the audit trail's seals,
+    so that a signing key can be taken away some time after another came.
+    """
     await sweep_guests(accounts)
     now = accounts.clock()
     async with accounts.database.transaction() as connection:
         await sweep_sessions(connection, now, accounts.limits)
         await queries.sweep_tokens(connection, now)
         await queries.sweep_attempts(connection, now)
+    await accounts.trail.renew_seals(accounts.database)
 
 
 async def keep_swept(accounts: Accounts) -> None:
@@ -64,10 +68,10 @@ async def keep_counted(database: Database) -> None:
             log.exception("count_failed")
 
 
-async def retain(database: Database, days_of_role: Mapping[KeptRole, int]) -> None:
+async def retain(database: Database, trail: AuditTrail, days_of_role: Mapping[KeptRole, int]) -> None:
     """Delete what is older than it may be, unless another process is doing it."""
     try:
-        removed = await delete_old(database, rules(days_of_role, utc_now()), wait=False)
+        removed = await delete_old(database, trail.by(Origin("service")), rules(days_of_role, utc_now()), wait=False)
     except Busy:
         log.info("retention_left_to_another_process")
     else:
@@ -75,11 +79,11 @@ async def retain(database: Database, days_of_role: Mapping[KeptRole, int]) -> No
             log.info("retention", deleted_conversations=removed.conversations, deleted_turns=removed.turns)
 
 
-async def keep_retained(database: Database, days_of_role: Mapping[KeptRole, int]) -> None:
+async def keep_retained(database: Database, trail: AuditTrail, days_of_role: Mapping[KeptRole, int]) -> None:
     """Apply the retention policy every hour, for as long as the service runs."""
     while True:
         try:
-            await retain(database, days_of_role)
+            await retain(database, trail, days_of_role)
         except DatabaseUnavailable:
             log.warning("retention_put_off")
         except Exception:

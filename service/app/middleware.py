@@ -42,6 +42,8 @@ class RequestRecord:
             await self.app(scope, receive, send)
             return
         request_id = _request_id(scope)
+        # Starlette's `request.state`: the audit trail keeps the id, too.
+        scope.setdefault("state", {})["request_id"] = request_id
         status = 0
 
         async def send_with_id(message: Message) -> None:
@@ -175,6 +177,7 @@ class CrossOrigin(CORSMiddleware):
                 "Content-Type",
                 "Idempotency-Key",
                 "Last-Event-ID",
+                "X-Audit-Reason",
                 "X-Chatkeep-Conversation",
                 "X-Request-ID",
             ],

@@ -8,6 +8,8 @@ import asyncpg
 from fastapi import APIRouter, Query, Request
 
 from service.accounts.administrators import HELD, require_no_hold
+from service.accounts.dependencies import VisitorAudit
+from service.audit.actions import Action
 from service.chat import queries
 from service.chat.dependencies import Asker, AskerOrVisitor, TheChat
 from service.chat.schemas import ChangeConversation, Conversation, CreateConversation
@@ -130,12 +132,16 @@ async def change_conversation(
 
 
 @router.delete("/{conversation_id}", status_code=204, responses=documented(401, 404, 422, 503, legal_hold=(409, HELD)))
-async def delete_conversation(conversation_id: UUID, identity: Asker, chat: TheChat) -> None:
+async def delete_conversation(conversation_id: UUID, identity: Asker, chat: TheChat, visitor: VisitorAudit) -> None:
     """Delete a conversation and all of its turns. A reply that is being generated is stopped."""
     async with chat.database.transaction() as connection:
         await require_no_hold(connection, identity.user_id)
         if not await queries.delete_conversation(connection, identity.user_id, conversation_id):
             raise NotFound
+        audit = visitor.acting_as(identity.user_id)
+        await audit.record(
+            connection, Action.CONVERSATION_DELETED, identity.user_id, conversation_id=str(conversation_id)
+        )
 
 
 def _after(cursor: str | None) -> tuple[object, object]:

@@ -9,7 +9,9 @@ from typing import TypeVar
 from asyncpg import InterfaceError, PostgresError
 from sqlalchemy.exc import DBAPIError
 
+from service.audit.trail import Recorder
 from service.cli.asynchronous import finished
+from service.cli.auditing import audit_secrets, operators_audit
 from service.cli.output import say
 from service.config import Settings
 from service.database.address import database_address
@@ -43,8 +45,9 @@ REFUSALS = {
 class CommandDatabase:
     """A database that answers at `url`, for as long as a command needs it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, settings: Settings) -> None:
         self.url = url
+        self.settings = settings
 
     def run(self, work: Callable[[Database], Awaitable[Answer]], *, at_head: bool = True) -> Answer:
         """Connect, do the work and disconnect. Not to be called inside an event loop.
@@ -57,6 +60,21 @@ class CommandDatabase:
             MigrationError: the database is of another version.
         """
         return finished(self._run(work, at_head=at_head))
+
+    def run_on_record(
+        self, work: Callable[[Database, Recorder], Awaitable[Answer]], *, reason: str | None = None
+    ) -> Answer:
+        """Do work that the audit trail tells of, as `run` does.
+
+        Raises:
+            ConfigurationError: the key that seals the trail is not set, or another one.
+        """
+        secrets = audit_secrets(self.settings)
+
+        async def work_on_record(database: Database) -> Answer:
+            return await work(database, await operators_audit(database, secrets, reason))
+
+        return self.run(work_on_record)
 
     async def _run(self, work: Callable[[Database], Awaitable[Answer]], *, at_head: bool) -> Answer:
         database = await connected(self.url)
@@ -74,7 +92,7 @@ class CommandDatabase:
 def command_database(settings: Settings) -> Iterator[CommandDatabase]:
     """Yield the configured database, or the embedded one, which is started or shared."""
     with database_address(settings, say=say) as url:
-        yield CommandDatabase(url)
+        yield CommandDatabase(url, settings)
 
 
 def command_settings(database_url: str | None = None, data_dir: Path | None = None, **options: object) -> Settings:

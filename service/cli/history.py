@@ -67,6 +67,10 @@ def history(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many turns.")] = DEFAULT_LIMIT,
     everything: Annotated[bool, typer.Option("--all", help="All turns that fit, however many.")] = False,
+    reason: Annotated[
+        str | None,
+        typer.Option(callback=storable, metavar="TEXT", show_default=False, help="Why; it is put on record."),
+    ] = None,
     output_format: Annotated[
         Format,
         typer.Option(
@@ -78,11 +82,13 @@ def history(
     data_dir: DataDir = None,
 ) -> None:
     """Show what was said, newest first. All filters must fit. It reads page by page: however long the history is, it
-    takes little memory and holds nobody up.
+    takes little memory and holds nobody up. That you read it is put on record, and the users can see that an operator
+    did.
     """
     if since and until and since >= until:
         raise typer.BadParameter("--from is not before --to, so no turn can fit.")
     # Loads the database's libraries, for which help and completion need not wait.
+    from service.cli.auditing import require_reason  # noqa: PLC0415
     from service.cli.history_turns import HistoryFilters, print_history  # noqa: PLC0415
 
     filters = HistoryFilters(
@@ -96,4 +102,8 @@ def history(
     )
     most = None if everything else limit
     with opened(database_url, data_dir) as database:
-        database.run(lambda connected: print_history(connected, filters, username, most, output_format))
+        require_reason(database.settings, reason)
+        database.run_on_record(
+            lambda connected, audit: print_history(connected, audit, filters, username, most, output_format),
+            reason=reason,
+        )

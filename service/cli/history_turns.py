@@ -11,6 +11,11 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.admin.queries import HistoryFilters, history_page
+from service.admin.reads import on_record, owners_of
+from service.audit.actions import Action
+from service.audit.reading import Reading
+from service.audit.trail import Recorder
+from service.cli.auditing import operators_name
 from service.cli.output import answer_json, say
 from service.cli.pages import pages
 from service.cli.tables import Column, Table
@@ -35,12 +40,14 @@ COLUMNS = (
 
 async def print_history(
     database: Database,
+    audit: Recorder,
     filters: HistoryFilters,
     username: str | None,
     most: int | None,
     output_format: Literal["table", "jsonl"],
 ) -> None:
-    """Print turns as they come, newest first, and tell whether there are more than `most`.
+    """Print turns as they come, newest first, and tell whether there are more than `most`. Whose turns a page holds is
+    on record before it is printed.
 
     Raises:
         NotFound: there is no user of that name.
@@ -52,7 +59,7 @@ async def print_history(
             say("No turn fits: --username and --user-id are two users.")
             return
         filters = replace(filters, user_id=user.id)
-    shown, more = await _print(database, filters, most, output_format)
+    shown, more = await _print(database, Reading(database, audit), filters, most, output_format)
     if not shown:
         say("No turn fits.")
     elif more:
@@ -60,7 +67,11 @@ async def print_history(
 
 
 async def _print(
-    database: Database, filters: HistoryFilters, most: int | None, output_format: Literal["table", "jsonl"]
+    database: Database,
+    reading: Reading,
+    filters: HistoryFilters,
+    most: int | None,
+    output_format: Literal["table", "jsonl"],
 ) -> tuple[int, bool]:
     async def fetch(connection: AsyncConnection, after: UUID | None, size: int) -> Sequence[RowMapping]:
         return await history_page(connection, filters, after=after, limit=size)
@@ -70,6 +81,8 @@ async def _print(
         wanted = rows if most is None else rows[: most - shown]
         shown += len(wanted)
         more = len(wanted) < len(rows)
+        owners = owners_of(wanted, filters)
+        await reading.note(Action.HISTORY_READ, owners, **on_record(filters), os_user=operators_name())
         if output_format == "jsonl":
             _print_json(wanted)
         else:

@@ -6,6 +6,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from service.admin.retention import Removed, count_due, delete_old, rules
 from service.admin.retention_queries import Rule
+from service.audit.trail import Recorder
 from service.cli.database import command_database, command_settings
 from service.cli.output import answer, errors, say
 from service.clock import utc_now
@@ -26,15 +27,17 @@ def retain(database_url: str | None, data_dir: Path | None, *, dry_run: bool) ->
         if dry_run:
             answer(f"{_told(found)} would be deleted.")
         else:
-            removed = database.run(lambda connected: _delete(connected, due, found.conversations))
+            removed = database.run_on_record(
+                lambda connected, audit: _delete(connected, audit, due, found.conversations)
+            )
             answer(f"{_told(removed)} deleted.")
 
 
-async def _delete(database: Database, due: list[Rule], total: int) -> Removed:
+async def _delete(database: Database, audit: Recorder, due: list[Rule], total: int) -> Removed:
     columns = (TextColumn("Deleting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors, disable=not errors.is_terminal) as bar:
         task = bar.add_task("", total=total)
-        return await delete_old(database, due, progress=lambda many: bar.advance(task, many))
+        return await delete_old(database, audit, due, progress=lambda many: bar.advance(task, many))
 
 
 def _told(removed: Removed) -> str:

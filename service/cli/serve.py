@@ -24,6 +24,8 @@ from service.accounts.administrators import create_first_administrator
 from service.accounts.passwords import PasswordHasher
 from service.app.logs import configure_logging
 from service.app.metrics import SHARED_FOLDER
+from service.audit.trail import AuditTrail, Origin
+from service.cli.auditing import audit_secrets
 from service.cli.local import kept_secret
 from service.cli.output import errors, say
 from service.clock import utc_now
@@ -157,18 +159,24 @@ async def _prepare(settings: Settings, url: str, *, local: bool) -> None:
         await migrations.require_head(database)
         if not settings.allow_unsafe_database:
             await require_safe(database)
+        # Also with the key that a command has kept, if one was here before the service.
+        trail = await AuditTrail.open(database, audit_secrets(settings))
         if local:
-            await _first_administrator(settings, database, hasher)
+            await _first_administrator(settings, database, hasher, trail)
     finally:
         hasher.close()
         await database.close()
 
 
-async def _first_administrator(settings: Settings, database: Database, hasher: PasswordHasher) -> None:
+async def _first_administrator(
+    settings: Settings, database: Database, hasher: PasswordHasher, trail: AuditTrail
+) -> None:
     """Make the first administrator; where no password is configured, a random one that is printed this once."""
     given = settings.admin_password
     password = given.get_secret_value() if given else secrets.token_urlsafe(12)
-    made = await create_first_administrator(database, hasher, utc_now, settings.admin_username, password)
+    made = await create_first_administrator(
+        database, hasher, utc_now, trail.by(Origin("service")), settings.admin_username, password
+    )
     if made and given is None:
         errors.print(
             f"The first administrator is [bold]{settings.admin_username}[/] with the password [bold]{password}[/]\n"

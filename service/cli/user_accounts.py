@@ -15,6 +15,8 @@ from service.accounts.passwords import PasswordHasher
 from service.accounts.queries import AnyRow
 from service.accounts.sign_in import create_user, set_password
 from service.accounts.usernames import require_username, username_key
+from service.audit.actions import Action
+from service.audit.trail import Recorder
 from service.cli.database import CommandDatabase
 from service.cli.output import answer, say, visible
 from service.cli.passwords import known_hash, new_password
@@ -48,11 +50,11 @@ def create_account(
     database.run(lambda connected: _require_free(connected, new.username))
     if password_hash is not None:
         kept = known_hash(password_hash)
-        database.run(lambda connected: _keep(connected, new, kept))
+        database.run_on_record(lambda connected, audit: _keep(connected, audit, new, kept))
         secret = None
     else:
         secret = new_password(from_stdin=from_stdin, at_random=at_random)
-        database.run(lambda connected: _create(connected, new, secret))
+        database.run_on_record(lambda connected, audit: _create(connected, audit, new, secret))
     _report(f"Created {new.username}, role {new.role}.", secret if at_random else None)
 
 
@@ -64,7 +66,7 @@ def change_password(database: CommandDatabase, username: str, *, from_stdin: boo
     """
     user = database.run(lambda connected: _user(connected, username))
     secret = new_password(from_stdin=from_stdin, at_random=at_random)
-    database.run(lambda connected: _set_password(connected, user.username, secret))
+    database.run_on_record(lambda connected, audit: _set_password(connected, audit, user.username, secret))
     _report(
         f"{user.username} has a new password; every session and token of the account has ended.",
         secret if at_random else None,
@@ -80,25 +82,27 @@ def disable_account(database: CommandDatabase, username: str) -> None:
         NotFound: there is no such user.
         LastAdministrator: nobody would be left to let others in.
     """
-    name, changed = database.run(lambda connected: _change(connected, username, disabled=True))
+    name, changed = database.run_on_record(lambda connected, audit: _change(connected, audit, username, disabled=True))
     answer(f"{name} is disabled and signed out everywhere." if changed else f"{name} was disabled already.")
 
 
 def enable_account(database: CommandDatabase, username: str) -> None:
     """Let a user in again, and report it. Raises: as `disable_account`."""
-    name, changed = database.run(lambda connected: _change(connected, username, disabled=False))
+    name, changed = database.run_on_record(lambda connected, audit: _change(connected, audit, username, disabled=False))
     answer(f"{name} is enabled and can sign in." if changed else f"{name} was enabled already.")
 
 
 def give_role(database: CommandDatabase, username: str, role: str) -> None:
     """Give a user a role, and report it. Raises: as `disable_account`."""
-    name, changed = database.run(lambda connected: _change(connected, username, role=role))
+    name, changed = database.run_on_record(lambda connected, audit: _change(connected, audit, username, role=role))
     answer(f"{name} has the role {role} now." if changed else f"{name} had the role {role} already.")
 
 
 def hold_account(database: CommandDatabase, username: str, *, held: bool) -> None:
     """Put a user under legal hold or end that, and report it. Raises: NotFound."""
-    name, changed = database.run(lambda connected: _change(connected, username, legal_hold=held))
+    name, changed = database.run_on_record(
+        lambda connected, audit: _change(connected, audit, username, legal_hold=held)
+    )
     state = "under legal hold" if held else "not under legal hold"
     answer(f"{name} is {state} now." if changed else f"{name} was {state} already.")
 
@@ -143,12 +147,12 @@ async def _require_free(database: Database, username: str) -> None:
         )
 
 
-async def _create(database: Database, new: NewAccount, password: str) -> None:
-    with _accounts(database) as accounts:
-        await create_user(accounts, new.username, password, email=new.email, role=new.role)
+async def _create(database: Database, audit: Recorder, new: NewAccount, password: str) -> None:
+    with _accounts(database, audit) as accounts:
+        await create_user(accounts, audit, new.username, password, email=new.email, role=new.role)
 
 
-async def _keep(database: Database, new: NewAccount, password_hash: str) -> None:
+async def _keep(database: Database, audit: Recorder, new: NewAccount, password_hash: str) -> None:
     async with database.transaction() as connection:
         kept = await queries.insert_user(
             connection,
@@ -159,8 +163,9 @@ async def _keep(database: Database, new: NewAccount, password_hash: str) -> None
             email=new.email,
             role=new.role,
         )
-    if kept is None:
-        raise UsernameTaken(f"The name {new.username} was taken a moment ago. Choose another.")
+        if kept is None:
+            raise UsernameTaken(f"The name {new.username} was taken a moment ago. Choose another.")
+        await audit.record(connection, Action.ACCOUNT_CREATED, kept.id, role=new.role)
 
 
 async def _user(database: Database, username: str) -> AnyRow:
@@ -168,13 +173,14 @@ async def _user(database: Database, username: str) -> AnyRow:
         return await user_named(connection, username)
 
 
-async def _set_password(database: Database, username: str, password: str) -> None:
-    with _accounts(database) as accounts:
-        await set_password(accounts, username, password)
+async def _set_password(database: Database, audit: Recorder, username: str, password: str) -> None:
+    with _accounts(database, audit) as accounts:
+        await set_password(accounts, audit, username, password)
 
 
 async def _change(
     database: Database,
+    audit: Recorder,
     username: str,
     *,
     role: str | None = None,
@@ -184,13 +190,13 @@ async def _change(
     """Change an account; return its name, and whether that made a difference."""
     async with database.transaction() as connection:
         before = await user_named(connection, username)
-        after = await change_account(connection, before.id, role=role, disabled=disabled, legal_hold=legal_hold)
+        after = await change_account(connection, audit, before.id, role=role, disabled=disabled, legal_hold=legal_hold)
     states = [(each.role, each.disabled, each.legal_hold) for each in (before, after)]
     return visible(after.username), states[0] != states[1]
 
 
 @contextmanager
-def _accounts(database: Database) -> Iterator[Accounts]:
+def _accounts(database: Database, audit: Recorder) -> Iterator[Accounts]:
     """Yield what the functions of `service.accounts` want to be given."""
     hasher = PasswordHasher()
     # A command sends no cookies: it needs no signing key, and asks the operator for none.
@@ -203,6 +209,7 @@ def _accounts(database: Database) -> Iterator[Accounts]:
             device_mark=DeviceMark(keys, name="none", secure=True),
             limits=SessionLimits(0, 0),
             clock=utc_now,
+            trail=audit.trail,
             trusted_proxies=(),
             allow_registration=False,
         )

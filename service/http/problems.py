@@ -20,6 +20,7 @@ _STATUS_OF_FAMILY: tuple[tuple[type[errors.ChatkeepError], int], ...] = (
     (errors.NotFound, 404),
     (errors.Conflict, 409),
     (errors.Invalid, 422),
+    (errors.AuditReasonRequired, 428),
     (errors.TooMany, 429),
     (errors.Unavailable, 503),
 )

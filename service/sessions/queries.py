@@ -82,8 +82,10 @@ async def session_exists(connection: AsyncConnection, digest: bytes) -> bool:
     return (await connection.execute(select(s.c.digest).where(s.c.digest == digest))).first() is not None
 
 
-async def end_session(connection: AsyncConnection, digest: bytes) -> None:
-    await connection.execute(delete(s).where(s.c.digest == digest))
+async def end_session(connection: AsyncConnection, digest: bytes) -> UUID | None:
+    """End a session; return whose it was, or None where there was none or it was nobody's."""
+    ended = await connection.execute(delete(s).where(s.c.digest == digest).returning(s.c.user_id))
+    return ended.scalar_one_or_none()
 
 
 async def end_session_by_id(connection: AsyncConnection, user_id: UUID, session_id: UUID) -> bool:
@@ -92,12 +94,12 @@ async def end_session_by_id(connection: AsyncConnection, user_id: UUID, session_
     return ended.rowcount > 0
 
 
-async def end_sessions_of(connection: AsyncConnection, user_id: UUID, *, keep: bytes | None = None) -> None:
-    """End every session of the user but the one with the digest `keep`."""
+async def end_sessions_of(connection: AsyncConnection, user_id: UUID, *, keep: bytes | None = None) -> int:
+    """End every session of the user but the one with the digest `keep`; return how many."""
     query = delete(s).where(s.c.user_id == user_id)
     if keep is not None:
         query = query.where(s.c.digest != keep)
-    await connection.execute(query)
+    return (await connection.execute(query)).rowcount
 
 
 async def ask_renewal(connection: AsyncConnection, user_id: UUID) -> None:

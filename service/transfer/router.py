@@ -5,6 +5,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
+from service.accounts.dependencies import VisitorAudit
+from service.audit.actions import Action
 from service.chat import queries
 from service.chat.dependencies import Asker, TheChat
 from service.errors import NotFound
@@ -44,6 +46,7 @@ async def export_conversation(
     conversation_id: UUID,
     identity: Asker,
     chat: TheChat,
+    visitor: VisitorAudit,
     file_format: Annotated[
         Format,
         Query(
@@ -55,6 +58,11 @@ async def export_conversation(
     row = await chat.database.row(queries.CONVERSATION, user_id=identity.user_id, conversation_id=conversation_id)
     if row is None:
         raise NotFound
+    audit = visitor.acting_as(identity.user_id)
+    async with chat.database.transaction() as connection:
+        await audit.record(
+            connection, Action.EXPORTED, identity.user_id, conversation_id=str(conversation_id), format=file_format
+        )
     write, media_type, suffix = WRITERS[file_format]
     return await download(
         write(chat.database, identity.user_id, row),
@@ -70,12 +78,14 @@ async def export_conversation(
     response_class=Download,
     responses=documented(401, 503) | {200: {"content": {"application/jsonl": {"example": ACCOUNT}}}},
 )
-async def export_account(identity: Asker, chat: TheChat) -> Download:
+async def export_account(identity: Asker, chat: TheChat, visitor: VisitorAudit) -> Download:
     """Return the caller's whole history as a file, one conversation a line. `POST /api/v1/import` takes it.
 
     It has every turn that was begun before the export, none that was begun later, and is read while it is sent: a reply
     that is being generated is in it as far as it is written down.
     """
+    async with chat.database.transaction() as connection:
+        await visitor.acting_as(identity.user_id).record(connection, Action.EXPORTED, identity.user_id)
     return await download(
         account_as_jsonl(chat.database, identity.user_id), media_type="application/jsonl", name="chatkeep-history.jsonl"
     )

@@ -153,7 +153,7 @@ async def test_the_first_administrator_is_made_once_by_services_that_start_toget
         hasher = PasswordHasher(memory_kib=8, passes=1)
         made = await asyncio.gather(
             *(
-                create_first_administrator(service.database, hasher, utc_now, name, ADMIN_PASSWORD)
+                create_first_administrator(service.database, hasher, utc_now, service.audit, name, ADMIN_PASSWORD)
                 for name in ("root", "root", "boss", "chief")
             )
         )
@@ -167,9 +167,11 @@ async def test_the_first_administrator_needs_a_good_password_and_a_free_name(dat
         await service.person("somebody")
         hasher = PasswordHasher(memory_kib=8, passes=1)
         with pytest.raises(WeakPassword):
-            await create_first_administrator(service.database, hasher, utc_now, "admin", "password")
+            await create_first_administrator(service.database, hasher, utc_now, service.audit, "admin", "password")
         with pytest.raises(ConfigurationError):
-            await create_first_administrator(service.database, hasher, utc_now, "SOMEBODY", ADMIN_PASSWORD)
+            await create_first_administrator(
+                service.database, hasher, utc_now, service.audit, "SOMEBODY", ADMIN_PASSWORD
+            )
         hasher.close()
         assert await value(service.database, ADMINISTRATORS) == 0
 

@@ -35,7 +35,7 @@ async def traces(service: RunningService, *marks: str) -> dict[str, int]:
     return found
 
 
-async def test_a_deleted_account_leaves_no_row_in_any_table(service: RunningService) -> None:
+async def test_a_deleted_account_leaves_no_row_but_on_record(service: RunningService) -> None:
     person, neighbour = await service.person(f"{MARK}-name"), await service.person()
     await person.client.patch(f"{AUTH}/me", json={"display_name": MARK, "email": f"{MARK}@example.org"})
     await new_token(person, name=MARK)
@@ -50,7 +50,9 @@ async def test_a_deleted_account_leaves_no_row_in_any_table(service: RunningServ
     kept = await traces(service, neighbour.id)
 
     assert await delete_me(person) == (204, {})
-    assert await traces(service, MARK, person.id) == {}
+    assert await traces(service, MARK) == {}
+    # That it happened stays on record, by an id that names nobody any more.
+    assert (await traces(service, person.id)).keys() == {"audit_events", "audit_subjects"}
     assert await traces(service, neighbour.id) == kept
 
 
@@ -115,4 +117,6 @@ async def test_deleting_amid_everything_else_is_never_an_error(service: RunningS
         unexpected = [each.text for each in others if each.status_code not in (200, 201, 204, 401, 404, 409)]
         assert unexpected == []
         assert answer.status_code == 204
-        assert await traces(service, MARK, person.id) == {}
+        assert await traces(service, MARK) == {}
+    # That it happened stays on record, by an id that names nobody any more.
+    assert (await traces(service, person.id)).keys() == {"audit_events", "audit_subjects"}

@@ -265,7 +265,7 @@ async def _seen(service: RunningService, person: Person) -> datetime:
 async def _change_role(service: RunningService, person: Person, role: str) -> None:
     async with service.database.transaction() as connection:
         # Never the last one: the service has made an administrator of its own.
-        await change_account(connection, UUID(person.id), role=role)
+        await change_account(connection, service.audit, UUID(person.id), role=role)
 
 
 def _time(text: str) -> datetime:

@@ -15,6 +15,7 @@ from service.admin import retention, retention_queries
 from service.admin.retention import Removed, count_due, delete_old, rules
 from service.admin.retention_queries import take_turns
 from service.app.maintenance import retain
+from service.audit.trail import AuditTrail, Origin
 from service.chat import queries
 from service.chat.models import DemonstrationModel
 from service.chat.turn_log import TurnLog
@@ -26,6 +27,7 @@ from service.database.tables import conversations, reply_fragments, turns, user_
 from service.errors import Busy, NotFound
 from service.ids import new_id
 from tests.accounts.guesting import guest
+from tests.audit.trails import SECRET
 from tests.http.test_bodies import code_of
 from tests.support.running import PASSWORD, RunningService, running
 
@@ -38,6 +40,7 @@ class Place:
 
     database: Database
     log: TurnLog
+    trail: AuditTrail
 
     async def user(self, role: str = "user", *, is_guest: bool = False, **changes: object) -> UUID:
         name = f"user-{new_id()}"
@@ -72,7 +75,7 @@ class Place:
             await connection.execute(update(conversations).where(conversations.c.id == conversation_id).values(**last))
 
     async def run(self, **options: Any) -> Removed:
-        return await delete_old(self.database, rules(POLICY, utc_now()), **options)
+        return await delete_old(self.database, self.trail.by(Origin("operator")), rules(POLICY, utc_now()), **options)
 
     async def left(self) -> set[UUID]:
         async with self.database.transaction() as connection:
@@ -95,7 +98,7 @@ async def place(database_url: str) -> AsyncIterator[Place]:
     database = await Database.connect(database_url)
     log = TurnLog(database, utc_now, model=DemonstrationModel(), lease_seconds=60)
     await log.renew_lease()
-    yield Place(database, log)
+    yield Place(database, log, await AuditTrail.open(database, [SECRET]))
     await database.close()
 
 
@@ -224,7 +227,7 @@ async def test_one_process_at_a_time_deletes_and_who_is_asked_waits(place: Place
         assert await take_turns(connection, wait=False)
         with pytest.raises(Busy):
             await place.run(wait=False)
-        await retain(place.database, POLICY)  # the schedule leaves it to the other
+        await retain(place.database, place.trail, POLICY)  # the schedule leaves it to the other
         waiting = asyncio.create_task(place.run())
         await asyncio.sleep(0.1)
         assert not waiting.done()
@@ -233,7 +236,7 @@ async def test_one_process_at_a_time_deletes_and_who_is_asked_waits(place: Place
 
 async def test_the_schedule_deletes(place: Place) -> None:
     await place.conversation(await place.user(), days=31)
-    await retain(place.database, POLICY)
+    await retain(place.database, place.trail, POLICY)
     assert await place.left() == set()
 
 

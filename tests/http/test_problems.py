@@ -37,6 +37,7 @@ STATUS_OF = {
     errors.InvalidCursor: 422,
     errors.WeakPassword: 422,
     errors.IdempotencyKeyReused: 422,
+    errors.AuditReasonRequired: 428,
     errors.TooMany: 429,
     errors.TooManyAttempts: 429,
     errors.TooManyGenerations: 429,

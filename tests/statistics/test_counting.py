@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, insert, select
 
-from service.accounts.administrators import delete_user
+from service.accounts.administrators import erase_user
 from service.accounts.queries import insert_user
 from service.chat import queries
 from service.chat.models import DemonstrationModel
@@ -166,7 +166,7 @@ async def test_deleting_a_user_changes_no_counter_and_leaves_no_note_of_theirs(
     await say(log, other_id, Outcome("complete", "Yes."))
     before = (await read(database)).total
     async with database.transaction() as connection:
-        await delete_user(connection, user_id)
+        await erase_user(connection, user_id)
     assert (await read(database)).total == before
     async with database.transaction() as connection:
         left = (await connection.scalars(select(statistics_notes.c.user_id).distinct())).all()

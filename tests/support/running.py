@@ -13,7 +13,9 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from service.accounts.accounts import Accounts
 from service.app import create_app
+from service.audit.trail import Origin, Recorder
 from service.chat.chat import Chat
 from service.chat.models import DemonstrationModel, LanguageModel
 from service.config import Settings
@@ -66,6 +68,12 @@ class RunningService:
     def database(self) -> Database:
         database: Database = self.app.state.database
         return database
+
+    @property
+    def audit(self) -> Recorder:
+        """What puts on record what the service does by itself."""
+        accounts: Accounts = self.app.state.accounts
+        return accounts.trail.by(Origin("service"))
 
     @property
     def chat(self) -> Chat:

@@ -1,0 +1,54 @@
+"""`/api/v1/auth/me/access-log`: who looked at what the asker wrote."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from service.accounts.dependencies import SignedIn, TheAccounts
+from service.audit.queries import reads_page
+from service.http.bodies import JsonRoute
+from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, encode_cursor, first_of
+from service.http.problems import documented
+from service.http.schemas import Answer, Time
+
+router = APIRouter(prefix="/api/v1/auth/me", tags=["Accounts"], route_class=JsonRoute)
+
+
+class HistoryAccess(Answer):
+    """One time that somebody else looked. Not from where, nor why: a reason may tell of others."""
+
+    id: UUID
+    created_at: Time
+    action: Literal["history_read", "conversation_read", "history_exported"]
+    reader_kind: Literal["user", "operator", "service"]
+    reader: str | None
+    conversation_id: UUID | None
+
+    @classmethod
+    def from_row(cls, row: Mapping[Any, Any]) -> Self:
+        return cls(
+            id=row["id"],
+            created_at=row["created_at"],
+            action=row["action"],
+            reader_kind=row["actor_kind"],
+            reader=row["username"],
+            conversation_id=row["details"].get("conversation_id"),
+        )
+
+
+@router.get("/access-log", responses=documented(401, 422, 503))
+async def list_history_accesses(
+    identity: SignedIn, accounts: TheAccounts, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
+) -> Page[HistoryAccess]:
+    """Return who else read this account's history, newest first.
+
+    `reader` is the administrator's name, or null where the account is gone or an operator read it in the terminal.
+    """
+    after = cursor_of_id(cursor, of="access-log")
+    async with accounts.database.transaction() as connection:
+        rows = await reads_page(connection, identity.user_id, after=after, limit=limit + 1)
+    page = first_of(rows, limit)
+    items = [HistoryAccess.from_row(row) for row in page.rows]
+    return Page(items=items, next_cursor=encode_cursor(items[-1].id, of="access-log") if page.more else None)

@@ -1,0 +1,96 @@
+"""`/api/v1/admin/audit`: who did or read what."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+
+from service.accounts.dependencies import require_administrator
+from service.admin.history_filters import TheDatabase
+from service.audit.actions import Action
+from service.audit.queries import EventFilters, events_page, usernames_of
+from service.http.bodies import JsonRoute, Moment
+from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, encode_cursor, first_of
+from service.http.problems import documented
+from service.http.schemas import Answer, Time
+
+QUERY_TIMEOUT_SECONDS = 10
+TOO_SLOW = (503, "That took too long and was stopped. Narrow it: by actor, by subject, by time.")
+
+router = APIRouter(
+    prefix="/api/v1/admin",
+    tags=["Administration"],
+    route_class=JsonRoute,
+    dependencies=[Depends(require_administrator)],
+)
+
+
+class Subject(Answer):
+    id: UUID
+    username: str | None
+
+
+class AuditEvent(Answer):
+    """One act. Names are those of now; null where an account is gone."""
+
+    id: UUID
+    created_at: Time
+    action: str
+    actor_kind: Literal["user", "operator", "service", "nobody"]
+    actor_id: UUID | None
+    actor_username: str | None
+    subject_id: UUID | None
+    subjects: list[Subject]
+    reason: str | None
+    address: str | None
+    request_id: str | None
+    details: dict[str, Any]
+    chain: int
+    seq: int
+    hash: str
+
+    @classmethod
+    def from_row(cls, row: Mapping[Any, Any], names: Mapping[UUID, str]) -> Self:
+        same = ("id", "created_at", "action", "actor_kind", "actor_id", "reason", "address", "request_id", "details")
+        subjects = row["subject_ids"]
+        return cls(
+            **{name: row[name] for name in same},
+            actor_username=names.get(row["actor_id"]),
+            subject_id=subjects[0] if len(subjects) == 1 else None,
+            subjects=[Subject(id=subject, username=names.get(subject)) for subject in subjects],
+            chain=row["chain"],
+            seq=row["seq"],
+            hash=row["hash"].hex(),
+        )
+
+
+def named_in(rows: Iterable[Mapping[Any, Any]]) -> list[UUID]:
+    """Return the accounts in these rows, each once."""
+    found = {each for row in rows for each in (row["actor_id"], *row["subject_ids"])}
+    return list(found - {None})
+
+
+@router.get("/audit", responses=documented(401, 403, 422, 503, query_too_slow=TOO_SLOW))
+async def list_audit_events(
+    database: TheDatabase,
+    actor_id: UUID | None = None,
+    subject_id: UUID | None = None,
+    action: Action | None = None,
+    since: Annotated[Moment | None, Query(alias="from", description="Of this time or later.")] = None,
+    until: Annotated[Moment | None, Query(alias="to", description="Before this time.")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorText = None,
+) -> Page[AuditEvent]:
+    """Return who did or read what, newest first. All filters must fit.
+
+    `subject_id` is the one account that it was done to; where there are several, all are in `subjects`.
+    """
+    filters = EventFilters(actor_id=actor_id, subject_id=subject_id, action=action, since=since, until=until)
+    after = cursor_of_id(cursor, of="audit")
+    async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
+        rows = await events_page(connection, filters, after=after, limit=limit + 1)
+        page = first_of(rows, limit)
+        names = await usernames_of(connection, named_in(page.rows))
+    items = [AuditEvent.from_row(row, names) for row in page.rows]
+    return Page(items=items, next_cursor=encode_cursor(items[-1].id, of="audit") if page.more else None)

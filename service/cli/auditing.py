@@ -1,0 +1,63 @@
+"""The audit trail, as commands write and check it: the operator's acts are on record, too."""
+
+import getpass
+
+from service.audit import queries
+from service.audit.keys import SealingKeys
+from service.audit.trail import AuditTrail, Origin, Recorder
+from service.cli.local import SECRET_FILE, kept_secret
+from service.config import Settings
+from service.database.address import data_dir
+from service.database.database import Database
+from service.errors import AuditReasonRequired, ConfigurationError
+
+SET_KEY = "Set CHATKEEP_SECRET_KEY as it is set for `chatkeep serve`."
+
+
+def audit_secrets(settings: Settings) -> tuple[str, ...]:
+    """Return the keys that seal the trail: the configured ones, and the one that `--local` keeps.
+
+    Raises:
+        ConfigurationError: there is none. An operator is on record like everybody else.
+    """
+    configured = settings.signing_keys() if settings.secret_key else ()
+    folder = data_dir(settings).expanduser()
+    if (folder / SECRET_FILE).is_file() or (not configured and settings.database_url is None):
+        kept = kept_secret(folder)
+        return configured if kept in configured else (kept, *configured)
+    if not configured:
+        raise ConfigurationError(f"The audit trail is sealed with the service's key. {SET_KEY}")
+    return configured
+
+
+async def operators_audit(database: Database, secrets: tuple[str, ...], reason: str | None = None) -> Recorder:
+    """Return what puts on record what the operator does.
+
+    Raises:
+        ConfigurationError: the trail is sealed with other keys: a row of ours would break its seal.
+    """
+    keys = SealingKeys(secrets)
+    async with database.transaction() as connection:
+        heads = await queries.all_heads(connection)
+    if any(head.seals and not keys.know(head) for head in heads):
+        raise ConfigurationError(f"The audit trail is sealed with another key than this command has. {SET_KEY}")
+    trail = await AuditTrail.open(database, secrets)
+    return trail.by(Origin("operator", reason=reason))
+
+
+def require_reason(settings: Settings, reason: str | None) -> None:
+    """Refuse to show others' histories without a reason where the service demands one.
+
+    Raises:
+        AuditReasonRequired: says which option.
+    """
+    if settings.require_audit_reason and not (reason or "").strip():
+        raise AuditReasonRequired("Say why, with --reason: it is put on record. CHATKEEP_REQUIRE_AUDIT_REASON is on.")
+
+
+def operators_name() -> str | None:
+    """Return the name of the account on this machine, where it has one."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None
