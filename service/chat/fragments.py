@@ -6,7 +6,7 @@ from sqlalchemy import Integer, ScalarSelect, Uuid, bindparam, case, delete, fun
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.sql.elements import ColumnElement
 
-from service.database.hot import Statement
+from service.database.hot import BACKGROUND_SECONDS, Statement
 from service.database.tables import reply_fragments, turns
 
 _user_id = bindparam("user_id", type_=Uuid)
@@ -32,7 +32,8 @@ def written_text(
 
 # A write that was under way when its connection was lost may come after the turn's end.
 SWEEP_FRAGMENTS = Statement(
-    delete(reply_fragments).where(_f.user_id == _t.user_id, _f.turn_id == _t.id, _t.status != "streaming")
+    delete(reply_fragments).where(_f.user_id == _t.user_id, _f.turn_id == _t.id, _t.status != "streaming"),
+    timeout_seconds=BACKGROUND_SECONDS,
 )
 
 

@@ -4,6 +4,8 @@ findable what they left.
 
 import asyncio
 import contextlib
+import math
+import time
 from collections.abc import Callable, Coroutine
 from uuid import UUID
 
@@ -29,6 +31,8 @@ class Journal:
         self._generations = generations
         self._flush_seconds = flush_seconds
         self._tasks: list[asyncio.Task[None]] = []
+        # Since when this replica has kept its lease without a gap; None while it cannot.
+        self._held_since: float | None = -math.inf
 
     async def open(self) -> None:
         """Take the lease, and the turns of whoever died; then begin.
@@ -42,7 +46,7 @@ class Journal:
         self._tasks = [
             asyncio.create_task(self._every(self._flush_seconds, self._flush), name="flush"),
             asyncio.create_task(self._every(lease_seconds / 4, self._look_after), name="lease"),
-            asyncio.create_task(self._every(lease_seconds * TAKING_OVER, self._take_over), name="take over"),
+            asyncio.create_task(self._every(lease_seconds * TAKING_OVER, self._take_over_in_time), name="take over"),
             # By itself: a lease must not wait for long texts.
             asyncio.create_task(self._every(lease_seconds / 4, self._index), name="index"),
         ]
@@ -93,8 +97,19 @@ class Journal:
                     generation.cut("stopped")
 
     async def _look_after(self) -> None:
-        await self._turn_log.renew_lease()
-        await self._turn_log.interrupt_doubtful()
+        try:
+            await self._turn_log.renew_lease()
+        except DatabaseUnavailable:
+            self._held_since = None
+            raise
+        if self._held_since is None:
+            self._held_since = time.monotonic()
+        await self._turn_log.interrupt_unclaimed({each.begun.id for each in self._generations.all()})
+
+    async def _take_over_in_time(self) -> None:
+        """Take over, unless the database was away a moment ago: then the leases of the living ran out as well."""
+        if self._held_since is not None and time.monotonic() - self._held_since >= self._turn_log.lease_seconds:
+            await self._take_over()
 
     async def _take_over(self) -> None:
         if interrupted := await self._turn_log.interrupt_abandoned():

@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
 from service.chat.fragments import written_text
 from service.chat.search.statements import kept_lexemes, pending_lexemes
-from service.database.hot import Statement
+from service.database.hot import BACKGROUND_SECONDS, Statement
 from service.database.tables import TIME, conversations, replicas, reply_fragments, turns, user_activity
 from service.statistics.notes import noted_turn
 
@@ -277,7 +277,7 @@ def _end(*, interrupted: bool) -> Statement:
     first_text_ms = null() if interrupted else bindparam("first_text_ms", type_=Integer)
     noted = noted_turn(ended, _now, first_text_ms)
     findable = pending_lexemes(ended) if interrupted else kept_lexemes(ended)
-    return Statement(select(ended).add_cte(released, cleared, noted, findable))
+    return Statement(select(ended).add_cte(released, cleared, noted, findable), timeout_seconds=BACKGROUND_SECONDS)
 
 
 def _flush() -> Statement:
@@ -315,7 +315,7 @@ def _flush() -> Statement:
         .returning(reply_fragments.c.turn_id)
         .cte("written")
     )
-    return Statement(select(own.c.id, own.c.stop_requested).add_cte(written))
+    return Statement(select(own.c.id, own.c.stop_requested).add_cte(written), timeout_seconds=BACKGROUND_SECONDS)
 
 
 def _renew_lease() -> Statement:
@@ -341,6 +341,11 @@ INTERRUPT_TURN = _end(interrupted=True)
 FLUSH = _flush()
 RENEW_LEASE = _renew_lease()
 END_LEASE = Statement(delete(replicas).where(replicas.c.id == _replica_id))
+
+# Turns that this process is generating, as far as the database knows.
+STREAMING_TURNS = Statement(
+    select(_t.user_id, _t.id, _t.conversation_id).where(_t.status == "streaming", _t.replica_id == _replica_id)
+)
 
 # Turns whose process is gone: it ended, or its lease ran out.
 ABANDONED_TURNS = Statement(

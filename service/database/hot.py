@@ -12,6 +12,11 @@ from sqlalchemy.sql.elements import ClauseElement
 
 Row = Mapping[str, Any]
 
+# A request is to be answered within 3 s, also where the database stands still; a hot statement takes milliseconds.
+ANSWER_SECONDS = 2.5
+# What no request waits for: it is tried again anyway, and must not be given up while it makes progress.
+BACKGROUND_SECONDS = 30
+
 # The driver's own `$1` parameters; SQLAlchemy gives the class no types.
 _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
@@ -21,11 +26,13 @@ class Statement:
 
     Args:
         expression: its parameters are `bindparam(name, type_)`; literals in it become constants.
+        timeout_seconds: how long its answer is waited for.
     """
 
-    __slots__ = ("_defaults", "sql")
+    __slots__ = ("_defaults", "sql", "timeout_seconds")
 
-    def __init__(self, expression: ClauseElement) -> None:
+    def __init__(self, expression: ClauseElement, *, timeout_seconds: float = ANSWER_SECONDS) -> None:
+        self.timeout_seconds = timeout_seconds
         compiled = expression.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
         self.sql = str(compiled)
         names: tuple[str, ...] = tuple(getattr(compiled, "positiontup", None) or ())

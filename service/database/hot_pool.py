@@ -37,22 +37,26 @@ class HotPool:
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
         self._closed = False
 
-    async def row(self, sql: str, arguments: Sequence[object]) -> Any:
-        """Run a statement and return its first row, or None."""
+    async def row(self, sql: str, arguments: Sequence[object], *, timeout_seconds: float | None = None) -> Any:
+        """Run a statement and return its first row, or None.
+
+        Raises:
+            TimeoutError: no connection, or no answer; whether the statement was carried out is not known.
+        """
         connection = self._take_free() or await self._take()
         try:
-            found = await connection.fetchrow(sql, *arguments)
+            found = await connection.fetchrow(sql, *arguments, timeout=timeout_seconds)
         except BaseException as error:
             self._give_back_after(connection, error)
             raise
         self._give_back(connection)
         return found
 
-    async def rows(self, sql: str, arguments: Sequence[object]) -> list[Any]:
-        """Run a statement and return its rows."""
+    async def rows(self, sql: str, arguments: Sequence[object], *, timeout_seconds: float | None = None) -> list[Any]:
+        """Run a statement and return its rows. Errors: as `row`."""
         connection = self._take_free() or await self._take()
         try:
-            found = await connection.fetch(sql, *arguments)
+            found = await connection.fetch(sql, *arguments, timeout=timeout_seconds)
         except BaseException as error:
             self._give_back_after(connection, error)
             raise

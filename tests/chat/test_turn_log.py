@@ -219,9 +219,12 @@ async def test_a_live_replicas_turns_are_left_alone(log: TurnLog, database: Data
 async def test_a_turn_begun_without_anyone_knowing_does_not_block(log: TurnLog, place: tuple[UUID, UUID]) -> None:
     """The statement worked, but the connection was lost before the answer came."""
     begun = await begin(log, place, "nobody heard", key="k")
-    log._doubtful.add((begun.user_id, begun.conversation_id, begun.id))
-    await log.interrupt_doubtful()
+    elsewhere = await begin(log, (place[0], await new_conversation(log.database, place[0])))
+    await log.interrupt_unclaimed([elsewhere.id])
+    assert (await turn(log.database, begun))["status"] == "streaming"  # its request may still have to be answered
+    await log.interrupt_unclaimed([elsewhere.id])
     assert (await turn(log.database, begun))["status"] == "interrupted"
+    assert (await turn(log.database, elsewhere))["status"] == "streaming"
     again = await begin(log, place, "nobody heard", key="k")
     assert (again.joined, again.id) == (True, begun.id)
     assert (await begin(log, place, "next")).joined is False

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tests.crash.postgres import Postgres
 from tests.crash.processes import ModelServer
-from tests.crash.scenarios.database_kills import asynchronous_commits, database_kills
+from tests.crash.scenarios.database_kills import asynchronous_commits, database_kills, long_outages
 from tests.crash.scenarios.exhaustion import exhaustion
 from tests.crash.scenarios.replicas import replicas
 from tests.crash.scenarios.server_kills import acknowledged_early, never_reaped, server_kills
@@ -25,6 +25,7 @@ SHOWN_FINDINGS = 10
 SCENARIOS: Mapping[str, Callable[[Stage], Awaitable[Result]]] = {
     "A": lambda stage: server_kills(stage, kills=25),
     "B": lambda stage: database_kills(stage, kills=20),
+    "B2": lambda stage: long_outages(stage, kills=4),
     "C": lambda stage: exhaustion(stage, users=25, seconds=15),
     "D": lambda stage: rolling_restarts(stage, rounds=6),
     "D2": lambda stage: cut_short(stage, rounds=4),

@@ -107,3 +107,10 @@ async def test_a_closed_pool_gives_nothing_and_waits_for_what_is_used(pool: HotP
     assert under_way.result() > 0
     with pytest.raises(asyncpg.InterfaceError):
         await pid_of(pool)
+
+
+async def test_a_statement_that_takes_too_long_is_given_up_and_costs_nobody_else(pool: HotPool) -> None:
+    """As on a database that stands still: whoever asks gets an answer, and the pool stays whole."""
+    slow = await asyncio.gather(*(pool.row(SLOW, (), timeout_seconds=0.05) for _ in range(2)), return_exceptions=True)
+    assert [type(each) for each in slow] == [TimeoutError, TimeoutError]
+    assert len(set(await asyncio.gather(*(pid_of(pool, SLOW) for _ in range(4))))) == 2

@@ -24,7 +24,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from service.chat.search.lexemes import SEPARATOR, VERSION
-from service.database.hot import Statement
+from service.database.hot import BACKGROUND_SECONDS, Statement
 from service.database.tables import turn_search, turns
 
 _s = turn_search.c
@@ -66,7 +66,8 @@ PENDING = Statement(
     select(_t.user_id, _t.id, _t.prompt, _t.reply)
     .join(turn_search, and_(_s.user_id == _t.user_id, _s.turn_id == _t.id))
     .where(_s.lexemes.is_(None))
-    .limit(bindparam("limit", type_=Integer))
+    .limit(bindparam("limit", type_=Integer)),
+    timeout_seconds=BACKGROUND_SECONDS,
 )
 
 
@@ -143,7 +144,8 @@ def _index() -> Statement:
         .returning(_s.part)
         .cte("dropped")
     )
-    return Statement(select(func.count().label("made")).select_from(kept).add_cte(dropped))
+    indexed = select(func.count().label("made")).select_from(kept).add_cte(dropped)
+    return Statement(indexed, timeout_seconds=BACKGROUND_SECONDS)
 
 
 INDEX = _index()

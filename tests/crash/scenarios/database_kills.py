@@ -11,6 +11,7 @@ from tests.crash.scene import Result, Scene, Stage, until
 from tests.support.databases import name_of, run
 
 TOLD = 10
+LEASE_SECONDS = 2
 
 
 async def database_kills(stage: Stage, *, kills: int) -> Result:
@@ -30,6 +31,22 @@ async def database_kills(stage: Stage, *, kills: int) -> Result:
         scene.figures |= answered.figures()
         scene.figures["connections"] = await check_connections(scene.site, scene.url)
         return await scene.result(rounds=kills, least=kills * 20, late=late)
+
+
+async def long_outages(stage: Stage, *, kills: int) -> Result:
+    """Away for longer than any lease: nobody takes the living for dead, and all replies become whole."""
+    settings = {"lease_seconds": LEASE_SECONDS}
+    async with stage.scene("B away longer than a lease", "one", "two", settings=settings) as scene:
+        load = Load(scene.site, await chatters(scene.site, users=4, conversations=2, lengths=(20, 150)))
+        load.begin()
+        for _ in range(kills):
+            await load.until_busy(reading=4, finishing=4)
+            await stage.postgres.kill()
+            await load.run_on(2 * LEASE_SECONDS)
+            await stage.postgres.start()
+        late = await load.end(seconds=120)
+        await scene.settled()
+        return await scene.result(rounds=kills, least=kills * 10, late=late)
 
 
 async def asynchronous_commits(stage: Stage, *, kills: int) -> Result:
