@@ -7,7 +7,7 @@ BIN := .venv/bin
 SERVE ?=
 TESTS ?= tests
 
-.PHONY: run test test-chatstream crash demo-data bench lint lock clean help
+.PHONY: run test test-chatstream compare-fastsession crash demo-data bench lint lock clean help
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,6 +20,9 @@ test: .venv/test ## set everything up and run the tests; TESTS=tests/chat runs s
 
 test-chatstream: .venv-chatstream/ready ## run the tests with a real ChatStream, in an environment of their own (1.5 GB)
 	@.venv-chatstream/bin/python -m pytest tests/chatstream/with_chatstream -v
+
+compare-fastsession: .venv/test ## send the same requests to the real fastsession and to this library, and show what differs
+	@$(BIN)/python tests/sessions/compare_fastsession.py
 
 crash: .venv/test ## kill the service and its PostgreSQL many times, and count what is lost; CRASH="A B" runs some (ten minutes)
 	@$(BIN)/python -m tests.crash $(CRASH)

@@ -25,6 +25,7 @@ from service.errors import ConfigurationError
 DAY_SECONDS = 24 * 60 * 60
 GUEST_TTL_SECONDS = 14 * DAY_SECONDS
 SHORTEST_SECRET = 32
+HEADER_NAME = r"^[A-Za-z0-9-]{1,64}$"
 EXAMPLE_SECRETS = (
     "change-me",
     "change_me",
@@ -116,6 +117,14 @@ class Settings(BaseSettings):
     admin_password: SecretStr | None = None
     require_audit_reason: bool = False
 
+    # A server in front that signs people in, and is believed whom it names.
+    auth_user_header: str | None = Field(None, pattern=HEADER_NAME)
+    auth_email_header: str | None = Field(None, pattern=HEADER_NAME)
+    auth_name_header: str | None = Field(None, pattern=HEADER_NAME)
+    auth_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    auth_secret: SecretStr | None = None
+    auth_secret_header: str = Field("X-Chatkeep-Auth-Secret", pattern=HEADER_NAME)
+
     # The language model.
     model_url: str | None = Field(None, pattern=r"^https?://")
     model_api_key: SecretStr | None = None
@@ -143,7 +152,13 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = "auto"
 
     @field_validator(
-        "allowed_hosts", "allowed_origins", "trusted_proxies", "secret_key", "counted_models", mode="before"
+        "allowed_hosts",
+        "allowed_origins",
+        "trusted_proxies",
+        "auth_proxies",
+        "secret_key",
+        "counted_models",
+        mode="before",
     )
     @classmethod
     def _split_at_commas(cls, value: object) -> object:

@@ -83,6 +83,12 @@ class GuestNotAllowed(Forbidden):
     code = "guest_not_allowed"
 
 
+class UntrustedIdentity(Forbidden):
+    """A request names its user, and does not come from the server that may say so."""
+
+    code = "untrusted_identity"
+
+
 class CrossSiteRequest(Forbidden):
     code = "cross_site_request"
 
@@ -120,6 +126,12 @@ class IsGuest(Conflict):
     """What is to be done to an account is to be done to a guest."""
 
     code = "is_guest"
+
+
+class NoPassword(Conflict):
+    """The account has none: a server in front signs it in."""
+
+    code = "no_password"
 
 
 class TurnInProgress(Conflict):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.accounts.passwords import PasswordHasher
+from service.accounts.trusted_headers import TrustedHeaderAuth
 from service.audit.trail import AuditTrail
 from service.clock import Clock
 from service.config import GUEST_TTL_SECONDS
@@ -56,6 +57,7 @@ class Accounts:
     allow_registration: bool
     allow_guests: bool = False
     guest_ttl_seconds: int = GUEST_TTL_SECONDS
+    front_server: TrustedHeaderAuth | None = None
 
 
 def _digest_of(account: str) -> str:

@@ -10,6 +10,7 @@ from service.accounts.accounts import Accounts
 from service.accounts.guests import begin_guest
 from service.accounts.identity import Identity, identity_by_session, identity_by_token, identity_of
 from service.accounts.opened_sessions import Client, Opened, renew_session
+from service.accounts.outside import identity_from_outside
 from service.audit.trail import Origin, Recorder
 from service.errors import Forbidden, NotAuthenticated
 from service.http.addresses import client_address
@@ -79,10 +80,12 @@ def clear_session(request: Request, accounts: Accounts) -> None:
 
 
 async def require_identity(request: Request, accounts: TheAccounts) -> Identity:
-    """Return who is asking, by `Authorization: Bearer` where there is one, otherwise by cookie.
+    """Return who is asking: whom a server in front names, where one is trusted; by `Authorization: Bearer` where
+    there is one; otherwise by cookie.
 
     Raises:
         NotAuthenticated: nobody, or no longer.
+        UntrustedIdentity: a user is named, and not by that server.
     """
     identity = await _identity_of(request, accounts)
     if identity is None:
@@ -97,8 +100,11 @@ async def require_identity(request: Request, accounts: TheAccounts) -> Identity:
 
 
 def welcomes(accounts: Accounts, request: Request) -> bool:
-    """Tell whether somebody whom nobody knows may become a guest; not a program whose token is wrong."""
-    return accounts.allow_guests and not _bears_token(request)
+    """Tell whether somebody whom nobody knows may become a guest; not a program whose token is wrong, nor somebody
+    whom a server in front names, and whose account is disabled.
+    """
+    claimed = accounts.front_server is not None and accounts.front_server.is_in(request)
+    return accounts.allow_guests and not claimed and not _bears_token(request)
 
 
 async def welcome_guest(request: Request, accounts: Accounts) -> Identity:
@@ -118,6 +124,11 @@ def _bears_token(request: Request) -> bool:
 
 
 async def _identity_of(request: Request, accounts: Accounts) -> Identity | None:
+    if accounts.front_server is not None:
+        # First: such a server may hand on tokens of its own in the same header.
+        identity = await identity_from_outside(accounts, accounts.front_server, request)
+        if identity is not None:
+            return identity
     if _bears_token(request):
         # A wrong token is not made good by a cookie: the caller believes to be somebody else.
         token = request.headers["authorization"].partition(" ")[2]

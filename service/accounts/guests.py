@@ -157,16 +157,6 @@ async def move_guest(connection: AsyncConnection, guest: Guest, account_id: UUID
     await guest_queries.add_counters(connection, account_id, counters)
 
 
-async def delete_guest(accounts: Accounts, audit: Recorder, user_id: UUID) -> bool:
-    """Delete a guest with everything of theirs; False where they are an account by now."""
-    async with accounts.database.transaction() as connection:
-        user = await queries.lock_user(connection, user_id)
-        if user is None or not user.is_guest:
-            return False
-        await delete_user(connection, audit, user_id)
-    return True
-
-
 async def sweep_guests(accounts: Accounts) -> int:
     """Delete the guests whom nobody used for `guest_ttl_seconds`, with everything of theirs; return how many.
 

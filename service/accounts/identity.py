@@ -25,6 +25,7 @@ class Identity:
         by_session: a session's cookie asks, not a token.
         remember: the session's cookie outlives the browser's session.
         renew: the session is to get a new id.
+        from_outside: a server in front has signed the user in; there is neither a session nor a token.
     """
 
     user_id: UUID
@@ -38,6 +39,7 @@ class Identity:
     by_session: bool = False
     remember: bool = False
     renew: bool = False
+    from_outside: bool = False
 
     @property
     def id(self) -> UUID:
@@ -71,7 +73,7 @@ async def identity_by_session(accounts: Accounts, digest: bytes, address: str) -
     if accounts.limits.needs_touch(now, row["last_seen_at"]):
         seen_before = now - accounts.limits.touch_interval
         await accounts.database.row(queries.TOUCH_SESSION, digest=digest, now=now, seen_before=seen_before, ip=address)
-    return _identity(row, digest, by_session=True, remember=row["remember"], renew=row["renew"])
+    return identity_in(row, digest, by_session=True, remember=row["remember"], renew=row["renew"])
 
 
 async def identity_by_token(accounts: Accounts, token: str) -> Identity | None:
@@ -85,7 +87,7 @@ async def identity_by_token(accounts: Accounts, token: str) -> Identity | None:
     seen_before = now - TOUCH_INTERVAL
     if row["last_used_at"] is None or row["last_used_at"] <= seen_before:
         await accounts.database.row(queries.TOUCH_TOKEN, digest=digest, now=now, seen_before=seen_before)
-    return _identity(row, digest)
+    return identity_in(row, digest)
 
 
 def identity_of(user: AnyRow, *, digest: bytes = b"", by_session: bool = False, remember: bool = False) -> Identity:
@@ -104,9 +106,16 @@ def identity_of(user: AnyRow, *, digest: bytes = b"", by_session: bool = False, 
     )
 
 
-def _identity(
-    row: Row, digest: bytes, *, by_session: bool = False, remember: bool = False, renew: bool = False
+def identity_in(
+    row: Row,
+    digest: bytes = b"",
+    *,
+    by_session: bool = False,
+    remember: bool = False,
+    renew: bool = False,
+    from_outside: bool = False,
 ) -> Identity:
+    """Return the identity in a row of the statements that say who is asking."""
     return Identity(
         user_id=row["user_id"],
         username=row["username"],
@@ -119,4 +128,5 @@ def _identity(
         by_session=by_session,
         remember=remember,
         renew=renew,
+        from_outside=from_outside,
     )

@@ -67,6 +67,18 @@ WHO_HAS_TOKEN = Statement(
     )
 )
 
+# Disabled ones and guests too: whoever asks by name has to be told apart from somebody new.
+WHO_IS_NAMED = Statement(
+    select(*_IDENTITY, users.c.disabled, user_activity.c.last_seen_at)
+    .outerjoin(user_activity, user_activity.c.user_id == users.c.id)
+    .where(users.c.username_key == bindparam("username_key", type_=users.c.username_key.type))
+)
+TOUCH_USER = Statement(
+    update(user_activity)
+    .where(user_activity.c.user_id == bindparam("user_id", type_=users.c.id.type))
+    .values(last_seen_at=_now)
+)
+
 # A session or a token is marked as used together with its user, at most once a minute and by one of many requests.
 _seen_before = bindparam("seen_before", type_=TIME)
 _touched = (

@@ -42,6 +42,7 @@ router = APIRouter(prefix="/api/v1/auth", tags=["Accounts"], route_class=JsonRou
 
 INVALID_CREDENTIALS = (401, WRONG_PASSWORD)
 BUSY = (503, "Too many people are signing in at this moment. Try again in a few seconds.")
+NO_PASSWORD = (409, "This account has no password here: what signs it in stands in front of this service.")
 TOO_MANY_TRIES = (429, "Too many tries. Wait 10 minutes and try again.")
 
 
@@ -141,6 +142,7 @@ async def change_me(body: ChangeMe, identity: SignedIn, accounts: TheAccounts) -
         503,
         invalid_credentials=INVALID_CREDENTIALS,
         too_many_attempts=TOO_MANY_TRIES,
+        no_password=NO_PASSWORD,
         last_administrator=(409, "This is the last administrator. Make another one first."),
         legal_hold=(409, HELD),
         service_unavailable=BUSY,
@@ -165,6 +167,7 @@ async def delete_me(
         503,
         invalid_credentials=INVALID_CREDENTIALS,
         weak_password=(422, "A password has at least 8 characters."),
+        no_password=NO_PASSWORD,
         guest_not_allowed=(403, "A guest has no password to change. Register to get one."),
         too_many_attempts=TOO_MANY_TRIES,
         service_unavailable=BUSY,

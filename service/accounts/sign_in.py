@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.accounts import queries
 from service.accounts.accounts import Accounts
 from service.accounts.administrators import delete_user
-from service.accounts.guests import delete_guest, lock_guest, move_guest, promote_guest, require_account
+from service.accounts.guests import lock_guest, move_guest, promote_guest, require_account
 from service.accounts.identity import Identity
 from service.accounts.opened_sessions import Client, Opened, open_session
 from service.accounts.queries import AnyRow
@@ -21,7 +21,7 @@ from service.accounts.throttling import counted_attempt, counters_for, counters_
 from service.accounts.usernames import require_username, username_key
 from service.audit.actions import Action
 from service.audit.trail import Recorder
-from service.errors import InvalidCredentials, IsGuest, NotAuthenticated, RegistrationClosed, UsernameTaken
+from service.errors import InvalidCredentials, IsGuest, NoPassword, NotAuthenticated, RegistrationClosed, UsernameTaken
 from service.sessions import queries as session_queries
 from service.statistics.notes import note_user
 
@@ -176,6 +176,7 @@ async def require_password(accounts: Accounts, audit: Recorder, user_id: UUID, p
     """Return the user whose password this is: who finds an open browser may not guess without limit.
 
     Raises:
+        NoPassword: a server in front signs the user in.
         InvalidCredentials, TooManyAttempts, Unavailable: as `log_in`.
     """
     counters = counters_for_signed_in(user_id)
@@ -184,6 +185,8 @@ async def require_password(accounts: Accounts, audit: Recorder, user_id: UUID, p
             user = await queries.user_by_id(connection, user_id)
         if user is None:
             raise NotAuthenticated("This account is gone.")
+        if user.password_hash is None:
+            raise NoPassword("This account has no password here: what signs it in stands in front of this service.")
         matches, _ = await accounts.hasher.verify(password, user.password_hash)
         if not matches:
             async with accounts.database.transaction() as connection:
@@ -237,17 +240,30 @@ async def set_password(accounts: Accounts, audit: Recorder, username: str, new: 
 
 
 async def delete_account(accounts: Accounts, audit: Recorder, identity: Identity, password: str) -> None:
-    """Delete the user and everything of theirs. A guest is not asked for a password: there is none.
+    """Delete the user and everything of theirs.
+
+    A guest is not asked for a password, nor is whom a server in front signs in: there is none.
 
     Raises:
         InvalidCredentials, TooManyAttempts, LastAdministrator, Unavailable.
     """
-    if identity.is_guest and await delete_guest(accounts, audit, identity.user_id):
+    none_to_ask_for = identity.is_guest or identity.from_outside
+    if none_to_ask_for and await _delete_without_password(accounts, audit, identity.user_id):
         return
     user = await require_password(accounts, audit, identity.user_id, password)
     async with accounts.database.transaction() as connection:
         await _lock_verified(accounts, connection, user, password)
         await delete_user(connection, audit, user.id)
+
+
+async def _delete_without_password(accounts: Accounts, audit: Recorder, user_id: UUID) -> bool:
+    """Delete a user who has no password; False where there is one by now."""
+    async with accounts.database.transaction() as connection:
+        user = await queries.lock_user(connection, user_id)
+        if user is None or user.password_hash is not None:
+            return False
+        await delete_user(connection, audit, user_id)
+    return True
 
 
 async def _lock_verified(accounts: Accounts, connection: AsyncConnection, user: AnyRow, password: str) -> None:

@@ -42,7 +42,11 @@ async def create_token(
 
 async def _require_still_signed_in(connection: AsyncConnection, identity: Identity) -> None:
     """A change of password ends every token: none may be made by a request that was under way."""
-    await queries.lock_user(connection, identity.user_id)
+    user = await queries.lock_user(connection, identity.user_id)
+    if identity.from_outside:
+        if user is None or user.disabled:
+            raise NotAuthenticated("This account was disabled at this moment.")
+        return
     exists = session_exists if identity.by_session else queries.token_exists
     if not await exists(connection, identity.digest):
         raise NotAuthenticated("You were signed out at this moment.")

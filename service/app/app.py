@@ -14,6 +14,7 @@ from service.accounts.accounts import Accounts, DeviceMark
 from service.accounts.administrators import create_first_administrator
 from service.accounts.passwords import PasswordHasher
 from service.accounts.router import router as accounts_router
+from service.accounts.trusted_headers import TrustedHeaderAuth
 from service.admin.audit import router as audit_router
 from service.admin.retention_router import router as retention_router
 from service.admin.router import router as admin_router
@@ -42,6 +43,7 @@ from service.database.address import database_address
 from service.database.database import Database
 from service.database.migrations import require_head
 from service.database.safety import require_safe
+from service.errors import ConfigurationError
 from service.http.cookies import SendCookies
 from service.sessions import SessionCookie, SessionLimits
 from service.transfer.router import router as transfer_router
@@ -71,7 +73,7 @@ def create_app(
     Raises:
         ConfigurationError: a setting is missing or unsafe.
     """
-    keys = settings.signing_keys()
+    keys, front_server = settings.signing_keys(), _front_server(settings)
     leave_logging_to_host()
 
     @asynccontextmanager
@@ -83,7 +85,7 @@ def create_app(
             await require_head(database)
             if not settings.allow_unsafe_database:
                 await require_safe(database)
-            accounts = await _open_accounts(stack, settings, keys, database)
+            accounts = await _open_accounts(stack, settings, keys, database, front_server)
             chat = await _open_chat(stack, settings, database, handler, model or _model(settings), app.state.metrics)
             app.state.database, app.state.accounts, app.state.chat = database, accounts, chat
             sweeper = asyncio.create_task(keep_swept(accounts), name="sweep")
@@ -134,7 +136,11 @@ def create_app(
 
 
 async def _open_accounts(
-    stack: AsyncExitStack, settings: Settings, keys: tuple[str, ...], database: Database
+    stack: AsyncExitStack,
+    settings: Settings,
+    keys: tuple[str, ...],
+    database: Database,
+    front_server: TrustedHeaderAuth | None,
 ) -> Accounts:
     hasher = PasswordHasher()
     stack.callback(hasher.close)
@@ -158,6 +164,7 @@ async def _open_accounts(
         allow_registration=settings.allow_registration,
         allow_guests=settings.allow_guests,
         guest_ttl_seconds=settings.guest_ttl_seconds,
+        front_server=front_server,
     )
 
 
@@ -195,6 +202,30 @@ async def _open_chat(
     )
 
 
+def _front_server(settings: Settings) -> TrustedHeaderAuth | None:
+    """Return whom to believe about who is asking, where the settings name a server in front.
+
+    Raises:
+        ConfigurationError: it could be anybody, or anybody could take a name before its owner is first seen.
+    """
+    if settings.auth_user_header is None:
+        return None
+    if settings.allow_registration:
+        raise ConfigurationError(
+            "CHATKEEP_AUTH_USER_HEADER is set, and anybody may register: a stranger could take a colleague's name and "
+            "share the account later. Set CHATKEEP_ALLOW_REGISTRATION=false."
+        )
+    secret = settings.auth_secret
+    return TrustedHeaderAuth(
+        settings.auth_user_header,
+        email_header=settings.auth_email_header,
+        name_header=settings.auth_name_header,
+        proxies=settings.auth_proxies,
+        secret=None if secret is None else secret.get_secret_value(),
+        secret_header=settings.auth_secret_header,
+    )
+
+
 def _model(settings: Settings) -> LanguageModel:
     if settings.model_url is None:
         return DemonstrationModel()
@@ -215,6 +246,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         origins=settings.allowed_origins,
         trusted_proxies=settings.trusted_proxies,
         guests=settings.allow_guests,
+        user_header=settings.auth_user_header,
     )
     if settings.allowed_origins:
         app.add_middleware(middleware.CrossOrigin, origins=settings.allowed_origins)

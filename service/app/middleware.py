@@ -206,15 +206,23 @@ class CrossSiteCheck:
     Args:
         guests: whoever writes without a cookie or a token becomes a guest, so that is a write to be refused, too:
             other sites' pages would make one of each of their visitors, each from an address of their own.
+        user_header: a server in front names the user in it, by a cookie of its own that never comes this far.
     """
 
     def __init__(
-        self, app: ASGIApp, *, origins: Sequence[str], trusted_proxies: Sequence[Network], guests: bool = False
+        self,
+        app: ASGIApp,
+        *,
+        origins: Sequence[str],
+        trusted_proxies: Sequence[Network],
+        guests: bool = False,
+        user_header: str | None = None,
     ) -> None:
         self.app = app
         self._origins = frozenset(origin.lower() for origin in origins)
         self._trusted_proxies = trusted_proxies
         self._guests = guests
+        self._user_header = user_header
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in SAFE_METHODS and self._is_forged(HTTPConnection(scope)):
@@ -234,6 +242,8 @@ class CrossSiteCheck:
 
     def _counts_for_somebody(self, headers: Headers) -> bool:
         """Whether a browser may have added by itself what makes this somebody's write."""
+        if self._user_header is not None and self._user_header in headers:
+            return True
         return "cookie" in headers or (self._guests and "authorization" not in headers)
 
     def _is_known(self, origin: str, connection: HTTPConnection) -> bool:

@@ -1,6 +1,6 @@
 """The OpenAPI document: FastAPI's, with what it cannot know by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -22,7 +22,9 @@ DESCRIPTION = """\
 Signs people in, streams a language model's answers to them, and keeps every turn.
 
 **Who is asking.** Sign in with `POST /api/v1/auth/login` and keep the cookie, or send `Authorization: Bearer` with a
-personal access token. What belongs to somebody else is answered exactly as what is not there.
+personal access token. Where guests are allowed, a first conversation needs neither and brings the cookie. Where a
+server in front signs people in, it says who is asking in a header. What belongs to somebody else is answered exactly as
+what is not there.
 
 **Text.** JSON in UTF-8, in and out, kept and given back as it came; only U+0000 and lone surrogates are refused.
 A field that is not known is refused: it may be a misspelt one. Times are in UTC with `Z`, ids are UUIDs.
@@ -147,11 +149,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _add_problems(operation: dict[str, Any], path: str, method: str) -> None:
     """Put in what is true of every call of a kind, so that no route has to say it."""
-    codes = ["internal_error"]
-    if path not in PROBES:
-        codes.append("host_not_allowed")
-    if method not in SAFE_METHODS:
-        codes.append("cross_site_request")
+    codes = ["internal_error", *_of_origin(operation, path, method)]
     if "requestBody" in operation:
         codes += ["body_too_large", "unsupported_media_type", "invalid_json", "invalid_text", "invalid_request"]
     parameters = operation.get("parameters", ())
@@ -170,6 +168,16 @@ def _add_problems(operation: dict[str, Any], path: str, method: str) -> None:
             examples = kept["content"][media_type].setdefault("examples", {})
             examples |= {code: each for code, each in content["examples"].items() if code not in examples}
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _of_origin(operation: dict[str, Any], path: str, method: str) -> Iterator[str]:
+    """Yield the codes that say that a request comes from where it may not."""
+    if path not in PROBES:
+        yield "host_not_allowed"
+    if method not in SAFE_METHODS:
+        yield "cross_site_request"
+    if operation["security"]:
+        yield "untrusted_identity"
 
 
 def _complete_answer(answer: dict[str, Any], status: str, schemas: Mapping[str, Any], *, signs_in: bool) -> None:

@@ -16,10 +16,10 @@ def client_address(connection: HTTPConnection, trusted_proxies: Sequence[Network
     `X-Forwarded-For` is read from its end and only as far as the proxies that added to it are trusted: what a
     client writes there itself must not choose its own throttling counter.
     """
-    address = _peer(connection)
+    address = peer_of(connection)
     hops = [hop.strip() for header in connection.headers.getlist("x-forwarded-for") for hop in header.split(",")]
     hops = [hop for hop in hops if hop]
-    while _is_trusted(address, trusted_proxies) and hops:
+    while is_within(address, trusted_proxies) and hops:
         nearest = _parsed(hops.pop())
         if nearest is None:
             break
@@ -30,19 +30,18 @@ def client_address(connection: HTTPConnection, trusted_proxies: Sequence[Network
 def request_scheme(connection: HTTPConnection, trusted_proxies: Sequence[Network]) -> str:
     """Return `http` or `https` as the client sees it."""
     forwarded = connection.headers.get("x-forwarded-proto", "").lower()
-    if forwarded in ("http", "https") and _is_trusted(_peer(connection), trusted_proxies):
+    if forwarded in ("http", "https") and is_within(peer_of(connection), trusted_proxies):
         return forwarded
     return connection.url.scheme
 
 
-def _peer(connection: HTTPConnection) -> Address | None:
+def peer_of(connection: HTTPConnection) -> Address | None:
+    """Return the address of whoever is at the other end of the connection, which a header cannot change."""
     return _parsed(connection.client.host) if connection.client else None
 
 
-def _is_trusted(address: Address | None, trusted_proxies: Sequence[Network]) -> bool:
-    return address is not None and any(
-        address in network for network in trusted_proxies if network.version == address.version
-    )
+def is_within(address: Address | None, networks: Sequence[Network]) -> bool:
+    return address is not None and any(address in network for network in networks if network.version == address.version)
 
 
 def _parsed(text: str) -> Address | None:

@@ -145,6 +145,10 @@ def _kind_of_invalid(found: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
 USUAL: Mapping[str, tuple[int, str]] = {
     "not_authenticated": (401, "Sign in first: there is no valid session cookie or token."),
     "forbidden": (403, "This takes an administrator."),
+    "untrusted_identity": (
+        403,
+        "This request names a user in X-Forwarded-User, and does not come from the server that may do so.",
+    ),
     "cross_site_request": (403, "This write comes from a page of another site, and was not carried out."),
     "not_found": (404, "There is nothing here, or it is not yours."),
     "invalid_request": (422, "Some fields are missing, unknown or out of bounds; see errors."),

@@ -14,6 +14,8 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.responses import Response, StreamingResponse
 
+from service.accounts import outside
+from service.accounts.trusted_headers import TrustedHeaderAuth
 from service.chatstream.beside import Beside
 from service.chatstream.replies import RepliesFromChatStream
 from tests.chatstream.front_end import MARK
@@ -171,7 +173,7 @@ def chatstream_module() -> Iterator[None]:
 
 @asynccontextmanager
 async def beside(
-    database_url: str, *, identify: Any = None, **changes: Any
+    database_url: str, *, identify: Any = None, identify_by: TrustedHeaderAuth | None = None, **changes: Any
 ) -> AsyncIterator[tuple[RunningService, Queue]]:
     """Run the service beside a ChatStream server that is a stand-in."""
     queue = Queue(Generator())
@@ -180,7 +182,8 @@ async def beside(
         with chatstream_module():
             from service.chatstream.handler import PersistentChatStreamHandler
 
-            queue.handler = PersistentChatStreamHandler(chatkeep, identify=identify)
+            found = identify if identify_by is None else outside.identify_by(identify_by, chatkeep)
+            queue.handler = PersistentChatStreamHandler(chatkeep, identify=found)
         queue.handler.generator = queue.generator
         server = FastAPI()
         server.add_api_route("/chat_stream", queue.chat_stream, methods=["POST"], response_model=None)

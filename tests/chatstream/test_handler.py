@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from starlette.requests import Request
 
+from service.accounts.trusted_headers import TrustedHeaderAuth
 from service.app import create_app
 from service.chatstream.slots import Slot
 from service.errors import ConfigurationError, NotAuthenticated
@@ -17,6 +18,7 @@ from tests.chatstream.test_streaming import ended_turn
 from tests.support.databases import name_of, run
 from tests.support.running import PASSWORD, settings_for
 
+SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
 JSON = {"Content-Type": "application/json"}
 
 
@@ -235,6 +237,38 @@ async def test_a_visitor_is_a_guest_from_the_first_word_on(shared_database_url: 
         assert (await page.client.post("/api/v1/auth/login", json=body)).status_code == 200
         (kept,) = (await account.client.get("/api/v1/conversations")).json()["items"]
         assert kept["id"] == first.conversation
+        await queue.settled()
+
+
+async def test_a_server_in_front_may_sign_people_in(shared_database_url: str) -> None:
+    """By the service's settings alone: then all of ChatStream's endpoints know who asks."""
+    changes: dict[str, Any] = {"auth_user_header": "X-User", "auth_secret": SECRET, "allow_registration": False}
+    async with beside(shared_database_url, **changes) as (service, queue):
+        front = FrontEnd(service.client(headers={"X-User": "una", "X-Chatkeep-Auth-Secret": SECRET}))
+        first = await front.chat("I am Una")
+        assert (await front.chat("Who am I?")).conversation == first.conversation
+        assert queue.generator.prompts[-1].messages[0] == ("You", "I am Una")
+        assert "I am Una" in (await front.prompt() or "")
+        assert (await front.post("/clear_context")).json()["success"]
+        eve = service.client(headers={"X-User": "una"})
+        refused = await eve.post("/chat_stream", json={"user_input": "Hi"})
+        assert (refused.status_code, refused.json()["error"]) == (403, "untrusted_identity")
+        foreign = FrontEnd(service.client(headers=dict(front.client.headers) | {"Sec-Fetch-Site": "cross-site"}))
+        assert (await foreign.post("/chat_stream", {"user_input": "Hi"})).status_code == 403
+        await queue.settled()
+
+
+async def test_an_application_may_take_users_from_trusted_headers(shared_database_url: str) -> None:
+    """As `identify`, where only the handler is to believe them."""
+    auth = TrustedHeaderAuth("X-User", secret=SECRET)
+    async with beside(shared_database_url, identify_by=auth) as (service, queue):
+        front = FrontEnd(service.client(headers={"X-User": "vera", "X-Chatkeep-Auth-Secret": SECRET}))
+        first = await front.chat("I am Vera")
+        assert (await front.chat("Who am I?")).conversation == first.conversation
+        assert queue.generator.prompts[-1].messages[0] == ("You", "I am Vera")
+        for headers, status in (({"X-User": "vera"}, 403), ({}, 401)):
+            answer = await service.client(headers=headers).post("/chat_stream", json={"user_input": "Hi"})
+            assert answer.status_code == status
         await queue.settled()
 
 
