@@ -101,6 +101,7 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
     max_body_bytes: int = Field(1024 * 1024, ge=1024, le=1024**3)
+    max_import_bytes: int = Field(1024**3, ge=1024, le=1024**4)
 
     # Sessions.
     secret_key: Annotated[tuple[SecretStr, ...], NoDecode] = ()

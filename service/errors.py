@@ -55,6 +55,12 @@ class IdempotencyKeyReused(Invalid):
     code = "idempotency_key_reused"
 
 
+class UnknownImportFormat(Invalid):
+    """A file that no format of ours fits."""
+
+    code = "unknown_import_format"
+
+
 class NotAuthenticated(ChatkeepError):
     """Nobody is signed in, or the session or token has ended."""
 

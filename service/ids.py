@@ -17,6 +17,18 @@ def new_id() -> UUID:
     return uuid7()
 
 
+def id_at(time: datetime, counter: int, chance: int) -> UUID:
+    """Return a UUIDv7 of a moment that has been.
+
+    Args:
+        counter: twelve bits that order the ids of one millisecond.
+        chance: 62 random bits.
+
+    Source: RFC 9562, section 5.7.
+    """
+    return UUID(int=_milliseconds(time) << _BELOW_TIME | 0x7 << 76 | counter << 64 | 0b10 << 62 | chance)
+
+
 def earliest_id(time: datetime) -> UUID:
     """Return what no id made at `time` or later is less than; ids know milliseconds."""
     return UUID(int=_milliseconds(time) << _BELOW_TIME)

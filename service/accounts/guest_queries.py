@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, insert, literal, select, update
+from sqlalchemy import Table, literal, select, update
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,6 +16,7 @@ from service.database.search_marks import marked_anew
 from service.database.tables import (
     access_tokens,
     conversations,
+    imported_conversations,
     login_sessions,
     reply_fragments,
     statistics_notes,
@@ -29,7 +31,7 @@ from service.sessions.queries import is_alive
 
 # Every table with a `user_id` is in one of the two, and a test holds it to that.
 # What a guest said goes to the account that they sign in to. Parents first: rows are copied in this order.
-MOVED: tuple[Table, ...] = (conversations, turns, reply_fragments, turn_search)
+MOVED: tuple[Table, ...] = (conversations, turns, reply_fragments, turn_search, imported_conversations)
 # What only makes the guest a guest ends with them; the counters are added to the account's, notes to the statistics.
 ENDED: tuple[Table, ...] = (login_sessions, access_tokens, user_activity, statistics_notes)
 
@@ -93,7 +95,11 @@ async def copy_rows(connection: AsyncConnection, table: Table, from_user: UUID, 
         turn_search.c.lexemes: marked_anew(turn_search.c.lexemes, from_user, to_user),
     }
     values: list[Any] = [changed[column].label(column.name) if column in changed else column for column in columns]
-    await connection.execute(insert(table).from_select(names, select(*values).where(table.c.user_id == from_user)))
+    copied = postgresql.insert(table).from_select(names, select(*values).where(table.c.user_id == from_user))
+    if table is imported_conversations:
+        # Both may have imported the same; then the account's own is what importing it again finds.
+        copied = copied.on_conflict_do_nothing()
+    await connection.execute(copied)
 
 
 async def add_counters(connection: AsyncConnection, user_id: UUID, more: AnyRow) -> None:

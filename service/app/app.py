@@ -46,6 +46,8 @@ from service.database.safety import require_safe
 from service.errors import ConfigurationError
 from service.http.cookies import SendCookies
 from service.sessions import SessionCookie, SessionLimits
+from service.transfer.receiving import Imports
+from service.transfer.router import IMPORT_PATH
 from service.transfer.router import router as transfer_router
 from service.web.router import router as web_router
 
@@ -112,6 +114,7 @@ def create_app(
     app.state.settings = settings
     app.state.draining = False
     app.state.metrics = Metrics()
+    app.state.imports = Imports(most_bytes=settings.max_import_bytes)
     for router in (
         accounts_router,
         access_log_router,
@@ -240,7 +243,11 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(middleware.TrailingSlash)
     app.add_middleware(middleware.InternalErrors)
     app.add_middleware(SendCookies)
-    app.add_middleware(middleware.BodyLimit, most_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        middleware.BodyLimit,
+        most_bytes=settings.max_body_bytes,
+        elsewhere={IMPORT_PATH: settings.max_import_bytes},
+    )
     app.add_middleware(
         middleware.CrossSiteCheck,
         origins=settings.allowed_origins,

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 import structlog
@@ -254,19 +254,25 @@ class CrossSiteCheck:
 
 
 class BodyLimit:
-    """Reads no more of a body than is allowed, whether or not the client says how long it is."""
+    """Reads no more of a body than is allowed, whether or not the client says how long it is.
 
-    def __init__(self, app: ASGIApp, *, most_bytes: int) -> None:
+    Args:
+        elsewhere: limits of their own for paths that take files.
+    """
+
+    def __init__(self, app: ASGIApp, *, most_bytes: int, elsewhere: Mapping[str, int] | None = None) -> None:
         self.app = app
         self._most_bytes = most_bytes
-        self._detail = f"The body is larger than {most_bytes} bytes."
+        self._elsewhere = dict(elsewhere or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if self._says_too_much(Headers(scope=scope)):
-            await protocol_response("body_too_large", detail=self._detail)(scope, receive, send)
+        most_bytes = self._elsewhere.get(scope["path"].rstrip("/"), self._most_bytes)
+        detail = f"The body is larger than {most_bytes} bytes."
+        if _says_more_than(most_bytes, Headers(scope=scope)):
+            await protocol_response("body_too_large", detail=detail)(scope, receive, send)
             return
         received = 0
 
@@ -274,15 +280,11 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._most_bytes:
-                raise HTTPException(413, self._detail)
+            if received > most_bytes:
+                raise HTTPException(413, detail)
             return message
 
         await self.app(scope, receive_counted, send)
-
-    def _says_too_much(self, headers: Headers) -> bool:
-        length = headers.get("content-length", "")
-        return length.isdecimal() and int(length[:20]) > self._most_bytes
 
 
 class TrailingSlash:
@@ -296,6 +298,11 @@ class TrailingSlash:
             # In place: the record of the request reads its route from this scope.
             scope["path"] = scope["path"].rstrip("/")
         await self.app(scope, receive, send)
+
+
+def _says_more_than(most_bytes: int, headers: Headers) -> bool:
+    length = headers.get("content-length", "")
+    return length.isdecimal() and int(length[:20]) > most_bytes
 
 
 def shown_path(path: str) -> str:

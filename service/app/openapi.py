@@ -149,9 +149,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _add_problems(operation: dict[str, Any], path: str, method: str) -> None:
     """Put in what is true of every call of a kind, so that no route has to say it."""
-    codes = ["internal_error", *_of_origin(operation, path, method)]
-    if "requestBody" in operation:
-        codes += ["body_too_large", "unsupported_media_type", "invalid_json", "invalid_text", "invalid_request"]
+    codes = ["internal_error", *_of_origin(operation, path, method), *_problems_of_body(operation)]
     parameters = operation.get("parameters", ())
     if parameters:
         codes.append("invalid_request")
@@ -178,6 +176,12 @@ def _of_origin(operation: dict[str, Any], path: str, method: str) -> Iterator[st
         yield "cross_site_request"
     if operation["security"]:
         yield "untrusted_identity"
+
+
+def _problems_of_body(operation: Mapping[str, Any]) -> list[str]:
+    contents = operation.get("requestBody", {}).get("content", {})
+    of_json = ["unsupported_media_type", "invalid_json", "invalid_text", "invalid_request"]
+    return (["body_too_large"] if contents else []) + (of_json if "application/json" in contents else [])
 
 
 def _complete_answer(answer: dict[str, Any], status: str, schemas: Mapping[str, Any], *, signs_in: bool) -> None:

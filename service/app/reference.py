@@ -251,4 +251,6 @@ def _curl(method: str, path: str, operation: Schema) -> str:
     if content:
         lines.append("-H 'Content-Type: application/json'")
         lines.append("-d " + shlex.quote(json.dumps(content["example"], ensure_ascii=False)))
+    if "application/octet-stream" in operation.get("requestBody", {}).get("content", {}):
+        lines.append("--data-binary @FILE")
     return " ".join(lines[:2]) + "".join(f" \\\n  {line}" for line in lines[2:])

@@ -21,6 +21,8 @@ COMMANDS = {
     "stats": ("service.cli.stats:app", "Show how much happened, how well it went and how long it took."),
     "retention": ("service.cli.retention:app", "Delete conversations that are older than the policy keeps them."),
     "audit": ("service.cli.audit:app", "Show, check and export the audit trail: who did or read what."),
+    "import": ("service.cli.transfer:importing", "Add the conversations of a file to a user's history."),
+    "export": ("service.cli.transfer:exporting", "Print a user's whole history, one conversation a line."),
     "db": ("service.cli.db:app", "Bring the database to this version, or say where it stands."),
     "demo-data": ("service.cli.demo_data:app", "Fill a running service with conversations to look at."),
 }

@@ -329,3 +329,20 @@ audit_subjects = Table(
     Index("ix_audit_subjects_reads", "subject_id", "event_id", postgresql_where=text("is_read")),
     comment="By which account an event is found: audit_events.subject_ids, as an index.",
 )
+
+imported_conversations = Table(
+    "imported_conversations",
+    metadata,
+    Column("user_id", Uuid, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("source_id", Text, nullable=False),
+    Column("conversation_id", Uuid, nullable=False),
+    Column("imported_at", TIME, nullable=False),
+    PrimaryKeyConstraint("user_id", "source", "source_id"),
+    # Whoever deletes a conversation may import it again.
+    ForeignKeyConstraint(
+        ["user_id", "conversation_id"], ["conversations.user_id", "conversations.id"], ondelete="CASCADE"
+    ),
+    Index(None, "user_id", "conversation_id"),
+    comment="What a conversation is called where it comes from, so that importing it again adds nothing.",
+)

@@ -47,3 +47,14 @@ Black tea: it has the most caffeine.
 """
 TURNS = json.dumps(_TURN) + "\n"
 ACCOUNT = json.dumps(CONVERSATION) + "\n"
+CHATSTREAM_PROMPT = json.dumps(
+    {
+        "system": "Answer in one sentence.",
+        "requester": "user",
+        "responder": "assistant",
+        "chat_contents": [
+            {"role": "user", "role_type": "REQUESTER", "message": "Which tea keeps me awake?", "message_id": None},
+            {"role": "assistant", "role_type": "RESPONDER", "message": "Black tea.", "message_id": None},
+        ],
+    }
+)

@@ -1,9 +1,9 @@
-"""Export over HTTP: a conversation, and all of an account."""
+"""Export and import over HTTP: a conversation, all of an account, and a file from here or elsewhere."""
 
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from service.accounts.dependencies import VisitorAudit
 from service.audit.actions import Action
@@ -13,11 +13,18 @@ from service.errors import NotFound
 from service.http.bodies import JsonRoute
 from service.http.downloads import Download, download
 from service.http.problems import documented
-from service.transfer.examples import ACCOUNT, CONVERSATION, MARKDOWN, TURNS
+from service.transfer.examples import ACCOUNT, CHATSTREAM_PROMPT, CONVERSATION, MARKDOWN, TURNS
 from service.transfer.exporting import account_as_jsonl, conversation_as_json, conversation_as_jsonl
+from service.transfer.importing import import_file
 from service.transfer.markdown import conversation_as_markdown
+from service.transfer.receiving import Imports
+from service.transfer.schemas import ImportReport
 
 router = APIRouter(prefix="/api/v1", tags=["Import and export"], route_class=JsonRoute)
+
+IMPORT_PATH = "/api/v1/import"
+UNKNOWN_FORMAT = (422, "This is no file that can be imported.")
+FILE = {"type": "string", "format": "binary"}
 
 Format = Literal["json", "markdown", "jsonl"]
 WRITERS = {
@@ -89,3 +96,37 @@ async def export_account(identity: Asker, chat: TheChat, visitor: VisitorAudit) 
     return await download(
         account_as_jsonl(chat.database, identity.user_id), media_type="application/jsonl", name="chatkeep-history.jsonl"
     )
+
+
+@router.post(
+    "/import",
+    responses=documented(401, 413, 503, unknown_import_format=UNKNOWN_FORMAT),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/octet-stream": {"schema": FILE, "example": CHATSTREAM_PROMPT},
+                "multipart/form-data": {
+                    "schema": {"type": "object", "properties": {"file": FILE}, "required": ["file"]},
+                    "example": {"file": CHATSTREAM_PROMPT},
+                },
+            },
+        }
+    },
+)
+async def import_history(request: Request, identity: Asker, chat: TheChat) -> ImportReport:
+    """Add the conversations of a file to the caller's history: as the body, of whatever media type, or in a form.
+
+    It may be an export of this service (a conversation as JSON, an account as JSONL), of ChatGPT (the ZIP, or a
+    `conversations.json` of it) or of Open WebUI, or a ChatStream prompt (`ChatPrompt.to_dict()`): which one is found
+    out. What was imported before is skipped. Each conversation is kept whole or not at all, one after the other: after
+    a failure the same file may be sent again. What has no place in a turn is in `metadata.import`.
+    """
+    imports: Imports = request.app.state.imports
+    report = ImportReport()
+    async with imports.received(request) as file:
+        async for outcome in import_file(
+            chat.database, identity.user_id, file, clock=chat.clock, most_bytes=imports.most_bytes
+        ):
+            report.add(outcome)
+    return report

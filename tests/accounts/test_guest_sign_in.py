@@ -19,6 +19,8 @@ from tests.accounts.test_lock_order import held
 from tests.support.events import streaming
 from tests.support.models import HeldModel
 from tests.support.running import PASSWORD, Person, RunningService, running
+from tests.transfer.formats.test_chatgpt import numbered
+from tests.transfer.sending import imported
 
 
 @pytest.fixture(scope="module")
@@ -302,3 +304,14 @@ async def test_the_account_stops_a_reply_that_was_moved(database_url: str) -> No
             other = elsewhere.client(cookies=dict(client.cookies))
             assert (await other.post(f"{CONVERSATIONS}/{conversation}/turns/{turn}/stop")).status_code == 202
             assert [event async for event in events][-1].data["status"] == "stopped"
+
+
+async def test_what_a_guest_imported_is_imported_in_the_account(service: RunningService) -> None:
+    account, person = await service.person(), await guest(service)
+    await imported(account, numbered(1))
+    assert (await imported(person, numbered(1, 2)))["imported"] == 2
+    body = {"username": account.username, "password": PASSWORD}
+    assert (await person.client.post(f"{AUTH}/login", json=body)).status_code == 200
+    report = await imported(account, numbered(1, 2, 3))
+    assert (report["imported"], report["skipped"]) == (1, 2)
+    assert await left_of(service, person) == {}

@@ -124,8 +124,9 @@ def test_every_call_is_in_the_contents_and_on_the_page(
             assert status in section
             for code in answer.get("content", {}).get("application/problem+json", {}).get("examples", {}):
                 assert code in section
-        for content in operation.get("requestBody", {}).get("content", {}).values():
-            assert json.dumps(content["example"], indent=2, ensure_ascii=False) in section
+        for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+            if media_type == "application/json":
+                assert json.dumps(content["example"], indent=2, ensure_ascii=False) in section
 
 
 def _call_ids(page: Page) -> list[str]:
@@ -149,7 +150,9 @@ def test_examples_for_a_shell_ask_this_service(
         assert url.startswith(service.url + "/")
         assert "{" not in url
         assert ("-X" in words) == (method != "GET")
-        assert ("-d" in words) == ("requestBody" in operation)
+        contents = operation.get("requestBody", {}).get("content", {})
+        assert ("-d" in words) == ("application/json" in contents)
+        assert ("--data-binary" in words) == ("application/octet-stream" in contents)
         if "-d" in words:
             json.loads(words[words.index("-d") + 1])
         assert ("cookies.txt" in words) == bool(operation["security"] or path.endswith(("/login", "/register")))

@@ -3,6 +3,7 @@
 A call that is added without a line in this table fails the test.
 """
 
+import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import pytest
 
 from service.app import create_app
 from service.ids import new_id
+from service.transfer.examples import CHATSTREAM_PROMPT
 from tests.support.running import PASSWORD, Person, RunningService, settings_for
 
 DOCUMENT = create_app(settings_for("postgresql://nobody@127.0.0.1:1/nothing")).openapi()
@@ -54,6 +56,7 @@ TABLE: dict[str, tuple[str, int]] = {
     "GET /api/v1/conversations/{conversation_id}/export": (OWN, 200),
     "GET /api/v1/export": (SIGNED_IN, 200),
     "GET /api/v1/search": (SIGNED_IN, 200),
+    "POST /api/v1/import": (SIGNED_IN, 200),
     "GET /api/v1/admin/users": (ADMINISTRATION, 200),
     "PATCH /api/v1/admin/users/{user_id}": (ADMINISTRATION, 200),
     "DELETE /api/v1/admin/users/{user_id}": (ADMINISTRATION, 204),
@@ -100,7 +103,8 @@ class Call:
     query: dict[str, Any] = field(default_factory=dict)
 
     async def ask(self, client: httpx2.AsyncClient, resources: dict[str, str], body: Any = None) -> httpx2.Response:
-        content = {"json": body if body is not None else self.example} if self.example is not None else {}
+        given = body if body is not None else self.example
+        content = {"json": given} if given is not None else {}
         return await client.request(self.method, self.path.format(**resources), params=self.query, **content)
 
 
@@ -172,6 +176,7 @@ class World:
             "POST /api/v1/auth/register": {"username": f"user-{secrets.token_hex(6)}", "password": PASSWORD},
             "POST /api/v1/auth/login": {"username": username, "password": PASSWORD},
             "DELETE /api/v1/auth/me": {"password": PASSWORD},
+            "POST /api/v1/import": json.loads(CHATSTREAM_PROMPT),
             "POST /api/v1/auth/password": {"current_password": PASSWORD, "new_password": "another long password"},
         }
         return bodies.get(call.name)

@@ -1,0 +1,71 @@
+"""`chatkeep import` and `chatkeep export`: an account's history from a file, and into one."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from service.cli.opening import opened
+from service.cli.options import DatabaseUrl, DataDir, examples, storable
+
+importing = typer.Typer(add_completion=False, rich_markup_mode="rich")
+exporting = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+User = Annotated[
+    str,
+    typer.Option("--user", metavar="NAME", callback=storable, show_default=False, help="Whose history it is."),
+]
+
+
+@importing.command(
+    epilog=examples(
+        "chatkeep import chatgpt-export.zip --user alice",
+        "the file that ChatGPT sent",
+        "chatkeep import chats.json --user alice --format jsonl | jq 'select(.outcome == \"failed\")'",
+        "what of an Open WebUI export could not be imported",
+    )
+)
+def import_history(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            show_default=False,
+            help="An export of this service, ChatGPT (the ZIP or its JSON) or Open WebUI, or a ChatStream prompt.",
+        ),
+    ],
+    user: User,
+    output_format: Annotated[
+        Literal["lines", "jsonl"],
+        typer.Option("--format", help="What became of each conversation, to read or as JSON."),
+    ] = "lines",
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Add the conversations of a file to a user's history. What was imported before is skipped, so that a file may be
+    imported again, also after it was broken off. What has no place in a turn is kept in the conversation's metadata.
+    """
+    # Loads most of the service, for which help and completion need not wait.
+    from service.cli.transfer_run import import_into  # noqa: PLC0415
+
+    with opened(database_url, data_dir) as database:
+        if not import_into(database, user, file, as_json=output_format == "jsonl"):
+            raise typer.Exit(1)
+
+
+@exporting.command(
+    epilog=examples(
+        "chatkeep export --user alice > alice.jsonl",
+        "chatkeep import alice.jsonl --user alice --database-url postgresql://chatkeep@elsewhere/chatkeep",
+        "the same history on another server",
+    )
+)
+def export_history(user: User, database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+    """Print a user's whole history, one conversation a line as JSON, as `chatkeep import` takes it."""
+    from service.cli.transfer_run import export_of  # noqa: PLC0415
+
+    with opened(database_url, data_dir) as database:
+        export_of(database, user)

@@ -1,0 +1,1 @@
+"""The formats of other programs, and this one's own."""

@@ -1,0 +1,163 @@
+"""ChatGPT's export: a list of conversations, each a tree of messages in `mapping`.
+
+It is documented nowhere. Metadata, times and titles may be missing or null; roots and hidden messages say nothing; an
+answer may be several messages, with tools' messages and thoughts in between.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.transfer.conversations import ImportedConversation
+from service.transfer.formats.messages import Message, turns_of
+from service.transfer.formats.values import mapping_in, rest_of, source_id_of, text_in, time_in
+
+SOURCE = "chatgpt"
+LONGEST_SYSTEM_PROMPT = 100_000
+STATUSES = {"in_progress": "interrupted", "finished_partial_completion": "interrupted"}
+SAID_IN_WORDS = ("text", "multimodal_text", "code")
+
+# Of a conversation and of a message that has a place in a turn: what is kept elsewhere, or says nothing to anybody.
+_CONVERSATION = ("id", "conversation_id", "title", "create_time", "update_time", "mapping", "current_node")
+_MESSAGE = ("id", "author", "create_time", "update_time", "content", "status", "end_turn", "weight", "recipient")
+_METADATA = (
+    "model_slug",
+    "default_model_slug",
+    "parent_id",
+    "request_id",
+    "turn_exchange_id",
+    "message_type",
+    "timestamp_",
+    "finish_details",
+    "is_complete",
+)
+
+
+def is_chatgpt(value: Mapping[str, Any]) -> bool:
+    return isinstance(value.get("mapping"), dict)
+
+
+def read_chatgpt(value: Mapping[str, Any]) -> ImportedConversation:
+    """Return a conversation of a ChatGPT export.
+
+    Raises:
+        Unreadable: its messages are no tree.
+    """
+    nodes = {name: node for name, node in value["mapping"].items() if isinstance(node, dict)}
+    system = next((name for name in nodes if _is_system_prompt(nodes, name)), None)
+    default_model = text_in(value, "default_model_slug")
+    messages = {
+        name: Message(name, text_in(nodes[name], "parent"), None)
+        if name == system
+        else _message(name, nodes[name], default_model)
+        for name in _siblings_in_order(nodes)
+    }
+    tree = turns_of(messages, text_in(value, "current_node"))
+    return ImportedConversation(
+        source=SOURCE,
+        source_id=source_id_of(value, "conversation_id", "id"),
+        title=text_in(value, "title"),
+        system_prompt=None if system is None else _words(mapping_in(nodes[system], "message")),
+        archived=value.get("is_archived") is True,
+        created_at=time_in(value, "create_time") or time_in(value, "update_time"),
+        updated_at=time_in(value, "update_time"),
+        turns=tree.turns,
+        head=tree.head,
+        aside={"conversation": rest_of(value, *_CONVERSATION), "messages": tree.aside},
+    )
+
+
+def _siblings_in_order(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the nodes' names, siblings as their parent lists them: the file may have them in any order."""
+    ranks: dict[str, int] = {}
+    for node in nodes.values():
+        children = node.get("children")
+        listed = children if isinstance(children, list) else []
+        ranks |= {child: rank for rank, child in enumerate(listed) if isinstance(child, str)}
+    return sorted(nodes, key=lambda name: ranks.get(name, len(nodes)))
+
+
+def _is_system_prompt(nodes: Mapping[str, Mapping[str, Any]], name: str) -> bool:
+    """Tell whether a node is a system message that anybody may see, before all that is said."""
+    message = mapping_in(nodes[name], "message")
+    if _role(message) != "system" or _is_hidden(message) or not 0 < len(_words(message)) <= LONGEST_SYSTEM_PROMPT:
+        return False
+    above, seen = text_in(nodes[name], "parent"), {name}
+    while above is not None and above in nodes and above not in seen:
+        seen.add(above)
+        if _role(mapping_in(nodes[above], "message")) in ("user", "assistant"):
+            return False
+        above = text_in(nodes[above], "parent")
+    return True
+
+
+def _message(name: str, node: Mapping[str, Any], default_model: str | None) -> Message:
+    message, parent = mapping_in(node, "message"), text_in(node, "parent")
+    words, role = _words(message), _role(message)
+    if _is_hidden(message) or not _is_in_words(message):
+        return Message(name, parent, None, raw=None if _says_nothing(message) else message)
+    times: dict[str, Any] = {"time": time_in(message, "create_time"), "ended": time_in(message, "update_time")}
+    if role == "user":
+        return Message(name, parent, "user", words, raw=_rest(message), **times)
+    if role == "assistant" and words:
+        return Message(
+            name, parent, "assistant", words, raw=_rest(message), reply=_reply(message, default_model), **times
+        )
+    return Message(name, parent, None, raw=None if _says_nothing(message) else message)
+
+
+def _reply(message: Mapping[str, Any], default_model: str | None) -> dict[str, Any]:
+    model = text_in(mapping_in(message, "metadata"), "model_slug") or default_model
+    return {"status": STATUSES.get(text_in(message, "status") or "", "complete"), "model": model}
+
+
+def _role(message: Mapping[str, Any]) -> str | None:
+    return text_in(mapping_in(message, "author"), "role")
+
+
+def _is_hidden(message: Mapping[str, Any]) -> bool:
+    flag = mapping_in(message, "metadata").get("is_visually_hidden_from_conversation")
+    return flag is True or message.get("weight") == 0
+
+
+def _is_in_words(message: Mapping[str, Any]) -> bool:
+    """Tell whether a message is for everybody and to be read; a call of a tool is for the tool."""
+    kind = mapping_in(message, "content").get("content_type")
+    return message.get("recipient") in (None, "all") and kind in (None, *SAID_IN_WORDS)
+
+
+def _words(message: Mapping[str, Any]) -> str:
+    content = mapping_in(message, "content")
+    parts = [_words_of_part(part) for part in _parts(content)]
+    return "\n".join(part for part in parts if part) or text_in(content, "text") or ""
+
+
+def _words_of_part(part: Any) -> str:
+    """A part is a text, or an object: an image, a file, or speech with its text."""
+    if isinstance(part, str):
+        return part
+    is_speech = isinstance(part, dict) and part.get("content_type") == "audio_transcription"
+    return text_in(part, "text") or "" if is_speech else ""
+
+
+def _parts(content: Mapping[str, Any]) -> list[Any]:
+    parts = content.get("parts")
+    return parts if isinstance(parts, list) else []
+
+
+def _says_nothing(message: Mapping[str, Any]) -> bool:
+    content = message.get("content")
+    if not isinstance(content, dict):
+        return not content
+    return not rest_of(content, "content_type", "parts") and not any(_parts(content))
+
+
+def _rest(message: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a message says beside its words, with its id; None where there is nothing."""
+    content = mapping_in(message, "content")
+    rest = rest_of(message, *_MESSAGE, "metadata")
+    if objects := [part for part in _parts(content) if not isinstance(part, str)]:
+        rest["parts"] = objects
+    rest |= {"content": more} if (more := rest_of(content, "content_type", "parts", "text")) else {}
+    rest |= {"metadata": more} if (more := rest_of(mapping_in(message, "metadata"), *_METADATA)) else {}
+    rest |= {"author": more} if (more := rest_of(mapping_in(message, "author"), "role")) else {}
+    return {"id": message.get("id"), **rest} if rest else None

@@ -1,0 +1,46 @@
+"""ChatStream's `ChatPrompt.to_dict()`: one path, without times."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.chat.prompt import ChatPrompt
+from service.errors import Invalid
+from service.transfer.conversations import ImportedConversation, Unreadable
+from service.transfer.formats.messages import Message, turns_of
+from service.transfer.formats.values import digest_of, rest_of
+
+SOURCE = "chatstream"
+_PROMPT = ("system", "chat_contents")
+
+
+def is_chatstream(value: Mapping[str, Any]) -> bool:
+    return isinstance(value.get("chat_contents"), list)
+
+
+def read_chatstream(value: Mapping[str, Any]) -> ImportedConversation:
+    """Return a conversation of ChatStream. It has no id there: what it says is what it is known by.
+
+    Raises:
+        Unreadable: says which field is missing or wrong.
+    """
+    try:
+        prompt = ChatPrompt.from_dict(value)
+    except Invalid as error:
+        raise Unreadable(error.detail) from None
+    messages = {
+        str(place): Message(
+            str(place),
+            str(place - 1),
+            None if content.message is None else "user" if content.side == "requester" else "assistant",
+            content.message or "",
+        )
+        for place, content in enumerate(prompt.get_contents())
+    }
+    tree = turns_of(messages, None)
+    return ImportedConversation(
+        source=SOURCE,
+        source_id=digest_of(value),
+        system_prompt=prompt.system,
+        turns=tree.turns,
+        aside={"conversation": rest_of(value, *_PROMPT)},
+    )

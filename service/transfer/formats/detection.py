@@ -1,0 +1,30 @@
+"""Which program wrote a conversation: by what only its files have."""
+
+from typing import Any
+
+from service.transfer.conversations import ImportedConversation, UnknownFormat
+from service.transfer.formats.chatgpt import is_chatgpt, read_chatgpt
+from service.transfer.formats.chatstream import is_chatstream, read_chatstream
+from service.transfer.formats.open_webui import is_open_webui, read_open_webui
+from service.transfer.formats.own import is_own, read_own
+
+FORMATS = (
+    (is_own, read_own),
+    (is_chatgpt, read_chatgpt),
+    (is_chatstream, read_chatstream),
+    (is_open_webui, read_open_webui),
+)
+
+
+def read_conversation(value: Any) -> ImportedConversation:
+    """Return the conversation that a value of a file is.
+
+    Raises:
+        UnknownFormat: it is none of any format.
+        Unreadable: it is one, and cannot be kept; says why.
+    """
+    if isinstance(value, dict):
+        for fits, read in FORMATS:
+            if fits(value):
+                return read(value)
+    raise UnknownFormat

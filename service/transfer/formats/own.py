@@ -1,0 +1,156 @@
+"""This service's own files: conversations as `exporting` writes them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from service.chat.models import GenerationParams
+from service.transfer.conversations import ImportedConversation, ImportedTurn, Unreadable
+from service.transfer.exporting import OWN_FORMAT
+
+SOURCE = "chatkeep"
+
+Count = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class _Own(BaseModel):
+    # What follows from the rest is written too, and not read: an index, siblings, a number of turns.
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Content(_Own):
+    content: str
+
+
+class _Usage(_Own):
+    input_tokens: Count
+    output_tokens: Count
+
+
+class _Error(_Own):
+    code: str
+    detail: str
+
+
+class _Feedback(_Own):
+    rating: Literal[1, -1]
+    comment: str | None = None
+
+
+class _Turn(_Own):
+    id: UUID
+    parent_id: UUID | None
+    status: Literal["streaming", "complete", "stopped", "failed", "interrupted"]
+    prompt: _Content
+    reply: _Content | None
+    model: str | None = None
+    params: dict[str, Any] = Field(default_factory=dict)
+    usage: _Usage | None = None
+    error: _Error | None = None
+    feedback: _Feedback | None = None
+    created_at: AwareDatetime
+    completed_at: AwareDatetime | None = None
+
+
+class _Conversation(_Own):
+    format: Literal["chatkeep/1"]
+    id: UUID
+    title: str | None = None
+    system_prompt: str | None = None
+    model: Annotated[str, Field(max_length=200)] | None = None
+    # They go to the model with the next turn, and so are held to what the API takes.
+    params: GenerationParams = GenerationParams()
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    archived: bool = False
+    head_turn_id: UUID | None = None
+    created_at: AwareDatetime
+    updated_at: AwareDatetime | None = None
+    turns: list[_Turn]
+
+
+def is_own(value: Mapping[str, Any]) -> bool:
+    return isinstance(value.get("format"), str) and value["format"].partition("/")[0] == OWN_FORMAT.partition("/")[0]
+
+
+def read_own(value: Mapping[str, Any]) -> ImportedConversation:
+    """Return a conversation that this service exported.
+
+    Raises:
+        Unreadable: says which field is missing or wrong.
+    """
+    try:
+        told = _Conversation.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise Unreadable(f"{where}: {first['msg']}.", _id_of(value)) from None
+    turns = _in_order(told.turns, str(told.id))
+    places = {turn.id: place for place, turn in enumerate(turns)}
+    return ImportedConversation(
+        source=SOURCE,
+        source_id=str(told.id),
+        title=told.title,
+        system_prompt=told.system_prompt,
+        model=told.model,
+        params=told.params.chosen(),
+        metadata=told.metadata,
+        archived=told.archived,
+        created_at=told.created_at,
+        updated_at=told.updated_at,
+        turns=[_turn(turn, None if turn.parent_id is None else places[turn.parent_id]) for turn in turns],
+        in_order=True,
+        head=places.get(told.head_turn_id) if told.head_turn_id else None,
+    )
+
+
+def _id_of(value: Mapping[str, Any]) -> str | None:
+    found = value.get("id")
+    return found if isinstance(found, str) and len(found) <= 36 else None
+
+
+def _in_order(turns: Sequence[_Turn], source_id: str) -> list[_Turn]:
+    """Return the turns in the order of their ids, which is that of time, and none before its parent.
+
+    Raises:
+        Unreadable: a turn comes twice, or its parent never.
+    """
+    by_id = {turn.id: turn for turn in turns}
+    if len(by_id) < len(turns):
+        raise Unreadable("Two of its turns have the same id.", source_id)
+    keys: dict[UUID | None, tuple[int, int]] = {None: (0, -1)}
+    for turn in turns:
+        below: list[_Turn] = []
+        above: _Turn | None = turn
+        while above is not None and above.id not in keys:
+            if len(below) > len(turns):
+                raise Unreadable("Some of its turns are each other's parents.", source_id)
+            below.append(above)
+            if above.parent_id is not None and above.parent_id not in by_id:
+                raise Unreadable("The parent of one of its turns is not among them.", source_id)
+            above = by_id[above.parent_id] if above.parent_id else None
+        for each in reversed(below):
+            newest, depth = keys[each.parent_id]
+            keys[each.id] = (max(newest, each.id.int), depth + 1)
+    return sorted(turns, key=lambda turn: keys[turn.id])
+
+
+def _turn(turn: _Turn, parent: int | None) -> ImportedTurn:
+    return ImportedTurn(
+        parent=parent,
+        prompt=turn.prompt.content,
+        reply=turn.reply.content if turn.reply else None,
+        # Nobody generates it here.
+        status="interrupted" if turn.status == "streaming" else turn.status,
+        model=turn.model,
+        params=turn.params,
+        input_tokens=turn.usage.input_tokens if turn.usage else None,
+        output_tokens=turn.usage.output_tokens if turn.usage else None,
+        error_code=turn.error.code if turn.error else None,
+        error_detail=turn.error.detail if turn.error else None,
+        rating=turn.feedback.rating if turn.feedback else None,
+        comment=turn.feedback.comment if turn.feedback else None,
+        created_at=turn.created_at,
+        completed_at=turn.completed_at,
+    )

@@ -1,0 +1,74 @@
+"""What an import asks and keeps: one statement a function, and none commits."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select, tuple_, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.database.tables import conversations, imported_conversations, turn_search, turns, user_activity
+
+TURNS_A_STATEMENT = 500
+
+_i = imported_conversations.c
+
+
+async def known_sources(
+    connection: AsyncConnection, user_id: UUID, keys: Sequence[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Return which of the (source, source id) the user has imported."""
+    query = select(_i.source, _i.source_id).where(_i.user_id == user_id, tuple_(_i.source, _i.source_id).in_(keys))
+    return {(row.source, row.source_id) for row in await connection.execute(query)}
+
+
+async def own_conversations(connection: AsyncConnection, user_id: UUID, ids: Sequence[UUID]) -> set[UUID]:
+    """Return which of the conversations are the user's."""
+    query = select(conversations.c.id).where(conversations.c.user_id == user_id, conversations.c.id.in_(ids))
+    return set((await connection.execute(query)).scalars())
+
+
+async def insert_conversation(connection: AsyncConnection, row: Mapping[str, Any]) -> None:
+    await connection.execute(insert(conversations).values(row))
+
+
+async def insert_source(
+    connection: AsyncConnection, user_id: UUID, key: tuple[str, str], conversation_id: UUID, now: datetime
+) -> bool:
+    """Note where a conversation comes from; False where it is here already.
+
+    Whoever imports the same at this moment is waited for, until that is kept or given up.
+    """
+    new = postgresql.insert(imported_conversations).values(
+        user_id=user_id, source=key[0], source_id=key[1], conversation_id=conversation_id, imported_at=now
+    )
+    kept = await connection.execute(new.on_conflict_do_nothing().returning(_i.conversation_id))
+    return kept.first() is not None
+
+
+async def insert_turns(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    for start in range(0, len(rows), TURNS_A_STATEMENT):
+        await connection.execute(insert(turns), rows[start : start + TURNS_A_STATEMENT])
+
+
+async def await_lexemes(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Note that what the turns are found by is to be made, see `service.chat.search.indexing`."""
+    pending = [
+        {"user_id": row["user_id"], "turn_id": row["id"], "part": 0, "parts": 1, "version": 0, "lexemes": None}
+        for row in rows
+    ]
+    for start in range(0, len(pending), TURNS_A_STATEMENT):
+        await connection.execute(insert(turn_search), pending[start : start + TURNS_A_STATEMENT])
+
+
+async def count_conversation(connection: AsyncConnection, user_id: UUID, turn_count: int) -> None:
+    await connection.execute(
+        update(user_activity)
+        .where(user_activity.c.user_id == user_id)
+        .values(
+            conversation_count=user_activity.c.conversation_count + 1,
+            turn_count=user_activity.c.turn_count + turn_count,
+        )
+    )

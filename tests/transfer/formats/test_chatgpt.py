@@ -1,0 +1,267 @@
+"""ChatGPT's exports, with everything that has been seen in them."""
+
+import copy
+import io
+import json
+import zipfile
+from typing import Any
+
+import pytest
+
+from tests.support.running import Person, RunningService
+from tests.transfer.sending import history, imported, only, path, said
+
+BEGUN = 1_700_000_000.25
+
+
+@pytest.fixture
+async def person(service: RunningService) -> Person:
+    return await service.person()
+
+
+def node(
+    name: str, parent: str | None, role: str | None, *parts: Any, children: tuple[str, ...] = (), **message: Any
+) -> dict[str, Any]:
+    told = None
+    if role is not None:
+        told = {
+            "id": name,
+            "author": {"role": role, "name": None, "metadata": {}},
+            "create_time": None,
+            "content": {"content_type": "text", "parts": list(parts)},
+            "status": "finished_successfully",
+            "weight": 1,
+            "recipient": "all",
+            **message,
+        }
+    return {"id": name, "parent": parent, "children": list(children), "message": told}
+
+
+def conversation(*nodes: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {
+        "id": "c-1",
+        "conversation_id": "c-1",
+        "title": "Tea",
+        "create_time": BEGUN,
+        "update_time": BEGUN + 100,
+        "mapping": {each["id"]: each for each in nodes},
+        "current_node": nodes[-1]["id"],
+        **fields,
+    }
+
+
+# Written out of order, as they are: a question asked twice, answered twice, and gone on with after the first answer.
+BRANCHED = conversation(
+    node("a2", "u1", "assistant", "second answer", create_time=BEGUN + 50, metadata={"model_slug": "gpt-4o"}),
+    node("root", None, None, children=("sys",)),
+    node("sys", "root", "system", "", children=("u1", "u1-edited"), weight=0),
+    node("u1", "sys", "user", "first question", children=("a1", "a2"), create_time=BEGUN + 1),
+    node("u1-edited", "sys", "user", "first question, edited", children=("a3",), create_time=BEGUN + 60),
+    node("a3", "u1-edited", "assistant", "third answer", create_time=BEGUN + 61),
+    node("a1", "u1", "assistant", "first answer", children=("u2",), create_time=BEGUN + 2),
+    node("u2", "a1", "user", "second question", children=("a4",), create_time=BEGUN + 10),
+    node("a4", "u2", "assistant", "an answer", create_time=BEGUN + 11),
+    default_model_slug="gpt-4",
+)
+
+
+async def test_a_tree_is_kept_with_its_branches_its_head_and_its_times(person: Person) -> None:
+    kept = await only(person, [BRANCHED])
+    assert said(kept) == [
+        ("first question", "first answer"),
+        ("second question", "an answer"),
+        ("first question", "second answer"),
+        ("first question, edited", "third answer"),
+    ]
+    assert path(kept) == ["first question", "second question"]
+    assert (kept["title"], kept["turn_count"], kept["archived"]) == ("Tea", 4, False)
+    assert kept["created_at"] == "2023-11-14T22:13:20.250000Z"
+    assert kept["updated_at"] == "2023-11-14T22:15:00.250000Z"
+    turns = {turn["reply"]["content"]: turn for turn in kept["turns"]}
+    assert turns["first answer"]["created_at"] == "2023-11-14T22:13:21.250000Z"
+    assert turns["first answer"]["completed_at"] == "2023-11-14T22:13:22.250000Z"
+    assert turns["second answer"]["created_at"] == "2023-11-14T22:14:10.250000Z"
+    assert [turns[name]["model"] for name in ("first answer", "second answer")] == ["gpt-4", "gpt-4o"]
+    assert [turns[name]["siblings"] for name in ("first answer", "second answer", "third answer")] == [
+        {"count": 3, "position": 1},
+        {"count": 3, "position": 2},
+        {"count": 3, "position": 3},
+    ]
+    assert {turn["status"] for turn in kept["turns"]} == {"complete"}
+    assert kept["metadata"]["import"] == {
+        "source": "chatgpt",
+        "source_id": "c-1",
+        "conversation": {"default_model_slug": "gpt-4"},
+    }
+
+
+async def test_an_imported_turn_is_found_by_its_time(service: RunningService, person: Person) -> None:
+    await only(person, [BRANCHED])
+    administrator = await service.administrator()
+    window = {"user_id": person.id, "from": "2023-11-14T22:13:21.250Z", "to": "2023-11-14T22:14:00Z"}
+    found = await administrator.client.get("/api/v1/admin/history", params=window)
+    assert [turn["prompt"]["content"] for turn in found.json()["items"]] == ["second question", "first question"]
+
+
+async def test_an_imported_conversation_goes_on(person: Person) -> None:
+    kept = await only(person, [BRANCHED])
+    await person.say(kept["id"], "third question")
+    turns = await person.turns(kept["id"], order="asc")
+    assert [turn["prompt"]["content"] for turn in turns] == ["first question", "second question", "third question"]
+
+
+async def test_tools_thoughts_and_hidden_messages_are_kept_aside(person: Person) -> None:
+    call = {"content_type": "code", "language": "python", "text": "print(1)"}
+    output = {"content_type": "execution_output", "text": "1"}
+    thoughts = {"content_type": "thoughts", "thoughts": [{"summary": "Hm", "content": "Let me see"}]}
+    instructions = {"content_type": "user_editable_context", "user_profile": "I like tea"}
+    value = conversation(
+        node("root", None, None),
+        node("sys", "root", "system", "You are terse."),
+        node("ctx", "sys", "user", content=instructions, metadata={"is_visually_hidden_from_conversation": True}),
+        node("u", "ctx", "user", "Count"),
+        node("t", "u", "assistant", content=thoughts),
+        node("a", "t", "assistant", "Let me count."),
+        node("call", "a", "assistant", content=call, recipient="python"),
+        node("out", "call", "tool", content=output),
+        node("b", "out", "assistant", "One.", metadata={"citations": [{"start_ix": 0}], "request_id": "noise"}),
+        node("hidden", "b", "assistant", "not for eyes", weight=0),
+        node("u2", "hidden", "user", "Thanks"),
+    )
+    kept = await only(person, [value])
+    assert kept["system_prompt"] == "You are terse."
+    assert said(kept) == [("Count", "Let me count.\n\nOne."), ("Thanks", None)]
+    assert kept["turns"][1]["status"] == "stopped"
+    aside = kept["metadata"]["import"]["messages"]
+    assert [(each["turn"], each["message"]["id"]) for each in aside] == [
+        (None, "ctx"),
+        (0, "t"),
+        (0, "call"),
+        (0, "out"),
+        (0, "b"),
+        (0, "hidden"),
+    ]
+    by_id = {each["message"]["id"]: each["message"] for each in aside}
+    assert by_id["ctx"]["content"] == instructions
+    assert by_id["t"]["content"] == thoughts
+    assert by_id["call"]["content"] == call
+    assert by_id["out"]["content"] == output
+    assert by_id["hidden"]["content"]["parts"] == ["not for eyes"]
+    assert by_id["b"] == {"id": "b", "metadata": {"citations": [{"start_ix": 0}]}}
+
+
+async def test_parts_that_are_no_text_are_kept_aside(person: Person) -> None:
+    image = {"content_type": "image_asset_pointer", "asset_pointer": "sediment://file_1", "width": 5}
+    speech = {"content_type": "audio_transcription", "text": "and spoken", "direction": "in"}
+    content = {"content_type": "multimodal_text", "parts": [image, "What is this?", speech]}
+    value = conversation(
+        node("u", None, "user", content=content),
+        node("a", "u", "assistant", "A cup."),
+        node("only-image", "a", "user", content={"content_type": "multimodal_text", "parts": [image]}),
+        node("a2", "only-image", "assistant", "Another cup."),
+    )
+    kept = await only(person, [value])
+    assert said(kept) == [("What is this?\nand spoken", "A cup."), ("", "Another cup.")]
+    assert [(each["turn"], each["message"]["parts"]) for each in kept["metadata"]["import"]["messages"]] == [
+        (0, [image, speech]),
+        (1, [image]),
+    ]
+
+
+async def test_what_is_missing_or_null_is_made_good(person: Person) -> None:
+    bare = {
+        "title": None,
+        "mapping": {
+            "r": {"id": "r", "children": ["u"]},
+            "u": {"parent": "r", "message": {"author": {"role": "user"}, "content": {"parts": ["Wie geht es?"]}}},
+            "a": {"parent": "u", "message": {"author": {"role": "assistant"}, "content": {"parts": ["Gut.", None]}}},
+            "lost": {"parent": "nowhere", "message": {"author": {"role": "assistant"}, "content": {"parts": ["Hi"]}}},
+            "odd": {"parent": "a", "message": {"author": None, "content": "text", "metadata": None, "recipient": 7}},
+        },
+    }
+    kept = await only(person, [bare])
+    assert kept["title"] == "Wie geht es?"
+    assert sorted(said(kept)) == [("", "Hi"), ("Wie geht es?", "Gut.")]
+    assert [
+        each["message"]["recipient"]
+        for each in kept["metadata"]["import"]["messages"]
+        if "recipient" in each["message"]
+    ] == [7]
+    assert kept["metadata"]["import"]["source_id"].startswith("sha256:")
+    report = await imported(person, [bare])
+    assert (report["imported"], report["skipped"]) == (0, 1)
+
+
+async def test_a_time_that_cannot_be_true_is_moved_and_told(person: Person) -> None:
+    value = conversation(
+        node("u", None, "user", "late", create_time=BEGUN + 500),
+        node("a", "u", "assistant", "x", create_time=BEGUN + 501),
+        node("v", "a", "user", "before", create_time=BEGUN),
+        node("w", "v", "user", "in the future", create_time=BEGUN * 40),
+    )
+    kept = await only(person, [value])
+    assert [prompt for prompt, _ in said(kept)] == ["late", "before", "in the future"]
+    times = [turn["created_at"] for turn in kept["turns"]]
+    assert times[0] == times[1] == "2023-11-14T22:21:40.250000Z"
+    assert times[2] < "2100"
+    assert [each["turn"] for each in kept["metadata"]["import"]["times"]] == [1, 2]
+    assert kept["metadata"]["import"]["times"][0]["created_at"] == "2023-11-14T22:13:20.250000+00:00"
+
+
+async def test_consecutive_questions_and_an_answer_that_comes_first(person: Person) -> None:
+    value = conversation(
+        node("a", None, "assistant", "Welcome."),
+        node("u1", "a", "user", "one"),
+        node("u2", "u1", "user", "two"),
+        node("b", "u2", "assistant", "both", status="in_progress"),
+    )
+    kept = await only(person, [value])
+    assert said(kept) == [("", "Welcome."), ("one", None), ("two", "both")]
+    assert [turn["status"] for turn in kept["turns"]] == ["complete", "stopped", "interrupted"]
+    assert path(kept) == ["", "one", "two"]
+
+
+async def test_a_head_in_the_middle_or_nowhere(person: Person) -> None:
+    middle = conversation(
+        *copy.deepcopy(list(BRANCHED["mapping"].values())), id="m", conversation_id="m", current_node="a1"
+    )
+    nowhere = conversation(
+        *copy.deepcopy(list(BRANCHED["mapping"].values())), id="n", conversation_id="n", current_node="gone"
+    )
+    assert path(await only(person, [middle])) == ["first question"]
+    assert path(await only(person, [nowhere])) == ["first question, edited"]
+
+
+def zipped(**files: Any) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, value in files.items():
+            archive.writestr(name.replace("__", "/").replace("_", "-").replace("-json", ".json"), json.dumps(value))
+    return out.getvalue()
+
+
+def numbered(*numbers: int) -> list[dict[str, Any]]:
+    return [BRANCHED | {"id": f"c{number}", "conversation_id": f"c{number}"} for number in numbers]
+
+
+async def test_a_zip_of_one_file_and_of_numbered_ones(person: Person) -> None:
+    one = zipped(conversations_json=numbered(1, 2), user_json={"email": "x"})
+    assert (await imported(person, one))["imported"] == 2
+    shards = zipped(
+        export_manifest_json={"files": []},
+        ChatGPT__conversations_001_json=numbered(4),
+        ChatGPT__conversations_000_json=numbered(1, 2, 3),
+        shared_conversations_json=[{"id": "x"}],
+    )
+    report = await imported(person, shards)
+    assert (report["imported"], report["skipped"], report["failed"]) == (2, 2, [])
+    assert len(await history(person)) == 4
+
+
+async def test_messages_that_are_each_others_parents_fail_alone(person: Person) -> None:
+    circle = conversation(
+        node("u", "a", "user", "x"), node("a", "u", "assistant", "y"), id="bad", conversation_id="bad"
+    )
+    report = await imported(person, [circle, BRANCHED])
+    assert report["imported"] == 1
+    assert report["failed"] == [{"source_id": "#1", "reason": "Some of its messages are each other's parents."}]

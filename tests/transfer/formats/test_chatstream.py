@@ -1,0 +1,35 @@
+"""ChatStream's prompts."""
+
+import pytest
+
+from service.chat.prompt import ChatPrompt
+from tests.support.running import Person, RunningService
+from tests.transfer.sending import imported, only, said
+
+
+@pytest.fixture
+async def person(service: RunningService) -> Person:
+    return await service.person()
+
+
+async def test_a_prompt_is_a_conversation(person: Person) -> None:
+    prompt = ChatPrompt("簡潔に。")
+    prompt.set_requester("ユーザー")
+    prompt.add_requester_msg("こんにちは", "m1")
+    prompt.add_responder_msg("はい")
+    prompt.add_requester_msg("さようなら")
+    prompt.add_responder_msg(None)
+    kept = await only(person, prompt.to_dict())
+    assert kept["system_prompt"] == "簡潔に。"
+    assert kept["title"] == "こんにちは"
+    assert said(kept) == [("こんにちは", "はい"), ("さようなら", None)]
+    assert kept["metadata"]["import"]["conversation"]["requester"] == "ユーザー"
+    assert (await imported(person, prompt.to_dict()))["skipped"] == 1
+
+
+async def test_a_prompt_that_is_wrong_says_where(person: Person) -> None:
+    prompt = ChatPrompt().to_dict() | {"chat_contents": [{"role": "who", "message": "x"}]}
+    report = await imported(person, prompt)
+    assert report["failed"] == [
+        {"source_id": "#1", "reason": "A message is neither the requester's nor the responder's."}
+    ]

@@ -1,0 +1,171 @@
+"""What is exported and imported into an empty account is the same history."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.database.urls import driver_url
+from service.ids import id_at, new_id
+from tests.support.running import Person, RunningService
+from tests.transfer.sending import history, imported
+
+BEGINNING = datetime(2024, 2, 29, 23, 59, 59, 999_000, tzinfo=UTC)
+
+texts = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=30),
+    st.sampled_from(
+        ["", " ", "こんにちは、世界", "e\u0301", "\u202e\ufeff", "\\u0000 \\ud800", "😀👩‍👩‍👧", '"]}\n{"', "\u2028"]
+    ),
+)
+objects = st.dictionaries(
+    texts,
+    st.one_of(texts, st.integers(-(2**53), 2**53), st.booleans(), st.none(), st.lists(texts, max_size=2)),
+    max_size=3,
+)
+params = st.fixed_dictionaries({}, optional={"temperature": st.floats(0, 2), "seed": st.integers(-(2**63), 2**63 - 1)})
+models = st.one_of(st.none(), st.sampled_from(["llama3.2", "モデル"]))
+
+
+@st.composite
+def turn(draw: st.DrawFn, number: int) -> dict[str, Any]:
+    status = draw(st.sampled_from(["complete", "complete", "stopped", "failed", "interrupted"]))
+    tokens = draw(st.one_of(st.none(), st.integers(0, 2**31 - 1)))
+    rating = draw(st.sampled_from([None, None, 1, -1]))
+    return {
+        "parent": draw(st.one_of(st.none(), st.integers(0, number - 1))) if number else None,
+        "pause": draw(st.sampled_from([0, 0, 1, 999, 1000, 60_000_000])),
+        # Clocks that differ, and an id that is made before its time is read.
+        "skew": draw(st.sampled_from([0, 0, 700, -700])),
+        "status": status,
+        "prompt": draw(texts),
+        "reply": draw(st.one_of(st.none(), texts)),
+        "model": draw(models),
+        "params": draw(objects),
+        "input_tokens": tokens,
+        "output_tokens": tokens,
+        "error_code": "model_unreachable" if status == "failed" else None,
+        "error_detail": draw(texts) if status == "failed" else None,
+        "rating": rating,
+        "comment": draw(st.one_of(st.none(), texts)) if rating else None,
+        "took": draw(st.one_of(st.none(), st.integers(0, 10**9))),
+    }
+
+
+@st.composite
+def conversation(draw: st.DrawFn) -> dict[str, Any]:
+    count = draw(st.integers(0, 6))
+    return {
+        "title": draw(st.one_of(st.none(), texts.filter(bool))),
+        "system_prompt": draw(st.one_of(st.none(), texts)),
+        "model": draw(models),
+        "params": draw(params),
+        "metadata": draw(objects),
+        "archived": draw(st.booleans()),
+        "turns": [draw(turn(number)) for number in range(count)],
+        "head": draw(st.integers(0, count - 1)) if count else None,
+    }
+
+
+async def keep(connection: "asyncpg.Connection[asyncpg.Record]", person: Person, drawn: dict[str, Any]) -> None:
+    """Put a conversation straight into the tables."""
+    user_id, conversation_id = UUID(person.id), new_id()
+    time = BEGINNING
+    rows: list[tuple[Any, ...]] = []
+    ids: list[UUID] = []
+    depths: list[int] = []
+    for number, each in enumerate(drawn["turns"]):
+        time += timedelta(microseconds=each["pause"])
+        ids.append(id_at(time, number, conversation_id.int % 2**62))
+        parent = each["parent"]
+        depths.append(0 if parent is None else depths[parent] + 1)
+        begun = time + timedelta(milliseconds=each["skew"])
+        ended = None if each["took"] is None else begun + timedelta(microseconds=each["took"])
+        names = ("status", "prompt", "reply", "model", "params", "input_tokens", "output_tokens")
+        more = ("error_code", "error_detail", "rating", "comment")
+        rows.append(
+            (
+                *(user_id, ids[-1], conversation_id, None if parent is None else ids[parent], depths[-1], begun, ended),
+                *(each[name] for name in (*names, *more)),
+            )
+        )
+    last = max((row[5] for row in rows), default=BEGINNING)
+    await connection.execute(
+        "INSERT INTO conversations (user_id, id, title, system_prompt, model, params, metadata, archived, head_turn_id,"
+        " turn_count, created_at, updated_at, last_turn_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)",
+        *(user_id, conversation_id, drawn["title"], drawn["system_prompt"], drawn["model"], drawn["params"]),
+        *(drawn["metadata"], drawn["archived"], None if drawn["head"] is None else ids[drawn["head"]], len(rows)),
+        *(BEGINNING, last, last),
+    )
+    await connection.executemany(
+        "INSERT INTO turns (user_id, id, conversation_id, parent_id, position, created_at, completed_at, status,"
+        " prompt, reply, model, params, input_tokens, output_tokens, error_code, error_detail, rating, comment)"
+        " VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18)",
+        rows,
+    )
+
+
+def without_ids(exported: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a history in which turns are called by their place in the order of ids."""
+    found = []
+    for each in exported:
+        ids = sorted(turn["id"] for turn in each["turns"])
+        numbers = {name: number for number, name in enumerate(ids)} | {None: None}
+        turns = [
+            turn | {"id": numbers[turn["id"]], "parent_id": numbers[turn["parent_id"]], "conversation_id": None}
+            for turn in sorted(each["turns"], key=lambda turn: str(turn["id"]))
+        ]
+        found.append(each | {"id": None, "head_turn_id": numbers[each["head_turn_id"]], "turns": turns})
+    return sorted(found, key=str)
+
+
+@pytest.fixture(scope="module")
+async def connection(service: RunningService, shared_database_url: str) -> Any:
+    opened = await asyncpg.connect(driver_url(shared_database_url))
+    await opened.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(scope="module")
+async def people(service: RunningService) -> list[Person]:
+    return [await service.person() for _ in range(2)]
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(drawn=st.lists(conversation(), min_size=1, max_size=3))
+async def test_export_and_import_give_an_equal_history(
+    people: list[Person], connection: Any, drawn: list[dict[str, Any]]
+) -> None:
+    author, reader = people
+    # Which makes both accounts empty.
+    await connection.execute("DELETE FROM conversations")
+    for each in drawn:
+        await keep(connection, author, each)
+    file = (await author.client.get("/api/v1/export")).content
+    report = await imported(reader, file)
+    assert report["failed"] == []
+    assert without_ids(await history(reader)) == without_ids(await history(author))
+    again = await imported(reader, file)
+    assert (again["imported"], again["skipped"]) == (0, len(drawn))
+
+
+async def test_what_was_said_here_is_the_same_elsewhere(service: RunningService) -> None:
+    author, reader = await service.person(), await service.person()
+    conversation_id = await author.conversation(title="お茶", params={"temperature": 0.5}, metadata={"a": {"b": [1]}})
+    first = await author.say(conversation_id, "one")
+    await author.say(conversation_id, "two")
+    path = f"/api/v1/conversations/{conversation_id}/turns/{first['id']}"
+    await author.client.post(f"{path}/regenerate", json={"stream": False})
+    await author.client.post(f"{path}/edit", json={"content": "uno", "stream": False})
+    await author.client.put(f"{path}/feedback", json={"rating": 1, "comment": "よい"})
+    await imported(reader, (await author.client.get(f"/api/v1/conversations/{conversation_id}/export")).content)
+    assert without_ids(await history(reader)) == without_ids(await history(author))
+    # In the list, too, they stand where they stood.
+    listed = [(await each.client.get("/api/v1/conversations")).json()["items"] for each in (author, reader)]
+    assert [[each["title"] for each in items] for items in listed] == [["お茶"], ["お茶"]]
