@@ -14,15 +14,18 @@ from service.errors import AuditReasonRequired, ConfigurationError
 SET_KEY = "Set CHATKEEP_SECRET_KEY as it is set for `chatkeep serve`."
 
 
-def audit_secrets(settings: Settings) -> tuple[str, ...]:
+def audit_secrets(settings: Settings, *, make: bool = True) -> tuple[str, ...]:
     """Return the keys that seal the trail: the configured ones, and the one that `--local` keeps.
+
+    Args:
+        make: one for the embedded server, where there is none yet.
 
     Raises:
         ConfigurationError: there is none. An operator is on record like everybody else.
     """
     configured = settings.signing_keys() if settings.secret_key else ()
     folder = data_dir(settings).expanduser()
-    if (folder / SECRET_FILE).is_file() or (not configured and settings.database_url is None):
+    if (folder / SECRET_FILE).is_file() or (make and not configured and settings.database_url is None):
         kept = kept_secret(folder)
         return configured if kept in configured else (kept, *configured)
     if not configured:

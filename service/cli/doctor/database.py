@@ -9,6 +9,9 @@ from pathlib import Path
 from sqlalchemy import text
 
 from service.admin.queries import UserFilters, users_page
+from service.audit.keys import SealingKeys
+from service.audit.queries import all_heads
+from service.cli.auditing import audit_secrets
 from service.cli.database import command_database
 from service.cli.doctor.findings import Area, Findings
 from service.cli.doctor.safety import is_loopback
@@ -20,6 +23,7 @@ from service.database.postgres.binaries import find_binaries, find_binaries_of
 from service.database.postgres.data_folder import DataFolder
 from service.database.safety import unsafe_settings
 from service.database.urls import parsed_url, shown_url
+from service.errors import ConfigurationError
 
 PINGS = 5
 SLOW_MILLISECONDS = 25
@@ -85,6 +89,7 @@ async def _look(database: Database, settings: Settings, url: str, findings: Find
     await _look_at_revision(database, findings)
     await _look_at_durability(database, settings, findings)
     await _look_at_administrators(database, settings, findings)
+    await _look_at_audit_trail(database, settings, findings)
 
 
 async def _look_at_server(database: Database, url: str, findings: Findings) -> None:
@@ -151,6 +156,29 @@ async def _look_at_durability(database: Database, settings: Settings, findings: 
                 what,
                 "Change it in the server, or accept it with CHATKEEP_ALLOW_UNSAFE_DATABASE=true.",
             )
+
+
+async def _look_at_audit_trail(database: Database, settings: Settings, findings: Findings) -> None:
+    """By its ends alone, which takes no time; `chatkeep audit verify` reads all of it."""
+    if not (await standing(database)).at_head:
+        return
+    async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
+        heads = await all_heads(connection)
+    if heads and all(head.is_untouched for head in heads):
+        return
+    try:
+        keys = SealingKeys(audit_secrets(settings, make=False))
+    except ConfigurationError:
+        return  # without a key there is a finding already
+    rows = sum(head.seq for head in heads)
+    if all(keys.fit(head) for head in heads):
+        findings.ok(Area.DATABASE, f"The audit trail of {rows:,} rows ends as it was sealed.")
+    else:
+        findings.problem(
+            Area.DATABASE,
+            "The audit trail does not end as it was sealed with this signing key.",
+            "`chatkeep audit verify` says where. If the key was replaced, give the old one, too: old,new.",
+        )
 
 
 async def _look_at_administrators(database: Database, settings: Settings, findings: Findings) -> None:
