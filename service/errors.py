@@ -210,5 +210,9 @@ class MigrationError(StartUpError):
     """The database is not at the revision that this version of the code needs."""
 
 
+class BackupError(StartUpError):
+    """A backup cannot be made or restored."""
+
+
 class UnsafeDatabase(StartUpError):
     """The database may forget what it has acknowledged."""

@@ -24,6 +24,8 @@ COMMANDS = {
     "import": ("service.cli.transfer:importing", "Add the conversations of a file to a user's history."),
     "export": ("service.cli.transfer:exporting", "Print a user's whole history, one conversation a line."),
     "db": ("service.cli.db:app", "Bring the database to this version, or say where it stands."),
+    "backup": ("service.cli.backup:backup_app", "Write everything in the database into one file."),
+    "restore": ("service.cli.backup:restore_app", "Put a backup in the place of the database."),
     "demo-data": ("service.cli.demo_data:app", "Fill a running service with conversations to look at."),
 }
 

@@ -47,7 +47,7 @@ class PostgresBinaries:
     @property
     def environment(self) -> dict[str, str]:
         """All that the programs are told: where they are, messages in English, times in UTC."""
-        return _environment(self.folder)
+        return environment_of(self.folder)
 
 
 def find_binaries(setting: Path | None) -> PostgresBinaries:
@@ -112,28 +112,28 @@ def _required(setting: Path) -> PostgresBinaries:
 
 def _binaries_in(folder: Path) -> PostgresBinaries | None:
     """Ask the programs themselves, so that what cannot run here is passed over."""
-    version = _version_of(folder / "postgres")
-    if version is None or version != _version_of(folder / "initdb"):
+    version = version_of(folder / "postgres")
+    if version is None or version != version_of(folder / "initdb"):
         return None
     major = int(re.findall(r"\d+", version)[0])
     return PostgresBinaries(folder, major, version) if major >= OLDEST_MAJOR else None
 
 
-def _version_of(program: Path) -> str | None:
+def version_of(program: Path) -> str | None:
     match = re.search(r"\(PostgreSQL\) (\d+\S*)", _said_by(program, "--version"))
     return match.group(1) if match else None
 
 
 def _said_by(program: Path, option: str) -> str:
     command = (str(program), option)
-    environment = _environment(program.parent)
+    environment = environment_of(program.parent)
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
     except (OSError, subprocess.CalledProcessError):
         return ""
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def environment_of(folder: Path) -> dict[str, str]:
     """The library path is for installations that were moved after they were built."""
     libraries = str(folder.parent / "lib")
     return {
@@ -143,6 +143,14 @@ def _environment(folder: Path) -> dict[str, str]:
         "LD_LIBRARY_PATH": libraries,
         "DYLD_LIBRARY_PATH": libraries,
     }
+
+
+def program_folders(setting: Path | None, program: str) -> list[Path]:
+    """Return folders that may hold a program of PostgreSQL, those of installations without a server, too."""
+    own = [setting.expanduser().absolute() / "bin", setting.expanduser().absolute()] if setting else []
+    on_path = shutil.which(program)
+    found = [*own, *_package_folders(), *_system_folders(), *([Path(on_path).resolve().parent] if on_path else [])]
+    return list(dict.fromkeys(found))
 
 
 def _package_folders() -> list[Path]:

@@ -1,0 +1,74 @@
+"""Backups at the terminal: which programs, which database, a progress bar, and what is said at the end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.filesize import decimal
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from sqlalchemy import text
+
+from service.cli.asynchronous import finished
+from service.cli.database import CommandDatabase, command_database, command_settings
+from service.cli.local import SECRET_FILE
+from service.cli.output import answer, errors, say
+from service.database.address import data_dir as folder_of
+from service.database.backups import programs
+from service.database.backups.dumping import dump
+from service.database.backups.restoring import restore
+from service.database.database import Database
+from service.database.tables import metadata
+from service.errors import BackupError
+
+
+def make_backup(file: Path, database_url: str | None, data_dir: Path | None, *, force: bool) -> None:
+    """Write a backup and report it.
+
+    Raises:
+        BackupError: says what stands in the way.
+    """
+    settings = command_settings(database_url, data_dir)
+    with command_database(settings) as database:
+        found = programs.find_backup_programs(_major(database), settings.postgres_bin)
+        with _bar("Backing up") as progress:
+            size = dump(found, database.url, file.absolute(), replace=force, progress=progress)
+    answer(f"{file}: {decimal(size)}")
+    kept = folder_of(settings) / SECRET_FILE
+    secret = str(kept) if not settings.secret_key and kept.exists() else "CHATKEEP_SECRET_KEY"
+    say(f"Not in it: the signing secret ({secret}). Without the same one everybody has to sign in again.")
+
+
+def restore_backup(file: Path, database_url: str | None, data_dir: Path | None, *, replace: bool) -> None:
+    """Restore a backup and report it.
+
+    Raises:
+        BackupError, MigrationError: say what stands in the way.
+    """
+    file = file.absolute()
+    if not file.is_file():
+        raise BackupError(f"There is no file {file}.")
+    settings = command_settings(database_url, data_dir)
+    with command_database(settings) as database:
+        found = programs.find_backup_programs(_major(database), settings.postgres_bin)
+        with _bar("Restoring") as progress:
+            finished(restore(found, database.url, file, replace=replace, progress=progress))
+    answer(f"{file.name} is restored.")
+    say("Passwords are those of the backup. Cookies are good only with the signing secret that it was made with.")
+
+
+def _major(database: CommandDatabase) -> int:
+    return database.run(_server_major, at_head=False)
+
+
+async def _server_major(database: Database) -> int:
+    async with database.transaction() as connection:
+        version = await connection.scalar(text("SELECT current_setting('server_version_num')"))
+    return int(version) // 10_000
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[programs.Progress]:
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=errors, disable=not errors.is_terminal) as bar:
+        task = bar.add_task("", total=len(metadata.tables) + 1)
+        yield lambda table: bar.update(task, advance=1, description=table)

@@ -1,0 +1,124 @@
+"""`pg_dump` and `pg_restore`: found, told where the database is, and run."""
+
+import os
+import re
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import URL
+
+from service.database.postgres.binaries import environment_of, program_folders, version_of
+from service.database.urls import parsed_url
+from service.errors import BackupError
+
+NAMES = ("pg_dump", "pg_restore")
+QUOTED_CHARACTERS = 2000
+_PROGRESS = re.compile(r'(?:dumping contents of|processing data for) table "([^"]+)"')
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BackupPrograms:
+    """The two programs of one PostgreSQL.
+
+    Args:
+        folder: where they are.
+        major: 18 of 18.4; they can read servers and files of this version and older ones.
+    """
+
+    folder: Path
+    major: int
+
+    def run(
+        self,
+        name: str,
+        *options: str | Path,
+        url: str | None = None,
+        stdout: int = subprocess.DEVNULL,
+        progress: Progress | None = None,
+    ) -> None:
+        """Run a program to its end; whoever interrupts this ends the program, too.
+
+        Args:
+            url: the database to work on.
+            progress: told of each table that is begun.
+
+        Raises:
+            BackupError: it failed; quotes what it said.
+        """
+        said: list[str] = []
+        with self._start(name, options, url, stdout) as process:
+            try:
+                assert process.stderr is not None  # noqa: S101  asked for below
+                for line in process.stderr:
+                    if table := _PROGRESS.search(line):
+                        if progress is not None:
+                            progress(table[1].removeprefix("public."))
+                    elif line.startswith((f"{name}: error:", f"{name}: hint:")):
+                        said.append(line)  # a detail or a context may quote a row
+            except BaseException:
+                process.terminate()
+                raise
+        if process.returncode:
+            words = "".join(said).strip()[-QUOTED_CHARACTERS:] or f"nothing (status {process.returncode})"
+            raise BackupError(f"PostgreSQL's {name} failed. It said:\n{words}")
+
+    def listing(self, file: Path) -> str:
+        """Return what a backup holds, one line each; an empty text where it is none that can be read."""
+        command = [str(self.folder / "pg_restore"), "--list", str(file)]
+        done = subprocess.run(command, capture_output=True, check=False, env=environment_of(self.folder))
+        return "" if done.returncode else done.stdout.decode(errors="replace")
+
+    def _start(self, name: str, options: Sequence[str | Path], url: str | None, stdout: int) -> "subprocess.Popen[str]":
+        place, environment = _address(url) if url is not None else ([], {})
+        return subprocess.Popen(
+            [str(self.folder / name), "--verbose", *place, *map(str, options)],
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            env=environment_of(self.folder) | environment,
+        )
+
+
+def find_backup_programs(major: int, setting: Path | None) -> BackupPrograms:
+    """Return programs that fit a server: of its own major version, otherwise of the next that is newer.
+
+    Args:
+        setting: an installation of PostgreSQL or its bin folder that is looked at first.
+
+    Raises:
+        BackupError: there are none; says which would do.
+    """
+    found: list[BackupPrograms] = []
+    for folder in program_folders(setting, NAMES[0]):
+        versions = {version_of(folder / name) for name in NAMES}
+        version = versions.pop()
+        if version is not None and not versions:
+            found.append(BackupPrograms(folder, int(re.findall(r"\d+", version)[0])))
+    fitting = [each for each in found if each.major >= major]
+    if not fitting:
+        others = ", ".join(sorted({str(each.major) for each in found})) or "none"
+        raise BackupError(
+            f"The database is PostgreSQL {major}, which takes its pg_dump and pg_restore of version {major} or newer "
+            f"(found: {others}). Install them, or set CHATKEEP_POSTGRES_BIN to their folder."
+        )
+    return min(fitting, key=lambda each: each.major)
+
+
+def _address(url: str) -> tuple[list[str], dict[str, str]]:
+    """Return how a program is told where the database is: everybody on the machine sees a command's arguments, so
+    the password goes by the environment.
+    """
+    parsed = parsed_url(url)
+    query = {name: value for name, value in parsed.query.items() if name != "password"}
+    shown = URL.create(
+        "postgresql", parsed.username, None, parsed.host, parsed.port, parsed.database, query
+    ).render_as_string(hide_password=False)
+    inherited = {name: value for name, value in os.environ.items() if name.startswith("PG") or name == "HOME"}
+    password = parsed.password or parsed.query.get("password")
+    return [f"--dbname={shown}", "--no-password"], inherited | ({"PGPASSWORD": str(password)} if password else {})

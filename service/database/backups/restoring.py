@@ -1,0 +1,162 @@
+"""Restores a backup into a database of its own, which then takes the place of the one that is there.
+
+Steps, and what is there when the process dies after each:
+
+    1. a new database is made          the old one, in use or not; the next restore removes the new one
+    2. pg_restore fills it             the same
+    3. it is brought to this version   the same
+    4. the two change names            the restored one; the next restore removes the old one
+    5. the old one is removed          the restored one
+"""
+
+import asyncio
+import re
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+from alembic.script import ScriptDirectory
+
+from service.database import migrations
+from service.database.backups.dumping import require_backup
+from service.database.backups.programs import BackupPrograms, Progress
+from service.database.urls import driver_url, parsed_url
+from service.errors import BackupError, MigrationError
+
+OPTIONS = ("--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges")
+# The one database that every server has, and that nobody renames.
+NEUTRAL = "postgres"
+LOCK = 0x72657374  # "rest"
+LONGEST_NAME = 40
+CONNECT_SECONDS = 10
+STOP_IT = "Something is connected to the database. Stop the service, and whatever else uses it, and try again."
+
+Connection = asyncpg.Connection  # its type parameter exists for checkers only
+
+
+async def restore(
+    programs: BackupPrograms, url: str, file: Path, *, replace: bool, progress: Progress | None = None
+) -> None:
+    """Put the backup in the place of the database at `url`.
+
+    Args:
+        replace: also where that has users or conversations, which are then gone.
+
+    Raises:
+        BackupError: says what stands in the way; the database is as it was.
+        MigrationError: the backup is of a newer version of the service; the same.
+    """
+    require_backup(programs, file)
+    name = parsed_url(url).database or ""
+    await _require_free(url, replace=replace)
+    async with _neutral(url) as connection:
+        await _remove_leftovers(connection, name)
+        new = f"{name[:LONGEST_NAME]}_restore_{secrets.token_hex(4)}"
+        await _create(connection, new)
+        try:
+            await _fill(programs, _with_database(url, new), file, progress)
+            old = await _swap(connection, name, new)
+        except BaseException:
+            await connection.execute(f"DROP DATABASE IF EXISTS {_quoted(new)} WITH (FORCE)")
+            raise
+        await connection.execute(f"DROP DATABASE {_quoted(old)} WITH (FORCE)")
+
+
+async def _require_free(url: str, *, replace: bool) -> None:
+    connection = await asyncpg.connect(driver_url(url), timeout=CONNECT_SECONDS)
+    try:
+        others = await connection.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+        if others:
+            raise BackupError(STOP_IT)
+        if not replace and await _holds_something(connection):
+            raise BackupError(
+                "The database holds users or conversations, which would be gone. Back it up and say --replace, or "
+                "restore into another data folder or database."
+            )
+    finally:
+        await connection.close()
+
+
+async def _holds_something(connection: "Connection[asyncpg.Record]") -> bool:
+    for table in ("conversations", "users"):
+        there = await connection.fetchval("SELECT to_regclass($1)", f"public.{table}")
+        if there is not None and await connection.fetchval(f"SELECT EXISTS (SELECT 1 FROM public.{table})"):
+            return True
+    return False
+
+
+@asynccontextmanager
+async def _neutral(url: str) -> AsyncIterator["Connection[asyncpg.Record]"]:
+    """Connect beside the database, as the only one that restores it."""
+    try:
+        connection = await asyncpg.connect(driver_url(_with_database(url, NEUTRAL)), timeout=CONNECT_SECONDS)
+    except (asyncpg.PostgresError, OSError) as error:
+        raise BackupError(
+            f"The database `{NEUTRAL}` of the server is needed to restore, and refuses: {error}"
+        ) from error
+    try:
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
+            raise BackupError("Another process is restoring a backup there. Wait for it.")
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _create(connection: "Connection[asyncpg.Record]", name: str) -> None:
+    try:
+        await connection.execute(f"CREATE DATABASE {_quoted(name)} TEMPLATE template0 ENCODING 'UTF8'")
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise BackupError(
+            "The database's role may not make databases, which restoring does: `ALTER ROLE … CREATEDB` lets it."
+        ) from error
+
+
+async def _fill(programs: BackupPrograms, url: str, file: Path, progress: Progress | None) -> None:
+    await asyncio.to_thread(programs.run, "pg_restore", *OPTIONS, file, url=url, progress=progress)
+    connection = await asyncpg.connect(driver_url(url), timeout=CONNECT_SECONDS)
+    try:
+        revision = await connection.fetchval("SELECT version_num FROM alembic_version")
+    finally:
+        await connection.close()
+    known = ScriptDirectory(str(migrations.migrations_folder())).walk_revisions()
+    if revision not in {each.revision for each in known}:
+        raise MigrationError(
+            f"The backup is at revision {revision}, which this version of Chatkeep does not know. Install the version "
+            "that made it, or a newer one. Nothing was changed."
+        )
+    await asyncio.to_thread(migrations.upgrade, url)
+
+
+async def _swap(connection: "Connection[asyncpg.Record]", name: str, new: str) -> str:
+    """Give the database's name to the new one, in one transaction; return what the old one is called now."""
+    old = f"{name[:LONGEST_NAME]}_replaced_{secrets.token_hex(4)}"
+    try:
+        async with connection.transaction():
+            await connection.execute(f"ALTER DATABASE {_quoted(name)} RENAME TO {_quoted(old)}")
+            await connection.execute(f"ALTER DATABASE {_quoted(new)} RENAME TO {_quoted(name)}")
+    except asyncpg.ObjectInUseError as error:
+        raise BackupError(STOP_IT) from error
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise BackupError("The database belongs to another role. Use the address of the role that owns it.") from error
+    return old
+
+
+async def _remove_leftovers(connection: "Connection[asyncpg.Record]", name: str) -> None:
+    """Remove what restores that died have left; under the lock there is none that lives."""
+    left = re.compile(re.escape(name[:LONGEST_NAME]) + r"_(restore|replaced)_[0-9a-f]{8}")
+    for row in await connection.fetch("SELECT datname FROM pg_database"):
+        if left.fullmatch(row["datname"]):
+            await connection.execute(f"DROP DATABASE {_quoted(row['datname'])} WITH (FORCE)")
+
+
+def _with_database(url: str, name: str) -> str:
+    return parsed_url(url).set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
