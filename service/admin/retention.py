@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from service.accounts.queries import AnyRow
-from service.admin.retention_queries import Rule, delete_due, due_conversations, take_turns, users_with_due
+from service.admin.retention_queries import Rule, delete_due, due_conversations, take_turns, users_page
 from service.audit.actions import Action
 from service.audit.trail import Recorder
 from service.config import KeptRole
@@ -97,12 +97,13 @@ async def _users(database: Database, rule: Rule) -> AsyncIterator[UUID]:
     after: UUID | None = None
     while True:
         async with database.transaction() as connection:
-            found = await users_with_due(connection, rule, after=after, limit=USERS_AT_ONCE)
-        for user_id in found:
-            yield user_id
+            found = await users_page(connection, rule, after=after, limit=USERS_AT_ONCE)
+        for user in found:
+            if user.is_due:
+                yield user.id
         if len(found) < USERS_AT_ONCE:
             return
-        after = found[-1]
+        after = found[-1].id
 
 
 async def _pages(database: Database, rule: Rule, user_id: UUID) -> AsyncIterator[Sequence[AnyRow]]:

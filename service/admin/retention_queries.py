@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.accounts.queries import AnyRow, lock_user
@@ -45,13 +45,19 @@ async def take_turns(connection: AsyncConnection, *, wait: bool) -> bool:
     return bool(await connection.scalar(select(func.pg_try_advisory_xact_lock(RETENTION_LOCK))))
 
 
-async def users_with_due(connection: AsyncConnection, rule: Rule, *, after: UUID | None, limit: int) -> Sequence[UUID]:
-    """Return ids of users who have something that is due, from after the id `after`."""
-    due = exists().where(_c.user_id == users.c.id, rule.is_due())
-    query = select(users.c.id).where(*rule.users(), due).order_by(users.c.id).limit(limit)
+async def users_page(connection: AsyncConnection, rule: Rule, *, after: UUID | None, limit: int) -> Sequence[AnyRow]:
+    """Return at most `limit` users, from after the id `after`, and of each whether something of theirs `is_due`.
+
+    Each is looked up in the index by user and last turn: asked for those alone who have something, PostgreSQL would
+    read all conversations where few have.
+    """
+    page = select(users.c.id).where(*rule.users()).order_by(users.c.id).limit(limit)
     if after is not None:
-        query = query.where(users.c.id > after)
-    return (await connection.execute(query)).scalars().all()
+        page = page.where(users.c.id > after)
+    found = page.subquery("page")
+    due = select(_c.id).where(_c.user_id == found.c.id, rule.is_due()).order_by(_c.last_turn_at).limit(1).lateral("due")
+    query = select(found.c.id, due.c.id.is_not(None).label("is_due")).select_from(found.outerjoin(due, true()))
+    return (await connection.execute(query.order_by(found.c.id))).all()
 
 
 async def due_conversations(

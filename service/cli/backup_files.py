@@ -53,7 +53,7 @@ def restore_backup(file: Path, database_url: str | None, data_dir: Path | None, 
         with _bar("Restoring") as progress:
             finished(restore(found, database.url, file, replace=replace, progress=progress))
     answer(f"{file.name} is restored.")
-    say("Passwords are those of the backup. Cookies are good only with the signing secret that it was made with.")
+    say("Passwords are those of the backup. Cookies and the audit trail's seals are good only with its signing secret.")
 
 
 def _major(database: CommandDatabase) -> int:

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from service.accounts import queries as accounts_queries
 from service.admin import queries as admin_queries
+from service.admin import retention_queries
 from service.admin.queries import HistoryFilters, UserFilters
 from service.chat import fragments, turn_statements
 from service.chat import queries as chat_queries
@@ -195,6 +196,9 @@ class Case:
 
 # Of users there are few enough to sort.
 ALL_USERS = TURNS // 100 + 100
+# Conversations of half a day before the newest one; and of longer ago than there are any.
+OLD = retention_queries.Rule("user", NOW - timedelta(hours=12))
+VERY_OLD = retention_queries.Rule("user", NOW - timedelta(days=365))
 CASES = {
     "history": Case(history()),
     "history, next page": Case(history(after=True)),
@@ -259,6 +263,17 @@ CASES = {
     ),
     "deleting a conversation": Case(
         lambda connection, filled: chat_queries.delete_conversation(connection, filled.user_id, new_id())
+    ),
+    "users, and who has something old": Case(
+        lambda connection, filled: retention_queries.users_page(connection, OLD, after=None, limit=200)
+    ),
+    "users, and who has something very old": Case(
+        lambda connection, filled: retention_queries.users_page(connection, VERY_OLD, after=None, limit=200)
+    ),
+    "a user's old conversations": Case(
+        lambda connection, filled: retention_queries.due_conversations(
+            connection, OLD, filled.user_id, after=None, limit=200
+        )
     ),
     "deleting a user": Case(lambda connection, filled: accounts_queries.delete_user(connection, new_id())),
 }
