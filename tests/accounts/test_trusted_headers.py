@@ -72,7 +72,10 @@ async def test_an_account_is_made_when_somebody_is_first_seen(service: RunningSe
 
 async def test_many_first_requests_at_once_make_one_account(service: RunningService) -> None:
     answers = await asyncio.gather(*(front(service, "Mia").get(f"{AUTH}/me") for _ in range(8)))
-    assert len({answer.json()["id"] for answer in answers}) == 1
+    (made,) = {answer.json()["id"] for answer in answers}
+    query = "SELECT action, actor_id, address, details FROM audit_events WHERE :id = ANY(subject_ids)"
+    on_record = await rows(service.database, query, id=UUID(made))
+    assert [tuple(row) for row in on_record] == [("account_created", UUID(made), "127.0.0.1", {"from_outside": True})]
 
 
 @pytest.mark.parametrize(
