@@ -51,7 +51,8 @@ async def test_a_restart_keeps_turns_and_cookies(database_url: str, tmp_path: Pa
 
 
 async def test_a_killed_service_loses_nothing_that_was_seen(database_url: str, tmp_path: Path) -> None:
-    settings = {"database_url": database_url, "lease_seconds": 2, "flush_interval_ms": 50}
+    # Its lease lasts for long: the next start on the same machine sees by itself that the process is gone.
+    settings = {"database_url": database_url, "lease_seconds": 600, "flush_interval_ms": 50}
     seen = ""
     async with serving(tmp_path, **settings) as service, client_of(service) as client:
         alice = await sign_up(service, client, f"alice-{secrets.token_hex(4)}")
@@ -94,6 +95,37 @@ async def test_told_to_stop_it_saves_what_it_was_saying(database_url: str, tmp_p
         turn = (await Person(client, alice.id, alice.username).turns(conversation))[0]
         assert turn["status"] == "interrupted"
         assert turn["reply"]["content"].startswith(seen)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_told_to_stop_it_ends_what_it_was_saying_and_is_seen_to_go(
+    database_url: str, tmp_path: Path, workers: int
+) -> None:
+    settings = {"database_url": database_url, "shutdown_grace_seconds": 60, "workers": workers}
+    async with serving(tmp_path, **settings) as service, client_of(service) as client:
+        alice = await sign_up(service, client, f"alice-{secrets.token_hex(4)}")
+        conversation, another = await alice.conversation(), await alice.conversation()
+        async with streaming(alice, conversation, "count to 60") as events:
+            await anext(events)
+            await anext(events)
+            ending = asyncio.create_task(service.end())
+            await until_draining(service)
+            refused = await alice.client.post(f"/api/v1/conversations/{another}/turns", json={"content": "Hi"})
+            assert (refused.status_code, refused.json()["code"]) == (429, "too_many_generations")
+            last = [event async for event in events][-1]
+        assert (last.name, last.data["status"]) == ("done", "complete")
+        assert "58 59 60" in last.data["reply"]["content"]
+        assert await ending == 0
+
+
+async def until_draining(service: ServeProcess) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            answer = await asyncio.to_thread(httpx2.get, f"{service.url}/readyz")
+            if answer.status_code == 503:
+                assert answer.json()["code"] == "draining"
+                return
+            await asyncio.sleep(0.05)
 
 
 async def test_one_command_from_nothing_on_the_embedded_database(tmp_path: Path) -> None:

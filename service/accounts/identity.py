@@ -1,5 +1,6 @@
 """Who is asking: the account behind a cookie or a token, in one statement."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -104,6 +105,15 @@ def identity_of(user: AnyRow, *, digest: bytes = b"", by_session: bool = False, 
         by_session=by_session,
         remember=remember,
     )
+
+
+async def still_valid(accounts: Accounts, digests: Collection[bytes]) -> set[bytes]:
+    """Return those digests whose session or token has not ended, of users who are not disabled."""
+    now = accounts.clock()
+    rows = await accounts.database.rows(
+        queries.STILL_VALID, digests=list(digests), now=now, idle_since=accounts.limits.idle_since(now)
+    )
+    return {row["digest"] for row in rows}
 
 
 def identity_in(

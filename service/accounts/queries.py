@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import ARRAY, Row, any_, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -77,6 +77,27 @@ TOUCH_USER = Statement(
     update(user_activity)
     .where(user_activity.c.user_id == bindparam("user_id", type_=users.c.id.type))
     .values(last_seen_at=_now)
+)
+
+# Of many sessions and tokens at once, those that still open something.
+_digests = bindparam("digests", type_=ARRAY(login_sessions.c.digest.type))
+STILL_VALID = Statement(
+    select(login_sessions.c.digest)
+    .join(users, users.c.id == login_sessions.c.user_id)
+    .where(
+        login_sessions.c.digest == any_(_digests),
+        is_alive(_now, bindparam("idle_since", type_=TIME)),
+        users.c.disabled.is_(False),
+    )
+    .union_all(
+        select(access_tokens.c.digest)
+        .join(users, users.c.id == access_tokens.c.user_id)
+        .where(
+            access_tokens.c.digest == any_(_digests),
+            access_tokens.c.expires_at.is_(None) | (access_tokens.c.expires_at > _now),
+            users.c.disabled.is_(False),
+        )
+    )
 )
 
 # A session or a token is marked as used together with its user, at most once a minute and by one of many requests.

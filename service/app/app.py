@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -12,6 +13,7 @@ from service import __version__
 from service.accounts.access_log import router as access_log_router
 from service.accounts.accounts import Accounts, DeviceMark
 from service.accounts.administrators import create_first_administrator
+from service.accounts.identity import still_valid
 from service.accounts.passwords import PasswordHasher
 from service.accounts.router import router as accounts_router
 from service.accounts.trusted_headers import TrustedHeaderAuth
@@ -21,12 +23,14 @@ from service.admin.router import router as admin_router
 from service.admin.statistics_router import router as statistics_router
 from service.app import middleware, operations
 from service.app.docs import router as docs_router
+from service.app.draining import drain, draining_first
 from service.app.errors import add_error_handlers
 from service.app.logs import leave_logging_to_host
 from service.app.maintenance import keep_counted, keep_retained, keep_swept
 from service.app.metrics import Metrics
 from service.app.openapi import OPENAPI_PATH, describe
 from service.audit.trail import AuditTrail, Origin
+from service.chat.audience import Audience
 from service.chat.chat import Chat
 from service.chat.generations import Generations
 from service.chat.handler import PersistentRequestHandler, RequestHandler
@@ -65,12 +69,14 @@ def create_app(
     *,
     handler: HandlerFactory = PersistentRequestHandler,
     model: LanguageModel | None = None,
+    owns_process: bool = False,
 ) -> FastAPI:
     """Return the application.
 
     Args:
         handler: your own request handler, see `service.chat.handler`.
         model: your own model; None takes the one of the settings.
+        owns_process: it is all that the process is for, and may decide what SIGTERM does.
 
     Raises:
         ConfigurationError: a setting is missing or unsafe.
@@ -88,7 +94,11 @@ def create_app(
             if not settings.allow_unsafe_database:
                 await require_safe(database)
             accounts = await _open_accounts(stack, settings, keys, database, front_server)
-            chat = await _open_chat(stack, settings, database, handler, model or _model(settings), app.state.metrics)
+            audience = Audience(partial(still_valid, accounts))
+            stack.push_async_callback(_cancelled, asyncio.create_task(audience.watch(), name="audience"))
+            chat = await _open_chat(
+                stack, settings, database, handler, model or _model(settings), app.state.metrics, audience
+            )
             app.state.database, app.state.accounts, app.state.chat = database, accounts, chat
             sweeper = asyncio.create_task(keep_swept(accounts), name="sweep")
             stack.push_async_callback(_cancelled, sweeper)
@@ -98,9 +108,10 @@ def create_app(
                 retaining = keep_retained(database, accounts.trail, settings.retention_days)
                 retainer = asyncio.create_task(retaining, name="retention")
                 stack.push_async_callback(_cancelled, retainer)
+            if owns_process:
+                stack.enter_context(draining_first(app, settings.shutdown_grace_seconds))
             yield
-            app.state.draining = True
-            await chat.generations.close(settings.shutdown_grace_seconds)
+            await drain(app, settings.shutdown_grace_seconds)
 
     app = FastAPI(
         title="Chatkeep",
@@ -178,6 +189,7 @@ async def _open_chat(
     handler: HandlerFactory,
     model: LanguageModel,
     metrics: Metrics,
+    audience: Audience,
 ) -> Chat:
     stack.push_async_callback(model.close)
     flush_seconds = settings.flush_interval_ms / 1000
@@ -200,6 +212,7 @@ async def _open_chat(
         turn_log=turn_log,
         generations=generations,
         clock=utc_now,
+        audience=audience,
         flush_seconds=flush_seconds,
         follower_timeout_seconds=settings.follower_timeout_seconds,
     )

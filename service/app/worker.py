@@ -11,4 +11,4 @@ def application() -> FastAPI:
     """Return the application, with settings from the environment; a factory for any ASGI server."""
     settings = Settings.read()
     configure_logging(settings)
-    return create_app(settings)
+    return create_app(settings, owns_process=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from service.accounts.identity import Identity
+from service.chat.audience import Audience, Seat
 from service.chat.following import Following
 from service.chat.generations import Generations
 from service.chat.handler import RequestHandler
@@ -30,6 +31,7 @@ class Chat:
     turn_log: TurnLog
     generations: Generations
     clock: Clock
+    audience: Audience
     flush_seconds: float
     follower_timeout_seconds: float
 
@@ -44,7 +46,7 @@ class Chat:
             NotFound, TurnInProgress, IdempotencyKeyReused, DatabaseUnavailable.
         """
         try:
-            with self.generations.place() as start:
+            with self.generations.place(identity.user_id) as start:
                 begun = await self.handler.begin_turn(identity, new)
                 if not begun.joined:
                     return Following(begun, start(begun, self.handler, model), self.turn_log, self.flush_seconds)
@@ -67,6 +69,10 @@ class Chat:
                 joined=True,
             )
         )
+
+    def seat(self, identity: Identity) -> Seat:
+        """Return on which terms somebody is sent a stream."""
+        return Seat(self.audience, identity.digest, self.follower_timeout_seconds)
 
     async def stop_turn(self, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> None:
         """End a generation wherever it runs: here at once, elsewhere with that process's next flush."""

@@ -9,6 +9,8 @@ from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Send
 
+from service.chat.audience import Seat
+
 KEEP_ALIVE = b": keep-alive\n\n"
 
 # Proxies that collect an answer before they pass it on would hold the words back.
@@ -36,26 +38,25 @@ def json_line(model: BaseModel) -> bytes:
 class EventStream(StreamingResponse):
     """A stream of events that closes its generator itself, and gives up on a client that does not read.
 
-    Args:
-        write_timeout_seconds: how long one event may wait for the client to take it; it is looked at twice as often.
+    It ends unfinished, too, when the client's session or token ends. The generation goes on in either case.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, chunks: AsyncGenerator[bytes, None], *, write_timeout_seconds: float) -> None:
+    def __init__(self, chunks: AsyncGenerator[bytes, None], seat: Seat) -> None:
         super().__init__(chunks, headers=_HEADERS)
         self._chunks = chunks
-        self._write_timeout_seconds = write_timeout_seconds
+        self._seat = seat
 
     async def stream_response(self, send: Send) -> None:
-        watch = _Watch(send, self._write_timeout_seconds)
+        watch = _Watch(send, self._seat.write_timeout_seconds)
         try:
-            with watch:
+            with watch, self._seat.audience.joined(self._seat.digest, watch.give_up):
                 await super().stream_response(watch.send)
         except asyncio.CancelledError:
             if not watch.gave_up:
                 raise
-            # The connection is closed unfinished; the generation goes on.
+            # The connection is closed unfinished: the client must not take what it has for the whole reply.
         finally:
             # Cancelled at a `yield`, a generator is left for the collector; what it holds is wanted now.
             with anyio.CancelScope(shield=True):
@@ -63,7 +64,10 @@ class EventStream(StreamingResponse):
 
 
 class _Watch:
-    """Cancels the task whose `send` takes too long: one timer a stream, since one a piece would cost more."""
+    """Cancels the task whose `send` takes too long: one timer a stream, since one a piece would cost more.
+
+    It looks twice as often as a piece may wait.
+    """
 
     def __init__(self, send: Send, seconds: float) -> None:
         self.gave_up = False
@@ -84,10 +88,13 @@ class _Watch:
         await self._send(message)
         self._began = None
 
+    def give_up(self) -> None:
+        self.gave_up = True
+        if self._task is not None:
+            self._task.cancel()
+
     def _look(self) -> None:
         if self._began is not None and self._loop.time() - self._began >= self._seconds:
-            self.gave_up = True
-            if self._task is not None:
-                self._task.cancel()
+            self.give_up()
         else:
             self._timer = self._loop.call_later(self._seconds / 2, self._look)

@@ -14,6 +14,8 @@ from service.errors import NotFound
 
 KEEP_ALIVE_SECONDS = 15
 GONE = "The turn was deleted while it was being answered, or went to the account that this guest signed in to."
+# Code points that a follower who is far behind is given at a time: so much of the reply it holds in memory.
+MOST_AT_ONCE = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Following:
 
 async def _from_memory(generation: Generation, position: int) -> AsyncGenerator[str, None]:
     while True:
-        if text := generation.text(position):
+        if text := generation.text(position, MOST_AT_ONCE):
             position += len(text)
             yield text
         elif generation.ended:
@@ -98,11 +100,13 @@ async def _from_database(
     turn_log: TurnLog, begun: BegunTurn, position: int, poll_seconds: float
 ) -> AsyncGenerator[str, None]:
     silent_seconds = 0.0
-    while (written := await turn_log.written(begun, position)) is not None:
+    while (written := await turn_log.written(begun, position, MOST_AT_ONCE)) is not None:
         if written.text:
             position += len(written.text)
             silent_seconds = 0.0
             yield written.text
+        if len(written.text) == MOST_AT_ONCE:
+            continue
         if written.ended:
             return
         await asyncio.sleep(poll_seconds)

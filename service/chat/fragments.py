@@ -16,17 +16,23 @@ _t = turns.c
 
 
 def written_text(
-    user_id: ColumnElement[Any], turn_id: ColumnElement[Any], start: ColumnElement[int] | None = None
+    user_id: ColumnElement[Any],
+    turn_id: ColumnElement[Any],
+    start: ColumnElement[int] | None = None,
+    end: ColumnElement[int] | None = None,
 ) -> ScalarSelect[str]:
     """Return the text of a turn's fragments in order; NULL where there is none.
 
     Args:
-        start: only fragments that begin at this code point of the reply, or after it.
+        start: only fragments that begin at this code point of the reply, or after it ...
+        end: ... and before this one.
     """
     pieces = func.string_agg(_f.text, aggregate_order_by(literal_column("''"), _f.position))
     query = select(pieces).where(_f.user_id == user_id, _f.turn_id == turn_id)
     if start is not None:
         query = query.where(_f.position >= start)
+    if end is not None:
+        query = query.where(_f.position < end)
     return query.scalar_subquery()
 
 
@@ -38,11 +44,11 @@ SWEEP_FRAGMENTS = Statement(
 
 
 def _follow() -> Statement:
-    """A reply from `start` on as far as it is written down, for whoever follows it without being its process.
+    """At most `most` of a reply from `start` on as far as it is written down, for whoever is not its process.
 
     Fragments are read from the one that `start` lies in; `first` is where that begins.
     """
-    start = bindparam("start", type_=Integer)
+    start, most = bindparam("start", type_=Integer), bindparam("most", type_=Integer)
     first = (
         select(func.max(_f.position))
         .where(_f.user_id == _user_id, _f.turn_id == _turn_id, _f.position <= start)
@@ -51,9 +57,9 @@ def _follow() -> Statement:
     return Statement(
         select(
             _t.status,
-            case((_t.status != "streaming", func.substr(_t.reply, start + 1))).label("rest"),
+            case((_t.status != "streaming", func.substr(_t.reply, start + 1, most))).label("rest"),
             first.label("first"),
-            written_text(_user_id, _turn_id, first).label("fragments"),
+            written_text(_user_id, _turn_id, first, start + most).label("fragments"),
         ).where(_t.user_id == _user_id, _t.id == _turn_id)
     )
 

@@ -64,12 +64,13 @@ class Generation:
     def length(self) -> int:
         return self._length
 
-    def text(self, start: int = 0) -> str:
-        """Return the reply from `start` on."""
+    def text(self, start: int = 0, most: int | None = None) -> str:
+        """Return the reply from `start` on, or at most that many code points of it."""
         if start >= self._length:
             return ""
         first = bisect_right(self._starts, start) - 1
-        return self._pieces[first][start - self._starts[first] :] + "".join(self._pieces[first + 1 :])
+        last = None if most is None else bisect_right(self._starts, start + most)
+        return (self._pieces[first][start - self._starts[first] :] + "".join(self._pieces[first + 1 : last]))[:most]
 
     async def more_than(self, position: int, *, seconds: float) -> bool:
         """Wait for text after `position` or for the end; False where neither came within `seconds`."""

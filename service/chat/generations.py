@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -10,9 +11,10 @@ from uuid import UUID
 
 import structlog
 
+from service.chat.fair_queue import FairQueue
 from service.chat.generation import Generation
 from service.chat.handler import RequestHandler, TurnRow
-from service.chat.models import LanguageModel, ModelError, Usage
+from service.chat.models import LanguageModel, ModelError, ReplyTooLong, Usage
 from service.chat.prompt import ChatPrompt
 from service.chat.turns import BegunTurn, Outcome
 from service.errors import DatabaseUnavailable, TooManyGenerations
@@ -22,6 +24,8 @@ log = structlog.get_logger(__name__)
 RETRY_AFTER_SECONDS = 5
 END_RETRY_SECONDS = 0.5
 SAVE_SECONDS = 5
+# A model that never ends would fill the memory; with a database that is away, all of it has to wait here.
+MOST_REPLY_CHARACTERS = 1_000_000
 INTERNAL_ERROR = "Something in this service went wrong. What was generated is kept."
 
 
@@ -44,7 +48,8 @@ class Generations:
 
     Args:
         most_running: how many the model is asked for at once.
-        most_waiting: how many more are taken in and wait their turn.
+        most_waiting: how many more are taken in and wait until it is their user's turn. No user may have more than
+            half of these, so that there is room for others.
     """
 
     def __init__(self, model: LanguageModel, *, most_running: int, most_waiting: int, observer: Observer) -> None:
@@ -52,9 +57,11 @@ class Generations:
         self.most_waiting = most_waiting
         self._model = model
         self._observer = observer
-        self._running = asyncio.Semaphore(most_running)
+        self._queue = FairQueue(most_running)
         self._most = most_running + most_waiting
-        self._reserved = 0
+        self._most_of_one_user = most_running + (most_waiting + 1) // 2
+        # Reserved or taken, by user.
+        self._places: Counter[UUID] = Counter()
         self._closing = False
         self._by_turn: dict[UUID, Generation] = {}
 
@@ -73,30 +80,48 @@ class Generations:
         return self._by_turn.get(turn_id)
 
     @contextlib.contextmanager
-    def place(self) -> Iterator[Start]:
+    def place(self, user_id: UUID) -> Iterator[Start]:
         """Reserve a place, before anything is stored; yield what starts the generation in it.
 
         Raises:
-            TooManyGenerations: the service is full, or it is shutting down.
+            TooManyGenerations: the service is full, or this user's part of it is, or it is shutting down.
         """
-        if self._closing or self._reserved + len(self._by_turn) >= self._most:
+        if self._closing or self._places.total() >= self._most:
             raise TooManyGenerations("The service is answering as many as it can. Try again soon.", RETRY_AFTER_SECONDS)
-        self._reserved += 1
-        try:
-            yield self._start
-        finally:
-            self._reserved -= 1
+        if self._places[user_id] >= self._most_of_one_user:
+            raise TooManyGenerations(
+                "So many of your prompts are being answered that others would have to wait. Try again soon.",
+                RETRY_AFTER_SECONDS,
+            )
+        started = False
 
-    def _start(self, begun: BegunTurn, handler: RequestHandler, model: LanguageModel | None = None) -> Generation:
+        def start(begun: BegunTurn, handler: RequestHandler, model: LanguageModel | None = None) -> Generation:
+            nonlocal started
+            started = True
+            return self._start(begun, handler, model or self._model)
+
+        self._places[user_id] += 1
+        try:
+            yield start
+        finally:
+            if not started:
+                self._give_back(user_id)
+
+    def _give_back(self, user_id: UUID) -> None:
+        self._places[user_id] -= 1
+        if not self._places[user_id]:
+            del self._places[user_id]
+
+    def _start(self, begun: BegunTurn, handler: RequestHandler, model: LanguageModel) -> Generation:
         generation = Generation(begun)
         self._by_turn[begun.id] = generation
         self._observer.generation_began()
-        generation.task = asyncio.create_task(
-            self._run(generation, handler, model or self._model), name=f"turn {begun.id}"
-        )
+        # Its user may be another one at its end, and the place is still this one's.
+        run = self._run(generation, handler, model, begun.user_id)
+        generation.task = asyncio.create_task(run, name=f"turn {begun.id}")
         return generation
 
-    async def _run(self, generation: Generation, handler: RequestHandler, model: LanguageModel) -> None:
+    async def _run(self, generation: Generation, handler: RequestHandler, model: LanguageModel, user_id: UUID) -> None:
         row: TurnRow | None = None
         try:
             outcome = await self._outcome(generation, handler, model)
@@ -109,12 +134,13 @@ class Generations:
         finally:
             # On every path: nobody may wait for ever, and no place may be lost.
             del self._by_turn[generation.begun.id]
+            self._give_back(user_id)
             self._observer.generation_ended(row["status"] if row else "lost")
             generation.end(row)
 
     async def _outcome(self, generation: Generation, handler: RequestHandler, model: LanguageModel) -> Outcome:
         try:
-            async with self._running:
+            async with self._queue.place(generation.begun.user_id):
                 return await _generate(generation, await handler.chat_prompt(generation.begun), model)
         except ModelError as error:
             return Outcome("failed", error_code=error.code, error_detail=error.detail)
@@ -146,6 +172,8 @@ async def _generate(generation: Generation, prompt: ChatPrompt, model: LanguageM
                 usage = piece
             else:
                 generation.append(piece.text)
+                if generation.length > MOST_REPLY_CHARACTERS:
+                    raise ReplyTooLong("The reply grew longer than this service keeps. What there was of it is kept.")
     if usage is None:
         return Outcome("complete")
     return Outcome("complete", input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)

@@ -41,6 +41,7 @@ class Journal:
             DatabaseUnavailable: without a lease nothing may be generated.
         """
         await self._turn_log.renew_lease()
+        await self._turn_log.end_leases_of_the_dead()
         await self._take_over()
         lease_seconds = self._turn_log.lease_seconds
         self._tasks = [

@@ -4,7 +4,7 @@ What is there if the process dies:
 
 - before `begin` commits: nothing, and nothing was acknowledged;
 - after it: the prompt, with status `streaming` and this replica's id. When the replica's lease runs out, any other
-  one (or the next start) marks it `interrupted`;
+  one marks it `interrupted`; the next start on the same machine does at once;
 - after a `flush`: also the text up to it;
 - before `end` commits: as after the last flush; after it: the whole turn, whether or not anyone was told.
 """
@@ -22,6 +22,7 @@ from service.chat import turn_statements as statements
 from service.chat.context import EarlierTurn
 from service.chat.fragments import FOLLOW, SWEEP_FRAGMENTS
 from service.chat.models import LanguageModel, offered_names
+from service.chat.neighbours import ServiceProcess
 from service.chat.search.indexing import lexemes_of_turn
 from service.chat.turns import BegunTurn, NewTurn, Outcome
 from service.clock import Clock
@@ -51,7 +52,11 @@ class Fragment:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What is known of a reply from the database, from some position on."""
+    """What is known of a reply from the database, from some position on.
+
+    Args:
+        ended: the turn has ended; its reply may still go on after `text`.
+    """
 
     text: str
     ended: bool
@@ -78,6 +83,7 @@ class TurnLog:
         self.database = database
         self.clock = clock
         self.replica_id = new_id()
+        self.process = ServiceProcess.this()
         self.model = model
         self.lease_seconds = lease_seconds
         self.counted_models = counted_models
@@ -251,21 +257,36 @@ class TurnLog:
             replica_id=self.replica_id,
             now=self.clock(),
             seconds=self.lease_seconds * (1 - TAKING_OVER),
+            machine=self.process.machine,
+            pid=self.process.pid,
+            process_began_at=self.process.began_at,
         )
 
     async def end_lease(self) -> None:
         await self.database.row(statements.END_LEASE, replica_id=self.replica_id)
+
+    async def end_leases_of_the_dead(self) -> None:
+        """Give up the leases of processes on this machine that are seen to have ended: nobody need wait for them."""
+        rows = await self.database.rows(statements.NEIGHBOURS, replica_id=self.replica_id, machine=self.process.machine)
+        for row in rows:
+            if ServiceProcess.from_row(row).has_ended():
+                await self.database.row(statements.END_LEASE, replica_id=row["id"])
 
     async def interrupt_abandoned(self) -> int:
         """Mark the turns of dead replicas `interrupted`, with the text that there is; return how many.
 
         Two replicas that find the same turn compare and set: one of them wins.
         """
-        rows = await self.database.rows(statements.ABANDONED_TURNS)
-        found = [await self._interrupt(r["user_id"], r["conversation_id"], r["id"], r["replica_id"]) for r in rows]
+        found, won = 0, 1
+        while won:  # as many at a time as one statement returns; where others win them all, they go on
+            rows = await self.database.rows(statements.ABANDONED_TURNS)
+            won = 0
+            for each in rows:
+                won += await self._interrupt(each["user_id"], each["conversation_id"], each["id"], each["replica_id"])
+            found += won
         await self.database.row(statements.FORGET_DEAD_REPLICAS)
         await self.database.row(SWEEP_FRAGMENTS)
-        return sum(found)
+        return found
 
     async def interrupt_unclaimed(self, generated: Collection[UUID]) -> None:
         """Let no turn of ours stand `streaming` that nobody generates.
@@ -293,16 +314,19 @@ class TurnLog:
         )
         return row is not None
 
-    async def written(self, begun: BegunTurn, start: int) -> Written | None:
-        """Return the reply from `start` on as far as it is written down; None where the turn is gone."""
-        row = await self.database.row(FOLLOW, user_id=begun.user_id, turn_id=begun.id, start=start)
+    async def written(self, begun: BegunTurn, start: int, most: int) -> Written | None:
+        """Return at most `most` code points of the reply from `start` on, as far as it is written down.
+
+        None where the turn is gone.
+        """
+        row = await self.database.row(FOLLOW, user_id=begun.user_id, turn_id=begun.id, start=start, most=most)
         if row is None:
             return None
         if row["status"] != "streaming":
             return Written(row["rest"] or "", ended=True)
         if row["first"] is None:
             return Written("", ended=False)
-        return Written((row["fragments"] or "")[start - row["first"] :], ended=False)
+        return Written((row["fragments"] or "")[start - row["first"] :][:most], ended=False)
 
     async def request_stop(self, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> bool:
         """Ask for a turn's end, wherever it is generated; False where it does not stream (any more)."""

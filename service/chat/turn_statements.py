@@ -320,7 +320,14 @@ def _flush() -> Statement:
 
 def _renew_lease() -> Statement:
     expires_at = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, bindparam("seconds", type_=Float))
-    new = postgresql.insert(replicas).values(id=_replica_id, started_at=_now, lease_expires_at=expires_at)
+    new = postgresql.insert(replicas).values(
+        id=_replica_id,
+        started_at=_now,
+        lease_expires_at=expires_at,
+        machine=bindparam("machine", type_=Text),
+        pid=bindparam("pid", type_=Integer),
+        process_began_at=bindparam("process_began_at", type_=TIME),
+    )
     return Statement(
         new.on_conflict_do_update(
             index_elements=["id"], set_={"lease_expires_at": new.excluded.lease_expires_at}
@@ -341,6 +348,13 @@ INTERRUPT_TURN = _end(interrupted=True)
 FLUSH = _flush()
 RENEW_LEASE = _renew_lease()
 END_LEASE = Statement(delete(replicas).where(replicas.c.id == _replica_id))
+NEIGHBOURS = Statement(
+    select(replicas.c.id, replicas.c.machine, replicas.c.pid, replicas.c.process_began_at).where(
+        replicas.c.lease_expires_at >= func.now(),
+        replicas.c.machine == bindparam("machine", type_=Text),
+        replicas.c.id != _replica_id,
+    )
+)
 
 # Turns that this process is generating, as far as the database knows.
 STREAMING_TURNS = Statement(

@@ -193,7 +193,7 @@ async def follow_turn(
 ) -> EventStream:
     """Follow a turn's reply, on any replica, while it is generated and afterwards."""
     turn = await _require_turn(chat, identity, conversation_id, turn_id)
-    return _stream(chat, chat.follow(identity.user_id, turn), start=last_event_id or 0)
+    return _stream(chat, identity, chat.follow(identity.user_id, turn), start=last_event_id or 0)
 
 
 @router.put("/{turn_id}/feedback", responses=documented(401, 404, 413, 415, 422, 503))
@@ -214,12 +214,12 @@ async def take_feedback_back(conversation_id: UUID, turn_id: UUID, identity: Ask
 async def _take_turn(chat: Chat, identity: Identity, new: NewTurn, request: Request, *, stream: bool | None) -> Any:
     following = await chat.take_turn(identity, new)
     if stream if stream is not None else _accepts_events(request):
-        return _stream(chat, following)
+        return _stream(chat, identity, following)
     return await following.end()
 
 
-def _stream(chat: Chat, following: Following, start: int = 0) -> EventStream:
-    return EventStream(following.events(start), write_timeout_seconds=chat.follower_timeout_seconds)
+def _stream(chat: Chat, identity: Identity, following: Following, start: int = 0) -> EventStream:
+    return EventStream(following.events(start), chat.seat(identity))
 
 
 async def _require_turn(chat: Chat, identity: Identity, conversation_id: UUID, turn_id: UUID) -> Turn:

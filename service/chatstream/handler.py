@@ -89,7 +89,7 @@ class PersistentChatStreamHandler(AbstractRequestHandler):  # type: ignore[misc]
         following = await take_turn(chat, Asking(identity, named), say, reply)
         # Nothing was awaited since the generation was started, so it has not asked for this yet.
         reply.message_id = str(following.begun.id)
-        return WholeTextStream(following, write_timeout_seconds=chat.follower_timeout_seconds)
+        return WholeTextStream(following, chat.seat(identity))
 
     async def _identity_or_visitor(self, request: Request) -> Identity | None:
         """Return who asks; None for a visitor who may become a guest. Who has users of their own has no guests."""

@@ -69,7 +69,7 @@ async def chat_stream(
     if not body.regenerate:
         asking = await _welcomed(request, chat, asking)
     following = await take_turn(chat, asking, body)
-    return WholeTextStream(following, write_timeout_seconds=chat.follower_timeout_seconds)
+    return WholeTextStream(following, chat.seat(asking.identity))
 
 
 @router.post("/clear_context")

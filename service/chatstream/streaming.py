@@ -9,6 +9,7 @@ import anyio
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from service.chat.audience import Seat
 from service.chat.events import EventStream
 from service.chat.following import Following
 from service.chat.generation import Generation
@@ -32,13 +33,13 @@ class WholeTextStream(EventStream):
 
     The answer begins with the first text, so that a model that fails before it can be answered with a status code.
     One that fails later breaks the connection: the client must not take what it has for the whole reply. The
-    generation ends with the client, whether it hangs up or stops reading for `write_timeout_seconds`.
+    generation ends with the client, whether it hangs up, stops reading or is no longer signed in.
     """
 
     media_type = "text/plain"
 
-    def __init__(self, following: Following, *, write_timeout_seconds: float) -> None:
-        super().__init__(whole_texts(following), write_timeout_seconds=write_timeout_seconds)
+    def __init__(self, following: Following, seat: Seat) -> None:
+        super().__init__(whole_texts(following), seat)
         self._generation = generation_of(following)
         self.headers[MESSAGE_ID_HEADER] = str(following.begun.id)
         self.headers[CONVERSATION_HEADER] = str(following.begun.conversation_id)

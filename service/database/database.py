@@ -99,8 +99,13 @@ class Database:
             DatabaseUnavailable: the database does not answer or has no connection to give.
         """
         with translated():
-            async with self._engine.begin() as connection:
-                yield connection
+            connection = self._engine.connect()
+            await _start(connection)
+            try:
+                async with connection.begin():
+                    yield connection
+            finally:
+                await connection.close()
 
     @asynccontextmanager
     async def read_only(self, *, timeout_seconds: float) -> AsyncIterator[AsyncConnection]:
@@ -143,6 +148,29 @@ class Database:
         with translated():
             async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
                 await self._pool.row("SELECT 1", ())
+
+
+async def _start(connection: AsyncConnection) -> None:
+    """Take a connection from the engine's pool, or give up in time.
+
+    A connection that does not answer is closed with some patience: in a task of its own, since whoever asked has
+    waited long enough.
+    """
+    starting = asyncio.ensure_future(connection.start())
+    try:
+        await asyncio.wait({starting}, timeout=CONNECT_TIMEOUT_SECONDS)
+    finally:
+        if not starting.done():
+            starting.add_done_callback(_forget)
+            starting.cancel()
+    if not starting.done():
+        raise TimeoutError
+    starting.result()
+
+
+def _forget(ended: "asyncio.Future[AsyncConnection]") -> None:
+    if not ended.cancelled():
+        ended.exception()  # asked for, so that nobody is told of it again
 
 
 def _json_text(value: object) -> str:

@@ -132,6 +132,10 @@ replicas = Table(
     Column("id", Uuid, primary_key=True),
     Column("started_at", TIME, nullable=False),
     Column("lease_expires_at", TIME, nullable=False),
+    # Which process it is, for others on the same machine: they see at once that it has ended.
+    Column("machine", Text),
+    Column("pid", Integer),
+    Column("process_began_at", TIME),
     Index(None, "lease_expires_at"),
     comment="One row a server process. What it was generating when its lease ran out is interrupted.",
 )

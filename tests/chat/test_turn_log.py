@@ -149,13 +149,16 @@ async def test_fragments_are_the_reply_until_it_ends(
     for position, text in ((0, "日本"), (2, "語 "), (2, "語 "), (4, "👍")):  # one is sent twice
         assert await log.flush([Fragment(begun.user_id, begun.id, position, text)]) == {begun.id: False}
     assert (await turn(database, begun))["reply"] == "日本語 👍"
-    written = await log.written(begun, 4)
+    written = await log.written(begun, 4, 100)
     assert written is not None
     assert (written.text, written.ended) == ("👍", False)
     assert await log.end(begun, Outcome("complete", "日本語 👍!")) is not None
-    written = await log.written(begun, 3)
+    written = await log.written(begun, 3, 100)
     assert written is not None
     assert (written.text, written.ended) == (" 👍!", True)
+    written = await log.written(begun, 1, 2)
+    assert written is not None
+    assert (written.text, written.ended) == ("本語", True)
     assert await log.end(begun, Outcome("failed", "again")) is None
     assert (await turn(database, begun))["reply"] == "日本語 👍!"
 

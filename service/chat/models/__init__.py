@@ -1,7 +1,7 @@
 """Language models: what the service asks of one, and the two that come with it."""
 
 from service.chat.models.demonstration import DemonstrationModel
-from service.chat.models.errors import ModelError
+from service.chat.models.errors import ModelError, ReplyTooLong
 from service.chat.models.model import Delta, LanguageModel, Usage, offered_names
 from service.chat.models.params import GenerationParams
 from service.chat.models.text import OutputCleaner, clean_output
@@ -13,6 +13,7 @@ __all__ = [
     "LanguageModel",
     "ModelError",
     "OutputCleaner",
+    "ReplyTooLong",
     "Usage",
     "clean_output",
     "offered_names",

@@ -75,3 +75,10 @@ class ModelCutOff(ModelError):
     """The connection ended before the reply did."""
 
     code = "model_cut_off"
+
+
+class ReplyTooLong(ModelError):
+    """The model does not come to an end."""
+
+    code = "reply_too_long"
+    worth_retrying = False

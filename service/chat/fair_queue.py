@@ -1,0 +1,69 @@
+"""Who of those that wait is served next: users in turn, however much each of them asks for."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+
+class FairQueue:
+    """A bounded number of places, given to users in turn.
+
+    The next place goes to the user who has the fewest, and among those to the one who was served longest ago. So
+    who asks for fifty replies at once does not keep somebody waiting who asks for one.
+
+    Args:
+        places: how many may be held at once.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._held: Counter[UUID] = Counter()
+        # Users in the order of their turns; no user is here without somebody waiting.
+        self._waiting: dict[UUID, deque[asyncio.Future[None]]] = {}
+
+    @asynccontextmanager
+    async def place(self, user_id: UUID) -> AsyncIterator[None]:
+        """Wait for a place, and hold it until the block ends."""
+        await self._take(user_id)
+        try:
+            yield
+        finally:
+            self._give_back(user_id)
+
+    async def _take(self, user_id: UUID) -> None:
+        if self._free:  # then nobody waits: a place that gets free is passed on at once
+            self._free -= 1
+            self._held[user_id] += 1
+            return
+        called = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(user_id, deque()).append(called)
+        try:
+            await called
+        except asyncio.CancelledError:
+            if called.done() and not called.cancelled():  # called and cancelled in one moment: pass it on
+                self._give_back(user_id)
+            else:
+                self._leave(user_id, called)
+            raise
+
+    def _give_back(self, user_id: UUID) -> None:
+        self._held[user_id] -= 1
+        if not self._held[user_id]:
+            del self._held[user_id]
+        if not self._waiting:
+            self._free += 1
+            return
+        following = min(self._waiting, key=self._held.__getitem__)
+        waiting = self._waiting.pop(following)
+        waiting.popleft().set_result(None)
+        self._held[following] += 1
+        if waiting:
+            self._waiting[following] = waiting  # at the end: everyone else comes first
+
+    def _leave(self, user_id: UUID, called: "asyncio.Future[None]") -> None:
+        waiting = self._waiting[user_id]
+        waiting.remove(called)
+        if not waiting:
+            del self._waiting[user_id]
