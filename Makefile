@@ -7,7 +7,7 @@ BIN := .venv/bin
 SERVE ?=
 TESTS ?= tests
 
-.PHONY: run test test-chatstream compare-fastsession crash demo-data bench lint lock clean help
+.PHONY: run test test-chatstream compare-fastsession crash demo-data bench bench-search lint lock clean help
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ demo-data: .venv/run ## fill a running service with conversations to look at
 
 bench: .venv/test ## measure the service beside the bare parts it stands on; BENCH="--turns 200000" is quicker
 	@$(BIN)/python -m bench $(BENCH)
+
+bench-search: .venv/test ## measure lists and searches on a million turns; FOLDER=... keeps them for the next run
+	@$(BIN)/python -m bench.search_scale --data-dir $(or $(FOLDER),bench-search-data) $(BENCH)
 
 lint: .venv/test ## what else has to pass: style, types, who imports whom
 	$(BIN)/ruff format --check

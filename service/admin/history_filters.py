@@ -4,10 +4,12 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from service.admin import queries
 from service.admin.queries import HistoryFilters
+from service.chat.search.asked import asked_for
+from service.chat.search.router import Q_DESCRIPTION
 from service.database.database import Database
 from service.http.bodies import Moment, SearchText
 
@@ -27,6 +29,7 @@ TheDatabase = Annotated[Database, Depends(get_database)]
 
 async def asked_filters(
     database: TheDatabase,
+    q: Annotated[SearchText | None, Field(min_length=1), Query(description=f"{Q_DESCRIPTION} Finished turns.")] = None,
     user_id: UUID | None = None,
     username: Annotated[SearchText | None, Query(description="Exactly, but for case and width.")] = None,
     conversation_id: UUID | None = None,
@@ -36,7 +39,13 @@ async def asked_filters(
     since: Annotated[Moment | None, Query(alias="from", description="Begun at this time or later.")] = None,
     until: Annotated[Moment | None, Query(alias="to", description="Begun before this time.")] = None,
 ) -> HistoryFilters | None:
-    """Return the filters of a request; None where they name a user who is not there, so that no turn fits."""
+    """Return the filters of a request; None where they name a user who is not there, so that no turn fits.
+
+    Raises:
+        NothingToFind: there is nothing to look for in `q`; said before an export begins.
+    """
+    if q is not None:
+        asked_for(q)
     if username is not None:
         async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
             named = await queries.user_id_by_name(connection, username)
@@ -44,6 +53,7 @@ async def asked_filters(
             return None
         user_id = named
     return HistoryFilters(
+        q=q,
         user_id=user_id,
         conversation_id=conversation_id,
         model=model,

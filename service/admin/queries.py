@@ -1,17 +1,33 @@
 """What administrators ask: users and turns of everyone, by filters of a fixed list."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, RowMapping, Select, bindparam, func, literal, literal_column, or_, select, true
+from sqlalchemy import (
+    ARRAY,
+    Row,
+    RowMapping,
+    Select,
+    Uuid,
+    bindparam,
+    column,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
 from service.accounts.usernames import character_pairs, username_key
+from service.admin.found_turns import AnyTurns, found_turns
 from service.chat.queries import TURN_COLUMNS, siblings_of_turn
+from service.chat.search.asked import asked_for
 from service.database.tables import conversations, turns, user_activity, users
 from service.ids import earliest_id, latest_id
 
@@ -35,10 +51,12 @@ class UserFilters:
 @dataclass(frozen=True, slots=True)
 class HistoryFilters:
     """Args:
+    q: what the turns say, see `service.chat.search.asked`; only finished ones are found by it.
     since: turns begun at this moment or later.
     until: turns begun before this moment.
     """
 
+    q: str | None = None
     user_id: UUID | None = None
     conversation_id: UUID | None = None
     model: str | None = None
@@ -115,11 +133,18 @@ async def history_page(
     Ids are made in the order of time, so that they are both the order and the cursor. The page is cut before
     anything is joined to it.
 
+    Raises:
+        NothingToFind: there is nothing to look for in `filters.q`.
+        QueryTooSlow: looking for it took too long.
+
     Source: PostgreSQL manual 9.25, Row and Array Comparisons; 7.6, LIMIT and OFFSET.
     """
-    page = _filtered(select(_t.user_id, _t.id), filters).order_by(_t.id.desc()).limit(limit)
-    if after is not None:
-        page = page.where(_t.id < after)
+    if filters.q is None:
+        page = _filtered(select(_t.user_id, _t.id), filters).order_by(_t.id.desc()).limit(limit)
+        if after is not None:
+            page = page.where(_t.id < after)
+    else:
+        page = _of_ids(await _found(connection, filters.q, filters, after=after, limit=limit))
     found = page.subquery("page")
     siblings = siblings_of_turn()
     query = (
@@ -141,6 +166,29 @@ async def history_page(
         .order_by(_t.id.desc())
     )
     return (await connection.execute(query)).mappings().all()
+
+
+async def _found(
+    connection: AsyncConnection, q: str, filters: HistoryFilters, *, after: UUID | None, limit: int
+) -> list[tuple[UUID, UUID]]:
+    asked = asked_for(q)
+    others = replace(filters, q=None)
+    source = AnyTurns(
+        connection,
+        asked,
+        lambda query: _filtered(query, others),
+        user_id=filters.user_id,
+        by_user_alone=others == HistoryFilters(user_id=filters.user_id),
+    )
+    return await found_turns(asked, source, after=after, limit=limit)
+
+
+def _of_ids(ids: Sequence[tuple[UUID, UUID]]) -> Select[Any]:
+    """The turns of these (`user_id`, `id`)."""
+    user_ids, turn_ids = ([each[n] for each in ids] for n in range(2))
+    unnested = func.unnest(literal(user_ids, ARRAY(Uuid)), literal(turn_ids, ARRAY(Uuid)))
+    given = unnested.table_valued(column("user_id", Uuid), column("id", Uuid), name="given").render_derived()
+    return select(given.c.user_id, given.c.id)
 
 
 def _filtered(query: Select[Any], filters: HistoryFilters) -> Select[Any]:

@@ -18,6 +18,7 @@ from service.audit.actions import Action
 from service.chat.pages import turns_page
 from service.chat.queries import request_stop_of_user
 from service.chat.schemas import Turn
+from service.chat.search.router import NOTHING_TO_FIND
 from service.errors import NotFound
 from service.http.bodies import JsonRoute, QueryFlag, SearchText
 from service.http.downloads import Download, download
@@ -38,6 +39,14 @@ ExportFormat = Literal["jsonl", "csv"]
 JSONL_EXAMPLE = '{"id": "0198c0de-0000-7000-8000-000000000001", "status": "complete", "username": "alice"}\n'
 CSV_EXAMPLE = "id,created_at,username,prompt\r\n0198c0de-0000-7000-8000-000000000001,2026-01-31T09:30:00Z,alice,Hi\r\n"
 LAST_ADMINISTRATOR = (409, "This is the last administrator. Make another one first.")
+
+# What reading other users' turns by what they say may answer, besides the turns.
+SEARCHED = documented(
+    *(401, 403, 422, 503),
+    query_too_slow=TOO_SLOW,
+    audit_reason_required=REASON_REQUIRED,
+    nothing_to_find=NOTHING_TO_FIND,
+)
 
 
 @router.get("/users", responses=documented(401, 403, 422, 503, query_too_slow=TOO_SLOW))
@@ -110,7 +119,7 @@ async def revoke_sessions(user_id: UUID, database: TheDatabase, audit: Administr
 
 @router.get(
     "/history",
-    responses=documented(401, 403, 422, 503, query_too_slow=TOO_SLOW, audit_reason_required=REASON_REQUIRED),
+    responses=SEARCHED,
 )
 async def list_history(
     database: TheDatabase,
@@ -138,7 +147,7 @@ async def list_history(
     "/history/export",
     status_code=200,
     response_class=Download,
-    responses=documented(401, 403, 422, 503, query_too_slow=TOO_SLOW, audit_reason_required=REASON_REQUIRED)
+    responses=SEARCHED
     | {200: {"content": {"application/jsonl": {"example": JSONL_EXAMPLE}, "text/csv": {"example": CSV_EXAMPLE}}}},
 )
 async def export_history(

@@ -36,11 +36,23 @@ def _time(text: str) -> datetime:
         "chatkeep history --from 2h --status failed",
         "what went wrong in the last two hours",
         "chatkeep history --username 田中 --from 2026-01-01 --to 2026-02-01 --all",
+        "chatkeep history --q '東京 \"green tea\"'",
+        "who said both, in prompt or reply",
         "chatkeep history --all --format jsonl > history.jsonl",
         "chatkeep history --rating -1 --format jsonl | jq -r .prompt.content",
     )
 )
 def history(
+    q: Annotated[
+        str | None,
+        _filter(
+            "--q",
+            callback=storable,
+            metavar="WORDS",
+            help='Finished turns that say all of these words; "…" is a phrase, and Japanese, Chinese and Korean is '
+            "found by any part of a text.",
+        ),
+    ] = None,
     user_id: Annotated[UUID | None, _filter(help="Turns of this user.")] = None,
     username: Annotated[
         str | None, _filter(callback=storable, metavar="NAME", help="Turns of the user of this name.")
@@ -92,6 +104,7 @@ def history(
     from service.cli.history_turns import HistoryFilters, print_history  # noqa: PLC0415
 
     filters = HistoryFilters(
+        q=q,
         user_id=user_id,
         conversation_id=conversation_id,
         model=model,

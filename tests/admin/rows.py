@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from service.accounts.usernames import character_pairs, username_key
+from service.chat.search.lexemes import SEPARATOR, VERSION, parts_of
 from service.database.urls import driver_url
 
 BEGINNING = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
@@ -107,8 +108,19 @@ async def keep(database_url: str, turns: Sequence[KeptTurn]) -> None:
                 ],
             )
             await _copy(connection, "turns", COLUMNS, [turn.row() for turn in turns])
+            for turn in turns:
+                if turn.status != "streaming":
+                    await _keep_lexemes(connection, turn)
     finally:
         await connection.close()
+
+
+async def _keep_lexemes(connection: "asyncpg.Connection[asyncpg.Record]", turn: KeptTurn) -> None:
+    await connection.execute(
+        "INSERT INTO turn_search (user_id, turn_id, part, version, lexemes) "
+        "VALUES ($1, $2, 0, $3, array_to_tsvector(string_to_array($4, $5)))",
+        *(turn.user_id, turn.id, VERSION, parts_of(turn.user_id, (turn.prompt, turn.reply))[0], SEPARATOR),
+    )
 
 
 async def _copy(

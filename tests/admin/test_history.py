@@ -10,8 +10,10 @@ import httpx2
 import pytest
 
 from service.accounts.usernames import username_key
+from service.chat.search import finding
 from service.ids import new_id
 from tests.admin.rows import BEGINNING, MODELS, STATUSES, KeptTurn, keep, some_turns
+from tests.chat.search.reference import expected as expected_by_words
 from tests.http.test_bodies import code_of
 from tests.support.running import Person, RunningService
 
@@ -21,6 +23,7 @@ CHANCE = random.Random(11)
 
 Filters = dict[str, Any]
 TESTS: dict[str, Callable[[KeptTurn, Any], bool]] = {
+    "q": lambda turn, value: turn.status != "streaming" and expected_by_words(value, turn.prompt, turn.reply),
     "user_id": lambda turn, value: str(turn.user_id) == value,
     "username": lambda turn, value: username_key(turn.username) == username_key(value),
     "conversation_id": lambda turn, value: str(turn.conversation_id) == value,
@@ -36,6 +39,7 @@ def some_value(name: str, turn: KeptTurn) -> Any:
     """Return a value of a filter that fits this turn, or one nearby."""
     near = turn.created_at + timedelta(microseconds=CHANCE.choice([-1, 0, 0, 1, 1000]))
     return {
+        "q": CHANCE.choice(["prompt", "REPLY", turn.prompt, f'"{turn.prompt}"', "reply prompt 3"]),
         "user_id": str(turn.user_id),
         "username": CHANCE.choice([turn.username, turn.username.upper(), turn.username.lower()]),
         "conversation_id": str(turn.conversation_id),
@@ -167,6 +171,22 @@ async def test_any_time_may_be_asked_for(administrator: Person, since: str, unti
     assert count is None or len(found) == count
 
 
+@pytest.mark.parametrize("most", [4, 4_000])
+@pytest.mark.parametrize("q", ["prompt 17", "prompt", "reply", "nothing", "3"])
+async def test_every_way_of_looking_for_words_gives_the_same_pages(
+    administrator: Person, monkeypatch: pytest.MonkeyPatch, q: str, most: int
+) -> None:
+    for name, value in (("SAMPLE_TURNS", 3), ("WALK_TURNS", 7), ("MOST_WALKED_TURNS", most)):
+        monkeypatch.setattr(finding, name, value)
+    user = str(TURNS[0].user_id)
+    for limit, filters in ((23, {}), (199, {"status": "failed"}), (199, {"user_id": user}), (5, {"rating": 1})):
+        assert ids(await whole(administrator, limit=limit, q=q, **filters)) == ids_of(expected({"q": q} | filters))
+
+
+async def test_punctuation_alone_is_nothing_to_look_for(administrator: Person) -> None:
+    assert code_of(await administrator.client.get(HISTORY, params={"q": "…"}), 422) == "nothing_to_find"
+
+
 @pytest.mark.parametrize("limit", [1, 7, 199])
 async def test_pages_together_are_the_filtered_list(administrator: Person, limit: int) -> None:
     filters = {"status": "complete", "from": BEGINNING.isoformat()}
@@ -242,6 +262,7 @@ async def test_nobody_by_that_name_or_of_another_id_has_turns(administrator: Per
 @pytest.mark.parametrize(
     "params",
     [
+        {"q": ""},
         {"user_id": "x"},
         {"conversation_id": "1"},
         {"status": "Complete"},

@@ -1,9 +1,9 @@
 """The newest turns that fit a query: by the index where few do, by walking from the newest where many do.
 
 An index on lexemes knows no order: it has to collect every match before the newest can be told. What is in one of
-fifty turns is found sooner by looking at the newest turns one by one. So the first `SAMPLE_TURNS` are looked at anyway,
-and what they say decides: where the page can be expected to be full within `MOST_WALKED_TURNS`, the walk goes on, and
-otherwise the index goes on from where it stopped. A wrong guess costs a walk of that length and no more.
+thirty turns is found sooner by looking at the newest turns one by one. So the first `SAMPLE_TURNS` are looked at
+anyway, and what they say decides: where the page can be expected to be full within `MOST_WALKED_TURNS`, the walk goes
+on, and otherwise the index goes on from where it stopped. A wrong guess costs a walk of that length and no more.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ from service.chat.search.asked import Asked
 from service.chat.search.matching import fits
 from service.errors import QueryTooSlow
 
-SAMPLE_TURNS = 200
-MOST_WALKED_TURNS = 4_000
-WALK_TURNS = 1_000
+SAMPLE_TURNS = 50
+MOST_WALKED_TURNS = 1_500
+WALK_TURNS = 500
 LONGEST_SECONDS = 10
 # More text than this is held against a query in a thread.
 LONG_CHARACTERS = 20_000

@@ -1,0 +1,188 @@
+"""Measure lists and searches on a history of a million turns, and say which bars are met; times in the database."""
+
+import argparse
+import asyncio
+import random
+import statistics
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import event
+
+from bench.search_filling import SEED, USERS, History, fill, language_of
+from bench.search_texts import COMMON
+from service.admin.queries import HistoryFilters, history_page
+from service.chat import queries
+from service.chat.paths import turns_up
+from service.chat.search.asked import asked_for
+from service.chat.search.candidates import OwnTurns
+from service.chat.search.finding import Finding
+from service.database import migrations
+from service.database.database import Database
+from service.database.embedded import EmbeddedPostgres
+from service.database.hot import Statement
+
+PAGE = 51
+
+
+class Timed:
+    """A database whose statements' times are added up."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.seconds = 0.0
+        self._begun = 0.0
+        engine = database._engine.sync_engine
+        event.listen(engine, "before_cursor_execute", self._before)
+        event.listen(engine, "after_cursor_execute", self._after)
+
+    async def row(self, statement: Statement, **values: object) -> Any:
+        return await self._add(self.database.row(statement, **values))
+
+    async def rows(self, statement: Statement, **values: object) -> Any:
+        return await self._add(self.database.rows(statement, **values))
+
+    async def _add(self, work: Awaitable[Any]) -> Any:
+        begun = time.perf_counter()
+        try:
+            return await work
+        finally:
+            self.seconds += time.perf_counter() - begun
+
+    def _before(self, *_: Any) -> None:
+        self._begun = time.perf_counter()
+
+    def _after(self, *_: Any) -> None:
+        self.seconds += time.perf_counter() - self._begun
+
+
+class Cases:
+    """What is asked, each time by another user or for other words."""
+
+    def __init__(self, timed: Timed, history: History) -> None:
+        self.timed: Any = timed
+        self.history = history
+        self.chance = random.Random(SEED)
+
+    async def conversation_list(self) -> int:
+        values = {"after_time": queries.NEWEST_TIME, "after_id": queries.NEWEST_ID, "limit": PAGE}
+        user_id = self.history.user_id(self.chance.randrange(USERS))
+        return len(await self.timed.rows(queries.LIST_CONVERSATIONS, user_id=user_id, **values))
+
+    async def page_of_turns(self) -> int:
+        number = self.chance.randrange(len(self.history.owners))
+        user_id, (conversation_id, _) = (
+            self.history.user_id(self.history.owners[number]),
+            self.history.conversation(number),
+        )
+        return len((await turns_up(self.timed, user_id, conversation_id, start_id=None, limit=50)).rows)
+
+    async def own_search(self) -> int:
+        """By words of every frequency, the most common among them, and by two at once."""
+        user = self.chance.randrange(USERS)
+        words = self.history.texts.words[language_of(user)]
+        word = words[int(len(words) ** self.chance.random()) - 1]
+        q = self.chance.choice([COMMON[language_of(user)], word, f"{word} {COMMON[language_of(user)]}"])
+        asked = asked_for(q)
+        source = await OwnTurns.of(self.timed, self.history.user_id(user), asked)
+        return len(await Finding(asked, source, limit=PAGE).newest(None))
+
+    async def filtered_page(self) -> int:
+        user_id = self.history.user_id(self.chance.randrange(USERS))
+        filters: list[dict[str, Any]] = [
+            {"status": "failed"},
+            {"model": "rare"},
+            {"model": "second"},
+            {"user_id": user_id},
+        ]
+        return await self._history(**self.chance.choice(filters))
+
+    async def rare_word(self) -> int:
+        return await self._history(q=f"n{self.chance.randrange(self.history.turns)}")
+
+    async def common_word(self) -> int:
+        words = self.history.texts.words
+        return await self._history(q=self.chance.choice([*COMMON.values(), *words["en"][:40], *words["ja"][:40]]))
+
+    async def middling_word(self) -> int:
+        words = self.history.texts.words
+        return await self._history(q=self.chance.choice([*words["en"][40:2000], *words["ja"][40:2000]]))
+
+    async def one_character(self) -> int:
+        return await self._history(q=self.chance.choice("人学水雪犬"))
+
+    async def _history(self, **filters: Any) -> int:
+        chosen = HistoryFilters(**filters)
+        async with self.timed.database.read_only(timeout_seconds=60) as connection:
+            return len(await history_page(connection, chosen, after=None, limit=PAGE))
+
+
+BARS: dict[str, tuple[str, float]] = {
+    "conversation_list": ("a user's conversation list", 5),
+    "page_of_turns": ("a page of turns", 5),
+    "own_search": ("a user's search", 5),
+    "filtered_page": ("an administrator's filtered history", 20),
+    "rare_word": ("an administrator's search for a rare word", 20),
+    "common_word": ("an administrator's search for a common word", 100),
+    "middling_word": ("… for a word in between", 100),
+    "one_character": ("… for one character", 100),
+}
+
+
+async def p95(timed: Timed, case: Callable[[], Awaitable[int]], times: int) -> tuple[float, float, float]:
+    """Return the median and the 95th percentile in milliseconds, and how many rows were found on average."""
+    taken, found = [], []
+    for number in range(times + 5):
+        timed.seconds = 0
+        rows = await case()
+        if number >= 5:  # connections and plans
+            taken.append(timed.seconds * 1000)
+            found.append(rows)
+    return statistics.median(taken), statistics.quantiles(taken, n=20)[18], statistics.fmean(found)
+
+
+async def measure(url: str, turns: int, times: int) -> bool:
+    history = History(turns)
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(url)
+    await fill(connection, history)
+    await connection.close()
+    database = await Database.connect(url, pool_size=4)
+    timed = Timed(database)
+    cases = Cases(timed, history)
+    shown = Table(title=f"{turns:,} turns of {USERS:,} users, {times} times each, milliseconds in the database")
+    for heading in ("what", "median", "p95", "bar", "", "rows"):
+        shown.add_column(heading)
+    met = True
+    try:
+        for name, (title, bar) in BARS.items():
+            median, high, rows = await p95(timed, getattr(cases, name), times)
+            met = met and high <= bar
+            shown.add_row(
+                title, f"{median:.2f}", f"{high:.2f}", f"≤ {bar:g}", "met" if high <= bar else "MISSED", f"{rows:.1f}"
+            )
+    finally:
+        await database.close()
+    Console(width=120).print(shown)
+    return met
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.search_scale", description=__doc__)
+    parser.add_argument("--turns", type=int, default=1_000_000, help="turns in the database (default: 1,000,000)")
+    parser.add_argument("--times", type=int, default=200, help="how often each is asked (default: 200)")
+    parser.add_argument("--data-dir", type=Path, required=True, help="keep the database there, for the next run")
+    given = parser.parse_args()
+    given.data_dir.mkdir(parents=True, exist_ok=True)
+    with EmbeddedPostgres(given.data_dir) as server:
+        migrations.upgrade(server.url)
+        return 0 if asyncio.run(measure(server.url, given.turns, given.times)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""`chatkeep search`: what turns are found by, made anew where it is missing or old."""
+
+# ruff: noqa: PLC0415  the database's libraries are loaded when a command runs: help and completion answer at once
+
+import typer
+
+from service.cli.opening import opened
+from service.cli.options import DatabaseUrl, DataDir, examples
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="Look after what turns are found by.",
+)
+
+
+@app.callback()
+def search() -> None:
+    """Look after what turns are found by."""
+
+
+@app.command(
+    "reindex",
+    short_help="Make findable what is not, after an upgrade or an import.",
+    epilog=examples(
+        "chatkeep search reindex",
+        "while the service runs; Ctrl-C stops it, and the next run goes on where it was",
+        "chatkeep search reindex --database-url postgresql://chatkeep@db/chatkeep",
+    ),
+)
+def reindex(database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+    """Go through all turns, and make what a turn is found by where it is missing or was made by an older version. The
+    service may run meanwhile: it is done a few turns at a time, and nobody waits for it. What is done already is passed
+    over, so that it can be stopped and run again at any time.
+    """
+    from service.cli.search_reindex import reindex_database
+
+    with opened(database_url, data_dir) as database:
+        database.run(reindex_database)
