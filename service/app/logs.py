@@ -36,7 +36,9 @@ def configure_logging(settings: Settings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_safe_traceback,
     ]
-    _log_through_standard_library(*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter, final=True)
+    _log_through_standard_library(
+        structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter, final=True
+    )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -50,8 +50,11 @@ class Following:
 
     async def end(self) -> Turn:
         """Wait for the turn's end and return it."""
-        async for _ in self.texts():
-            pass
+        if self.generation is not None:
+            await self.generation.until_ended()  # not woken by each piece on the way
+        else:
+            async for _ in self.texts():
+                pass
         return await self.turn_at_its_end()
 
     async def turn_at_its_start(self) -> Turn:

@@ -92,6 +92,10 @@ class Generation:
         if self._being_written is not None:
             self._being_written = replace(self._being_written, user_id=user_id)
 
+    async def until_ended(self) -> None:
+        if self.task is not None:
+            await asyncio.wait([self.task])
+
     def begin_write(self) -> Fragment:
         """Return what is to be written down next; the same again until `end_write` says that it was."""
         self._write_over.clear()

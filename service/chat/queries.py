@@ -141,9 +141,10 @@ def _window_up() -> Statement:
         )
         .cte("start")
     )
-    limit = bindparam("limit", type_=Integer)
-    bounds = and_(_t.position <= start.c.position, _t.position > start.c.position - limit)
-    return Statement(_window(bounds).add_columns(start.c.id.label("start_id")))
+    # Known before anything is read, so that the range is the index's: joined, the whole conversation may be.
+    position = select(start.c.position).scalar_subquery()
+    bounds = and_(_t.position <= position, _t.position > position - bindparam("limit", type_=Integer))
+    return Statement(_window(bounds).add_columns(select(start.c.id).scalar_subquery().label("start_id")))
 
 
 TURNS_UP = _window_up()

@@ -1,9 +1,8 @@
 """The model that is there when no other is: small, deterministic, and plainly a demonstration."""
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
-
-import anyio
 
 from service.chat.context import estimate_tokens
 from service.chat.models.demonstration_replies import write_reply
@@ -43,7 +42,7 @@ class DemonstrationModel:
         """
         written = ""
         for piece in _shortened(write_reply(prompt), _most_tokens(params)):
-            await anyio.sleep(self.pause_seconds)
+            await asyncio.sleep(self.pause_seconds)
             written += piece
             yield Delta(piece)
         asked = sum(estimate_tokens(message["content"]) for message in prompt.to_openai_messages())
