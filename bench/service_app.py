@@ -17,7 +17,7 @@ class ScriptedModel(DemonstrationModel):
     """The demonstration without its pauses; told `many 500` it says 500 pieces, told `hold` one and no more."""
 
     def __init__(self) -> None:
-        super().__init__(pause_seconds=0)
+        super().__init__(pause_seconds=None)
 
     async def stream(
         self, prompt: ChatPrompt, *, model: str | None, params: Mapping[str, object]

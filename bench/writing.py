@@ -30,18 +30,24 @@ _MOVE = """
   WHERE user_id = $1 AND id = $3"""
 _COUNT = "UPDATE user_activity SET turn_count = turn_count + 1 WHERE user_id = $1"
 
+_NOTE = """
+  INSERT INTO statistics_notes (user_id, kind, model, at, duration_ms, input_tokens, output_tokens)
+  VALUES ($1, 'complete', 'demonstration', now(), 0, 7, 90)"""
 _COMPLETE = {"status": "'complete'", "reply": "$7", "usage": "7, 90", "ended": "now()"}
 _STREAMING = {"status": "'streaming'", "reply": "nullif($7, $7)", "usage": "NULL, NULL", "ended": "NULL"}
 
 # All the rows that a turn leaves, in one statement and one commit.
-BARE_TURN = f"WITH kept AS ({_TURN.format(**_COMPLETE)}), moved AS ({_MOVE.format(streaming='NULL')}) {_COUNT}"
+BARE_TURN = (
+    f"WITH kept AS ({_TURN.format(**_COMPLETE)}), moved AS ({_MOVE.format(streaming='NULL')}),"
+    f" noted AS ({_NOTE}) {_COUNT}"
+)
 # The same rows at the two moments at which they have to be kept.
 BARE_BEGIN = f"WITH kept AS ({_TURN.format(**_STREAMING)}), moved AS ({_MOVE.format(streaming='$2')}) {_COUNT}"
-BARE_END = """
+BARE_END = f"""
 WITH ended AS (
   UPDATE turns SET status = 'complete', reply = $4, input_tokens = 7, output_tokens = 90, completed_at = now()
   WHERE user_id = $1 AND id = $2
-)
+), noted AS ({_NOTE})
 UPDATE conversations SET streaming_turn_id = NULL, updated_at = now() WHERE user_id = $1 AND id = $3"""
 
 

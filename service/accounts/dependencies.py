@@ -79,7 +79,7 @@ def clear_session(request: Request, accounts: Accounts) -> None:
         set_cookie(request, accounts.cookie.clear())
 
 
-async def require_identity(request: Request, accounts: TheAccounts) -> Identity:
+async def require_identity(request: Request, accounts: Accounts) -> Identity:
     """Return who is asking: whom a server in front names, where one is trusted; by `Authorization: Bearer` where
     there is one; otherwise by cookie.
 
@@ -136,10 +136,15 @@ async def _identity_of(request: Request, accounts: Accounts) -> Identity | None:
     digest = session_digest_of(accounts, request)
     if digest is None:
         return None
-    return await identity_by_session(accounts, digest, client_address(request, accounts.trusted_proxies))
+    return await identity_by_session(accounts, digest, lambda: client_address(request, accounts.trusted_proxies))
 
 
-SignedIn = Annotated[Identity, Depends(require_identity)]
+async def require_signed_in(request: Request) -> Identity:
+    # Not with the accounts as a dependency of its own: each costs as much as the look-up.
+    return await require_identity(request, accounts_of(request))
+
+
+SignedIn = Annotated[Identity, Depends(require_signed_in)]
 
 
 def visitor_audit_of(request: Request, accounts: Accounts, client: Client) -> Recorder:

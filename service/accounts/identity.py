@@ -1,6 +1,6 @@
 """Who is asking: the account behind a cookie or a token, in one statement."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -63,7 +63,7 @@ VISITOR = Identity(
 )
 
 
-async def identity_by_session(accounts: Accounts, digest: bytes, address: str) -> Identity | None:
+async def identity_by_session(accounts: Accounts, digest: bytes, address: Callable[[], str]) -> Identity | None:
     """Return who has the session, or None where it ended or its user is disabled."""
     now = accounts.clock()
     row = await accounts.database.row(
@@ -73,7 +73,9 @@ async def identity_by_session(accounts: Accounts, digest: bytes, address: str) -
         return None
     if accounts.limits.needs_touch(now, row["last_seen_at"]):
         seen_before = now - accounts.limits.touch_interval
-        await accounts.database.row(queries.TOUCH_SESSION, digest=digest, now=now, seen_before=seen_before, ip=address)
+        await accounts.database.row(
+            queries.TOUCH_SESSION, digest=digest, now=now, seen_before=seen_before, ip=address()
+        )
     return identity_in(row, digest, by_session=True, remember=row["remember"], renew=row["renew"])
 
 

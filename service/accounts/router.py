@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from fastapi import APIRouter, Request
+from starlette.responses import Response
 
 from service.accounts import queries
 from service.accounts.administrators import HELD
@@ -36,6 +37,7 @@ from service.errors import NotAuthenticated, NotFound
 from service.http.bodies import JsonRoute
 from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, encode_cursor, first_of
 from service.http.problems import documented
+from service.http.schemas import answer_with
 from service.sessions import queries as session_queries
 
 router = APIRouter(prefix="/api/v1/auth", tags=["Accounts"], route_class=JsonRoute)
@@ -115,10 +117,10 @@ async def log_out_of_session(
     clear_session(request, accounts)
 
 
-@router.get("/me", responses=documented(401, 503))
-async def read_me(identity: SignedIn) -> User:
+@router.get("/me", response_model=User, responses=documented(401, 503))
+async def read_me(identity: SignedIn) -> Response:
     """Return the signed-in account."""
-    return User.model_validate(identity)
+    return answer_with(User.model_validate(identity))
 
 
 @router.patch("/me", responses=documented(401, 413, 415, 422, 503))

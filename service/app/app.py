@@ -48,7 +48,6 @@ from service.database.database import Database
 from service.database.migrations import require_head
 from service.database.safety import require_safe
 from service.errors import ConfigurationError
-from service.http.cookies import SendCookies
 from service.sessions import SessionCookie, SessionLimits
 from service.transfer.receiving import Imports
 from service.transfer.router import IMPORT_PATH
@@ -142,7 +141,8 @@ def create_app(
         docs_router,
         web_router,
     ):
-        app.include_router(router)
+        # As they are: an included router looks for a route at every step of a request, and costs as much as the answer.
+        app.router.routes.extend(router.routes)
     add_error_handlers(app)
     _add_middleware(app, settings)
     describe(app)
@@ -255,7 +255,6 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     # The last one added is the first that a request meets.
     app.add_middleware(middleware.TrailingSlash)
     app.add_middleware(middleware.InternalErrors)
-    app.add_middleware(SendCookies)
     app.add_middleware(
         middleware.BodyLimit,
         most_bytes=settings.max_body_bytes,
@@ -271,8 +270,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     if settings.allowed_origins:
         app.add_middleware(middleware.CrossOrigin, origins=settings.allowed_origins)
     app.add_middleware(middleware.HostAllowList, allowed=(*settings.allowed_hosts, settings.host))
-    app.add_middleware(middleware.SecurityHeaders, https=settings.cookie_secure)
-    app.add_middleware(middleware.RequestRecord, metrics=app.state.metrics)
+    app.add_middleware(middleware.RequestRecord, metrics=app.state.metrics, https=settings.cookie_secure)
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:

@@ -33,6 +33,7 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
+        self._found: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.turns = Counter("chatkeep_turns", "Turns ended, by status.", ["status"], registry=self.registry)
         self.running = Gauge(
             "chatkeep_generations",
@@ -44,8 +45,17 @@ class Metrics:
     def request_ended(self, method: str, route: str, status: int, seconds: float) -> None:
         # Whatever a client makes up is one figure, not one each.
         known = method if method in METHODS else "(other)"
-        self.requests.labels(known, route, status).inc()
-        self.request_seconds.labels(known, route).observe(seconds)
+        counter, histogram = self._of_request(known, route, status)
+        counter.inc()
+        histogram.observe(seconds)
+
+    def _of_request(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        """Return the two figures: finding them among their siblings costs more than counting."""
+        key = (method, route, status)
+        if (found := self._found.get(key)) is None:
+            found = self.requests.labels(method, route, status), self.request_seconds.labels(method, route)
+            self._found[key] = found
+        return found
 
     def generation_began(self) -> None:
         self.running.inc()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
@@ -17,6 +17,7 @@ from service.app.logs import safe_traceback
 from service.app.metrics import Metrics
 from service.errors import CrossSiteRequest
 from service.http.addresses import Network, request_scheme
+from service.http.cookies import cookies_of
 from service.http.problems import protocol_response, response_to
 from service.ids import new_id
 
@@ -31,11 +32,18 @@ LONGEST_LOGGED_PATH = 500
 
 
 class RequestRecord:
-    """Gives each request an id, a line in the log and a place in the figures."""
+    """Gives each request an id, a line in the log and a place in the figures; each answer what all of them have.
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    One class and one step on the way out, which every piece of a stream goes through.
+
+    Args:
+        https: also tell browsers to come back by https only.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, *, https: bool) -> None:
         self.app = app
         self.metrics = metrics
+        self._headers = _security_headers(https=https)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,28 +52,65 @@ class RequestRecord:
         request_id = _request_id(scope)
         # Starlette's `request.state`: the audit trail keeps the id, too.
         scope.setdefault("state", {})["request_id"] = request_id
+        cookies = cookies_of(scope)
+        # The router changes the path where it is mounted; what was asked for is what is recorded.
+        path = scope["path"]
         status = 0
 
-        async def send_with_id(message: Message) -> None:
+        async def send_recorded(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                self._complete(message, path, request_id, cookies)
             await send(message)
 
         begun = time.perf_counter()
-        # The router changes the path where it is mounted; what was asked for is what is recorded.
-        path = shown_path(scope["path"])
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                await self.app(scope, receive, send_with_id)
+                await self.app(scope, receive, send_recorded)
             finally:
                 seconds = time.perf_counter() - begun
                 # The route's template, not the path: there are too many ids to count by.
                 route = getattr(scope.get("route"), "path", "(none)")
                 self.metrics.request_ended(scope["method"], route, status, seconds)
-                milliseconds = round(seconds * 1000, 1)
-                log.info("request", method=scope["method"], path=path, status=status, milliseconds=milliseconds)
+                log.info(
+                    "request",
+                    method=scope["method"],
+                    path=shown_path(path),
+                    status=status,
+                    milliseconds=round(seconds * 1000, 1),
+                )
+
+    def _complete(self, message: Message, path: str, request_id: str, cookies: Mapping[str, str]) -> None:
+        given = message.get("headers", ())
+        if path.startswith("/api"):
+            given = [header for header in given if header[0] != b"cache-control"]  # `no-store`, whatever it says
+        names = {name for name, _ in given}
+        message["headers"] = [
+            *given,
+            *(header for header in self._headers if header[0] not in names),
+            *((b"set-cookie", cookie.encode("latin-1")) for cookie in cookies.values()),
+            (b"x-request-id", request_id.encode("latin-1")),
+        ]
+
+
+def _security_headers(*, https: bool) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the headers of an API that OWASP would have.
+
+    Source: OWASP REST Security Cheat Sheet, Security Headers.
+    """
+    headers = {
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+        "Cache-Control": "no-store",
+    }
+    if https:
+        headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
+    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
 
 
 class InternalErrors:
@@ -98,48 +143,6 @@ class InternalErrors:
             if begun:
                 raise  # the server breaks the connection, so that the client does not take this for the end
             await protocol_response("internal_error")(scope, receive, send)
-
-
-class SecurityHeaders:
-    """The headers of an API that OWASP would have.
-
-    Source: OWASP REST Security Cheat Sheet, Security Headers.
-
-    Args:
-        https: also tell browsers to come back by https only.
-    """
-
-    def __init__(self, app: ASGIApp, *, https: bool) -> None:
-        self.app = app
-        headers = {
-            "X-Content-Type-Options": "nosniff",
-            "X-Frame-Options": "DENY",
-            "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-            "Referrer-Policy": "no-referrer",
-            "Cross-Origin-Resource-Policy": "same-origin",
-            "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-            "Cache-Control": "no-store",
-        }
-        if https:
-            headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
-        self._headers = headers
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        private = scope["path"].startswith("/api")
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-                if private:
-                    headers["Cache-Control"] = "no-store"
-            await send(message)
-
-        await self.app(scope, receive, send_with_headers)
 
 
 class HostAllowList:

@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import RouteContext, iter_route_contexts
 
 from service import __version__
-from service.accounts.dependencies import require_identity
+from service.accounts.dependencies import require_signed_in
 from service.app.examples import PARAMETERS, example_of
 from service.app.middleware import PROBES, SAFE_METHODS
 from service.chat.dependencies import require_asker, require_asker_or_visitor
@@ -124,7 +124,7 @@ def _complete(operation: dict[str, Any], route: RouteContext, method: str, schem
 
 def takes_identity(dependant: Dependant) -> bool:
     """Tell whether a route is for the signed-in alone."""
-    return dependant.call in (require_identity, require_asker, require_asker_or_visitor) or any(
+    return dependant.call in (require_signed_in, require_asker, require_asker_or_visitor) or any(
         map(takes_identity, dependant.dependencies)
     )
 

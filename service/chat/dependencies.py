@@ -9,30 +9,35 @@ from service.chat.chat import Chat
 from service.errors import NotAuthenticated
 
 
-async def get_chat(request: Request) -> Chat:
+def chat_of(request: Request) -> Chat:
     chat: Chat = request.app.state.chat
     return chat
+
+
+async def get_chat(request: Request) -> Chat:
+    return chat_of(request)
 
 
 TheChat = Annotated[Chat, Depends(get_chat)]
 
 
-async def require_asker(request: Request, chat: TheChat) -> Identity:
-    return await chat.handler.identify(request)
+async def require_asker(request: Request) -> Identity:
+    return await chat_of(request).handler.identify(request)
 
 
 Asker = Annotated[Identity, Depends(require_asker)]
 
 
-async def require_asker_or_visitor(request: Request, chat: TheChat) -> Identity | None:
+async def require_asker_or_visitor(request: Request) -> Identity | None:
     """Return who is asking; None for a visitor who may become a guest.
 
     Not at once: a request that is refused for something else must not make a row.
     """
+    handler = chat_of(request).handler
     try:
-        return await chat.handler.identify(request)
+        return await handler.identify(request)
     except NotAuthenticated:
-        if await chat.handler.welcomes(request):
+        if await handler.welcomes(request):
             return None
         raise
 

@@ -17,6 +17,10 @@ KEEP_ALIVE = b": keep-alive\n\n"
 _HEADERS = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
 
 
+# Made once: `json.dumps` makes one for each call.
+_TEXT = json.JSONEncoder(ensure_ascii=False)
+
+
 def event(name: str, data: bytes, event_id: int | None = None) -> bytes:
     """Return one event; `data` is one line of JSON.
 
@@ -28,7 +32,7 @@ def event(name: str, data: bytes, event_id: int | None = None) -> bytes:
 
 def delta_event(text: str, event_id: int) -> bytes:
     """Return a `delta`: the event that there are most of, so written without a model around it."""
-    return b'event: delta\nid: %d\ndata: {"text":%s}\n\n' % (event_id, json.dumps(text, ensure_ascii=False).encode())
+    return b'event: delta\nid: %d\ndata: {"text":%s}\n\n' % (event_id, _TEXT.encode(text).encode())
 
 
 def json_line(model: BaseModel) -> bytes:

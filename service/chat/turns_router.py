@@ -19,6 +19,7 @@ from service.errors import NotFound
 from service.http.bodies import FromDigits, JsonRoute
 from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page
 from service.http.problems import documented
+from service.http.schemas import answer_with
 
 router = APIRouter(prefix="/api/v1/conversations/{conversation_id}/turns", tags=["Turns"], route_class=JsonRoute)
 
@@ -215,7 +216,7 @@ async def _take_turn(chat: Chat, identity: Identity, new: NewTurn, request: Requ
     following = await chat.take_turn(identity, new)
     if stream if stream is not None else _accepts_events(request):
         return _stream(chat, identity, following)
-    return await following.end()
+    return answer_with(await following.end(), 201)
 
 
 def _stream(chat: Chat, identity: Identity, following: Following, start: int = 0) -> EventStream:

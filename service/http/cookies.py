@@ -9,11 +9,20 @@ _KEY = "chatkeep.set_cookie"
 
 def set_cookie(connection: HTTPConnection, header: str) -> None:
     """Send this `Set-Cookie` header with the answer; of two of one name, the last."""
-    connection.scope.setdefault(_KEY, {})[header.partition("=")[0]] = header
+    cookies_of(connection.scope)[header.partition("=")[0]] = header
+
+
+def cookies_of(scope: Scope) -> dict[str, str]:
+    """Return what `set_cookie` has been told in this request, and what it will have been.
+
+    One dictionary for the whole request: inner scopes are copies.
+    """
+    cookies: dict[str, str] = scope.setdefault(_KEY, {})
+    return cookies
 
 
 class SendCookies:
-    """Adds the headers of `set_cookie` to the answer, beside those that it has."""
+    """Adds the headers of `set_cookie` to the answer, beside those that it has, where nothing else around it does."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -22,8 +31,7 @@ class SendCookies:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        # One dictionary for the whole request: inner scopes are copies.
-        cookies: dict[str, str] = scope.setdefault(_KEY, {})
+        cookies = cookies_of(scope)
 
         async def send_with_cookies(message: Message) -> None:
             if message["type"] == "http.response.start" and cookies:

@@ -70,7 +70,9 @@ async def test_a_filled_database_is_used_again_and_no_other(
 
 async def test_both_sides_of_a_turn_leave_the_same_rows(first_run: tuple[str, Path], shared_database_url: str) -> None:
     async with both_sides(shared_database_url, Effort(1, 0.02, 2000)) as both:
-        mine, once, twice = [place for place in both.places if place.length == 20][:3]
+        of_users = {place.user_id: place for place in both.places if place.length == 20}
+        mine, once, twice = list(of_users.values())[:3]
+        await both.bare.execute("DELETE FROM statistics_notes")
         await add_turn(both, mine, REPLY)
         await both.bare.execute(BARE_TURN, *_values(both, once, new_id()))
         turn_id = new_id()
@@ -107,5 +109,8 @@ async def _rows(both: Both, place: Place) -> dict[str, Any]:
         *(place.user_id, place.conversation_id, place.head_turn_id),
     )
     assert turn is not None
+    notes = await both.bare.fetch(
+        "SELECT kind, model, input_tokens, output_tokens FROM statistics_notes WHERE user_id = $1", place.user_id
+    )
     own = {"user_id", "id", "conversation_id", "parent_id", "created_at", "completed_at"}
-    return {name: value for name, value in turn.items() if name not in own}
+    return {name: value for name, value in turn.items() if name not in own} | {"notes": [dict(note) for note in notes]}

@@ -19,12 +19,12 @@ class DemonstrationModel:
     """Answers at once and without a network, and shows in every reply that it was given the earlier turns.
 
     Args:
-        pause_seconds: between two pieces, so that streaming can be seen.
+        pause_seconds: between two pieces, so that streaming can be seen; None says everything in one go.
     """
 
     default_name = "demonstration"
 
-    def __init__(self, pause_seconds: float = 0.03) -> None:
+    def __init__(self, pause_seconds: float | None = 0.03) -> None:
         self.pause_seconds = pause_seconds
 
     async def stream(
@@ -42,7 +42,8 @@ class DemonstrationModel:
         """
         written = ""
         for piece in _shortened(write_reply(prompt), _most_tokens(params)):
-            await asyncio.sleep(self.pause_seconds)
+            if self.pause_seconds is not None:
+                await asyncio.sleep(self.pause_seconds)
             written += piece
             yield Delta(piece)
         asked = sum(estimate_tokens(message["content"]) for message in prompt.to_openai_messages())
@@ -60,9 +61,10 @@ def pieces(text: str) -> list[str]:
 def _shortened(text: str, most_tokens: int | None) -> Iterator[str]:
     spent = 0
     for piece in pieces(text):
-        spent += estimate_tokens(piece)
-        if most_tokens is not None and spent > most_tokens:
-            return
+        if most_tokens is not None:
+            spent += estimate_tokens(piece)
+            if spent > most_tokens:
+                return
         yield piece
 
 

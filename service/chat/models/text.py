@@ -18,6 +18,8 @@ class OutputCleaner:
 
     def feed(self, piece: str) -> str:
         """Return the text that is sure by now; it may be empty."""
+        if piece.isascii() and not self._held:  # as most are
+            return piece.replace("\x00", REPLACEMENT)
         text = self._held + piece
         self._held = text[-1] if text and "\ud800" <= text[-1] <= "\udbff" else ""
         return clean_output(text.removesuffix(self._held))
