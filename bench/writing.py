@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -81,13 +81,12 @@ async def length(both: Both) -> list[Figure]:
     lengths = sorted({min(each, both.effort.turns) for each in LENGTHS})
     sides: dict[int, Sides] = {each: Sides() for each in lengths[1:]}
     async with AsyncExitStack() as stack:
-        short, *longer = [await stack.enter_async_context(both.conversation(each)) for each in lengths]
-        times = both.effort.of(60)
+        places = [await stack.enter_async_context(both.conversation(each)) for each in lengths]
         for number in range(both.effort.rounds + 1):
-            for place in longer:
-                pair = await _added(both, place, times), await _added(both, short, times)
+            short, *longer = await _added(both, places, both.effort.of(60))
+            for place, seconds in zip(places[1:], longer, strict=True):
                 if number:
-                    sides[place.length].pairs.append(pair)
+                    sides[place.length].pairs.append((seconds, short))
     *middle, most = lengths[1:]
     figures = [sides[each].ratio(f"  at {each:,} beside one at {lengths[0]:,}", None) for each in middle]
     return [sides[most].ratio(f"a turn at {most:,} beside one at {lengths[0]:,}", 1.1), *figures]
@@ -125,20 +124,21 @@ def _bare_values(place: Place, reply: str, replica_id: object) -> tuple[Any, ...
     return (*ids, place.length, PROMPT, reply, replica_id)
 
 
-async def _added(both: Both, place: Place, times: int) -> float:
-    """Return the seconds of a turn added, to a conversation that is as long as before in the end."""
-    for _ in range(10):
-        await add_turn(both, place, LONG_REPLY)  # the context is full from here on
-    seconds = await _seconds(lambda: add_turn(both, place, LONG_REPLY), times)
-    await both.cut_back(place)
-    return seconds
-
-
-async def _seconds(work: Callable[[], Awaitable[None]], times: int) -> float:
-    begun = time.perf_counter()
-    for _ in range(times):
-        await work()
-    return (time.perf_counter() - begun) / times
+async def _added(both: Both, places: Sequence[Place], times: int) -> list[float]:
+    """Return the seconds of a turn added to each conversation, in turn; all are as long as before in the end."""
+    for place in places:
+        for _ in range(10):
+            await add_turn(both, place, LONG_REPLY)  # the context is full from here on
+    seconds = [0.0] * len(places)
+    for number in range(times):
+        for each in range(len(places)):
+            index = (each + number) % len(places)
+            begun = time.perf_counter()
+            await add_turn(both, places[index], LONG_REPLY)
+            seconds[index] += time.perf_counter() - begun
+    for place in places:
+        await both.cut_back(place)
+    return [each / times for each in seconds]
 
 
 async def _flush(both: Both, begun: list[BegunTurn], number: int) -> float:
