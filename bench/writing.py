@@ -8,6 +8,8 @@ from typing import Any
 
 from bench.measuring import Figure, Sides, paired
 from bench.sides import Both, Place
+from service.chat.search.indexing import lexemes_of_turn
+from service.chat.search.lexemes import SEPARATOR, VERSION
 from service.chat.turn_log import Fragment
 from service.chat.turns import BegunTurn, NewTurn, Outcome
 from service.ids import new_id
@@ -33,13 +35,18 @@ _COUNT = "UPDATE user_activity SET turn_count = turn_count + 1 WHERE user_id = $
 _NOTE = """
   INSERT INTO statistics_notes (user_id, kind, model, at, duration_ms, input_tokens, output_tokens)
   VALUES ($1, 'complete', 'demonstration', now(), 0, 7, 90)"""
+_SEARCH = f"""
+  INSERT INTO turn_search (user_id, turn_id, part, parts, version, lexemes)
+  SELECT $1, $2, number - 1, cardinality({{lexemes}}::text[]), {VERSION},
+         array_to_tsvector(string_to_array(joined, '{SEPARATOR}'))
+  FROM unnest({{lexemes}}::text[]) WITH ORDINALITY AS part (joined, number)"""
 _COMPLETE = {"status": "'complete'", "reply": "$7", "usage": "7, 90", "ended": "now()"}
 _STREAMING = {"status": "'streaming'", "reply": "nullif($7, $7)", "usage": "NULL, NULL", "ended": "NULL"}
 
 # All the rows that a turn leaves, in one statement and one commit.
 BARE_TURN = (
     f"WITH kept AS ({_TURN.format(**_COMPLETE)}), moved AS ({_MOVE.format(streaming='NULL')}),"
-    f" noted AS ({_NOTE}) {_COUNT}"
+    f" noted AS ({_NOTE}), findable AS ({_SEARCH.format(lexemes='$9')}) {_COUNT}"
 )
 # The same rows at the two moments at which they have to be kept.
 BARE_BEGIN = f"WITH kept AS ({_TURN.format(**_STREAMING)}), moved AS ({_MOVE.format(streaming='$2')}) {_COUNT}"
@@ -47,25 +54,28 @@ BARE_END = f"""
 WITH ended AS (
   UPDATE turns SET status = 'complete', reply = $4, input_tokens = 7, output_tokens = 90, completed_at = now()
   WHERE user_id = $1 AND id = $2
-), noted AS ({_NOTE})
+), noted AS ({_NOTE}), findable AS ({_SEARCH.format(lexemes="$5")})
 UPDATE conversations SET streaming_turn_id = NULL, updated_at = now() WHERE user_id = $1 AND id = $3"""
 
 
 async def turn(both: Both) -> list[Figure]:
     """A turn's begin and end, beside its rows in one bare statement; and beside two, as it takes two commits."""
     places = itertools.cycle(both.places)
+    # What is made of a turn's text is not the database's work, here; that it is kept is.
+    lexemes = {place: await lexemes_of_turn(place.user_id, PROMPT, REPLY) for place in both.places}
 
     async def ours(number: int) -> None:
         await add_turn(both, next(places), REPLY)
 
     async def bare(number: int) -> None:
-        await both.bare.execute(BARE_TURN, *_bare_values(next(places), REPLY, both.log.replica_id))
+        place = next(places)
+        await both.bare.execute(BARE_TURN, *_bare_values(place, REPLY, both.log.replica_id), lexemes[place])
 
     async def bare_twice(number: int) -> None:
         place = next(places)
         values = _bare_values(place, REPLY, both.log.replica_id)
         await both.bare.execute(BARE_BEGIN, *values)
-        await both.bare.execute(BARE_END, place.user_id, values[1], place.conversation_id, REPLY)
+        await both.bare.execute(BARE_END, place.user_id, values[1], place.conversation_id, REPLY, lexemes[place])
 
     times, rounds = both.effort.of(120), both.effort.rounds
     once = await paired(ours, bare, times=times, rounds=rounds)

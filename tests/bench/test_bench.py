@@ -12,6 +12,7 @@ from bench.__main__ import DATABASE, WEB
 from bench.measuring import Effort, Figure, Sides
 from bench.sides import Both, Place, both_sides
 from bench.writing import BARE_BEGIN, BARE_END, BARE_TURN, PROMPT, REPLY, add_turn
+from service.chat.search.indexing import lexemes_of_turn
 from service.ids import new_id
 
 TINY = ("--turns", "2000", "--rounds", "1", "--share", "0.02")
@@ -74,10 +75,10 @@ async def test_both_sides_of_a_turn_leave_the_same_rows(first_run: tuple[str, Pa
         mine, once, twice = list(of_users.values())[:3]
         await both.bare.execute("DELETE FROM statistics_notes")
         await add_turn(both, mine, REPLY)
-        await both.bare.execute(BARE_TURN, *_values(both, once, new_id()))
+        await both.bare.execute(BARE_TURN, *_values(both, once, new_id()), await _lexemes(once))
         turn_id = new_id()
         await both.bare.execute(BARE_BEGIN, *_values(both, twice, turn_id))
-        await both.bare.execute(BARE_END, twice.user_id, turn_id, twice.conversation_id, REPLY)
+        await both.bare.execute(BARE_END, twice.user_id, turn_id, twice.conversation_id, REPLY, await _lexemes(twice))
         expected = await _rows(both, mine)
         assert await _rows(both, once) == expected
         assert await _rows(both, twice) == expected
@@ -100,6 +101,10 @@ def _values(both: Both, place: Place, turn_id: object) -> tuple[Any, ...]:
     return (*ids, place.length, PROMPT, REPLY, both.log.replica_id)
 
 
+async def _lexemes(place: Place) -> list[str]:
+    return await lexemes_of_turn(place.user_id, PROMPT, REPLY)
+
+
 async def _rows(both: Both, place: Place) -> dict[str, Any]:
     """Return what is kept of a conversation's newest turn, but for ids and times."""
     turn = await both.bare.fetchrow(
@@ -112,5 +117,13 @@ async def _rows(both: Both, place: Place) -> dict[str, Any]:
     notes = await both.bare.fetch(
         "SELECT kind, model, input_tokens, output_tokens FROM statistics_notes WHERE user_id = $1", place.user_id
     )
+    found = await both.bare.fetch(
+        "SELECT part, parts, version, length(lexemes) AS lexemes FROM turn_search WHERE user_id = $1 AND turn_id = $2",
+        *(place.user_id, turn["id"]),
+    )
+    assert len(found) == 1
     own = {"user_id", "id", "conversation_id", "parent_id", "created_at", "completed_at"}
-    return {name: value for name, value in turn.items() if name not in own} | {"notes": [dict(note) for note in notes]}
+    return {name: value for name, value in turn.items() if name not in own} | {
+        "notes": [dict(note) for note in notes],
+        "found by": [dict(part) for part in found],
+    }
