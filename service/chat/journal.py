@@ -18,6 +18,9 @@ from service.errors import DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
 
+# The share of a lease after which it is renewed.
+RENEWING = 1 / 4
+
 
 class Journal:
     """Loops that run as long as the replica does; a database that is away only delays them.
@@ -33,6 +36,7 @@ class Journal:
         self._tasks: list[asyncio.Task[None]] = []
         # Since when this replica has kept its lease without a gap; None while it cannot.
         self._held_since: float | None = -math.inf
+        self._renewed_at = 0.0
 
     async def open(self) -> None:
         """Take the lease, and the turns of whoever died; then begin.
@@ -41,12 +45,13 @@ class Journal:
             DatabaseUnavailable: without a lease nothing may be generated.
         """
         await self._turn_log.renew_lease()
+        self._renewed_at = time.monotonic()
         await self._turn_log.end_leases_of_the_dead()
         await self._take_over()
         lease_seconds = self._turn_log.lease_seconds
         self._tasks = [
             asyncio.create_task(self._every(self._flush_seconds, self._flush), name="flush"),
-            asyncio.create_task(self._every(lease_seconds / 4, self._look_after), name="lease"),
+            asyncio.create_task(self._every(lease_seconds * RENEWING, self._look_after), name="lease"),
             asyncio.create_task(self._every(lease_seconds * TAKING_OVER, self._take_over_in_time), name="take over"),
             # By itself: a lease must not wait for long texts.
             asyncio.create_task(self._every(lease_seconds / 4, self._index), name="index"),
@@ -98,19 +103,27 @@ class Journal:
                     generation.cut("stopped")
 
     async def _look_after(self) -> None:
-        try:
-            await self._turn_log.renew_lease()
-        except DatabaseUnavailable:
+        if not self._holds_lease():
             self._held_since = None
-            raise
+        await self._turn_log.renew_lease()
+        self._renewed_at = time.monotonic()
         if self._held_since is None:
             self._held_since = time.monotonic()
         await self._turn_log.interrupt_unclaimed({each.begun.id for each in self._generations.all()})
 
     async def _take_over_in_time(self) -> None:
-        """Take over, unless the database was away a moment ago: then the leases of the living ran out as well."""
-        if self._held_since is not None and time.monotonic() - self._held_since >= self._turn_log.lease_seconds:
+        """Take over, unless the database was away a moment ago, or this machine stood still.
+
+        Then the leases of the living ran out as well, perhaps this replica's own.
+        """
+        if self._held_since is None or not self._holds_lease():
+            return
+        if time.monotonic() - self._held_since >= self._turn_log.lease_seconds:
             await self._take_over()
+
+    def _holds_lease(self) -> bool:
+        """Whether it was renewed so lately that those of the others, renewed one interval before, hold too."""
+        return time.monotonic() - self._renewed_at < self._turn_log.lease_seconds * (1 - TAKING_OVER - RENEWING)
 
     async def _take_over(self) -> None:
         if interrupted := await self._turn_log.interrupt_abandoned():

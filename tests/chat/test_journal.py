@@ -53,11 +53,16 @@ async def test_the_living_are_not_taken_for_dead_after_an_outage(database: Datab
         with pytest.raises(DatabaseUnavailable):
             await journal._look_after()
         log.away = False
+        journal._renewed_at -= 600
         await journal._look_after()
         await journal._take_over_in_time()
         assert (await turn(database, begun))["status"] == "streaming"
         assert journal._held_since is not None
         journal._held_since -= 600
+        journal._renewed_at -= 600  # the process was asleep, as perhaps the others were
+        await journal._take_over_in_time()
+        assert (await turn(database, begun))["status"] == "streaming"
+        journal._renewed_at += 600
         await journal._take_over_in_time()
         assert (await turn(database, begun))["status"] == "interrupted"
     finally:

@@ -11,7 +11,7 @@ from tests.crash.scene import Result, Scene, Stage, until
 from tests.support.databases import name_of, run
 
 TOLD = 10
-LEASE_SECONDS = 2
+LEASE_SECONDS = 5
 
 
 async def database_kills(stage: Stage, *, kills: int) -> Result:
@@ -42,7 +42,7 @@ async def long_outages(stage: Stage, *, kills: int) -> Result:
         for _ in range(kills):
             await load.until_busy(reading=4, finishing=4)
             await stage.postgres.kill()
-            await load.run_on(2 * LEASE_SECONDS)
+            await load.run_on(1.5 * LEASE_SECONDS)
             await stage.postgres.start()
         late = await load.end(seconds=120)
         await scene.settled()
