@@ -88,7 +88,7 @@ class Tab:
 
     def check(self) -> None:
         found = [fault for fault in self.faults if not any(each in fault for each in self.expected)]
-        assert found == []
+        assert not found, "\n".join(found)
 
     async def open(self, path: str = "/") -> None:
         await self.page.goto(self.url + path)

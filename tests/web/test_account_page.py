@@ -1,16 +1,9 @@
 """The account page: every section does what it says."""
 
-import pytest
 from playwright.async_api import Browser, expect
 
 from tests.support.running import PASSWORD, Person, RunningService
 from tests.web.browsing import Tab, browsing
-
-
-@pytest.fixture(autouse=True)
-def access_log_is_to_come(tab: Tab) -> None:
-    tab.expected.append("status of 404")
-
 
 NEW_PASSWORD = "quite another long password"
 
@@ -114,9 +107,53 @@ async def test_the_browsers_language_and_theme_are_taken(browser: Browser, servi
 
 async def test_the_account_page_asks_to_sign_in(browser: Browser, service: RunningService, person: Person) -> None:
     async with browsing(browser, service, None) as tab:
-        tab.expected.append("status of 404")
         await tab.open("/account")
         await tab.get("#sign-in").get_by_label("Username").fill(person.username)
         await tab.get("#sign-in").get_by_label("Password").fill(PASSWORD)
         await tab.get("#sign-in").get_by_label("Password").press("Enter")
         await expect(tab.get("#who")).to_contain_text(person.username)
+
+
+async def test_one_sees_who_read_ones_history(tab: Tab, service: RunningService, person: Person) -> None:
+    conversation_id = await person.conversation()
+    await tab.open("/account")
+    await expect(tab.get("#access")).to_have_text("Nobody has read your history.")
+    administrator = await service.administrator()
+    await administrator.client.get(f"/api/v1/admin/conversations/{conversation_id}")
+    await tab.page.reload()
+    await expect(tab.get("#access strong").first).to_have_text("Opened a conversation")
+    await expect(tab.get("#access li").first).to_contain_text("admin · ")
+
+
+async def test_everything_is_exported_and_imported_again(
+    browser: Browser, service: RunningService, person: Person, tab: Tab
+) -> None:
+    conversation_id = await person.conversation(title="to be moved")
+    await person.say(conversation_id, "hello")
+    await tab.open("/account")
+    async with tab.page.expect_download() as downloading:
+        await tab.page.get_by_role("link", name="Export everything").click()
+    exported = await (await downloading.value).path()
+    async with browsing(browser, service, await service.person()) as other:
+        await other.open("/account")
+        await other.page.get_by_role("button", name="Import").click()
+        await expect(other.get("#import-result")).to_have_text("Choose a file first.")
+        for told in ("Imported: 1. Already here: 0.", "Imported: 0. Already here: 1."):
+            await other.get("#f-file").set_input_files(exported)
+            await other.page.get_by_role("button", name="Import").click()
+            await expect(other.get("#import-result")).to_have_text(told)
+        await other.open()
+        await other.page.get_by_role("link", name="to be moved").click()
+        await expect(other.get(".prompt")).to_have_text("hello")
+        async with other.page.expect_download() as downloading:
+            await other.menu("Export as Markdown")
+        assert "hello" in (await (await downloading.value).path()).read_text()
+
+
+async def test_a_file_that_cannot_be_imported_is_told(tab: Tab) -> None:
+    tab.expected = ["status of 422"]
+    await tab.open("/account")
+    file = {"name": "x.json", "mimeType": "application/json", "buffer": b"not json"}
+    await tab.get("#f-file").set_input_files(file)  # type: ignore[arg-type]  # a payload
+    await tab.page.get_by_role("button", name="Import").click()
+    await expect(tab.get("#import").get_by_role("alert")).to_contain_text("import")

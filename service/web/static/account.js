@@ -100,9 +100,9 @@ function showSecret(secret) {
 }
 
 function accessRow(access) {
-  const reason = access.reason ? [h("p", { text: t("reason", { reason: access.reason }) })] : [];
-  const what = t(`access_${access.action}`) ?? access.action;
-  return h("li", {}, h("div", {}, h("strong", { text: what }), h("p", {}, `${access.actor} · `, moment(access.created_at)), ...reason));
+  const reader = access.reader ?? t(access.reader_kind === "user" ? "deleted_administrator" : "operator");
+  const what = h("strong", { text: t(`access_${access.action}`) });
+  return h("li", {}, h("div", {}, what, h("p", {}, `${reader} · `, moment(access.created_at))));
 }
 
 const showAccess = () => fill("access", `${AUTH}/me/access-log`, accessRow, t("nobody_read"));

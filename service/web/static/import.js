@@ -36,7 +36,7 @@ export function prepareImport() {
   onSubmit(form, async (fields) => {
     const [file] = fields.file.files;
     $("import-result").replaceChildren();
-    if (!file) return void $("import-result").replaceChildren(h("p", { text: t("choose_file") }));
+    if (!file) return void $("import-result").append(h("p", { text: t("choose_file") }));
     progress.hidden = false;
     progress.value = 0;
     try {

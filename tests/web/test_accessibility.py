@@ -1,0 +1,157 @@
+"""The pages for screen readers, keyboards and weak eyes, in both languages and themes, on phones and desktops."""
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.support.running import Person, RunningService
+from tests.web.browsing import PHONE, Tab, browsing
+from tests.web.models import TaughtModel
+
+CHECK = Path(__file__).with_name("accessibility.js").read_text(encoding="utf-8").partition("\n")[2]
+DESKTOP = {"width": 1200, "height": 800}
+# Not of what turns for ever.
+END_ANIMATIONS = "for (const it of document.getAnimations()) if (it.effect.getTiming().iterations < 9) it.finish()"
+REPLY = """# Tea
+
+Some **words** and a [link](https://example.org).
+
+## Code
+
+```python
+def brew(grams: int) -> str:  # one minute
+    return f"tea of {grams} g" if grams > 3 else None
+```
+
+| a | b |
+|---|--:|
+| 1 | 2 |
+
+> quoted
+
+1. one
+2. two
+"""
+LOOKS = [("en-GB", "light", DESKTOP), ("ja-JP", "dark", PHONE), ("en-GB", "dark", DESKTOP), ("ja-JP", "light", PHONE)]
+
+
+async def assert_accessible(tab: Tab) -> None:
+    await tab.page.evaluate(END_ANIMATIONS)
+    assert await tab.page.evaluate(CHECK) == []
+
+
+@pytest.mark.parametrize(("locale", "scheme", "viewport"), LOOKS)
+async def test_every_view_is_accessible(
+    browser: Browser,
+    service: RunningService,
+    person: Person,
+    model: TaughtModel,
+    locale: str,
+    scheme: str,
+    viewport: dict[str, int],
+) -> None:
+    model.teach("show", REPLY)
+    look = {"locale": locale, "color_scheme": scheme, "viewport": viewport, "reduced_motion": "reduce"}
+    async with browsing(browser, service, None, **look) as tab:
+        await tab.open()
+        await assert_accessible(tab)
+    conversation_id = await person.conversation(title="Tea" * 60)
+    await person.say(conversation_id, "show")
+    await person.say(conversation_id, "w" * 400)
+    async with browsing(browser, service, person, **look) as tab:
+        await tab.open()
+        await assert_accessible(tab)
+        await tab.open(f"/c/{conversation_id}")
+        await expect(tab.get(".turn")).to_have_count(2)
+        await assert_accessible(tab)
+        await tab.get("#settings").click()
+        await assert_accessible(tab)
+        await tab.page.keyboard.press("Escape")
+        await tab.get("#more").click()
+        await assert_accessible(tab)
+        await tab.get("[role=menuitem]").last.click()
+        await expect(tab.get(".toast")).to_be_visible()
+        await assert_accessible(tab)
+        if viewport == PHONE:
+            await tab.get("#open-sidebar").click()
+            await tab.page.wait_for_function("document.getElementById('sidebar').getBoundingClientRect().left === 0")
+            await assert_accessible(tab)
+        await tab.open("/account")
+        await expect(tab.get("#sessions strong")).to_have_count(1)
+        await assert_accessible(tab)
+
+
+async def test_everything_is_reached_with_the_keyboard_and_shows_where_one_is(tab: Tab, person: Person) -> None:
+    conversation_id = await person.conversation(title="keys")
+    await person.say(conversation_id, "hello")
+    await tab.open(f"/c/{conversation_id}")
+    await expect(tab.get(".turn")).to_have_count(1)
+    await tab.page.evaluate("document.activeElement.blur()")
+    met = set()
+    for _ in range(24):
+        await tab.page.keyboard.press("Tab")
+        found = await tab.page.evaluate(
+            """() => {
+              const each = document.activeElement;
+              const style = getComputedStyle(each);
+              const box = getComputedStyle(each.closest(".composer") ?? each);
+              const seen = style.outlineStyle !== "none" || box.boxShadow !== "none";
+              return [each.id || each.dataset.act || each.localName, seen];
+            }"""
+        )
+        assert found[1] or found[0] == "body", found
+        met.add(found[0])
+    assert met >= {
+        "new",
+        "search",
+        "archived",
+        "me",
+        "settings",
+        "more",
+        "scroller",
+        "copy-reply",
+        "regenerate",
+        "good",
+    }
+    assert met >= {"edit", "prompt"}
+
+
+async def test_the_first_key_leads_past_the_list(tab: Tab) -> None:
+    await tab.open("/account")
+    await tab.page.keyboard.press("Tab")
+    await expect(tab.page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    await expect(tab.page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
+
+
+async def test_a_phones_list_lies_over_the_conversation_and_is_closed_by_escape(
+    browser: Browser, service: RunningService, person: Person
+) -> None:
+    await person.conversation(title="on the phone")
+    async with browsing(browser, service, person, viewport=PHONE, has_touch=True) as tab:
+        await tab.open()
+        assert await tab.get("#sidebar").evaluate("e => e.inert")
+        await tab.get("#open-sidebar").click()
+        await expect(tab.get("#close-sidebar")).to_be_focused()
+        assert await tab.get("#main").evaluate("e => e.inert")
+        await tab.page.keyboard.press("Escape")
+        await expect(tab.get("#open-sidebar")).to_be_focused()
+        await tab.get("#open-sidebar").click()
+        await tab.page.get_by_role("link", name="on the phone").click()
+        await expect(tab.get("h1#title")).to_have_text("on the phone")
+        assert await tab.get("#sidebar").evaluate("e => e.inert")
+
+
+async def test_motion_is_left_out_where_it_is_unwanted(
+    browser: Browser, service: RunningService, person: Person
+) -> None:
+    async with browsing(browser, service, person, reduced_motion="reduce", viewport=PHONE) as tab:
+        await tab.open()
+        duration = await tab.get("#sidebar").evaluate("e => getComputedStyle(e).transitionDuration")
+        assert duration in ("0s", "0s, 0s")
+
+
+async def test_answers_are_announced(tab: Tab) -> None:
+    await tab.open()
+    await tab.say("hello")
+    await expect(tab.get("[aria-live=polite]")).to_have_text("The answer is complete.")
