@@ -73,7 +73,7 @@ async def test_waiting_ends_in_time_and_takes_nothing_along(database_url: str) -
     async def connect() -> Connection:
         return await asyncpg.connect(driver_url(database_url))
 
-    pool = HotPool(connect, size=1, timeout_seconds=0.1)
+    pool = HotPool(connect, size=1, timeout_seconds=1.5)
     async with pool.acquire():
         with pytest.raises(TimeoutError):
             await pid_of(pool)
