@@ -61,6 +61,7 @@ async def test_the_first_message_begins_a_conversation_with_an_address_and_a_tit
     await tab.page.reload()
     await expect(tab.get(".turn")).to_have_count(1)
     await expect(tab.reply()).to_contain_text("You said: Write a haiku")
+    await expect(tab.get(".spinner:visible")).to_have_count(0)
 
 
 async def test_enter_sends_and_shift_enter_breaks_the_line(tab: Tab) -> None:

@@ -36,6 +36,7 @@ export class Thread {
     const stretch = await get(this.address({ start: turnId, limit: 20 }), { signal });
     if (signal.aborted) return;
     const turns = stretch.items.reverse();
+    $("above").replaceChildren();
     this.up = stretch.more ? turns[0].parent_id : null;
     this.down = turnId ? turns.at(-1).index + 1 : null;
     this.addChunk(turns, "append");
