@@ -1,5 +1,6 @@
 """E: two replicas on one database: replies are followed and stopped across them, and one dies or falls asleep."""
 
+import asyncio
 import json
 import time
 from collections.abc import Mapping
@@ -62,8 +63,7 @@ class _Drama:
         await self._until_generating(load)
         when = await self._scene.kill(self._one)
         left = await self._left()
-        await self._restart_one()
-        await self._taken_over(left, when)
+        await asyncio.gather(self._restart_one(), self._taken_over(left, when))
 
     async def _nap(self, load: Load) -> None:
         """One falls asleep, as a machine that swaps; it wakes when others have taken its turns over."""
