@@ -18,6 +18,7 @@ export class Thread {
     this.abort = new AbortController();
     this.chunks = [];
     this.pinned = true;
+    this.endTop = 0; // where the page was put to last
     this.watch = new IntersectionObserver((seen) => seen.forEach((each) => this.nearOrFar(each)), {
       root: this.scroller,
       rootMargin: `${FAR}px 0px`,
@@ -60,6 +61,7 @@ export class Thread {
     $("above").replaceChildren();
     $("below").replaceChildren();
     this.pinned = true;
+    this.endTop = 0;
     this.on.streaming(null);
   }
 
@@ -171,11 +173,15 @@ export class Thread {
   }
 
   keepAtEnd() {
+    // Who has just scrolled up is not taken back, though the event that tells of it is still to come.
+    if (this.scroller.scrollTop < this.endTop - 80 && this.distance("down") > 80) this.pinned = false;
     if (this.pinned) this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.endTop = this.scroller.scrollTop;
   }
 
   toEnd() {
     this.pinned = true;
+    this.endTop = 0;
     this.keepAtEnd();
     $("to-end").hidden = true;
   }
