@@ -52,6 +52,7 @@ from service.sessions import SessionCookie, SessionLimits
 from service.transfer.receiving import Imports
 from service.transfer.router import IMPORT_PATH
 from service.transfer.router import router as transfer_router
+from service.web.console import router as console_router
 from service.web.router import router as web_router
 
 log = structlog.get_logger(__name__)
@@ -140,6 +141,7 @@ def create_app(
         operations.router,
         docs_router,
         web_router,
+        console_router,
     ):
         # As they are: an included router looks for a route at every step of a request, and costs as much as the answer.
         app.router.routes.extend(router.routes)

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.web.texts import LANGUAGES, texts_of_modules
+from service.web.texts import LANGUAGES, texts_of_group
 
 STATIC = Path(__file__).parent / "static"
 MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+# What only administrators read is not sent to everybody.
+TEXTS = {"texts.js": "modules", "console-texts.js": "console"}
 
 _COMMENT_LINE = re.compile(r"^(//.*|/\*.*\*/|/\*\*.*|\*( .*|/)?)$")
 
@@ -27,7 +29,7 @@ class Asset:
 class Assets:
     """Every file by language and name. Modules name each other relatively, so that one digest stands for them all.
 
-    `texts.js` is made for each language; the other files are the same in all.
+    The texts are made for each language; the other files are the same in all.
     """
 
     def __init__(self, files: Mapping[tuple[str, str], bytes]) -> None:
@@ -56,8 +58,9 @@ def _files() -> Iterator[tuple[tuple[str, str], bytes]]:
         for path in sorted(STATIC.iterdir()):
             if path.suffix in MEDIA_TYPES:
                 yield (language, path.name), _compact(path.read_text(encoding="utf-8")).encode()
-        words = json.dumps(texts_of_modules(language), ensure_ascii=False, separators=(",", ":"))
-        yield (language, "texts.js"), f"export default {words};\n".encode()
+        for name, group in TEXTS.items():
+            words = json.dumps(texts_of_group(group, language), ensure_ascii=False, separators=(",", ":"))
+            yield (language, name), f"export default {words};\n".encode()
 
 
 def _compact(text: str) -> str:

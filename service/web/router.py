@@ -1,11 +1,9 @@
 """`/`, `/c/{id}`, `/account`: the pages, what they load, and replies as HTML for them. Everything else is the API's."""
 
-from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, Field
 from starlette.responses import HTMLResponse, Response
 
@@ -14,28 +12,13 @@ from service.accounts.schemas import User
 from service.chat.dependencies import Asker, TheChat
 from service.errors import NotAuthenticated, NotFound, Unavailable
 from service.http.bodies import Body, FromDigits, JsonRoute, Text
-from service.web.assets import Assets
 from service.web.markdown import LONGEST_MARKDOWN
-from service.web.state import PageState, page_state
-from service.web.texts import language_of, texts_of
+from service.web.rendering import ASSETS, rendered_page
 from service.web.turns import RenderedTurn, Stretch, rendered_text, rendered_turn, stretch_down, stretch_up
 
-TEMPLATES = Path(__file__).parent / "templates"
 MOST_TURNS = 100
 
-# Nothing runs or loads but the files of this service; no address of an element, no string becomes a program. What is
-# made into HTML goes through the one policy `chatkeep`, which takes what the server has sanitised.
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types chatkeep"
-)
-
 router = APIRouter(include_in_schema=False, route_class=JsonRoute)
-
-_environment = Environment(
-    loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-)
-_assets = Assets.read()
 
 Place = Annotated[int, Field(ge=0, lt=2**31 - 1 - MOST_TURNS), FromDigits]
 Number = Annotated[int, Field(ge=1, le=MOST_TURNS), FromDigits]
@@ -67,10 +50,10 @@ async def static_file(digest: str, language: str, name: str, request: Request) -
 
     Another version's address, while replicas are being replaced, gets the file as it is here, to be kept by nobody.
     """
-    asset = _assets.get(language, name)
+    asset = ASSETS.get(language, name)
     if asset is None:
         raise NotFound
-    kept = "public, max-age=31536000, immutable" if digest == _assets.digest else "no-store"
+    kept = "public, max-age=31536000, immutable" if digest == ASSETS.digest else "no-store"
     headers = {"Cache-Control": kept, "ETag": asset.etag}
     if asset.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
@@ -104,23 +87,11 @@ async def rendered_markdown(body: Markdown, _identity: Asker) -> Rendered:
 
 
 async def _page(name: str, request: Request, accounts: TheAccounts) -> HTMLResponse:
-    language, status, user = language_of(request), 200, None
+    user = None
     try:
         user = User.model_validate(await require_identity(request, accounts))
     except NotAuthenticated:
         pass  # the page asks them to sign in
     except Unavailable:
-        name, status = "unavailable", 503
-    state = page_state(request, user)
-    html = _render(name, language, state)
-    return HTMLResponse(html, status_code=status, headers={"Content-Security-Policy": POLICY})
-
-
-def _render(name: str, language: str, state: PageState) -> str:
-    return _environment.get_template(f"{name}.html").render(
-        t=texts_of(language),
-        language=language,
-        state=state,
-        state_json=state.model_dump_json(),
-        assets=f"/static/{_assets.digest}/{language}",
-    )
+        return rendered_page("unavailable", request, None, status=503)
+    return rendered_page(name, request, user)

@@ -20,7 +20,12 @@ def texts_of(language: str) -> Mapping[str, str]:
 @cache
 def texts_of_modules(language: str) -> Mapping[str, str]:
     """Return the texts that the modules need; what only the templates say is not sent twice."""
-    return {name: words[language] for name, words in _groups()["modules"].items()}
+    return texts_of_group("modules", language)
+
+
+@cache
+def texts_of_group(group: str, language: str) -> Mapping[str, str]:
+    return {name: words[language] for name, words in _groups()[group].items()}
 
 
 @cache

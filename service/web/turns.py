@@ -79,9 +79,13 @@ async def rendered_text(text: str) -> str:
     return await anyio.to_thread.run_sync(partial(render, text), limiter=_renderers)
 
 
+async def rendered_turns(turns: list[Turn]) -> list[RenderedTurn]:
+    """Return turns with their replies as sanitised HTML, without holding up anybody else."""
+    return await anyio.to_thread.run_sync(lambda: [RenderedTurn.of(turn) for turn in turns], limiter=_renderers)
+
+
 async def _rendered(turns: list[Turn], *, more: bool) -> Stretch:
-    items = await anyio.to_thread.run_sync(lambda: [RenderedTurn.of(turn) for turn in turns], limiter=_renderers)
-    return Stretch(items=items, more=more)
+    return Stretch(items=await rendered_turns(turns), more=more)
 
 
 async def _require_conversation(database: Database, user_id: UUID, conversation_id: UUID) -> None:

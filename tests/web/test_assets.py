@@ -3,18 +3,23 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+from uuid import UUID
 
 import httpx2
 import pytest
 
+from service.admin.history_filters import Status
 from service.web import router as web
+from service.web.console import SECTIONS
 from service.web.texts import LANGUAGES, texts_of, texts_of_modules
 from tests.support.running import RunningService
 
 WEB = Path(web.__file__).parent
+MADE = ("error_", "turn_", "access_", "action_", "state_")
 MODULES = sorted((WEB / "static").glob("*.js"))
 MOST_BYTES = 100_000
+CONSOLE = ("/console", *(f"/console/{name}" for name in SECTIONS), f"/console/conversations/{UUID(int=0)}")
 
 
 async def loaded(client: httpx2.AsyncClient, path: str) -> dict[str, bytes]:
@@ -34,19 +39,22 @@ async def loaded(client: httpx2.AsyncClient, path: str) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("path", ["/", "/account"])
+@pytest.mark.parametrize("path", ["/", "/account", *CONSOLE])
 async def test_a_page_with_all_that_it_loads_weighs_less_than_100_kb(
     service: RunningService, path: str, language: str
 ) -> None:
-    files = await loaded(service.client(headers={"Accept-Language": language}), path)
+    client = (await service.administrator()).client
+    client.headers["Accept-Language"] = language
+    files = await loaded(client, path)
     weights = {address.rpartition("/")[2]: len(body) for address, body in files.items()}
     assert sum(weights.values()) < MOST_BYTES, weights
     assert {"style.css", "texts.js", "icon.svg", "dom.js"} <= weights.keys()
 
 
 async def test_every_module_is_used_by_a_page(service: RunningService) -> None:
-    client = service.client()
-    names = {address.rpartition("/")[2] for path in ("/", "/account") for address in await loaded(client, path)}
+    clients = (service.client(), (await service.administrator()).client)
+    pages = [await loaded(client, path) for client in clients for path in ("/", "/account", *CONSOLE)]
+    names = {address.rpartition("/")[2] for page in pages for address in page}
     assert {path.name for path in MODULES} <= names
 
 
@@ -136,10 +144,16 @@ def test_every_text_is_used_and_every_used_one_is_there() -> None:
     pages = "".join(path.read_text(encoding="utf-8") for path in (WEB / "templates").iterdir())
     in_modules = set(texts_of_modules("en"))
     named = set(re.findall(r'"([a-z_0-9]+)"', code))
-    made = {name for name in in_modules if name.startswith(("error_", "turn_", "access_"))}
-    assert in_modules - named <= made
-    assert set(re.findall(r'\bt\(\s*"([a-z_0-9]+)"', code)) <= in_modules
+    in_console = set(groups()["console"])
+    made = {name for name in in_modules | in_console if name.startswith(MADE) or name.endswith("_hint")}
+    assert (in_modules | in_console) - named <= made
+    assert not in_console & (in_modules | set(groups()["templates"]))
+    assert set(re.findall(r'\bt\(\s*"([a-z_0-9]+)"', code)) <= in_modules | in_console
+    others = "".join(path.read_text(encoding="utf-8") for path in MODULES if not path.name.startswith("console"))
+    assert set(re.findall(r'\bt\(\s*"([a-z_0-9]+)"', others)) <= in_modules
     on_pages = set(re.findall(r"\bt\.([a-z_0-9]+)", pages))
+    on_pages |= {f"{name}_{each}" for name in ("section", "lead") for each in (*SECTIONS, "conversation")}
+    on_pages |= {f"status_{each}" for each in get_args(Status)}
     assert on_pages <= set(texts_of("en"))
     assert set(groups()["templates"]) <= on_pages
 

@@ -165,6 +165,7 @@ function showMyMenu() {
   const signIn = { label: t("sign_in"), run: () => (sessionStorage.clear(), location.assign("/")) };
   showMenu($("me"), [
     ...(state.user ? [{ label: t("account"), run: () => location.assign("/account") }] : []),
+    ...(state.user?.role === "admin" ? [{ label: t("console"), run: () => location.assign("/console") }] : []),
     ...(state.user ? [{ label: t("sign_out"), run: () => signOut().catch((error) => toast(explain(error), { bad: true })) }] : [signIn]),
   ]);
 }

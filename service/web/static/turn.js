@@ -26,10 +26,10 @@ export async function copyFrom(button, text) {
 }
 
 /** Put a reply's HTML in, each block of code with its language and a button that copies it. */
-export function showReply(element, html) {
+export function showReply(element, html, { copies = true } = {}) {
   insertSanitised(element, html);
   for (const pre of element.querySelectorAll("pre")) {
-    const copy = tool("copy", t("copy_code"), { "data-act": "copy-code" });
+    const copy = copies ? tool("copy", t("copy_code"), { "data-act": "copy-code" }) : null;
     const head = h("div", { class: "code-head" }, h("span", { text: pre.dataset.language ?? "" }), copy);
     const box = h("div", { class: "code" });
     pre.replaceWith(box);
@@ -61,7 +61,7 @@ function rating(turn, name, value) {
   return tool(name, t(name === "good" ? "good_answer" : "bad_answer"), { "data-act": name, "aria-pressed": String(pressed) });
 }
 
-function ending(turn) {
+export function ending(turn) {
   if (turn.status === "complete" || turn.status === "streaming") return null;
   const failed = turn.status === "failed";
   const detail = failed && turn.error?.detail ? ` ${turn.error.detail}` : "";

@@ -1,0 +1,48 @@
+"""A page as it is sent: its template, in the reader's language, and what it may do in the browser."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from fastapi import Request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from service.accounts.schemas import User
+from service.web.assets import Assets
+from service.web.state import page_state
+from service.web.texts import language_of, texts_of
+
+TEMPLATES = Path(__file__).parent / "templates"
+ASSETS = Assets.read()
+
+# Nothing runs or loads but the files of this service; no address of an element, no string becomes a program. What is
+# made into HTML goes through the one policy `chatkeep`, which takes what the server has sanitised.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types chatkeep"
+)
+
+_environment = Environment(
+    loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
+
+
+def rendered_page(
+    name: str, request: Request, user: User | None, *, status: int = 200, values: Mapping[str, object] | None = None
+) -> HTMLResponse:
+    """Return the page `name` for `user`; `values` are what else its template says."""
+    language, state = language_of(request), page_state(request, user)
+    html = rendered(
+        f"{name}.html",
+        language,
+        state=state,
+        state_json=state.model_dump_json(),
+        assets=f"/static/{ASSETS.digest}/{language}",
+        **(values or {}),
+    )
+    return HTMLResponse(html, status_code=status, headers={"Content-Security-Policy": POLICY})
+
+
+def rendered(template: str, language: str, **values: object) -> str:
+    """Return a template with its texts; every value is escaped."""
+    return _environment.get_template(template).render(t=texts_of(language), language=language, **values)

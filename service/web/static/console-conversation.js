@@ -1,0 +1,50 @@
+// A conversation as its user saw it, to be read when it is said why.
+import { get, withQuery } from "./api.js";
+import { $, h, moment, t } from "./dom.js";
+import { Pages, because, keepReason, lastReason } from "./console.js";
+import { onSubmit } from "./forms.js";
+import { begin } from "./sign-in.js";
+import { ending, showReply } from "./turn.js";
+
+function aboutTurn(turn) {
+  const { count, position } = turn.siblings;
+  const version = count > 1 ? h("span", { text: t("version", { position, count }) }) : null;
+  const rated = turn.feedback ? h("span", { text: t(turn.feedback.rating > 0 ? "good_answer" : "bad_answer") }) : null;
+  const comment = turn.feedback?.comment ? h("span", { dir: "auto", text: turn.feedback.comment }) : null;
+  return h("p", { class: "about" }, version, rated, comment, turn.model ? h("span", { text: turn.model }) : null, moment(turn.created_at));
+}
+
+function turnArticle(turn) {
+  const reply = h("div", { class: "reply prose", dir: "auto" });
+  if (turn.reply_html) showReply(reply, turn.reply_html, { copies: false });
+  const ended = turn.status === "streaming" ? h("p", { class: "ending", text: t("state_streaming") }) : ending(turn);
+  return h(
+    "article",
+    { class: "turn", "aria-label": t("turn", { number: turn.index + 1 }) },
+    h("h3", { class: "hidden", text: t("they_said") }),
+    h("div", { class: "prompt", dir: "auto", text: turn.prompt.content }),
+    h("h3", { class: "hidden", text: t("answer") }),
+    reply,
+    ended,
+    aboutTurn(turn),
+  );
+}
+
+function start() {
+  const form = $("why");
+  const id = form.dataset.conversation;
+  form.elements.reason.value = lastReason();
+  onSubmit(form, async () => {
+    const reason = form.elements.reason.value;
+    const found = await get(`/api/v1/admin/conversations/${id}`, because(reason));
+    keepReason(reason);
+    $("title").textContent = found.title || t("untitled");
+    $("whose").replaceChildren(t("of_user", { name: found.username }), " · ", moment(found.created_at));
+    form.hidden = true;
+    $("reading").hidden = false;
+    const pages = new Pages({ list: $("list"), state: $("state"), row: turnArticle, empty: t("no_turns"), newestFirst: true });
+    await pages.load((cursor, signal) => get(withQuery(`/web/console/conversations/${id}/turns`, { limit: 30, cursor }), { ...because(reason), signal }));
+  });
+}
+
+if (begin()) start();

@@ -1,0 +1,74 @@
+// Everybody's turns: read and exported by filters, only when it is asked for, since each reading goes on record.
+import { get, send, withQuery } from "./api.js";
+import { $, h, moment, number, t } from "./dom.js";
+import { because, fillFrom, keepReason, lastReason, pagesIn, tried, valuesOf } from "./console.js";
+import { onSubmit } from "./forms.js";
+import { begin } from "./sign-in.js";
+
+const HISTORY = "/api/v1/admin/history";
+
+function turnRow(turn) {
+  const status = turn.status === "complete" ? null : h("span", { class: turn.status === "failed" ? "badge bad" : "badge", text: t(`state_${turn.status}`) });
+  const rated = turn.feedback && h("span", { class: "badge", text: t(turn.feedback.rating > 0 ? "good_answer" : "bad_answer") });
+  const title = h("a", { href: `/console/conversations/${turn.conversation_id}`, text: turn.conversation_title || t("untitled"), dir: "auto" });
+  return h(
+    "li",
+    {},
+    h(
+      "div",
+      { class: "what" },
+      h("p", { class: "named" }, h("strong", { text: turn.username, dir: "auto" }), title, status, rated || null),
+      h("p", { class: "said", dir: "auto", text: turn.prompt.content }),
+      turn.reply ? h("p", { class: "said replied", dir: "auto", text: turn.reply.content }) : null,
+      h("p", {}, moment(turn.created_at), turn.model ? ` · ${turn.model}` : ""),
+    ),
+  );
+}
+
+/** Write a file from an answer, telling how much there is of it. The header with the reason rules out a plain link. */
+async function exported(form, format) {
+  const path = withQuery(`${HISTORY}/export`, { ...valuesOf(form), format });
+  const answer = await send("GET", path, undefined, because(form.elements.reason.value));
+  const parts = [];
+  let size = 0;
+  for (const reader = answer.body.getReader(); ; ) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    parts.push(value);
+    size += value.length;
+    $("exporting").textContent = t("exported_so_far", { size: number(Math.ceil(size / 1024)) });
+  }
+  const address = URL.createObjectURL(new Blob(parts));
+  h("a", { href: address, download: `history.${format}` }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+  $("exporting").textContent = t("exported", { size: number(Math.ceil(size / 1024)) });
+}
+
+function prepareExport(form, button) {
+  button.addEventListener("click", async () => {
+    if (form.elements.reason.required && !form.elements.reason.value.trim()) return form.requestSubmit(); // which says so
+    if (button.getAttribute("aria-disabled")) return;
+    button.setAttribute("aria-disabled", "true");
+    keepReason(form.elements.reason.value);
+    $("exporting").textContent = t("exporting");
+    if (!(await tried(() => exported(form, button.dataset.export)))) $("exporting").textContent = "";
+    button.removeAttribute("aria-disabled");
+  });
+}
+
+function start() {
+  const form = $("filters");
+  const pages = pagesIn(turnRow, t("no_turns"));
+  fillFrom(form, location.search);
+  form.elements.reason.value = lastReason();
+  onSubmit(form, async () => {
+    const filters = valuesOf(form);
+    const reason = form.elements.reason.value;
+    keepReason(reason);
+    history.replaceState(null, "", withQuery("/console/history", Object.fromEntries(new FormData(form).entries().filter(([name, value]) => value && name !== "reason"))));
+    await pages.load((cursor, signal) => get(withQuery(HISTORY, { ...filters, limit: 30, cursor }), { ...because(reason), signal }));
+  });
+  for (const button of document.querySelectorAll("[data-export]")) prepareExport(form, button);
+}
+
+if (begin()) start();

@@ -1,0 +1,92 @@
+// What all pages of the console need: their words, lists page by page, and the reason that goes on record.
+import { explain } from "./api.js";
+import { $, h, spinner, t } from "./dom.js";
+import { toast } from "./toasts.js";
+import more from "./console-texts.js";
+import words from "./texts.js";
+
+Object.assign(words, more);
+
+const REASON = "chatkeep-reason";
+
+/** The header that says why. Headers hold bytes: a character each of the text in UTF-8. */
+export function because(reason) {
+  const bytes = new TextEncoder().encode(reason.trim());
+  return bytes.length ? { headers: { "X-Audit-Reason": String.fromCharCode(...bytes) } } : {};
+}
+
+/** The reason that was last given in this tab, so that a case of many readings needs it once. */
+export const lastReason = () => sessionStorage.getItem(REASON) ?? "";
+export const keepReason = (reason) => sessionStorage.setItem(REASON, reason.trim());
+
+/** What `act` fails with is told; returns whether it succeeded. */
+export async function tried(act) {
+  try {
+    await act();
+    return true;
+  } catch (error) {
+    toast(explain(error), { bad: true });
+    return false;
+  }
+}
+
+const button = (label, run) => h("button", { type: "button", class: "quiet", text: label, on: { click: run } });
+
+/** A list that is read page by page. A newer reading takes the place of one that is under way. */
+export class Pages {
+  /** `read(cursor, signal)` returns a page, `row(item)` an element. With `newestFirst` older items go on top. */
+  constructor({ list, state, row, empty, newestFirst = false }) {
+    Object.assign(this, { list, state, row, empty, newestFirst });
+  }
+
+  async load(read) {
+    this.abort?.abort();
+    this.abort = new AbortController();
+    this.list.replaceChildren();
+    this.list.hidden = true;
+    await this.more(read, null, this.abort.signal);
+  }
+
+  async more(read, cursor, signal) {
+    const focused = this.state.contains(document.activeElement);
+    this.state.replaceChildren(spinner());
+    try {
+      const page = await read(cursor, signal);
+      if (signal.aborted) return;
+      const rows = page.items.map(this.row);
+      if (this.newestFirst) this.list.prepend(...rows.reverse());
+      else this.list.append(...rows);
+      this.list.hidden = !this.list.childElementCount;
+      const next = page.next_cursor ? [button(t("more"), () => this.more(read, page.next_cursor, signal))] : [];
+      const none = this.list.hidden ? [h("p", { class: "none", text: this.empty })] : [];
+      this.state.replaceChildren(...next, ...none);
+      if (focused) rows[0]?.querySelector("a, button")?.focus();
+    } catch (error) {
+      if (signal.aborted) return;
+      this.state.replaceChildren(h("p", { class: "problem", text: explain(error) }), button(t("try_again"), () => this.more(read, cursor, signal)));
+    }
+  }
+}
+
+export const pagesIn = (row, empty) => new Pages({ list: $("list"), state: $("state"), row, empty });
+
+/** The values of a form's fields by name; a day of the reader's begins and ends where they are. */
+export function valuesOf(form) {
+  const values = {};
+  for (const each of form.elements) {
+    if (!each.name || each.name === "reason" || !each.value.trim()) continue;
+    values[each.name] = each.type === "date" ? startOfDay(each.value, each.name === "to") : each.value.trim();
+  }
+  return values;
+}
+
+function startOfDay(day, after) {
+  const date = new Date(`${day}T00:00`);
+  if (after) date.setDate(date.getDate() + 1);
+  return date.toISOString();
+}
+
+/** Fill a form from the page's address. */
+export function fillFrom(form, search) {
+  for (const [name, value] of new URLSearchParams(search)) if (form.elements[name]) form.elements[name].value = value;
+}

@@ -1,0 +1,150 @@
+"""The console's history: filtered, exported, and a conversation read for a reason that goes on record."""
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.support.running import Person, RunningService
+from tests.web.browsing import Tab, browsing
+from tests.web.models import TaughtModel
+
+REASON = "苦情 #12 😀"
+PAYLOADS = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "<svg/onload=alert(1)>",
+    "![x](https://evil.example/x.png)",
+    "[x](javascript:alert(1))",
+    "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
+)
+
+
+@pytest.fixture
+async def administrator(service: RunningService) -> Person:
+    return await service.administrator()
+
+
+@pytest.fixture
+async def console(browser: Browser, service: RunningService, administrator: Person) -> AsyncIterator[Tab]:
+    async with browsing(browser, service, administrator, accept_downloads=True) as tab:
+        yield tab
+
+
+async def reasons(administrator: Person, person: Person, action: str) -> list[str | None]:
+    query = {"subject_id": person.id, "action": action}
+    answer = await administrator.client.get("/api/v1/admin/audit", params=query)
+    return [each["reason"] for each in answer.json()["items"]]
+
+
+async def test_nothing_is_read_until_it_is_asked_for(console: Tab, administrator: Person, person: Person) -> None:
+    await person.say(await person.conversation(title="first"), "green tea")
+    await console.open(f"/console/history?username={person.username}")
+    await expect(console.get("#f-of-user")).to_have_value(person.username)
+    await expect(console.get("#list li")).to_have_count(0)
+    assert await reasons(administrator, person, "history_read") == []
+    await console.page.get_by_label("Reason").fill(REASON)
+    await console.page.get_by_role("button", name="Show").click()
+    await expect(console.get("#list li")).to_have_count(1)
+    await expect(console.get("#list li")).to_contain_text("You said: green tea")
+    assert await reasons(administrator, person, "history_read") == [REASON]
+
+
+async def test_filters_narrow_the_history(console: Tab, model: TaughtModel, person: Person) -> None:
+    conversation = await person.conversation(title="first")
+    good = await person.say(conversation, "green tea")
+    await person.say(conversation, "black coffee")
+    rating = f"/api/v1/conversations/{conversation}/turns/{good['id']}/feedback"
+    await person.client.put(rating, json={"rating": 1})
+    await console.open(f"/console/history?username={person.username}")
+    show, rows = console.page.get_by_role("button", name="Show"), console.get("#list li")
+    await show.click()
+    await expect(rows).to_have_count(2)
+    await console.page.get_by_label("Words").fill("coffee")
+    await show.click()
+    await expect(rows).to_have_count(1)
+    await expect(rows).to_contain_text("black coffee")
+    await console.page.get_by_label("Words").fill("")
+    await console.page.get_by_label("Rating").select_option("1")
+    await show.click()
+    await expect(rows).to_contain_text("green tea")
+    await console.page.get_by_label("From").fill("2001-01-01")
+    await console.page.get_by_label("To", exact=True).fill("2001-01-02")
+    await show.click()
+    await expect(console.get("#state")).to_contain_text("No turn fits")
+    await expect(console.page).to_have_url(
+        f"{console.url}/console/history?username={person.username}&rating=1&from=2001-01-01&to=2001-01-02"
+    )
+
+
+async def test_a_wrong_filter_is_told(console: Tab) -> None:
+    console.expected.append("status of 422")
+    await console.open("/console/history")
+    await console.page.get_by_label("User id").fill("not an id")
+    await console.page.get_by_role("button", name="Show").click()
+    await expect(console.get("#state")).to_contain_text("Check ids and days")
+
+
+async def test_the_history_is_exported_with_its_filters(console: Tab, administrator: Person, person: Person) -> None:
+    await person.say(await person.conversation(), "green tea")
+    await console.open(f"/console/history?username={person.username}")
+    await console.page.get_by_label("Reason").fill(REASON)
+    texts = {}
+    for kind in ("JSONL", "CSV"):
+        async with console.page.expect_download() as downloading:
+            await console.page.get_by_role("button", name=f"Export as {kind}").click()
+        download = await downloading.value
+        assert download.suggested_filename == f"history.{kind.lower()}"
+        texts[kind] = Path(await download.path()).read_text(encoding="utf-8")
+    await expect(console.get("#exporting")).to_contain_text("Exported")
+    assert [json.loads(line)["prompt"]["content"] for line in texts["JSONL"].splitlines()] == ["green tea"]
+    assert [row["prompt"] for row in csv.DictReader(io.StringIO(texts["CSV"]))] == ["green tea"]
+    assert await reasons(administrator, person, "history_exported") == [REASON, REASON]
+
+
+async def test_a_conversation_is_read_for_a_reason(console: Tab, administrator: Person, person: Person) -> None:
+    conversation = await person.conversation(title="tea")
+    for number in range(32):
+        await person.say(conversation, f"number {number}")
+    await console.open(f"/console/conversations/{conversation}")
+    await console.page.get_by_role("button", name="Read", exact=True).click()
+    await expect(console.get("#why .problem")).to_contain_text("Fill in")
+    assert await reasons(administrator, person, "conversation_read") == []
+    await console.page.get_by_label("Why do you read").fill(REASON)
+    await console.page.get_by_role("button", name="Read", exact=True).click()
+    await expect(console.get("#title")).to_have_text("tea")
+    await expect(console.get(".turn")).to_have_count(30)
+    await expect(console.get(".turn .prompt").last).to_have_text("number 31")
+    await console.page.get_by_role("button", name="More").click()
+    await expect(console.get(".turn")).to_have_count(32)
+    await expect(console.get(".turn .prompt").first).to_have_text("number 0")
+    assert set(await reasons(administrator, person, "conversation_read")) == {REASON}
+
+
+async def test_nothing_that_was_written_runs(console: Tab, model: TaughtModel, person: Person) -> None:
+    payload = "\n\n".join(PAYLOADS)
+    model.teach(payload, payload)
+    conversation = await person.conversation(title=PAYLOADS[1])
+    await person.say(conversation, payload)
+    await console.open(f"/console/history?username={person.username}")
+    await console.page.get_by_role("button", name="Show").click()
+    await expect(console.get("#list li .said").first).to_contain_text("<script>")
+    await console.page.get_by_role("link", name=PAYLOADS[1]).click()
+    await console.page.get_by_label("Why do you read").fill(REASON)
+    await console.page.get_by_role("button", name="Read", exact=True).click()
+    await expect(console.get(".turn .prompt")).to_contain_text(PAYLOADS[0])
+    await expect(
+        console.get("#reading :is(img, script, iframe, [onerror], [onload], [href^='javascript'])")
+    ).to_have_count(0)
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+async def test_the_pages_turns_are_for_administrators(service: RunningService, person: Person, signed_in: bool) -> None:
+    conversation = await person.conversation()
+    client = (await service.person()).client if signed_in else service.client()
+    answer = await client.get(f"/web/console/conversations/{conversation}/turns")
+    assert answer.status_code == (403 if signed_in else 401)
