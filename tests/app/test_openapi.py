@@ -18,6 +18,7 @@ from service.app.middleware import PROBES
 from service.app.openapi import OPENAPI_PATH
 from service.chatstream.router import router as chatstream_router
 from service.http.problems import MEDIA_TYPE, PROTOCOL, status_of
+from service.web.console import router as console_router
 from service.web.router import router as web_router
 from tests.support.running import RunningService, settings_for
 
@@ -71,7 +72,7 @@ def test_every_route_is_described() -> None:
     described = {(method, path) for method, path, _ in OPERATIONS}
     undescribed = {
         (method, context.path_format)
-        for context in iter_route_contexts([*chatstream_router.routes, *web_router.routes])
+        for context in iter_route_contexts([*chatstream_router.routes, *console_router.routes, *web_router.routes])
         for method in context.methods or ()
     }
     assert served - described == HIDDEN | undescribed
