@@ -19,6 +19,8 @@ from service.sessions.queries import sweep_sessions
 from tests.accounts.browsing import AUTH, NEW_PASSWORD, another_browser, change, new_token
 from tests.support.running import PASSWORD, RunningService
 
+# Empty again within seconds, and read as a whole: an index would cost each turn more than it saves anyone.
+READ_AS_A_WHOLE = {"statistics_notes"}
 HOT = {name: statement for name, statement in vars(queries).items() if isinstance(statement, Statement)}
 
 
@@ -40,7 +42,7 @@ async def test_every_statement_of_a_whole_life_is_served_by_an_index(service: Ru
         await _live(service)
     assert len(noted) > 30
     scans = {statement: await _scanned(service, statement, parameters) for statement, parameters in noted.items()}
-    assert {statement: tables for statement, tables in scans.items() if tables} == {}
+    assert {statement: tables for statement, tables in scans.items() if tables - READ_AS_A_WHOLE} == {}
 
 
 @pytest.mark.parametrize("name", HOT)

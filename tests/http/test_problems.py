@@ -40,6 +40,7 @@ STATUS_OF = {
     errors.Invalid: 422,
     errors.InvalidText: 422,
     errors.NothingToFind: 422,
+    errors.UnknownImportFormat: 422,
     errors.InvalidCursor: 422,
     errors.WeakPassword: 422,
     errors.IdempotencyKeyReused: 422,
