@@ -83,10 +83,12 @@ def _literal(value: object) -> str:
     if isinstance(value, datetime):
         return f"'{value.isoformat()}'"
     if isinstance(value, list):
-        return f"ARRAY[{', '.join(map(_literal, value))}]" + ("::uuid[]" if _is_of_uuids(value) else "")
+        return f"ARRAY[{', '.join(map(_literal, value))}]{_array_type(value)}"
     text = value if isinstance(value, str) else str(value) if isinstance(value, UUID) else json.dumps(value)
     return "'" + text.replace("'", "''") + "'"
 
 
-def _is_of_uuids(value: list[object]) -> bool:
-    return bool(value) and isinstance(value[0], UUID)
+def _array_type(value: list[object]) -> str:
+    """What quotes leave open."""
+    names = {UUID: "::uuid[]", bytes: "::bytea[]"}
+    return names.get(type(value[0]), "") if value else ""

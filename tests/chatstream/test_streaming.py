@@ -18,9 +18,10 @@ class EndlessModel(HeldModel):
     async def stream(
         self, prompt: ChatPrompt, *, model: str | None, params: Mapping[str, object]
     ) -> AsyncGenerator[Delta | Usage, None]:
+        yield Delta("x" * 800_000)
         while True:
-            yield Delta("x" * 5_000)
-            await asyncio.sleep(0.05)
+            yield Delta("x")
+            await asyncio.sleep(0.02)
 
 
 async def ended_turn(service: RunningService, front: FrontEnd) -> dict[str, Any]:
