@@ -90,5 +90,5 @@ def _literal(value: object) -> str:
 
 def _array_type(value: list[object]) -> str:
     """What quotes leave open."""
-    names = {UUID: "::uuid[]", bytes: "::bytea[]"}
-    return names.get(type(value[0]), "") if value else ""
+    first = value[0] if value else None
+    return "::uuid[]" if isinstance(first, UUID) else "::bytea[]" if isinstance(first, bytes) else ""

@@ -18,7 +18,7 @@ class EndlessModel(HeldModel):
     async def stream(
         self, prompt: ChatPrompt, *, model: str | None, params: Mapping[str, object]
     ) -> AsyncGenerator[Delta | Usage, None]:
-        yield Delta("x" * 800_000)
+        yield Delta("👍" * 900_000)
         while True:
             yield Delta("x")
             await asyncio.sleep(0.02)
@@ -27,7 +27,7 @@ class EndlessModel(HeldModel):
 async def ended_turn(service: RunningService, front: FrontEnd) -> dict[str, Any]:
     """Return the newest turn as soon as it does not stream any more."""
     (conversation, *_) = (await front.client.get("/api/v1/conversations")).json()["items"]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             (turn, *_) = (await front.client.get(f"/api/v1/conversations/{conversation['id']}/turns")).json()["items"]
             if turn["status"] != "streaming":
