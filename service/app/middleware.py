@@ -49,9 +49,12 @@ class RequestRecord:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = _request_id(scope)
-        # Starlette's `request.state`: the audit trail keeps the id, too.
-        scope.setdefault("state", {})["request_id"] = request_id
+        own_id = str(new_id())
+        request_id = _given_id(scope) or own_id
+        # Starlette's `request.state`: the audit trail keeps the id, too. Only our own: its rows are never deleted, and
+        # what a client chose could be a name or a message that should go with its account.
+        scope.setdefault("state", {})["request_id"] = own_id
+        ids = {"request_id": request_id} if request_id == own_id else {"request_id": request_id, "audit_id": own_id}
         cookies = cookies_of(scope)
         # The router changes the path where it is mounted; what was asked for is what is recorded.
         path = scope["path"]
@@ -65,7 +68,7 @@ class RequestRecord:
             await send(message)
 
         begun = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with structlog.contextvars.bound_contextvars(**ids):
             try:
                 await self.app(scope, receive, send_recorded)
             finally:
@@ -313,6 +316,6 @@ def shown_path(path: str) -> str:
     return quote(path[:LONGEST_LOGGED_PATH])
 
 
-def _request_id(scope: Scope) -> str:
+def _given_id(scope: Scope) -> str | None:
     given = Headers(scope=scope).get("x-request-id", "")
-    return given if SANE_REQUEST_ID.fullmatch(given) else str(new_id())
+    return given if SANE_REQUEST_ID.fullmatch(given) else None

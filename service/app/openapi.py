@@ -35,7 +35,8 @@ skipped or repeated while rows are added.
 **Errors** are `application/problem+json` (RFC 9457): `detail` is for a person, `code` is for a program and does not
 change. Any call may also answer 405 to a method that its address does not take.
 
-**Every answer** has an `X-Request-ID`, yours where you sent one; the service's log knows the request by it.
+**Every answer** has an `X-Request-ID`, yours where you sent one; the service's log knows the request by it. The audit
+trail has the service's own id of the request, which stands beside yours in the log.
 """
 
 TAGS = [

@@ -63,9 +63,19 @@ def import_history(
         "the same history on another server",
     )
 )
-def export_history(user: User, database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
-    """Print a user's whole history, one conversation a line as JSON, as `chatkeep import` takes it."""
+def export_history(
+    user: User,
+    reason: Annotated[
+        str | None,
+        typer.Option(callback=storable, metavar="TEXT", show_default=False, help="Why; it is put on record."),
+    ] = None,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Print a user's whole history, one conversation a line as JSON, as `chatkeep import` takes it. That you did is put
+    on record, and the user can see that an operator did.
+    """
     from service.cli.transfer_run import export_of  # noqa: PLC0415
 
     with opened(database_url, data_dir) as database:
-        export_of(database, user)
+        export_of(database, user, reason)

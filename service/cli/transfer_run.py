@@ -12,6 +12,9 @@ from uuid import UUID
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from service.audit.actions import Action
+from service.audit.trail import Recorder
+from service.cli.auditing import operators_name, require_reason
 from service.cli.database import CommandDatabase, command_settings
 from service.cli.output import answer_json, errors, results, say, visible
 from service.cli.user_accounts import user_named
@@ -32,21 +35,27 @@ def import_into(database: CommandDatabase, username: str, path: Path, *, as_json
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        counts = database.run(lambda connected: _imported(connected, username, file, size, as_json=as_json))
+        counts = database.run_on_record(
+            lambda connected, audit: _imported(connected, audit, username, file, size, as_json=as_json)
+        )
     say(f"{counts['imported']} imported, {counts['skipped']} skipped, {counts['failed']} failed")
     return not counts["failed"]
 
 
-def export_of(database: CommandDatabase, username: str) -> None:
-    """Print a user's history.
+def export_of(database: CommandDatabase, username: str, reason: str | None) -> None:
+    """Print a user's history, and before that put on record that an operator took it.
 
     Raises:
+        AuditReasonRequired: no reason is given where one has to be.
         NotFound: there is no user of that name.
     """
-    database.run(lambda connected: _exported(connected, username))
+    require_reason(database.settings, reason)
+    database.run_on_record(lambda connected, audit: _exported(connected, audit, username), reason=reason)
 
 
-async def _imported(database: Database, username: str, file: BinaryIO, size: int, *, as_json: bool) -> "Counter[str]":
+async def _imported(
+    database: Database, audit: Recorder, username: str, file: BinaryIO, size: int, *, as_json: bool
+) -> "Counter[str]":
     user_id = await _user_id(database, username)
     counts: Counter[str] = Counter()
     most_bytes = max(command_settings().max_import_bytes, size)
@@ -56,6 +65,7 @@ async def _imported(database: Database, username: str, file: BinaryIO, size: int
             database,
             user_id,
             file,
+            audit=audit,
             clock=utc_now,
             most_bytes=most_bytes,
             advance=lambda: progress.update(bar, completed=file.tell()),
@@ -67,8 +77,11 @@ async def _imported(database: Database, username: str, file: BinaryIO, size: int
     return counts
 
 
-async def _exported(database: Database, username: str) -> None:
+async def _exported(database: Database, audit: Recorder, username: str) -> None:
     user_id = await _user_id(database, username)
+    async with database.transaction() as connection:
+        # A reading of what somebody else wrote, which the user finds in the access log.
+        await audit.record(connection, Action.HISTORY_EXPORTED, user_id, format="jsonl", os_user=operators_name())
     async with aclosing(account_as_jsonl(database, user_id)) as chunks:
         async for chunk in chunks:
             sys.stdout.buffer.write(chunk)

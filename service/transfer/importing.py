@@ -6,8 +6,12 @@ What is there if the process dies:
   where they come from; nothing of this one;
 - after it: this one, too, and that it is to be made findable, which any replica does. Importing the file again leaves
   out what is there and goes on with the rest.
+
+That an import begins is on record before its first conversation, and how it ended after the last: a beginning without
+an end was broken off.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +21,8 @@ from uuid import UUID
 import anyio
 from sqlalchemy.exc import IntegrityError
 
+from service.audit.actions import Action
+from service.audit.trail import Recorder
 from service.chat.search.indexing import index_pending
 from service.clock import Clock
 from service.database.database import Database
@@ -77,6 +83,7 @@ async def import_file(
     user_id: UUID,
     file: BinaryIO,
     *,
+    audit: Recorder,
     clock: Clock,
     most_bytes: int,
     advance: Callable[[], None] = lambda: None,
@@ -84,6 +91,7 @@ async def import_file(
     """Keep the conversations of a file, and yield what became of each.
 
     Args:
+        audit: whoever imports.
         most_bytes: how much a ZIP may unpack to.
         advance: called now and then, while the file is read.
 
@@ -96,21 +104,32 @@ async def import_file(
         raise UnknownImportFormat("The file is empty.")
     file.seek(0)
     found = values_in(file, most_bytes=most_bytes)
-    failures, is_first = 0, True
+    counts = Counter(imported=0, skipped=0, failed=0)
+    is_first = True
     while True:
         # Parsing takes its time, in which replies are to go on.
         batch = await anyio.to_thread.run_sync(_next_batch, found, user_id, clock(), is_first)
         if not batch:
             break
+        if is_first:
+            known_format = next((read.source for read in batch if read.source), None)
+            await _note(database, audit, user_id, stage="begun", format=known_format)
         is_first = False
         advance()
         async for outcome in _kept(database, user_id, batch, clock):
             yield outcome
-            failures += outcome.outcome == "failed"
+            counts[outcome.outcome] += 1
         await index_pending(database)
-        if failures >= MOST_FAILURES:
+        if counts["failed"] >= MOST_FAILURES:
             yield Imported("(the rest)", "failed", "Too much of this file cannot be read; the rest was left.")
-            return
+            break
+    if not is_first:
+        await _note(database, audit, user_id, stage="ended", **counts)
+
+
+async def _note(database: Database, audit: Recorder, user_id: UUID, **details: str | int | None) -> None:
+    async with database.transaction() as connection:
+        await audit.record(connection, Action.IMPORTED, user_id, **details)
 
 
 def _next_batch(found: Iterator[Found], user_id: UUID, now: datetime, is_first: bool) -> list[_Read]:

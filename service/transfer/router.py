@@ -114,7 +114,7 @@ async def export_account(identity: Asker, chat: TheChat, visitor: VisitorAudit) 
         }
     },
 )
-async def import_history(request: Request, identity: Asker, chat: TheChat) -> ImportReport:
+async def import_history(request: Request, identity: Asker, chat: TheChat, visitor: VisitorAudit) -> ImportReport:
     """Add the conversations of a file to the caller's history: as the body, of whatever media type, or in a form.
 
     It may be an export of this service (a conversation as JSON, an account as JSONL), of ChatGPT (the ZIP, or a
@@ -126,7 +126,12 @@ async def import_history(request: Request, identity: Asker, chat: TheChat) -> Im
     report = ImportReport()
     async with imports.received(request) as file:
         async for outcome in import_file(
-            chat.database, identity.user_id, file, clock=chat.clock, most_bytes=imports.most_bytes
+            chat.database,
+            identity.user_id,
+            file,
+            audit=visitor.acting_as(identity.user_id),
+            clock=chat.clock,
+            most_bytes=imports.most_bytes,
         ):
             report.add(outcome)
     return report

@@ -103,6 +103,33 @@ async def test_a_registration_that_fails_leaves_the_guest_as_it_was(
     assert await everything(person.client) == before
 
 
+async def found(client: Any, q: str) -> list[str]:
+    """Return the ids of the turns that the caller's search finds."""
+    answer = await client.get("/api/v1/search", params={"q": q})
+    assert answer.status_code == 200, answer.text
+    return [item["turn_id"] for item in answer.json()["items"]]
+
+
+async def test_what_a_guest_said_is_found_in_the_account_and_no_longer_under_the_guest(
+    service: RunningService,
+) -> None:
+    somebody, person = await guest(service), await service.person()
+    turn = (await somebody.say(await somebody.conversation(), "玉露を一杯ください"))["id"]
+    assert await found(somebody.client, "玉露") == [turn]
+    old = same_browser(service, somebody)
+    assert (await log_in(somebody.client, person.username)).status_code == 200
+    assert await found(somebody.client, "玉露") == [turn]
+    assert (await old.get("/api/v1/search", params={"q": "玉露"})).status_code == 401
+    indexed = "SELECT count(*) FROM turn_search WHERE user_id = :id"
+    assert await value(service.database, indexed, id=UUID(somebody.id)) == 0
+    assert await value(service.database, indexed, id=UUID(person.id)) >= 2
+    administrator = await service.administrator()
+    for user, prompts in ((somebody, 0), (person, 1)):
+        params = {"q": "玉露", "user_id": user.id}
+        answer = await administrator.client.get("/api/v1/admin/history", params=params)
+        assert len(answer.json()["items"]) == prompts
+
+
 async def test_two_registrations_at_once_make_one_account_of_the_guest(service: RunningService) -> None:
     person = await guest(service)
     names = [f"{each}-{person.username}" for each in "ab"]

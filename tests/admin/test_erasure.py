@@ -17,6 +17,9 @@ from service.chat.prompt import ChatPrompt
 from tests.accounts.browsing import AUTH, log_in, rows
 from tests.accounts.guesting import guest
 from tests.support.running import PASSWORD, Person, RunningService, running
+from tests.transfer.formats.test_chatgpt import conversation as chatgpt_conversation
+from tests.transfer.formats.test_chatgpt import node as chatgpt_node
+from tests.transfer.sending import imported
 
 CONVERSATIONS = "/api/v1/conversations"
 # Of the account, and of what was said. Headers and addresses take ASCII only.
@@ -82,7 +85,7 @@ async def left(service: RunningService, *marks: str, ids: tuple[str, ...] = ()) 
 
 async def account(service: RunningService, username: str) -> Person:
     """Return a person whose every text holds a mark."""
-    client = service.client(headers={"User-Agent": f"Browser {WORD}"})
+    client = service.client(headers={"User-Agent": f"Browser {WORD}", "X-Request-ID": WORD})
     body = {"username": username, "password": PASSWORD, "email": f"{WORD}@example.org"}
     answer = await client.post(f"{AUTH}/register", json=body)
     assert answer.status_code == 201, answer.text
@@ -109,6 +112,30 @@ async def conversation(person: Person) -> list[str]:
     rated = {"rating": -1, "comment": f"I wanted {SAID}"}
     assert (await person.client.put(f"{path}/{turn['id']}/feedback", json=rated)).status_code == 200
     return ids
+
+
+async def import_of_marks(service: RunningService, person: Person) -> list[str]:
+    """Import a conversation whose every text holds a mark; return its id and those of its turns."""
+    marked: dict[str, Any] = {"metadata": {"model_slug": SAID, SAID: SAID}, "status": SAID, SAID: [SAID]}
+    question, answer, tool = (f"{role} {SAID}" for role in ("user", "assistant", "tool"))
+    exported = chatgpt_conversation(
+        chatgpt_node("system", None, "system", SAID, children=(question,), **marked),
+        chatgpt_node(question, "system", "user", SAID, {SAID: SAID}, children=(tool,), **marked),
+        chatgpt_node(tool, question, "tool", SAID, children=(answer,), recipient=SAID, **marked),
+        chatgpt_node(answer, tool, "assistant", SAID, **marked),
+        id=SAID,
+        conversation_id=f"{SAID} {WORD}",
+        title=SAID,
+        default_model_slug=SAID,
+        gizmo_id={SAID: SAID},
+    )
+    report = await imported(person, [exported, {"id": f"broken {SAID}", "mapping": SAID}])
+    assert (report["imported"], len(report["failed"])) == (1, 1), report
+    (made,) = report["conversations"]
+    query = "SELECT id::text FROM turns WHERE conversation_id::text = :id"
+    turns = await rows(service.database, query, id=made["conversation_id"])
+    assert len(turns) == 1
+    return [made["conversation_id"], *(turn_id for (turn_id,) in turns)]
 
 
 async def being_answered(service: RunningService, person: Person) -> tuple[asyncio.Task[Any], list[str]]:
@@ -143,13 +170,13 @@ async def by_an_administrator(service: RunningService, person: Person) -> int:
 async def test_a_deleted_user_is_in_no_table(service: RunningService, delete: Any) -> None:
     person, neighbour = await account(service, f"{NAME}{WORD}"), await service.person()
     await neighbour.say(await neighbour.conversation(), "mine")
-    ids = [person.id, *await conversation(person)]
+    ids = [person.id, *await conversation(person), *await import_of_marks(service, person)]
     assert (await person.client.post("/chat_stream", json={"user_input": SAID})).status_code == 200
     await settled(service)
     following, more = await being_answered(service, person)
     # Otherwise what is not found afterwards was never there.
     wanted = {"users", "login_sessions", "access_tokens", "conversations", "turns", "reply_fragments", "turn_search"}
-    assert wanted <= await left(service, NAME, WORD, SAID)
+    assert wanted | {"imported_conversations"} <= await left(service, NAME, WORD, SAID)
     assert {"user_activity", "statistics_notes"} <= await left(service, ids=(person.id,))
     kept = await left(service, ids=(neighbour.id,))
 

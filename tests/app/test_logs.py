@@ -229,6 +229,7 @@ async def test_a_running_service_logs_requests_and_nothing_that_people_wrote(dat
     requests = [line for line in lines if line["event"] == "request"]
     assert len(requests) >= 13
     ours = [line for line in requests if line.get("request_id") == "mine"]
+    assert len({line["audit_id"] for line in ours}) == len(ours)
     assert {(line["method"], line["path"], line["status"]) for line in ours} >= {
         ("POST", "/api/v1/auth/register", 201),
         ("POST", "/api/v1/auth/login", 401),

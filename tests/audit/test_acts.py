@@ -1,13 +1,20 @@
 """What people and administrators do over HTTP, and the row that each act leaves."""
 
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
 
+from service.errors import DatabaseUnavailable
 from service.ids import new_id
+from service.transfer import import_queries
+from tests.accounts.browsing import value
 from tests.http.test_bodies import code_of
 from tests.support.running import PASSWORD, Person, RunningService, running
+from tests.transfer.formats.test_chatgpt import numbered
+from tests.transfer.sending import imported, send
 
 AUTH = "/api/v1/auth"
 AUDIT = "/api/v1/admin/audit"
@@ -112,7 +119,9 @@ async def test_every_act_of_an_administrator_is_one_row(service: RunningService,
     ]
     assert told[0]["details"] == {"before": "user", "after": "admin"}
     for event in told:
-        assert (event["reason"], event["request_id"]) == ("苦情 4711", "request-4711")
+        assert event["reason"] == "苦情 4711"
+        # What a client calls its request is the client's to choose, and a row is never deleted.
+        assert UUID(event["request_id"]).version == 7
         assert (event["actor_username"], event["address"]) == ("admin", "127.0.0.1")
 
 
@@ -130,6 +139,35 @@ async def test_a_refused_act_leaves_no_row(service: RunningService, administrato
     assert code_of(await administrator.client.patch(last, json={"role": "user"}), 409) == "last_administrator"
     assert await actions(administrator, person) == ["account_created"]
     assert "role_changed" not in await actions(administrator, administrator)
+
+
+async def test_an_import_is_on_record_before_it_begins_and_when_it_ended(
+    service: RunningService, administrator: Person
+) -> None:
+    person = await service.person()
+    assert (await imported(person, [*numbered(1, 2), {"mapping": "a broken one"}]))["imported"] == 2
+    assert code_of(await send(person, b"Dear all"), 422) == "unknown_import_format"
+    ended, begun = await events(administrator, subject_id=person.id, action="imported")
+    assert begun["details"] == {"stage": "begun", "format": "chatgpt"}
+    assert ended["details"] == {"stage": "ended", "imported": 2, "skipped": 0, "failed": 1}
+    assert {each["actor_id"] for each in (begun, ended)} == {person.id}
+    made = await value(
+        service.database, "SELECT min(imported_at) FROM imported_conversations WHERE user_id = :id", id=UUID(person.id)
+    )
+    assert datetime.fromisoformat(begun["created_at"]) <= made <= datetime.fromisoformat(ended["created_at"])
+
+
+async def test_an_import_that_is_broken_off_has_begun_and_not_ended(
+    service: RunningService, administrator: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise DatabaseUnavailable("It is away.")
+
+    person = await service.person()
+    monkeypatch.setattr(import_queries, "insert_turns", broken)
+    assert (await send(person, numbered(1))).status_code == 503
+    (begun,) = await events(administrator, subject_id=person.id, action="imported")
+    assert begun["details"]["stage"] == "begun"
 
 
 async def test_a_chat_turn_writes_no_row(service: RunningService, administrator: Person) -> None:

@@ -287,7 +287,10 @@ async def test_the_import_of_a_deleted_account_ends(service: RunningService, per
     file = io.BytesIO(json.dumps(numbered(1)).encode())
     with pytest.raises(Exception, match="account was deleted"):
         _ = [
-            each async for each in import_file(service.database, UUID(person.id), file, clock=utc_now, most_bytes=10**9)
+            each
+            async for each in import_file(
+                service.database, UUID(person.id), file, audit=service.audit, clock=utc_now, most_bytes=10**9
+            )
         ]
 
 
