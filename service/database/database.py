@@ -16,8 +16,10 @@ from service.database.hot_pool import Connection, HotPool
 from service.database.urls import driver_url, parsed_url
 
 CONNECT_TIMEOUT_SECONDS = 2.5
-# Most requests wait for a connection twice, for who is asking and for what they ask, and have 3 s in all.
-POOL_TIMEOUT_SECONDS = 1.25
+# Most requests wait for a connection twice, for who is asking and for what they ask.
+HOT_POOL_TIMEOUT_SECONDS = 1.25
+# Transactions queue for each other's locks with a connection in their hands, so more patience is worth it.
+POOL_TIMEOUT_SECONDS = 2.5
 STATEMENT_TIMEOUT_SECONDS = 30
 IDLE_TRANSACTION_TIMEOUT_SECONDS = 30
 
@@ -74,7 +76,7 @@ class Database:
             await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_json_text, decoder=json.loads)
             return connection
 
-        pool = HotPool(connect, size=max(1, pool_size - pool_size // 2), timeout_seconds=POOL_TIMEOUT_SECONDS)
+        pool = HotPool(connect, size=max(1, pool_size - pool_size // 2), timeout_seconds=HOT_POOL_TIMEOUT_SECONDS)
         database = cls(engine, pool)
         try:
             await database.ping()

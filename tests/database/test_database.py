@@ -55,7 +55,8 @@ async def test_a_read_only_transaction_cannot_write_and_is_stopped_in_time(datab
 
 
 async def test_an_exhausted_pool_refuses_in_time(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.database.database.POOL_TIMEOUT_SECONDS", 0.1)
+    for name in ("POOL_TIMEOUT_SECONDS", "HOT_POOL_TIMEOUT_SECONDS"):
+        monkeypatch.setattr(f"service.database.database.{name}", 0.1)
     database = await Database.connect(database_url, pool_size=2)
     try:
         async with database.transaction():
