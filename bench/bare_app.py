@@ -75,11 +75,11 @@ async def turn(content: str = Body(), stream: bool = Body()) -> dict[str, Any]:
     }
 
 
-async def stream(pieces: int = PIECES) -> StreamingResponse:
+async def stream(pieces: int = PIECES, pause_ms: int = 0) -> StreamingResponse:
     async def chunks() -> AsyncIterator[bytes]:
-        for number in range(pieces):
-            await asyncio.sleep(0)
-            yield b'event: delta\nid: %d\ndata: {"text":"%s"}\n\n' % (number, TEXT.encode())
+        for number in range(1, pieces + 1):
+            await asyncio.sleep(pause_ms / 1000)
+            yield b'event: delta\nid: %d\ndata: {"text":"%s"}\n\n' % (number * len(TEXT), TEXT.encode())
 
     return StreamingResponse(chunks(), media_type="text/event-stream")
 

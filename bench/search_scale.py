@@ -90,7 +90,7 @@ class Cases:
         word = words[int(len(words) ** self.chance.random()) - 1]
         q = self.chance.choice([COMMON[language_of(user)], word, f"{word} {COMMON[language_of(user)]}"])
         asked = asked_for(q)
-        source = await OwnTurns.of(self.timed, self.history.user_id(user), asked)
+        source = OwnTurns(self.timed, self.history.user_id(user), asked)
         return len(await Finding(asked, source, limit=PAGE).newest(None))
 
     async def filtered_page(self) -> int:

@@ -42,7 +42,6 @@ def server(application: str, **environment: str) -> Iterator[Measured]:
     process = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "--factory", application, *options],
         env=os.environ | environment,
-        stderr=subprocess.DEVNULL,
     )
     try:
         _wait_for(port, process)
@@ -60,7 +59,7 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
             time.sleep(0.05)
         else:
             return
-    raise RuntimeError("the server did not start")
+    raise RuntimeError(f"the server ended with {process.returncode} before it listened; what it said is above")
 
 
 def request(port: int, method: str, path: str, body: bytes = b"", **headers: str) -> bytes:

@@ -14,7 +14,10 @@ from service.config import Settings
 
 
 class ScriptedModel(DemonstrationModel):
-    """The demonstration without its pauses; told `many 500` it says 500 pieces, told `hold` one and no more."""
+    """The demonstration without its pauses.
+
+    Told `many 500` it says 500 pieces, told `slow` one every 25 ms for ever, told `hold` one and no more.
+    """
 
     def __init__(self) -> None:
         super().__init__(pause_seconds=None)
@@ -26,6 +29,10 @@ class ScriptedModel(DemonstrationModel):
         if asked == "many":
             for _ in range(int(number)):
                 await asyncio.sleep(0)
+                yield Delta(TEXT)
+        elif asked == "slow":
+            while True:
+                await asyncio.sleep(0.025)
                 yield Delta(TEXT)
         elif asked == "hold":
             yield Delta(TEXT)

@@ -89,11 +89,11 @@ async def both_sides(url: str, effort: Effort) -> AsyncIterator[Both]:
     database = await Database.connect(url)
     bare = await bare_connection(url)
     log = TurnLog(database, utc_now, model=DemonstrationModel(), lease_seconds=600)
-    await log.renew_lease()
+    await log.replica.renew_lease()
     try:
         yield Both(effort, database, bare, log, await _places(bare))
     finally:
-        await log.end_lease()
+        await log.replica.end_lease()
         await bare.close()
         await database.close()
 

@@ -3,18 +3,24 @@
 import asyncio
 import statistics
 import time
+from dataclasses import replace
 from itertools import pairwise
 
-from bench.bare_app import PIECES
+from bench.bare_app import PIECES, TEXT
 from bench.measuring import Figure, Sides
 from bench.servers import Measured, read_answer, request
 from bench.web import Web
 
 OPEN_STREAMS = 100
+SLOW_STREAMS = 50
+SLOW_SECONDS = 2
 
 
 async def pieces(web: Web) -> list[Figure]:
-    """Pieces of a stream a second of processor time, each an event of its own, and the time to the first byte."""
+    """Pieces that a model said a second of processor time, and the time to the first byte.
+
+    The bare side sends each as an event of its own; the service sends together what comes within its pace.
+    """
     many = web.effort.of(PIECES)
     conversation_id = await web.conversation()
     ours = web.turn(conversation_id, f"many {many}", stream=True)
@@ -31,17 +37,21 @@ async def pieces(web: Web) -> list[Figure]:
             speeds.pairs.append((many * times / found[0][0], many * times / found[1][0]))
             firsts.pairs.append((found[0][1] / times, found[1][1] / times))
     speed = speeds.ratio("pieces a second of processor time", 0.8, scale=1, side_unit="")
-    return [
-        Figure(
-            *(speed.name, speed.value, speed.bar),
-            at_least=True,
-            ours=speed.ours,
-            bare=speed.bare,
-            side_unit="",
-            rounds=speed.rounds,
-        ),
-        firsts.ratio("  time to the first byte", None),
-    ]
+    slow = await _slow_pieces(web)
+    return [replace(speed, at_least=True), slow, firsts.ratio("  time to the first byte", None)]
+
+
+async def _slow_pieces(web: Web) -> Figure:
+    """The same of many streams at once whose pieces come one by one, so that each is an event on both sides."""
+    many = web.effort.of(SLOW_STREAMS)
+    speeds = Sides()
+    for number in range(web.effort.rounds + 1):
+        ours = [web.turn(await web.conversation(), "slow", stream=True) for _ in range(many)]
+        bare = [request(web.bare.port, "GET", "/stream?pieces=100000&pause_ms=25", Cookie=web.cookie)] * many
+        mine, theirs = await _events(web.service, ours), await _events(web.bare, bare)
+        if number:
+            speeds.pairs.append((mine, theirs))
+    return speeds.ratio("  of 50 streams, a piece every 25 ms", None, scale=1, side_unit="")
 
 
 async def memory(web: Web) -> list[Figure]:
@@ -75,6 +85,33 @@ async def _held(measured: Measured, requests: list[bytes], many: int) -> list[fl
     return [(after - before) / many / 1000 for before, after in pairwise(sizes)]
 
 
+async def _events(measured: Measured, requests: list[bytes]) -> float:
+    """Open streams, and return how many events a second of processor time they bring once all are open."""
+    streams = [await asyncio.open_connection("127.0.0.1", measured.port) for _ in requests]
+    for (reader, writer), raw in zip(streams, requests, strict=True):
+        writer.write(raw)
+        await reader.readuntil(b"event: delta")
+    came = 0
+
+    async def read(reader: asyncio.StreamReader) -> None:
+        nonlocal came
+        while True:
+            await reader.readuntil(b"event: delta")
+            came += 1
+
+    reading = [asyncio.create_task(read(reader)) for reader, _ in streams]
+    await asyncio.sleep(0.5)  # all that was in between is read
+    begun, before = came, measured.processor_seconds()
+    await asyncio.sleep(SLOW_SECONDS)
+    speed = (came - begun) / (measured.processor_seconds() - before)
+    for task in reading:
+        task.cancel()
+    await asyncio.gather(*reading, return_exceptions=True)
+    for _, writer in streams:
+        writer.close()
+    return speed
+
+
 async def _stream(measured: Measured, raw: bytes, many: int) -> tuple[float, float]:
     """Return the processor seconds of one stream, and the seconds until its first byte."""
     before, begun = measured.processor_seconds(), time.perf_counter()
@@ -83,8 +120,9 @@ async def _stream(measured: Measured, raw: bytes, many: int) -> tuple[float, flo
     head = await reader.readuntil(b"\r\n\r\n")
     first = time.perf_counter() - begun
     body = await read_answer(reader, head)
-    if body.count(b"event: delta\n") != many:
-        raise RuntimeError(f"{body.count(b'event: delta')} pieces came, not {many}")
+    came = int(body.rpartition(b"event: delta\nid: ")[2].partition(b"\n")[0])
+    if came != many * len(TEXT):
+        raise RuntimeError(f"{came} characters came, not {many * len(TEXT)}")
     writer.close()
     await asyncio.sleep(0.05)
     return measured.processor_seconds() - before, first

@@ -69,11 +69,11 @@ async def turn(both: Both) -> list[Figure]:
 
     async def bare(number: int) -> None:
         place = next(places)
-        await both.bare.execute(BARE_TURN, *_bare_values(place, REPLY, both.log.replica_id), lexemes[place])
+        await both.bare.execute(BARE_TURN, *_bare_values(place, REPLY, both.log.replica.id), lexemes[place])
 
     async def bare_twice(number: int) -> None:
         place = next(places)
-        values = _bare_values(place, REPLY, both.log.replica_id)
+        values = _bare_values(place, REPLY, both.log.replica.id)
         await both.bare.execute(BARE_BEGIN, *values)
         await both.bare.execute(BARE_END, place.user_id, values[1], place.conversation_id, REPLY, lexemes[place])
 

@@ -21,13 +21,17 @@ from service.admin.audit import router as audit_router
 from service.admin.retention_router import router as retention_router
 from service.admin.router import router as admin_router
 from service.admin.statistics_router import router as statistics_router
-from service.app import middleware, operations
+from service.app import operations
 from service.app.docs import router as docs_router
 from service.app.draining import drain, draining_first
 from service.app.errors import add_error_handlers
 from service.app.logs import leave_logging_to_host
 from service.app.maintenance import keep_counted, keep_retained, keep_swept
 from service.app.metrics import Metrics
+from service.app.middleware.failures import InternalErrors
+from service.app.middleware.origins import CrossOrigin, CrossSiteCheck, HostAllowList
+from service.app.middleware.recording import RequestRecord
+from service.app.middleware.requests import BodyLimit, TrailingSlash
 from service.app.openapi import OPENAPI_PATH, describe
 from service.audit.trail import AuditTrail, Origin
 from service.chat.audience import Audience
@@ -48,12 +52,12 @@ from service.database.database import Database
 from service.database.migrations import require_head
 from service.database.safety import require_safe
 from service.errors import ConfigurationError
+from service.http.streams import StreamsLast
 from service.sessions import SessionCookie, SessionLimits
 from service.transfer.receiving import Imports
 from service.transfer.router import IMPORT_PATH
 from service.transfer.router import router as transfer_router
-from service.web.console import router as console_router
-from service.web.router import router as web_router
+from service.web.routers import ROUTERS as WEB_ROUTERS
 
 log = structlog.get_logger(__name__)
 
@@ -140,8 +144,7 @@ def create_app(
         chatstream_router,
         operations.router,
         docs_router,
-        web_router,
-        console_router,
+        *WEB_ROUTERS,
     ):
         # As they are: an included router looks for a route at every step of a request, and costs as much as the answer.
         app.router.routes.extend(router.routes)
@@ -255,24 +258,25 @@ def _model(settings: Settings) -> LanguageModel:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     # The last one added is the first that a request meets.
-    app.add_middleware(middleware.TrailingSlash)
-    app.add_middleware(middleware.InternalErrors)
+    app.add_middleware(TrailingSlash)
     app.add_middleware(
-        middleware.BodyLimit,
+        BodyLimit,
         most_bytes=settings.max_body_bytes,
         elsewhere={IMPORT_PATH: settings.max_import_bytes},
     )
     app.add_middleware(
-        middleware.CrossSiteCheck,
+        CrossSiteCheck,
         origins=settings.allowed_origins,
         trusted_proxies=settings.trusted_proxies,
         guests=settings.allow_guests,
         user_header=settings.auth_user_header,
     )
+    app.add_middleware(StreamsLast)
+    app.add_middleware(InternalErrors)
     if settings.allowed_origins:
-        app.add_middleware(middleware.CrossOrigin, origins=settings.allowed_origins)
-    app.add_middleware(middleware.HostAllowList, allowed=(*settings.allowed_hosts, settings.host))
-    app.add_middleware(middleware.RequestRecord, metrics=app.state.metrics, https=settings.cookie_secure)
+        app.add_middleware(CrossOrigin, origins=settings.allowed_origins)
+    app.add_middleware(HostAllowList, allowed=(*settings.allowed_hosts, settings.host))
+    app.add_middleware(RequestRecord, metrics=app.state.metrics, https=settings.cookie_secure)
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:

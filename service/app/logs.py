@@ -5,6 +5,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from asyncpg import PostgresError
@@ -19,6 +20,7 @@ _Event = structlog.typing.EventDict
 # Errors whose text is this program's or the system's. Others (pydantic's, json's, the model client's) quote what
 # they were given, and that is what people wrote.
 TELLING = (ChatkeepError, OSError, RuntimeError, AttributeError, NameError, ImportError, TypeError)
+LONGEST_LOGGED_PATH = 500
 
 
 class _Logger(structlog.stdlib.BoundLogger):
@@ -97,6 +99,11 @@ def _add_safe_traceback(_logger: Any, _name: str, event: _Event) -> _Event:
     if isinstance(error, BaseException):
         event["exception"] = safe_traceback(error)
     return event
+
+
+def shown_path(path: str) -> str:
+    """Return a path as it may stand in a log: no control characters that a terminal obeys, and no end of a line."""
+    return quote(path[:LONGEST_LOGGED_PATH])
 
 
 def safe_traceback(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from service.accounts import queries
+from service.accounts import attempt_queries, token_queries
 from service.accounts.accounts import Accounts
 from service.accounts.guests import sweep_guests
 from service.admin.retention import delete_old, rules
@@ -36,8 +36,8 @@ async def sweep(accounts: Accounts) -> None:
     now = accounts.clock()
     async with accounts.database.transaction() as connection:
         await sweep_sessions(connection, now, accounts.limits)
-        await queries.sweep_tokens(connection, now)
-        await queries.sweep_attempts(connection, now)
+        await token_queries.sweep_tokens(connection, now)
+        await attempt_queries.sweep_attempts(connection, now)
     await accounts.trail.renew_seals(accounts.database)
 
 

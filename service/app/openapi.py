@@ -11,7 +11,7 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from service import __version__
 from service.accounts.dependencies import require_signed_in
 from service.app.examples import PARAMETERS, example_of
-from service.app.middleware import PROBES, SAFE_METHODS
+from service.app.middleware.origins import PROBES, SAFE_METHODS
 from service.chat.dependencies import require_asker, require_asker_or_visitor
 from service.config import Settings
 from service.http.problems import PROTOCOL, USUAL, Problem, documented_problems

@@ -9,7 +9,8 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from service.app.middleware import InternalErrors, shown_path
+from service.app.logs import shown_path
+from service.app.middleware.failures import InternalErrors
 from service.app.openapi import OPENAPI_PATH
 from service.chat.handler import PersistentRequestHandler
 from tests.http.test_bodies import code_of

@@ -14,12 +14,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 import service as package
 from service import __version__, errors
 from service.app import create_app, operations
-from service.app.middleware import PROBES
+from service.app.middleware.origins import PROBES
 from service.app.openapi import OPENAPI_PATH
 from service.chatstream.router import router as chatstream_router
 from service.http.problems import MEDIA_TYPE, PROTOCOL, status_of
-from service.web.console import router as console_router
-from service.web.router import router as web_router
+from service.web.routers import ROUTERS as WEB_ROUTERS
 from tests.support.running import RunningService, settings_for
 
 APP = create_app(settings_for("postgresql://nobody@127.0.0.1:1/nothing"))
@@ -72,7 +71,8 @@ def test_every_route_is_described() -> None:
     described = {(method, path) for method, path, _ in OPERATIONS}
     undescribed = {
         (method, context.path_format)
-        for context in iter_route_contexts([*chatstream_router.routes, *console_router.routes, *web_router.routes])
+        for router in (chatstream_router, *WEB_ROUTERS)
+        for context in iter_route_contexts(router.routes)
         for method in context.methods or ()
     }
     assert served - described == HIDDEN | undescribed

@@ -1,0 +1,1 @@
+"""What every request goes through: pure ASGI, so that streams pass untouched."""
