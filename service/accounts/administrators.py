@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.accounts import queries
+from service.accounts import queries, token_queries
 from service.accounts.passwords import PasswordHasher
 from service.accounts.queries import AnyRow
 from service.accounts.usernames import require_username, username_key
@@ -137,7 +137,7 @@ async def erase_user(connection: AsyncConnection, user_id: UUID, *, despite_hold
     await require_another_administrator(connection, user)
     await queries.delete_conversations_of(connection, user_id)
     await session_queries.end_sessions_of(connection, user_id)
-    await queries.delete_tokens_of(connection, user_id)
+    await token_queries.delete_tokens_of(connection, user_id)
     await queries.delete_activity_of(connection, user_id)
     await count_notes(connection, of_user=user_id)
     await queries.delete_user(connection, user_id)

@@ -1,11 +1,11 @@
-"""Users, tokens and counted tries: one statement a function, and none commits."""
+"""Users, and who is asking: one statement a function, and none commits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, any_, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import ARRAY, Row, any_, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,7 +15,6 @@ from service.database.tables import (
     TIME,
     access_tokens,
     conversations,
-    login_attempts,
     login_sessions,
     user_activity,
     users,
@@ -234,84 +233,3 @@ async def administrator_exists(connection: AsyncConnection, *, besides: UUID | N
     if besides is not None:
         query = query.where(users.c.id != besides, users.c.disabled.is_(False))
     return (await connection.execute(query)).first() is not None
-
-
-async def insert_token(
-    connection: AsyncConnection,
-    digest: bytes,
-    *,
-    user_id: UUID,
-    name: str,
-    now: datetime,
-    expires_at: datetime | None,
-) -> AnyRow:
-    kept = await connection.execute(
-        insert(access_tokens)
-        .values(digest=digest, id=new_id(), user_id=user_id, name=name, created_at=now, expires_at=expires_at)
-        .returning(access_tokens)
-    )
-    return kept.one()
-
-
-async def tokens_of(connection: AsyncConnection, user_id: UUID, *, after: UUID | None, limit: int) -> Sequence[AnyRow]:
-    query = select(access_tokens).where(access_tokens.c.user_id == user_id)
-    if after is not None:
-        query = query.where(access_tokens.c.id < after)
-    return (await connection.execute(query.order_by(access_tokens.c.id.desc()).limit(limit))).all()
-
-
-async def delete_token(connection: AsyncConnection, user_id: UUID, token_id: UUID) -> bool:
-    deleted = await connection.execute(
-        delete(access_tokens).where(access_tokens.c.user_id == user_id, access_tokens.c.id == token_id)
-    )
-    return deleted.rowcount > 0
-
-
-async def token_exists(connection: AsyncConnection, digest: bytes) -> bool:
-    query = select(access_tokens.c.digest).where(access_tokens.c.digest == digest)
-    return (await connection.execute(query)).first() is not None
-
-
-async def delete_tokens_of(connection: AsyncConnection, user_id: UUID) -> None:
-    await connection.execute(delete(access_tokens).where(access_tokens.c.user_id == user_id))
-
-
-async def count_attempt(
-    connection: AsyncConnection, bucket: bytes, now: datetime, window_ends_at: datetime
-) -> tuple[int, datetime]:
-    """Count one try in the bucket's window, or begin a new one; return the count and when the window ends."""
-    kept = login_attempts.c
-    new = postgresql.insert(login_attempts).values(bucket=bucket, attempts=1, window_ends_at=window_ends_at)
-    over = kept.window_ends_at <= bindparam("now", now, type_=TIME)
-    counted = await connection.execute(
-        new.on_conflict_do_update(
-            index_elements=["bucket"],
-            set_={
-                "attempts": case((over, 1), else_=kept.attempts + 1),
-                "window_ends_at": case((over, new.excluded.window_ends_at), else_=kept.window_ends_at),
-            },
-        ).returning(kept.attempts, kept.window_ends_at)
-    )
-    attempts, ends_at = counted.one()
-    return attempts, ends_at
-
-
-async def forget_attempts(connection: AsyncConnection, bucket: bytes) -> None:
-    await connection.execute(delete(login_attempts).where(login_attempts.c.bucket == bucket))
-
-
-async def uncount_attempt(connection: AsyncConnection, bucket: bytes) -> None:
-    await connection.execute(
-        update(login_attempts)
-        .where(login_attempts.c.bucket == bucket, login_attempts.c.attempts > 0)
-        .values(attempts=login_attempts.c.attempts - 1)
-    )
-
-
-async def sweep_attempts(connection: AsyncConnection, now: datetime) -> None:
-    await connection.execute(delete(login_attempts).where(login_attempts.c.window_ends_at <= now))
-
-
-async def sweep_tokens(connection: AsyncConnection, now: datetime) -> None:
-    """Delete tokens that have expired."""
-    await connection.execute(delete(access_tokens).where(access_tokens.c.expires_at <= now))

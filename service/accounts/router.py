@@ -5,7 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from service.accounts import queries
+from service.accounts import queries, token_queries
 from service.accounts.administrators import HELD
 from service.accounts.dependencies import (
     SessionDigest,
@@ -241,7 +241,7 @@ async def list_tokens(
 ) -> Page[Token]:
     """Return this account's access tokens, newest first, without their secrets."""
     async with accounts.database.transaction() as connection:
-        rows = await queries.tokens_of(
+        rows = await token_queries.tokens_of(
             connection, identity.user_id, after=cursor_of_id(cursor, of="tokens"), limit=limit + 1
         )
     page = first_of(rows, limit)
@@ -268,6 +268,6 @@ async def create_access_token(
 async def delete_token(token_id: UUID, identity: SignedIn, accounts: TheAccounts, audit: TheAudit) -> None:
     """End one of this account's tokens."""
     async with accounts.database.transaction() as connection:
-        if not await queries.delete_token(connection, identity.user_id, token_id):
+        if not await token_queries.delete_token(connection, identity.user_id, token_id):
             raise NotFound
         await audit.record(connection, Action.TOKEN_DELETED, identity.user_id, token_id=str(token_id))

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.accounts import queries
+from service.accounts import queries, token_queries
 from service.accounts.accounts import Accounts
 from service.accounts.administrators import delete_user
 from service.accounts.guests import lock_guest, move_guest, promote_guest, require_account
@@ -281,4 +281,4 @@ async def _lock_verified(accounts: Accounts, connection: AsyncConnection, user: 
 async def _replace_password(connection: AsyncConnection, user_id: UUID, new_hash: str) -> None:
     await queries.update_user(connection, user_id, {"password_hash": new_hash})
     await session_queries.end_sessions_of(connection, user_id)
-    await queries.delete_tokens_of(connection, user_id)
+    await token_queries.delete_tokens_of(connection, user_id)

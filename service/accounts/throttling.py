@@ -27,7 +27,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.accounts import queries
+from service.accounts import attempt_queries
 from service.database.database import Database
 from service.errors import TooManyAttempts, Unavailable
 
@@ -105,14 +105,16 @@ async def counted_attempt(
     except Unavailable:
         async with database.transaction() as connection:
             for counter in _in_order(counters):
-                await queries.uncount_attempt(connection, counter.bucket)
+                await attempt_queries.uncount_attempt(connection, counter.bucket)
         raise
 
 
 async def _count(connection: AsyncConnection, counters: Sequence[Counter], now: datetime, refusal: str) -> None:
     waits = []
     for counter in _in_order(counters):
-        attempts, ends_at = await queries.count_attempt(connection, counter.bucket, now, now + counter.limit.window)
+        attempts, ends_at = await attempt_queries.count_attempt(
+            connection, counter.bucket, now, now + counter.limit.window
+        )
         if attempts > counter.limit.attempts:
             waits.append(ends_at - now)
     if waits:
@@ -124,9 +126,9 @@ async def forgive_attempt(connection: AsyncConnection, counters: Sequence[Counte
     """Take back a try that was right."""
     for counter in _in_order(counters):
         if counter.resets:
-            await queries.forget_attempts(connection, counter.bucket)
+            await attempt_queries.forget_attempts(connection, counter.bucket)
         else:
-            await queries.uncount_attempt(connection, counter.bucket)
+            await attempt_queries.uncount_attempt(connection, counter.bucket)
 
 
 def _in_order(counters: Sequence[Counter]) -> list[Counter]:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.accounts import queries
+from service.accounts import queries, token_queries
 from service.accounts.accounts import Accounts
 from service.accounts.guests import require_account
 from service.accounts.identity import TOKEN_PREFIX, Identity
@@ -33,7 +33,7 @@ async def create_token(
     secret = TOKEN_PREFIX + new_secret()
     async with accounts.database.transaction() as connection:
         await _require_still_signed_in(connection, identity)
-        row = await queries.insert_token(
+        row = await token_queries.insert_token(
             connection, digest_of(secret), user_id=identity.user_id, name=name, now=now, expires_at=expires_at
         )
         await audit.record(connection, Action.TOKEN_CREATED, identity.user_id, token_id=str(row.id))
@@ -47,6 +47,6 @@ async def _require_still_signed_in(connection: AsyncConnection, identity: Identi
         if user is None or user.disabled:
             raise NotAuthenticated("This account was disabled at this moment.")
         return
-    exists = session_exists if identity.by_session else queries.token_exists
+    exists = session_exists if identity.by_session else token_queries.token_exists
     if not await exists(connection, identity.digest):
         raise NotAuthenticated("You were signed out at this moment.")

@@ -98,6 +98,10 @@ class AuditTrail:
         await self.record(connection, origin, Action.TRAIL_SEALED, [], {"ends": ends})
         return unfit
 
+    @property
+    def keys(self) -> SealingKeys:
+        return self._keys
+
     def by(self, origin: Origin) -> "Recorder":
         """Return what writes rows about one actor."""
         return Recorder(self, origin)

@@ -9,6 +9,7 @@ key.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -25,18 +26,44 @@ MOST_BREAKS = 100
 Progress = Callable[[int], None]
 
 
+class Fault(StrEnum):
+    """What is wrong with a row, or with the end of a chain."""
+
+    NO_CHAIN = "the whole chain is missing"
+    UNKNOWN_KEY = "its end is sealed with a key that is not given"
+    NOT_SEALED = "its end is not sealed: rows were removed, added or rewritten"
+    CHANGED = "its content is not what was written"
+    MOVED = "does not follow the row before it: one of the two was exchanged or moved"
+    NOT_FOUND_BY_SUBJECTS = "is no longer found by all of its subjects (audit_subjects)"
+    OTHER_CHAIN = "another chain no longer has the end that this row saw of it: rows were rewritten or removed there"
+    MISSING = "is missing"
+    OTHER_END = "is not the row that the chain ended with"
+    BEHIND_END = "was put in behind the end of its chain"
+    IN_NO_CHAIN = "stands in no chain"
+    GONE_SINCE = "was there at the checkpoint, and is not there now"
+
+
 @dataclass(frozen=True, slots=True)
 class Break:
-    """A place where the trail is not as it was written."""
+    """A place where the trail is not as it was written.
+
+    Args:
+        last: the last one of several missing rows.
+        keys: the ids of those that sealed the chain.
+    """
 
     chain: int
     seq: int
-    what: str
+    fault: Fault
     event_id: UUID | None = None
+    last: int | None = None
+    keys: str = ""
 
     def __str__(self) -> str:
         event = f", event {self.event_id}" if self.event_id else ""
-        return f"chain {self.chain}, row {self.seq}{event}: {self.what}"
+        last = f", and all up to row {self.last}" if self.last else ""
+        keys = f" ({self.keys})" if self.keys else ""
+        return f"chain {self.chain}, row {self.seq}{event}: {self.fault}{last}{keys}"
 
 
 @dataclass(slots=True)
@@ -74,23 +101,34 @@ async def verify(
     Raises:
         QueryTooSlow, DatabaseUnavailable.
     """
-    verdict = Verdict()
-    async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-        verdict.heads = await queries.all_heads(connection)
-    _check_heads(verdict, keys)
+    verdict = await verify_ends(database, keys)
     for head in verdict.heads:
         await _verify_chain(database, head, verdict, progress)
     await _look_behind_the_ends(database, verdict)
     if checkpoint:
-        for found in await _missing(database, checkpoint, "was there at the checkpoint, and is not there now"):
+        for found in await _missing(database, checkpoint):
             verdict.add(found)
+    return verdict
+
+
+async def verify_ends(database: Database, keys: SealingKeys) -> Verdict:
+    """Return whether every chain ends where it was sealed: a few rows are read, however long the trail is. Whether the
+    rows before the ends are whole only `verify` tells.
+
+    Raises:
+        QueryTooSlow, DatabaseUnavailable.
+    """
+    verdict = Verdict()
+    async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
+        verdict.heads = await queries.all_heads(connection)
+    _check_heads(verdict, keys)
     return verdict
 
 
 def _check_heads(verdict: Verdict, keys: SealingKeys) -> None:
     present = {head.chain for head in verdict.heads}
     for chain in set(range(AUDIT_CHAINS)) - present:
-        verdict.add(Break(chain, 0, "the whole chain is missing"))
+        verdict.add(Break(chain, 0, Fault.NO_CHAIN))
     if not verdict.broken and all(head.is_untouched for head in verdict.heads):
         return
     for head in verdict.heads:
@@ -98,9 +136,9 @@ def _check_heads(verdict: Verdict, keys: SealingKeys) -> None:
             continue
         if head.seals and not keys.know(head):
             made_with = ", ".join(sorted(head.seals))
-            verdict.add(Break(head.chain, head.seq, f"its end is sealed with a key that is not given ({made_with})"))
+            verdict.add(Break(head.chain, head.seq, Fault.UNKNOWN_KEY, keys=made_with))
         else:
-            verdict.add(Break(head.chain, head.seq, "its end is not sealed: rows were removed, added or rewritten"))
+            verdict.add(Break(head.chain, head.seq, Fault.NOT_SEALED))
 
 
 async def _verify_chain(database: Database, head: Head, verdict: Verdict, progress: Progress) -> None:
@@ -118,9 +156,7 @@ async def _verify_chain(database: Database, head: Head, verdict: Verdict, progre
                 verdict.add(_gap(head.chain, seq + 1, row["seq"] - 1))
             problem = _problem(row, last_hash)
             if problem is None and row["seq"] in bad_anchors:
-                problem = (
-                    "another chain no longer has the end that this row saw of it: rows were rewritten or removed there"
-                )
+                problem = Fault.OTHER_CHAIN
             if problem is None:
                 verdict.whole += 1
             else:
@@ -132,21 +168,21 @@ async def _verify_chain(database: Database, head: Head, verdict: Verdict, progre
     if seq < head.seq:
         verdict.add(_gap(head.chain, seq + 1, head.seq))
     elif last_hash != head.hash:
-        verdict.add(Break(head.chain, seq, "is not the row that the chain ended with"))
+        verdict.add(Break(head.chain, seq, Fault.OTHER_END))
 
 
-def _problem(row: Mapping[str, Any], last_hash: bytes) -> str | None:
+def _problem(row: Mapping[str, Any], last_hash: bytes) -> Fault | None:
     if Event.from_row(row).hash() != row["hash"]:
-        return "its content is not what was written"
+        return Fault.CHANGED
     if row["prev_hash"] != last_hash:
-        return "does not follow the row before it: one of the two was exchanged or moved"
+        return Fault.MOVED
     if row["found_by"] != len(row["subject_ids"]):
-        return "is no longer found by all of its subjects (audit_subjects)"
+        return Fault.NOT_FOUND_BY_SUBJECTS
     return None
 
 
 def _gap(chain: int, first: int, last: int) -> Break:
-    return Break(chain, first, "is missing" if first == last else f"is missing, and all up to row {last}")
+    return Break(chain, first, Fault.MISSING, last=None if first == last else last)
 
 
 async def _look_behind_the_ends(database: Database, verdict: Verdict) -> None:
@@ -155,14 +191,16 @@ async def _look_behind_the_ends(database: Database, verdict: Verdict) -> None:
         ends = await queries.last_seqs(connection)
         strays = await queries.strays(connection)
     for stray in strays:
-        verdict.add(Break(stray.chain, stray.seq, "stands in no chain", stray.id))
+        verdict.add(Break(stray.chain, stray.seq, Fault.IN_NO_CHAIN, stray.id))
     for chain, (by_head, by_row) in ends.items():
         if by_row > by_head:
-            verdict.add(Break(chain, by_head + 1, "was put in behind the end of its chain"))
+            verdict.add(Break(chain, by_head + 1, Fault.BEHIND_END))
 
 
-async def _missing(database: Database, places: Anchor, what: str) -> Sequence[Break]:
+async def _missing(database: Database, places: Anchor) -> Sequence[Break]:
     wanted = [place for place in places if place[1] > 0]
     async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
         kept = await queries.hashes_at(connection, wanted) if wanted else {}
-    return [Break(chain, seq, what) for chain, seq, row_hash in wanted if kept.get((chain, seq)) != row_hash]
+    return [
+        Break(chain, seq, Fault.GONE_SINCE) for chain, seq, row_hash in wanted if kept.get((chain, seq)) != row_hash
+    ]

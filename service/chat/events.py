@@ -4,12 +4,12 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 
-import anyio
 from pydantic import BaseModel
 from starlette.responses import StreamingResponse
-from starlette.types import Message, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from service.chat.audience import Seat
+from service.http.streams import send_last
 
 KEEP_ALIVE = b": keep-alive\n\n"
 
@@ -40,7 +40,7 @@ def json_line(model: BaseModel) -> bytes:
 
 
 class EventStream(StreamingResponse):
-    """A stream of events that closes its generator itself, and gives up on a client that does not read.
+    """A stream of events that closes its generator itself, and gives up on a client that is gone or does not read.
 
     It ends unfinished, too, when the client's session or token ends. The generation goes on in either case.
     """
@@ -52,40 +52,52 @@ class EventStream(StreamingResponse):
         self._chunks = chunks
         self._seat = seat
 
-    async def stream_response(self, send: Send) -> None:
-        watch = _Watch(send, self._seat.write_timeout_seconds)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send_last(self.stream, scope, receive, send)
+
+    async def stream(self, receive: Receive, send: Send) -> None:
+        client = _Client(receive, send, self._seat.write_timeout_seconds)
         try:
-            with watch, self._seat.audience.joined(self._seat.digest, watch.give_up):
-                await super().stream_response(watch.send)
+            with client, self._seat.audience.joined(self._seat.digest, client.give_up):
+                await self.stream_response(client.send)
         except asyncio.CancelledError:
-            if not watch.gave_up:
+            if not client.given_up:
                 raise
             # The connection is closed unfinished: the client must not take what it has for the whole reply.
+            client.task.uncancel()
         finally:
             # Cancelled at a `yield`, a generator is left for the collector; what it holds is wanted now.
-            with anyio.CancelScope(shield=True):
-                await self._chunks.aclose()
+            await self._chunks.aclose()
 
 
-class _Watch:
-    """Cancels the task whose `send` takes too long: one timer a stream, since one a piece would cost more.
+class _Client:
+    """Cancels the task that it was made in when its client is gone, or takes too long to read.
 
-    It looks twice as often as a piece may wait.
+    One task and one timer a stream: a task group would hold three times as much, and a timer a piece cost more. The
+    timer looks twice as often as a piece may wait.
     """
 
-    def __init__(self, send: Send, seconds: float) -> None:
-        self.gave_up = False
+    def __init__(self, receive: Receive, send: Send, seconds: float) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a stream is sent in a task")
+        self.task = task
+        self.given_up = False
+        self._receive = receive
         self._send = send
         self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._over = False
         self._began: float | None = None
 
     def __enter__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task()
+        self._listening = self._loop.create_task(self._listen())
         self._timer = self._loop.call_later(self._seconds / 2, self._look)
 
     def __exit__(self, *_: object) -> None:
+        self._over = True
         self._timer.cancel()
+        self._listening.cancel()
 
     async def send(self, message: Message) -> None:
         self._began = self._loop.time()
@@ -93,9 +105,16 @@ class _Watch:
         self._began = None
 
     def give_up(self) -> None:
-        self.gave_up = True
-        if self._task is not None:
-            self._task.cancel()
+        if not self._over and not self.given_up:
+            self.given_up = True
+            self.task.cancel()
+
+    async def _listen(self) -> None:
+        try:
+            while (await self._receive())["type"] != "http.disconnect":
+                pass
+        finally:
+            self.give_up()
 
     def _look(self) -> None:
         if self._began is not None and self._loop.time() - self._began >= self._seconds:

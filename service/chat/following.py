@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from service.chat import queries
+from service.chat import turn_queries
 from service.chat.events import KEEP_ALIVE, delta_event, event, json_line
 from service.chat.generation import Generation
 from service.chat.schemas import Content, Siblings, Turn, TurnError
@@ -16,6 +16,9 @@ KEEP_ALIVE_SECONDS = 15
 GONE = "The turn was deleted while it was being answered, or went to the account that this guest signed in to."
 # Code points that a follower who is far behind is given at a time: so much of the reply it holds in memory.
 MOST_AT_ONCE = 16_384
+# Between two deltas of one follower. What a fast model says in between comes as one: no reader can tell, and it bounds
+# what a follower costs.
+PACE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class Following:
     async def _kept(self) -> Turn:
         begun = self.begun
         row = await self.turn_log.database.row(
-            queries.TURN, user_id=begun.user_id, conversation_id=begun.conversation_id, turn_id=begun.id
+            turn_queries.TURN, user_id=begun.user_id, conversation_id=begun.conversation_id, turn_id=begun.id
         )
         if row is None:
             raise NotFound
@@ -89,14 +92,20 @@ class Following:
 
 
 async def _from_memory(generation: Generation, position: int) -> AsyncGenerator[str, None]:
+    clock, next_at = asyncio.get_running_loop().time, 0.0
     while True:
+        if not await generation.more_than(position, seconds=KEEP_ALIVE_SECONDS):
+            yield ""
+            continue
+        if (rest := next_at - clock()) > 0:
+            await generation.rest(rest)
         if text := generation.text(position, MOST_AT_ONCE):
             position += len(text)
+            # Whoever is behind is not kept waiting.
+            next_at = clock() + PACE_SECONDS if position == generation.length else 0.0
             yield text
         elif generation.ended:
             return
-        elif not await generation.more_than(position, seconds=KEEP_ALIVE_SECONDS):
-            yield ""
 
 
 async def _from_database(

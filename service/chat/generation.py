@@ -35,7 +35,9 @@ class Generation:
         self._write_over = asyncio.Event()
         self._write_over.set()
         self._cleaner = OutputCleaner()
-        self._waiting: list[asyncio.Future[None]] = []
+        # Who waits for text, and who for the end alone.
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._resting: set[asyncio.Future[None]] = set()
 
     def append(self, piece: str) -> None:
         """Add what the model said; what PostgreSQL cannot keep is replaced here, for every model."""
@@ -52,7 +54,8 @@ class Generation:
         """Let everyone know that nothing more comes."""
         self.row = row
         self.ended = True
-        self._tell()
+        _wake_all(self._waiting)
+        _wake_all(self._resting)
 
     def cut(self, status: Status) -> None:
         """End the generation with the text that there is. What is being kept already is left to end."""
@@ -75,16 +78,13 @@ class Generation:
     async def more_than(self, position: int, *, seconds: float) -> bool:
         """Wait for text after `position` or for the end; False where neither came within `seconds`."""
         if self._length <= position and not self.ended:
-            # By hand: an event and a time-out cost several times as much, for each piece and each follower.
-            loop = asyncio.get_running_loop()
-            news: asyncio.Future[None] = loop.create_future()
-            self._waiting.append(news)
-            timer = loop.call_later(seconds, _wake, news)
-            try:
-                await news
-            finally:
-                timer.cancel()
+            await _woken(self._waiting, seconds)
         return self._length > position or self.ended
+
+    async def rest(self, seconds: float) -> None:
+        """Let text come together for `seconds`, or until the end."""
+        if not self.ended:
+            await _woken(self._resting, seconds)
 
     def move_to(self, user_id: UUID) -> None:
         """Go on as another user's: a guest signed in. What is written down from now on is theirs."""
@@ -117,12 +117,30 @@ class Generation:
             self._starts.append(self._length)
             self._pieces.append(text)
             self._length += len(text)
-            self._tell()
+            if self._waiting:
+                _wake_all(self._waiting)
 
-    def _tell(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for news in waiting:
-            _wake(news)
+
+async def _woken(waiting: "set[asyncio.Future[None]]", seconds: float) -> None:
+    """Wait to be woken, but not longer than that.
+
+    By hand: an event and a time-out cost several times as much, for each piece and each follower.
+    """
+    loop = asyncio.get_running_loop()
+    news: asyncio.Future[None] = loop.create_future()
+    waiting.add(news)
+    timer = loop.call_later(seconds, _wake, news)
+    try:
+        await news
+    finally:
+        timer.cancel()
+        waiting.discard(news)
+
+
+def _wake_all(waiting: "set[asyncio.Future[None]]") -> None:
+    for news in waiting:
+        _wake(news)
+    waiting.clear()
 
 
 def _wake(news: "asyncio.Future[None]") -> None:

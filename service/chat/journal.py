@@ -12,8 +12,10 @@ from uuid import UUID
 import structlog
 
 from service.chat.generations import Generations
+from service.chat.reaper import Reaper
+from service.chat.replica import TAKING_OVER
 from service.chat.search.indexing import index_pending
-from service.chat.turn_log import TAKING_OVER, TurnLog
+from service.chat.turn_log import TurnLog
 from service.errors import DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
@@ -31,6 +33,7 @@ class Journal:
 
     def __init__(self, turn_log: TurnLog, generations: Generations, *, flush_seconds: float) -> None:
         self._turn_log = turn_log
+        self._reaper = Reaper(turn_log)
         self._generations = generations
         self._flush_seconds = flush_seconds
         self._tasks: list[asyncio.Task[None]] = []
@@ -44,11 +47,11 @@ class Journal:
         Raises:
             DatabaseUnavailable: without a lease nothing may be generated.
         """
-        await self._turn_log.renew_lease()
+        await self._turn_log.replica.renew_lease()
         self._renewed_at = time.monotonic()
-        await self._turn_log.end_leases_of_the_dead()
+        await self._turn_log.replica.end_leases_of_the_dead()
         await self._take_over()
-        lease_seconds = self._turn_log.lease_seconds
+        lease_seconds = self._turn_log.replica.lease_seconds
         self._tasks = [
             asyncio.create_task(self._every(self._flush_seconds, self._flush), name="flush"),
             asyncio.create_task(self._every(lease_seconds * RENEWING, self._look_after), name="lease"),
@@ -63,7 +66,7 @@ class Journal:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(DatabaseUnavailable):  # it runs out by itself
-            await self._turn_log.end_lease()
+            await self._turn_log.replica.end_lease()
 
     async def _every(self, seconds: float, step: Callable[[], Coroutine[None, None, None]]) -> None:
         """Begin a step `seconds` after the last one began; where that took longer, after a short rest."""
@@ -105,11 +108,11 @@ class Journal:
     async def _look_after(self) -> None:
         if not self._holds_lease():
             self._held_since = None
-        await self._turn_log.renew_lease()
+        await self._turn_log.replica.renew_lease()
         self._renewed_at = time.monotonic()
         if self._held_since is None:
             self._held_since = time.monotonic()
-        await self._turn_log.interrupt_unclaimed({each.begun.id for each in self._generations.all()})
+        await self._reaper.interrupt_unclaimed({each.begun.id for each in self._generations.all()})
 
     async def _take_over_in_time(self) -> None:
         """Take over, unless the database was away a moment ago, or this machine stood still.
@@ -118,15 +121,15 @@ class Journal:
         """
         if self._held_since is None or not self._holds_lease():
             return
-        if time.monotonic() - self._held_since >= self._turn_log.lease_seconds:
+        if time.monotonic() - self._held_since >= self._turn_log.replica.lease_seconds:
             await self._take_over()
 
     def _holds_lease(self) -> bool:
         """Whether it was renewed so lately that those of the others, renewed one interval before, hold too."""
-        return time.monotonic() - self._renewed_at < self._turn_log.lease_seconds * (1 - TAKING_OVER - RENEWING)
+        return time.monotonic() - self._renewed_at < self._turn_log.replica.lease_seconds * (1 - TAKING_OVER - RENEWING)
 
     async def _take_over(self) -> None:
-        if interrupted := await self._turn_log.interrupt_abandoned():
+        if interrupted := await self._reaper.interrupt_abandoned():
             log.warning("turns_interrupted", count=interrupted)
 
     async def _index(self) -> None:

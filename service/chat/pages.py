@@ -3,7 +3,7 @@
 from typing import Any, Literal
 from uuid import UUID
 
-from service.chat import queries
+from service.chat import queries, turn_queries
 from service.chat.paths import turns_down, turns_up
 from service.chat.schemas import Turn
 from service.database.database import Database
@@ -62,7 +62,7 @@ async def siblings_page(
     """
     listed = f"siblings {turn_id}"
     rows = await database.rows(
-        queries.SIBLINGS,
+        turn_queries.SIBLINGS,
         user_id=user_id,
         conversation_id=conversation_id,
         turn_id=turn_id,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from service.chat import queries
+from service.chat import turn_queries
 from service.database.database import Database
 from service.http.pages import Slice
 
@@ -20,7 +20,7 @@ async def turns_up(
 ) -> Slice[Any]:
     """Return at most `limit` turns from `start_id` (None: the head) towards the root, newest first."""
     rows = await database.rows(
-        queries.TURNS_UP, user_id=user_id, conversation_id=conversation_id, start_id=start_id, limit=limit
+        turn_queries.TURNS_UP, user_id=user_id, conversation_id=conversation_id, start_id=start_id, limit=limit
     )
     path = _climb(rows, rows[0]["start_id"], limit) if rows else []
     return Slice(path, bool(path) and path[-1]["parent_id"] is not None)
@@ -29,13 +29,13 @@ async def turns_up(
 async def turns_down(database: Database, user_id: UUID, conversation_id: UUID, *, first: int, limit: int) -> Slice[Any]:
     """Return at most `limit` turns of the head's path from position `first` on, oldest first."""
     key = {"user_id": user_id, "conversation_id": conversation_id}
-    head = await database.row(queries.HEAD_POSITION, **key)
+    head = await database.row(turn_queries.HEAD_POSITION, **key)
     if head is None or first > head["position"]:
         return Slice([], more=False)
     last = min(first + limit - 1, head["position"])
-    rows = await database.rows(queries.TURNS_BETWEEN, **key, first=first, last=last)
+    rows = await database.rows(turn_queries.TURNS_BETWEEN, **key, first=first, last=last)
     if _has_branches(rows):
-        found = await database.row(queries.ANCESTOR, user_id=user_id, start_id=head["id"], position=last)
+        found = await database.row(turn_queries.ANCESTOR, **key, start_id=head["id"], position=last)
         rows = _climb(rows, found["id"], limit) if found else []
     path = sorted(rows, key=lambda row: int(row["position"]))
     return Slice(path, last < head["position"])

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from service.accounts.administrators import HELD, require_no_hold
 from service.accounts.dependencies import VisitorAudit
 from service.audit.actions import Action
-from service.chat import queries
+from service.chat import queries, turn_queries
 from service.chat.dependencies import Asker, AskerOrVisitor, TheChat
 from service.chat.schemas import ChangeConversation, Conversation, CreateConversation
 from service.errors import Invalid, NotAuthenticated, NotFound
@@ -122,7 +122,7 @@ async def change_conversation(
     user_id = identity.user_id
     async with chat.database.transaction() as connection:
         head = changes.get("head_turn_id")
-        if isinstance(head, UUID) and not await queries.turn_exists(connection, user_id, conversation_id, head):
+        if isinstance(head, UUID) and not await turn_queries.turn_exists(connection, user_id, conversation_id, head):
             raise NotFound
         changes["updated_at"] = chat.clock()
         row = await queries.update_conversation(connection, user_id, conversation_id, changes)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Request
 from pydantic import Field
 
 from service.accounts.identity import Identity
-from service.chat import queries
+from service.chat import turn_queries
 from service.chat.chat import Chat
 from service.chat.dependencies import Asker, TheChat
 from service.chat.events import EventStream
@@ -169,7 +169,7 @@ async def list_siblings(
 async def read_leaf(conversation_id: UUID, turn_id: UUID, identity: Asker, chat: TheChat) -> Turn:
     """Return the last turn of the newest branch under this one: the head to set to go on where that came to."""
     leaf = await chat.database.row(
-        queries.LEAF, user_id=identity.user_id, conversation_id=conversation_id, turn_id=turn_id
+        turn_queries.LEAF, user_id=identity.user_id, conversation_id=conversation_id, turn_id=turn_id
     )
     if leaf is None:
         raise NotFound
@@ -225,7 +225,7 @@ def _stream(chat: Chat, identity: Identity, following: Following, start: int = 0
 
 async def _require_turn(chat: Chat, identity: Identity, conversation_id: UUID, turn_id: UUID) -> Turn:
     row = await chat.database.row(
-        queries.TURN, user_id=identity.user_id, conversation_id=conversation_id, turn_id=turn_id
+        turn_queries.TURN, user_id=identity.user_id, conversation_id=conversation_id, turn_id=turn_id
     )
     if row is None:
         raise NotFound
@@ -236,7 +236,7 @@ async def _set_feedback(
     chat: Chat, identity: Identity, conversation_id: UUID, turn_id: UUID, *, rating: int | None, comment: str | None
 ) -> None:
     row = await chat.database.row(
-        queries.SET_FEEDBACK,
+        turn_queries.SET_FEEDBACK,
         user_id=identity.user_id,
         conversation_id=conversation_id,
         turn_id=turn_id,

@@ -47,8 +47,15 @@ class WholeTextStream(EventStream):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await _first_text(self._generation, receive)
-            failure = failure_of(self._generation)
-            await (super().__call__ if failure is None else failure)(scope, receive, send)
+        except BaseException:
+            self._generation.cut("stopped")
+            raise
+        failure = failure_of(self._generation)
+        await (super().__call__ if failure is None else failure)(scope, receive, send)
+
+    async def stream(self, receive: Receive, send: Send) -> None:
+        try:
+            await super().stream(receive, send)
         finally:
             self._generation.cut("stopped")
 

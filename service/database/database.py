@@ -12,13 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from service.database.failures import TRANSLATED, raise_translated, translated
 from service.database.hot import Row, Statement
-from service.database.hot_pool import Connection, HotPool
+from service.database.hot_pool import Connection, HotPool, waited_seconds
 from service.database.urls import driver_url, parsed_url
 
 CONNECT_TIMEOUT_SECONDS = 2.5
 # Most requests wait for a connection twice, for who is asking and for what they ask.
 HOT_POOL_TIMEOUT_SECONDS = 1.25
-# Transactions queue for each other's locks with a connection in their hands, so more patience is worth it.
+# Transactions queue for each other's locks with a connection in their hands, so more patience is worth it: all that is
+# left of these after the waits before, but as much as for a hot one in any case.
 POOL_TIMEOUT_SECONDS = 2.5
 STATEMENT_TIMEOUT_SECONDS = 30
 IDLE_TRANSACTION_TIMEOUT_SECONDS = 30
@@ -31,6 +32,13 @@ _SERVER_SETTINGS = {
     "idle_in_transaction_session_timeout": f"{IDLE_TRANSACTION_TIMEOUT_SECONDS}s",
     # Compiling a query costs more than any of ours takes.
     "jit": "off",
+}
+
+_HOT_SETTINGS = {
+    # Each hot statement has one good plan, by an index; making it anew costs as much as running it.
+    "plan_cache_mode": "force_generic_plan",
+    # It may have been made while the tables were nearly empty, and reading them whole looked cheapest.
+    "enable_seqscan": "off",
 }
 
 
@@ -70,8 +78,7 @@ class Database:
             connection: Connection = await asyncpg.connect(
                 driver_url(url),
                 timeout=CONNECT_TIMEOUT_SECONDS,
-                # Each hot statement has one good plan, by an index; making it anew costs as much as running it.
-                server_settings=settings | {"plan_cache_mode": "force_generic_plan"},
+                server_settings=settings | _HOT_SETTINGS,
             )
             await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_json_text, decoder=json.loads)
             return connection
@@ -159,8 +166,9 @@ async def _start(connection: AsyncConnection) -> None:
     waited long enough.
     """
     starting = asyncio.ensure_future(connection.start())
+    patience = max(POOL_TIMEOUT_SECONDS - waited_seconds.get(), HOT_POOL_TIMEOUT_SECONDS)
     try:
-        await asyncio.wait({starting}, timeout=CONNECT_TIMEOUT_SECONDS)
+        await asyncio.wait({starting}, timeout=patience)
     finally:
         if not starting.done():
             starting.add_done_callback(_forget)

@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
 else:
     Connection = asyncpg.Connection
+
+
+# How long the running task, a request's as a rule, has waited for connections of any pool so far.
+waited_seconds: ContextVar[float] = ContextVar("waited_seconds", default=0.0)
 
 
 class HotPool:
@@ -99,12 +104,17 @@ class HotPool:
         return None
 
     async def _take(self) -> Connection:
-        async with asyncio.timeout(self._timeout_seconds):
-            while not self._closed:
-                if len(self._taken) + self._opening < self._size:
-                    return await self._open()
-                if connection := await self._given():
-                    return connection
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                while not self._closed:
+                    if len(self._taken) + self._opening < self._size:
+                        return await self._open()
+                    if connection := await self._given():
+                        return connection
+        finally:
+            waited_seconds.set(waited_seconds.get() + clock() - began)
         raise asyncpg.InterfaceError("the pool is closed")
 
     async def _open(self) -> Connection:

@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator
 from urllib.parse import quote
 
 import anyio
-from starlette.responses import StreamingResponse
-from starlette.types import Send
+
+from service.http.streams import ClosingStream
 
 LONGEST_NAME = 80
 # What a file system or a shell takes for something else, what turns text around, and what cannot be seen.
@@ -14,20 +14,11 @@ _UNSAFE = re.compile('[\x00-\x1f\x7f-\x9f"*/:<>?\\\\|`$%;\u061c\u200b-\u200f\u20
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
 
 
-class Download(StreamingResponse):
-    """A streamed file that closes its generator itself."""
+class Download(ClosingStream):
+    """A streamed file."""
 
     def __init__(self, chunks: AsyncGenerator[bytes, None], *, media_type: str, disposition: str) -> None:
         super().__init__(chunks, media_type=media_type, headers={"Content-Disposition": disposition})
-        self._chunks = chunks
-
-    async def stream_response(self, send: Send) -> None:
-        try:
-            await super().stream_response(send)
-        finally:
-            # Cancelled at a `yield`, a generator is left for the collector.
-            with anyio.CancelScope(shield=True):
-                await self._chunks.aclose()
 
 
 async def download(

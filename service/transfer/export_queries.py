@@ -4,7 +4,8 @@ from typing import Any
 
 from sqlalchemy import ARRAY, Integer, Select, Uuid, and_, any_, bindparam, select, true, tuple_
 
-from service.chat.queries import TURN_COLUMNS, siblings_of_turn
+from service.chat.climbing import turn_above
+from service.chat.turn_queries import TURN_COLUMNS, siblings_of_turn
 from service.database.hot import Statement
 from service.database.tables import conversations, turns
 
@@ -66,12 +67,8 @@ def _path_ids() -> Statement:
         .where(_c.user_id == _user_id, _c.id == _conversation_id)
         .cte("path", recursive=True)
     )
-    above = turns.alias("above")
-    path = path.union_all(
-        select(above.c.id, above.c.parent_id, above.c.position).where(
-            above.c.user_id == _user_id, above.c.id == path.c.parent_id
-        )
-    )
+    above = turn_above(path, _user_id, _conversation_id)
+    path = path.union_all(select(above.c.id, above.c.parent_id, above.c.position).select_from(path.join(above, true())))
     return Statement(select(path.c.id).order_by(path.c.position))
 
 

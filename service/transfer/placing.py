@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from service.chat.turn_log import title_from
+from service.chat.titles import title_from
 from service.ids import id_at
 from service.transfer.cleaning import require_shallow
 from service.transfer.conversations import KEPT_ASIDE, ImportedConversation, ImportedTurn, Unreadable

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import event
 
 from service.accounts import queries
-from service.accounts.queries import sweep_attempts, sweep_tokens
+from service.accounts.attempt_queries import sweep_attempts
+from service.accounts.token_queries import sweep_tokens
 from service.clock import utc_now
 from service.database.hot import Statement
 from service.database.urls import driver_url

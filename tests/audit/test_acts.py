@@ -42,6 +42,14 @@ async def sign_in(client: httpx2.AsyncClient, name: str, password: str = PASSWOR
     return await client.post(f"{AUTH}/login", json={"username": name, "password": password}, headers=headers)
 
 
+async def test_events_are_found_by_names(service: RunningService, administrator: Person) -> None:
+    person = await service.person()
+    name = person.username.upper()
+    assert [each["action"] for each in await events(administrator, actor=name, subject=name)] == ["account_created"]
+    assert await events(administrator, actor=name, actor_id=administrator.id) == []
+    assert await events(administrator, subject="nobody of this name") == []
+
+
 async def test_every_act_of_an_account_is_one_row(service: RunningService, administrator: Person) -> None:
     person = await service.person()
     client = service.client()

@@ -1,12 +1,14 @@
 """Following and stopping a turn from anywhere: this replica, another one, now, later."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
 
+from service.chat.models import Delta, Usage
+from service.chat.prompt import ChatPrompt
 from tests.support.events import Event, read_events, streaming
 from tests.support.models import HeldModel
 from tests.support.running import Person, RunningService, running
@@ -103,6 +105,31 @@ async def test_a_follower_that_joins_late_is_sent_what_there_is_at_once(
             assert (await anext(others)).data == {"text": REPLY + "middle "}
         model.go_on()
         await rest_of(events)
+
+
+class FastModel(HeldModel):
+    """Lets others run between two pieces, and no more."""
+
+    async def stream(
+        self, prompt: ChatPrompt, *, model: str | None, params: Mapping[str, object]
+    ) -> AsyncGenerator[Delta | Usage, None]:
+        async for piece in super().stream(prompt, model=model, params=params):
+            yield piece
+            await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize(("pace_seconds", "deltas"), [(0, 20), (3600, 2)])
+async def test_a_fast_models_first_and_last_words_come_at_once_and_others_together(
+    shared_database_url: str, monkeypatch: pytest.MonkeyPatch, pace_seconds: int, deltas: int
+) -> None:
+    monkeypatch.setattr("service.chat.following.PACE_SECONDS", pace_seconds)
+    async with running(shared_database_url, model=FastModel(*["word "] * 20)) as service:
+        alice = await service.person()
+        async with streaming(alice, await alice.conversation(), "Hi") as events, asyncio.timeout(10):
+            found = [event async for event in events]
+    assert [event.name for event in found] == ["turn", *["delta"] * deltas, "done"]
+    assert found[1].data == {"text": "word "}
+    assert "".join(event.data["text"] for event in found[1:-1]) == "word " * 20
 
 
 @pytest.mark.parametrize("where", [0, 1])

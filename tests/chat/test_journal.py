@@ -7,6 +7,7 @@ import pytest
 from service.chat.generations import Generations
 from service.chat.journal import Journal
 from service.chat.models import DemonstrationModel
+from service.chat.replica import Replica
 from service.chat.turn_log import TurnLog
 from service.clock import utc_now
 from service.database.database import Database
@@ -20,7 +21,7 @@ class Nobody:
     def generation_ended(self, status: str) -> None: ...
 
 
-class CutOff(TurnLog):
+class CutOff(Replica):
     """A replica that can be kept from its database for a moment."""
 
     away = False
@@ -42,17 +43,18 @@ async def test_the_living_are_not_taken_for_dead_after_an_outage(database: Datab
     """The leases of all ran out meanwhile; each replica gives the others the time to say that they live."""
     user = await new_user(database)
     other = turn_log(database, lease_seconds=0)  # has not yet renewed its lease
-    await other.renew_lease()
+    await other.replica.renew_lease()
     model = DemonstrationModel()
-    log = CutOff(database, utc_now, model=model, lease_seconds=600)
+    log = TurnLog(database, utc_now, model=model, lease_seconds=600)
+    log.replica = replica = CutOff(database, utc_now, lease_seconds=600)
     journal = Journal(log, Generations(model, most_running=1, most_waiting=1, observer=Nobody()), flush_seconds=600)
     await journal.open()
     try:
         begun = await begin(other, (user, await new_conversation(database, user)))
-        log.away = True
+        replica.away = True
         with pytest.raises(DatabaseUnavailable):
             await journal._look_after()
-        log.away = False
+        replica.away = False
         journal._renewed_at -= 600
         await journal._look_after()
         await journal._take_over_in_time()

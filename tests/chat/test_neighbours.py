@@ -41,13 +41,15 @@ async def test_only_the_dead_lose_their_leases(database_url: str) -> None:
     try:
         logs = [TurnLog(database, utc_now, model=DemonstrationModel(), lease_seconds=600) for _ in range(4)]
         alive, dead, elsewhere, asking = logs
-        dead.process = replace(dead.process, began_at=dead.process.began_at - timedelta(hours=1))
-        elsewhere.process = replace(elsewhere.process, machine="another", pid=2**22 + 1)
+        dead.replica.process = replace(
+            dead.replica.process, began_at=dead.replica.process.began_at - timedelta(hours=1)
+        )
+        elsewhere.replica.process = replace(elsewhere.replica.process, machine="another", pid=2**22 + 1)
         for log in logs:
-            await log.renew_lease()
-        await asking.end_leases_of_the_dead()
+            await log.replica.renew_lease()
+        await asking.replica.end_leases_of_the_dead()
         async with database._pool.acquire() as connection:
             left = {row["id"] for row in await connection.fetch("SELECT id FROM replicas")}
-        assert left == {alive.replica_id, elsewhere.replica_id, asking.replica_id}
+        assert left == {alive.replica.id, elsewhere.replica.id, asking.replica.id}
     finally:
         await database.close()

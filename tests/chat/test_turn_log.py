@@ -8,9 +8,12 @@ from uuid import UUID
 import pytest
 
 from service.accounts.queries import insert_user
-from service.chat import queries
+from service.chat import queries, turn_queries
 from service.chat.models import DemonstrationModel
-from service.chat.turn_log import TAKING_OVER, Fragment, TurnLog, title_from
+from service.chat.reaper import Reaper
+from service.chat.replica import TAKING_OVER
+from service.chat.titles import title_from
+from service.chat.turn_log import Fragment, TurnLog
 from service.chat.turns import BegunTurn, NewTurn, Outcome
 from service.clock import utc_now
 from service.database.database import Database
@@ -32,7 +35,7 @@ def turn_log(database: Database, *, lease_seconds: int = 10) -> TurnLog:
 @pytest.fixture
 async def log(database: Database) -> TurnLog:
     log = turn_log(database)
-    await log.renew_lease()
+    await log.replica.renew_lease()
     return log
 
 
@@ -76,7 +79,7 @@ async def say(log: TurnLog, place: tuple[UUID, UUID], content: str, reply: str) 
 
 async def turn(database: Database, begun: BegunTurn) -> dict[str, object]:
     row = await database.row(
-        queries.TURN, user_id=begun.user_id, conversation_id=begun.conversation_id, turn_id=begun.id
+        turn_queries.TURN, user_id=begun.user_id, conversation_id=begun.conversation_id, turn_id=begun.id
     )
     assert row is not None
     return dict(row)
@@ -178,15 +181,15 @@ async def test_a_dead_replicas_turns_are_interrupted_once_with_their_text(
     database: Database, place: tuple[UUID, UUID]
 ) -> None:
     dead = turn_log(database, lease_seconds=0)
-    await dead.renew_lease()
+    await dead.replica.renew_lease()
     begun = await begin(dead, place, "to be cut")
     await dead.flush(
         [Fragment(begun.user_id, begun.id, 0, "as far as "), Fragment(begun.user_id, begun.id, 10, "this")]
     )
     others = [turn_log(database) for _ in range(4)]
     for other in others:
-        await other.renew_lease()
-    claimed = await asyncio.gather(*(other.interrupt_abandoned() for other in others))
+        await other.replica.renew_lease()
+    claimed = await asyncio.gather(*(Reaper(other).interrupt_abandoned() for other in others))
     assert sum(claimed) == 1
     found = await turn(database, begun)
     assert (found["status"], found["reply"]) == ("interrupted", "as far as this")
@@ -201,31 +204,32 @@ async def test_a_dead_replicas_turns_are_interrupted_once_with_their_text(
 async def test_a_lease_runs_out_early_enough_for_its_turns_to_be_over_in_time(database: Database) -> None:
     """Whoever looks for turns of the dead does so now and then; that time is taken from the lease."""
     log = turn_log(database, lease_seconds=80)
-    await log.renew_lease()
+    await log.replica.renew_lease()
     async with database._pool.acquire() as connection:
         left = await connection.fetchval(
-            "SELECT extract(epoch FROM lease_expires_at - now())::float FROM replicas WHERE id = $1", log.replica_id
+            "SELECT extract(epoch FROM lease_expires_at - now())::float FROM replicas WHERE id = $1", log.replica.id
         )
     assert left <= 80 * (1 - TAKING_OVER)
 
 
 async def test_a_live_replicas_turns_are_left_alone(log: TurnLog, database: Database, place: tuple[UUID, UUID]) -> None:
     begun = await begin(log, place)
-    assert await turn_log(database).interrupt_abandoned() == 0
+    assert await Reaper(turn_log(database)).interrupt_abandoned() == 0
     assert (await turn(database, begun))["status"] == "streaming"
-    await log.end_lease()
-    assert await turn_log(database).interrupt_abandoned() == 1
+    await log.replica.end_lease()
+    assert await Reaper(turn_log(database)).interrupt_abandoned() == 1
     found = await turn(database, begun)
     assert (found["status"], found["reply"]) == ("interrupted", None)
 
 
 async def test_a_turn_begun_without_anyone_knowing_does_not_block(log: TurnLog, place: tuple[UUID, UUID]) -> None:
     """The statement worked, but the connection was lost before the answer came."""
+    reaper = Reaper(log)
     begun = await begin(log, place, "nobody heard", key="k")
     elsewhere = await begin(log, (place[0], await new_conversation(log.database, place[0])))
-    await log.interrupt_unclaimed([elsewhere.id])
+    await reaper.interrupt_unclaimed([elsewhere.id])
     assert (await turn(log.database, begun))["status"] == "streaming"  # its request may still have to be answered
-    await log.interrupt_unclaimed([elsewhere.id])
+    await reaper.interrupt_unclaimed([elsewhere.id])
     assert (await turn(log.database, begun))["status"] == "interrupted"
     assert (await turn(log.database, elsewhere))["status"] == "streaming"
     again = await begin(log, place, "nobody heard", key="k")
@@ -237,7 +241,7 @@ async def test_orphaned_fragments_are_swept(log: TurnLog, database: Database, pl
     begun = await say(log, place, "a", "b")
     async with database._pool.acquire() as connection:
         await connection.execute("INSERT INTO reply_fragments VALUES ($1, $2, 0, 'late')", begun.user_id, begun.id)
-        await log.interrupt_abandoned()
+        await Reaper(log).interrupt_abandoned()
         assert await connection.fetch("SELECT 1 FROM reply_fragments WHERE turn_id = $1", begun.id) == []
 
 

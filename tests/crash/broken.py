@@ -13,6 +13,7 @@ from service.accounts.identity import Identity
 from service.app import worker
 from service.app.app import create_app
 from service.chat.handler import PersistentRequestHandler, TurnRow
+from service.chat.reaper import Reaper
 from service.chat.turn_log import TurnLog
 from service.chat.turns import BegunTurn, NewTurn, Outcome
 from service.cli.main import main
@@ -54,10 +55,10 @@ def acknowledge_early() -> None:
 
 
 def never_reap() -> None:
-    async def interrupt_nothing(_: TurnLog) -> int:
+    async def interrupt_nothing(_: Reaper) -> int:
         return 0
 
-    TurnLog.interrupt_abandoned = interrupt_nothing  # type: ignore[method-assign,assignment]  # the fault
+    Reaper.interrupt_abandoned = interrupt_nothing  # type: ignore[method-assign,assignment]  # the fault
 
 
 FAULTS: dict[str, Callable[[], None]] = {"acknowledge-early": acknowledge_early, "never-reap": never_reap}

@@ -122,3 +122,25 @@ def test_other_addresses_are_refused_without_quoting_them(url: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         parsed_url(url)
     assert "secret@" not in refused.value.detail
+
+
+async def test_who_waited_for_one_connection_waits_less_for_the_next(database_url: str) -> None:
+    """A request is answered within 3 s, where all connections are taken, too."""
+    database = await Database.connect(database_url, pool_size=2)
+    one = Statement(select(bindparam("one", type_=Integer)))
+    try:
+        async with database.transaction():
+            async with database._pool.acquire():
+                waiting = asyncio.create_task(_use_both(database, one))
+                await asyncio.sleep(1)
+            with pytest.raises(DatabaseUnavailable):
+                async with asyncio.timeout(2):  # of 3 s, and one is gone
+                    await waiting
+    finally:
+        await database.close()
+
+
+async def _use_both(database: Database, statement: Statement) -> None:
+    assert await database.row(statement, one=1) is not None
+    async with database.transaction():
+        raise AssertionError("there was no connection left")

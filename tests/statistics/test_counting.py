@@ -12,6 +12,7 @@ from service.accounts.administrators import erase_user
 from service.accounts.queries import insert_user
 from service.chat import queries
 from service.chat.models import DemonstrationModel
+from service.chat.reaper import Reaper
 from service.chat.turn_log import TurnLog
 from service.chat.turns import NewTurn, Outcome
 from service.clock import utc_now
@@ -74,7 +75,7 @@ async def new_conversation(database: Database, user_id: UUID) -> UUID:
 @pytest.fixture
 async def log(database: Database) -> TurnLog:
     log = TurnLog(database, utc_now, model=DemonstrationModel(), lease_seconds=10, counted_models=("known",))
-    await log.renew_lease()
+    await log.replica.renew_lease()
     return log
 
 
@@ -107,9 +108,9 @@ async def test_a_turn_whose_process_died_is_counted_as_interrupted(database: Dat
     user_id = await new_user(database)
     conversation_id = await new_conversation(database, user_id)
     begun = await log.begin(user_id, NewTurn(conversation_id, "?"), context_tokens=1000)
-    await log.end_lease()
+    await log.replica.end_lease()
     other = TurnLog(database, utc_now, model=DemonstrationModel(), lease_seconds=10)
-    await asyncio.gather(*(other.interrupt_abandoned() for _ in range(5)))
+    await asyncio.gather(*(Reaper(other).interrupt_abandoned() for _ in range(5)))
     assert await log.end(begun, Outcome("complete", "too late")) is None
     found = (await read(database)).total.everything
     assert (found.turns, found.amounts["interrupted"], found.durations) == (1, 1, {})

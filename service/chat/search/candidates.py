@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    FromClause,
     Integer,
     Select,
     Text,
@@ -17,8 +18,9 @@ from sqlalchemy import (
     exists,
     func,
     not_,
-    or_,
+    null,
     select,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
@@ -29,11 +31,9 @@ from service.database.hot import Statement
 from service.database.search_marks import user_mark
 from service.database.tables import conversations, turn_search, turns, user_activity
 
-# With more turns than this a common word is quicker found from the newest on.
-FEW_TURNS = 2_000
-
 _user_id = bindparam("user_id", type_=Uuid)
 _after = bindparam("after", type_=Uuid)
+_turns = bindparam("turns", type_=Integer)
 _limit = bindparam("limit", type_=Integer)
 _mark = bindparam("mark", type_=Text)
 _tsquery = bindparam("tsquery", type_=Text)
@@ -43,18 +43,39 @@ _t = turns.c
 _c = conversations.c
 
 
-def has_lexemes(lexemes: Any, tsquery: Any) -> ColumnElement[bool]:
+def has_lexemes(lexemes: Any, tsquery: ColumnElement[Any]) -> ColumnElement[bool]:
     return lexemes.op("@@", is_comparison=True)(cast(tsquery, TSQUERY))
 
 
-def is_whole_match(row: Any, needles: Any) -> ColumnElement[bool]:
-    """Of a turn in one part, what fits it fits; of one in several, each needle has to be in one of them."""
+def fits(entry: FromClause, tsquery: ColumnElement[Any], needles: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a turn's lexemes fit, by an entry of it in `turn_search`.
+
+    Of a turn in one part, what fits it fits; of one in several, each needle has to be in one of them.
+    """
+    # By itself it is read once, and not again for each turn.
+    asked = select(cast(tsquery, TSQUERY)).scalar_subquery()
+    return case((entry.c.parts == 1, has_lexemes(entry.c.lexemes, asked)), else_=has_all(entry, needles))
+
+
+def has_all(entry: FromClause, needles: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether each needle is in some part of an entry's turn."""
     needle = func.unnest(needles).table_valued("tsquery", name="needle").render_derived()
     part = turn_search.alias("part")
-    somewhere = exists().where(
-        part.c.user_id == row.user_id, part.c.turn_id == row.turn_id, has_lexemes(part.c.lexemes, needle.c.tsquery)
+    somewhere = (
+        exists()
+        .where(
+            part.c.user_id == entry.c.user_id,
+            part.c.turn_id == entry.c.turn_id,
+            has_lexemes(part.c.lexemes, needle.c.tsquery),
+        )
+        .correlate(entry, needle)
     )
-    return or_(row.parts == 1, not_(exists().select_from(needle).where(not_(somewhere))))
+    return not_(exists().select_from(needle).where(not_(somewhere)))
+
+
+def is_whole_match(entry: FromClause, needles: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a turn fits of which it is known that one part does."""
+    return case((entry.c.parts == 1, True), else_=has_all(entry, needles))
 
 
 def _shown(found: Any) -> Select[Any]:
@@ -86,7 +107,7 @@ def _look_up() -> Statement:
             _s.turn_id < _after,
             has_lexemes(_s.lexemes, _mark),
             has_lexemes(_s.lexemes, _tsquery),
-            is_whole_match(_s, _needles),
+            is_whole_match(turn_search, _needles),
         )
         .order_by(_s.turn_id.desc())
         .limit(_limit)
@@ -96,72 +117,85 @@ def _look_up() -> Statement:
 
 
 def _walk() -> Statement:
-    """The user's newest turns before `after`: the candidates among them, and the last one that was looked at."""
-    newest = (
-        select(
-            _s.user_id,
-            _s.turn_id,
-            _s.parts,
-            _s.lexemes,
-            func.row_number().over(order_by=_s.turn_id.desc()).label("number"),
-        )
-        .where(_s.user_id == _user_id, _s.turn_id < _after)
-        .order_by(_s.turn_id.desc())
-        .limit(_limit)
-        .cte("newest")
+    """The newest candidates among the user's newest `turns` before `after`, and an end as `with_end` has it.
+
+    Parts are passed over, so that a walk never ends between two of one turn.
+    """
+    window = select(_s.user_id, _s.turn_id, _s.parts, _s.lexemes).where(
+        _s.user_id == _user_id, _s.turn_id < _after, _s.part == 0
     )
+    newest = window.order_by(_s.turn_id.desc()).limit(_turns).subquery("newest")
     n = newest.c
-    judged = select(
-        n.turn_id,
-        n.number,
-        and_(has_lexemes(n.lexemes, _tsquery), is_whole_match(n, _needles)).label("fits"),
-    ).cte("judged")
-    last = select(func.max(judged.c.number)).scalar_subquery()
-    shown = _shown(judged).with_only_columns(
-        judged.c.turn_id,
-        judged.c.number,
-        judged.c.fits,
-        _t.conversation_id,
-        case((judged.c.fits, _t.prompt)).label("prompt"),
-        case((judged.c.fits, _t.reply)).label("reply"),
-        _t.created_at,
-        _c.title.label("conversation_title"),
+    found = (
+        select(n.turn_id)
+        .where(fits(newest, _tsquery, _needles))
+        .order_by(n.turn_id.desc())
+        .limit(_limit)
+        .cte("found")
+        .prefix_with("MATERIALIZED")
     )
-    return Statement(shown.where(or_(judged.c.fits, judged.c.number == last)))
+    counted = select(user_activity.c.turn_count).where(user_activity.c.user_id == _user_id).scalar_subquery()
+    walked = window.with_only_columns(_s.turn_id).order_by(_s.turn_id.desc()).limit(_turns)
+    return Statement(with_end(_shown(found), walked, found=found, limit=_limit, history=counted))
+
+
+def with_end(
+    shown: Select[Any],
+    walked: Select[Any],
+    *,
+    found: FromClause,
+    limit: ColumnElement[int],
+    history: ColumnElement[Any],
+) -> Select[Any]:
+    """Add to the candidates that a walk found a row with the last of the turns that it looked at, and how many.
+
+    There is none where it found as many as it was to: it ended with the last of them, and the rest was never read.
+    """
+    turn = walked.subquery("walked")
+    (turn_id,) = turn.c
+    number = func.row_number().over(order_by=turn_id.desc()).label("number")
+    numbered = select(turn_id.label("turn_id"), number).subquery("numbered")
+    is_open = select(func.count()).select_from(found).scalar_subquery() < limit
+    last = select(numbered).where(is_open).order_by(numbered.c.turn_id).limit(1).subquery("last")
+    columns = [
+        last.c.turn_id if each.name == "turn_id" else cast(null(), each.type).label(each.name)
+        for each in shown.selected_columns
+    ]
+    end = select(*columns, last.c.number, cast(history, Integer).label("history"))
+    no_end = [cast(null(), Integer).label(name) for name in ("number", "history")]
+    candidates = shown.order_by(None).add_columns(*no_end)
+    both = union_all(candidates, end).subquery("both")
+    return select(both).order_by(both.c.turn_id.desc())
 
 
 LOOK_UP = _look_up()
 WALK = _walk()
-TURN_COUNT = Statement(select(user_activity.c.turn_count).where(user_activity.c.user_id == _user_id))
 
 
 class OwnTurns:
     """The turns of one user, by statements that are compiled once."""
 
-    def __init__(self, database: Database, user_id: UUID, asked: Asked, *, turn_count: int) -> None:
+    def __init__(self, database: Database, user_id: UUID, asked: Asked) -> None:
         self._database = database
         self._user_id = user_id
         self._values = {"user_id": user_id, "tsquery": asked.tsquery, "needles": list(asked.needles)}
         # What begins with one character is looked up for all users together: that takes longer than a user's turns.
         self.can_use_index = not asked.by_beginnings
-        self.few_turns = self.can_use_index and turn_count <= FEW_TURNS
 
-    @classmethod
-    async def of(cls, database: Database, user_id: UUID, asked: Asked) -> "OwnTurns":
-        row = await database.row(TURN_COUNT, user_id=user_id)
-        return cls(database, user_id, asked, turn_count=row["turn_count"] if row else 0)
-
-    async def walk(self, after: UUID, turns: int) -> Walked:
-        rows = await self._database.rows(WALK, **self._values, after=after, limit=turns)
-        return walked(rows)
+    async def walk(self, after: UUID, turns: int, limit: int) -> Walked:
+        rows = await self._database.rows(WALK, **self._values, after=after, turns=turns, limit=limit)
+        return walked(rows, turns)
 
     async def look_up(self, after: UUID, limit: int) -> list[Any]:
         mark = f"'{user_mark(self._user_id)}'"
         return await self._database.rows(LOOK_UP, **self._values, mark=mark, after=after, limit=limit)
 
 
-def walked(rows: list[Any]) -> Walked:
-    """Return what a walk came by, from its candidates and the last row that it looked at."""
-    if not rows:
-        return Walked((), 0, None)
-    return Walked([row for row in rows if row["fits"]], rows[-1]["number"], rows[-1]["turn_id"])
+def walked(rows: list[Any], turns: int) -> Walked:
+    """Return what a walk over `turns` came by, from its candidates and its end."""
+    candidates = [row for row in rows if row["number"] is None]
+    end = next((row for row in rows if row["number"] is not None), None)
+    if end is None:
+        return Walked(candidates, None, candidates[-1]["turn_id"] if candidates else None)
+    last_id = end["turn_id"] if end["number"] == turns else None
+    return Walked(candidates, end["number"], last_id, end["history"] or 0)

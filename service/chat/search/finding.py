@@ -1,9 +1,9 @@
 """The newest turns that fit a query: by the index where few do, by walking from the newest where many do.
 
 An index on lexemes knows no order: it has to collect every match before the newest can be told. What is in one of
-thirty turns is found sooner by looking at the newest turns one by one. So the first `SAMPLE_TURNS` are looked at
-anyway, and what they say decides: where the page can be expected to be full within `MOST_WALKED_TURNS`, the walk goes
-on, and otherwise the index goes on from where it stopped. A wrong guess costs a walk of that length and no more.
+a hundred turns of a million is found sooner by looking at the newest turns one by one, until the page is full. So the
+newest `FIRST_TURNS` are looked at anyway, and what they say decides: where the page can be expected to be full sooner
+than the index has collected all matches, the walk goes on, and otherwise the index goes on from where it stopped.
 """
 
 import asyncio
@@ -17,9 +17,10 @@ from service.chat.search.asked import Asked
 from service.chat.search.matching import fits
 from service.errors import QueryTooSlow
 
-SAMPLE_TURNS = 50
-MOST_WALKED_TURNS = 1_500
-WALK_TURNS = 500
+FIRST_TURNS = 250
+NEXT_TURNS = 1_000
+# What a match costs the index, in turns that are walked; measured where texts are short, so rather much.
+TURNS_A_MATCH = 0.5
 LONGEST_SECONDS = 10
 # More text than this is held against a query in a thread.
 LONG_CHARACTERS = 20_000
@@ -34,29 +35,29 @@ class Walked:
     """What a walk came by.
 
     Args:
-        candidates: the turns whose lexemes fit, newest first.
-        turns: how many were looked at; fewer than asked for where there are no more.
-        last_id: of the last one.
+        candidates: the turns whose lexemes fit, newest first; the walk ends where there are as many as were asked for.
+        turns: how many were looked at; None where the walk ended with its last candidate.
+        last_id: of the last one; None where there are no more.
+        history: how many turns there are to walk, or about as many.
     """
 
     candidates: Sequence[Candidate]
-    turns: int
+    turns: int | None
     last_id: UUID | None
+    history: float = 0
 
 
 class Source(Protocol):
     """Where turns are looked for.
 
     Args:
-        few_turns: whatever is asked, so few turns come into question that the index alone is quickest.
         can_use_index: the index narrows it down at all.
     """
 
-    few_turns: bool
     can_use_index: bool
 
-    async def walk(self, after: UUID, turns: int) -> Walked:
-        """Look at the newest turns before `after`."""
+    async def walk(self, after: UUID, turns: int, limit: int) -> Walked:
+        """Look at the newest `turns` before `after`, until there are `limit` candidates."""
 
     async def look_up(self, after: UUID, limit: int) -> Sequence[Candidate]:
         """Return the newest candidates before `after`."""
@@ -75,6 +76,7 @@ class Finding:
         self._ends_at = clock() + LONGEST_SECONDS
         self._found: dict[UUID, Candidate] = {}
         self._walked = 0
+        self._candidates = 0
 
     async def newest(self, after: UUID | None) -> list[Candidate]:
         """Return the newest turns before `after` that fit, at most `limit`.
@@ -82,9 +84,7 @@ class Finding:
         Raises:
             QueryTooSlow: it took longer than `LONGEST_SECONDS`.
         """
-        last: UUID | None = after or BEFORE_NEWEST
-        if not self._source.few_turns:
-            last = await self._walk(last or BEFORE_NEWEST)
+        last = await self._walk(after or BEFORE_NEWEST)
         if last is not None and not self._full:
             await self._look_up(last)
         return list(self._found.values())[: self._limit]
@@ -95,23 +95,33 @@ class Finding:
 
     async def _walk(self, last: UUID) -> UUID | None:
         """Walk as far as it promises to be worth it; return from where on to go on, None where nothing is left."""
-        step = SAMPLE_TURNS
+        turns, many = FIRST_TURNS, self._limit
         while True:
-            walked = await self._source.walk(last, step)
+            walked = await self._source.walk(last, turns, many)
             await self._take(walked.candidates)
-            self._walked += walked.turns
-            if walked.turns < step or walked.last_id is None:
-                return None
+            if walked.last_id is None or self._full:
+                return walked.last_id
             last = walked.last_id
-            if self._full or not self._is_worth_walking():
+            if walked.turns is None:
+                many = self._more_than(many)
+                continue
+            self._walked += walked.turns
+            self._candidates += len(walked.candidates)
+            if not self._is_worth_walking(walked.history):
                 return last
-            step = WALK_TURNS
+            turns = NEXT_TURNS
 
-    def _is_worth_walking(self) -> bool:
+    def _is_worth_walking(self, history: float) -> bool:
+        """Compare the turns that are still to walk with the matches that the index would have to collect."""
         if not self._source.can_use_index:
             return True
-        expected = self._limit * self._walked
-        return self._walked < MOST_WALKED_TURNS and expected <= MOST_WALKED_TURNS * len(self._found)
+        missing = self._limit - len(self._found)
+        turns_a_candidate = self._walked / (self._candidates + 1)
+        return missing * turns_a_candidate <= TURNS_A_MATCH * history / turns_a_candidate
+
+    def _more_than(self, many: int) -> int:
+        """What is mostly no match is read in longer stretches."""
+        return min(2 * many, 4 * self._limit)
 
     async def _look_up(self, last: UUID) -> None:
         many = self._limit - len(self._found)
@@ -121,8 +131,7 @@ class Finding:
             if len(candidates) < many or self._full:
                 return
             last = candidates[-1]["turn_id"]
-            # What is mostly no match is read in longer stretches.
-            many = min(2 * many, 4 * self._limit)
+            many = self._more_than(many)
 
     async def _take(self, candidates: Sequence[Candidate]) -> None:
         characters = sum(len(each["prompt"]) + len(each["reply"] or "") for each in candidates)

@@ -44,7 +44,7 @@ async def search(
     """
     asked = asked_for(q)
     after = cursor_of_id(cursor, of="search")
-    source = await OwnTurns.of(chat.database, identity.user_id, asked)
+    source = OwnTurns(chat.database, identity.user_id, asked)
     page = first_of(await Finding(asked, source, limit=limit + 1).newest(after), limit)
     # Long texts take their time, and others wait for the event loop.
     items = await asyncio.to_thread(_items, asked, page.rows)

@@ -9,6 +9,7 @@ import pytest
 
 from service.chat.models import DemonstrationModel
 from service.chat.queries import delete_conversation
+from service.chat.reaper import Reaper
 from service.chat.search import indexing
 from service.chat.search.indexing import index_pending, reindex
 from service.chat.search.lexemes import lexemes_of
@@ -34,7 +35,7 @@ async def database(shared_database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def log(database: Database) -> TurnLog:
     log = TurnLog(database, utc_now, model=DemonstrationModel(), lease_seconds=10)
-    await log.renew_lease()
+    await log.replica.renew_lease()
     return log
 
 
@@ -103,7 +104,7 @@ async def test_a_dead_replicas_turn_is_found_with_what_there_was_of_it(
     log: TurnLog, database: Database, place: Place
 ) -> None:
     begun = await abandoned(database, place)
-    assert await log.interrupt_abandoned() == 1
+    assert await Reaper(log).interrupt_abandoned() == 1
     assert await lexemes(database, begun) == [None]  # whoever dies here leaves this to others
     await asyncio.gather(*(index_pending(database) for _ in range(3)))
     assert await lexemes(database, begun) == expected(begun, "the first words")
@@ -124,7 +125,7 @@ async def test_a_service_that_starts_makes_what_dead_ones_left(
 async def test_what_is_deleted_meanwhile_holds_nobody_up(log: TurnLog, database: Database, place: Place) -> None:
     gone, left = await abandoned(database, place), await new_conversation(database, place[0])
     other = await abandoned(database, (place[0], left))
-    await log.interrupt_abandoned()
+    await Reaper(log).interrupt_abandoned()
     async with database.transaction() as connection:
         await delete_conversation(connection, *place)
         async with asyncio.timeout(5):

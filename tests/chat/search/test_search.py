@@ -7,7 +7,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from service.chat.search import candidates, finding
+from service.chat.search import finding
 from service.chat.search.lexemes import parts_of
 from service.chat.turns import NewTurn, Outcome
 from tests.accounts.browsing import change
@@ -110,15 +110,15 @@ async def test_what_is_found_is_what_the_rules_say_of_every_turn(service: Runnin
             assert [item["turn_id"] for item in answer.json()["items"]] == wanted, query
 
 
-@pytest.mark.parametrize("few", [0, 10**6])
-@pytest.mark.parametrize("most", [3, 4_000])
+@pytest.mark.parametrize("turns_a_match", [0, 10**6])
+@pytest.mark.parametrize("part_bytes", [30, 400_000])
 async def test_every_way_of_looking_gives_the_same_pages(
-    service: RunningService, monkeypatch: pytest.MonkeyPatch, few: int, most: int
+    service: RunningService, monkeypatch: pytest.MonkeyPatch, turns_a_match: float, part_bytes: int
 ) -> None:
-    monkeypatch.setattr(candidates, "FEW_TURNS", few)
-    monkeypatch.setattr(finding, "SAMPLE_TURNS", 3)
-    monkeypatch.setattr(finding, "WALK_TURNS", 7)
-    monkeypatch.setattr(finding, "MOST_WALKED_TURNS", most)
+    monkeypatch.setattr(finding, "TURNS_A_MATCH", turns_a_match)
+    monkeypatch.setattr(finding, "FIRST_TURNS", 3)
+    monkeypatch.setattr(finding, "NEXT_TURNS", 7)
+    monkeypatch.setattr("service.chat.search.lexemes.PART_BYTES", part_bytes)
     person = await service.person()
     texts = [("tea" if n % 2 else "tee", ("rare " if n % 17 == 0 else "茶 ") + f"n{n} green tea") for n in range(40)]
     ids = await talk(service, person, texts)

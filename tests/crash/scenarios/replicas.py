@@ -23,20 +23,20 @@ WAITING_SECONDS = 120
 
 async def replicas(stage: Stage, *, kills: int, naps: int, lease_seconds: int) -> Result:
     settings = {"lease_seconds": lease_seconds}
-    async with stage.scene("E two replicas", "one", "two", settings=settings) as scene:
-        connection = await asyncpg.connect(driver_url(scene.url))
-        try:
-            return await _Drama(scene, connection, lease_seconds).play(kills, naps)
-        finally:
-            await connection.close()
+    async with (
+        stage.scene("E two replicas", "one", "two", settings=settings) as scene,
+        # Two: a restart and a take-over are looked at side by side.
+        asyncpg.create_pool(driver_url(scene.url), min_size=2, max_size=2) as database,
+    ):
+        return await _Drama(scene, database, lease_seconds).play(kills, naps)
 
 
 class _Drama:
     """The scenario's state: who is who in the database, and which turns were taken over."""
 
-    def __init__(self, scene: Scene, connection: "asyncpg.Connection[asyncpg.Record]", lease_seconds: int) -> None:
+    def __init__(self, scene: Scene, database: "asyncpg.Pool[asyncpg.Record]", lease_seconds: int) -> None:
         self._scene = scene
-        self._connection = connection
+        self._database = database
         self._lease_seconds = lease_seconds
         self._one, self._two = scene.site.replicas.all
         self._id_of_one: UUID | None = None
@@ -77,7 +77,7 @@ class _Drama:
         if first:
             await self._one.end()
         await self._one.start()
-        self._id_of_one = await self._connection.fetchval(NEWEST_REPLICA)
+        self._id_of_one = await self._database.fetchval(NEWEST_REPLICA)
 
     async def _until_generating(self, load: Load) -> None:
         async def enough() -> bool:
@@ -88,11 +88,11 @@ class _Drama:
         self._scene.site.findings.require(found, "something was tested", "one replica had nothing to generate")
 
     async def _left(self) -> list[UUID]:
-        return [row["id"] for row in await self._connection.fetch(STREAMING, self._id_of_one)]
+        return [row["id"] for row in await self._database.fetch(STREAMING, self._id_of_one)]
 
     async def _taken_over(self, left: list[UUID], when: float) -> None:
         async def none_streams() -> bool:
-            return not await self._connection.fetchval(STREAMING_AMONG, left)
+            return not await self._database.fetchval(STREAMING_AMONG, left)
 
         await until(none_streams, seconds=WAITING_SECONDS)
         seconds = time.monotonic() - when
@@ -101,12 +101,12 @@ class _Drama:
         self._scene.site.findings.require(
             seconds <= bound, "interrupted in time", f"turns of a dead replica were over after {seconds:.1f} s"
         )
-        self._ends |= {row["id"]: dict(row) for row in await self._connection.fetch(ENDS, left)}
+        self._ends |= {row["id"]: dict(row) for row in await self._database.fetch(ENDS, left)}
 
     async def _check_winners(self) -> None:
         """What was taken over was taken over once, and never changed again."""
         findings = self._scene.site.findings
-        for row in await self._connection.fetch(ENDS, list(self._ends)):
+        for row in await self._database.fetch(ENDS, list(self._ends)):
             detail = f"{row['id']} ended as {self._ends[row['id']]['status']}, and is {row['status']}"
             findings.require(dict(row) == self._ends[row["id"]], "a turn ends in one way", detail)
         interrupted = sum(row["status"] == "interrupted" for row in self._ends.values())

@@ -1,0 +1,223 @@
+"""Turns, by themselves and on their paths: one statement a function, and none commits."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Integer, Select, Text, Uuid, and_, bindparam, case, func, select, true, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.selectable import LateralFromClause
+
+from service.chat.climbing import turn_above
+from service.chat.fragments import written_text
+from service.database.hot import Statement
+from service.database.tables import conversations, turns
+
+_user_id = bindparam("user_id", type_=Uuid)
+_conversation_id = bindparam("conversation_id", type_=Uuid)
+_c = conversations.c
+_t = turns.c
+
+# A reply as it stands: of one that is being generated, what is written down.
+_reply = case((_t.status == "streaming", written_text(_t.user_id, _t.id)), else_=_t.reply).label("reply")
+
+# What nobody but the turn's own process needs to know.
+_INNER = ("reply", "idempotency_key", "request_digest", "stop_requested", "replica_id")
+
+TURN_COLUMNS = (
+    *(column for column in turns.c if column.name not in _INNER),
+    _reply,
+)
+
+
+def _window(bounds: Any) -> Select[Any]:
+    """All turns at some positions of one conversation, whichever branch they are on.
+
+    On a path there is one turn a position, so that a page of a path is a range of positions. Turns beside the
+    path come along: they are the siblings that are counted.
+    """
+    return select(
+        *TURN_COLUMNS,
+        func.count().over(partition_by=_t.parent_id).label("sibling_count"),
+        func.row_number().over(partition_by=_t.parent_id, order_by=_t.id).label("sibling_position"),
+    ).where(_t.user_id == _user_id, _t.conversation_id == _conversation_id, bounds)
+
+
+_head_id = select(_c.head_turn_id).where(_c.user_id == _user_id, _c.id == _conversation_id).scalar_subquery()
+
+
+def _window_up() -> Statement:
+    """The `limit` positions that end at the turn `start_id`, or at the head where it is null."""
+    at = turns.alias("at")
+    start = (
+        select(at.c.id, at.c.position)
+        .where(
+            at.c.user_id == _user_id,
+            at.c.conversation_id == _conversation_id,
+            at.c.id == func.coalesce(bindparam("start_id", type_=Uuid), _head_id),
+        )
+        .cte("start")
+    )
+    # Known before anything is read, so that the range is the index's: joined, the whole conversation may be.
+    position = select(start.c.position).scalar_subquery()
+    bounds = and_(_t.position <= position, _t.position > position - bindparam("limit", type_=Integer))
+    return Statement(_window(bounds).add_columns(select(start.c.id).scalar_subquery().label("start_id")))
+
+
+TURNS_UP = _window_up()
+TURNS_BETWEEN = Statement(
+    _window(_t.position.between(bindparam("first", type_=Integer), bindparam("last", type_=Integer)))
+)
+HEAD_POSITION = Statement(
+    select(_t.id, _t.position).where(_t.user_id == _user_id, _t.conversation_id == _conversation_id, _t.id == _head_id)
+)
+
+
+def _ancestor() -> Statement:
+    """The turn at `position` on the path from the turn `start_id` up."""
+    start_id, position = bindparam("start_id", type_=Uuid), bindparam("position", type_=Integer)
+    path = (
+        select(_t.id, _t.parent_id, _t.position)
+        .where(_t.user_id == _user_id, _t.conversation_id == _conversation_id, _t.id == start_id)
+        .cte("path", recursive=True)
+    )
+    above = turn_above(path, _user_id, _conversation_id)
+    path = path.union_all(
+        select(above.c.id, above.c.parent_id, above.c.position)
+        .select_from(path.join(above, true()))
+        .where(path.c.position > position)
+    )
+    return Statement(select(path.c.id).where(path.c.position == position))
+
+
+ANCESTOR = _ancestor()
+
+
+def _leaf() -> Statement:
+    """The turn to which the newest of the branches under the turn `turn_id` has come."""
+    path = (
+        select(_t.id, _t.position)
+        .where(
+            _t.user_id == _user_id,
+            _t.conversation_id == _conversation_id,
+            _t.id == bindparam("turn_id", type_=Uuid),
+        )
+        .cte("path", recursive=True)
+    )
+    below = turns.alias("below")
+    newest = (
+        select(below.c.id, below.c.position)
+        .where(
+            below.c.user_id == _user_id,
+            below.c.conversation_id == _conversation_id,
+            # A range and its order, which one index alone has: a plan that is older than the turns takes another if
+            # that looks as good, and reads the whole conversation at every step.
+            below.c.position.between(path.c.position + 1, path.c.position + 1),
+            below.c.parent_id == path.c.id,
+        )
+        .order_by(below.c.position.desc(), below.c.id.desc())
+        .limit(1)
+        .lateral("newest")
+    )
+    path = path.union_all(select(newest.c.id, newest.c.position).select_from(path.join(newest, true())))
+    return Statement(select(path.c.id).order_by(path.c.position.desc()).limit(1))
+
+
+LEAF = _leaf()
+
+
+def siblings_of_turn() -> LateralFromClause:
+    """How many turns have the same parent as the row of `turns` beside it, and which of them it is."""
+    beside = turns.alias("beside")
+    return (
+        select(
+            func.count().label("sibling_count"),
+            func.count().filter(beside.c.id <= _t.id).label("sibling_position"),
+        )
+        .where(
+            beside.c.user_id == _t.user_id,
+            beside.c.conversation_id == _t.conversation_id,
+            beside.c.position == _t.position,
+            beside.c.parent_id.is_not_distinct_from(_t.parent_id),
+        )
+        .lateral("siblings")
+    )
+
+
+def _one_turn() -> Statement:
+    siblings = siblings_of_turn()
+    return Statement(
+        select(*TURN_COLUMNS, siblings.c.sibling_count, siblings.c.sibling_position)
+        .select_from(turns.join(siblings, true()))
+        .where(
+            _t.user_id == _user_id,
+            _t.conversation_id == _conversation_id,
+            _t.id == bindparam("turn_id", type_=Uuid),
+        )
+    )
+
+
+TURN = _one_turn()
+
+
+def _siblings() -> Statement:
+    """The turns with the same parent as `turn_id`, oldest first, from after the id `after_id`."""
+    of = turns.alias("of")
+    turn = (
+        select(of.c.position, of.c.parent_id)
+        .where(
+            of.c.user_id == _user_id,
+            of.c.conversation_id == _conversation_id,
+            of.c.id == bindparam("turn_id", type_=Uuid),
+        )
+        .cte("turn")
+    )
+    numbered = (
+        select(
+            *TURN_COLUMNS,
+            func.count().over().label("sibling_count"),
+            func.row_number().over(order_by=_t.id).label("sibling_position"),
+        )
+        .where(
+            _t.user_id == _user_id,
+            _t.conversation_id == _conversation_id,
+            # Known before anything is read, as in `_window_up`.
+            _t.position == select(turn.c.position).scalar_subquery(),
+            _t.parent_id.is_not_distinct_from(select(turn.c.parent_id).scalar_subquery()),
+        )
+        .subquery("numbered")
+    )
+    return Statement(
+        select(numbered)
+        .where(numbered.c.id > bindparam("after_id", type_=Uuid))
+        .order_by(numbered.c.id)
+        .limit(bindparam("limit", type_=Integer))
+    )
+
+
+SIBLINGS = _siblings()
+SET_FEEDBACK = Statement(
+    update(turns)
+    .where(_t.user_id == _user_id, _t.conversation_id == _conversation_id, _t.id == bindparam("turn_id", type_=Uuid))
+    .values(rating=bindparam("rating", type_=Integer), comment=bindparam("comment", type_=Text))
+    .returning(_t.id)
+)
+
+# Whose turns of one replica are now: a guest who signs in takes theirs along.
+OWNERS = Statement(
+    select(_t.id, _t.user_id).where(
+        _t.replica_id == bindparam("replica_id", type_=Uuid),
+        _t.status == "streaming",
+        _t.id == func.any(bindparam("turn_ids", type_=ARRAY(Uuid))),
+    )
+)
+
+
+async def request_stop_of_user(connection: AsyncConnection, user_id: UUID) -> None:
+    """Ask for the end of every reply that is being generated for a user, on whichever replica."""
+    streaming = and_(_t.user_id == user_id, _t.status == "streaming")
+    await connection.execute(update(turns).where(streaming).values(stop_requested=True))
+
+
+async def turn_exists(connection: AsyncConnection, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> bool:
+    query = select(_t.id).where(_t.user_id == user_id, _t.conversation_id == conversation_id, _t.id == turn_id)
+    return (await connection.execute(query)).first() is not None
