@@ -8,14 +8,16 @@ from fastapi import APIRouter, Depends, Query
 
 from service.accounts.dependencies import require_administrator
 from service.admin.history_filters import TheDatabase
+from service.admin.queries import user_id_by_name
 from service.audit.actions import Action
 from service.audit.queries import EventFilters, events_page, usernames_of
-from service.http.bodies import JsonRoute, Moment
+from service.http.bodies import JsonRoute, Moment, SearchText
 from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, encode_cursor, first_of
 from service.http.problems import documented
 from service.http.schemas import Answer, Time
 
 QUERY_TIMEOUT_SECONDS = 10
+NAMED = "The {}'s username, exactly but for case and width; of an account that is still there."
 TOO_SLOW = (503, "That took too long and was stopped. Narrow it: by actor, by subject, by time.")
 
 router = APIRouter(
@@ -71,14 +73,32 @@ def named_in(rows: Iterable[Mapping[Any, Any]]) -> list[UUID]:
     return list(found - {None})
 
 
-@router.get("/audit", responses=documented(401, 403, 422, 503, query_too_slow=TOO_SLOW))
-async def list_audit_events(
+async def asked_filters(
     database: TheDatabase,
     actor_id: UUID | None = None,
     subject_id: UUID | None = None,
+    actor: Annotated[SearchText | None, Query(description=NAMED.format("actor"))] = None,
+    subject: Annotated[SearchText | None, Query(description=NAMED.format("subject"))] = None,
     action: Action | None = None,
     since: Annotated[Moment | None, Query(alias="from", description="Of this time or later.")] = None,
     until: Annotated[Moment | None, Query(alias="to", description="Before this time.")] = None,
+) -> EventFilters | None:
+    """Return the filters of a request; None where they name a user who is not there, so that no event fits."""
+    ids = {"actor_id": actor_id, "subject_id": subject_id}
+    for field, username in (("actor_id", actor), ("subject_id", subject)):
+        if username is not None:
+            async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
+                named = await user_id_by_name(connection, username)
+            if named is None or ids[field] not in (None, named):
+                return None
+            ids[field] = named
+    return EventFilters(**ids, action=action, since=since, until=until)
+
+
+@router.get("/audit", responses=documented(401, 403, 422, 503, query_too_slow=TOO_SLOW))
+async def list_audit_events(
+    database: TheDatabase,
+    filters: Annotated[EventFilters | None, Depends(asked_filters)],
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Page[AuditEvent]:
@@ -86,8 +106,9 @@ async def list_audit_events(
 
     `subject_id` is the one account that it was done to; where there are several, all are in `subjects`.
     """
-    filters = EventFilters(actor_id=actor_id, subject_id=subject_id, action=action, since=since, until=until)
     after = cursor_of_id(cursor, of="audit")
+    if filters is None:
+        return Page(items=[])
     async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
         rows = await events_page(connection, filters, after=after, limit=limit + 1)
         page = first_of(rows, limit)

@@ -4,17 +4,40 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, Text, and_, case, func, literal, or_, select
+from sqlalchemy import (
+    ARRAY,
+    Float,
+    FromClause,
+    Integer,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    column,
+    func,
+    literal,
+    select,
+    table,
+    true,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.chat.search.asked import Asked
-from service.chat.search.candidates import has_lexemes, is_whole_match, walked
+from service.chat.search.candidates import fits, has_lexemes, is_whole_match, walked, with_end
 from service.chat.search.finding import Finding, Walked
 from service.database.search_marks import user_mark
 from service.database.tables import turn_search, turns
 
 _s = turn_search.c
 _t = turns.c
+
+# As PostgreSQL last counted them.
+_ABOUT_ALL_TURNS = (
+    select(column("reltuples", Float))
+    .select_from(table("pg_class"))
+    .where(column("oid") == func.to_regclass(turns.name))
+    .scalar_subquery()
+)
 
 Filter = Callable[[Select[Any]], Select[Any]]
 
@@ -27,8 +50,6 @@ class AnyTurns:
         user_id: of whom, where one of them is about a user.
         by_user_alone: no other of them is given.
     """
-
-    few_turns = False
 
     def __init__(
         self,
@@ -47,28 +68,39 @@ class AnyTurns:
         self._needles = literal(list(asked.needles), ARRAY(Text))
         self.can_use_index = user_id is None or not asked.by_beginnings
 
-    async def walk(self, after: UUID, turns: int) -> Walked:
-        number = func.row_number().over(order_by=_t.id.desc()).label("number")
-        newest = (
-            self._filtered(select(_t.user_id, _t.id, number))
-            .where(_t.id < after)
-            .order_by(_t.id.desc())
-            .limit(turns)
-            .cte("newest")
-        )
-        judged = (
-            select(
-                newest,
-                and_(has_lexemes(_s.lexemes, self._tsquery), is_whole_match(_s, self._needles)).label("fits"),
+    async def walk(self, after: UUID, turns: int, limit: int) -> Walked:
+        # As a constant, of which there are two: for any number PostgreSQL would prepare for many.
+        many = bindparam("turns", turns, Integer, literal_execute=True)
+        window = self._filtered(select(_t.user_id, _t.id)).where(_t.id < after).order_by(_t.id.desc()).limit(many)
+        newest = window.subquery("newest")
+        # One by one, and no further than to the last that is wanted.
+        entry = (
+            select(_s.turn_id)
+            .where(
+                _s.user_id == newest.c.user_id,
+                _s.turn_id == newest.c.id,
+                _s.part == 0,
+                fits(turn_search, self._tsquery, self._needles),
             )
-            .outerjoin_from(newest, turn_search, and_(_s.user_id == newest.c.user_id, _s.turn_id == newest.c.id))
-            .cte("judged")
+            .limit(1)
+            .lateral("entry")
         )
-        return walked(await self._rows(_with_texts(judged)))
+        found = (
+            select(newest.c.user_id, newest.c.id.label("turn_id"))
+            .join(entry, true())
+            .order_by(newest.c.id.desc())
+            .limit(limit)
+            .cte("found")
+            .prefix_with("MATERIALIZED")
+        )
+        shown = self._with_texts(found)
+        ids = window.with_only_columns(_t.id)
+        query = with_end(shown, ids, found=found, limit=literal(limit), history=_ABOUT_ALL_TURNS)
+        return walked(await self._rows(query), turns)
 
     async def look_up(self, after: UUID, limit: int) -> Sequence[Any]:
         query = select(_s.user_id, _s.turn_id).where(
-            has_lexemes(_s.lexemes, self._tsquery), _s.turn_id < after, is_whole_match(_s, self._needles)
+            has_lexemes(_s.lexemes, self._tsquery), _s.turn_id < after, is_whole_match(turn_search, self._needles)
         )
         if self._user_id is not None:
             mark = literal(f"'{user_mark(self._user_id)}'", Text)
@@ -77,33 +109,15 @@ class AnyTurns:
             query = query.order_by(_s.turn_id.desc()).limit(limit)
         # By itself: together with the order PostgreSQL may take the order's index, and read all turns for a rare word.
         found = query.cte("found").prefix_with("MATERIALIZED")
-        return await self._rows(
-            self._filtered(select(_t.user_id, _t.id.label("turn_id"), _t.prompt, _t.reply))
-            .join_from(found, turns, and_(_t.user_id == found.c.user_id, _t.id == found.c.turn_id))
-            .order_by(_t.id.desc())
-            .limit(limit)
+        return await self._rows(self._filtered(self._with_texts(found)).order_by(_t.id.desc()).limit(limit))
+
+    def _with_texts(self, found: FromClause) -> Select[Any]:
+        return select(_t.user_id, _t.id.label("turn_id"), _t.prompt, _t.reply).join_from(
+            found, turns, and_(_t.user_id == found.c.user_id, _t.id == found.c.turn_id)
         )
 
     async def _rows(self, query: Select[Any]) -> list[Any]:
         return list((await self._connection.execute(query)).mappings().all())
-
-
-def _with_texts(judged: Any) -> Select[Any]:
-    """The turns that fit, with what they say, and the last one of all."""
-    last = select(func.max(judged.c.number)).scalar_subquery()
-    return (
-        select(
-            judged.c.user_id,
-            judged.c.id.label("turn_id"),
-            judged.c.number,
-            func.coalesce(judged.c.fits, literal(False)).label("fits"),
-            case((judged.c.fits, _t.prompt)).label("prompt"),
-            case((judged.c.fits, _t.reply)).label("reply"),
-        )
-        .join_from(judged, turns, and_(_t.user_id == judged.c.user_id, _t.id == judged.c.id))
-        .where(or_(judged.c.fits, judged.c.number == last))
-        .order_by(judged.c.id.desc())
-    )
 
 
 async def found_turns(asked: Asked, source: AnyTurns, *, after: UUID | None, limit: int) -> list[tuple[UUID, UUID]]:

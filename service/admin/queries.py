@@ -26,8 +26,8 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from service.accounts.usernames import character_pairs, username_key
 from service.admin.found_turns import AnyTurns, found_turns
-from service.chat.queries import TURN_COLUMNS, siblings_of_turn
 from service.chat.search.asked import asked_for
+from service.chat.turn_queries import TURN_COLUMNS, siblings_of_turn
 from service.database.tables import conversations, turns, user_activity, users
 from service.ids import earliest_id, latest_id
 

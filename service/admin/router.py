@@ -16,9 +16,9 @@ from service.admin.reads import on_record, owners_of
 from service.admin.schemas import AnyConversation, ChangeUser, HistoryTurn, ListedUser
 from service.audit.actions import Action
 from service.chat.pages import turns_page
-from service.chat.queries import request_stop_of_user
 from service.chat.schemas import Turn
 from service.chat.search.router import NOTHING_TO_FIND
+from service.chat.turn_queries import request_stop_of_user
 from service.errors import NotFound
 from service.http.bodies import JsonRoute, QueryFlag, SearchText
 from service.http.downloads import Download, download

@@ -1,33 +1,35 @@
 """`/console`: the pages of administrators. What they show comes from the API, whose 403 is the guard."""
 
-from typing import Annotated, Literal, get_args
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal, get_args
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
-from pydantic import Field
+import anyio
+from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
-from service.accounts.dependencies import TheAccounts, require_administrator, require_identity
+from service.accounts.dependencies import TheAccounts, require_identity
 from service.accounts.schemas import User
-from service.admin.dependencies import TheReading
 from service.admin.history_filters import Status, TheDatabase
-from service.admin.router import list_turns_of_any
+from service.admin.statistics_router import read_stats
+from service.audit.actions import Action
+from service.audit.verification import verify_ends
+from service.clock import utc_now
 from service.errors import NotAuthenticated, Unavailable
-from service.http.bodies import FromDigits, JsonRoute
-from service.http.pages import CursorText, Page
+from service.http.bodies import JsonRoute
+from service.web.figures import PERIODS, asked_period, figures, is_empty, models, totals
 from service.web.rendering import rendered_page
-from service.web.turns import RenderedTurn, rendered_turns
+from service.web.texts import language_of
 
-MOST_TURNS = 100
-SECTIONS = ("users", "history")
-Section = Literal["users", "history"]
+SECTIONS = ("users", "history", "running", "statistics", "audit")
 
-Number = Annotated[int, Field(ge=1, le=MOST_TURNS), FromDigits]
+PeriodName = Literal["day", "week", "month", "half", "year"]
 
 router = APIRouter(include_in_schema=False, route_class=JsonRoute)
 
 
 @router.get("/console")
+@router.get("/console/users")
 async def users_page(request: Request, accounts: TheAccounts) -> HTMLResponse:
     return await _page("users", request, accounts)
 
@@ -38,34 +40,79 @@ async def conversation_page(conversation_id: UUID, request: Request, accounts: T
     return await _page("conversation", request, accounts, conversation_id=str(conversation_id))
 
 
-@router.get("/console/{section}")
-async def section_page(section: Section, request: Request, accounts: TheAccounts) -> HTMLResponse:
-    return await _page(section, request, accounts)
+@router.get("/console/history")
+async def history_page(request: Request, accounts: TheAccounts) -> HTMLResponse:
+    return await _page("history", request, accounts)
 
 
-@router.get("/web/console/conversations/{conversation_id}/turns", dependencies=[Depends(require_administrator)])
-async def rendered_turns_of_any(
-    conversation_id: UUID,
-    database: TheDatabase,
-    reading: TheReading,
-    limit: Annotated[Number, Query()] = 30,
-    cursor: CursorText = None,
-) -> Page[RenderedTurn]:
-    """Return the active path of anyone's conversation as HTML, newest first, when it is on record who reads it."""
-    page = await list_turns_of_any(conversation_id, database, reading, "desc", limit, cursor)
-    return Page(items=await rendered_turns(page.items), next_cursor=page.next_cursor)
+@router.get("/console/statistics")
+async def statistics_page(
+    request: Request, accounts: TheAccounts, database: TheDatabase, period: PeriodName = "month"
+) -> HTMLResponse:
+    """Show what was counted as charts, which are drawn here: the browser needs nothing but the page."""
+
+    async def shown() -> dict[str, object]:
+        since, until, bucket = asked_period(period, utc_now())
+        answer = await read_stats(database, since, until, bucket)
+        language = language_of(request)
+        return {
+            "period": period,
+            "periods": PERIODS,
+            "totals": totals(answer, language),
+            "figures": [] if is_empty(answer) else await anyio.to_thread.run_sync(figures, answer, language),
+            "models": models(answer, language),
+        }
+
+    return await _page("statistics", request, accounts, shown)
 
 
-async def _page(name: str, request: Request, accounts: TheAccounts, **values: object) -> HTMLResponse:
-    """Show a page of the console to an administrator, and to anybody else that it is none of theirs."""
+@router.get("/console/audit")
+async def audit_page(request: Request, accounts: TheAccounts) -> HTMLResponse:
+    """Show whether the trail ends where it was sealed; its rows come from the API."""
+
+    async def shown() -> dict[str, object]:
+        ends = await verify_ends(accounts.database, accounts.trail.keys)
+        return {
+            "actions": sorted(Action),
+            "unsealed": ends.broken,
+            "rows": f"{sum(head.seq for head in ends.heads):,}",
+            "chains": len(ends.heads),
+        }
+
+    return await _page("audit", request, accounts, shown)
+
+
+@router.get("/console/running")
+async def running_page(request: Request, accounts: TheAccounts) -> HTMLResponse:
+    return await _page("running", request, accounts)
+
+
+async def _nothing_more() -> dict[str, object]:
+    return {}
+
+
+async def _page(
+    name: str,
+    request: Request,
+    accounts: TheAccounts,
+    shown: Callable[[], Awaitable[Mapping[str, object]]] = _nothing_more,
+    **values: object,
+) -> HTMLResponse:
+    """Show a page of the console to an administrator, and to anybody else that it is none of theirs.
+
+    Args:
+        shown: reads what the page shows; asked only for an administrator.
+    """
+    user = None
     try:
         user = User.model_validate(await require_identity(request, accounts))
+        if user.role != "admin":
+            return rendered_page("console_closed", request, user, status=403)
+        values |= await shown()
     except NotAuthenticated:
         return rendered_page("console_closed", request, None)
     except Unavailable:
-        return rendered_page("unavailable", request, None, status=503)
-    if user.role != "admin":
-        return rendered_page("console_closed", request, user, status=403)
+        return rendered_page("unavailable", request, user, status=503)
     needs_reason = request.app.state.settings.require_audit_reason
     values |= {"section": name, "sections": SECTIONS, "needs_reason": needs_reason, "statuses": get_args(Status)}
     return rendered_page(f"console_{name}", request, user, values=values)

@@ -7,7 +7,7 @@ from uuid import UUID
 import anyio.to_thread
 from pydantic import BaseModel
 
-from service.chat import queries
+from service.chat import queries, turn_queries
 from service.chat.paths import turns_down, turns_up
 from service.chat.schemas import Turn
 from service.database.database import Database
@@ -68,7 +68,7 @@ async def rendered_turn(database: Database, user_id: UUID, conversation_id: UUID
     Raises:
         NotFound: it is not the user's.
     """
-    row = await database.row(queries.TURN, user_id=user_id, conversation_id=conversation_id, turn_id=turn_id)
+    row = await database.row(turn_queries.TURN, user_id=user_id, conversation_id=conversation_id, turn_id=turn_id)
     if row is None:
         raise NotFound
     return (await _rendered([Turn.from_row(row)], more=False)).items[0]

@@ -26,6 +26,10 @@ class Plan:
             yield step
             waiting += step.get("Plans", ())
 
+    def blocks_touched(self) -> int:
+        """Return how many blocks were looked at, also within an index, where no row is counted."""
+        return int(self.root["Shared Hit Blocks"] + self.root["Shared Read Blocks"])
+
     def tables_read_whole(self) -> set[str]:
         return {step["Relation Name"] for step in self.steps() if step["Node Type"] == "Seq Scan"}
 
@@ -50,7 +54,7 @@ async def measured_plan(connection: "Connection[asyncpg.Record]", sql: str, argu
     transaction = connection.transaction()
     await transaction.start()
     try:
-        told = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *arguments, timeout=120)
+        told = await connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", *arguments, timeout=120)
     finally:
         await transaction.rollback()
     (found,) = json.loads(told)
@@ -64,12 +68,17 @@ async def settled_plan(connection: "Connection[asyncpg.Record]", sql: str, argum
     """
     await connection.execute(f"PREPARE settled AS {sql}")
     try:
-        values = f"({', '.join(map(_literal, arguments))})" if arguments else ""
         for _ in range(7):
-            (found,) = json.loads(await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE settled{values}"))
+            explained = f"EXPLAIN (FORMAT JSON) {execution('settled', arguments)}"
+            (found,) = json.loads(await connection.fetchval(explained))
     finally:
         await connection.execute("DEALLOCATE settled")
     return Plan(found["Plan"])
+
+
+def execution(name: str, arguments: list[object]) -> str:
+    """Return the SQL that runs a prepared statement."""
+    return f"EXECUTE {name}" + (f"({', '.join(map(_literal, arguments))})" if arguments else "")
 
 
 def _literal(value: object) -> str:

@@ -111,6 +111,8 @@ async def keep(database_url: str, turns: Sequence[KeptTurn]) -> None:
             for turn in turns:
                 if turn.status != "streaming":
                     await _keep_lexemes(connection, turn)
+        # As PostgreSQL does by itself, a minute later: a search goes by how many turns there are.
+        await connection.execute("ANALYZE turns")
     finally:
         await connection.close()
 

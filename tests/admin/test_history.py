@@ -171,12 +171,12 @@ async def test_any_time_may_be_asked_for(administrator: Person, since: str, unti
     assert count is None or len(found) == count
 
 
-@pytest.mark.parametrize("most", [4, 4_000])
+@pytest.mark.parametrize("turns_a_match", [0, 10**6])
 @pytest.mark.parametrize("q", ["prompt 17", "prompt", "reply", "nothing", "3"])
 async def test_every_way_of_looking_for_words_gives_the_same_pages(
-    administrator: Person, monkeypatch: pytest.MonkeyPatch, q: str, most: int
+    administrator: Person, monkeypatch: pytest.MonkeyPatch, q: str, turns_a_match: float
 ) -> None:
-    for name, value in (("SAMPLE_TURNS", 3), ("WALK_TURNS", 7), ("MOST_WALKED_TURNS", most)):
+    for name, value in (("FIRST_TURNS", 3), ("NEXT_TURNS", 7), ("TURNS_A_MATCH", turns_a_match)):
         monkeypatch.setattr(finding, name, value)
     user = str(TURNS[0].user_id)
     for limit, filters in ((23, {}), (199, {"status": "failed"}), (199, {"user_id": user}), (5, {"rating": 1})):

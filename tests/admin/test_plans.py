@@ -7,9 +7,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from types import ModuleType
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import pytest
@@ -17,26 +15,23 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from service.accounts import queries as accounts_queries
+from service.accounts import token_queries
 from service.admin import queries as admin_queries
 from service.admin import retention_queries
 from service.admin.queries import HistoryFilters, UserFilters
-from service.chat import fragments, turn_statements
+from service.admin.running import running_page
 from service.chat import queries as chat_queries
-from service.chat.search import statements as search_statements
-from service.database.hot import Statement
 from service.database.urls import driver_url, parsed_url
 from service.ids import new_id
 from service.sessions import queries as session_queries
 from service.sessions.limits import SessionLimits
-from service.transfer import export_queries
 from tests.admin.filling import Filled, fill
+from tests.admin.hot_statements import HOT, NOW, PAGE, arguments_of
 from tests.admin.plans import Plan, measured_plan, settled_plan
 
 TURNS = 200_000
 LARGE = {"turns", "conversations", "login_sessions", "access_tokens", "reply_fragments", "turn_search"}
 USERS = {"users", "user_activity"}
-NOW = datetime.now(UTC)
-PAGE = 51
 
 
 @pytest.fixture(scope="module")
@@ -52,28 +47,14 @@ async def connection(shared_database_url: str) -> AsyncIterator["asyncpg.Connect
     await connection.close()
 
 
-# Hot statements: every one of these modules, with values for everything that one of them takes.
+# Hot statements.
 
-MODULES: tuple[ModuleType, ...] = (
-    chat_queries,
-    fragments,
-    turn_statements,
-    accounts_queries,
-    export_queries,
-    search_statements,
-)
-HOT = {
-    f"{module.__name__.removeprefix('service.')}.{name}": statement
-    for module in MODULES
-    for name, statement in vars(module).items()
-    if isinstance(statement, Statement)
-}
 # What is in proportion to something that is meant: titles are looked for among all of one user's conversations, a
 # path that has branches is followed turn by turn, and what is being answered has a fragment for every flush.
 VISITS = {
     "chat.queries.LIST_CONVERSATIONS_BY_TITLE": TURNS // 10,
-    "chat.queries.ANCESTOR": TURNS // 10,
-    "chat.queries.LEAF": TURNS // 4,
+    "chat.turn_queries.ANCESTOR": TURNS // 10,
+    "chat.turn_queries.LEAF": TURNS // 4,
     "transfer.export_queries.PATH_IDS": TURNS // 4,
     "chat.fragments.SWEEP_FRAGMENTS": 10_000,
 }
@@ -82,83 +63,13 @@ MOST_VISITS = 2500
 MAY_READ_WHOLE = {"chat.fragments.SWEEP_FRAGMENTS": {"reply_fragments"}}
 
 
-def values(filled: Filled, name: str) -> dict[str, object]:
-    """Return what a statement is run with."""
-    return {
-        "user_id": filled.user_id,
-        "conversation_id": new_id() if "CREATE" in name else filled.conversation_id,
-        "turn_id": filled.middle_id,
-        "start_id": filled.middle_id,
-        "parent_id": filled.middle_id,
-        "beside_id": None,
-        "position": 100,
-        "first": 10_000,
-        "last": 10_050,
-        "start": 0,
-        "most": 16_384,
-        "username_key": "user-7",
-        "digests": [b"\0" * 32],
-        "machine": "machine",
-        "pid": 1,
-        "process_began_at": NOW,
-        "limit": PAGE,
-        "after_time": NOW - timedelta(hours=1),
-        "after_id": UUID(int=2**128 - 1),
-        "after": UUID(int=0),
-        "archived": None,
-        "q": "title 77",
-        "title": "A title",
-        "system_prompt": None,
-        "model": "first",
-        "default_model": "first",
-        "params": {},
-        "extra": {},
-        "prompt": "What?",
-        "reply": "That.",
-        "status": "complete",
-        "input_tokens": 1,
-        "output_tokens": 1,
-        "error_code": None,
-        "error_detail": None,
-        "first_text_ms": 100,
-        "offered_models": ["first"],
-        "rating": 1,
-        "comment": None,
-        "idempotency_key": "key-1000",
-        "request_digest": b"digest",
-        "replica_id": new_id(),
-        "context_bytes": 24_576,
-        "seconds": 10,
-        "user_ids": [filled.user_id],
-        "turn_ids": [filled.middle_id],
-        "positions": [0],
-        "texts": ["text"],
-        "lexemes": ["what\nnext"],
-        "after_user_id": filled.user_id,
-        "numbers": [0],
-        "counts": [1],
-        "joined_parts": ["what\nnext"],
-        "digest": b"\0" * 32,
-        "now": NOW,
-        "idle_since": NOW - timedelta(days=14),
-        "seen_before": NOW - timedelta(minutes=1),
-        "ip": "192.0.2.1",
-        "last_id": filled.conversation_id,
-        "newest_id": UUID(int=2**128 - 1),
-    }
-
-
 @pytest.mark.parametrize("name", HOT)
 async def test_a_hot_statement_goes_by_indexes(
     filled: Filled, connection: "asyncpg.Connection[asyncpg.Record]", name: str
 ) -> None:
-    statement = HOT[name]
-    given = values(filled, name)
-    needed = {name for name, usual in statement._defaults.items() if usual is None and not name.startswith("param_")}
-    assert needed <= given.keys(), "say in `values` what it is run with"
-    arguments = statement.arguments({each: given[each] for each in needed})
-    measured = await measured_plan(connection, statement.sql, arguments)
-    settled = await settled_plan(connection, statement.sql, arguments)
+    sql, arguments = HOT[name].sql, arguments_of(name, filled)
+    measured = await measured_plan(connection, sql, arguments)
+    settled = await settled_plan(connection, sql, arguments)
     for plan in (measured, settled):
         whole = plan.tables_read_whole() & (LARGE | USERS)
         assert whole <= MAY_READ_WHOLE.get(name, set()), json.dumps(plan.root, indent=1)
@@ -243,6 +154,10 @@ CASES = {
         ),
         most_visits=5000,
     ),
+    "what is being answered": Case(lambda connection, _: running_page(connection, after=None, limit=PAGE)),
+    "what is being answered, next page": Case(
+        lambda connection, filled: running_page(connection, after=filled.middle_id, limit=PAGE)
+    ),
     "users": Case(users()),
     "users, next page": Case(users(after=True)),
     "users of a role": Case(users(role="admin"), most_visits=ALL_USERS),
@@ -262,7 +177,7 @@ CASES = {
         )
     ),
     "tokens of a user": Case(
-        lambda connection, filled: accounts_queries.tokens_of(connection, filled.user_id, after=None, limit=PAGE)
+        lambda connection, filled: token_queries.tokens_of(connection, filled.user_id, after=None, limit=PAGE)
     ),
     "ending the sessions of a user": Case(
         lambda connection, filled: session_queries.end_sessions_of(connection, filled.user_id)

@@ -97,7 +97,7 @@ class Place:
 async def place(database_url: str) -> AsyncIterator[Place]:
     database = await Database.connect(database_url)
     log = TurnLog(database, utc_now, model=DemonstrationModel(), lease_seconds=60)
-    await log.renew_lease()
+    await log.replica.renew_lease()
     yield Place(database, log, await AuditTrail.open(database, [SECRET]))
     await database.close()
 

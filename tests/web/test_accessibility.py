@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
+from service.web.console import SECTIONS
 from tests.support.running import Person, RunningService
 from tests.web.browsing import PHONE, Tab, browsing
 from tests.web.models import TaughtModel
@@ -82,39 +83,135 @@ async def test_every_view_is_accessible(
         await assert_accessible(tab)
 
 
-async def test_everything_is_reached_with_the_keyboard_and_shows_where_one_is(tab: Tab, person: Person) -> None:
-    conversation_id = await person.conversation(title="keys")
-    await person.say(conversation_id, "hello")
-    await tab.open(f"/c/{conversation_id}")
-    await expect(tab.get(".turn")).to_have_count(1)
+@pytest.mark.parametrize(("locale", "scheme", "viewport"), LOOKS[:2])
+async def test_every_view_of_the_console_is_accessible(
+    browser: Browser,
+    service: RunningService,
+    person: Person,
+    model: TaughtModel,
+    locale: str,
+    scheme: str,
+    viewport: dict[str, int],
+) -> None:
+    model.teach("show", REPLY)
+    conversation_id = await person.conversation(title="Tea")
+    turn = await person.say(conversation_id, "show")
+    rating = f"/api/v1/conversations/{conversation_id}/turns/{turn['id']}/feedback"
+    await person.client.put(rating, json={"rating": -1, "comment": "Cold."})
+    administrator = await service.administrator()
+    change = {"disabled": True, "legal_hold": True}
+    await administrator.client.patch(f"/api/v1/admin/users/{person.id}", json=change)
+    look = {"locale": locale, "color_scheme": scheme, "viewport": viewport, "reduced_motion": "reduce"}
+    async with browsing(browser, service, administrator, **look) as tab:
+        for section in SECTIONS:
+            await tab.open(f"/console/{section}")
+            await expect(tab.get("#console h1")).to_be_visible()
+            await expect(tab.get(".spinner:visible")).to_have_count(0)
+            await assert_accessible(tab)
+        await tab.open("/console/users")
+        row = tab.get("#list li").filter(has_text=person.username)
+        await row.get_by_role("button").click()
+        await assert_accessible(tab)
+        await tab.page.get_by_role("menuitem").last.click()
+        await assert_accessible(tab)
+        await tab.open(f"/console/history?username={person.username}")
+        await tab.get("#filters .main").click()
+        await expect(tab.get("#list li")).to_have_count(1)
+        await assert_accessible(tab)
+        await tab.open(f"/console/conversations/{conversation_id}")
+        await tab.get("#why .main").click()
+        await expect(tab.get("#why .problem")).to_be_visible()
+        await assert_accessible(tab)
+        await tab.get("#why input").fill("because")
+        await tab.get("#why .main").click()
+        await expect(tab.get(".turn")).to_have_count(1)
+        await assert_accessible(tab)
+
+
+async def walked(tab: Tab) -> list[str]:
+    """Go through the page with the Tab key alone, and return where one comes; each place shows that one is there."""
     await tab.page.evaluate("document.activeElement.blur()")
-    met = set()
-    for _ in range(24):
+    met: list[str] = []
+    while "body" not in met:
         await tab.page.keyboard.press("Tab")
-        found = await tab.page.evaluate(
+        name, seen = await tab.page.evaluate(
             """() => {
               const each = document.activeElement;
               const style = getComputedStyle(each);
               const box = getComputedStyle(each.closest(".composer") ?? each);
               const seen = style.outlineStyle !== "none" || box.boxShadow !== "none";
-              return [each.id || each.dataset.act || each.localName, seen];
+              return [each.id || each.dataset.act || each.getAttribute("href") || each.localName, seen];
             }"""
         )
-        assert found[1] or found[0] == "body", found
-        met.add(found[0])
-    assert met >= {
-        "new",
-        "search",
-        "archived",
-        "me",
-        "settings",
-        "more",
-        "scroller",
-        "copy-reply",
-        "regenerate",
-        "good",
+        met.append(name)
+        assert seen or name == "body", met
+        assert len(met) < 120, met
+    return met
+
+
+async def test_everything_is_reached_with_the_keyboard_and_shows_where_one_is(tab: Tab, person: Person) -> None:
+    conversation_id = await person.conversation(title="keys")
+    await person.say(conversation_id, "hello")
+    await tab.open(f"/c/{conversation_id}")
+    await expect(tab.get(".turn")).to_have_count(1)
+    chat = {"new", "search", "archived", "me", "settings", "more", "scroller", "copy-reply", "regenerate", "good"}
+    assert chat | {"edit", "prompt"} <= set(await walked(tab))
+    await person.client.post("/api/v1/auth/tokens", json={"name": "keys"})
+    await tab.open("/account")
+    await expect(tab.get("#tokens strong")).to_have_count(1)
+    fields = {
+        "f-display_name",
+        "f-email",
+        "f-current_password",
+        "f-new_password",
+        "f-token_name",
+        "f-expires",
+        "f-file",
     }
-    assert met >= {"edit", "prompt"}
+    places = await walked(tab)
+    assert fields | {"/", "sign-out", "end-others", "/api/v1/export", "f-delete_password"} <= set(places)
+    assert places.count("button") == len(await tab.get("#account button:not([id]):visible").all())
+
+
+async def test_the_console_is_used_with_the_keyboard_alone(
+    browser: Browser, service: RunningService, person: Person
+) -> None:
+    conversation_id = await person.conversation(title="keys")
+    await person.say(conversation_id, "```\nhello\n```")
+    async with browsing(browser, service, await service.administrator()) as tab:
+        press = tab.page.keyboard.press
+        await tab.open("/console")
+        await expect(tab.get("#list li").first).to_be_visible()
+        places = await walked(tab)
+        assert {"#console", "/", "/console", "/console/history", "/account", "f-q", "f-role", "f-disabled"} <= set(
+            places
+        )
+        await tab.get("#f-q").focus()
+        await tab.page.keyboard.type(person.username)
+        await expect(tab.get("#list li")).to_have_count(1)
+        for _ in range(3):
+            await press("Tab")
+        await press("Enter")
+        await press("End")
+        await press("Enter")
+        await expect(tab.page.get_by_label("Type the username")).to_be_focused()
+        await press("Escape")
+        await expect(tab.get("#list button")).to_be_focused()
+        await press("Enter")
+        await press("Enter")
+        await expect(tab.get("#f-of-user")).to_have_value(person.username)
+        await tab.get("#filters .main").focus()
+        await press("Enter")
+        await expect(tab.get("#list li")).to_have_count(1)
+        for _ in range(3):
+            await press("Tab")
+        await expect(tab.get("#list a")).to_be_focused()
+        await press("Enter")
+        await tab.get("#f-reason").focus()
+        await tab.page.keyboard.type("because")
+        await press("Enter")
+        await expect(tab.get(".turn")).to_have_count(1)
+        assert "pre" in await walked(tab)
 
 
 async def test_the_first_key_leads_past_the_list(tab: Tab) -> None:

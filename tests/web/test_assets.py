@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 from uuid import UUID
@@ -10,13 +11,17 @@ import httpx2
 import pytest
 
 from service.admin.history_filters import Status
+from service.audit.actions import Action
+from service.audit.verification import Fault
+from service.statistics.reading import Bucket
 from service.web import router as web
 from service.web.console import SECTIONS
+from service.web.figures import COUNTED, PERCENTILES, PERIODS, TIMED
 from service.web.texts import LANGUAGES, texts_of, texts_of_modules
 from tests.support.running import RunningService
 
 WEB = Path(web.__file__).parent
-MADE = ("error_", "turn_", "access_", "action_", "state_")
+MADE = ("error_", "turn_", "access_", "action_", "actor_", "fault_", "state_")
 MODULES = sorted((WEB / "static").glob("*.js"))
 MOST_BYTES = 100_000
 CONSOLE = ("/console", *(f"/console/{name}" for name in SECTIONS), f"/console/conversations/{UUID(int=0)}")
@@ -147,6 +152,9 @@ def test_every_text_is_used_and_every_used_one_is_there() -> None:
     in_console = set(groups()["console"])
     made = {name for name in in_modules | in_console if name.startswith(MADE) or name.endswith("_hint")}
     assert (in_modules | in_console) - named <= made
+    assert {f"action_{each}" for each in Action} | {f"fault_{each.name.lower()}" for each in Fault} - {
+        "fault_gone_since"
+    } <= in_console
     assert not in_console & (in_modules | set(groups()["templates"]))
     assert set(re.findall(r'\bt\(\s*"([a-z_0-9]+)"', code)) <= in_modules | in_console
     others = "".join(path.read_text(encoding="utf-8") for path in MODULES if not path.name.startswith("console"))
@@ -154,6 +162,14 @@ def test_every_text_is_used_and_every_used_one_is_there() -> None:
     on_pages = set(re.findall(r"\bt\.([a-z_0-9]+)", pages))
     on_pages |= {f"{name}_{each}" for name in ("section", "lead") for each in (*SECTIONS, "conversation")}
     on_pages |= {f"status_{each}" for each in get_args(Status)}
+    on_pages |= {f"period_{each}" for each in PERIODS} | {f"figure_{each}" for each in (*COUNTED, *TIMED)}
+    on_pages |= {f"series_{each}" for each in (*chain(*COUNTED.values()), *PERCENTILES)} | {
+        f"told_{each}" for each in TIMED
+    }
+    on_pages |= {f"action_{each}" for each in Action}
+    on_pages |= {f"format_{each}{kind}" for each in get_args(Bucket) for kind in ("", "_long")}
+    python = (WEB / "figures.py").read_text(encoding="utf-8")
+    on_pages |= set(re.findall(r'\btexts\["([a-z_0-9]+)"\]', python))
     assert on_pages <= set(texts_of("en"))
     assert set(groups()["templates"]) <= on_pages
 

@@ -14,14 +14,6 @@ from tests.web.browsing import Tab, browsing
 from tests.web.models import TaughtModel
 
 REASON = "苦情 #12 😀"
-PAYLOADS = (
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "<svg/onload=alert(1)>",
-    "![x](https://evil.example/x.png)",
-    "[x](javascript:alert(1))",
-    "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
-)
 
 
 @pytest.fixture
@@ -57,7 +49,7 @@ async def test_nothing_is_read_until_it_is_asked_for(console: Tab, administrator
 async def test_filters_narrow_the_history(console: Tab, model: TaughtModel, person: Person) -> None:
     conversation = await person.conversation(title="first")
     good = await person.say(conversation, "green tea")
-    await person.say(conversation, "black coffee")
+    await person.say(conversation, f"{'much later ' * 40} black **coffee**")
     rating = f"/api/v1/conversations/{conversation}/turns/{good['id']}/feedback"
     await person.client.put(rating, json={"rating": 1})
     await console.open(f"/console/history?username={person.username}")
@@ -67,7 +59,10 @@ async def test_filters_narrow_the_history(console: Tab, model: TaughtModel, pers
     await console.page.get_by_label("Words").fill("coffee")
     await show.click()
     await expect(rows).to_have_count(1)
-    await expect(rows).to_contain_text("black coffee")
+    # The lines around the match; in replies without Markdown's signs.
+    await expect(rows.locator("mark")).to_have_text(["coffee", "coffee"])
+    await expect(rows.locator(".said").first).to_contain_text("black **coffee**")
+    await expect(rows.locator(".replied")).to_contain_text("black coffee")
     await console.page.get_by_label("Words").fill("")
     await console.page.get_by_label("Rating").select_option("1")
     await show.click()
@@ -123,23 +118,6 @@ async def test_a_conversation_is_read_for_a_reason(console: Tab, administrator: 
     await expect(console.get(".turn")).to_have_count(32)
     await expect(console.get(".turn .prompt").first).to_have_text("number 0")
     assert set(await reasons(administrator, person, "conversation_read")) == {REASON}
-
-
-async def test_nothing_that_was_written_runs(console: Tab, model: TaughtModel, person: Person) -> None:
-    payload = "\n\n".join(PAYLOADS)
-    model.teach(payload, payload)
-    conversation = await person.conversation(title=PAYLOADS[1])
-    await person.say(conversation, payload)
-    await console.open(f"/console/history?username={person.username}")
-    await console.page.get_by_role("button", name="Show").click()
-    await expect(console.get("#list li .said").first).to_contain_text("<script>")
-    await console.page.get_by_role("link", name=PAYLOADS[1]).click()
-    await console.page.get_by_label("Why do you read").fill(REASON)
-    await console.page.get_by_role("button", name="Read", exact=True).click()
-    await expect(console.get(".turn .prompt")).to_contain_text(PAYLOADS[0])
-    await expect(
-        console.get("#reading :is(img, script, iframe, [onerror], [onload], [href^='javascript'])")
-    ).to_have_count(0)
 
 
 @pytest.mark.parametrize("signed_in", [True, False])

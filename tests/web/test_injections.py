@@ -1,91 +1,80 @@
-"""Whatever people and models write stays text: nothing of it runs, and nothing of it is loaded, in any view.
+"""Whatever people and models write stays text: nothing of it runs, and nothing of it is loaded, in any view."""
 
-`injections.jsonl` holds what is tried, one a line. Each calls `ran()`, or loads something from `evil.invalid`.
-"""
-
-import json
 from collections.abc import AsyncIterator
-from pathlib import Path
+from dataclasses import dataclass
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, FilePayload, Locator, expect
 
 from service.web.markdown import render
-from tests.support.running import PASSWORD, Person, RunningService
-from tests.web.browsing import Tab, browsing
+from tests.support.running import Person, RunningService
+from tests.web.browsing import Tab
+from tests.web.injections import EVERYTHING, INJECTIONS, chatgpt_file, look, watching, write_everywhere
 from tests.web.models import TaughtModel
 
-LINES = Path(__file__).with_name("injections.jsonl").read_text(encoding="utf-8").splitlines()
-INJECTIONS: list[str] = [json.loads(line) for line in LINES]
-# What a page may hold of elements, and what of attributes; anything else came in with somebody's text.
-LOOK = r"""() => {
-  const elements = ["style", "link", "meta", "base", "img", "image", "iframe", "frame", "object", "embed", "video",
-    "audio", "source", "picture", "math", "foreignObject", "animate", "template", "script"];
-  const addresses = ["href", "src", "action", "formaction", "data", "poster", "background", "ping", "srcdoc"];
-  const faults = [];
-  for (const each of document.querySelectorAll("body *")) {
-    if (elements.includes(each.localName)) faults.push(each.outerHTML.slice(0, 200));
-    for (const { name, value } of each.attributes) {
-      const runs = /^on/i.test(name) || (addresses.includes(name) && /^\s*(javascript|data|vbscript):/i.test(value));
-      if (runs || (name === "style" && !/^(height|top|left)/.test(value))) faults.push(`${name}=${value}`);
-    }
-  }
-  return faults;
-}"""
+ALL = len(INJECTIONS)
+BAD = ("<script", "<img", "<svg", "<iframe", "<style", "<form", "<input", "<math", "<object", 'href="javascript')
+
+
+@dataclass
+class Author:
+    """Somebody who wrote all of it, wherever one can write."""
+
+    person: Person
+    conversation_id: str
+
+
+@pytest.fixture(scope="module")
+async def author(service: RunningService, shared_database_url: str) -> Author:
+    person = await service.person()
+    return Author(person, await write_everywhere(service, shared_database_url, person))
 
 
 @pytest.fixture
-async def watched(browser: Browser, service: RunningService, person: Person) -> AsyncIterator[Tab]:
-    """A tab where what runs is told; `Tab` itself tells what is loaded from elsewhere."""
-    async with browsing(browser, service, person) as tab:
-        await tab.page.add_init_script("globalThis.ran = () => { throw new Error('an injection ran'); };")
+async def watched(browser: Browser, service: RunningService, author: Author) -> AsyncIterator[Tab]:
+    """The author's own tab."""
+    async with watching(browser, service, author.person) as tab:
         yield tab
-        assert await tab.page.evaluate(LOOK) == []
+
+
+@pytest.fixture
+async def console(browser: Browser, service: RunningService, author: Author) -> AsyncIterator[Tab]:
+    """An administrator's tab."""
+    async with watching(browser, service, await service.administrator()) as tab:
+        yield tab
+
+
+async def read_on(rows: Locator, more: Locator) -> None:
+    """Ask for more until there is no more."""
+    await expect(rows.first).to_be_attached()
+    while await more.count():
+        shown = await rows.count()
+        await more.click()
+        await expect(rows.nth(shown)).to_be_attached()
 
 
 def test_there_are_more_than_a_hundred() -> None:
-    assert len(set(INJECTIONS)) == len(INJECTIONS) > 100
+    assert len(set(INJECTIONS)) == ALL > 100
 
 
 def test_rendered_markdown_holds_no_more_than_it_may() -> None:
     for text in INJECTIONS:
         html = render(text).lower()
-        for bad in (
-            "<script",
-            "<img",
-            "<svg",
-            "<iframe",
-            "<style",
-            "<form",
-            "<input",
-            "<math",
-            "<object",
-            'href="javascript',
-        ):
-            assert bad not in html, text
+        assert not [bad for bad in BAD if bad in html], text
         assert not [tag for tag in html.split("<")[1:] if " on" in tag.partition(">")[0]], text
 
 
-@pytest.fixture
-async def conversation_id(person: Person) -> str:
-    """A conversation in which everything was said and answered."""
-    conversation_id = await person.conversation(title=INJECTIONS[0], system_prompt=INJECTIONS[1], model=INJECTIONS[0])
-    for text in INJECTIONS:
-        await person.say(conversation_id, text)
-    return conversation_id
-
-
-async def test_prompts_and_replies_stay_text(watched: Tab, model: TaughtModel, conversation_id: str) -> None:
-    await watched.open(f"/c/{conversation_id}")
-    await expect(watched.reply()).to_contain_text("You said:")
-    for _ in range(12):
+async def test_prompts_and_replies_stay_text(watched: Tab, author: Author) -> None:
+    await watched.open(f"/c/{author.conversation_id}")
+    first = watched.get(".turn[aria-label='Turn 1']")
+    while not await first.count():
         await watched.get("#scroller").evaluate("e => e.scrollTo(0, 0)")
         await watched.page.wait_for_timeout(60)
-        assert await watched.page.evaluate(LOOK) == []
-    first = watched.get(".turn").first
+        await look(watched)
     await expect(first.locator(".prompt")).to_have_text(INJECTIONS[0])
+    await expect(first.locator(".ending")).to_contain_text(INJECTIONS[0])
     await watched.get("#settings").click()
-    await expect(watched.page.get_by_role("dialog").locator("textarea")).to_have_value(INJECTIONS[1])
+    await expect(watched.page.get_by_role("dialog").locator("textarea")).to_have_value(INJECTIONS[0])
 
 
 async def test_a_reply_stays_text_while_it_is_written(watched: Tab, model: TaughtModel) -> None:
@@ -95,22 +84,21 @@ async def test_a_reply_stays_text_while_it_is_written(watched: Tab, model: Taugh
     await watched.open()
     await watched.say("write them all", wait=False)
     await expect(watched.reply().locator(".part").nth(1)).to_be_attached()
-    assert await watched.page.evaluate(LOOK) == []
+    await look(watched)
     model.go_on("write them all")
     await watched.answered()
     await expect(watched.reply()).to_contain_text("ran()")
 
 
-async def test_titles_menus_dialogs_and_notices_stay_text(watched: Tab, person: Person) -> None:
-    for text in INJECTIONS:
-        await person.conversation(title=text)
+async def test_titles_menus_dialogs_and_notices_stay_text(watched: Tab, author: Author) -> None:
     await watched.open()
-    while await watched.get("#list a").count() < len(INJECTIONS):
+    links = watched.get("#list a")
+    while await links.count() <= ALL:
         await watched.get("#listed").evaluate("e => e.scrollTo(0, e.scrollHeight)")
         await watched.page.wait_for_timeout(30)
-    assert await watched.get("#list a").all_text_contents() == INJECTIONS[::-1]
-    assert await watched.page.evaluate(LOOK) == []
-    await watched.get("#list a").first.click()
+    assert set(await links.all_text_contents()) >= set(INJECTIONS)
+    await look(watched)
+    await watched.get(f"#list a[href='/c/{author.conversation_id}']").click()
     await watched.menu("Rename")
     await watched.page.get_by_role("textbox", name="Title").fill(INJECTIONS[16])
     await watched.page.get_by_role("textbox", name="Title").press("Enter")
@@ -118,48 +106,94 @@ async def test_titles_menus_dialogs_and_notices_stay_text(watched: Tab, person: 
     assert await watched.page.title() == f"{INJECTIONS[16]} · Chatkeep"
     await watched.menu("Delete")
     await expect(watched.get(".toast")).to_contain_text(INJECTIONS[16])
+    await watched.page.get_by_role("button", name="Undo").click()
 
 
-async def test_search_results_stay_text(watched: Tab, conversation_id: str) -> None:
+async def test_search_results_stay_text(watched: Tab) -> None:
     await watched.open()
     for asked in ("ran", "<script>", "日本語", "onerror"):
         await watched.get("#search").fill(asked)
         await expect(watched.get("#list .hit mark").first).to_be_attached()
-        assert await watched.page.evaluate(LOOK) == []
+        await look(watched)
         await watched.get("#listed").evaluate("e => e.scrollTo(0, e.scrollHeight)")
-    await expect(watched.get("#list .hit .snippet").first).to_contain_text("onerror=ran()")
+    await expect(watched.get("#list .hit .snippet").first).to_contain_text("onerror")
 
 
-async def test_names_sessions_and_tokens_stay_text(watched: Tab, service: RunningService, person: Person) -> None:
-    for text in INJECTIONS[:40]:
-        await person.client.post("/api/v1/auth/tokens", json={"name": text[:200]})
-    agent = service.client(headers={"User-Agent": INJECTIONS[16]})
-    await agent.post("/api/v1/auth/login", json={"username": person.username, "password": PASSWORD})
-    await person.client.patch(
-        "/api/v1/auth/me", json={"display_name": INJECTIONS[16], "email": "'\"<svg/onload=ran()>@x.y"}
-    )
+async def test_names_sessions_tokens_and_readers_stay_text(watched: Tab) -> None:
     await watched.open("/account")
-    await expect(watched.get("#tokens li strong")).to_have_count(20)
-    await watched.get("#tokens").get_by_role("button", name="More").click()
-    await expect(watched.get("#tokens li strong")).to_have_count(40)
-    await expect(watched.get("#sessions li").filter(has_text=INJECTIONS[16])).to_have_count(1)
-    await expect(watched.get("#who")).to_contain_text(INJECTIONS[16])
-    assert await watched.page.evaluate(LOOK) == []
+    for name in ("tokens", "sessions"):
+        rows = watched.get(f"#{name} li:has(strong)")
+        await read_on(rows, watched.get(f"#{name}").get_by_role("button", name="More", exact=True))
+        shown = await rows.all_text_contents()
+        assert all(any(text in row for row in shown) for text in INJECTIONS)
+    await expect(watched.get("#access li").first).to_contain_text(INJECTIONS[-1])
+    await expect(watched.get("#who")).to_contain_text(INJECTIONS[-1])
+    await look(watched)
     await watched.get("#tokens").get_by_role("button", name="Revoke").first.click()
-    assert await watched.page.evaluate(LOOK) == []
+    await look(watched)
     await watched.open()
-    await expect(watched.get("#me")).to_contain_text(INJECTIONS[16])
+    await expect(watched.get("#me")).to_contain_text(INJECTIONS[-1])
 
 
-@pytest.mark.parametrize("text", ["<script>ran()</script>", "'\"><img src=x onerror=ran()>", "javascript:ran()"])
-async def test_addresses_and_cookies_stay_text(watched: Tab, text: str) -> None:
+async def test_files_stay_text(watched: Tab) -> None:
+    await watched.open("/account")
+    file = FilePayload(name=f"{INJECTIONS[22]}.json", mimeType="application/json", buffer=chatgpt_file())
+    await watched.get("#f-file").set_input_files(file)
+    await watched.page.locator("#import .main").click()
+    await expect(watched.get("#import-result")).to_contain_text("Imported: 1.")
+    await expect(watched.get("#import-result li")).to_have_count(20)
+    await expect(watched.get("#import-result li").first).to_contain_text(INJECTIONS[2])
+    await look(watched)
+    await watched.open()
+    await watched.get("#list a").first.click()
+    await expect(watched.get(".turn .prompt")).to_have_text(EVERYTHING)
+    await expect(watched.reply()).to_contain_text(INJECTIONS[-1])
+
+
+async def test_addresses_and_cookies_stay_text(watched: Tab) -> None:
     watched.expected = ["status of 404"]
-    cookies = [
-        {"name": name, "value": "'\"><svg/onload=ran()>".replace('"', ""), "url": watched.url}
-        for name in ("lang", "theme")
-    ]
+    cookies = [{"name": name, "value": "'><svg/onload=ran()>", "url": watched.url} for name in ("lang", "theme")]
     await watched.page.context.add_cookies(cookies)  # type: ignore[arg-type]  # their type names every field
-    await watched.open("/c/x#" + text)
-    await watched.open("/?q=" + text)
-    await watched.open("/c/01980000-0000-7000-8000-000000000000#" + text)
+    for text in ("<script>ran()</script>", "'\"><img src=x onerror=ran()>", "javascript:ran()"):
+        await watched.open("/c/x#" + text)
+        await watched.open("/?q=" + text)
+        await look(watched)
+    await watched.open("/c/01980000-0000-7000-8000-000000000000#<script>ran()</script>")
     await expect(watched.get("#missing")).to_be_visible()
+
+
+async def test_the_consoles_users_stay_text(console: Tab) -> None:
+    await console.open("/console")
+    rows, more = console.get("#list li"), console.get("#state").get_by_role("button", name="More")
+    await read_on(rows, more)
+    assert set(INJECTIONS) <= set(await rows.locator("strong").all_text_contents())
+    await look(console)
+    row = rows.filter(has_text=INJECTIONS[16]).first
+    await row.get_by_role("button").click()
+    await look(console)
+    await console.page.get_by_role("menuitem", name="Delete user").click()
+    await expect(console.page.get_by_role("dialog").get_by_role("heading")).to_contain_text(INJECTIONS[16])
+
+
+async def test_the_consoles_history_stays_text(console: Tab) -> None:
+    await console.open("/console/history?q=ran&" + "username=%3Cimg%20src=x%20onerror=ran()%3E")
+    await expect(console.get("#f-of-user")).to_have_value("<img src=x onerror=ran()>")
+    await console.get("#f-of-user").fill("")
+    await console.get("#f-q").fill("")
+    rows, more = console.get("#list li"), console.get("#state").get_by_role("button", name="More")
+    await console.page.get_by_role("button", name="Show").click()
+    await read_on(rows, more)
+    assert set(INJECTIONS) <= set(await rows.locator(".named a").all_text_contents())
+    await look(console)
+    await console.get("#f-q").fill('ran "<img"')
+    await console.page.get_by_role("button", name="Show").click()
+    await expect(rows.locator("mark").first).to_be_attached()
+
+
+async def test_the_consoles_conversation_stays_text(console: Tab, author: Author) -> None:
+    await console.open(f"/console/conversations/{author.conversation_id}")
+    await console.page.get_by_label("Why do you read").fill(EVERYTHING[:500].replace("\n", " "))
+    await console.page.get_by_role("button", name="Read", exact=True).click()
+    turns, more = console.get(".turn"), console.get("#state").get_by_role("button", name="More")
+    await read_on(turns, more)
+    assert await turns.locator(".prompt").all_text_contents() == INJECTIONS

@@ -6,31 +6,18 @@ import asyncpg
 from playwright.async_api import expect
 
 from service.database.urls import driver_url
+from tests.support.long_conversations import lengthen
 from tests.support.running import Person
 from tests.web.browsing import Tab
 
 TURNS = 10_000
-FILL = """
-INSERT INTO turns (user_id, id, conversation_id, parent_id, position, status, prompt, reply, created_at, completed_at)
-SELECT $1, lpad(to_hex(n), 32, '0')::uuid, $2, CASE WHEN n > 1 THEN lpad(to_hex(n - 1), 32, '0')::uuid END, n - 1,
-       'complete', 'question ' || n, 'answer **' || n || E'**\\n\\n- one\\n- two\\n\\n' || repeat('words ', n % 90),
-       now(), now()
-FROM generate_series(1, $3) AS n
-"""
-HEAD = """
-UPDATE conversations SET head_turn_id = lpad(to_hex($3::int), 32, '0')::uuid, turn_count = $3
-WHERE user_id = $1 AND id = $2
-"""
 
 
 async def filled(url: str, person: Person) -> str:
     conversation_id = await person.conversation(title="ten thousand")
     connection = await asyncpg.connect(driver_url(url))
     try:
-        for statement in (FILL, HEAD):
-            await connection.execute(statement, UUID(person.id), UUID(conversation_id), TURNS)
-        # As PostgreSQL does by itself, a minute later.
-        await connection.execute("ANALYZE turns, conversations")
+        await lengthen(connection, UUID(person.id), UUID(conversation_id), last=TURNS)
     finally:
         await connection.close()
     return conversation_id

@@ -20,11 +20,9 @@ async function fill(id, path, row, emptyText) {
       rows.push(...page.items.map(row));
       listed(list, rows, emptyText);
       if (!page.next_cursor) return;
-      const next = h("button", { type: "button", class: "quiet", text: t("more") });
-      next.addEventListener("click", () => more(page.next_cursor));
-      list.append(h("li", {}, next));
+      list.append(h("li", {}, act(quiet(t("more")), () => more(page.next_cursor))));
     } catch (error) {
-      const again = h("button", { type: "button", class: "link", text: t("try_again"), on: { click: () => more(cursor) } });
+      const again = act(h("button", { type: "button", class: "link", text: t("try_again") }), () => more(cursor));
       listed(list, [...rows, h("li", { class: "none" }, h("span", { text: explain(error) }), again)], "");
     }
   };

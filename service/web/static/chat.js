@@ -20,8 +20,8 @@ let fresh = {}; // the settings of a conversation that is still to be begun
 
 const thread = new Thread({
   streaming: (turn) => {
-    $("stop").hidden = turn === null;
-    $("send").hidden = turn !== null;
+    if (turn) swap($("send"), $("stop"));
+    else swap($("stop"), $("send"));
   },
   begun: () => refreshCurrent().catch(() => {}), // its end does it again
   done: refreshCurrent,
@@ -37,6 +37,14 @@ const search = new Search({
   found: (hit) => go(hit.conversation_id, hit.turn_id),
   closed: () => list.showArchived(list.archived),
 });
+
+/** Show one button in another's place; the keyboard stays there. */
+function swap(from, to) {
+  const focused = document.activeElement === from;
+  to.hidden = false;
+  if (focused) to.focus();
+  from.hidden = true;
+}
 
 function showConversation(conversation) {
   current = conversation;

@@ -2,12 +2,13 @@
 import { get, send, withQuery } from "./api.js";
 import { $, h, moment, number, t } from "./dom.js";
 import { because, fillFrom, keepReason, lastReason, pagesIn, tried, valuesOf } from "./console.js";
+import { excerpt, patternOf } from "./console-excerpt.js";
 import { onSubmit } from "./forms.js";
 import { begin } from "./sign-in.js";
 
 const HISTORY = "/api/v1/admin/history";
 
-function turnRow(turn) {
+function turnRow(turn, pattern) {
   const status = turn.status === "complete" ? null : h("span", { class: turn.status === "failed" ? "badge bad" : "badge", text: t(`state_${turn.status}`) });
   const rated = turn.feedback && h("span", { class: "badge", text: t(turn.feedback.rating > 0 ? "good_answer" : "bad_answer") });
   const title = h("a", { href: `/console/conversations/${turn.conversation_id}`, text: turn.conversation_title || t("untitled"), dir: "auto" });
@@ -18,8 +19,8 @@ function turnRow(turn) {
       "div",
       { class: "what" },
       h("p", { class: "named" }, h("strong", { text: turn.username, dir: "auto" }), title, status, rated || null),
-      h("p", { class: "said", dir: "auto", text: turn.prompt.content }),
-      turn.reply ? h("p", { class: "said replied", dir: "auto", text: turn.reply.content }) : null,
+      h("p", { class: "said", dir: "auto" }, ...excerpt(turn.prompt.content, pattern)),
+      turn.reply ? h("p", { class: "said replied", dir: "auto" }, ...excerpt(turn.reply.content, pattern, { markdown: true })) : null,
       h("p", {}, moment(turn.created_at), turn.model ? ` · ${turn.model}` : ""),
     ),
   );
@@ -58,12 +59,14 @@ function prepareExport(form, button) {
 
 function start() {
   const form = $("filters");
-  const pages = pagesIn(turnRow, t("no_turns"));
+  let pattern = null;
+  const pages = pagesIn((turn) => turnRow(turn, pattern), t("no_turns"));
   fillFrom(form, location.search);
   form.elements.reason.value = lastReason();
   onSubmit(form, async () => {
     const filters = valuesOf(form);
     const reason = form.elements.reason.value;
+    pattern = patternOf(filters.q ?? "");
     keepReason(reason);
     history.replaceState(null, "", withQuery("/console/history", Object.fromEntries(new FormData(form).entries().filter(([name, value]) => value && name !== "reason"))));
     await pages.load((cursor, signal) => get(withQuery(HISTORY, { ...filters, limit: 30, cursor }), { ...because(reason), signal }));

@@ -1,7 +1,7 @@
 // Users: found, and what administrators do to accounts.
 import { get, send, withQuery } from "./api.js";
 import { ask } from "./dialogs.js";
-import { $, h, moment, number, t, tool } from "./dom.js";
+import { $, day, h, moment, number, t, tool } from "./dom.js";
 import { because, keepReason, lastReason, pagesIn, tried, valuesOf } from "./console.js";
 import { showMenu } from "./menu.js";
 import { begin } from "./sign-in.js";
@@ -24,7 +24,7 @@ function badges(user) {
 function about(user) {
   const counts = t("user_counts", { conversations: number(user.conversation_count), turns: number(user.turn_count) });
   const seen = user.last_seen_at ? [` · ${t("last_seen")} `, moment(user.last_seen_at)] : [` · ${t("never_seen")}`];
-  return h("p", {}, counts, ...seen, ` · ${t("since")} `, moment(user.created_at));
+  return h("p", {}, counts, ...seen, ` · ${t("since")} `, day(user.created_at));
 }
 
 function userRow(user) {

@@ -32,11 +32,24 @@ export async function tried(act) {
 
 const button = (label, run) => h("button", { type: "button", class: "quiet", text: label, on: { click: run } });
 
+function whenNear(more) {
+  const watching = new IntersectionObserver(
+    ([seen]) => {
+      if (!seen.isIntersecting) return;
+      watching.disconnect();
+      more.click();
+    },
+    { rootMargin: "600px" },
+  );
+  watching.observe(more);
+}
+
 /** A list that is read page by page. A newer reading takes the place of one that is under way. */
 export class Pages {
-  /** `read(cursor, signal)` returns a page, `row(item)` an element. With `newestFirst` older items go on top. */
-  constructor({ list, state, row, empty, newestFirst = false }) {
-    Object.assign(this, { list, state, row, empty, newestFirst });
+  /** `read(cursor, signal)` returns a page, `row(item)` an element. With `newestFirst` older items go on top;
+   * with `endless` a page is read when one comes near its place. */
+  constructor({ list, state, row, empty, newestFirst = false, endless = false }) {
+    Object.assign(this, { list, state, row, empty, newestFirst, endless });
   }
 
   async load(read) {
@@ -60,15 +73,18 @@ export class Pages {
       const next = page.next_cursor ? [button(t("more"), () => this.more(read, page.next_cursor, signal))] : [];
       const none = this.list.hidden ? [h("p", { class: "none", text: this.empty })] : [];
       this.state.replaceChildren(...next, ...none);
+      if (this.endless) next.forEach(whenNear);
       if (focused) rows[0]?.querySelector("a, button")?.focus();
     } catch (error) {
       if (signal.aborted) return;
-      this.state.replaceChildren(h("p", { class: "problem", text: explain(error) }), button(t("try_again"), () => this.more(read, cursor, signal)));
+      const mistaken = error.status === 422; // which the same question would be again
+      const again = mistaken ? [] : [button(t("try_again"), () => this.more(read, cursor, signal))];
+      this.state.replaceChildren(h("p", { class: "problem", text: explain(error) }), ...again);
     }
   }
 }
 
-export const pagesIn = (row, empty) => new Pages({ list: $("list"), state: $("state"), row, empty });
+export const pagesIn = (row, empty, options) => new Pages({ list: $("list"), state: $("state"), row, empty, ...options });
 
 /** The values of a form's fields by name; a day of the reader's begins and ends where they are. */
 export function valuesOf(form) {

@@ -40,9 +40,13 @@ export function tool(name, label, attributes = {}) {
 
 export const spinner = () => h("span", { class: "spinner", role: "img", "aria-label": t("loading") });
 
-const language = document.documentElement.lang;
+// Numbers and times as in the reader's own country, where they speak the page's language.
+const { lang } = document.documentElement;
+const language = navigator.languages.find((each) => each.startsWith(lang)) ?? lang;
 const moments = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+const days = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
 export const moment = (text) => h("time", { datetime: text, text: moments.format(new Date(text)) });
+export const day = (text) => h("time", { datetime: text, title: moments.format(new Date(text)), text: days.format(new Date(text)) });
 export const number = (value) => new Intl.NumberFormat(language).format(value);
 
 /** Say something to screen readers. */

@@ -1,0 +1,62 @@
+"""`/web/console/…`: what the console's pages ask for and the API does not have."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field
+
+from service.accounts.dependencies import TheAccounts, require_administrator
+from service.admin.dependencies import TheReading
+from service.admin.history_filters import QUERY_TIMEOUT_SECONDS, TheDatabase
+from service.admin.router import list_turns_of_any
+from service.admin.running import RunningTurn, running_page
+from service.http.bodies import FromDigits, JsonRoute
+from service.http.pages import CursorText, Page, cursor_of_id, encode_cursor, first_of
+from service.http.streams import ClosingStream
+from service.web.turns import RenderedTurn, rendered_turns
+from service.web.verifying import verification_lines
+
+MOST_ROWS = 100
+
+Number = Annotated[int, Field(ge=1, le=MOST_ROWS), FromDigits]
+
+router = APIRouter(
+    prefix="/web/console",
+    include_in_schema=False,
+    route_class=JsonRoute,
+    dependencies=[Depends(require_administrator)],
+)
+
+
+@router.get("/conversations/{conversation_id}/turns")
+async def rendered_turns_of_any(
+    conversation_id: UUID,
+    database: TheDatabase,
+    reading: TheReading,
+    limit: Annotated[Number, Query()] = 30,
+    cursor: CursorText = None,
+) -> Page[RenderedTurn]:
+    """Return the active path of anyone's conversation as HTML, newest first, when it is on record who reads it."""
+    page = await list_turns_of_any(conversation_id, database, reading, "desc", limit, cursor)
+    return Page(items=await rendered_turns(page.items), next_cursor=page.next_cursor)
+
+
+@router.get("/running")
+async def list_running(
+    database: TheDatabase, limit: Annotated[Number, Query()] = MOST_ROWS, cursor: CursorText = None
+) -> Page[RunningTurn]:
+    """Return the turns that are being answered, newest first: whose and how long, and nothing of what they say."""
+    after = cursor_of_id(cursor, of="running")
+    async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
+        rows = await running_page(connection, after=after, limit=limit + 1)
+    page = first_of(rows, limit)
+    items = [RunningTurn.model_validate(row) for row in page.rows]
+    return Page(items=items, next_cursor=encode_cursor(items[-1].id, of="running") if page.more else None)
+
+
+@router.post("/audit/verification")
+async def verify_trail(accounts: TheAccounts) -> ClosingStream:
+    """Read the whole trail, and say how far it has come and at last what was found: JSON, a line each."""
+    lines = verification_lines(accounts.database, accounts.trail.keys)
+    return ClosingStream(lines, media_type="application/jsonl")

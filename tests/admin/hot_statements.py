@@ -1,0 +1,114 @@
+"""The hot statements of every module, and values for everything that one of them takes."""
+
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+from uuid import UUID
+
+from service.accounts import queries as accounts_queries
+from service.chat import fragments, turn_queries, turn_statements
+from service.chat import queries as chat_queries
+from service.chat.search import candidates
+from service.chat.search import statements as search_statements
+from service.database.hot import Statement
+from service.database.search_marks import user_mark
+from service.ids import new_id
+from service.transfer import export_queries
+from tests.admin.filling import Filled
+
+NOW = datetime.now(UTC)
+PAGE = 51
+
+MODULES: tuple[ModuleType, ...] = (
+    chat_queries,
+    turn_queries,
+    fragments,
+    turn_statements,
+    accounts_queries,
+    export_queries,
+    candidates,
+    search_statements,
+)
+HOT = {
+    f"{module.__name__.removeprefix('service.')}.{name}": statement
+    for module in MODULES
+    for name, statement in vars(module).items()
+    if isinstance(statement, Statement)
+}
+
+
+def arguments_of(name: str, filled: Filled, **others: object) -> list[object]:
+    """Return what a statement of `HOT` is run with."""
+    statement = HOT[name]
+    given = _values(filled, name) | others
+    needed = {name for name, usual in statement._defaults.items() if usual is None and not name.startswith("param_")}
+    assert needed <= given.keys(), "say in `_values` what it is run with"
+    return statement.arguments({each: given[each] for each in needed})
+
+
+def _values(filled: Filled, name: str) -> dict[str, object]:
+    return {
+        "user_id": filled.user_id,
+        "conversation_id": new_id() if "CREATE" in name else filled.conversation_id,
+        "turn_id": filled.middle_id,
+        "start_id": filled.middle_id,
+        "parent_id": filled.middle_id,
+        "beside_id": None,
+        "position": 100,
+        "first": 10_000,
+        "last": 10_050,
+        "start": 0,
+        "most": 16_384,
+        "username_key": "user-7",
+        "digests": [b"\0" * 32],
+        "machine": "machine",
+        "pid": 1,
+        "process_began_at": NOW,
+        "limit": PAGE,
+        "after_time": NOW - timedelta(hours=1),
+        "after_id": UUID(int=2**128 - 1),
+        # From the newest on, as a search begins: before the least id there would be nothing to read.
+        "after": UUID(int=2**128 - 1),
+        "mark": f"'{user_mark(filled.user_id)}'",
+        "tsquery": "'77'",
+        "needles": ["'77'"],
+        "archived": None,
+        "q": "title 77",
+        "title": "A title",
+        "system_prompt": None,
+        "model": "first",
+        "default_model": "first",
+        "params": {},
+        "extra": {},
+        "prompt": "What?",
+        "reply": "That.",
+        "status": "complete",
+        "input_tokens": 1,
+        "output_tokens": 1,
+        "error_code": None,
+        "error_detail": None,
+        "first_text_ms": 100,
+        "offered_models": ["first"],
+        "rating": 1,
+        "comment": None,
+        "idempotency_key": "key-1000",
+        "request_digest": b"digest",
+        "replica_id": new_id(),
+        "context_bytes": 24_576,
+        "seconds": 10,
+        "user_ids": [filled.user_id],
+        "turn_ids": [filled.middle_id],
+        "positions": [0],
+        "texts": ["text"],
+        "lexemes": ["what\nnext"],
+        "after_user_id": filled.user_id,
+        "numbers": [0],
+        "counts": [1],
+        "joined_parts": ["what\nnext"],
+        "digest": b"\0" * 32,
+        "now": NOW,
+        "idle_since": NOW - timedelta(days=14),
+        "seen_before": NOW - timedelta(minutes=1),
+        "ip": "192.0.2.1",
+        "last_id": filled.conversation_id,
+        "newest_id": UUID(int=2**128 - 1),
+    }

@@ -1,0 +1,90 @@
+"""The console's audit trail: found by its filters, read to its end, and verified."""
+
+import asyncio
+import json
+
+from playwright.async_api import Browser, expect
+
+from service.audit.keys import SealingKeys
+from tests.audit.trails import tamper, write
+from tests.support.running import Person, RunningService, settings_for
+from tests.web.browsing import browsing
+from tests.web.test_accessibility import assert_accessible
+
+NASTY = "<svg/onload=alert(1)>"
+REASON = "苦情 <img src=x onerror=alert(1)>"
+
+
+async def test_the_trail_is_filtered_read_to_its_end_and_verified(
+    browser: Browser, service: RunningService, shared_database_url: str
+) -> None:
+    administrator, person, deleted = (
+        await service.administrator(),
+        await service.person(NASTY),
+        await service.person(),
+    )
+    await write(service.database, service.audit, 130)
+    disable = {b"X-Audit-Reason": REASON.encode()}
+    user = f"/api/v1/admin/users/{person.id}"
+    assert (await administrator.client.patch(user, json={"disabled": True}, headers=disable)).status_code == 200
+    assert (await administrator.client.delete(f"/api/v1/admin/users/{deleted.id}")).status_code == 204
+    async with browsing(browser, service, administrator) as tab:
+        await tab.open("/console")
+        await tab.page.get_by_role("link", name="Audit trail").click()
+        rows = tab.get("#list li")
+        await expect(tab.get(".seal .good")).to_contain_text("chains end where they were sealed")
+        await expect(rows.first).to_contain_text(f"Account deleted admin → deleted account …{deleted.id[-8:]}")
+        await expect(rows.nth(1)).to_contain_text(f"Account disabled admin → {NASTY}{REASON}127.0.0.1")
+        # Pages come as one goes on.
+        while await tab.get("#state :is(button, .spinner)").count():
+            await rows.last.scroll_into_view_if_needed()
+            await asyncio.sleep(0.05)
+        assert await rows.count() >= 135
+        await assert_accessible(tab)
+
+        await rows.nth(1).get_by_role("link", name=NASTY).click()
+        await expect(tab.page.get_by_label("To or about")).to_have_value(NASTY)
+        await expect(rows).to_have_count(2)
+        await tab.page.get_by_label("What").select_option("user_disabled")
+        await tab.page.get_by_label("By", exact=True).fill(administrator.id)
+        await tab.page.get_by_role("button", name="Show").click()
+        await expect(rows).to_have_count(1)
+        await tab.page.get_by_label("By", exact=True).fill("nobody of this name")
+        await tab.page.get_by_role("button", name="Show").click()
+        await expect(tab.get("#state")).to_contain_text("Nothing of this kind is on record")
+
+        verify = tab.page.get_by_role("button", name="Verify every row")
+        await verify.click()
+        await expect(tab.get("#verdict .good")).to_contain_text("The trail is whole")
+        await expect(tab.get("#verifying")).to_be_hidden()
+        await tamper(
+            shared_database_url,
+            f"UPDATE audit_events SET reason = '{NASTY}' WHERE chain = 0 AND seq = 7",
+            "DELETE FROM audit_events WHERE chain = 0 AND seq BETWEEN 20 AND 22",
+        )
+        await verify.click()
+        await expect(tab.get("#verdict .bad")).to_contain_text("NOT whole")
+        faults = tab.get("#verdict li")
+        await expect(faults.first).to_contain_text("Chain 0, row 7: is not what was written")
+        await expect(faults.get_by_text("Chain 0, row 20–22: is missing")).to_be_visible()
+        await assert_accessible(tab)
+        await tamper(shared_database_url, "UPDATE audit_chains SET seals = '{}' WHERE chain = 0")
+        await tab.page.reload()
+        await expect(tab.get(".seal .bad")).to_contain_text("1 of 8 chains do not end where they were sealed")
+
+
+async def test_verifying_ends_when_nobody_waits_for_it(service: RunningService) -> None:
+    from service.web.verifying import verification_lines
+
+    secret = settings_for("postgresql://none").signing_keys()
+    lines = verification_lines(service.database, SealingKeys(secret))
+    assert json.loads(await anext(lines)).keys() == {"read", "rows"}
+    assert "verify" in {task.get_name() for task in asyncio.all_tasks()}
+    await lines.aclose()
+    assert "verify" not in {task.get_name() for task in asyncio.all_tasks()}
+
+
+async def test_only_administrators_verify(service: RunningService, person: Person) -> None:
+    for client, status in ((person.client, 403), (service.client(), 401)):
+        assert (await client.post("/web/console/audit/verification")).status_code == status
+        assert (await client.get("/web/console/running")).status_code == status
