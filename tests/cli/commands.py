@@ -13,16 +13,16 @@ import termios
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fcntl import ioctl
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from tests.cli.forks import Fork
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET_KEY = "a key for tests: 0123456789abcdefghijklmnopqrstuvwxyz"
 TIMEOUT_SECONDS = 60
-# Makes standard input the terminal of the process, so that Ctrl-C reaches it and it can be asked for a password.
-TAKE_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-)
 ESCAPE = "\x1b"
 
 
@@ -68,21 +68,9 @@ class Command:
     settings: dict[str, str] = field(default_factory=dict)
 
     async def __call__(self, *arguments: str | bytes, stdin: str | bytes = b"", **settings: str) -> Ran:
-        """Run it in a pipe and return what it wrote; a traceback is never among that."""
+        """Run it without a terminal and return what it wrote; a traceback is never among that."""
         given = stdin.encode() if isinstance(stdin, str) else stdin
-        done = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "service.cli", *arguments],
-            input=given,
-            capture_output=True,
-            check=False,
-            cwd=self.folder,
-            env=self._environment(settings),
-            timeout=TIMEOUT_SECONDS,
-            # Without a terminal that it could open behind standard input's back.
-            start_new_session=True,
-        )
-        ran = Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+        ran = await asyncio.to_thread(_in_files, arguments, self.folder, self._environment(settings), given)
         assert "Traceback" not in ran.err, ran.err
         return ran
 
@@ -121,8 +109,7 @@ class Command:
             typed: pairs of what to wait for and what to type then.
         """
         environment = self._environment({"TERM": "xterm-256color", **settings})
-        command = [sys.executable, "-m", "service.cli", *arguments]
-        return await asyncio.to_thread(_on_terminal, command, self.folder, environment, columns, typed)
+        return await asyncio.to_thread(_on_terminal, arguments, self.folder, environment, columns, typed)
 
     def _environment(self, settings: dict[str, str]) -> dict[str, str]:
         own = {
@@ -135,48 +122,50 @@ class Command:
         return own | self.settings | settings
 
 
+def _in_files(
+    arguments: Sequence[str | bytes], folder: Path, environment: dict[str, str], standard_input: bytes
+) -> Ran:
+    with TemporaryDirectory() as own:
+        given, out, err = (Path(own, name) for name in ("in", "out", "err"))
+        given.write_bytes(standard_input)
+        out.touch()
+        err.touch()
+        code = _ended(Fork(arguments, folder, environment, (str(given), str(out), str(err))).start(), TIMEOUT_SECONDS)
+        return Ran(code, out.read_bytes().decode(), err.read_bytes().decode())
+
+
 def _on_terminal(
-    command: Sequence[str], folder: Path, environment: dict[str, str], columns: int, typed: Sequence[tuple[str, str]]
+    arguments: Sequence[str], folder: Path, environment: dict[str, str], columns: int, typed: Sequence[tuple[str, str]]
 ) -> Ran:
     ours, theirs = pty.openpty()
     ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    process = subprocess.Popen(
-        [sys.executable, "-c", TAKE_TERMINAL, *command],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        cwd=folder,
-        env=environment,
-        start_new_session=True,
-    )
-    os.close(theirs)
+    process = Fork(arguments, folder, environment, (os.ttyname(theirs),) * 3).start()
     try:
-        shown = _talk(ours, typed)
+        shown = _talk(ours, process, typed)
     finally:
         os.close(ours)
-        code = _ended(process)
+        os.close(theirs)
+        code = _ended(process, 10)
     return Ran(code, shown.decode().replace("\r\n", "\n"), "")
 
 
-def _ended(process: "subprocess.Popen[bytes]") -> int:
-    try:
-        return process.wait(10)
-    except subprocess.TimeoutExpired:
+def _ended(process: BaseProcess, seconds: float) -> int:
+    """Return the exit code of a process that has so many seconds to end."""
+    process.join(seconds)
+    if process.exitcode is None:
         process.kill()
-        return process.wait()
+        process.join()
+    assert process.exitcode is not None
+    return process.exitcode
 
 
-def _talk(terminal: int, typed: Sequence[tuple[str, str]]) -> bytes:
+def _talk(terminal: int, process: BaseProcess, typed: Sequence[tuple[str, str]]) -> bytes:
     """Type each text when what it waits for has been shown since the last one; return all that was shown."""
     shown, seen, left = b"", 0, list(typed)
-    while select.select([terminal], [], [], TIMEOUT_SECONDS)[0]:
-        try:
-            read = os.read(terminal, 65536)
-        except OSError:  # how Linux says that nobody has the terminal open any more
+    while ready := select.select([terminal, process.sentinel], [], [], TIMEOUT_SECONDS)[0]:
+        if terminal not in ready:
             return shown
-        if not read:
-            return shown
-        shown += read
+        shown += os.read(terminal, 65536)
         if left and (place := shown.find(left[0][0].encode(), seen)) >= 0:
             seen = place + len(left[0][0].encode())
             os.write(terminal, left.pop(0)[1].encode())
