@@ -1,9 +1,10 @@
 """The console's users: found and changed by administrators; nobody else sees any of it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.support.running import Person, RunningService
 from tests.web.browsing import PHONE, Tab, browsing
@@ -74,6 +75,39 @@ async def test_roles_sessions_and_holds_are_changed(console: Tab, administrator:
     assert (await person.client.get("/api/v1/auth/me")).status_code == 401
 
 
+async def test_what_takes_a_while_shows_it(console: Tab, administrator: Person, person: Person) -> None:
+    go_on = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await go_on.wait()
+        await route.continue_()
+
+    await console.open("/console")
+    await find(console, person.username)
+    await expect(console.get("#live")).to_have_text("Listed: 1")
+    await console.page.route(f"**/users/{person.id}", late)
+    await act(console, person.username, "Disable")
+    await confirm(console, "Disable")
+    await expect(console.get("#list li .spinner")).to_be_visible()
+    go_on.set()
+    await expect(console.get("#list li").get_by_text("Disabled")).to_be_visible()
+    await expect(console.get("#list li .spinner")).to_have_count(0)
+
+
+async def test_users_are_narrowed_by_role_and_by_whether_they_may_sign_in(
+    console: Tab, administrator: Person, person: Person
+) -> None:
+    await administrator.client.patch(f"/api/v1/admin/users/{person.id}", json={"disabled": True})
+    await console.open("/console")
+    rows = console.get("#list li")
+    for field, fits, does_not in (("Role", "user", "admin"), ("Sign in", "true", "false")):
+        await find(console, person.username)
+        await console.page.get_by_label(field).select_option(does_not)
+        await expect(console.get("#state")).to_contain_text("Nobody found")
+        await console.page.get_by_label(field).select_option(fits)
+        await expect(rows).to_have_count(1)
+
+
 async def test_a_user_is_deleted_only_by_their_typed_name(console: Tab, administrator: Person, person: Person) -> None:
     await console.open("/console")
     await find(console, person.username)
@@ -84,6 +118,7 @@ async def test_a_user_is_deleted_only_by_their_typed_name(console: Tab, administ
         await expect(console.get("#list li")).to_have_count(left)
         await expect(console.get(".toast").last).to_contain_text("another name" if left else "Deleted")
         assert len(await listed(administrator, person.username)) == left
+    await expect(console.page.get_by_label("Search")).to_be_focused()
 
 
 async def test_a_refusal_says_what_to_do(console: Tab, administrator: Person, person: Person) -> None:

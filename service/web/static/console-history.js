@@ -30,19 +30,20 @@ function turnRow(turn, pattern) {
 async function exported(form, format) {
   const path = withQuery(`${HISTORY}/export`, { ...valuesOf(form), format });
   const answer = await send("GET", path, undefined, because(form.elements.reason.value));
-  const parts = [];
   let size = 0;
-  for (const reader = answer.body.getReader(); ; ) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    parts.push(value);
-    size += value.length;
-    $("exporting").textContent = t("exported_so_far", { size: number(Math.ceil(size / 1024)) });
-  }
-  const address = URL.createObjectURL(new Blob(parts));
+  const told = (name) => ($("exporting").textContent = t(name, { size: number(Math.ceil(size / 1024)) }));
+  const counting = new TransformStream({
+    transform(part, to) {
+      size += part.length;
+      told("exported_so_far");
+      to.enqueue(part);
+    },
+  });
+  // Browsers keep what comes as a blob on the disk; as parts of ours all of it would be in memory.
+  const address = URL.createObjectURL(await new Response(answer.body.pipeThrough(counting)).blob());
   h("a", { href: address, download: `history.${format}` }).click();
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
-  $("exporting").textContent = t("exported", { size: number(Math.ceil(size / 1024)) });
+  told("exported");
 }
 
 function prepareExport(form, button) {

@@ -1,6 +1,6 @@
 // What is being answered now, looked at again and again while somebody looks at it.
 import { explain, send, withQuery } from "./api.js";
-import { $, delay, h, moment, number, t } from "./dom.js";
+import { $, delay, h, moment, number, spinner, t } from "./dom.js";
 import { tried } from "./console.js";
 import { begin } from "./sign-in.js";
 
@@ -58,6 +58,7 @@ async function look() {
 }
 
 async function watch() {
+  $("state").replaceChildren(spinner());
   for (;;) {
     try {
       await look();

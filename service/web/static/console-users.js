@@ -1,7 +1,7 @@
 // Users: found, and what administrators do to accounts.
 import { get, send, withQuery } from "./api.js";
 import { ask } from "./dialogs.js";
-import { $, day, h, moment, number, t, tool } from "./dom.js";
+import { $, day, h, moment, number, spinner, t, tool } from "./dom.js";
 import { because, keepReason, lastReason, pagesIn, tried, valuesOf } from "./console.js";
 import { showMenu } from "./menu.js";
 import { begin } from "./sign-in.js";
@@ -53,7 +53,7 @@ function choicesFor(user, row) {
     user.role === "admin" ? change("make_user", { role: "user" }) : change("make_admin", { role: "admin" }),
     user.disabled ? change("enable", { disabled: false }) : change("disable", { disabled: true }),
     user.legal_hold ? change("end_hold", { legal_hold: false }) : change("begin_hold", { legal_hold: true }),
-    { label: t("end_sessions"), run: () => endSessions(user) },
+    { label: t("end_sessions"), run: () => endSessions(user, row) },
     { label: t("delete_user"), run: () => deleteUser(user, row), dangerous: true },
   ];
 }
@@ -67,10 +67,18 @@ async function sure(user, name, { fields = [], dangerous = false } = {}) {
   return given;
 }
 
+/** Do what may take a while, and show in the row that it is being done. */
+async function during(row, act) {
+  const wait = spinner();
+  row.lastElementChild.before(wait);
+  await tried(act);
+  wait.remove();
+}
+
 async function changeUser(user, row, name, changes) {
   const given = await sure(user, name);
   if (!given) return;
-  await tried(async () => {
+  await during(row, async () => {
     const answer = await send("PATCH", `${USERS}/${user.id}`, changes, because(given.reason));
     const changed = userRow(await answer.json());
     row.replaceWith(changed);
@@ -79,10 +87,10 @@ async function changeUser(user, row, name, changes) {
   });
 }
 
-async function endSessions(user) {
+async function endSessions(user, row) {
   const given = await sure(user, "end_sessions");
   if (!given) return;
-  await tried(async () => {
+  await during(row, async () => {
     await send("POST", `${USERS}/${user.id}/sessions/revoke`, undefined, because(given.reason));
     toast(t("sessions_ended", { name: user.username }));
   });
@@ -93,9 +101,11 @@ async function deleteUser(user, row) {
   const given = await sure(user, "delete_user", { fields, dangerous: true });
   if (!given) return;
   if (given.typed.trim() !== user.username) return void toast(t("name_differs"), { bad: true });
-  await tried(async () => {
+  await during(row, async () => {
     await send("DELETE", `${USERS}/${user.id}`, undefined, because(given.reason));
+    const neighbour = row.nextElementSibling ?? row.previousElementSibling ?? $("f-q");
     row.remove();
+    (neighbour.querySelector("button") ?? neighbour).focus();
     toast(t("user_deleted", { name: user.username }));
   });
 }

@@ -1,6 +1,6 @@
 // What all pages of the console need: their words, lists page by page, and the reason that goes on record.
 import { explain } from "./api.js";
-import { $, h, spinner, t } from "./dom.js";
+import { $, announce, h, number, spinner, t } from "./dom.js";
 import { toast } from "./toasts.js";
 import more from "./console-texts.js";
 import words from "./texts.js";
@@ -70,6 +70,7 @@ export class Pages {
       if (this.newestFirst) this.list.prepend(...rows.reverse());
       else this.list.append(...rows);
       this.list.hidden = !this.list.childElementCount;
+      announce(this.list.hidden ? "" : t("listed", { number: number(this.list.childElementCount) }));
       const next = page.next_cursor ? [button(t("more"), () => this.more(read, page.next_cursor, signal))] : [];
       const none = this.list.hidden ? [h("p", { class: "none", text: this.empty })] : [];
       this.state.replaceChildren(...next, ...none);
