@@ -39,6 +39,9 @@ from service.errors import ConfigurationError
 PORTS_TRIED = 20
 READY_SECONDS = 60
 BACKLOG = 2048
+# Longer than a proxy in front keeps an unused connection, 60 s as a rule (nginx, load balancers of clouds): the one
+# that sends the next request must be the one that ends it, or a request now and then meets a closed connection.
+KEEP_ALIVE_SECONDS = 75
 
 
 def serve(
@@ -218,6 +221,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         server_header=False,
         lifespan="on",
         timeout_graceful_shutdown=settings.shutdown_grace_seconds,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
     threading.Thread(target=_announce, args=(listener,), daemon=True).start()
     if settings.workers > 1:

@@ -170,7 +170,7 @@ async def served(app: Any) -> AsyncIterator[Served]:
     # Said to be TCP, so that asyncio turns Nagle's algorithm off: with it each answer waits 40 ms for an ACK.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=3)
+    config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=3, timeout_keep_alive=60)
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)

@@ -143,7 +143,14 @@ async def running(
     listener.listen(2048)
     served: ASGIApp = around(app) if around else app
     server = uvicorn.Server(
-        uvicorn.Config(served, log_config=None, proxy_headers=False, lifespan="on", timeout_graceful_shutdown=5)
+        uvicorn.Config(
+            served,
+            log_config=None,
+            proxy_headers=False,
+            lifespan="on",
+            timeout_graceful_shutdown=5,
+            timeout_keep_alive=60,  # on a busy machine a test may pause for longer than uvicorn waits
+        )
     )
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:

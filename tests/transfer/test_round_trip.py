@@ -137,7 +137,7 @@ async def people(service: RunningService) -> list[Person]:
     return [await service.person() for _ in range(2)]
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25, derandomize=True)
 @given(drawn=st.lists(conversation(), min_size=1, max_size=3))
 async def test_export_and_import_give_an_equal_history(
     people: list[Person], connection: Any, drawn: list[dict[str, Any]]
