@@ -51,13 +51,13 @@ def _values_in_zip(file: BinaryIO, most_bytes: int) -> Iterator[Found]:
         raise UnknownImportFormat("This ZIP cannot be read: it is damaged, or not whole.") from None
     with archive:
         # Entries are read where they are; their names decide which, and are never a path here.
-        names = {entry.filename.rpartition("/")[2]: entry for entry in archive.infolist()}
-        chosen = sorted(name for name in names if CONVERSATIONS.fullmatch(name))
+        names = [(entry.filename.rpartition("/")[2], entry) for entry in archive.infolist()]
+        chosen = [(name, entry) for name, entry in names if CONVERSATIONS.fullmatch(name)]
         if not chosen:
             raise UnknownImportFormat("This ZIP holds no conversations.json. Choose the file that ChatGPT sent.")
         left = most_bytes
-        for name in chosen:
-            unpacked = _Unpacked(archive, names[name], left)
+        for name, entry in sorted(chosen, key=lambda each: each[0]):
+            unpacked = _Unpacked(archive, entry, left)
             try:
                 yield from _numbered(name, JsonValues(unpacked))
             except _TooLarge:

@@ -201,7 +201,7 @@ async def test_numbers_that_no_database_keeps_are_texts(person: Person) -> None:
 
 
 async def test_nesting_without_end_fails_alone(person: Person) -> None:
-    deep = json.dumps(PROMPT)[:-1] + ', "deep": ' + "[" * 300 + "]" * 300 + "}"
+    deep = json.dumps(PROMPT)[:-1] + ', "deep": ' + "[" * 300 + "1" + "]" * 300 + "}"
     deeper = json.dumps(PROMPT)[:-1] + ', "deep": ' + '{"a":' * 100_000 + "1" + "}" * 100_000 + "}"
     report = await imported(person, "\n".join([json.dumps(PROMPT), deep, deeper, json.dumps(BRANCHED)]).encode())
     assert report["imported"] == 2

@@ -9,27 +9,65 @@ from typing import Any
 
 from service.transfer.conversations import ImportedConversation
 from service.transfer.formats.messages import Message, turns_of
-from service.transfer.formats.values import mapping_in, rest_of, source_id_of, text_in, time_in
+from service.transfer.formats.values import (
+    Reader,
+    id_in,
+    list_in,
+    mapping_in,
+    rest_of,
+    source_id_of,
+    text_in,
+    time_in,
+    unread,
+)
 
 SOURCE = "chatgpt"
 LONGEST_SYSTEM_PROMPT = 100_000
 STATUSES = {"in_progress": "interrupted", "finished_partial_completion": "interrupted"}
 SAID_IN_WORDS = ("text", "multimodal_text", "code")
 
+
+def _is_finished(metadata: Mapping[str, Any], name: str) -> bool:
+    return mapping_in(metadata, name).get("type") == "stop"
+
+
 # Of a conversation and of a message that has a place in a turn: what is kept elsewhere, or says nothing to anybody.
-_CONVERSATION = ("id", "conversation_id", "title", "create_time", "update_time", "mapping", "current_node")
-_MESSAGE = ("id", "author", "create_time", "update_time", "content", "status", "end_turn", "weight", "recipient")
-_METADATA = (
-    "model_slug",
-    "default_model_slug",
-    "parent_id",
-    "request_id",
-    "turn_exchange_id",
-    "message_type",
-    "timestamp_",
-    "finish_details",
-    "is_complete",
-)
+_CONVERSATION: dict[str, Reader] = {
+    "id": unread,
+    "conversation_id": id_in,
+    "title": text_in,
+    "create_time": time_in,
+    "update_time": time_in,
+    "mapping": unread,
+    "current_node": unread,
+}
+_MESSAGE: dict[str, Reader] = {
+    "id": unread,
+    "author": mapping_in,
+    "create_time": time_in,
+    "update_time": time_in,
+    "content": mapping_in,
+    "metadata": mapping_in,
+    "status": lambda message, name: message[name] in ("finished_successfully", *STATUSES),
+    "end_turn": unread,
+    "weight": unread,
+    "recipient": lambda message, name: message[name] == "all",
+}
+_METADATA: dict[str, Reader] = {
+    "default_model_slug": unread,
+    "parent_id": unread,
+    "request_id": unread,
+    "turn_exchange_id": unread,
+    "message_type": unread,
+    "timestamp_": unread,
+    "rebase_system_message": unread,
+    "is_visually_hidden_from_conversation": unread,
+    "finish_details": _is_finished,
+    "is_complete": lambda metadata, name: metadata[name] is True,
+}
+_METADATA_OF_REPLY: dict[str, Reader] = {**_METADATA, "model_slug": text_in}
+_CONTENT: dict[str, Reader] = {"content_type": unread, "parts": list_in}
+_NODE: dict[str, Reader] = {"id": unread, "parent": unread, "children": unread, "message": mapping_in}
 
 
 def is_chatgpt(value: Mapping[str, Any]) -> bool:
@@ -46,10 +84,7 @@ def read_chatgpt(value: Mapping[str, Any]) -> ImportedConversation:
     system = next((name for name in nodes if _is_system_prompt(nodes, name)), None)
     default_model = text_in(value, "default_model_slug")
     messages = {
-        name: Message(name, text_in(nodes[name], "parent"), None)
-        if name == system
-        else _message(name, nodes[name], default_model)
-        for name in _siblings_in_order(nodes)
+        name: _message(name, nodes[name], default_model, is_system=name == system) for name in _siblings_in_order(nodes)
     }
     tree = turns_of(messages, text_in(value, "current_node"))
     return ImportedConversation(
@@ -62,7 +97,11 @@ def read_chatgpt(value: Mapping[str, Any]) -> ImportedConversation:
         updated_at=time_in(value, "update_time"),
         turns=tree.turns,
         head=tree.head,
-        aside={"conversation": rest_of(value, *_CONVERSATION), "messages": tree.aside},
+        aside={
+            "conversation": rest_of(value, _CONVERSATION),
+            "messages": tree.aside,
+            "nodes": rest_of({name: _rest_of_node(node) for name, node in value["mapping"].items()}),
+        },
     )
 
 
@@ -70,8 +109,7 @@ def _siblings_in_order(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return the nodes' names, siblings as their parent lists them: the file may have them in any order."""
     ranks: dict[str, int] = {}
     for node in nodes.values():
-        children = node.get("children")
-        listed = children if isinstance(children, list) else []
+        listed = list_in(node, "children")
         ranks |= {child: rank for rank, child in enumerate(listed) if isinstance(child, str)}
     return sorted(nodes, key=lambda name: ranks.get(name, len(nodes)))
 
@@ -90,19 +128,18 @@ def _is_system_prompt(nodes: Mapping[str, Mapping[str, Any]], name: str) -> bool
     return True
 
 
-def _message(name: str, node: Mapping[str, Any], default_model: str | None) -> Message:
+def _message(name: str, node: Mapping[str, Any], default_model: str | None, *, is_system: bool) -> Message:
     message, parent = mapping_in(node, "message"), text_in(node, "parent")
     words, role = _words(message), _role(message)
-    if _is_hidden(message) or not _is_in_words(message):
-        return Message(name, parent, None, raw=None if _says_nothing(message) else message)
+    if is_system:
+        return Message(name, parent, None, raw=_rest(message))
     times: dict[str, Any] = {"time": time_in(message, "create_time"), "ended": time_in(message, "update_time")}
-    if role == "user":
+    if role == "user" and _is_to_be_read(message):
         return Message(name, parent, "user", words, raw=_rest(message), **times)
-    if role == "assistant" and words:
-        return Message(
-            name, parent, "assistant", words, raw=_rest(message), reply=_reply(message, default_model), **times
-        )
-    return Message(name, parent, None, raw=None if _says_nothing(message) else message)
+    if role == "assistant" and words and _is_to_be_read(message):
+        rest = _rest(message, _METADATA_OF_REPLY)
+        return Message(name, parent, "assistant", words, raw=rest, reply=_reply(message, default_model), **times)
+    return Message(name, parent, None, raw=message if words or _rest(message) else None)
 
 
 def _reply(message: Mapping[str, Any], default_model: str | None) -> dict[str, Any]:
@@ -119,16 +156,19 @@ def _is_hidden(message: Mapping[str, Any]) -> bool:
     return flag is True or message.get("weight") == 0
 
 
-def _is_in_words(message: Mapping[str, Any]) -> bool:
-    """Tell whether a message is for everybody and to be read; a call of a tool is for the tool."""
+def _is_to_be_read(message: Mapping[str, Any]) -> bool:
+    """Tell whether a message is for everybody and in words; a call of a tool is for the tool."""
     kind = mapping_in(message, "content").get("content_type")
-    return message.get("recipient") in (None, "all") and kind in (None, *SAID_IN_WORDS)
+    return not _is_hidden(message) and message.get("recipient") in (None, "all") and kind in (None, *SAID_IN_WORDS)
 
 
 def _words(message: Mapping[str, Any]) -> str:
     content = mapping_in(message, "content")
-    parts = [_words_of_part(part) for part in _parts(content)]
-    return "\n".join(part for part in parts if part) or text_in(content, "text") or ""
+    return _words_of_parts(content) or text_in(content, "text") or ""
+
+
+def _words_of_parts(content: Mapping[str, Any]) -> str:
+    return "\n".join(words for part in list_in(content, "parts") if (words := _words_of_part(part)))
 
 
 def _words_of_part(part: Any) -> str:
@@ -139,25 +179,19 @@ def _words_of_part(part: Any) -> str:
     return text_in(part, "text") or "" if is_speech else ""
 
 
-def _parts(content: Mapping[str, Any]) -> list[Any]:
-    parts = content.get("parts")
-    return parts if isinstance(parts, list) else []
-
-
-def _says_nothing(message: Mapping[str, Any]) -> bool:
-    content = message.get("content")
-    if not isinstance(content, dict):
-        return not content
-    return not rest_of(content, "content_type", "parts") and not any(_parts(content))
-
-
-def _rest(message: Mapping[str, Any]) -> dict[str, Any] | None:
+def _rest(message: Mapping[str, Any], metadata_read: Mapping[str, Reader] = _METADATA) -> dict[str, Any] | None:
     """Return what a message says beside its words, with its id; None where there is nothing."""
     content = mapping_in(message, "content")
-    rest = rest_of(message, *_MESSAGE, "metadata")
-    if objects := [part for part in _parts(content) if not isinstance(part, str)]:
-        rest["parts"] = objects
-    rest |= {"content": more} if (more := rest_of(content, "content_type", "parts", "text")) else {}
-    rest |= {"metadata": more} if (more := rest_of(mapping_in(message, "metadata"), *_METADATA)) else {}
-    rest |= {"author": more} if (more := rest_of(mapping_in(message, "author"), "role")) else {}
+    rest = rest_of(message, _MESSAGE)
+    more = {
+        "parts": [part for part in list_in(content, "parts") if not isinstance(part, str)],
+        "content": rest_of(content, _CONTENT if _words_of_parts(content) else {**_CONTENT, "text": text_in}),
+        "metadata": rest_of(mapping_in(message, "metadata"), metadata_read),
+        "author": rest_of(mapping_in(message, "author"), {"role": text_in}),
+    }
+    rest = rest_of(more) | rest
     return {"id": message.get("id"), **rest} if rest else None
+
+
+def _rest_of_node(node: Any) -> Any:
+    return rest_of(node, _NODE) if isinstance(node, dict) else node

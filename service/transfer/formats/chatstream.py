@@ -7,10 +7,11 @@ from service.chat.prompt import ChatPrompt
 from service.errors import Invalid
 from service.transfer.conversations import ImportedConversation, Unreadable
 from service.transfer.formats.messages import Message, turns_of
-from service.transfer.formats.values import digest_of, rest_of
+from service.transfer.formats.values import digest_of, rest_of, unread
 
 SOURCE = "chatstream"
-_PROMPT = ("system", "chat_contents")
+_PROMPT = {"system": unread, "chat_contents": unread}
+_MESSAGE = {"role": unread, "role_type": unread, "message": unread}
 
 
 def is_chatstream(value: Mapping[str, Any]) -> bool:
@@ -33,8 +34,9 @@ def read_chatstream(value: Mapping[str, Any]) -> ImportedConversation:
             str(place - 1),
             None if content.message is None else "user" if content.side == "requester" else "assistant",
             content.message or "",
+            raw=rest_of(said, _MESSAGE),
         )
-        for place, content in enumerate(prompt.get_contents())
+        for place, (content, said) in enumerate(zip(prompt.get_contents(), value["chat_contents"], strict=True))
     }
     tree = turns_of(messages, None)
     return ImportedConversation(
@@ -42,5 +44,5 @@ def read_chatstream(value: Mapping[str, Any]) -> ImportedConversation:
         source_id=digest_of(value),
         system_prompt=prompt.system,
         turns=tree.turns,
-        aside={"conversation": rest_of(value, *_PROMPT)},
+        aside={"conversation": rest_of(value, _PROMPT), "messages": tree.aside},
     )

@@ -88,6 +88,7 @@ def turns_of(messages: Mapping[str, Message], current: str | None) -> Tree:
         states[message.id] = _after(message, above or _Growing(), made)
     turns = _placed([each for each in made if each.is_a_turn()])
     aside = [{"turn": states[each.id].standing(), "message": dict(each.raw)} for each in messages.values() if each.raw]
+    aside += [said for state in made if state.is_a_turn() for said in _told_by_one_reply(state)]
     return Tree(turns, states[current].standing() if current in states else None, aside)
 
 
@@ -128,6 +129,16 @@ def _placed(kept: list[_Growing]) -> list[ImportedTurn]:
         if state.prompt is not None:
             prompts_seen.add(id(state.prompt))
     return turns
+
+
+def _told_by_one_reply(state: _Growing) -> Iterator[dict[str, Any]]:
+    """Yield what some of a turn's replies say of it and the turn does not: each tells it what those before it did."""
+    told: dict[str, Any] = {"status": "complete"}
+    for reply in state.replies:
+        told |= reply.reply
+    for reply in state.replies:
+        if rest := {name: value for name, value in reply.reply.items() if value not in (None, "complete", told[name])}:
+            yield {"turn": state.place, "message": {"id": reply.id, **rest}}
 
 
 def _turn(state: _Growing, *, again: bool) -> ImportedTurn:

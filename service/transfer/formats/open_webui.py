@@ -11,26 +11,61 @@ from pydantic import ValidationError
 from service.chat.models import GenerationParams
 from service.transfer.conversations import ImportedConversation
 from service.transfer.formats.messages import Message, turns_of
-from service.transfer.formats.values import count_in, mapping_in, rest_of, source_id_of, text_in, time_in
+from service.transfer.formats.values import (
+    Reader,
+    count_in,
+    id_in,
+    list_in,
+    mapping_in,
+    rest_of,
+    source_id_of,
+    text_in,
+    time_in,
+    unread,
+)
 
 SOURCE = "open-webui"
 LONGEST_SYSTEM_PROMPT = 100_000
+INPUT_TOKENS = ("input_tokens", "prompt_tokens", "prompt_eval_count")
+OUTPUT_TOKENS = ("output_tokens", "completion_tokens", "eval_count")
 
-_CONVERSATION = ("id", "title", "created_at", "updated_at", "archived", "chat", "current_message_id")
-_CHAT = ("id", "title", "history", "messages", "timestamp", "params", "system")
-_MESSAGE = (
-    "id",
-    "parentId",
-    "childrenIds",
-    "role",
-    "content",
-    "timestamp",
-    "model",
-    "done",
-    "error",
-    "usage",
-    "annotation",
-)
+# What of a chat, a message and a reply is kept elsewhere, or says nothing to anybody.
+_CONVERSATION: dict[str, Reader] = {
+    "id": id_in,
+    "title": text_in,
+    "created_at": time_in,
+    "updated_at": time_in,
+    "archived": lambda value, name: value[name] is True,
+    "chat": mapping_in,
+    "current_message_id": unread,
+}
+_CHAT: dict[str, Reader] = {
+    "id": unread,
+    "history": mapping_in,
+    # A copy of one path, where there is a tree.
+    "messages": list_in,
+    "timestamp": time_in,
+    "params": mapping_in,
+}
+_HISTORY: dict[str, Reader] = {"messages": mapping_in, "currentId": unread}
+_MESSAGE: dict[str, Reader] = {
+    "id": unread,
+    "parentId": unread,
+    "childrenIds": unread,
+    "role": unread,
+    "content": lambda message, name: isinstance(message[name], (str, list)),
+    "timestamp": time_in,
+    "completedAt": time_in,
+}
+_REPLY: dict[str, Reader] = {
+    **_MESSAGE,
+    "model": text_in,
+    "done": unread,
+    "error": lambda message, name: isinstance(message[name], (str, dict, bool)),
+    "usage": mapping_in,
+    "annotation": mapping_in,
+}
+_USAGE: dict[str, Reader] = dict.fromkeys((*INPUT_TOKENS, *OUTPUT_TOKENS), count_in)
 
 
 def is_open_webui(value: Mapping[str, Any]) -> bool:
@@ -58,11 +93,11 @@ def read_open_webui(value: Mapping[str, Any]) -> ImportedConversation:
     current = text_in(mapping_in(chat, "history"), "currentId") or text_in(whole, "current_message_id")
     tree = turns_of(messages, current)
     chosen, others = _params(params)
-    rest = rest_of(whole, *_CONVERSATION) | rest_of(chat, *_CHAT, *(("created_at", "updated_at") if not whole else ()))
+    title = text_in(whole, "title") or text_in(chat, "title")
     return ImportedConversation(
         source=SOURCE,
         source_id=source_id_of(whole or chat, "id"),
-        title=text_in(whole, "title") or text_in(chat, "title"),
+        title=title,
         system_prompt=system,
         params=chosen,
         archived=whole.get("archived") is True,
@@ -70,8 +105,29 @@ def read_open_webui(value: Mapping[str, Any]) -> ImportedConversation:
         updated_at=time_in(value, "updated_at"),
         turns=tree.turns,
         head=tree.head,
-        aside={"conversation": rest | ({"params": others} if others else {}), "messages": tree.aside},
+        aside={
+            "conversation": _rest_of_conversation(whole, chat, (title, system)) | rest_of({"params": others}),
+            "history": _rest_of_history(mapping_in(chat, "history")),
+            "messages": tree.aside,
+        },
     )
+
+
+def _rest_of_conversation(
+    whole: Mapping[str, Any], chat: Mapping[str, Any], told: tuple[str | None, ...]
+) -> dict[str, Any]:
+    """Return what is said around the messages; `chat` holds what a chat says otherwise than the row that it is in."""
+    is_told = _one_of(*told)
+    times: dict[str, Reader] = {} if whole else {"created_at": time_in, "updated_at": time_in}
+    outside = rest_of(whole, _CONVERSATION)
+    inside = rest_of(chat, {**_CHAT, **times, "title": is_told, "system": is_told})
+    twice = {name: each for name, each in inside.items() if name in outside and outside[name] != each}
+    return inside | outside | rest_of({"chat": twice})
+
+
+def _rest_of_history(history: Mapping[str, Any]) -> dict[str, Any]:
+    strange = {name: each for name, each in mapping_in(history, "messages").items() if not isinstance(each, dict)}
+    return rest_of({**rest_of(history, _HISTORY), "messages": strange})
 
 
 def _messages(chat: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -82,12 +138,11 @@ def _messages(chat: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
         ranks = {
             child: rank
             for each in found.values()
-            for rank, child in enumerate(each.get("childrenIds") or ())
+            for rank, child in enumerate(list_in(each, "childrenIds"))
             if isinstance(child, str)
         }
         return {name: found[name] for name in sorted(found, key=lambda name: ranks.get(name, len(found)))}
-    listed = chat.get("messages")
-    row = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    row = [each for each in list_in(chat, "messages") if isinstance(each, dict)]
     return {str(place): {**each, "parentId": str(place - 1)} for place, each in enumerate(row)}
 
 
@@ -110,12 +165,13 @@ def _message(name: str, message: Mapping[str, Any], *, is_system: bool) -> Messa
     parent, words, role = text_in(message, "parentId"), _words(message), message.get("role")
     times: dict[str, Any] = {"time": time_in(message, "timestamp"), "ended": time_in(message, "completedAt")}
     if is_system:
-        return Message(name, parent, None)
+        return Message(name, parent, None, raw=_rest(message, _MESSAGE))
     if role == "user":
-        return Message(name, parent, "user", words, raw=_rest(message), **times)
+        return Message(name, parent, "user", words, raw=_rest(message, _MESSAGE), **times)
     if role == "assistant" and (words or message.get("error")):
-        return Message(name, parent, "assistant", words, raw=_rest(message), reply=_reply(message), **times)
-    return Message(name, parent, None, raw=rest_of(message, "childrenIds"))
+        reply = _reply(message)
+        return Message(name, parent, "assistant", words, raw=_rest_of_reply(message, reply), reply=reply, **times)
+    return Message(name, parent, None, raw=rest_of(message, {"childrenIds": unread}))
 
 
 def _reply(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,8 +181,8 @@ def _reply(message: Mapping[str, Any]) -> dict[str, Any]:
     said: dict[str, Any] = {
         "status": "interrupted" if message.get("done") is False else "complete",
         "model": text_in(message, "model"),
-        "input_tokens": count_in(usage, "input_tokens", "prompt_tokens", "prompt_eval_count"),
-        "output_tokens": count_in(usage, "output_tokens", "completion_tokens", "eval_count"),
+        "input_tokens": count_in(usage, *INPUT_TOKENS),
+        "output_tokens": count_in(usage, *OUTPUT_TOKENS),
     }
     if rating in (1, -1) and not isinstance(rating, bool):
         said |= {"rating": int(rating), "comment": text_in(annotation, "comment") or text_in(annotation, "reason")}
@@ -148,15 +204,29 @@ def _is_text(block: Any) -> bool:
     return isinstance(block, dict) and block.get("type") in ("text", "input_text", "output_text")
 
 
-def _rest(message: Mapping[str, Any]) -> dict[str, Any] | None:
+def _rest(message: Mapping[str, Any], read: Mapping[str, Reader]) -> dict[str, Any] | None:
     """Return what a message says beside its words, with its id; None where there is nothing."""
-    rest = rest_of(message, *_MESSAGE)
-    content = message.get("content")
-    if isinstance(content, list) and (others := [block for block in content if not _is_text(block)]):
-        rest["content"] = others
-    if more := rest_of(mapping_in(message, "annotation"), "rating", "comment", "reason"):
-        rest["annotation"] = more
+    blocks = [block for block in list_in(message, "content") if not _is_text(block)]
+    rest = rest_of({**rest_of(message, read), **({"content": blocks} if blocks else {})})
     return {"id": message.get("id"), **rest} if rest else None
+
+
+def _rest_of_reply(message: Mapping[str, Any], reply: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what an answer says beside its words and beside what its turn tells."""
+    is_told = _one_of(reply.get("comment"), reply.get("error_detail"))
+    annotation = {"comment": is_told, "reason": is_told} | ({"rating": unread} if "rating" in reply else {})
+    parts = {
+        "usage": rest_of(mapping_in(message, "usage"), _USAGE),
+        "annotation": rest_of(mapping_in(message, "annotation"), annotation),
+        "error": rest_of(mapping_in(message, "error"), {"content": is_told}),
+    }
+    rest = (_rest(message, _REPLY) or {}) | rest_of(parts)
+    return {"id": message.get("id"), **rest} if rest else None
+
+
+def _one_of(*told: object) -> Reader:
+    """Take for read what is told elsewhere in the same words."""
+    return lambda value, name: value[name] in told
 
 
 def _params(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

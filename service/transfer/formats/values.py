@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 LONGEST_SOURCE_ID = 200
@@ -21,6 +22,11 @@ def mapping_in(value: Any, *names: str) -> Mapping[str, Any]:
 def text_in(value: Mapping[str, Any], name: str) -> str | None:
     found = value.get(name)
     return found if isinstance(found, str) else None
+
+
+def list_in(value: Mapping[str, Any], name: str) -> list[Any]:
+    found = value.get(name)
+    return found if isinstance(found, list) else []
 
 
 def count_in(value: Mapping[str, Any], *names: str) -> int | None:
@@ -51,11 +57,15 @@ def _time_of_text(text: str) -> datetime | None:
 
 def source_id_of(conversation: Mapping[str, Any], *names: str) -> str:
     """Return what the other program calls a conversation; where it does not say, what the conversation says."""
-    for name in names:
-        found = conversation.get(name)
-        if isinstance(found, (str, int)) and str(found):
-            return str(found) if len(str(found)) <= LONGEST_SOURCE_ID else digest_of(found)
-    return digest_of(conversation)
+    found = next((found for name in names if (found := id_in(conversation, name))), None)
+    if found is None:
+        return digest_of(conversation)
+    return found if len(found) <= LONGEST_SOURCE_ID else digest_of(found)
+
+
+def id_in(value: Mapping[str, Any], name: str) -> str | None:
+    found = value.get(name)
+    return str(found) or None if isinstance(found, (str, int)) else None
 
 
 def digest_of(value: Any) -> str:
@@ -63,6 +73,30 @@ def digest_of(value: Any) -> str:
     return f"sha256:{hashlib.sha256(whole.encode()).hexdigest()}"
 
 
-def rest_of(value: Mapping[str, Any], *known: str) -> dict[str, Any]:
-    """Return what is said under other names, but for what says nothing."""
-    return {name: each for name, each in value.items() if name not in known and each not in (None, "", [], {})}
+# How a field is read, or would be; falsy where there is nothing that can be read.
+Reader = Callable[[Mapping[str, Any], str], Any]
+
+
+def rest_of(value: Mapping[str, Any], read: Mapping[str, Reader] = MappingProxyType({})) -> dict[str, Any]:
+    """Return what an object says that nothing reads, but for what says nothing.
+
+    Args:
+        read: how each field is read that has a place elsewhere; one that cannot be read so belongs to the rest.
+    """
+    return {
+        name: each
+        for name, each in value.items()
+        if says_something(each) and not (name in read and read[name](value, name))
+    }
+
+
+def says_something(value: Any) -> bool:
+    """Tell whether there is anything but emptiness in a value."""
+    if isinstance(value, dict):
+        return any(map(says_something, value.values()))
+    return any(map(says_something, value)) if isinstance(value, list) else value not in (None, "")
+
+
+def unread(_value: Mapping[str, Any], _name: str) -> bool:
+    """Leave out what says nothing outside of the other program."""
+    return True

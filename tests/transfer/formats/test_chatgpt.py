@@ -258,6 +258,23 @@ async def test_a_zip_of_one_file_and_of_numbered_ones(person: Person) -> None:
     assert len(await history(person)) == 4
 
 
+async def test_files_of_one_name_in_several_folders_of_a_zip_are_all_read(person: Person) -> None:
+    both = zipped(first__conversations_json=numbered(1), second__conversations_json=numbered(2))
+    assert (await imported(person, both))["imported"] == 2
+
+
+async def test_a_message_without_a_time_has_that_of_the_one_before_it(person: Person) -> None:
+    value = conversation(
+        node("u", None, "user", "one", create_time=BEGUN + 5),
+        node("a", "u", "assistant", "yes", create_time=None),
+        node("v", "a", "user", "two", create_time=0),
+        node("b", "v", "assistant", "no", create_time=BEGUN + 9),
+    )
+    first, second = (await only(person, [value]))["turns"]
+    assert (first["created_at"], first["completed_at"]) == ("2023-11-14T22:13:25.250000Z", None)
+    assert (second["created_at"], second["completed_at"]) == (first["created_at"], "2023-11-14T22:13:29.250000Z")
+
+
 async def test_messages_that_are_each_others_parents_fail_alone(person: Person) -> None:
     circle = conversation(
         node("u", "a", "user", "x"), node("a", "u", "assistant", "y"), id="bad", conversation_id="bad"

@@ -98,6 +98,14 @@ async def test_a_tree_is_what_the_parents_say(person: Person) -> None:
     assert kept_of_a1 == {"id": "a1", "sources": [{"name": "handbook"}], "annotation": {"tags": ["Tone"]}}
 
 
+async def test_children_that_contradict_the_parents_are_not_believed(person: Person) -> None:
+    children = {"u1": ["a3", "u2"], "a1": [], "a2": 7, "u2": None}
+    messages = [each | {"childrenIds": children.get(each["id"], [])} for each in MESSAGES]
+    kept = await only(person, [whole(chat=chat(*messages, currentId="a3"))])
+    assert said(kept) == [("Hallo", "Guten Tag"), ("Was ist das?", ""), ("Hallo", "Moin")]
+    assert path(kept) == ["Hallo", "Was ist das?"]
+
+
 async def test_without_a_current_message_the_newest_leaf_is_the_head(person: Person) -> None:
     kept = await only(person, [whole(chat=chat(*MESSAGES))])
     head = next(turn for turn in kept["turns"] if turn["id"] == kept["head_turn_id"])
