@@ -1,12 +1,14 @@
 """The list of conversations: long, renamed, archived, deleted, and not quite deleted."""
 
 import asyncio
+import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.support.running import Person
 from tests.web.browsing import Tab
+from tests.web.models import TaughtModel
 
 
 async def titles(person: Person, **params: str) -> list[str]:
@@ -148,3 +150,71 @@ async def test_a_menu_is_used_with_the_keyboard(tab: Tab) -> None:
     await expect(tab.get("#more")).to_be_focused()
     await expect(tab.get("#more")).to_have_attribute("aria-expanded", "false")
     await expect(tab.page.get_by_role("menu")).to_have_count(0)
+
+
+@pytest.mark.usefixtures("three")
+async def test_a_row_that_goes_to_the_top_keeps_its_open_menu_and_the_keyboard(tab: Tab, model: TaughtModel) -> None:
+    model.teach("slowly", "It begins", None)
+    await tab.open()
+    await tab.page.get_by_role("link", name="one").click()
+    await expect(tab.get("h1#title")).to_have_text("one")
+    async with tab.page.expect_response(lambda answer: answer.url.endswith("/turns")) as begun:
+        await tab.get("#prompt").fill("slowly")
+        await tab.get("#prompt").press("Enter")
+    assert (await begun.value).ok
+    button = tab.page.get_by_role("button", name="Menu of “one”")
+    await button.focus()
+    await tab.page.keyboard.press("Enter")
+    await expect(tab.page.get_by_role("menuitem", name="Rename")).to_be_focused()
+    await expect(tab.get("#list a")).to_have_text(["one", "three", "two"])
+    model.go_on("slowly")
+    await tab.answered()
+    await expect(tab.page.get_by_role("menuitem", name="Rename")).to_be_focused()
+    await tab.page.keyboard.press("Escape")
+    await expect(button).to_be_focused()
+
+
+@pytest.mark.usefixtures("three")
+async def test_what_is_written_while_another_conversation_is_read_is_said_there(tab: Tab, person: Person) -> None:
+    await tab.open()
+    await tab.page.get_by_role("link", name="one").click()
+    await tab.say("in the first")
+    waiting = asyncio.Event()
+
+    async def wait(route: Route) -> None:
+        await waiting.wait()
+        await route.continue_()
+
+    await tab.page.route(re.compile("/api/v1/conversations/[^/?]+$"), wait)
+    await tab.page.get_by_role("link", name="two").click()
+    await expect(tab.get("h1#title")).to_have_text("two")
+    await tab.get("#prompt").fill("in the second")
+    await tab.get("#prompt").press("Enter")
+    await expect(tab.get("#prompt")).to_have_value("in the second")
+    waiting.set()
+    await tab.answered()
+    await expect(tab.reply()).to_have_text("You said: in the second")
+    (turn,) = await person.turns(tab.page.url.rpartition("/")[2])
+    assert turn["prompt"]["content"] == "in the second"
+
+
+@pytest.mark.usefixtures("three")
+async def test_a_conversation_that_cannot_be_read_says_why_and_is_tried_again(tab: Tab) -> None:
+    tab.expected = ["status of 503"]
+    await tab.open()
+    turns = re.compile("/web/conversations/")
+    problem = {
+        "type": "about:blank",
+        "title": "Unavailable",
+        "status": 503,
+        "detail": "Busy.",
+        "code": "database_unavailable",
+    }
+    await tab.page.route(turns, lambda route: route.fulfill(status=503, json=problem))
+    await tab.page.get_by_role("link", name="two").click()
+    await expect(tab.get("#above").get_by_role("alert")).to_be_visible()
+    await tab.page.unroute(turns)
+    await tab.get("#above").get_by_role("button", name="Try again").click()
+    await expect(tab.get("h1#title")).to_have_text("two")
+    await tab.say("now it goes")
+    await expect(tab.reply()).to_have_text("You said: now it goes")

@@ -2,7 +2,7 @@
 import { ApiError, CONVERSATIONS, api, explain, get, once } from "./api.js";
 import { TurnActions } from "./actions.js";
 import { Composer } from "./composer.js";
-import { $, state, t } from "./dom.js";
+import { $, h, state, t } from "./dom.js";
 import { ask } from "./dialogs.js";
 import { ConversationList, titleOf } from "./list.js";
 import { showMenu } from "./menu.js";
@@ -15,6 +15,7 @@ import { toast } from "./toasts.js";
 
 const PATH = /^\/c\/([0-9a-f-]{36})$/;
 let current = null; // the conversation that is shown
+let opening = Promise.resolve(); // what has to be on the page before anything is said
 let saying = false;
 let fresh = {}; // the settings of a conversation that is still to be begun
 
@@ -53,6 +54,15 @@ function showConversation(conversation) {
   document.title = conversation ? `${title} · Chatkeep` : "Chatkeep";
   $("model").textContent = (conversation ?? fresh).model ?? state.model ?? "";
   $("more").hidden = !conversation;
+  $("settings").hidden = false;
+}
+
+/** Between two conversations nothing can be done to the one before. */
+function showLoading() {
+  current = null;
+  $("title").textContent = t("loading");
+  $("model").textContent = "";
+  $("more").hidden = $("settings").hidden = true;
 }
 
 /** Show a conversation, null for a new one, with its address in the browser's history. */
@@ -62,7 +72,19 @@ function go(id, turnId = null) {
   return open(id, turnId);
 }
 
-async function open(id, turnId) {
+function showFailure(error, again) {
+  showLoading();
+  $("title").textContent = "Chatkeep";
+  const button = h("button", { type: "button", class: "button", text: t("try_again"), on: { click: again } });
+  $("above").replaceChildren(h("p", { class: "none", role: "alert", text: explain(error) }), button);
+}
+
+function open(id, turnId) {
+  opening = show(id, turnId);
+  return opening;
+}
+
+async function show(id, turnId) {
   openSidebar(false);
   list.mark(id);
   composer.open(id);
@@ -77,6 +99,9 @@ async function open(id, turnId) {
     return;
   }
   try {
+    const known = list.known(id);
+    if (known) showConversation(known);
+    else showLoading();
     thread.leave();
     thread.id = id;
     const conversation = await get(`${CONVERSATIONS}/${id}`);
@@ -86,11 +111,13 @@ async function open(id, turnId) {
     else await thread.open(id);
     $("empty").hidden = conversation.turn_count > 0;
   } catch (error) {
-    if (error.name === "AbortError") return;
-    if (!(error instanceof ApiError && error.status === 404)) return void toast(explain(error), { bad: true });
+    if (error.name === "AbortError" || thread.id !== id) return;
     thread.leave();
-    showConversation(null);
-    $("missing").hidden = false;
+    if (error instanceof ApiError && error.status === 404) {
+      thread.id = null;
+      showConversation(null);
+      $("missing").hidden = false;
+    } else showFailure(error, () => open(id, turnId));
   }
 }
 
@@ -100,6 +127,7 @@ async function say(text) {
   saying = true;
   $("empty").hidden = true;
   try {
+    if (!(await isReady())) return; // it stays where it was written
     if (!current) await beginConversation();
     composer.write("");
     if (thread.down !== null) await thread.open(current.id);
@@ -113,6 +141,14 @@ async function say(text) {
   } finally {
     saying = false;
   }
+}
+
+/** Whether what was written can be said where it was written: in what is shown, or what is about to be. */
+async function isReady() {
+  const { conversationId } = composer;
+  await opening;
+  if (!current && thread.id) await open(thread.id); // it could not be read before
+  return (current || !thread.id) && !thread.live && composer.conversationId === conversationId;
 }
 
 /** The message stays in its field until there is a conversation for it. */

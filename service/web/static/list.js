@@ -1,6 +1,6 @@
 // The list of conversations: newest first, more as one scrolls; renamed, archived and deleted in place.
 import { CONVERSATIONS, api, explain, get, withQuery } from "./api.js";
-import { $, h, spinner, state, t, tool } from "./dom.js";
+import { $, h, moveFirst, spinner, state, t, tool } from "./dom.js";
 import { ask } from "./dialogs.js";
 import { showMenu } from "./menu.js";
 import { toast } from "./toasts.js";
@@ -61,7 +61,12 @@ export class ConversationList {
     }
   }
 
+  known(id) {
+    return this.rows.get(id)?.conversation;
+  }
+
   showState() {
+    if ($("listed").classList.contains("searching")) return;
     const empty = [...this.rows.values()].every((row) => row.element.hidden);
     const text = t(this.archived ? "none_archived" : "no_conversations");
     $("list-state").replaceChildren(...(empty ? [h("p", { class: "none", text })] : []));
@@ -71,23 +76,24 @@ export class ConversationList {
   put(conversation, where = null) {
     const known = this.rows.get(conversation.id);
     if (!known && conversation.archived !== this.archived) return;
-    const element = this.row(conversation);
-    element.hidden = this.deleting.has(conversation.id);
-    if (known && where !== "prepend") known.element.replaceWith(element);
-    else {
-      known?.element.remove();
-      this.list[where ?? "prepend"](element);
-    }
+    const element = known?.element ?? this.row(conversation.id);
     this.rows.set(conversation.id, { conversation, element });
+    element.hidden = this.deleting.has(conversation.id);
+    const [link, more] = element.children;
+    link.textContent = titleOf(conversation);
+    more.title = t("menu_of", { title: titleOf(conversation) });
+    more.setAttribute("aria-label", more.title);
+    const searching = $("listed").classList.contains("searching"); // its end reads the list again
+    if (!searching && where === "append") this.list.append(element);
+    else if (!searching && (where === "prepend" || !known)) moveFirst(this.list, element);
     this.showState();
   }
 
-  row(conversation) {
-    const current = conversation.id === this.current;
-    const title = titleOf(conversation);
-    const more = tool("more", t("menu_of", { title }), { "aria-haspopup": "menu", "aria-expanded": "false" });
-    more.addEventListener("click", () => this.menu(more, this.rows.get(conversation.id).conversation));
-    const link = h("a", { href: `/c/${conversation.id}`, "aria-current": current ? "page" : null, text: title, dir: "auto" });
+  /** A row stays one element for as long as it is listed: its menu may be open, and the keyboard in it. */
+  row(id) {
+    const link = h("a", { href: `/c/${id}`, "aria-current": id === this.current ? "page" : null, dir: "auto" });
+    const more = tool("more", "", { "aria-haspopup": "menu", "aria-expanded": "false" });
+    more.addEventListener("click", () => this.menu(more, this.known(id)));
     return h("li", {}, link, more);
   }
 
