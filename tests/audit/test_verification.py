@@ -1,6 +1,7 @@
 """What somebody does who owns the database and has no key, and how it is found."""
 
 import asyncio
+import threading
 import tracemalloc
 from dataclasses import replace
 
@@ -143,6 +144,21 @@ async def test_what_was_done_to_the_trail_is_found(database_url: str, how: str) 
     before, _, after = said.partition("*")
     assert any(str(each).startswith(before) and after in str(each) for each in verdict.breaks), verdict.breaks
     assert verdict.whole <= 2 * ROWS
+
+
+async def test_hashes_are_computed_beside_the_event_loop(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    await two_chains(database_url)
+    threads: list[int] = []
+    computed = Event.hash
+
+    def noted(event: Event) -> bytes:
+        threads.append(threading.get_ident())
+        return computed(event)
+
+    monkeypatch.setattr(Event, "hash", noted)
+    assert (await found(database_url)).broken == 0
+    assert len(threads) == 2 * ROWS
+    assert threading.get_ident() not in threads
 
 
 async def test_a_chain_that_is_rewritten_with_new_hashes_does_not_fit_its_seal(database_url: str) -> None:
