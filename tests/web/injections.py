@@ -49,6 +49,27 @@ USERS = """
 INSERT INTO users (id, username, username_key, display_name, email, created_at)
 SELECT gen_random_uuid(), it, 'named ' || n, it, it, now() FROM unnest($1::text[]) WITH ORDINALITY AS given (it, n)
 """
+# A process of its own, which nobody takes for dead, is answering each of the users who are called so.
+RUNNING = """
+WITH process AS (
+    INSERT INTO replicas (id, started_at, lease_expires_at) VALUES (gen_random_uuid(), now(), now() + '1 day')
+    RETURNING id
+), begun AS (
+    INSERT INTO conversations (user_id, id, title, created_at, updated_at, last_turn_at)
+    SELECT id, gen_random_uuid(), username, now(), now(), now() FROM users WHERE username = ANY ($1) RETURNING *
+)
+INSERT INTO turns (user_id, id, conversation_id, position, status, prompt, model, replica_id, created_at)
+SELECT user_id, gen_random_uuid(), begun.id, 0, 'streaming', title, title, process.id, now() FROM begun, process
+"""
+COUNTED = """
+INSERT INTO statistics (hour, model, measure, bucket, count)
+SELECT date_trunc('hour', now()), it, 'complete', 0, 1 FROM unnest($1::text[]) AS given (it)
+"""
+ON_RECORD = """
+WITH numbered AS (SELECT id, row_number() OVER (ORDER BY chain, seq) AS n FROM audit_events)
+UPDATE audit_events SET reason = it, address = it, action = it, details = jsonb_build_object(it, it)
+FROM numbered JOIN unnest($1::text[]) WITH ORDINALITY AS given (it, n) USING (n) WHERE audit_events.id = numbered.id
+"""
 
 
 @asynccontextmanager
@@ -144,3 +165,11 @@ async def write_everywhere(service: RunningService, database_url: str, person: P
     finally:
         await connection.close()
     return conversation_id
+
+
+async def run(database_url: str, statement: str, *values: object) -> None:
+    connection = await asyncpg.connect(driver_url(database_url))
+    try:
+        await connection.execute(statement, *values)
+    finally:
+        await connection.close()

@@ -7,9 +7,21 @@ import pytest
 from playwright.async_api import Browser, FilePayload, Locator, expect
 
 from service.web.markdown import render
+from tests.audit.trails import tamper, write
 from tests.support.running import Person, RunningService
 from tests.web.browsing import Tab
-from tests.web.injections import EVERYTHING, INJECTIONS, chatgpt_file, look, watching, write_everywhere
+from tests.web.injections import (
+    COUNTED,
+    EVERYTHING,
+    INJECTIONS,
+    ON_RECORD,
+    RUNNING,
+    chatgpt_file,
+    look,
+    run,
+    watching,
+    write_everywhere,
+)
 from tests.web.models import TaughtModel
 
 ALL = len(INJECTIONS)
@@ -197,3 +209,48 @@ async def test_the_consoles_conversation_stays_text(console: Tab, author: Author
     turns, more = console.get(".turn"), console.get("#state").get_by_role("button", name="More")
     await read_on(turns, more)
     assert await turns.locator(".prompt").all_text_contents() == INJECTIONS
+
+
+@pytest.mark.usefixtures("author")
+async def test_the_consoles_trail_stays_text(console: Tab, service: RunningService, shared_database_url: str) -> None:
+    await write(service.database, service.audit, ALL)
+    await tamper(shared_database_url)
+    await run(shared_database_url, ON_RECORD, INJECTIONS)
+    await console.open("/console/audit?actor=%22%3E%3Cimg%20src=x%20onerror=ran()%3E&action=%3Cscript%3E")
+    await expect(console.get("#f-actor")).to_have_value('"><img src=x onerror=ran()>')
+    await expect(console.get("#state")).to_contain_text("Nothing of this kind")
+    await console.get("#f-actor").fill("")
+    await console.page.get_by_role("button", name="Show").click()
+    rows = console.get("#list li")
+    await expect(rows.first).to_be_attached()
+    while await console.get("#state :is(button, .spinner)").count():
+        await rows.last.scroll_into_view_if_needed()
+        await console.page.wait_for_timeout(50)
+    assert set(await rows.locator(".why").all_text_contents()) >= set(INJECTIONS)
+    assert set(await rows.locator(".badge").all_text_contents()) >= set(INJECTIONS)
+    assert set(await rows.locator("code").all_text_contents()) >= {f"{text}: {text}" for text in INJECTIONS}
+    assert EVERYTHING in await rows.locator(".who").all_text_contents()
+    await console.page.get_by_role("button", name="Verify every row").click()
+    await expect(console.get("#verdict .bad")).to_contain_text("NOT whole")
+
+
+@pytest.mark.usefixtures("author")
+async def test_what_the_console_says_is_running_stays_text(console: Tab, shared_database_url: str) -> None:
+    half = INJECTIONS[: ALL // 2], INJECTIONS[ALL // 2 :]
+    for texts in half:
+        await run(shared_database_url, RUNNING, texts)
+        await console.open("/console/running")
+        rows = console.get("#list li")
+        await expect(rows).to_have_count(len(texts))
+        assert set(await rows.locator("strong[dir]").all_text_contents()) == set(texts)
+        assert set(await rows.locator(".badge").all_text_contents()) == set(texts)
+        await look(console)
+        await run(shared_database_url, "DELETE FROM turns WHERE status = 'streaming'")
+
+
+async def test_the_consoles_statistics_stay_text(console: Tab, shared_database_url: str) -> None:
+    await run(shared_database_url, COUNTED, INJECTIONS)
+    await console.open("/console/statistics?period=day")
+    # What reads HTML takes every end of a line for the same.
+    texts = {text.replace("\r\n", "\n") for text in INJECTIONS}
+    assert set(await console.get(".models tbody th").all_text_contents()) >= texts
