@@ -60,7 +60,7 @@ def is_empty(answer: StatisticsAnswer) -> bool:
 def totals(answer: StatisticsAnswer, language: str) -> list[tuple[str, str]]:
     """Return what is worth knowing at a glance: names and values."""
     texts, total = texts_of(language), answer.total
-    share = f"{100 * total.failures / total.turns:.1f} %" if total.turns else texts["no_value"]
+    share = f"{100 * total.failures / total.turns:.1f}%" if total.turns else texts["no_value"]
     return [
         (texts["series_turns"], _number(total.turns)),
         (texts["series_users"], _number(total.users)),

@@ -82,6 +82,11 @@
     const found = contrast(over(rgba(style.color), under), under);
     if (found < enough) say(`contrast ${found.toFixed(2)}`, each);
   }
+  for (const each of all("[placeholder]")) {
+    const under = ground(each);
+    const found = contrast(over(rgba(getComputedStyle(each, "::placeholder").color), under), under);
+    if (found < 4.5) say(`contrast of a placeholder ${found.toFixed(2)}`, each);
+  }
 
   // Targets, by WCAG 2.2, 2.5.8: 24 pixels.
   for (const each of all("button, select, input:not([type=checkbox]), [role=menuitem]")) {

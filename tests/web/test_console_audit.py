@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 from playwright.async_api import Browser, expect
 
@@ -12,6 +13,13 @@ from tests.web.browsing import browsing
 from tests.web.test_accessibility import assert_accessible
 
 NASTY = "<svg/onload=alert(1)>"
+# Keeps what is told while the rows are read, which may be over in no time.
+WATCH_PROGRESS = """() => {
+  globalThis.told = [];
+  const box = document.getElementById("verifying");
+  const note = () => box.hidden || told.push([box.innerText.trim(), document.getElementById("verified").value]);
+  new MutationObserver(note).observe(box, { attributes: true, childList: true, subtree: true });
+}"""
 REASON = "苦情 <img src=x onerror=alert(1)>"
 
 
@@ -54,9 +62,11 @@ async def test_the_trail_is_filtered_read_to_its_end_and_verified(
         await expect(tab.get("#state")).to_contain_text("Nothing of this kind is on record")
 
         verify = tab.page.get_by_role("button", name="Verify every row")
+        await tab.page.evaluate(WATCH_PROGRESS)
         await verify.click()
         await expect(tab.get("#verdict .good")).to_contain_text("The trail is whole")
         await expect(tab.get("#verifying")).to_be_hidden()
+        assert any(re.fullmatch(r"\d+ of \d+ rows", text) for text, _ in await tab.page.evaluate("told"))
         await tamper(
             shared_database_url,
             f"UPDATE audit_events SET reason = '{NASTY}' WHERE chain = 0 AND seq = 7",
@@ -84,7 +94,32 @@ async def test_verifying_ends_when_nobody_waits_for_it(service: RunningService) 
     assert "verify" not in {task.get_name() for task in asyncio.all_tasks()}
 
 
-async def test_only_administrators_verify(service: RunningService, person: Person) -> None:
+async def test_verifying_that_does_not_come_to_an_end_says_so(browser: Browser, service: RunningService) -> None:
+    async with browsing(browser, service, await service.administrator()) as tab:
+        tab.expected.append("Failed to load resource")
+        await tab.open("/console/audit")
+        said = {
+            "": "no connection",
+            '{"error":"database_unavailable"}\n': "cannot save",
+            '{"read":1,"rows":2}\n': "no connection",
+        }
+        for body, problem in said.items():
+            await tab.page.route(
+                "**/verification", lambda route, body=body: route.fulfill(body=body) if body else route.abort()
+            )
+            await tab.page.get_by_role("button", name="Verify every row").click()
+            await expect(tab.get("#verdict .problem")).to_contain_text(problem)
+            await expect(tab.get("#verifying")).to_be_hidden()
+
+
+async def test_only_administrators_verify_and_no_other_sites_page_has_them_do_so(
+    service: RunningService, person: Person
+) -> None:
+    administrator = await service.administrator()
+    forged = await administrator.client.post(
+        "/web/console/audit/verification", headers={"Origin": "https://evil.invalid"}
+    )
+    assert (forged.status_code, forged.json()["code"]) == (403, "cross_site_request")
     for client, status in ((person.client, 403), (service.client(), 401)):
         assert (await client.post("/web/console/audit/verification")).status_code == status
         assert (await client.get("/web/console/running")).status_code == status

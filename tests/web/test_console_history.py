@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
+from service.chat.models import ModelError
 from tests.support.running import Person, RunningService
 from tests.web.browsing import Tab, browsing
 from tests.web.models import TaughtModel
@@ -74,6 +75,53 @@ async def test_filters_narrow_the_history(console: Tab, model: TaughtModel, pers
     await expect(console.page).to_have_url(
         f"{console.url}/console/history?username={person.username}&rating=1&from=2001-01-01&to=2001-01-02"
     )
+
+
+async def test_every_filter_narrows_the_history(console: Tab, model: TaughtModel, person: Person) -> None:
+    model.teach("fail", "Half ", ModelError("The model server is down."))
+    one, other = await person.conversation(model="tiny"), await person.conversation()
+    said = [await person.say(one, "hello"), await person.say(other, "fail")]
+    await console.open(f"/console/history?username={person.username}")
+    show, rows = console.page.get_by_role("button", name="Show"), console.get("#list li")
+    today = said[0]["created_at"][:10]
+    for field, value, found in (
+        ("#f-model", "tiny", "hello"),
+        ("#f-status", "failed", "fail"),
+        ("#f-conversation", one, "hello"),
+        ("#f-user", person.id, None),
+        ("#f-q", '"you said" HELLO', "hello"),
+        ("#f-from", today, None),
+        ("#f-to", today, None),
+    ):
+        control = console.get(field)
+        await (control.select_option(value) if field == "#f-status" else control.fill(value))
+        await show.click()
+        await expect(rows).to_have_count(1 if found else 2)
+        await expect(rows.first.locator(".said").first).to_have_text(found or "fail")
+        await (control.select_option("") if field == "#f-status" else control.fill(""))
+
+
+async def test_a_conversation_is_shown_as_its_user_saw_it(console: Tab, model: TaughtModel, person: Person) -> None:
+    model.teach("show", "# Tea\n\n```python\nbrew(3)\n```\n\n| a |\n|---|\n| 1 |")
+    model.teach("fail", "Half ", ModelError("The model server is down."))
+    conversation = await person.conversation(title="tea", system_prompt="Be <b>brief</b>.")
+    turns = f"/api/v1/conversations/{conversation}/turns"
+    first = await person.say(conversation, "show")
+    again = (await person.client.post(f"{turns}/{first['id']}/regenerate", json={"stream": False})).json()
+    await person.client.put(f"{turns}/{again['id']}/feedback", json={"rating": -1, "comment": "Cold."})
+    await person.say(conversation, "fail")
+    await console.open(f"/console/conversations/{conversation}")
+    await console.page.get_by_label("Why do you read").fill(REASON)
+    await console.page.get_by_role("button", name="Read", exact=True).click()
+    shown = console.get(".turn")
+    await expect(shown.first.get_by_role("heading", name="Tea")).to_be_visible()
+    await expect(shown.first.locator(".code pre")).to_have_text("brew(3)\n")
+    await expect(shown.first.locator("td")).to_have_text("1")
+    await expect(shown.first.locator(".about")).to_contain_text("Version 2 of 2Bad answerCold.")
+    await expect(shown.last.locator(".reply")).to_have_text("Half")
+    await expect(shown.last.locator(".ending.bad")).to_contain_text("The model failed. The model server is down.")
+    await console.page.get_by_text("System prompt").click()
+    await expect(console.get("details p")).to_have_text("Be <b>brief</b>.")
 
 
 async def test_a_wrong_filter_is_told(console: Tab) -> None:

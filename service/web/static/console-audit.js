@@ -28,7 +28,10 @@ function subjects(event) {
 }
 
 const told = (value) => (typeof value === "object" && value ? JSON.stringify(value) : String(value));
-const details = (event) => Object.entries(event.details).flatMap(([name, value]) => [" · ", h("code", { text: `${name}: ${told(value)}` })]);
+function detail([name, value]) {
+  const code = h("code", { text: `${name}: ${told(value)}` });
+  return [" · ", name === "conversation_id" ? h("a", { href: `/console/conversations/${value}` }, code) : code];
+}
 
 function eventRow(event) {
   const name = `action_${event.action}`;
@@ -42,7 +45,7 @@ function eventRow(event) {
       {},
       h("p", { class: "named" }, h("span", { class: event.action.includes("failed") ? "badge bad" : "badge", text: hasText(name) ? t(name) : event.action }), " ", actor(event), " ", subjects(event)),
       event.reason ? h("p", { class: "why", dir: "auto", text: event.reason }) : null,
-      h("p", { class: "more" }, event.address ? `${event.address} · ` : "", place, ...details(event)),
+      h("p", { class: "more" }, event.address ? `${event.address} · ` : "", place, ...Object.entries(event.details).flatMap(detail)),
     ),
   );
 }

@@ -30,6 +30,10 @@ function turnArticle(turn) {
   );
 }
 
+function systemPrompt(text) {
+  return h("details", {}, h("summary", { text: t("system_prompt") }), h("p", { dir: "auto", text }));
+}
+
 function start() {
   const form = $("why");
   const id = form.dataset.conversation;
@@ -40,6 +44,7 @@ function start() {
     keepReason(reason);
     $("title").textContent = found.title || t("untitled");
     $("whose").replaceChildren(t("of_user", { name: found.username }), " · ", moment(found.created_at));
+    if (found.system_prompt) $("whose").after(systemPrompt(found.system_prompt));
     form.hidden = true;
     $("reading").hidden = false;
     const pages = new Pages({ list: $("list"), state: $("state"), row: turnArticle, empty: t("no_turns"), newestFirst: true });

@@ -11,6 +11,7 @@ const SIGNS = [
   [/!?\[([^\]\n]*)\]\([^)\n]*\)/g, "$1"],
   [/(\*\*|__|~~|\x60)(\S(?:.*?\S)?)\1/g, "$2"],
   [/(?<![\w*])\*(\S(?:[^*\n]*[^*\s])?)\*(?![\w*])/g, "$1"],
+  [/(?<![\w*])\*{1,2}(?=[^\s*][^*]*$)/, ""], // whose end was cut off
 ];
 
 /** What finds the words of a query, "…" as one; null where it has none. */

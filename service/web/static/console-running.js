@@ -1,12 +1,12 @@
 // What is being answered now, looked at again and again while somebody looks at it.
 import { explain, send, withQuery } from "./api.js";
-import { $, delay, h, moment, number, spinner, t } from "./dom.js";
+import { $, delay, h, language, moment, number, spinner, t } from "./dom.js";
 import { tried } from "./console.js";
 import { begin } from "./sign-in.js";
 
 const RUNNING = "/web/console/running";
 const PAUSE = 2000;
-const clock = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat(language, { timeStyle: "medium" });
 const rows = new Map();
 
 function lasted(turn, now) {

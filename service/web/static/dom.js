@@ -42,7 +42,7 @@ export const spinner = () => h("span", { class: "spinner", role: "img", "aria-la
 
 // Numbers and times as in the reader's own country, where they speak the page's language.
 const { lang } = document.documentElement;
-const language = navigator.languages.find((each) => each.startsWith(lang)) ?? lang;
+export const language = navigator.languages.find((each) => each.startsWith(lang)) ?? lang;
 const moments = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 const days = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
 export const moment = (text) => h("time", { datetime: text, text: moments.format(new Date(text)) });
