@@ -56,6 +56,9 @@ def _statements(turns: int) -> list[str]:
         SELECT {_id("user", f"({owner})")}, {_id("conversation", "c")}, 'Title ' || c, now(), now(),
           now() - c * interval '10 s', c % 50 = 0
         FROM generate_series(1, {conversations}) c""",
+        """
+        INSERT INTO imported_conversations (user_id, source, source_id, conversation_id, imported_at)
+        SELECT user_id, 'chatgpt', 'talk-' || right(id::text, 15), id, now() FROM conversations""",
         f"""
         CREATE TEMPORARY TABLE drawn AS
         SELECT n, c, {owner} AS u, row_number() OVER (PARTITION BY c ORDER BY n) - 1 AS position,

@@ -9,6 +9,7 @@ from service.chat import fragments, turn_queries, turn_statements
 from service.chat import queries as chat_queries
 from service.chat.search import candidates
 from service.chat.search import statements as search_statements
+from service.chat.search.finding import FIRST_TURNS
 from service.database.hot import Statement
 from service.database.search_marks import user_mark
 from service.ids import new_id
@@ -69,6 +70,7 @@ def _values(filled: Filled, name: str) -> dict[str, object]:
         # From the newest on, as a search begins: before the least id there would be nothing to read.
         "after": UUID(int=2**128 - 1),
         "mark": f"'{user_mark(filled.user_id)}'",
+        "turns": FIRST_TURNS,
         "tsquery": "'77'",
         "needles": ["'77'"],
         "archived": None,

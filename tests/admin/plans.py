@@ -91,6 +91,8 @@ def _literal(value: object) -> str:
         return f"'\\x{value.hex()}'"
     if isinstance(value, datetime):
         return f"'{value.isoformat()}'"
+    if isinstance(value, list) and not value:
+        return "'{}'"
     if isinstance(value, list):
         return f"ARRAY[{', '.join(map(_literal, value))}]{_array_type(value)}"
     text = value if isinstance(value, str) else str(value) if isinstance(value, UUID) else json.dumps(value)

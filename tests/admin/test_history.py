@@ -183,6 +183,21 @@ async def test_every_way_of_looking_for_words_gives_the_same_pages(
         assert ids(await whole(administrator, limit=limit, q=q, **filters)) == ids_of(expected({"q": q} | filters))
 
 
+@pytest.mark.parametrize("turns_a_match", [0, 10**6])
+async def test_a_turn_that_is_found_by_its_words_is_told_as_any_other(
+    administrator: Person, monkeypatch: pytest.MonkeyPatch, turns_a_match: float
+) -> None:
+    """By the index and by walking: every field of it, in the same order."""
+    monkeypatch.setattr(finding, "FIRST_TURNS", 3)
+    monkeypatch.setattr(finding, "TURNS_A_MATCH", turns_a_match)
+    listed = await whole(administrator, username=TURNS[0].username)
+    found = await whole(administrator, username=TURNS[0].username, q="prompt")
+    assert [list(item.items()) for item in found] == [
+        list(item.items()) for item in listed if item["status"] != "streaming"
+    ]
+    assert found
+
+
 async def test_punctuation_alone_is_nothing_to_look_for(administrator: Person) -> None:
     assert code_of(await administrator.client.get(HISTORY, params={"q": "…"}), 422) == "nothing_to_find"
 

@@ -21,16 +21,21 @@ from service.admin import retention_queries
 from service.admin.queries import HistoryFilters, UserFilters
 from service.admin.running import running_page
 from service.chat import queries as chat_queries
+from service.chat.search.finding import NEXT_TURNS
 from service.database.urls import driver_url, parsed_url
 from service.ids import new_id
 from service.sessions import queries as session_queries
 from service.sessions.limits import SessionLimits
+from service.transfer import import_queries
 from tests.admin.filling import Filled, fill
 from tests.admin.hot_statements import HOT, NOW, PAGE, arguments_of
 from tests.admin.plans import Plan, measured_plan, settled_plan
 
 TURNS = 200_000
-LARGE = {"turns", "conversations", "login_sessions", "access_tokens", "reply_fragments", "turn_search"}
+LARGE = {
+    *("turns", "turn_search", "conversations", "imported_conversations"),
+    *("login_sessions", "access_tokens", "reply_fragments"),
+}
 USERS = {"users", "user_activity"}
 
 
@@ -116,6 +121,9 @@ ALL_USERS = TURNS // 100 + 100
 # Conversations of half a day before the newest one; and of longer ago than there are any.
 OLD = retention_queries.Rule("user", NOW - timedelta(hours=12))
 VERY_OLD = retention_queries.Rule("user", NOW - timedelta(days=365))
+# A walk's turns and their entries, and the turns again to tell where it ended.
+WALKED = 4 * NEXT_TURNS
+SOURCES = [("chatgpt", f"talk-{number}") for number in range(200)]
 CASES = {
     "history": Case(history()),
     "history, next page": Case(history(after=True)),
@@ -154,6 +162,14 @@ CASES = {
         ),
         most_visits=5000,
     ),
+    "history by a common word": Case(history(q="answer"), most_visits=WALKED),
+    "history by a common word, next page": Case(history(after=True, q="answer"), most_visits=WALKED),
+    "history by a rare word": Case(history(q="77"), most_visits=WALKED),
+    "history by a common and a rare word": Case(history(q="answer 77"), most_visits=WALKED),
+    "history by no word": Case(history(q="zzzz"), most_visits=WALKED),
+    "history by one character": Case(history(q="茶"), most_visits=WALKED),
+    "a user's history by a common word": Case(history(q="answer", user_id="USER"), most_visits=WALKED),
+    "failed turns by a common word": Case(history(q="answer", status="failed"), most_visits=WALKED),
     "what is being answered": Case(lambda connection, _: running_page(connection, after=None, limit=PAGE)),
     "what is being answered, next page": Case(
         lambda connection, filled: running_page(connection, after=filled.middle_id, limit=PAGE)
@@ -194,6 +210,14 @@ CASES = {
     "a user's old conversations": Case(
         lambda connection, filled: retention_queries.due_conversations(
             connection, OLD, filled.user_id, after=None, limit=200
+        )
+    ),
+    "what an import finds here, by where it is from": Case(
+        lambda connection, filled: import_queries.known_sources(connection, filled.user_id, SOURCES)
+    ),
+    "what an import finds here, by id": Case(
+        lambda connection, filled: import_queries.own_conversations(
+            connection, filled.user_id, [filled.conversation_id, *(new_id() for _ in SOURCES)]
         )
     ),
     "deleting a user": Case(lambda connection, filled: accounts_queries.delete_user(connection, new_id())),
