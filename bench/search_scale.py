@@ -3,12 +3,12 @@
 import argparse
 import asyncio
 import random
+import re
 import statistics
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import asyncpg
 from rich.console import Console
@@ -26,54 +26,54 @@ from service.chat.search.finding import Finding
 from service.database import migrations
 from service.database.database import Database
 from service.database.embedded import EmbeddedPostgres
-from service.database.hot import Statement
+from service.database.hot_pool import Connection as HotConnection
+from service.database.postgres.server_settings import SETTINGS
 
 PAGE = 51
+_DURATION = re.compile(r"duration: ([\d.]+) ms")
 
 
 class Timed:
-    """A database whose statements' times are added up."""
+    """How long PostgreSQL itself says that it worked on what a database's connections sent it."""
+
+    # It is asked to say it, and to say it to the client alone.
+    SERVER_SETTINGS: ClassVar = {"log_duration": "on", "log_min_messages": "panic"}
+    CONNECTION_SETTINGS: ClassVar = {"client_min_messages": "log"}
 
     def __init__(self, database: Database) -> None:
-        self.database = database
-        self.seconds = 0.0
-        self._begun = 0.0
-        engine = database._engine.sync_engine
-        event.listen(engine, "before_cursor_execute", self._before)
-        event.listen(engine, "after_cursor_execute", self._after)
+        self.milliseconds = 0.0
+        connect = database._pool._connect
 
-    async def row(self, statement: Statement, **values: object) -> Any:
-        return await self._add(self.database.row(statement, **values))
+        async def listened() -> HotConnection:
+            opened = await connect()
+            opened.add_log_listener(self._note)
+            return opened
 
-    async def rows(self, statement: Statement, **values: object) -> Any:
-        return await self._add(self.database.rows(statement, **values))
+        database._pool._connect = listened
+        for connection in database._pool._free:
+            connection.add_log_listener(self._note)
+        event.listen(database._engine.sync_engine, "connect", self._listen)
 
-    async def _add(self, work: Awaitable[Any]) -> Any:
-        begun = time.perf_counter()
-        try:
-            return await work
-        finally:
-            self.seconds += time.perf_counter() - begun
+    def _listen(self, connection: Any, _: Any) -> None:
+        connection.driver_connection.add_log_listener(self._note)
 
-    def _before(self, *_: Any) -> None:
-        self._begun = time.perf_counter()
-
-    def _after(self, *_: Any) -> None:
-        self.seconds += time.perf_counter() - self._begun
+    def _note(self, _: Any, message: Any) -> None:
+        if found := _DURATION.match(message.message):
+            self.milliseconds += float(found[1])
 
 
 class Cases:
     """What is asked, each time by another user or for other words."""
 
-    def __init__(self, timed: Timed, history: History) -> None:
-        self.timed: Any = timed
+    def __init__(self, database: Database, history: History) -> None:
+        self.database = database
         self.history = history
         self.chance = random.Random(SEED)
 
     async def conversation_list(self) -> int:
         values = {"after_time": queries.NEWEST_TIME, "after_id": queries.NEWEST_ID, "limit": PAGE}
         user_id = self.history.user_id(self.chance.randrange(USERS))
-        return len(await self.timed.rows(queries.LIST_CONVERSATIONS, user_id=user_id, **values))
+        return len(await self.database.rows(queries.LIST_CONVERSATIONS, user_id=user_id, **values))
 
     async def page_of_turns(self) -> int:
         number = self.chance.randrange(len(self.history.owners))
@@ -81,7 +81,7 @@ class Cases:
             self.history.user_id(self.history.owners[number]),
             self.history.conversation(number),
         )
-        return len((await turns_up(self.timed, user_id, conversation_id, start_id=None, limit=50)).rows)
+        return len((await turns_up(self.database, user_id, conversation_id, start_id=None, limit=50)).rows)
 
     async def own_search(self) -> int:
         """By words of every frequency, the most common among them, and by two at once."""
@@ -90,7 +90,7 @@ class Cases:
         word = words[int(len(words) ** self.chance.random()) - 1]
         q = self.chance.choice([COMMON[language_of(user)], word, f"{word} {COMMON[language_of(user)]}"])
         asked = asked_for(q)
-        source = OwnTurns(self.timed, self.history.user_id(user), asked)
+        source = OwnTurns(self.database, self.history.user_id(user), asked)
         return len(await Finding(asked, source, limit=PAGE).newest(None))
 
     async def filtered_page(self) -> int:
@@ -119,7 +119,7 @@ class Cases:
 
     async def _history(self, **filters: Any) -> int:
         chosen = HistoryFilters(**filters)
-        async with self.timed.database.read_only(timeout_seconds=60) as connection:
+        async with self.database.read_only(timeout_seconds=60) as connection:
             return len(await history_page(connection, chosen, after=None, limit=PAGE))
 
 
@@ -139,10 +139,10 @@ async def p95(timed: Timed, case: Callable[[], Awaitable[int]], times: int) -> t
     """Return the median and the 95th percentile in milliseconds, and how many rows were found on average."""
     taken, found = [], []
     for number in range(times + 5):
-        timed.seconds = 0
+        timed.milliseconds = 0
         rows = await case()
         if number >= 5:  # connections and plans
-            taken.append(timed.seconds * 1000)
+            taken.append(timed.milliseconds)
             found.append(rows)
     return statistics.median(taken), statistics.quantiles(taken, n=20)[18], statistics.fmean(found)
 
@@ -152,9 +152,9 @@ async def measure(url: str, turns: int, times: int) -> bool:
     connection: asyncpg.Connection[Any] = await asyncpg.connect(url)
     await fill(connection, history)
     await connection.close()
-    database = await Database.connect(url, pool_size=4)
+    database = await Database.connect(url, pool_size=4, server_settings=Timed.CONNECTION_SETTINGS)
     timed = Timed(database)
-    cases = Cases(timed, history)
+    cases = Cases(database, history)
     shown = Table(title=f"{turns:,} turns of {USERS:,} users, {times} times each, milliseconds in the database")
     for heading in ("what", "median", "p95", "bar", "", "rows"):
         shown.add_column(heading)
@@ -179,6 +179,7 @@ def main() -> int:
     parser.add_argument("--data-dir", type=Path, required=True, help="keep the database there, for the next run")
     given = parser.parse_args()
     given.data_dir.mkdir(parents=True, exist_ok=True)
+    SETTINGS.update(Timed.SERVER_SETTINGS)
     with EmbeddedPostgres(given.data_dir) as server:
         migrations.upgrade(server.url)
         return 0 if asyncio.run(measure(server.url, given.turns, given.times)) else 1
