@@ -186,6 +186,16 @@ async def test_the_console_is_used_with_the_keyboard_alone(
         assert {"#console", "/", "/console", "/console/history", "/account", "f-q", "f-role", "f-disabled"} <= set(
             places
         )
+        await tab.open("/console/audit?subject=nobody")
+        await expect(tab.get("#state .none")).to_be_visible()
+        assert {"verify", "f-actor", "f-subject", "f-action", "f-from", "f-to", "button"} <= set(await walked(tab))
+        await tab.open("/console/statistics")
+        assert {"/console/statistics?period=day", "summary"} <= set(await walked(tab))
+        await tab.get("summary").first.focus()
+        await press("Enter")
+        assert "div" in await walked(tab)
+        await tab.open("/console")
+        await expect(tab.get("#list li").first).to_be_visible()
         await tab.get("#f-q").focus()
         await tab.page.keyboard.type(person.username)
         await expect(tab.get("#list li")).to_have_count(1)

@@ -15,6 +15,13 @@ from tests.web.browsing import Tab, browsing
 from tests.web.models import TaughtModel
 
 REASON = "苦情 #12 😀"
+# Keeps what is told while a file comes, which may be over in no time.
+WATCH_EXPORT = """() => {
+  globalThis.told = [];
+  const place = document.getElementById("exporting");
+  const note = (changes) => told.push(...changes.flatMap((each) => [...each.addedNodes].map((node) => node.data)));
+  new MutationObserver(note).observe(place, { childList: true });
+}"""
 
 
 @pytest.fixture
@@ -136,6 +143,7 @@ async def test_the_history_is_exported_with_its_filters(console: Tab, administra
     await person.say(await person.conversation(), "green tea")
     await console.open(f"/console/history?username={person.username}")
     await console.page.get_by_label("Reason").fill(REASON)
+    await console.page.evaluate(WATCH_EXPORT)
     texts = {}
     for kind in ("JSONL", "CSV"):
         async with console.page.expect_download() as downloading:
@@ -144,6 +152,8 @@ async def test_the_history_is_exported_with_its_filters(console: Tab, administra
         assert download.suggested_filename == f"history.{kind.lower()}"
         texts[kind] = Path(await download.path()).read_text(encoding="utf-8")
     await expect(console.get("#exporting")).to_contain_text("Exported")
+    told = await console.page.evaluate("told")
+    assert [told[0], told[1][:10], told[-1][:9]] == ["Exporting…", "Exporting:", "Exported:"]
     assert [json.loads(line)["prompt"]["content"] for line in texts["JSONL"].splitlines()] == ["green tea"]
     assert [row["prompt"] for row in csv.DictReader(io.StringIO(texts["CSV"]))] == ["green tea"]
     assert await reasons(administrator, person, "history_exported") == [REASON, REASON]

@@ -144,6 +144,25 @@ async def test_others_are_told_that_it_is_none_of_theirs(tab: Tab, path: str) ->
     await expect(tab.page.get_by_role("link", name="Console")).to_have_count(0)
 
 
+async def test_who_is_no_longer_an_administrator_is_told_and_sees_nothing_more(
+    browser: Browser, service: RunningService, administrator: Person, person: Person
+) -> None:
+    account = f"/api/v1/admin/users/{person.id}"
+    await administrator.client.patch(account, json={"role": "admin"})
+    await person.client.get("/api/v1/auth/me")  # which gives the session its new id
+    async with browsing(browser, service, person) as tab:
+        tab.expected.append("status of 403")
+        await tab.open("/console")
+        await expect(tab.get("#list li").first).to_be_visible()
+        await administrator.client.patch(account, json={"role": "user"})
+        await tab.page.get_by_label("Search").fill("a")
+        await expect(tab.get("#state .problem")).to_contain_text("no longer an administrator")
+        await expect(tab.get("#list li")).to_have_count(0)
+        await expect(tab.get("#live")).to_be_empty()
+        await tab.page.reload()
+        await expect(tab.get("h1:visible")).to_have_text("This page is for administrators")
+
+
 async def test_who_is_not_signed_in_is_asked_to(browser: Browser, service: RunningService) -> None:
     async with browsing(browser, service, None) as tab:
         await tab.open("/console")

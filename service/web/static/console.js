@@ -57,6 +57,7 @@ export class Pages {
     this.abort = new AbortController();
     this.list.replaceChildren();
     this.list.hidden = true;
+    announce("");
     await this.more(read, null, this.abort.signal);
   }
 
