@@ -17,7 +17,7 @@ export class TurnActions {
     const button = event.target.closest("[data-act]");
     if (!button || button.getAttribute("aria-disabled")) return;
     const article = button.closest("[data-id]");
-    const turn = this.thread.turn(article.dataset.id);
+    const turn = this.thread.turns.find(article.dataset.id);
     try {
       await this.act(button.dataset.act, turn, button, article);
     } catch (error) {
@@ -82,7 +82,7 @@ export class TurnActions {
 
   showRated(turn, feedback) {
     turn.feedback = feedback;
-    const article = this.thread.article(turn.id);
+    const article = this.thread.turns.article(turn.id);
     for (const [name, value] of [["good", 1], ["bad", -1]]) {
       article?.querySelector(`[data-act=${name}]`)?.setAttribute("aria-pressed", String(feedback?.rating === value));
     }
@@ -93,9 +93,9 @@ export class TurnActions {
     const { items } = await get(`${addressOf(turn)}/siblings?limit=200`);
     const to = items[items.findIndex((each) => each.id === turn.id) + step];
     if (!to) return;
-    const offset = article.getBoundingClientRect().top - this.thread.scroller.getBoundingClientRect().top;
+    const offset = this.thread.place.offsetOf(article);
     await this.show(to, offset);
-    this.thread.article(to.id)?.querySelector(`[data-act=${step < 0 ? "previous" : "next"}]`)?.focus();
+    this.thread.turns.article(to.id)?.querySelector(`[data-act=${step < 0 ? "previous" : "next"}]`)?.focus();
   }
 
   /** Show a turn, on whichever branch it is. */

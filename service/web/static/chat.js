@@ -1,5 +1,5 @@
 // The chat page: which conversation is shown, and what happens to it.
-import { ApiError, CONVERSATIONS, api, explain, get, once } from "./api.js";
+import { ApiError, CONVERSATIONS, explain, get, once } from "./api.js";
 import { TurnActions } from "./actions.js";
 import { Composer } from "./composer.js";
 import { $, h, state, t } from "./dom.js";
@@ -25,8 +25,8 @@ const thread = new Thread({
     else swap($("stop"), $("send"));
   },
   begun: () => refreshCurrent().catch(() => {}), // its end does it again
-  done: refreshCurrent,
-  failed: (error) => toast(explain(error), { bad: true }),
+  done: () => refreshCurrent().catch(complain),
+  failed: complain,
 });
 const composer = new Composer(say);
 const actions = new TurnActions(thread);
@@ -38,6 +38,10 @@ const search = new Search({
   found: (hit) => go(hit.conversation_id, hit.turn_id),
   closed: () => list.showArchived(list.archived),
 });
+
+function complain(error) {
+  toast(explain(error), { bad: true });
+}
 
 /** Show one button in another's place; the keyboard stays there. */
 function swap(from, to) {
@@ -130,14 +134,14 @@ async function say(text) {
     if (!(await isReady())) return; // it stays where it was written
     if (!current) await beginConversation();
     composer.write("");
-    if (thread.down !== null) await thread.open(current.id);
+    if (thread.down !== null) await reopen();
     await thread.take(`${CONVERSATIONS}/${current.id}/turns`, { content: text }, { content: text });
   } catch (error) {
-    thread.drop();
-    $("empty").hidden = thread.last !== null || !$("missing").hidden;
+    thread.answering.drop();
+    $("empty").hidden = thread.turns.last !== null || !$("missing").hidden;
     composer.restore(text);
     toast(explain(error), { bad: true, seconds: 12 });
-    if (error.code === "turn_in_progress") await thread.open(current.id);
+    if (error.code === "turn_in_progress") await reopen().catch(complain);
   } finally {
     saying = false;
   }
@@ -171,14 +175,20 @@ async function refreshCurrent() {
   if (thread.id === id) showConversation(conversation);
 }
 
+/** Read what is shown once more, at its end. */
+function reopen() {
+  opening = thread.open(current.id);
+  return opening;
+}
+
 /** Another device may have gone on meanwhile. */
 async function lookAgain() {
   if (document.hidden || !current || thread.live) return;
   const conversation = await get(`${CONVERSATIONS}/${current.id}`);
-  if (conversation.id !== thread.id || thread.live || conversation.head_turn_id === thread.last?.id) return;
+  if (conversation.id !== thread.id || thread.live || conversation.head_turn_id === thread.turns.last?.id) return;
   list.put(conversation, "prepend");
   showConversation(conversation);
-  if (thread.pinned) await thread.open(conversation.id);
+  if (thread.place.pinned) await reopen();
 }
 
 async function changeSettings() {
@@ -210,7 +220,7 @@ function showMyMenu() {
   showMenu($("me"), [
     ...(state.user ? [{ label: t("account"), run: () => location.assign("/account") }] : []),
     ...(state.user?.role === "admin" ? [{ label: t("console"), run: () => location.assign("/console") }] : []),
-    ...(state.user ? [{ label: t("sign_out"), run: () => signOut().catch((error) => toast(explain(error), { bad: true })) }] : [signIn]),
+    ...(state.user ? [{ label: t("sign_out"), run: () => signOut().catch(complain) }] : [signIn]),
   ]);
 }
 
@@ -234,10 +244,10 @@ function start() {
   showUser();
   document.addEventListener("click", followLinks);
   addEventListener("popstate", openAddress);
-  document.addEventListener("visibilitychange", lookAgain);
-  addEventListener("reconnected", lookAgain);
-  $("stop").addEventListener("click", () => thread.stop().catch(thread.on.failed));
-  $("to-end").addEventListener("click", () => (thread.down === null ? thread.toEnd() : thread.open(thread.id)));
+  document.addEventListener("visibilitychange", () => lookAgain().catch(complain));
+  addEventListener("reconnected", () => lookAgain().catch(complain));
+  $("stop").addEventListener("click", () => thread.answering.stop().catch(complain));
+  $("to-end").addEventListener("click", () => (thread.down === null ? thread.toEnd() : reopen().catch(complain)));
   $("settings").addEventListener("click", changeSettings);
   $("more").addEventListener("click", () => list.menu($("more"), current));
   $("me").addEventListener("click", showMyMenu);
