@@ -14,6 +14,7 @@ MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; chars
 # What only administrators read is not sent to everybody.
 TEXTS = {"texts.js": "modules", "console-texts.js": "console"}
 
+_IMPORT = re.compile(rb'^(?:import|export) .*from "\./([^"]+)";$', re.MULTILINE)
 _COMMENT_LINE = re.compile(r"^(//.*|/\*.*\*/|/\*\*.*|\*( .*|/)?)$")
 
 
@@ -48,6 +49,14 @@ class Assets:
 
     def get(self, language: str, name: str) -> Asset | None:
         return self._assets.get((language, name))
+
+    def modules(self, language: str, name: str) -> list[str]:
+        """Return every module that the module `name` needs, at whatever distance, so that all are asked for at once."""
+        found = [name]
+        for each in found:
+            imported = _IMPORT.findall(self[language, each].body)
+            found += dict.fromkeys(other for other in map(bytes.decode, imported) if other not in found)
+        return found[1:]
 
     def names(self) -> list[str]:
         return sorted({name for _, name in self._assets})

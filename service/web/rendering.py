@@ -1,6 +1,7 @@
 """A page as it is sent: its template, in the reader's language, and what it may do in the browser."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from fastapi import Request
@@ -38,6 +39,7 @@ def rendered_page(
         state=state,
         state_json=state.model_dump_json(),
         assets=f"/static/{ASSETS.digest}/{language}",
+        modules=partial(ASSETS.modules, language),
         **(values or {}),
     )
     return HTMLResponse(html, status_code=status, headers={"Content-Security-Policy": POLICY})

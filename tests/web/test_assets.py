@@ -192,3 +192,10 @@ def test_only_one_place_makes_html_of_text() -> None:
             assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|setHTML", code), path
         # Indentation is taken out of what is sent, which must not be inside of a text.
         assert all(line.count("`") % 2 == 0 for line in code.splitlines()), path.name
+
+
+@pytest.mark.parametrize("path", ["/", "/account"])
+async def test_every_module_is_asked_for_at_once(service: RunningService, path: str) -> None:
+    page = (await service.client().get(path)).text
+    named = re.findall(r'(?:<script type="module" src|<link rel="modulepreload" href)="([^"]+)"', page)
+    assert sorted(named) == sorted(address for address in await loaded(service.client(), path) if ".js" in address)

@@ -72,4 +72,4 @@ async def test_what_one_reads_stays_in_its_place_while_more_comes_above(
     count = await tab.get(".turn").count()
     await tab.page.unroute("**/web/**")
     await expect(tab.get(".turn")).not_to_have_count(count)
-    assert abs(await article.evaluate("e => e.getBoundingClientRect().top") - top) < 40
+    assert abs(await article.evaluate("e => e.getBoundingClientRect().top") - top) < 2

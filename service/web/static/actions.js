@@ -110,6 +110,7 @@ export class TurnActions {
     try {
       const turn = await get(`${CONVERSATIONS}/${conversationId}/turns/${turnId}`);
       const active = await get(`/web/conversations/${conversationId}/turns?first=${turn.index}&limit=1`);
+      if (this.thread.id !== conversationId) return; // left meanwhile
       if (active.items[0]?.id === turnId) await this.thread.open(conversationId, { turnId });
       else await this.show(turn);
     } catch (error) {

@@ -76,6 +76,13 @@ function go(id, turnId = null) {
   return open(id, turnId);
 }
 
+async function showHead(id) {
+  const conversation = await get(`${CONVERSATIONS}/${id}`);
+  if (thread.id !== id) return;
+  showConversation(conversation);
+  $("empty").hidden = conversation.turn_count > 0;
+}
+
 function showFailure(error, again) {
   showLoading();
   $("title").textContent = "Chatkeep";
@@ -108,12 +115,7 @@ async function show(id, turnId) {
     else showLoading();
     thread.leave();
     thread.id = id;
-    const conversation = await get(`${CONVERSATIONS}/${id}`);
-    if (thread.id !== id) return;
-    showConversation(conversation);
-    if (turnId) await actions.showFound(id, turnId);
-    else await thread.open(id);
-    $("empty").hidden = conversation.turn_count > 0;
+    await Promise.all([showHead(id), turnId ? actions.showFound(id, turnId) : thread.open(id)]);
   } catch (error) {
     if (error.name === "AbortError" || thread.id !== id) return;
     thread.leave();

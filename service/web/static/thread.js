@@ -6,7 +6,7 @@ import { Place } from "./place.js";
 import { Turns } from "./turns.js";
 
 const NEAR = 1500;
-const FIRST = 20;
+const FIRST = 10; // fills a screen; what is above comes next
 const STRETCH = 30;
 
 export class Thread {
