@@ -1,5 +1,6 @@
 """Imports and exports in the terminal, with a bar that shows how far they are."""
 
+import asyncio
 import json
 import sys
 from collections import Counter
@@ -70,9 +71,13 @@ async def _imported(
             most_bytes=most_bytes,
             advance=lambda: progress.update(bar, completed=file.tell()),
         )
-        async for outcome in outcomes:
-            counts[outcome.outcome] += 1
-            _report(outcome, as_json=as_json)
+        try:
+            async for outcome in outcomes:
+                counts[outcome.outcome] += 1
+                _report(outcome, as_json=as_json)
+        except asyncio.CancelledError:
+            say(f"Broken off: {counts['imported']} imported, which stay. Import the file again to go on from there.")
+            raise
         progress.update(bar, completed=size)
     return counts
 

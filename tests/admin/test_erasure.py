@@ -8,12 +8,17 @@ import asyncio
 import unicodedata
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from service.admin.retention import delete_old, rules
 from service.chat.models import Delta, ModelError, Usage
 from service.chat.prompt import ChatPrompt
+from service.clock import utc_now
+from service.database.tables import conversations
 from tests.accounts.browsing import AUTH, log_in, rows
 from tests.accounts.guesting import guest
 from tests.support.running import PASSWORD, Person, RunningService, running
@@ -197,6 +202,18 @@ async def test_a_deleted_conversation_is_in_no_table(service: RunningService) ->
     await settled(service)
     assert await left(service, SAID, ids=(*ids, *more)) == set()
     assert (await person.client.get(CONVERSATIONS)).json()["items"] == []
+
+
+async def test_what_was_too_old_is_in_no_table(service: RunningService) -> None:
+    person = await service.person()
+    ids = [*await conversation(person), *await import_of_marks(service, person)]
+    await settled(service)
+    wanted = {"conversations", "turns", "turn_search", "imported_conversations"}
+    assert wanted <= await left(service, SAID, ids=tuple(ids))
+    async with service.database.transaction() as connection:
+        await connection.execute(update(conversations).values(last_turn_at=utc_now() - timedelta(days=2)))
+    await delete_old(service.database, service.audit, rules({"user": 1}, utc_now()))
+    assert await left(service, SAID, ids=tuple(ids)) == set()
 
 
 async def test_a_guest_who_signed_in_and_was_deleted_is_in_no_table(service: RunningService) -> None:

@@ -234,10 +234,19 @@ async def test_one_process_at_a_time_deletes_and_who_is_asked_waits(place: Place
     assert await waiting == Removed(1, 2)
 
 
-async def test_the_schedule_deletes(place: Place) -> None:
-    await place.conversation(await place.user(), days=31)
-    await retain(place.database, place.trail, POLICY)
-    assert await place.left() == set()
+async def test_a_running_service_deletes_by_itself_again_and_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.app.maintenance.RETENTION_SECONDS", 0.05)
+    async with running(database_url, retention_days={"user": 1}) as service:
+        person = await service.person()
+        for _ in range(2):
+            path = f"/api/v1/conversations/{await person.conversation()}"
+            assert (await person.client.get(path)).status_code == 200
+            await make_old(service)
+            async with asyncio.timeout(30):
+                while (await person.client.get(path)).status_code != 404:
+                    await asyncio.sleep(0.05)
 
 
 async def test_nobody_else_has_to_wait_for_a_batch(place: Place) -> None:

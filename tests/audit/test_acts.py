@@ -298,18 +298,63 @@ async def test_a_reason_can_be_demanded(database_url: str) -> None:
         assert len(await accesses(person)) == 2
 
 
-async def test_nothing_is_shown_where_it_cannot_be_put_on_record(service: RunningService) -> None:
+async def test_nothing_is_shown_or_done_where_it_cannot_be_put_on_record(service: RunningService) -> None:
     administrator, person = await service.administrator(), await service.person()
-    conversation = await person.conversation(title="unseen")
+    conversation, name = await person.conversation(title="unseen"), person.username
+    token = (await person.client.post(f"{AUTH}/tokens", json={"name": "laptop"})).json()["id"]
+    assert (await sign_in(service.client(), name)).status_code == 200
+    account, newcomer = f"/api/v1/admin/users/{person.id}", {"username": f"new-{name}", "password": PASSWORD}
+    acts: tuple[tuple[httpx2.AsyncClient, str, str, Any], ...] = (
+        (service.client(), "POST", f"{AUTH}/register", newcomer),
+        (service.client(), "POST", f"{AUTH}/login", {"username": name, "password": PASSWORD}),
+        (service.client(), "POST", f"{AUTH}/login", {"username": name, "password": "a wrong password"}),
+        (person.client, "POST", f"{AUTH}/password", {"current_password": PASSWORD, "new_password": NEW_PASSWORD}),
+        (person.client, "POST", f"{AUTH}/tokens", {"name": "phone"}),
+        (person.client, "DELETE", f"{AUTH}/tokens/{token}", None),
+        (person.client, "DELETE", f"{AUTH}/sessions", None),
+        (person.client, "DELETE", f"/api/v1/conversations/{conversation}", None),
+        (person.client, "GET", f"/api/v1/conversations/{conversation}/export", None),
+        (person.client, "GET", "/api/v1/export", None),
+        (person.client, "POST", "/api/v1/import", numbered(1)),
+        (person.client, "POST", f"{AUTH}/logout", None),
+        (person.client, "DELETE", f"{AUTH}/me", {"password": PASSWORD}),
+        (administrator.client, "PATCH", account, {"role": "admin"}),
+        (administrator.client, "PATCH", account, {"disabled": True}),
+        (administrator.client, "PATCH", account, {"legal_hold": True}),
+        (administrator.client, "POST", f"{account}/sessions/revoke", None),
+        (administrator.client, "DELETE", account, None),
+        (administrator.client, "GET", f"/api/v1/admin/conversations/{conversation}", None),
+        (administrator.client, "GET", f"/api/v1/admin/conversations/{conversation}/turns", None),
+        (administrator.client, "GET", f"/api/v1/admin/history?user_id={person.id}", None),
+        (administrator.client, "GET", "/api/v1/admin/history/export?format=csv", None),
+    )
+    before = await what_there_is(service)
     async with service.database.transaction() as connection:
         await connection.exec_driver_sql("ALTER TABLE audit_events RENAME TO away")
     try:
-        answer = await administrator.client.get(f"/api/v1/admin/conversations/{conversation}")
-        deleted = await person.client.delete(f"/api/v1/conversations/{conversation}")
+        for client, method, path, body in acts:
+            answer = await client.request(method, path, json=body)
+            assert answer.status_code == 500, (method, path, answer.text)
+            assert "unseen" not in answer.text
     finally:
         async with service.database.transaction() as connection:
             await connection.exec_driver_sql("ALTER TABLE away RENAME TO audit_events")
-    assert (answer.status_code, deleted.status_code) == (500, 500)
-    assert "unseen" not in answer.text
-    # Neither the act without its row, nor the row without the act.
-    assert (await person.client.get(f"/api/v1/conversations/{conversation}")).status_code == 200
+    # Neither the acts without their rows, nor the rows without the acts.
+    assert await what_there_is(service) == before
+    assert "role_changed" not in await actions(administrator, person)
+
+
+async def what_there_is(service: RunningService) -> list[Any]:
+    """Return all accounts, sessions, tokens and conversations, without when they were last used."""
+    columns = {
+        "users": "id, username, password_hash, role, disabled, legal_hold",
+        "login_sessions": "digest, user_id",
+        "access_tokens": "digest, user_id, name",
+        "conversations": "user_id, id, title",
+    }
+    async with service.database.transaction() as connection:
+        return [
+            (table, tuple(row))
+            for table, names in columns.items()
+            for row in await connection.exec_driver_sql(f"SELECT {names} FROM {table} ORDER BY 1, 2")
+        ]

@@ -93,6 +93,12 @@ async def test_a_backup_restored_into_another_data_folder_is_the_same_service(
                 body = {"username": "alice", "password": PASSWORD}
                 assert (await signed_in.post("/api/v1/auth/login", json=body)).status_code == 200
                 await known.say(conversation_id, "And on it goes.")
+                # Of the embedded server, while it serves.
+                again = await bare_chatkeep("backup", "b.backup", "--data-dir", folder)
+                assert again.code == 0, again.err
+        assert (await bare_chatkeep("restore", "b.backup", "--data-dir", folder, "--replace")).code == 0
+        with EmbeddedPostgres(Path(folder)) as server:
+            assert await value(server.url, "SELECT count(*) FROM turns") == 3
 
 
 async def test_a_database_that_holds_something_is_replaced_only_when_asked(

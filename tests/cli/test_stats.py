@@ -37,6 +37,8 @@ async def test_turns_are_shown_by_day_and_by_model(chatkeep: Command, database_u
     assert ran.code == 0, ran.err
     assert [turns(ran, label) for label in ("Sun 2026-11-22", "Mon 2026-11-23", "in all")] == ["·", "1,241", "1,241"]
     assert [turns(ran, label) for label in ("llama3.2", "·[2Jqwen")] == ["1,234", "7"]
+    bars = {line.partition("  ")[0]: line.count("█") for line in ran.lines}
+    assert (bars["Sun 2026-11-22"], bars["Mon 2026-11-23"], bars["llama3.2"]) == (0, 40, 40)
     whole = (await chatkeep("stats", "--json", *times)).object
     assert (whole["total"]["turns"], whole["total"]["users"], whole["total"]["failures"]) == (1241, 3, 7)
     assert whole["from"] == "2026-11-22T00:00:00.000000Z"

@@ -39,6 +39,22 @@ async def test_a_file_is_imported_with_a_line_for_each_conversation(
     assert [each["outcome"] for each in again.objects] == ["skipped"] * 3
 
 
+async def test_ctrl_c_keeps_what_was_imported_and_says_so(
+    service: RunningService, command: Command, tmp_path: Path
+) -> None:
+    person = await service.person("dave")
+    (tmp_path / "many.json").write_text(json.dumps(numbered(*range(3000))))
+    broken_off = await command.on_terminal("import", "many.json", "--user", "dave", typed=[("imported", "\x03")])
+    assert broken_off.code == 130
+    assert "Import the file again to go on from there." in without_styles(broken_off.out)
+    kept = len((await person.client.get("/api/v1/conversations", params={"limit": 200})).json()["items"])
+    assert kept > 0
+    (tmp_path / "few.json").write_text(json.dumps(numbered(*range(20))))
+    again = await command("import", "few.json", "--user", "dave", "--format", "jsonl")
+    outcomes = [each["outcome"] for each in again.objects]
+    assert outcomes == ["skipped"] * min(kept, 20) + ["imported"] * max(20 - kept, 0)
+
+
 async def test_what_is_printed_can_be_imported(service: RunningService, command: Command, tmp_path: Path) -> None:
     author, reader = await service.person("author"), await service.person("reader")
     conversation_id = await author.conversation(title="お茶")
