@@ -46,7 +46,7 @@ class History:
 
     def __init__(self, turns: int) -> None:
         self.turns = turns
-        self.texts = Texts(SEED)
+        self.texts = Texts(SEED, most=turns)
         self._chance = random.Random(SEED)
         self._start = int(BEGINNING.timestamp() * 1000)
         # A few users have a hundred times as many conversations as most.

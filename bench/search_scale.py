@@ -144,6 +144,8 @@ async def p95(timed: Timed, case: Callable[[], Awaitable[int]], times: int) -> t
         if number >= 5:  # connections and plans
             taken.append(timed.milliseconds)
             found.append(rows)
+    if not all(taken):
+        raise SystemExit("The server does not say how long it works: it has to be told log_duration=on.")
     return statistics.median(taken), statistics.quantiles(taken, n=20)[18], statistics.fmean(found)
 
 

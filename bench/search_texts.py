@@ -24,16 +24,20 @@ class Sentence:
 
 
 class Texts:
-    """Sentences of both languages, the same for the same seed. Frequencies fall off as those of languages do."""
+    """Sentences of both languages, the same for the same seed. Frequencies fall off as those of languages do.
 
-    def __init__(self, seed: int) -> None:
+    Args:
+        most: sentences of each language; a small history takes few.
+    """
+
+    def __init__(self, seed: int, most: int = SENTENCES) -> None:
         chance = random.Random(seed)
         english = ["the", "of", "and", *(_word(chance) for _ in range(WORDS))]
         japanese = ["".join(chance.choices(_KANJI, k=chance.choice((2, 2, 2, 3)))) for _ in range(WORDS)]
         weights = list(accumulate(1 / (rank + 2) for rank in range(len(english))))
         self.words = {"en": english, "ja": japanese}
-        self.sentences = {"en": [_english(chance, english, weights) for _ in range(SENTENCES)]}
-        self.sentences["ja"] = [_japanese(chance, japanese, weights) for _ in range(SENTENCES)]
+        self.sentences = {"en": [_english(chance, english, weights) for _ in range(min(most, SENTENCES))]}
+        self.sentences["ja"] = [_japanese(chance, japanese, weights) for _ in range(min(most, SENTENCES))]
 
 
 def _word(chance: random.Random) -> str:

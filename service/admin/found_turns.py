@@ -23,7 +23,14 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.chat.search.asked import Asked
-from service.chat.search.candidates import fits, has_lexemes, is_whole_match, walked, with_end
+from service.chat.search.candidates import (
+    fits,
+    has_lexemes,
+    is_whole_match,
+    newest_fitting,
+    walked,
+    with_end,
+)
 from service.chat.search.finding import Finding, Walked
 from service.database.search_marks import user_mark
 from service.database.tables import turn_search, turns
@@ -71,7 +78,18 @@ class AnyTurns:
     async def walk(self, after: UUID, turns: int, limit: int) -> Walked:
         # As a constant, of which there are two: for any number PostgreSQL would prepare for many.
         many = bindparam("turns", turns, Integer, literal_execute=True)
-        window = self._filtered(select(_t.user_id, _t.id)).where(_t.id < after).order_by(_t.id.desc()).limit(many)
+        if self._by_user_alone:
+            user_id = None if self._user_id is None else literal(self._user_id)
+            fitting, ids = newest_fitting(literal(after), many, self._tsquery, self._needles, user_id=user_id)
+        else:
+            window = self._filtered(select(_t.user_id, _t.id)).where(_t.id < after).order_by(_t.id.desc()).limit(many)
+            fitting, ids = self._of_turns(window), window.with_only_columns(_t.id)
+        found = fitting.limit(limit).cte("found").prefix_with("MATERIALIZED")
+        shown = self._with_texts(found)
+        query = with_end(shown, ids, found=found, limit=literal(limit), history=_ABOUT_ALL_TURNS)
+        return walked(await self._rows(query), turns)
+
+    def _of_turns(self, window: Select[Any]) -> Select[Any]:
         newest = window.subquery("newest")
         # One by one, and no further than to the last that is wanted.
         entry = (
@@ -85,29 +103,24 @@ class AnyTurns:
             .limit(1)
             .lateral("entry")
         )
-        found = (
-            select(newest.c.user_id, newest.c.id.label("turn_id"))
-            .join(entry, true())
-            .order_by(newest.c.id.desc())
-            .limit(limit)
-            .cte("found")
-            .prefix_with("MATERIALIZED")
-        )
-        shown = self._with_texts(found)
-        ids = window.with_only_columns(_t.id)
-        query = with_end(shown, ids, found=found, limit=literal(limit), history=_ABOUT_ALL_TURNS)
-        return walked(await self._rows(query), turns)
+        found = select(newest.c.user_id, newest.c.id.label("turn_id")).join(entry, true())
+        return found.order_by(newest.c.id.desc())
 
     async def look_up(self, after: UUID, limit: int) -> Sequence[Any]:
-        query = select(_s.user_id, _s.turn_id).where(
-            has_lexemes(_s.lexemes, self._tsquery), _s.turn_id < after, is_whole_match(turn_search, self._needles)
-        )
+        says_it = has_lexemes(_s.lexemes, self._tsquery)
         if self._user_id is not None:
             mark = literal(f"'{user_mark(self._user_id)}'", Text)
-            query = query.where(_s.user_id == self._user_id, has_lexemes(_s.lexemes, mark))
+            says_it = and_(says_it, has_lexemes(_s.lexemes, mark))
+        # By itself: together with an order, or with whose it is, PostgreSQL may take the index of that, and read all
+        # turns for a rare word.
+        entry = select(_s.user_id, _s.turn_id, _s.parts).where(says_it).cte("entry").prefix_with("MATERIALIZED")
+        query = select(entry.c.user_id, entry.c.turn_id).where(
+            entry.c.turn_id < after, is_whole_match(entry, self._needles)
+        )
+        if self._user_id is not None:
+            query = query.where(entry.c.user_id == self._user_id)
         if self._by_user_alone:
-            query = query.order_by(_s.turn_id.desc()).limit(limit)
-        # By itself: together with the order PostgreSQL may take the order's index, and read all turns for a rare word.
+            query = query.order_by(entry.c.turn_id.desc()).limit(limit)
         found = query.cte("found").prefix_with("MATERIALIZED")
         return await self._rows(self._filtered(self._with_texts(found)).order_by(_t.id.desc()).limit(limit))
 

@@ -198,6 +198,16 @@ async def test_a_turn_that_is_found_by_its_words_is_told_as_any_other(
     assert found
 
 
+async def test_a_search_that_takes_too_long_is_stopped_and_says_so(
+    administrator: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "LONGEST_SECONDS", 0)
+    answer = await administrator.client.get(HISTORY, params={"q": "nothing"})
+    assert code_of(answer, 503) == "query_too_slow"
+    assert "Ask for rarer words, or for more of them." in answer.json()["detail"]
+    assert len((await page(administrator, q="prompt", limit=2))["items"]) == 2
+
+
 async def test_punctuation_alone_is_nothing_to_look_for(administrator: Person) -> None:
     assert code_of(await administrator.client.get(HISTORY, params={"q": "…"}), 422) == "nothing_to_find"
 

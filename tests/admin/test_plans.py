@@ -170,6 +170,11 @@ CASES = {
     "history by one character": Case(history(q="茶"), most_visits=WALKED),
     "a user's history by a common word": Case(history(q="answer", user_id="USER"), most_visits=WALKED),
     "failed turns by a common word": Case(history(q="answer", status="failed"), most_visits=WALKED),
+    "a user's history by a rare word": Case(history(q="77", user_id="USER"), most_visits=WALKED),
+    "a rare model's turns by a rare word": Case(history(q="77", model="rare"), most_visits=WALKED),
+    "an hour's turns by a rare word": Case(
+        history(q="77", since=MIDDLE, until=MIDDLE + timedelta(hours=1)), most_visits=WALKED
+    ),
     "what is being answered": Case(lambda connection, _: running_page(connection, after=None, limit=PAGE)),
     "what is being answered, next page": Case(
         lambda connection, filled: running_page(connection, after=filled.middle_id, limit=PAGE)

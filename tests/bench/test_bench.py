@@ -4,17 +4,21 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from bench.__main__ import DATABASE, WEB
 from bench.measuring import Effort, Figure, Sides
+from bench.search_scale import BARS
 from bench.sides import Both, Place, both_sides
 from bench.writing import BARE_BEGIN, BARE_END, BARE_TURN, PROMPT, REPLY, add_turn
 from service.chat.search.indexing import lexemes_of_turn
 from service.ids import new_id
 
+# What each user, or all of 300 turns, has at least one of.
+FOUND = {BARS[name][0] for name in ("page_of_turns", "rare_word", "common_word")}
 TINY = ("--turns", "2000", "--rounds", "1", "--share", "0.02")
 
 
@@ -127,3 +131,22 @@ async def _rows(both: Both, place: Place) -> dict[str, Any]:
         "notes": [dict(note) for note in notes],
         "found by": [dict(part) for part in found],
     }
+
+
+async def test_lists_and_searches_are_measured_where_postgresql_says_how_long_it_works() -> None:
+    # Not under pytest's own folder: for root, PostgreSQL runs as another user, who could not enter that.
+    with TemporaryDirectory(prefix="chatkeep-") as folder:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bench.search_scale", "--turns", "300", "--times", "2", "--data-dir", folder),
+            cwd=Path(__file__).parents[2],
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said = (await process.communicate())[0].decode()
+    for title, _ in BARS.values():
+        shown = [line.split("│") for line in said.splitlines() if title in line]
+        assert len(shown) == 1, said
+        median, high, rows = (float(shown[0][column]) for column in (2, 3, 6))
+        assert 0 < median <= high, said
+        assert rows > 0 or title not in FOUND, said
+    assert process.returncode == int("MISSED" in said), said

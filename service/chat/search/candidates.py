@@ -11,7 +11,6 @@ from sqlalchemy import (
     Select,
     Text,
     Uuid,
-    and_,
     bindparam,
     case,
     cast,
@@ -20,6 +19,8 @@ from sqlalchemy import (
     not_,
     null,
     select,
+    true,
+    tuple_,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
@@ -73,24 +74,58 @@ def has_all(entry: FromClause, needles: ColumnElement[Any]) -> ColumnElement[boo
     return not_(exists().select_from(needle).where(not_(somewhere)))
 
 
+def newest_fitting(
+    after: ColumnElement[Any],
+    turns: ColumnElement[int],
+    tsquery: ColumnElement[Any],
+    needles: ColumnElement[Any],
+    *,
+    user_id: ColumnElement[Any] | None = None,
+) -> tuple[Select[Any], Select[Any]]:
+    """Of the newest `turns` before `after`, of one user or of all, those whose lexemes fit; and the ids of them all.
+
+    Parts are passed over, so that a walk never ends between two of one turn.
+    """
+    window = select(_s.user_id, _s.turn_id, _s.parts, _s.lexemes).where(_s.part == 0).limit(turns)
+    entry: FromClause
+    if user_id is None:
+        window = window.where(_s.turn_id < after).order_by(_s.turn_id.desc())
+        entry = window.subquery("newest")
+        order = [entry.c.turn_id.desc()]
+    else:
+        # An order that the key alone has: a plan may be older than the turns, and by the index of all turns' ids it
+        # would read those of others.
+        key = tuple_(_s.user_id, _s.turn_id)
+        window = window.where(_s.user_id >= user_id, key < tuple_(user_id, after))
+        window = window.order_by(_s.user_id.desc(), _s.turn_id.desc())
+        entry = window.subquery("newest")
+        order = [entry.c.user_id.desc(), entry.c.turn_id.desc()]
+    found = select(entry.c.user_id, entry.c.turn_id).where(fits(entry, tsquery, needles)).order_by(*order)
+    return found, window.with_only_columns(_s.turn_id)
+
+
 def is_whole_match(entry: FromClause, needles: ColumnElement[Any]) -> ColumnElement[bool]:
     """Whether a turn fits of which it is known that one part does."""
     return case((entry.c.parts == 1, True), else_=has_all(entry, needles))
 
 
 def _shown(found: Any) -> Select[Any]:
+    """What the asker sees of each candidate, looked up one by one: joined, all that the user has may be read.
+
+    By ranges, so that it is looked up by the keys, where what a user has lies together.
+    """
+    turn_id = found.c.turn_id
+    turn = (
+        select(_t.conversation_id, _t.prompt, _t.reply, _t.created_at)
+        .where(_t.user_id == _user_id, _t.id.between(turn_id, turn_id))
+        .limit(1)
+        .lateral("turn")
+    )
+    talk = turn.c.conversation_id
+    title = select(_c.title).where(_c.user_id == _user_id, _c.id.between(talk, talk)).limit(1).scalar_subquery()
     return (
-        select(
-            found.c.turn_id,
-            _t.conversation_id,
-            _t.prompt,
-            _t.reply,
-            _t.created_at,
-            _c.title.label("conversation_title"),
-        )
-        .select_from(found)
-        .join(turns, and_(_t.user_id == _user_id, _t.id == found.c.turn_id))
-        .join(conversations, and_(_c.user_id == _user_id, _c.id == _t.conversation_id))
+        select(found.c.turn_id, *turn.c, title.label("conversation_title"))
+        .select_from(found.join(turn, true()))
         .order_by(found.c.turn_id.desc())
     )
 
@@ -117,26 +152,11 @@ def _look_up() -> Statement:
 
 
 def _walk() -> Statement:
-    """The newest candidates among the user's newest `turns` before `after`, and an end as `with_end` has it.
-
-    Parts are passed over, so that a walk never ends between two of one turn.
-    """
-    window = select(_s.user_id, _s.turn_id, _s.parts, _s.lexemes).where(
-        _s.user_id == _user_id, _s.turn_id < _after, _s.part == 0
-    )
-    newest = window.order_by(_s.turn_id.desc()).limit(_turns).subquery("newest")
-    n = newest.c
-    found = (
-        select(n.turn_id)
-        .where(fits(newest, _tsquery, _needles))
-        .order_by(n.turn_id.desc())
-        .limit(_limit)
-        .cte("found")
-        .prefix_with("MATERIALIZED")
-    )
+    """The newest candidates among the user's newest `turns` before `after`, and an end as `with_end` has it."""
+    fitting, ids = newest_fitting(_after, _turns, _tsquery, _needles, user_id=_user_id)
+    found = fitting.limit(_limit).cte("found").prefix_with("MATERIALIZED")
     counted = select(user_activity.c.turn_count).where(user_activity.c.user_id == _user_id).scalar_subquery()
-    walked = window.with_only_columns(_s.turn_id).order_by(_s.turn_id.desc()).limit(_turns)
-    return Statement(with_end(_shown(found), walked, found=found, limit=_limit, history=counted))
+    return Statement(with_end(_shown(found), ids, found=found, limit=_limit, history=counted))
 
 
 def with_end(

@@ -18,9 +18,9 @@ from service.chat.search.matching import fits
 from service.errors import QueryTooSlow
 
 FIRST_TURNS = 250
-NEXT_TURNS = 1_000
-# What a match costs the index, in turns that are walked; measured where texts are short, so rather much.
-TURNS_A_MATCH = 0.5
+NEXT_TURNS = 2_000
+# What a match costs the index, in turns that are walked: each is somewhere else, and they are beside each other.
+TURNS_A_MATCH = 5
 LONGEST_SECONDS = 10
 # More text than this is held against a query in a thread.
 LONG_CHARACTERS = 20_000

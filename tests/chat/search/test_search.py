@@ -158,6 +158,19 @@ async def test_nothing_is_skipped_or_repeated_while_turns_are_added(service: Run
     assert seen == ids
 
 
+async def test_a_search_that_takes_too_long_is_stopped_and_says_so(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "LONGEST_SECONDS", 0)
+    person = await service.person()
+    ids = await talk(service, person, [("green tea", "")] * 3)
+    answer = await person.client.get(SEARCH, params={"q": "coffee"})
+    assert code_of(answer, 503) == "query_too_slow"
+    assert "Ask for rarer words, or for more of them." in answer.json()["detail"]
+    # A page that is full is given, however late.
+    assert [item["turn_id"] for item in (await ask(person, "tea", limit=2))["items"]] == ids[:2]
+
+
 async def test_another_users_mark_in_a_users_lexemes_opens_nothing(service: RunningService) -> None:
     """Two users' ids may end alike: whose a turn is, its row decides."""
     person, other = await service.person(), await service.person()
