@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from service.audit.keys import SealingKeys
 from tests.audit.trails import tamper, write
@@ -74,6 +74,7 @@ async def test_the_trail_is_filtered_read_to_its_end_and_verified(
         )
         await verify.click()
         await expect(tab.get("#verdict .bad")).to_contain_text("NOT whole")
+        await expect(tab.get(".seal .good")).to_be_hidden()
         faults = tab.get("#verdict li")
         await expect(faults.first).to_contain_text("Chain 0, row 7: is not what was written")
         await expect(faults.get_by_text("Chain 0, row 20–22: is missing")).to_be_visible()
@@ -103,10 +104,14 @@ async def test_verifying_that_does_not_come_to_an_end_says_so(browser: Browser, 
             '{"error":"database_unavailable"}\n': "cannot save",
             '{"read":1,"rows":2}\n': "no connection",
         }
-        for body, problem in said.items():
-            await tab.page.route(
-                "**/verification", lambda route, body=body: route.fulfill(body=body) if body else route.abort()
-            )
+        bodies = iter(said)
+
+        async def answer(route: Route) -> None:
+            body = next(bodies)
+            await (route.fulfill(body=body) if body else route.abort())
+
+        await tab.page.route("**/verification", answer)
+        for problem in said.values():
             await tab.page.get_by_role("button", name="Verify every row").click()
             await expect(tab.get("#verdict .problem")).to_contain_text(problem)
             await expect(tab.get("#verifying")).to_be_hidden()

@@ -133,10 +133,12 @@ async def test_a_conversation_is_shown_as_its_user_saw_it(console: Tab, model: T
 
 async def test_a_wrong_filter_is_told(console: Tab) -> None:
     console.expected.append("status of 422")
+    await console.page.set_viewport_size({"width": 390, "height": 780})
     await console.open("/console/history")
     await console.page.get_by_label("User id").fill("not an id")
     await console.page.get_by_role("button", name="Show").click()
     await expect(console.get("#state")).to_contain_text("Check ids and days")
+    await expect(console.get("#state .problem")).to_be_in_viewport()
 
 
 async def test_the_history_is_exported_with_its_filters(console: Tab, administrator: Person, person: Person) -> None:

@@ -6,8 +6,12 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, Route, expect
 
+from service.errors import DatabaseUnavailable
+from service.web import console as console_pages
+from service.web import router as chat_pages
 from tests.support.running import Person, RunningService
 from tests.web.browsing import PHONE, Tab, browsing
+from tests.web.test_accessibility import assert_accessible
 
 
 @pytest.fixture
@@ -161,6 +165,23 @@ async def test_who_is_no_longer_an_administrator_is_told_and_sees_nothing_more(
         await expect(tab.get("#live")).to_be_empty()
         await tab.page.reload()
         await expect(tab.get("h1:visible")).to_have_text("This page is for administrators")
+
+
+async def test_a_page_says_that_the_database_is_away(tab: Tab, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: object) -> None:
+        raise DatabaseUnavailable("Gone.")
+
+    tab.expected += ["status of 503", "status of 403"]
+    for module, path in ((chat_pages, "/"), (console_pages, "/console/audit")):
+        monkeypatch.setattr(module, "require_identity", away)
+        await tab.open(path)
+        await expect(tab.get("h1")).to_have_text("The service cannot be reached just now")
+        await expect(tab.page.get_by_role("link", name="Try again")).to_be_visible()
+        await assert_accessible(tab)
+    monkeypatch.undo()
+    await tab.page.get_by_role("link", name="Try again").click()
+    await expect(tab.get("h1:visible")).to_have_text("This page is for administrators")
+    await assert_accessible(tab)
 
 
 async def test_who_is_not_signed_in_is_asked_to(browser: Browser, service: RunningService) -> None:

@@ -1,7 +1,7 @@
 // The audit trail: who did what, and whether all of it is as it was written.
 import { explain, get, send, withQuery } from "./api.js";
 import { $, h, hasText, icon, moment, number, t } from "./dom.js";
-import { fillFrom, pagesIn, valuesOf } from "./console.js";
+import { fillFrom, pagesIn, showFound, valuesOf } from "./console.js";
 import { onSubmit } from "./forms.js";
 import { begin } from "./sign-in.js";
 
@@ -59,7 +59,7 @@ function asked(form) {
 
 function showFaults(found) {
   const where = (each) => t("fault_at", { chain: each.chain, row: each.last ? `${number(each.row)}–${number(each.last)}` : number(each.row) });
-  const rows = found.breaks.map((each) => h("li", {}, `${where(each)}: ${t(`fault_${each.fault}`)} `, each.event_id ? h("code", { text: each.event_id }) : ""));
+  const rows = found.breaks.map((each) => h("li", {}, `${where(each)} ${t(`fault_${each.fault}`)} `, each.event_id ? h("code", { text: each.event_id }) : ""));
   const left = found.broken - found.breaks.length;
   if (left > 0) rows.push(h("li", { text: t("more_faults", { number: number(left) }) }));
   const all = h("ul", { class: "faults", tabindex: "0", "aria-label": t("faults") }, ...rows);
@@ -129,9 +129,10 @@ function start() {
     return pages.load((cursor, signal) => get(withQuery(AUDIT, { ...filters, limit: 50, cursor }), { signal }));
   };
   fillFrom(form, location.search);
-  onSubmit(form, () => {
+  onSubmit(form, async () => {
     history.replaceState(null, "", withQuery("/console/audit", Object.fromEntries([...new FormData(form)].filter(([, value]) => value))));
-    return load();
+    await load();
+    showFound(form);
   });
   prepareVerifying();
   load();

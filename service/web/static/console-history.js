@@ -1,7 +1,7 @@
 // Everybody's turns: read and exported by filters, only when it is asked for, since each reading goes on record.
 import { get, send, withQuery } from "./api.js";
 import { $, h, moment, number, t } from "./dom.js";
-import { because, fillFrom, keepReason, lastReason, pagesIn, tried, valuesOf } from "./console.js";
+import { because, fillFrom, keepReason, lastReason, pagesIn, showFound, tried, valuesOf } from "./console.js";
 import { excerpt, patternOf } from "./console-excerpt.js";
 import { onSubmit } from "./forms.js";
 import { begin } from "./sign-in.js";
@@ -71,6 +71,7 @@ function start() {
     keepReason(reason);
     history.replaceState(null, "", withQuery("/console/history", Object.fromEntries(new FormData(form).entries().filter(([name, value]) => value && name !== "reason"))));
     await pages.load((cursor, signal) => get(withQuery(HISTORY, { ...filters, limit: 30, cursor }), { ...because(reason), signal }));
+    showFound(form);
   });
   for (const button of document.querySelectorAll("[data-export]")) prepareExport(form, button);
 }

@@ -88,6 +88,12 @@ export class Pages {
 
 export const pagesIn = (row, empty, options) => new Pages({ list: $("list"), state: $("state"), row, empty, ...options });
 
+/** Bring what a form found into sight where it is below the screen, as on a phone. */
+export function showFound(form) {
+  const found = $("list").hidden ? $("state") : $("list");
+  if (found.getBoundingClientRect().top > innerHeight - 100) form.lastElementChild.scrollIntoView();
+}
+
 /** The values of a form's fields by name; a day of the reader's begins and ends where they are. */
 export function valuesOf(form) {
   const values = {};
