@@ -59,7 +59,7 @@ function asked(form) {
 
 function showFaults(found) {
   const where = (each) => t("fault_at", { chain: each.chain, row: each.last ? `${number(each.row)}–${number(each.last)}` : number(each.row) });
-  const rows = found.breaks.map((each) => h("li", {}, `${where(each)} ${t(`fault_${each.fault}`)} `, each.event_id ? h("code", { text: each.event_id }) : ""));
+  const rows = found.breaks.map((each) => h("li", {}, `${where(each)}${t(`fault_${each.fault}`)} `, each.event_id ? h("code", { text: each.event_id }) : ""));
   const left = found.broken - found.breaks.length;
   if (left > 0) rows.push(h("li", { text: t("more_faults", { number: number(left) }) }));
   const all = h("ul", { class: "faults", tabindex: "0", "aria-label": t("faults") }, ...rows);
