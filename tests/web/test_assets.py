@@ -86,9 +86,19 @@ async def test_no_other_file_is_sent(service: RunningService, path: str) -> None
     assert (await service.client().get(f"/static/{path}")).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/", "/account", "/c/01980000-0000-7000-8000-000000000000"])
+async def test_the_consoles_pages_are_for_administrators(service: RunningService) -> None:
+    person = await service.person()
+    for client, status in ((person.client, 403), (service.client(), 200)):
+        for path in CONSOLE:
+            answer = await client.get(path)
+            assert answer.status_code == status, path
+            assert re.findall(r"/console-?(\w*)\.(?:js|css)", answer.text) == ["closed"], path
+
+
+@pytest.mark.parametrize("path", ["/", "/account", "/c/01980000-0000-7000-8000-000000000000", *CONSOLE])
 async def test_a_page_lets_nothing_run_but_its_own_files(service: RunningService, path: str) -> None:
-    answer = await service.client().get(path)
+    answer = await (await service.administrator()).client.get(path)
+    assert answer.status_code == 200
     policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["content-security-policy"].split(";"))
     assert policy == {
         "default-src": "'none'",
