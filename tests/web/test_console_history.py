@@ -38,6 +38,7 @@ async def console(browser: Browser, service: RunningService, administrator: Pers
 async def reasons(administrator: Person, person: Person, action: str) -> list[str | None]:
     query = {"subject_id": person.id, "action": action}
     answer = await administrator.client.get("/api/v1/admin/audit", params=query)
+    assert answer.status_code == 200, answer.text
     return [each["reason"] for each in answer.json()["items"]]
 
 
