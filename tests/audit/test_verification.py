@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import tracemalloc
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import asyncpg
@@ -41,6 +42,26 @@ async def found(url: str, checkpoint: list[tuple[int, int, str]] | None = None) 
         return await verify(database, KEYS, checkpoint=checkpoint)
     finally:
         await database.close()
+
+
+TABLES = ("audit_subjects", "audit_events", "audit_chains")
+
+
+@pytest.fixture(scope="module")
+async def kept_trail(shared_database_url: str) -> str:
+    """A trail of two chains, and a copy of it."""
+    await two_chains(shared_database_url)
+    await tamper(shared_database_url, *(f"CREATE TABLE kept_{table} AS TABLE {table}" for table in TABLES))
+    return shared_database_url
+
+
+@pytest.fixture
+async def trail_url(kept_trail: str) -> AsyncIterator[str]:
+    """A trail of two chains, which is put back afterwards."""
+    yield kept_trail
+    away = [f"DELETE FROM {table}" for table in TABLES]
+    back = [f"INSERT INTO {table} SELECT * FROM kept_{table}" for table in reversed(TABLES)]
+    await tamper(kept_trail, *away, *back)
 
 
 SWAP = """UPDATE audit_events SET seq = CASE seq WHEN 5 THEN 1006 ELSE 1005 END WHERE chain = 0 AND seq IN (5, 6);
@@ -134,12 +155,11 @@ TAMPERED: dict[str, tuple[list[str], str]] = {
 
 
 @pytest.mark.parametrize("how", TAMPERED)
-async def test_what_was_done_to_the_trail_is_found(database_url: str, how: str) -> None:
-    await two_chains(database_url)
-    assert (await found(database_url)).broken == 0
+async def test_what_was_done_to_the_trail_is_found(trail_url: str, how: str) -> None:
+    assert (await found(trail_url)).broken == 0
     statements, said = TAMPERED[how]
-    await tamper(database_url, *statements)
-    verdict = await found(database_url)
+    await tamper(trail_url, *statements)
+    verdict = await found(trail_url)
     assert verdict.broken > 0
     before, _, after = said.partition("*")
     assert any(str(each).startswith(before) and after in str(each) for each in verdict.breaks), verdict.breaks
