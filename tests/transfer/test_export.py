@@ -1,15 +1,20 @@
 """Files of one's own history, over HTTP."""
 
 import json
+import tracemalloc
 from typing import Any
 from uuid import UUID
 
 import httpx2
 import pytest
+from sqlalchemy import update
 
+from service.chat.prompt import ChatPrompt
+from service.database.tables import turns
 from service.transfer.exporting import account_as_jsonl
 from tests.http.test_bodies import code_of
 from tests.support.running import Person, RunningService
+from tests.transfer.sending import imported
 
 TITLE = '../../etc/"お茶"\r\nSet-Cookie: a=b; \u202egpj.exe'
 
@@ -136,6 +141,39 @@ async def test_no_connection_is_held_while_a_client_reads_slowly(service: Runnin
     assert (await person.client.get(f"/api/v1/conversations/{conversation_id}")).status_code == 200
     for stream in streams:
         await stream.__aexit__(None, None, None)
+
+
+async def test_memory_does_not_grow_with_what_is_exported(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.transfer.exporting.TURNS_A_BATCH", 10)
+    monkeypatch.setattr("service.admin.history_export.PAGE_ROWS", 10)
+    person, administrator = await service.person(), await service.administrator()
+    prompt = ChatPrompt()
+    for _ in range(400):
+        prompt.add_requester_msg("?")
+        prompt.add_responder_msg("!")
+    await imported(person, prompt.to_dict())
+    async with service.database.transaction() as connection:
+        await connection.execute(update(turns).values(reply="x" * 25_000).where(turns.c.user_id == UUID(person.id)))
+    history = f"/api/v1/admin/history/export?user_id={person.id}&format="
+    for asker, path in (
+        (person, "/api/v1/export"),
+        (administrator, f"{history}csv"),
+        (administrator, f"{history}jsonl"),
+    ):
+        size, before = 0, 0
+        tracemalloc.start()
+        try:
+            async with asker.client.stream("GET", path) as answer:
+                before, _ = tracemalloc.get_traced_memory()
+                async for chunk in answer.aiter_bytes():
+                    size += len(chunk)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert size > 10_000_000
+        assert peak - before < 4_000_000, path
 
 
 async def test_what_begins_after_the_export_is_not_in_it(
