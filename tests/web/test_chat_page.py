@@ -232,9 +232,13 @@ async def test_a_failing_model_is_told_and_can_be_asked_again(tab: Tab, model: T
     await tab.say("fail")
     await expect(tab.get(".ending")).to_have_text("The model failed. The model server is down.")
     await expect(tab.reply()).to_contain_text("Half")
-    model.teach("fail", "Whole.")
-    await tab.page.get_by_role("button", name="Answer again").click()
+    model.teach("fail", "Whole.", None)
+    await tab.get(".turn").get_by_role("button", name="Try again").focus()
+    await tab.page.keyboard.press("Enter")
+    await expect(tab.get("#stop")).to_be_focused()
+    model.go_on("fail")
     await tab.answered()
+    await expect(tab.get("#send")).to_be_focused()
     await expect(tab.reply()).to_have_text("Whole.")
 
 

@@ -29,7 +29,10 @@ async def test_titles_are_found_and_escape_leads_back_to_the_list(tab: Tab, pers
     await expect(tab.get("#list a")).to_have_text(["お茶の時間"])
     await tab.get("#search").fill("nothing like it")
     await expect(tab.get("#list-state")).to_contain_text("Nothing found")
+    await tab.page.set_viewport_size({"width": 390, "height": 780})
+    await tab.get("#open-sidebar").click()
     await tab.get("#search").press("Escape")
+    await expect(tab.get("#close-sidebar")).to_be_visible()
     await expect(tab.get("#list a")).to_have_text(["Other", "お茶の時間"])
 
 

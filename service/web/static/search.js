@@ -26,6 +26,7 @@ export class Search {
     this.field.addEventListener("input", () => this.changed());
     this.field.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || !this.field.value) return;
+      event.preventDefault(); // the list stays open for it
       this.field.value = "";
       this.changed();
     });

@@ -142,12 +142,15 @@ export class Thread {
 
   /** Ask for a turn; `replaced` is the turn beside which it is put. Throws where it is refused. */
   async take(path, body, { content, replaced = null }) {
+    const focused = replaced && this.turns.article(replaced.id)?.contains(document.activeElement);
     if (replaced) this.turns.cutFrom(replaced.id);
     this.down = null;
     const number = replaced ? replaced.index : (this.turns.last?.index ?? -1) + 1;
     const pending = { id: "pending", index: number, status: "streaming", prompt: { content }, reply: null, siblings: { count: 1, position: 1 }, conversation_id: this.id };
     this.turns.add(pending);
     $("to-end").hidden = true;
-    await this.answering.take(path, body, pending, this.abort.signal);
+    const taken = this.answering.take(path, body, pending, this.abort.signal);
+    if (focused) $("stop").focus(); // the button that asked for it is gone
+    await taken;
   }
 }

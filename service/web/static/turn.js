@@ -68,6 +68,12 @@ export function ending(turn) {
   return h("p", { class: failed ? "ending bad" : "ending", text: t(`turn_${turn.status}`) + detail });
 }
 
+/** What to do where there is no whole answer. */
+function again(turn) {
+  if (turn.status !== "failed" && turn.status !== "interrupted") return null;
+  return h("button", { type: "button", class: "link again", "data-act": "regenerate", text: t("try_again") });
+}
+
 function tools(turn) {
   const streaming = turn.status === "streaming";
   return h(
@@ -103,6 +109,7 @@ export function turnElement(turn) {
     h("h2", { class: "hidden", text: t("answer") }),
     reply,
     ending(turn),
+    again(turn),
     tools(turn),
   );
 }

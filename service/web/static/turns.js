@@ -81,7 +81,12 @@ export class Turns {
   /** Put a turn's newer state in its place. */
   show(turn) {
     this.replace(turn.id, turn);
-    this.article(turn.id)?.replaceWith(turnElement(turn));
+    const article = this.article(turn.id);
+    if (!article) return;
+    const focused = article.contains(document.activeElement) ? document.activeElement.dataset.act : null;
+    const fresh = turnElement(turn);
+    article.replaceWith(fresh);
+    if (focused) fresh.querySelector(`[data-act="${focused}"]`)?.focus({ preventScroll: true });
   }
 
   /** Take the elements of what is far away; its place stays as high as it was. */
