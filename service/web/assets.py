@@ -66,7 +66,8 @@ def _files() -> Iterator[tuple[tuple[str, str], bytes]]:
     for language in LANGUAGES:
         for path in sorted(STATIC.iterdir()):
             if path.suffix in MEDIA_TYPES:
-                yield (language, path.name), _compact(path.read_text(encoding="utf-8")).encode()
+                text = _compact(path.read_text(encoding="utf-8"))
+                yield (language, path.name), (_without_spaces(text) if path.suffix == ".css" else text).encode()
         for name, group in TEXTS.items():
             words = json.dumps(texts_of_group(group, language), ensure_ascii=False, separators=(",", ":"))
             yield (language, name), f"export default {words};\n".encode()
@@ -75,6 +76,11 @@ def _files() -> Iterator[tuple[tuple[str, str], bytes]]:
 def _compact(text: str) -> str:
     """Leave out indentation and lines of comment; what is left stands in the same line as in the file."""
     return "\n".join(_COMMENT_LINE.sub("", line.strip()) for line in text.split("\n"))
+
+
+def _without_spaces(style: str) -> str:
+    """Leave out the spaces that a style sheet is only read with."""
+    return re.sub(r" (?=[{}])|(?<=[{},;:]) ", "", style)
 
 
 def _asset(name: str, body: bytes) -> Asset:

@@ -1,6 +1,8 @@
 """The account page: every section does what it says."""
 
-from playwright.async_api import Browser, expect
+import asyncio
+
+from playwright.async_api import Browser, Route, expect
 
 from tests.support.running import PASSWORD, Person, RunningService
 from tests.web.browsing import Tab, browsing
@@ -157,3 +159,23 @@ async def test_a_file_that_cannot_be_imported_is_told(tab: Tab) -> None:
     await tab.get("#f-file").set_input_files(file)  # type: ignore[arg-type]  # a payload
     await tab.page.get_by_role("button", name="Import").click()
     await expect(tab.get("#import").get_by_role("alert")).to_contain_text("import")
+
+
+async def test_an_import_shows_how_far_it_is(tab: Tab) -> None:
+    waiting = asyncio.Event()
+
+    async def wait(route: Route) -> None:
+        await waiting.wait()
+        await route.fulfill(json={"imported": 1234, "skipped": 0, "failed": []})
+
+    await tab.page.route("**/api/v1/import", wait)
+    await tab.open("/account")
+    file = {"name": "x.json", "mimeType": "application/json", "buffer": b"[]"}
+    await tab.get("#f-file").set_input_files(file)  # type: ignore[arg-type]  # a payload
+    await tab.page.get_by_role("button", name="Import").click()
+    await expect(tab.get("#import-progress")).to_be_visible()
+    await expect(tab.get("#import .main .spinner")).to_be_visible()
+    waiting.set()
+    await expect(tab.get("#import-result")).to_have_text("Imported: 1,234. Already here: 0.")
+    await expect(tab.get("#import-progress")).to_be_hidden()
+    await expect(tab.get("#import .spinner")).to_be_hidden()

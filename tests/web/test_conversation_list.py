@@ -73,6 +73,7 @@ async def test_a_conversation_is_archived_and_taken_back(tab: Tab, person: Perso
     await row.hover()
     await tab.choose(row.get_by_role("button"), "Archive")
     await expect(tab.get("#list a")).to_have_text(["three", "one"])
+    await expect(tab.page.get_by_role("link", name="one")).to_be_focused()
     await tab.page.get_by_role("button", name="Archived").click()
     await expect(tab.get("#list a")).to_have_text(["two"])
     assert await titles(person, archived="true") == ["two"]
@@ -218,3 +219,26 @@ async def test_a_conversation_that_cannot_be_read_says_why_and_is_tried_again(ta
     await expect(tab.get("h1#title")).to_have_text("two")
     await tab.say("now it goes")
     await expect(tab.reply()).to_have_text("You said: now it goes")
+
+
+@pytest.mark.usefixtures("three")
+async def test_what_is_waited_for_shows_that_it_is_on_its_way(tab: Tab) -> None:
+    waiting = asyncio.Event()
+
+    async def wait(route: Route) -> None:
+        await waiting.wait()
+        await route.continue_()
+
+    await tab.page.route(re.compile("/api/v1/conversations[?]|/web/conversations/|/search[?]"), wait)
+    await tab.open()
+    await expect(tab.get("#list-state .spinner")).to_be_visible()
+    waiting.set()
+    link = tab.page.get_by_role("link", name="two")
+    await expect(link).to_be_visible()
+    waiting.clear()
+    await link.click()
+    await expect(tab.get("#above .spinner")).to_be_visible()
+    await tab.get("#search").fill("two")
+    await expect(tab.get("#list-state .spinner")).to_be_visible()
+    waiting.set()
+    await expect(tab.get(".spinner:visible")).to_have_count(0)

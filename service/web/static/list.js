@@ -144,9 +144,19 @@ export class ConversationList {
   }
 
   remove(id) {
+    this.leaveRow(id);
     this.rows.get(id)?.element.remove();
     this.rows.delete(id);
     this.showState();
+  }
+
+  /** Take the keyboard from a row that goes to the one after it, or before it, or to a new conversation. */
+  leaveRow(id) {
+    const row = this.rows.get(id)?.element;
+    if (!row?.contains(document.activeElement)) return;
+    const rows = [...this.list.children].filter((each) => !each.hidden);
+    const at = rows.indexOf(row);
+    ((rows[at + 1] ?? rows[at - 1])?.firstElementChild ?? $("new")).focus();
   }
 
   /** Hide a conversation at once, and delete it when it is too late for an undo. */
@@ -177,6 +187,7 @@ export class ConversationList {
       close();
     });
     const row = this.rows.get(id);
+    this.leaveRow(id);
     if (row) row.element.hidden = true;
     this.showState();
     if (wasCurrent) this.on.open(null);

@@ -29,8 +29,8 @@ function close() {
   open = null;
   const hadFocus = box.contains(document.activeElement);
   box.remove();
+  if (hadFocus) button.focus(); // first: a row's button is hidden once its menu is closed and nothing is in the row
   button.setAttribute("aria-expanded", "false");
-  if (hadFocus) button.focus();
 }
 
 /** Open a menu of `choices`, each {label, run, href, dangerous}, or close the one that this button opened. */

@@ -38,7 +38,10 @@ function offerModes(page, form) {
     form.dataset.mode = mode;
     page.querySelector("h1").textContent = page.querySelector(".main span:last-child").textContent = t(mode);
     form.querySelector(".check").hidden = registers;
-    form.querySelector(".hint").hidden = !registers;
+    const hint = form.querySelector(".hint");
+    hint.hidden = !registers;
+    if (registers) form.elements.password.setAttribute("aria-describedby", hint.id);
+    else form.elements.password.removeAttribute("aria-describedby");
     form.elements.password.autocomplete = registers ? "new-password" : "current-password";
     other.firstElementChild.textContent = t(registers ? "have_account" : "no_account");
     other.lastElementChild.textContent = t(registers ? "sign_in" : "register");
