@@ -1,12 +1,13 @@
 """`chatkeep search reindex` and `chatkeep history --q`, on the database of a running service."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from service.chat.search.lexemes import VERSION
 from tests.accounts.browsing import change, value
-from tests.cli.commands import SECRET_KEY, Command
+from tests.cli.commands import SECRET_KEY, Command, without_styles
 from tests.support.running import RunningService
 
 
@@ -31,6 +32,15 @@ async def test_what_is_missing_or_old_is_made_once(service: RunningService, comm
     for q, found in (("緑茶", turns[:1]), ('"green tea"', turns[1:2]), ("TEA", turns[1:])):
         ran = await command("history", "--q", q, "--format", "jsonl")
         assert [turn["id"] for turn in ran.objects] == [turn["id"] for turn in found[::-1]], q
+
+
+async def test_a_terminal_shows_how_far_it_is(service: RunningService, command: Command) -> None:
+    person = await service.person()
+    await person.say(await person.conversation(), "green tea")
+    total = await value(service.database, "SELECT count(*) FROM turns")
+    shown = without_styles((await command.on_terminal("search", "reindex")).out)
+    assert re.search(rf"Reindexing\s+━+\s+{total}/{total}", shown), shown
+    assert f"{total} turns looked at, 0 of them made findable" in shown
 
 
 async def test_punctuation_alone_is_complained_of(service: RunningService, command: Command) -> None:
