@@ -3,13 +3,25 @@
 import os
 import re
 import sys
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from rich.console import Console
 from rich.text import Text
 
+
+class _Aside(Console):
+    """Standard error. Where nobody reads it any more the command goes on, and stops what it has started."""
+
+    def on_broken_pipe(self) -> None:
+        self.go_quiet()
+
+    def go_quiet(self) -> None:
+        self.quiet = True
+        _write_nowhere(sys.stderr)
+
+
 results = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+errors = _Aside(stderr=True, highlight=False)
 
 # What would move a terminal's cursor, change its title or turn its text around: a user's text is never obeyed.
 _UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
@@ -38,7 +50,10 @@ def answer_json(text: str) -> None:
 
 def say(sentence: str) -> None:
     """Tell what takes its time."""
-    errors.print(Text(sentence, style="dim"), soft_wrap=True)
+    try:
+        errors.print(Text(sentence, style="dim"), soft_wrap=True)
+    except OSError:  # the disk that it goes to is full
+        errors.go_quiet()
 
 
 def complain(sentence: str) -> None:
@@ -56,7 +71,12 @@ def let_nothing_fail_to_print() -> None:
 
 def leave_quietly() -> NoReturn:
     """End where the output cannot be written, as when `head` has gone; Python would complain at its own end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
-        os.dup2(nowhere, stream.fileno())
+        _write_nowhere(stream)
     sys.exit(1)
+
+
+def _write_nowhere(stream: TextIO) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

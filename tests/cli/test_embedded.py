@@ -30,6 +30,16 @@ async def test_commands_share_the_embedded_server_and_stop_it(bare_chatkeep: Com
     found = await bare_chatkeep("doctor", *own)
     assert "The embedded server is PostgreSQL" in found.out
     assert "✓ There is an administrator who can sign in." in found.out
-    assert not [
-        each for each in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(each.info["cmdline"] or ())
-    ]
+    assert not _processes_in(folder)
+
+
+async def test_the_server_is_stopped_though_nobody_hears_of_it(bare_chatkeep: Command, folder: Path) -> None:
+    assert (await bare_chatkeep.in_shell(f"chatkeep db upgrade --data-dir {folder} 2> /dev/full")).code == 0
+    for nowhere in (">(true)", "/dev/full"):
+        ran = await bare_chatkeep.in_shell(f"chatkeep db current --data-dir {folder} 2> {nowhere}")
+        assert (ran.code, len(ran.lines)) == (0, 1), nowhere
+        assert not _processes_in(folder), nowhere
+
+
+def _processes_in(folder: Path) -> list[psutil.Process]:
+    return [each for each in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(each.info["cmdline"] or ())]
