@@ -47,7 +47,8 @@ async def index_pending(database: Database) -> int:
 async def reindex(database: Database) -> AsyncIterator[tuple[int, int]]:
     """Make the lexemes of all turns that lack them or have those of an older version.
 
-    It can be stopped at any time and begun again: turns that are done are passed over.
+    It can be stopped at any time and begun again: turns that are done are passed over. So are those that begin
+    meanwhile, which have theirs already.
 
     Yields:
         How many turns were looked at since the last, and of how many of them lexemes were made.
@@ -60,6 +61,8 @@ async def reindex(database: Database) -> AsyncIterator[tuple[int, int]]:
         for first in range(0, len(stale), BATCH_TURNS):
             await _index(database, stale[first : first + BATCH_TURNS])
         yield len(rows), len(stale)
+        if len(rows) < WINDOW_TURNS:
+            break  # or the last user could keep it going for ever, by saying more
         after_user_id, after_id = rows[-1]["user_id"], rows[-1]["id"]
 
 

@@ -180,3 +180,27 @@ async def test_a_turn_by_new_turn_is_indexed_from_the_prompt_that_it_repeats(
     await log.end(again, Outcome("complete", "yes"))
     assert await lexemes(database, again) == expected(again, "yes")
     assert again.content == "regenerate me"
+
+
+async def test_a_reindex_goes_on_while_turns_are_taken_and_deleted(
+    log: TurnLog, database: Database, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = [await say(log, place, f"before {number}", "reply") for number in range(20)]
+    gone = await new_conversation(database, place[0])
+    for number in range(10):
+        await say(log, (place[0], gone), f"gone {number}", "reply")
+    await change(database, "UPDATE turn_search SET version = 0, lexemes = 'old' WHERE user_id = :u", u=place[0])
+    for name, value in (("WINDOW_TURNS", 5), ("BATCH_TURNS", 2)):
+        monkeypatch.setattr(indexing, name, value)
+    windows = 0
+    async for _ in reindex(database):
+        windows += 1
+        begun.append(await say(log, place, f"meanwhile {windows}", "reply"))
+        if windows == 2:
+            async with database.transaction() as connection:
+                assert await delete_conversation(connection, place[0], gone)
+    assert windows > 2
+    for each in begun:
+        assert await lexemes(database, each) == expected(each, "reply")
+    left = "SELECT count(*) FROM turn_search WHERE user_id = :u AND version = 0"
+    assert (await rows(database, left, u=place[0]))[0][0] == 0
