@@ -1,4 +1,4 @@
-"""Exceptions on their way out, each rendered as a problem."""
+"""Exceptions on their way out, each rendered as a problem; to whoever typed a wrong address, as a page."""
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -9,6 +9,7 @@ from starlette.routing import Match
 
 from service.errors import ChatkeepError, NotFound
 from service.http.problems import invalid_response, protocol_response, response_to
+from service.web.missing import not_found_page
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -25,15 +26,15 @@ async def _domain_error(_request: Request, error: Exception) -> Response:
     return response_to(error)
 
 
-async def _invalid_request(_request: Request, error: Exception) -> Response:
+async def _invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  it is registered for nothing else
-    return invalid_response(error.errors())
+    return not_found_page(request) or invalid_response(error.errors())
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  it is registered for nothing else
     if error.status_code == 404:
-        return response_to(NotFound())
+        return not_found_page(request) or response_to(NotFound())
     if error.status_code == 405:
         allow = {"Allow": ", ".join(sorted(_methods_of(request)))}
         return protocol_response("method_not_allowed", headers=allow)

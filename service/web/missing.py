@@ -1,0 +1,19 @@
+"""What a person sees at an address that is none."""
+
+from fastapi import Request
+from starlette.responses import Response
+
+from service.web.rendering import rendered_page
+
+_PROGRAMS = ("/api/", "/web/", "/static/")
+
+
+def not_found_page(request: Request) -> Response | None:
+    """Return the page, or None where a program asked, which gets the problem as JSON.
+
+    Source: W3C Fetch Metadata Request Headers, 2.2: a page's own requests never say `navigate`.
+    """
+    navigates = request.headers.get("sec-fetch-mode") == "navigate"
+    if not navigates or request.method not in ("GET", "HEAD") or request.url.path.startswith(_PROGRAMS):
+        return None
+    return rendered_page("not_found", request, None, status=404)
