@@ -1,8 +1,10 @@
 """A large history that can be searched, made with COPY; the same for the same seed, and made once."""
 
+import asyncio
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +22,9 @@ ROWS_A_COPY = 10_000
 BEGINNING = datetime(2024, 1, 1, tzinfo=UTC)
 
 Connection = asyncpg.Connection  # without its type argument, which it does not take at run time
+
+# A turn's values, and its lexemes as one text.
+TurnRow = tuple[tuple[Any, ...], str]
 
 TURN_COLUMNS = (
     *("user_id", "id", "conversation_id", "parent_id", "position", "status", "prompt", "reply", "model"),
@@ -64,7 +69,7 @@ class History:
         at = self._start + 100_000 + number * 20_000
         return id_of(2, number, at), at
 
-    def rows(self) -> Iterator[tuple[tuple[Any, ...], str]]:
+    def rows(self) -> Iterator[TurnRow]:
         """Yield the turns, each with its lexemes, in the order of time."""
         for number, owner in enumerate(self.owners):
             conversation_id, at = self.conversation(number)
@@ -150,18 +155,21 @@ async def _turns(connection: "Connection[Any]", history: History) -> None:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns) as progress:
         task = progress.add_task("turns", total=history.turns)
-        batch: list[tuple[tuple[Any, ...], str]] = []
-        for each in history.rows():
-            batch.append(each)
-            if len(batch) == ROWS_A_COPY:
-                await _keep(connection, batch)
-                progress.advance(task, len(batch))
-                batch = []
-        if batch:
-            await _keep(connection, batch)
+        rows = history.rows()
+        made = await asyncio.to_thread(_some, rows)
+        while made:
+            # The next ones are made while PostgreSQL keeps these.
+            keeping = asyncio.create_task(_keep(connection, made))
+            kept, made = len(made), await asyncio.to_thread(_some, rows)
+            await keeping
+            progress.advance(task, kept)
 
 
-async def _keep(connection: "Connection[Any]", batch: list[tuple[tuple[Any, ...], str]]) -> None:
+def _some(rows: Iterator[TurnRow]) -> list[TurnRow]:
+    return list(islice(rows, ROWS_A_COPY))
+
+
+async def _keep(connection: "Connection[Any]", batch: list[TurnRow]) -> None:
     rows = [row for row, _ in batch]
     await connection.copy_records_to_table("turns", columns=list(TURN_COLUMNS), records=rows)
     keys = [row[0] for row in rows], [row[1] for row in rows]
