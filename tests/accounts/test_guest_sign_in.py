@@ -16,6 +16,7 @@ from service.sessions import digest_of
 from tests.accounts.browsing import AUTH, code_of, log_in, rows, session_of, status_of_me, value
 from tests.accounts.guesting import CONVERSATIONS, guest, same_browser, the_conversations
 from tests.accounts.test_lock_order import held
+from tests.chat.test_following import following
 from tests.support.events import streaming
 from tests.support.models import HeldModel
 from tests.support.running import PASSWORD, Person, RunningService, running
@@ -309,8 +310,9 @@ async def test_a_reply_that_ends_before_the_next_flush_is_kept_with_the_account(
         conversation = (await client.post(CONVERSATIONS, json={})).json()["id"]
         copy = Person(same_browser(service, Person(client, "", "")), "", "")
         async with streaming(copy, conversation, "Hi") as events:
-            await anext(events)
+            turn = (await anext(events)).data["id"]
             assert (await log_in(client, account.username)).status_code == 200
+        async with following(Person(client, "", ""), conversation, turn) as events:
             model.go_on()
             assert [event async for event in events][-1].data["status"] == "complete"
         (turn,) = (await client.get(f"{CONVERSATIONS}/{conversation}/turns")).json()["items"]
@@ -328,8 +330,10 @@ async def test_the_account_stops_a_reply_that_was_moved(database_url: str) -> No
         async with streaming(copy, conversation, "Hi") as events:
             turn = (await anext(events)).data["id"]
             assert (await log_in(client, account.username)).status_code == 200
-            other = elsewhere.client(cookies=dict(client.cookies))
-            assert (await other.post(f"{CONVERSATIONS}/{conversation}/turns/{turn}/stop")).status_code == 202
+        other = elsewhere.client(cookies=dict(client.cookies))
+        assert (await other.post(f"{CONVERSATIONS}/{conversation}/turns/{turn}/stop")).status_code == 202
+        # The guest's own stream ends with the guest's session, a second later: the account follows by itself.
+        async with following(Person(client, "", ""), conversation, turn) as events:
             assert [event async for event in events][-1].data["status"] == "stopped"
 
 
