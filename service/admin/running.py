@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import RowMapping, bindparam, func, select, true
+from sqlalchemy import RowMapping, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.database.tables import reply_fragments, turns, users
+from service.database.tables import IS_STREAMING, reply_fragments, turns, users
 from service.http.schemas import Answer, Time
 
 _t, _f = turns.c, reply_fragments.c
@@ -29,8 +29,7 @@ async def running_page(connection: AsyncConnection, *, after: UUID | None, limit
     many characters of its reply are written down.
     """
     page = select(_t.user_id, _t.id, _t.conversation_id, _t.model, _t.created_at)
-    # As a constant, as the index of what is not complete has it.
-    page = page.where(_t.status == bindparam("status", "streaming", literal_execute=True))
+    page = page.where(IS_STREAMING)
     if after is not None:
         page = page.where(_t.id < after)
     found = page.order_by(_t.id.desc()).limit(limit).subquery("found")

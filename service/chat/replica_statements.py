@@ -4,7 +4,7 @@ from sqlalchemy import Float, Integer, Text, Uuid, bindparam, delete, func, or_,
 from sqlalchemy.dialects import postgresql
 
 from service.database.hot import Statement
-from service.database.tables import TIME, replicas, turns
+from service.database.tables import IS_STREAMING, TIME, replicas, turns
 
 _replica_id = bindparam("replica_id", type_=Uuid)
 _now = bindparam("now", type_=TIME)
@@ -46,13 +46,13 @@ FORGET_DEAD_REPLICAS = Statement(
 
 # Turns that this process is generating, as far as the database knows.
 STREAMING_TURNS = Statement(
-    select(_t.user_id, _t.id, _t.conversation_id).where(_t.status == "streaming", _t.replica_id == _replica_id)
+    select(_t.user_id, _t.id, _t.conversation_id).where(IS_STREAMING, _t.replica_id == _replica_id)
 )
 
 # Turns whose process is gone: it ended, or its lease ran out.
 ABANDONED_TURNS = Statement(
     select(_t.user_id, _t.id, _t.conversation_id, _t.replica_id)
     .select_from(turns.outerjoin(replicas, replicas.c.id == _t.replica_id))
-    .where(_t.status == "streaming", or_(replicas.c.id.is_(None), replicas.c.lease_expires_at < func.now()))
+    .where(IS_STREAMING, or_(replicas.c.id.is_(None), replicas.c.lease_expires_at < func.now()))
     .limit(100)
 )

@@ -10,7 +10,7 @@ from sqlalchemy.sql.selectable import LateralFromClause
 from service.chat.climbing import turn_above
 from service.chat.fragments import written_text
 from service.database.hot import Statement
-from service.database.tables import conversations, turns
+from service.database.tables import IS_STREAMING, conversations, turns
 
 _user_id = bindparam("user_id", type_=Uuid)
 _conversation_id = bindparam("conversation_id", type_=Uuid)
@@ -206,7 +206,7 @@ SET_FEEDBACK = Statement(
 OWNERS = Statement(
     select(_t.id, _t.user_id).where(
         _t.replica_id == bindparam("replica_id", type_=Uuid),
-        _t.status == "streaming",
+        IS_STREAMING,
         _t.id == func.any(bindparam("turn_ids", type_=ARRAY(Uuid))),
     )
 )
@@ -214,7 +214,7 @@ OWNERS = Statement(
 
 async def request_stop_of_user(connection: AsyncConnection, user_id: UUID) -> None:
     """Ask for the end of every reply that is being generated for a user, on whichever replica."""
-    streaming = and_(_t.user_id == user_id, _t.status == "streaming")
+    streaming = and_(_t.user_id == user_id, IS_STREAMING)
     await connection.execute(update(turns).where(streaming).values(stop_requested=True))
 
 

@@ -25,7 +25,8 @@ class Statement:
     """A Core expression, compiled once.
 
     Args:
-        expression: its parameters are `bindparam(name, type_)`; literals in it become constants.
+        expression: its parameters are `bindparam(name, type_)`. A value in it becomes a parameter, too: what the
+            condition of an index says has to be a `literal_column`.
         timeout_seconds: how long its answer is waited for.
     """
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
@@ -215,6 +216,10 @@ turns = Table(
     Index("ix_turns_unusual_status", "status", "id", postgresql_where=text("status <> 'complete'")),
     Index("ix_turns_rated", "rating", "id", postgresql_where=text("rating IS NOT NULL")),
 )
+
+# With a constant: a statement that took the status as a parameter could be run with another one, so PostgreSQL would
+# not use `ix_turns_streaming` for it and read every turn there is.
+IS_STREAMING = turns.c.status == literal_column("'streaming'")
 
 reply_fragments = Table(
     "reply_fragments",

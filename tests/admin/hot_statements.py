@@ -5,7 +5,7 @@ from types import ModuleType
 from uuid import UUID
 
 from service.accounts import queries as accounts_queries
-from service.chat import fragments, turn_queries, turn_statements
+from service.chat import begin_statement, fragments, replica_statements, turn_queries, turn_statements
 from service.chat import queries as chat_queries
 from service.chat.search import candidates
 from service.chat.search import statements as search_statements
@@ -24,6 +24,8 @@ MODULES: tuple[ModuleType, ...] = (
     turn_queries,
     fragments,
     turn_statements,
+    begin_statement,
+    replica_statements,
     accounts_queries,
     export_queries,
     candidates,

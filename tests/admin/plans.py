@@ -61,6 +61,18 @@ async def measured_plan(connection: "Connection[asyncpg.Record]", sql: str, argu
     return Plan(found["Plan"], found["Planning Time"] + found["Execution Time"])
 
 
+async def measured_for_any(connection: "Connection[asyncpg.Record]", sql: str, arguments: list[object]) -> Plan:
+    """Run a statement as one that was prepared for any values, undo what it did, and return how it was carried out.
+
+    Where the connection makes one plan for all values, as those of hot statements do, it is that one.
+    """
+    await connection.execute(f"PREPARE settled AS {sql}")
+    try:
+        return await measured_plan(connection, execution("settled", arguments), [])
+    finally:
+        await connection.execute("DEALLOCATE settled")
+
+
 async def settled_plan(connection: "Connection[asyncpg.Record]", sql: str, arguments: list[object]) -> Plan:
     """Return the plan that a prepared statement has when PostgreSQL may have chosen one for any values.
 

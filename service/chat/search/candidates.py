@@ -133,21 +133,21 @@ def _shown(found: Any) -> Select[Any]:
 def _look_up() -> Statement:
     """The user's newest candidates, by the index on lexemes, which knows whose they are.
 
-    Two conditions on the lexemes, and not one, have PostgreSQL expect few rows of that index, and take it.
+    Two conditions on the lexemes, and not one, have PostgreSQL expect few rows of that index, and take it. In a case,
+    and sorted afterwards, the other conditions are no reason to read all that the user has by another index.
     """
-    found = (
+    matches = (
         select(_s.turn_id)
         .where(
-            _s.user_id == _user_id,
-            _s.turn_id < _after,
             has_lexemes(_s.lexemes, _mark),
             has_lexemes(_s.lexemes, _tsquery),
+            case((_s.user_id == _user_id, _s.turn_id < _after), else_=False),
             is_whole_match(turn_search, _needles),
         )
-        .order_by(_s.turn_id.desc())
-        .limit(_limit)
-        .cte("found")
+        .cte("matches")
+        .prefix_with("MATERIALIZED")
     )
+    found = select(matches.c.turn_id).order_by(matches.c.turn_id.desc()).limit(_limit).cte("found")
     return Statement(_shown(found))
 
 

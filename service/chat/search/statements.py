@@ -83,11 +83,17 @@ def _window() -> Statement:
         .limit(bindparam("limit", type_=Integer))
         .subquery("next_turns")
     )
-    made = and_(_s.user_id == window.c.user_id, _s.turn_id == window.c.id, _s.part == 0)
-    missing = or_(_s.turn_id.is_(None), _s.lexemes.is_(None), _s.version < VERSION)
+    # Looked up turn by turn: joined, all first parts of all turns would be read for each window.
+    made = (
+        select(_s.version, _s.lexemes.is_(None).label("pending"))
+        .where(_s.user_id == window.c.user_id, _s.turn_id == window.c.id, _s.part == 0)
+        .limit(1)
+        .lateral("made")
+    )
+    missing = or_(made.c.version.is_(None), made.c.pending, made.c.version < VERSION)
     return Statement(
         select(window.c.user_id, window.c.id, and_(window.c.status != "streaming", missing).label("stale"))
-        .select_from(window.outerjoin(turn_search, made))
+        .select_from(window.outerjoin(made, true()))
         .order_by(window.c.user_id, window.c.id)
     )
 
