@@ -10,6 +10,7 @@ from service.chat import queries as chat_queries
 from service.chat.search import candidates
 from service.chat.search import statements as search_statements
 from service.chat.search.finding import FIRST_TURNS
+from service.chatstream import queries as chatstream_queries
 from service.database.hot import Statement
 from service.database.search_marks import user_mark
 from service.ids import new_id
@@ -30,6 +31,7 @@ MODULES: tuple[ModuleType, ...] = (
     export_queries,
     candidates,
     search_statements,
+    chatstream_queries,
 )
 HOT = {
     f"{module.__name__.removeprefix('service.')}.{name}": statement
