@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ARRAY, Integer, Select, Uuid, and_, any_, bindparam, select, true, tuple_
+from sqlalchemy import ARRAY, Integer, Select, Uuid, and_, bindparam, cast, func, select, true, tuple_
 
 from service.chat.climbing import turn_above
 from service.chat.turn_queries import TURN_COLUMNS, siblings_of_turn
@@ -73,8 +73,12 @@ def _path_ids() -> Statement:
 
 
 PATH_IDS = _path_ids()
-TURNS_BY_IDS = Statement(
-    _with_siblings(
-        select(_t.user_id, _t.id).where(_t.user_id == _user_id, _t.id == any_(bindparam("turn_ids", type_=ARRAY(Uuid))))
-    )
-)
+
+
+def _turns_by_ids() -> Statement:
+    """Turns of one user, each looked up by its key: PostgreSQL 15 reads all that the user has for `id = ANY (...)`."""
+    ids = func.unnest(bindparam("turn_ids", type_=ARRAY(Uuid))).table_valued("id", name="given").render_derived()
+    return Statement(_with_siblings(select(_user_id.label("user_id"), cast(ids.c.id, Uuid).label("id"))))
+
+
+TURNS_BY_IDS = _turns_by_ids()
