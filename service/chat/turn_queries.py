@@ -3,7 +3,21 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Integer, Select, Text, Uuid, and_, bindparam, case, func, select, true, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    func,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import LateralFromClause
 
@@ -45,18 +59,17 @@ def _window(bounds: Any) -> Select[Any]:
 _head_id = select(_c.head_turn_id).where(_c.user_id == _user_id, _c.id == _conversation_id).scalar_subquery()
 
 
+def _turn(turn_id: ColumnElement[Any]) -> Select[Any]:
+    """Where a turn of the conversation stands."""
+    at = turns.alias("at")
+    return select(at.c.id, at.c.position, at.c.parent_id).where(
+        at.c.user_id == _user_id, at.c.conversation_id == _conversation_id, at.c.id == turn_id
+    )
+
+
 def _window_up() -> Statement:
     """The `limit` positions that end at the turn `start_id`, or at the head where it is null."""
-    at = turns.alias("at")
-    start = (
-        select(at.c.id, at.c.position)
-        .where(
-            at.c.user_id == _user_id,
-            at.c.conversation_id == _conversation_id,
-            at.c.id == func.coalesce(bindparam("start_id", type_=Uuid), _head_id),
-        )
-        .cte("start")
-    )
+    start = _turn(func.coalesce(bindparam("start_id", type_=Uuid), _head_id)).cte("start")
     # Known before anything is read, so that the range is the index's: joined, the whole conversation may be.
     position = select(start.c.position).scalar_subquery()
     bounds = and_(_t.position <= position, _t.position > position - bindparam("limit", type_=Integer))
@@ -161,16 +174,7 @@ TURN = _one_turn()
 
 def _siblings() -> Statement:
     """The turns with the same parent as `turn_id`, oldest first, from after the id `after_id`."""
-    of = turns.alias("of")
-    turn = (
-        select(of.c.position, of.c.parent_id)
-        .where(
-            of.c.user_id == _user_id,
-            of.c.conversation_id == _conversation_id,
-            of.c.id == bindparam("turn_id", type_=Uuid),
-        )
-        .cte("turn")
-    )
+    turn = _turn(bindparam("turn_id", type_=Uuid)).cte("turn")
     numbered = (
         select(
             *TURN_COLUMNS,
