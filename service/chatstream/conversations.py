@@ -17,6 +17,7 @@ from service.chat.queries import CONVERSATION
 from service.chatstream import queries
 from service.clock import Clock
 from service.database.database import Database
+from service.database.tables import WITHOUT_SESSION
 from service.errors import NotAuthenticated, NotFound
 from service.ids import new_id
 
@@ -113,7 +114,7 @@ async def _insert(connection: AsyncConnection, clock: Clock, asking: Asking, lik
     values: dict[str, object] = {name: like[name] for name in INHERITED} if like else {}
     if asking.named is None:
         if asking.session is None:
-            values["extra"] = {queries.MARK_KEY: queries.MARK}
+            values["extra"] = WITHOUT_SESSION
         else:
             # Before the counters: whoever marks a session as used locks in this order.
             await queries.set_session_conversation(connection, asking.session, conversation_id)

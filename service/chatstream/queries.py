@@ -9,12 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.chat.queries import NEW_CONVERSATION
 from service.database.hot import Statement
-from service.database.tables import TIME, conversations, login_sessions, turns
+from service.database.tables import IS_WITHOUT_SESSION, TIME, conversations, login_sessions, turns
 
 # In a login session's `data`: the id of its current conversation.
 SESSION_KEY = "chatstream_conversation"
-# In the metadata of conversations that were begun without a session; the newest of them is the current one.
-MARK_KEY, MARK = "chatstream", "without a session"
 
 _c, _s, _t = conversations.c, login_sessions.c, turns.c
 _user_id = bindparam("user_id", type_=Uuid)
@@ -22,7 +20,7 @@ _current = _s.data[SESSION_KEY].astext.label("conversation_id")
 
 CONVERSATION_OF_SESSION = Statement(select(_current).where(_s.digest == bindparam("digest", type_=_s.digest.type)))
 CONVERSATION_WITHOUT_SESSION = Statement(
-    select(_c.id).where(_c.user_id == _user_id, _c.extra[MARK_KEY].astext == MARK).order_by(_c.id.desc()).limit(1)
+    select(_c.id).where(_c.user_id == _user_id, IS_WITHOUT_SESSION).order_by(_c.id.desc()).limit(1)
 )
 
 
@@ -60,7 +58,7 @@ async def set_session_conversation(connection: AsyncConnection, digest: bytes, c
 
 
 async def newest_without_session(connection: AsyncConnection, user_id: UUID) -> UUID | None:
-    query = select(_c.id).where(_c.user_id == user_id, _c.extra[MARK_KEY].astext == MARK).order_by(_c.id.desc())
+    query = select(_c.id).where(_c.user_id == user_id, IS_WITHOUT_SESSION).order_by(_c.id.desc())
     return await connection.scalar(query.limit(1))
 
 

@@ -141,6 +141,10 @@ replicas = Table(
     comment="One row a server process. What it was generating when its lease ran out is interrupted.",
 )
 
+# The metadata of what was begun through ChatStream's endpoints by who had no login session to remember it.
+WITHOUT_SESSION = {"chatstream": "without a session"}
+_WITHOUT_SESSION = "metadata ->> 'chatstream' = 'without a session'"
+
 conversations = Table(
     "conversations",
     metadata,
@@ -163,6 +167,7 @@ conversations = Table(
     Index(None, "user_id", "last_turn_at", "id"),
     # An administrator opens a conversation by its id alone.
     Index(None, "id"),
+    Index("ix_conversations_without_session", "user_id", "id", postgresql_where=text(_WITHOUT_SESSION)),
 )
 
 turns = Table(
@@ -217,9 +222,10 @@ turns = Table(
     Index("ix_turns_rated", "rating", "id", postgresql_where=text("rating IS NOT NULL")),
 )
 
-# With a constant: a statement that took the status as a parameter could be run with another one, so PostgreSQL would
+# With constants: a statement that took the status as a parameter could be run with another one, so PostgreSQL would
 # not use `ix_turns_streaming` for it and read every turn there is.
 IS_STREAMING = turns.c.status == literal_column("'streaming'")
+IS_WITHOUT_SESSION = literal_column(_WITHOUT_SESSION, Boolean)
 
 reply_fragments = Table(
     "reply_fragments",

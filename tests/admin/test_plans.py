@@ -69,10 +69,8 @@ async def hot(filled: Filled, shared_database_url: str) -> AsyncIterator["asyncp
 # Hot statements.
 
 # What is in proportion to something that is meant: titles are looked for among all of one user's conversations, a
-# path that has branches is followed turn by turn, and what is being answered has a fragment for every flush. Who uses
-# ChatStream's endpoints without a session, and has begun nothing there yet, has all their conversations looked through.
+# path that has branches is followed turn by turn, and what is being answered has a fragment for every flush.
 VISITS = {
-    "chatstream.queries.CONVERSATION_WITHOUT_SESSION": TURNS // 10,
     "chat.queries.LIST_CONVERSATIONS_BY_TITLE": TURNS // 10,
     "chat.turn_queries.ANCESTOR": TURNS // 10,
     "chat.turn_queries.LEAF": TURNS // 4,
