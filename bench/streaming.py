@@ -46,9 +46,11 @@ async def _slow_pieces(web: Web) -> Figure:
     many = web.effort.of(SLOW_STREAMS)
     speeds = Sides()
     for number in range(web.effort.rounds + 1):
-        ours = [web.turn(await web.conversation(), "slow", stream=True) for _ in range(many)]
+        conversations = [await web.conversation() for _ in range(many)]
         bare = [request(web.bare.port, "GET", "/stream?pieces=100000&pause_ms=25", Cookie=web.cookie)] * many
-        mine, theirs = await _events(web.service, ours), await _events(web.bare, bare)
+        mine = await _events(web.service, [web.turn(each, "slow", stream=True) for each in conversations])
+        await web.delete(conversations)
+        theirs = await _events(web.bare, bare)
         if number:
             speeds.pairs.append((mine, theirs))
     return speeds.ratio("  of 50 streams, a piece every 25 ms", None, scale=1, side_unit="")
@@ -57,9 +59,11 @@ async def _slow_pieces(web: Web) -> Figure:
 async def memory(web: Web) -> list[Figure]:
     """What an open stream holds, of both: connection, request and reply."""
     many = max(10, web.effort.of(OPEN_STREAMS))
-    service = [web.turn(await web.conversation(), "hold", stream=True) for _ in range(many * 4)]
+    conversations = [await web.conversation() for _ in range(many * 4)]
     bare = [request(web.bare.port, "GET", "/hold")] * (many * 4)
-    mine, theirs = await _held(web.service, service, many), await _held(web.bare, bare, many)
+    mine = await _held(web.service, [web.turn(each, "hold", stream=True) for each in conversations], many)
+    await web.delete(conversations)
+    theirs = await _held(web.bare, bare, many)
     ours, held = statistics.median(mine), statistics.median(theirs)
     more = [each - held for each in mine]
     return [

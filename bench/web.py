@@ -1,5 +1,6 @@
 """Requests and whole turns over HTTP, beside bare FastAPI on the same kind of socket with the same payload."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -32,6 +33,13 @@ class Web:
         answer = await self.client.post("/api/v1/conversations", json={})
         answer.raise_for_status()
         return str(answer.json()["id"])
+
+    async def delete(self, conversation_ids: Sequence[str]) -> None:
+        """Delete conversations, and wait until nothing is generated: it would be measured with what comes next."""
+        for each in conversation_ids:
+            (await self.client.delete(f"/api/v1/conversations/{each}")).raise_for_status()
+        while "\nchatkeep_generations 0.0\n" not in (await self.client.get("/metrics")).text:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
     def turn(self, conversation_id: str, content: str, *, stream: bool) -> bytes:
         """Return the request that takes a turn."""
