@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     Float,
     FromClause,
     Integer,
@@ -33,10 +34,11 @@ from service.chat.search.candidates import (
 )
 from service.chat.search.finding import Finding, Walked
 from service.database.search_marks import user_mark
-from service.database.tables import turn_search, turns
+from service.database.tables import turn_search, turns, user_activity
 
 _s = turn_search.c
 _t = turns.c
+_a = user_activity.c
 
 # As PostgreSQL last counted them.
 _ABOUT_ALL_TURNS = (
@@ -73,6 +75,7 @@ class AnyTurns:
         self._by_user_alone = by_user_alone
         self._tsquery = literal(asked.tsquery, Text)
         self._needles = literal(list(asked.needles), ARRAY(Text))
+        self._conditions = [literal(each, Text) for each in asked.conditions]
         self.can_use_index = user_id is None or not asked.by_beginnings
 
     async def walk(self, after: UUID, turns: int, limit: int) -> Walked:
@@ -86,8 +89,13 @@ class AnyTurns:
             fitting, ids = self._of_turns(window), window.with_only_columns(_t.id)
         found = fitting.limit(limit).cte("found").prefix_with("MATERIALIZED")
         shown = self._with_texts(found)
-        query = with_end(shown, ids, found=found, limit=literal(limit), history=_ABOUT_ALL_TURNS)
+        query = with_end(shown, ids, found=found, limit=literal(limit), history=self._history())
         return walked(await self._rows(query), turns)
+
+    def _history(self) -> ColumnElement[Any]:
+        if self._user_id is None:
+            return _ABOUT_ALL_TURNS
+        return select(_a.turn_count).where(_a.user_id == self._user_id).scalar_subquery()
 
     def _of_turns(self, window: Select[Any]) -> Select[Any]:
         newest = window.subquery("newest")
@@ -107,10 +115,10 @@ class AnyTurns:
         return found.order_by(newest.c.id.desc())
 
     async def look_up(self, after: UUID, limit: int) -> Sequence[Any]:
-        says_it = has_lexemes(_s.lexemes, self._tsquery)
+        conditions = self._conditions
         if self._user_id is not None:
-            mark = literal(f"'{user_mark(self._user_id)}'", Text)
-            says_it = and_(says_it, has_lexemes(_s.lexemes, mark))
+            conditions = [literal(f"'{user_mark(self._user_id)}'", Text), *conditions]
+        says_it = and_(*(has_lexemes(_s.lexemes, each) for each in conditions))
         # By itself: together with an order, or with whose it is, PostgreSQL may take the index of that, and read all
         # turns for a rare word.
         entry = select(_s.user_id, _s.turn_id, _s.parts).where(says_it).cte("entry").prefix_with("MATERIALIZED")

@@ -9,6 +9,7 @@ from service.chat import begin_statement, fragments, replica_statements, turn_qu
 from service.chat import queries as chat_queries
 from service.chat.search import candidates
 from service.chat.search import statements as search_statements
+from service.chat.search.asked import MOST_CONDITIONS
 from service.chat.search.finding import FIRST_TURNS
 from service.chatstream import queries as chatstream_queries
 from service.database.hot import Statement
@@ -77,6 +78,7 @@ def _values(filled: Filled, name: str) -> dict[str, object]:
         "turns": FIRST_TURNS,
         "tsquery": "'77'",
         "needles": ["'77'"],
+        **{f"condition_{number}": "'77'" for number in range(MOST_CONDITIONS)},
         "archived": None,
         "q": "title 77",
         "title": "A title",

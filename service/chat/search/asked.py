@@ -18,6 +18,10 @@ from service.errors import NothingToFind
 
 # As many as narrow a search down; what is found is held against the texts anyway.
 MOST_LEXEMES = 24
+MOST_CONDITIONS = 3
+# From here on a character says as much as several letters.
+_FIRST_IDEOGRAPH = "\u3400"
+_LETTERS_AN_IDEOGRAPH = 3
 
 _QUOTES = '"“”„\uff02'
 _TERMS = re.compile(f"[{_QUOTES}](?P<phrase>[^{_QUOTES}]*)[{_QUOTES}]?|(?P<words>[^\\s{_QUOTES}]+)")
@@ -49,7 +53,7 @@ class Asked:
     """Everything that has to be in a turn.
 
     Args:
-        needles: each is a `tsquery` that some part of the turn's lexemes fits.
+        needles: each is a `tsquery` that some part of the turn's lexemes fits; the rarest first, by the look of them.
         by_beginnings: the index can only look for everything that begins with one character.
     """
 
@@ -68,6 +72,17 @@ class Asked:
             return together
         return f"({together}) | ({_quoted(LONG_MARK)} & {self.needles[0]})"
 
+    @property
+    def conditions(self) -> list[str]:
+        """The same as one to `MOST_CONDITIONS` queries that all have to fit, for an index.
+
+        It looks for each only where those before it fit. Of a single one it would look up every lexeme at each place of
+        the rarest, and the most common have millions of places.
+        """
+        first, *others = self.needles
+        apart, last = others[: MOST_CONDITIONS - 2], " & ".join(others[MOST_CONDITIONS - 2 :])
+        return [first, *(f"{each} | {_quoted(LONG_MARK)}" for each in (*apart, last) if each)]
+
 
 def asked_for(query: str) -> Asked:
     """Read a query.
@@ -80,7 +95,7 @@ def asked_for(query: str) -> Asked:
         raise NothingToFind(
             "There is nothing to look for in this: it takes a word, a symbol or a character, not only punctuation."
         )
-    lexemes = sorted({each for term in terms for each in term.lexemes}, key=lambda each: (-len(each), each))
+    lexemes = sorted({each for term in terms for each in term.lexemes}, key=lambda each: (-_letters(each), each))
     if lexemes:
         return Asked(terms, tuple(_quoted(each) for each in lexemes[:MOST_LEXEMES]), by_beginnings=False)
     beginnings = dict.fromkeys(term.beginning for term in terms if term.beginning)
@@ -136,6 +151,11 @@ def _symbols(text: str, kinds: str) -> Iterator[str]:
 
 def _spaced(text: str) -> re.Pattern[str]:
     return re.compile(r"\s+".join(map(re.escape, text.split())))
+
+
+def _letters(lexeme: str) -> int:
+    """Return about how much a lexeme says: the more, the rarer."""
+    return sum(_LETTERS_AN_IDEOGRAPH if each >= _FIRST_IDEOGRAPH else 1 for each in lexeme)
 
 
 def _quoted(lexeme: str) -> str:

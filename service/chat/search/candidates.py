@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
-from service.chat.search.asked import Asked
+from service.chat.search.asked import MOST_CONDITIONS, Asked
 from service.chat.search.finding import Walked
 from service.database.database import Database
 from service.database.hot import Statement
@@ -130,17 +130,17 @@ def _shown(found: Any) -> Select[Any]:
     )
 
 
-def _look_up() -> Statement:
-    """The user's newest candidates, by the index on lexemes, which knows whose they are.
+def _look_up(*, conditions: int) -> Statement:
+    """The user's newest candidates by so many conditions and the index on lexemes, which knows whose they are.
 
-    Two conditions on the lexemes, and not one, have PostgreSQL expect few rows of that index, and take it. In a case,
-    and sorted afterwards, the other conditions are no reason to read all that the user has by another index.
+    Several conditions on the lexemes have PostgreSQL expect few rows of that index, and take it. In a case, and sorted
+    afterwards, the other conditions are no reason to read all that the user has by another index.
     """
     matches = (
         select(_s.turn_id)
         .where(
             has_lexemes(_s.lexemes, _mark),
-            has_lexemes(_s.lexemes, _tsquery),
+            *(has_lexemes(_s.lexemes, bindparam(f"condition_{number}", type_=Text)) for number in range(conditions)),
             case((_s.user_id == _user_id, _s.turn_id < _after), else_=False),
             is_whole_match(turn_search, _needles),
         )
@@ -188,7 +188,9 @@ def with_end(
     return select(both).order_by(both.c.turn_id.desc())
 
 
-LOOK_UP = _look_up()
+LOOK_UP_BY_ONE, LOOK_UP_BY_TWO, LOOK_UP_BY_THREE = LOOK_UPS = [
+    _look_up(conditions=number + 1) for number in range(MOST_CONDITIONS)
+]
 WALK = _walk()
 
 
@@ -198,17 +200,33 @@ class OwnTurns:
     def __init__(self, database: Database, user_id: UUID, asked: Asked) -> None:
         self._database = database
         self._user_id = user_id
-        self._values = {"user_id": user_id, "tsquery": asked.tsquery, "needles": list(asked.needles)}
+        self._asked = asked
         # What begins with one character is looked up for all users together: that takes longer than a user's turns.
         self.can_use_index = not asked.by_beginnings
 
     async def walk(self, after: UUID, turns: int, limit: int) -> Walked:
-        rows = await self._database.rows(WALK, **self._values, after=after, turns=turns, limit=limit)
+        rows = await self._database.rows(
+            WALK,
+            user_id=self._user_id,
+            tsquery=self._asked.tsquery,
+            needles=list(self._asked.needles),
+            after=after,
+            turns=turns,
+            limit=limit,
+        )
         return walked(rows, turns)
 
     async def look_up(self, after: UUID, limit: int) -> list[Any]:
-        mark = f"'{user_mark(self._user_id)}'"
-        return await self._database.rows(LOOK_UP, **self._values, mark=mark, after=after, limit=limit)
+        conditions = self._asked.conditions
+        return await self._database.rows(
+            LOOK_UPS[len(conditions) - 1],
+            user_id=self._user_id,
+            mark=f"'{user_mark(self._user_id)}'",
+            **{f"condition_{number}": each for number, each in enumerate(conditions)},
+            needles=list(self._asked.needles),
+            after=after,
+            limit=limit,
+        )
 
 
 def walked(rows: list[Any], turns: int) -> Walked:

@@ -122,7 +122,8 @@ async def test_every_way_of_looking_gives_the_same_pages(
     person = await service.person()
     texts = [("tea" if n % 2 else "tee", ("rare " if n % 17 == 0 else "茶 ") + f"n{n} green tea") for n in range(40)]
     ids = await talk(service, person, texts)
-    for query in ("tea", "rare", "茶", '"green tea"', '"tea green"', "n3", "nothing"):
+    long = ("green n17 rare tea", "tee rare n34 green tea", "tee rare n17 green tea")
+    for query in ("tea", "rare", "茶", '"green tea"', '"tea green"', "n3", "nothing", *long):
         wanted = [each for each, texts in zip(ids, texts[::-1], strict=True) if expected(query, *texts)]
         for limit in (1, 7, 200):
             assert await found_ids(person, query, limit) == wanted, (query, limit)
