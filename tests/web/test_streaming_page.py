@@ -14,6 +14,10 @@ async def test_a_page_that_is_reloaded_in_the_middle_goes_on_where_it_was(tab: T
     await tab.open()
     await tab.say("story", wait=False)
     await expect(tab.reply()).to_contain_text("Once upon 🍵 a time")
+    # Until it is written down; a page that is loaded before that has the stream bring it again.
+    turns = tab.page.url.replace("/c/", "/api/v1/conversations/") + "/turns"
+    while "a time" not in await (await tab.page.request.get(turns)).text():
+        await asyncio.sleep(0.02)
     await tab.page.reload()
     await expect(tab.reply()).to_contain_text("Once upon 🍵 a time")
     await expect(tab.get("#stop")).to_be_visible()
