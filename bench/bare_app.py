@@ -4,7 +4,9 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 from fastapi import Body, FastAPI
@@ -21,6 +23,7 @@ REPLY = (
     "## Demonstration reply\n\nThis is turn **1** of our conversation.\n\nNow you write: “Hello”\n\n"
     + "Nobody thought about this answer: the built-in demonstration wrote it. " * 6
 )
+INSERT = "INSERT INTO bench.turns (id, user_id, prompt, reply, created_at) VALUES ($1, $2, $3, $4, $5)"
 ME = {
     "id": "01a2033b-5e09-71ff-afbe-e688c0991438",
     "username": "alice",
@@ -52,10 +55,20 @@ async def turn(content: str = Body(), stream: bool = Body()) -> dict[str, Any]:
     """One look-up and one insert."""
     user = await _look_up("user1")
     turn_id, now = new_id(), utc_now()
-    await _pool().execute(
-        "INSERT INTO bench.turns (id, user_id, prompt, reply, created_at) VALUES ($1, $2, $3, $4, $5)",
-        *(turn_id, user["id"], content, REPLY, now),
-    )
+    await _pool().execute(INSERT, *(turn_id, user["id"], content, REPLY, now))
+    return _turn(user, turn_id, content, now)
+
+
+async def turn_kept_first(content: str = Body(), stream: bool = Body()) -> dict[str, Any]:
+    """The same, and the prompt is kept before there is a reply."""
+    user = await _look_up("user1")
+    turn_id, now = new_id(), utc_now()
+    await _pool().execute(INSERT, *(turn_id, user["id"], content, "", now))
+    await _pool().execute("UPDATE bench.turns SET reply = $2 WHERE id = $1", turn_id, REPLY)
+    return _turn(user, turn_id, content, now)
+
+
+def _turn(user: Any, turn_id: UUID, content: str, now: datetime) -> dict[str, Any]:
     return {
         "id": turn_id,
         "conversation_id": user["id"],
@@ -107,6 +120,7 @@ app = FastAPI(lifespan=life)
 app.get("/me")(me)
 app.get("/me/looked-up")(me_looked_up)
 app.post("/turns")(turn)
+app.post("/turns/kept-first")(turn_kept_first)
 app.get("/stream")(stream)
 app.get("/hold")(hold)
 

@@ -88,12 +88,18 @@ async def whole_turn(web: Web) -> list[Figure]:
     conversations = [await web.conversation() for _ in range(many)]
     ours = [web.turn(each, "Hello", stream=False) for each in conversations]
     body = json.dumps({"content": "Hello", "stream": False}).encode()
-    bare = [request(web.bare.port, "POST", "/turns", body, Cookie=web.cookie)] * many
-    processor, waited = await _paired(web, ours, bare)
-    return [
-        processor.ratio("a whole turn (processor time)", 1.6),
-        waited.ratio("a whole turn (time, one after the other)", 1.6),
-    ]
+    figures = []
+    for path, name, bar in (
+        ("/turns", "a whole turn", 1.6),
+        ("/turns/kept-first", "  beside one whose prompt is kept first", None),
+    ):
+        bare = [request(web.bare.port, "POST", path, body, Cookie=web.cookie)] * many
+        processor, waited = await _paired(web, ours, bare)
+        figures += [
+            processor.ratio(f"{name} (processor time)", bar),
+            waited.ratio(f"{name} (time, one after the other)", bar),
+        ]
+    return figures
 
 
 async def _paired(web: Web, ours: Sequence[bytes], bare: Sequence[bytes]) -> tuple[Sides, Sides]:
