@@ -1,6 +1,9 @@
 """Chatting in a browser: from signing in to each button of a turn."""
 
-from playwright.async_api import Browser, expect
+import asyncio
+
+import pytest
+from playwright.async_api import Browser, Route, expect
 
 from service.chat.models import ModelError
 from tests.support.running import PASSWORD, Person, RunningService, running
@@ -224,6 +227,51 @@ async def test_a_conversation_has_its_model_and_its_system_prompt(tab: Tab, mode
     await expect(tab.page.get_by_role("dialog")).to_have_count(0)
     await tab.say("again")
     assert model.asked[-1:] == [("taught", None)]
+
+
+@pytest.mark.parametrize("works", [True, False])
+@pytest.mark.parametrize("again", ["say", "regenerate"])
+async def test_what_is_asked_while_settings_are_saved_waits_for_them(
+    tab: Tab, model: TaughtModel, again: str, works: bool
+) -> None:
+    tab.expected = [] if works else ["status of 503"]
+    await tab.open()
+    await tab.say("hi")
+    asked = len(model.asked)
+    saved = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        if route.request.method != "PATCH":
+            return await route.continue_()
+        await saved.wait()
+        return await (route.continue_() if works else route.fulfill(status=503))
+
+    async def ask() -> None:
+        if again == "say":
+            await tab.get("#prompt").press("Enter")
+        else:
+            await tab.get("[data-act=regenerate]").click()
+
+    await tab.page.route("**/api/v1/conversations/*", hold)
+    await tab.get("#settings").click()
+    await tab.page.get_by_role("textbox", name="Model").fill("small-one")
+    await tab.page.get_by_role("button", name="Save").click()
+    await expect(tab.page.get_by_role("dialog")).to_have_count(0)
+    await tab.get("#prompt").fill("again")
+    await ask()
+    await asyncio.sleep(0.2)  # time enough to be sent too early
+    saved.set()
+    if not works:
+        await expect(tab.get(".toast")).to_be_visible()
+        await expect(tab.get("#prompt")).to_have_value("again")
+        assert len(model.asked) == asked
+        await ask()
+    if again == "say":
+        await expect(tab.get(".turn")).to_have_count(2)
+    else:
+        await expect(tab.get(".where")).to_have_text("2/2")
+    await tab.answered()
+    assert model.asked[asked:] == [("small-one" if works else "taught", None)]
 
 
 async def test_a_failing_model_is_told_and_can_be_asked_again(tab: Tab, model: TaughtModel) -> None:

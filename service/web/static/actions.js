@@ -53,6 +53,7 @@ export class TurnActions {
 
   /** Ask for another turn beside this one. */
   async beside(turn, path, body, content) {
+    if (!(await this.thread.changed())) return;
     try {
       await this.thread.take(path, body, { content, replaced: turn });
     } catch (error) {

@@ -153,6 +153,7 @@ async function say(text) {
 async function isReady() {
   const { conversationId } = composer;
   await opening;
+  if (!(await thread.changed())) return false;
   if (!current && thread.id) await open(thread.id); // it could not be read before
   return (current || !thread.id) && !thread.live && composer.conversationId === conversationId;
 }
@@ -204,7 +205,7 @@ async function changeSettings() {
   });
   if (!given) return;
   const changes = { model: given.model.trim() || null, system_prompt: given.system_prompt.trim() ? given.system_prompt : null };
-  if (current) await list.change(current, changes);
+  if (current) thread.changing = list.change(current, changes);
   else {
     fresh = changes;
     showConversation(null);

@@ -14,6 +14,7 @@ export class Thread {
   constructor(on) {
     this.on = on;
     this.abort = new AbortController();
+    this.changing = true; // settings that are on their way
     this.place = new Place($("scroller"));
     this.turns = new Turns(this.place, (turn) => this.answering.isLive(turn));
     this.answering = new Answering(this.turns, this.place, on);
@@ -138,6 +139,13 @@ export class Thread {
   settle() {
     const turn = this.turns.last;
     if (turn?.status === "streaming" && !this.live) this.answering.follow(turn, this.abort.signal);
+  }
+
+  /** Wait for settings on their way, which are to answer what is asked for next; false: they were not kept, and that was told. */
+  async changed() {
+    const changed = await this.changing;
+    this.changing = true;
+    return Boolean(changed);
   }
 
   /** Ask for a turn; `replaced` is the turn beside which it is put. Throws where it is refused. */
