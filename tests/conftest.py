@@ -1,9 +1,12 @@
 """What tests stand on: real PostgreSQL and real HTTP; only the language model's weights are a stand-in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import wraps
+from inspect import iscoroutinefunction
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -15,6 +18,24 @@ from tests.support.running import RunningService, running
 # How long an example takes is the machine's affair.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
+
+# Longer than any test takes on any machine: one that waits for ever fails, and says where it waits.
+MOST_SECONDS = 300
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and iscoroutinefunction(item.obj):
+            item.obj = ended_in_time(item.obj)
+
+
+def ended_in_time(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    @wraps(test)
+    async def run(*arguments: Any, **fixtures: Any) -> None:
+        async with asyncio.timeout(MOST_SECONDS):
+            await test(*arguments, **fixtures)
+
+    return run
 
 
 @pytest.fixture(scope="session")
