@@ -63,25 +63,22 @@ class Asked:
 
     @property
     def tsquery(self) -> str:
-        """What fits one part of every turn that fits, and only one where no beginning is asked for.
-
-        A turn with one part has all lexemes in it. Of one with more, the part with the first is taken.
-        """
-        together = " & ".join(self.needles)
-        if len(self.needles) == 1:
-            return together
-        return f"({together}) | ({_quoted(LONG_MARK)} & {self.needles[0]})"
+        """What the lexemes of a turn in one part fit."""
+        return " & ".join(self.needles)
 
     @property
     def conditions(self) -> list[str]:
-        """The same as one to `MOST_CONDITIONS` queries that all have to fit, for an index.
+        """For an index: at most `MOST_CONDITIONS` queries that one part of every turn that fits, fits all of.
 
-        It looks for each only where those before it fit. Of a single one it would look up every lexeme at each place of
-        the rarest, and the most common have millions of places.
+        A turn with one part has all lexemes in it. Of one with more, the part with the first is taken; it is the only one
+        where no beginning is asked for.
+
+        The index looks for each condition only where those before it fit. Of a single one it would look up every lexeme
+        at each place of the rarest, and the most common have millions of places.
         """
         first, *others = self.needles
-        apart, last = others[: MOST_CONDITIONS - 2], " & ".join(others[MOST_CONDITIONS - 2 :])
-        return [first, *(f"{each} | {_quoted(LONG_MARK)}" for each in (*apart, last) if each)]
+        rest = [" & ".join(each) for each in (others[:1], others[1:]) if each]
+        return [first, *(f"{each} | {_quoted(LONG_MARK)}" for each in rest)]
 
 
 def asked_for(query: str) -> Asked:
