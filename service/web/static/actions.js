@@ -53,7 +53,7 @@ export class TurnActions {
 
   /** Ask for another turn beside this one. */
   async beside(turn, path, body, content) {
-    if (!(await this.thread.changed())) return;
+    if (!(await this.thread.changed()) || this.thread.live) return; // a second click waited, too
     try {
       await this.thread.take(path, body, { content, replaced: turn });
     } catch (error) {

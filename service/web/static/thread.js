@@ -143,8 +143,9 @@ export class Thread {
 
   /** Wait for settings on their way, which are to answer what is asked for next; false: they were not kept, and that was told. */
   async changed() {
-    const changed = await this.changing;
-    this.changing = true;
+    const { changing } = this;
+    const changed = await changing;
+    if (this.changing === changing) this.changing = true;
     return Boolean(changed);
   }
 
