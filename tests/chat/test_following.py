@@ -252,6 +252,7 @@ async def test_a_client_that_does_not_read_is_dropped_and_its_reply_goes_on(shar
             while chunk := await reader.read(2**20):
                 rest = (rest + chunk)[-1000:]
         assert not rest.endswith(b"\r\n0\r\n\r\n")
+        assert b"event: done" not in rest
         writer.close()
 
 

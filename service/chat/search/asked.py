@@ -70,7 +70,7 @@ class Asked:
     def conditions(self) -> list[str]:
         """For an index: at most `MOST_CONDITIONS` queries that one part of every turn that fits, fits all of.
 
-        A turn with one part has all lexemes in it. Of one with more, the part with the first is taken; it is the only one
+        A turn with one part has all lexemes in it. Of one with more, the part with the first is taken: the only one
         where no beginning is asked for.
 
         The index looks for each condition only where those before it fit. Of a single one it would look up every lexeme
