@@ -2,15 +2,11 @@
 
 import asyncio
 import os
-import secrets
 import signal
 import socket
 import sys
 import tempfile
 import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,15 +16,14 @@ import typer
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from service.accounts.administrators import create_first_administrator
 from service.accounts.passwords import PasswordHasher
 from service.app.logs import configure_logging
 from service.app.metrics import SHARED_FOLDER
-from service.audit.trail import AuditTrail, Origin
+from service.audit.trail import AuditTrail
 from service.cli.auditing import audit_secrets
 from service.cli.local import kept_secret
-from service.cli.output import errors, say
-from service.clock import utc_now
+from service.cli.output import say
+from service.cli.welcome import announce, first_administrator
 from service.config import Settings
 from service.database import migrations
 from service.database.address import data_dir, database_address
@@ -37,7 +32,6 @@ from service.database.safety import require_safe
 from service.errors import ConfigurationError
 
 PORTS_TRIED = 20
-READY_SECONDS = 60
 BACKLOG = 2048
 # Longer than a proxy in front keeps an unused connection, 60 s as a rule (nginx, load balancers of clouds): the one
 # that sends the next request must be the one that ends it, or a request now and then meets a closed connection.
@@ -165,27 +159,10 @@ async def _prepare(settings: Settings, url: str, *, local: bool) -> None:
         # Also with the key that a command has kept, if one was here before the service.
         trail = await AuditTrail.open(database, audit_secrets(settings))
         if local:
-            await _first_administrator(settings, database, hasher, trail)
+            await first_administrator(settings, database, hasher, trail)
     finally:
         hasher.close()
         await database.close()
-
-
-async def _first_administrator(
-    settings: Settings, database: Database, hasher: PasswordHasher, trail: AuditTrail
-) -> None:
-    """Make the first administrator; where no password is configured, a random one that is printed this once."""
-    given = settings.admin_password
-    password = given.get_secret_value() if given else secrets.token_urlsafe(12)
-    made = await create_first_administrator(
-        database, hasher, utc_now, trail.by(Origin("service")), settings.admin_username, password
-    )
-    if made and given is None:
-        errors.print(
-            f"The first administrator is [bold]{settings.admin_username}[/] with the password [bold]{password}[/]\n"
-            "It is shown this once; `chatkeep user password` sets another.",
-            soft_wrap=True,
-        )
 
 
 def _hand_over(stack: ExitStack, settings: Settings, url: str) -> None:
@@ -223,7 +200,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         timeout_graceful_shutdown=settings.shutdown_grace_seconds,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
-    threading.Thread(target=_announce, args=(listener,), daemon=True).start()
+    threading.Thread(target=announce, args=(listener,), daemon=True).start()
     if settings.workers > 1:
         Multiprocess(config, sockets=[listener]).run()
     else:
@@ -231,21 +208,3 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         server.run(sockets=[listener])
         if not server.started:
             sys.exit(1)
-
-
-def _announce(listener: socket.socket) -> None:
-    """Say where the service is as soon as it is ready."""
-    host, port = listener.getsockname()[:2]
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  where to ask, not to listen
-    shown, asked = (f"[{name}]" if ":" in name else name for name in (host, reachable))
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"http://{asked}:{port}/readyz", timeout=5):
-                break
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.05)
-    else:
-        return
-    sys.stdout.write(f"listening on http://{shown}:{port}\n")
-    sys.stdout.flush()
