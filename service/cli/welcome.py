@@ -35,17 +35,24 @@ async def first_administrator(
         )
 
 
-def announce(listener: socket.socket) -> None:
-    """Say where the service is as soon as it is ready."""
+def announce(listener: socket.socket, *, own_app: bool = False) -> None:
+    """Say where the service is as soon as it is ready.
+
+    Args:
+        own_app: an application of the operator's is served, where `/readyz` may be anywhere: any answer will do.
+    """
     host, port = listener.getsockname()[:2]
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  where to ask, not to listen
     shown, asked = (f"[{name}]" if ":" in name else name for name in (host, reachable))
+    directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # not through http_proxy
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(f"http://{asked}:{port}/readyz", timeout=5):
+            with directly.open(f"http://{asked}:{port}/readyz", timeout=5):
                 break
-        except (urllib.error.URLError, OSError):
+        except OSError as error:
+            if own_app and isinstance(error, urllib.error.HTTPError):
+                break
             time.sleep(0.05)
     else:
         return
