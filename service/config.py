@@ -2,11 +2,14 @@
 
 A value comes from, first to last: a command-line option, an environment variable `CHATKEEP_<NAME>`,
 the file `.env` in the working directory, the default written here. `.env.example` explains each.
+An empty variable counts as one that is not set.
 """
 
 import ipaddress
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
     AliasChoices,
@@ -18,7 +21,14 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from service.errors import ConfigurationError
 
@@ -86,6 +96,9 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
+    # What the process that started this one has read, by name; None where this process reads for itself.
+    _handed_over: ClassVar[Mapping[str, object] | None] = None
+
     # Where the conversations are.
     database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("CHATKEEP_DATABASE_URL", "DATABASE_URL"))
     data_dir: Path | None = None
@@ -94,7 +107,7 @@ class Settings(BaseSettings):
     allow_unsafe_database: bool = False
 
     # Where the service listens, and whom it believes.
-    host: str = "127.0.0.1"
+    host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(8000, ge=0, le=65535)
     workers: int = Field(1, ge=1, le=64)
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
@@ -140,13 +153,13 @@ class Settings(BaseSettings):
     follower_timeout_seconds: int = Field(30, ge=1, le=3600)
 
     # ChatStream's endpoints: what each role of an account may use; a role that is not named, nothing.
-    chatstream_roles: dict[Literal["user", "admin"], ChatStreamRole] = {
+    chatstream_roles: Annotated[dict[Literal["user", "admin"], ChatStreamRole], NoDecode] = {
         "user": _ALL_OF_CHATSTREAM,
         "admin": _ALL_OF_CHATSTREAM,
     }
 
     # For how many days after its last turn a conversation is kept, by whose it is; a role that is not named, for ever.
-    retention_days: dict[KeptRole, Annotated[int, Field(ge=1, le=36_500)]] = {}
+    retention_days: Annotated[dict[KeptRole, Annotated[int, Field(ge=1, le=36_500)]], NoDecode] = {}
 
     # What is written to the log (standard error).
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -165,6 +178,28 @@ class Settings(BaseSettings):
     def _split_at_commas(cls, value: object) -> object:
         if isinstance(value, str):
             return [part.strip() for part in value.split(",") if part.strip()]
+        return value
+
+    # Not left to the library, which would add the roles of `.env` to those of the environment: a rule that nobody
+    # wrote, by which conversations are deleted.
+    @field_validator("chatstream_roles", "retention_days", mode="before")
+    @classmethod
+    def _from_json(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError("is not JSON, such as .env.example shows") from None
+
+    @field_validator("port", mode="before")
+    @classmethod
+    def _no_service_link(cls, value: object) -> object:
+        if isinstance(value, str) and value.startswith("tcp://"):
+            raise ValueError(
+                "this is an address that Kubernetes sets for a Service named chatkeep. Set enableServiceLinks: false "
+                "for the pod, or set CHATKEEP_PORT there yourself"
+            )
         return value
 
     @field_validator("allowed_origins")
@@ -194,6 +229,9 @@ class Settings(BaseSettings):
     def read(cls, **options: object) -> Self:
         """Read the settings, with the command line's `options` before the environment's.
 
+        In a process of `chatkeep serve` these are the settings that it was started with: its options, the embedded
+        database and the secret of `--local` included.
+
         Raises:
             ConfigurationError: names each setting that is wrong, and never its value.
         """
@@ -202,6 +240,43 @@ class Settings(BaseSettings):
             return cls(**given)  # type: ignore[arg-type]  # options come by name from the command line
         except ValidationError as error:
             raise ConfigurationError(_explained(error)) from None
+        except SettingsError as error:
+            raise ConfigurationError(f"Settings that cannot be used: {error}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(
+                f"The file .env in {Path.cwd()} cannot be read ({type(error).__name__}). Make it readable text in "
+                "UTF-8, or remove it."
+            ) from error
+
+    def hand_over(self) -> None:
+        """Have this process read these settings from now on, and its environment and `.env` no more.
+
+        `chatkeep serve` does so in each process that serves: one that is started later, in the place of another, is
+        as the others, whatever the file says by then.
+        """
+        Settings._handed_over = {name: getattr(self, name) for name in self.model_fields_set}
+
+    @classmethod
+    def are_handed_over(cls) -> bool:
+        """Tell whether `chatkeep serve` runs this process."""
+        return cls._handed_over is not None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the library passes it by name
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where values come from, first to last."""
+        if cls._handed_over is None:
+            return init_settings, env_settings, dotenv_settings
+        handed_over = InitSettingsSource(settings_cls, init_kwargs=dict(cls._handed_over))
+        # A subclass may have settings of its own, which nobody has read before.
+        own = () if cls is Settings else (env_settings, dotenv_settings)
+        return init_settings, handed_over, *own
 
     def signing_keys(self) -> tuple[str, ...]:
         """Return the cookie's signing keys, newest last.

@@ -73,14 +73,15 @@ def create_app(
     *,
     handler: HandlerFactory = PersistentRequestHandler,
     model: LanguageModel | None = None,
-    owns_process: bool = False,
+    owns_process: bool | None = None,
 ) -> FastAPI:
     """Return the application.
 
     Args:
         handler: your own request handler, see `service.chat.handler`.
         model: your own model; None takes the one of the settings.
-        owns_process: it is all that the process is for, and may decide what SIGTERM does.
+        owns_process: it is all that the process is for, and may decide what SIGTERM does: it drains first. None: where
+            `chatkeep serve` runs the process.
 
     Raises:
         ConfigurationError: a setting is missing or unsafe.
@@ -112,7 +113,7 @@ def create_app(
                 retaining = keep_retained(database, accounts.trail, settings.retention_days)
                 retainer = asyncio.create_task(retaining, name="retention")
                 stack.push_async_callback(_cancelled, retainer)
-            if owns_process:
+            if Settings.are_handed_over() if owns_process is None else owns_process:
                 stack.enter_context(draining_first(app, settings.shutdown_grace_seconds))
             yield
             await drain(app, settings.shutdown_grace_seconds)

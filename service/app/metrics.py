@@ -2,15 +2,27 @@
 
 import os
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from service.errors import ConfigurationError
+
+# Kept in memory, and writable where nothing else is: in a container with a read-only root.
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  the folder that is made in it is private
 # Set for workers that share one address, before they begin; the folder is empty then.
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+NO_FOLDER = (
+    "Several workers add up their figures in a folder, and no folder for temporary files can be written. Mount one at "
+    "/tmp (docker run --tmpfs /tmp), name one in TMPDIR, or set CHATKEEP_WORKERS=1."
+)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -73,6 +85,36 @@ class Metrics:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library does not say its types here
         return generate_latest(registry)
+
+
+@contextmanager
+def shared_figures() -> Iterator[None]:
+    """Have processes that are started in this block count together.
+
+    Raises:
+        ConfigurationError: there is no folder for it.
+    """
+    with _temporary_folder() as folder:
+        os.environ[SHARED_FOLDER] = folder
+        try:
+            yield
+        finally:
+            del os.environ[SHARED_FOLDER]
+
+
+def _temporary_folder() -> "TemporaryDirectory[str]":
+    for parent in (None, SHARED_MEMORY):
+        try:
+            return TemporaryDirectory(prefix="chatkeep-metrics-", dir=parent, ignore_cleanup_errors=True)
+        except OSError:
+            continue
+    raise ConfigurationError(NO_FOLDER)
+
+
+def forget_shared_figures() -> None:
+    """Remove the folder in the place of a supervisor that is gone."""
+    if folder := os.environ.get(SHARED_FOLDER):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _forget_the_dead(folder: Path) -> None:

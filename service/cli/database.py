@@ -19,7 +19,7 @@ from service.database.database import Database
 from service.database.failures import sqlstate_of
 from service.database.migrations import require_head
 from service.database.urls import shown_url
-from service.errors import ConfigurationError, DatabaseUnavailable, StartUpError
+from service.errors import DatabaseUnavailable, StartUpError
 
 Answer = TypeVar("Answer")
 
@@ -101,13 +101,7 @@ def command_settings(database_url: str | None = None, data_dir: Path | None = No
     Raises:
         ConfigurationError: a setting or the file `.env` cannot be used.
     """
-    try:
-        return Settings.read(database_url=database_url, data_dir=data_dir, **options)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"The file .env in {Path.cwd()} cannot be read ({type(error).__name__}). Make it readable text in UTF-8, "
-            "or remove it."
-        ) from error
+    return Settings.read(database_url=database_url, data_dir=data_dir, **options)
 
 
 async def connected(url: str) -> Database:

@@ -1,47 +1,39 @@
 """`chatkeep serve`: the service on a port, with its database, until it is told to stop."""
 
 import asyncio
-import os
-import secrets
 import signal
-import socket
 import sys
-import tempfile
 import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from socket import socket
 from typing import Annotated
 
 import typer
-import uvicorn
-from uvicorn.supervisors import Multiprocess
+from pydantic import SecretStr
 
-from service.accounts.administrators import create_first_administrator
 from service.accounts.passwords import PasswordHasher
 from service.app.logs import configure_logging
-from service.app.metrics import SHARED_FOLDER
-from service.audit.trail import AuditTrail, Origin
+from service.app.metrics import shared_figures
+from service.audit.trail import AuditTrail
+from service.cli.application import application_of
 from service.cli.auditing import audit_secrets
+from service.cli.listener import open_listener
 from service.cli.local import kept_secret
-from service.cli.output import errors, say
-from service.clock import utc_now
+from service.cli.output import complain, say
+from service.cli.server import serve_here
+from service.cli.setting_names import unknown_names
+from service.cli.supervisor import Supervisor
+from service.cli.welcome import announce, first_administrator
+from service.cli.worker import Work
+from service.cli.worker_process import WorkerProcess
 from service.config import Settings
 from service.database import migrations
 from service.database.address import data_dir, database_address
 from service.database.database import Database
 from service.database.safety import require_safe
-from service.errors import ConfigurationError
-
-PORTS_TRIED = 20
-READY_SECONDS = 60
-BACKLOG = 2048
-# Longer than a proxy in front keeps an unused connection, 60 s as a rule (nginx, load balancers of clouds): the one
-# that sends the next request must be the one that ends it, or a request now and then meets a closed connection.
-KEEP_ALIVE_SECONDS = 75
 
 
 def serve(
@@ -65,6 +57,14 @@ def serve(
         str | None, typer.Option(help="The model's name. Default: the first that the server offers.")
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that share the port. Default: 1.")] = None,
+    app: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:ATTRIBUTE",
+            help="An application of your own, made or mounted with create_app. Default: the service itself.",
+            show_default=False,
+        ),
+    ] = None,
     migrate: Annotated[bool, typer.Option("--migrate", help="Bring the database to this version first.")] = False,
     local: Annotated[
         bool,
@@ -88,6 +88,9 @@ def serve(
       CHATKEEP_SECRET_KEY=… chatkeep serve --database-url postgresql://chatkeep@db/chatkeep --host 0.0.0.0 --workers 4
           a server of your own; put TLS in front of it
 
+      chatkeep serve --local --migrate --app mine:app
+          the same as the first, with the application `app` of mine.py in this folder
+
     Every option is also an environment variable, such as CHATKEEP_PORT; so are MODEL_API_KEY, ADMIN_PASSWORD and
     others that are only that. `chatkeep doctor` tells what is set and what is unsafe.
     """
@@ -102,22 +105,29 @@ def serve(
     }
     settings = _settings(options, local=local)
     settings.signing_keys()
+    for unknown in unknown_names():
+        complain(f"{unknown.what} {unknown.advice}")
     configure_logging(settings)
     _leave_in_order()
     with ExitStack() as stack:
-        listener = stack.enter_context(_listener(settings, may_move=local and port is None))
+        listener = stack.enter_context(open_listener(settings, may_move=local and port is None))
         url = stack.enter_context(database_address(settings, say=say))
         if migrate:
             migrations.upgrade(url)
         asyncio.run(_prepare(settings, url, local=local))
-        _hand_over(stack, settings, url)
-        _run(settings, listener)
+        threading.Thread(target=announce, args=(listener,), kwargs={"own_app": app is not None}, daemon=True).start()
+        _run(settings.model_copy(update={"database_url": SecretStr(url)}), app, listener)
 
 
 def _leave_in_order() -> None:
-    """Have SIGTERM and Ctrl-C unwind what was begun: the embedded server stops with the service."""
+    """Have SIGTERM and Ctrl-C unwind what was begun: the embedded server stops with the service.
+
+    So does the end of the terminal, unless the process was started to outlive it (nohup).
+    """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: sys.exit(0))
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda _number, _frame: signal.raise_signal(signal.SIGTERM))
 
 
 def _settings(given: Mapping[str, object], *, local: bool) -> Settings:
@@ -133,28 +143,6 @@ def _settings(given: Mapping[str, object], *, local: bool) -> Settings:
     return Settings.read(**given, **own)
 
 
-def _listener(settings: Settings, *, may_move: bool) -> socket.socket:
-    """Return a socket that listens; where the port is taken and may move, the next free one."""
-    last = settings.port + (PORTS_TRIED if may_move and settings.port else 0)
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    for port in range(settings.port, last + 1):
-        # Said to be TCP: event loops turn Nagle's delay off only for a socket that says so.
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((settings.host, port))
-            listener.listen(BACKLOG)
-        except OSError as error:
-            listener.close()
-            reason = error.strerror
-            continue
-        listener.set_inheritable(True)
-        return listener
-    raise ConfigurationError(
-        f"Cannot listen on {settings.host}:{settings.port} ({reason}). Choose another with --port; 0 picks a free one."
-    )
-
-
 async def _prepare(settings: Settings, url: str, *, local: bool) -> None:
     """Refuse an unfit database in one sentence, before any worker does at length, and make the first administrator."""
     database, hasher = await Database.connect(url, pool_size=2), PasswordHasher()
@@ -165,87 +153,17 @@ async def _prepare(settings: Settings, url: str, *, local: bool) -> None:
         # Also with the key that a command has kept, if one was here before the service.
         trail = await AuditTrail.open(database, audit_secrets(settings))
         if local:
-            await _first_administrator(settings, database, hasher, trail)
+            await first_administrator(settings, database, hasher, trail)
     finally:
         hasher.close()
         await database.close()
 
 
-async def _first_administrator(
-    settings: Settings, database: Database, hasher: PasswordHasher, trail: AuditTrail
-) -> None:
-    """Make the first administrator; where no password is configured, a random one that is printed this once."""
-    given = settings.admin_password
-    password = given.get_secret_value() if given else secrets.token_urlsafe(12)
-    made = await create_first_administrator(
-        database, hasher, utc_now, trail.by(Origin("service")), settings.admin_username, password
-    )
-    if made and given is None:
-        errors.print(
-            f"The first administrator is [bold]{settings.admin_username}[/] with the password [bold]{password}[/]\n"
-            "It is shown this once; `chatkeep user password` sets another.",
-            soft_wrap=True,
-        )
-
-
-def _hand_over(stack: ExitStack, settings: Settings, url: str) -> None:
-    """Put the settings where the worker processes read them: their own environment, which others cannot see."""
-    for name in settings.model_fields_set:
-        value = getattr(settings, name)
-        if value is not None:
-            os.environ[f"CHATKEEP_{name.upper()}"] = _as_text(value)
-    os.environ["CHATKEEP_DATABASE_URL"] = url
-    if settings.workers > 1:
-        os.environ[SHARED_FOLDER] = stack.enter_context(tempfile.TemporaryDirectory(prefix="chatkeep-metrics-"))
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, tuple):
-        return ",".join(_as_text(part) for part in value)
-    if hasattr(value, "get_secret_value"):
-        return str(value.get_secret_value())
-    return str(value)
-
-
-def _run(settings: Settings, listener: socket.socket) -> None:
-    config = uvicorn.Config(
-        "service.app.worker:application",
-        factory=True,
-        host=settings.host,
-        port=listener.getsockname()[1],
-        workers=settings.workers,
-        log_config=None,
-        access_log=False,
-        # Which proxies are believed is for CHATKEEP_TRUSTED_PROXIES to say, in one place.
-        proxy_headers=False,
-        server_header=False,
-        lifespan="on",
-        timeout_graceful_shutdown=settings.shutdown_grace_seconds,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-    )
-    threading.Thread(target=_announce, args=(listener,), daemon=True).start()
-    if settings.workers > 1:
-        Multiprocess(config, sockets=[listener]).run()
-    else:
-        server = uvicorn.Server(config)
-        server.run(sockets=[listener])
-        if not server.started:
-            sys.exit(1)
-
-
-def _announce(listener: socket.socket) -> None:
-    """Say where the service is as soon as it is ready."""
-    host, port = listener.getsockname()[:2]
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  where to ask, not to listen
-    shown, asked = (f"[{name}]" if ":" in name else name for name in (host, reachable))
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"http://{asked}:{port}/readyz", timeout=5):
-                break
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.05)
-    else:
+def _run(settings: Settings, app: str | None, listener: socket) -> None:
+    if settings.workers == 1:
+        settings.hand_over()
+        serve_here(application_of(app), settings, listener)
         return
-    sys.stdout.write(f"listening on http://{shown}:{port}\n")
-    sys.stdout.flush()
+    start = partial(WorkerProcess, Work(settings, app, listener))
+    with shared_figures():
+        Supervisor(start, settings.workers, grace_seconds=settings.shutdown_grace_seconds).run()

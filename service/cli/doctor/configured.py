@@ -1,22 +1,17 @@
-"""Which settings there are, where each came from, and which names in the environment are none of them."""
+"""Which settings there are, where each came from, and which names are none of them."""
 
-import difflib
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from pydantic import SecretStr
-from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
+from pydantic_settings import EnvSettingsSource
 
 from service.cli.doctor.findings import Area, Findings
+from service.cli.setting_names import PREFIX, unknown_names
 from service.config import Settings
 from service.database.urls import shown_url
 from service.errors import ConfigurationError
-
-PREFIX = "chatkeep_"
-# Names beside the settings: those of this project's own tests.
-OTHERS = f"{PREFIX}test_"
-NAMES = frozenset(Settings.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +42,8 @@ def configured(settings: Settings, options: Collection[str]) -> list[Setting]:
 
 
 def look_for_misspelt(findings: Findings) -> None:
-    """Names that begin as a setting's and are none do nothing: somebody believes that they do."""
-    in_environment = [name for name in EnvSettingsSource(Settings).env_vars if name.startswith(PREFIX)]
-    in_file = [name for name in DotEnvSettingsSource(Settings).env_vars if name.startswith(PREFIX)]
-    for place, names in (("the environment", in_environment), ("the file .env", in_file)):
-        for name in names:
-            if name.removeprefix(PREFIX) not in NAMES and not name.startswith(OTHERS):
-                findings.warn(
-                    Area.SETTINGS, f"{name.upper()} in {place} is no setting, and does nothing.", _suggestion(name)
-                )
-
-
-def _suggestion(name: str) -> str:
-    alike = difflib.get_close_matches(name.removeprefix(PREFIX), NAMES, n=1)
-    return (
-        f"Did you mean CHATKEEP_{alike[0].upper()}?"
-        if alike
-        else "Remove it; `chatkeep doctor --settings` lists all there are."
-    )
+    for unknown in unknown_names():
+        findings.warn(Area.SETTINGS, unknown.what, unknown.advice)
 
 
 def _names(found: Iterable[str]) -> set[str]:

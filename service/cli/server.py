@@ -1,0 +1,103 @@
+"""One process that serves: uvicorn with an application, from its start to its end."""
+
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.config import Settings
+from service.errors import ChatkeepError
+
+# Longer than a proxy in front keeps an unused connection, 60 s as a rule (nginx, load balancers of clouds): the one
+# that sends the next request must be the one that ends it, or a request now and then meets a closed connection.
+KEEP_ALIVE_SECONDS = 75
+
+
+class Lifespan:
+    """An application whose start is told to the process that runs it.
+
+    Args:
+        started: called in the event loop when the application has started.
+    """
+
+    def __init__(self, app: ASGIApp, started: Callable[[], None]) -> None:
+        self._app = app
+        self._started = started
+        self.refusal: ChatkeepError | None = None
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        # Not a coroutine of its own: no request pays for what only the start needs.
+        return self._live(scope, receive, send) if scope["type"] == "lifespan" else self._app(scope, receive, send)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        failure: Message | None = None
+
+        async def tell(message: Message) -> None:
+            nonlocal failure
+            if message["type"] == "lifespan.startup.failed":
+                failure = message  # its text is a traceback, which is not needed where the error is a sentence
+                return
+            if message["type"] == "lifespan.startup.complete":
+                self._started()
+            await send(message)
+
+        try:
+            await self._app(scope, receive, tell)
+        except ChatkeepError as error:
+            if failure is None:
+                raise
+            self.refusal, failure = error, {**failure, "message": ""}
+        finally:
+            if failure is not None:
+                await send(failure)
+
+
+def serve_here(
+    app: ASGIApp,
+    settings: Settings,
+    listener: socket.socket,
+    started: Callable[[Callable[[], None]], None] = lambda _stop_listening: None,
+) -> None:
+    """Serve in this process until it is told to stop.
+
+    Args:
+        started: called in the event loop when the application has started, with what stops listening there.
+
+    Raises:
+        ChatkeepError: the application does not start, and says why.
+        SystemExit: it does not start; the log says why.
+    """
+
+    def stop_listening() -> None:
+        for each in (*getattr(server, "servers", ()), listener):
+            each.close()
+
+    lifespan = Lifespan(app, lambda: started(stop_listening))
+    server = uvicorn.Server(_config(lifespan, settings, listener))
+    try:
+        server.run(sockets=[listener])
+    except SystemExit:
+        if server.started:
+            raise
+        raise lifespan.refusal or SystemExit(1) from None
+    if not server.started:
+        sys.exit(1)
+
+
+def _config(app: Lifespan, settings: Settings, listener: socket.socket) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        interface="asgi3",
+        host=settings.host,
+        port=listener.getsockname()[1],
+        log_config=None,
+        access_log=False,
+        # Which proxies are believed is for CHATKEEP_TRUSTED_PROXIES to say, in one place.
+        proxy_headers=False,
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=settings.shutdown_grace_seconds,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
