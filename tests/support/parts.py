@@ -5,7 +5,7 @@ Where one is missing its tests are skipped, and fail where CHATKEEP_TEST_PARTS_R
 
 import os
 import shutil
-from glob import glob
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -14,7 +14,7 @@ PARTS_REQUIRED = "CHATKEEP_TEST_PARTS_REQUIRED"
 
 # Where Debian puts what is not on everybody's PATH; of PostgreSQL's versions, the newest.
 FOLDERS = ("/usr/sbin", "/usr/local/sbin")
-POSTGRES_FOLDERS = "/usr/lib/postgresql/*/bin"
+POSTGRES_FOLDER = Path("/usr/lib/postgresql")
 
 
 def required_program(name: str) -> str:
@@ -31,9 +31,9 @@ def missing(name: str) -> NoReturn:
 
 
 def _postgres_folders() -> list[str]:
-    return sorted(glob(POSTGRES_FOLDERS), key=_version, reverse=True)
+    return [str(each) for each in sorted(POSTGRES_FOLDER.glob("*/bin"), key=_version, reverse=True)]
 
 
-def _version(folder: str) -> float:
-    number = folder.split("/")[-2]
-    return float(number) if number.replace(".", "", 1).isdigit() else 0.0
+def _version(folder: Path) -> int:
+    number = folder.parent.name
+    return int(number) if number.isdecimal() else 0
