@@ -6,14 +6,14 @@ from contextlib import contextmanager
 
 from alembic import context
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from service.config import Settings
+from service.database.connector import Connector
 from service.database.embedded import EmbeddedPostgres, default_data_dir
 from service.database.migrations import take_migration_lock
+from service.database.session import MIGRATING
 from service.database.tables import metadata
-from service.database.urls import parsed_url
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def migrate(connection: Connection) -> None:
 
 
 async def connect_and_migrate(url: str) -> None:
-    engine = create_async_engine(parsed_url(url), poolclass=NullPool, hide_parameters=True)
+    engine = (await Connector.to(url)).engine(MIGRATING, poolclass=NullPool)
     try:
         async with engine.connect() as connection:
             await connection.run_sync(migrate)

@@ -186,6 +186,16 @@ class DatabaseUnavailable(Unavailable):
     code = "database_unavailable"
 
 
+class ReadOnlyDatabase(DatabaseUnavailable):
+    """The database takes no changes: it is a standby, or was made read-only."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database takes no changes just now: it is a standby, or was made read-only. Nothing was lost; try "
+            "again in a moment."
+        )
+
+
 class QueryTooSlow(Unavailable):
     """An administrator's query took longer than it may."""
 

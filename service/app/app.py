@@ -26,7 +26,7 @@ from service.app.docs import router as docs_router
 from service.app.draining import drain, draining_first
 from service.app.errors import add_error_handlers
 from service.app.logs import leave_logging_to_host
-from service.app.maintenance import keep_counted, keep_retained, keep_swept
+from service.app.maintenance import keep_counted, keep_retained, keep_swept, keep_weeded
 from service.app.metrics import Metrics
 from service.app.middleware.failures import InternalErrors
 from service.app.middleware.origins import CrossOrigin, CrossSiteCheck, HostAllowList
@@ -93,11 +93,18 @@ def create_app(
     async def life(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             url = stack.enter_context(database_address(settings))
-            database = await Database.connect(url, pool_size=settings.database_pool_size)
+            database = await Database.connect(
+                url,
+                pool_size=settings.database_pool_size,
+                must_write=True,
+                durable=not settings.allow_unsafe_database,
+            )
             stack.push_async_callback(database.close)
             await require_head(database)
             if not settings.allow_unsafe_database:
                 await require_safe(database)
+            weeder = asyncio.create_task(keep_weeded(database), name="connections")
+            stack.push_async_callback(_cancelled, weeder)
             accounts = await _open_accounts(stack, settings, keys, database, front_server)
             audience = Audience(partial(still_valid, accounts))
             stack.push_async_callback(_cancelled, asyncio.create_task(audience.watch(), name="audience"))

@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 SWEEP_SECONDS = 600
 COUNT_SECONDS = 10
 RETENTION_SECONDS = 3600
+WEED_SECONDS = 1
 
 
 async def sweep(accounts: Accounts) -> None:
@@ -66,6 +67,22 @@ async def keep_counted(database: Database) -> None:
         except Exception:
             # The notes stay, and are counted later; a loop that has ended never counts again.
             log.exception("count_failed")
+
+
+async def keep_weeded(database: Database) -> None:
+    """Leave a server that takes no changes any more, for as long as the service runs.
+
+    Whoever writes meets it at once. Whoever reads would go on reading there: a session that was ended elsewhere since.
+    """
+    while True:
+        await asyncio.sleep(WEED_SECONDS)
+        try:
+            await database.weed()
+        except DatabaseUnavailable as error:
+            log.warning("database_unavailable", step="connections", detail=error.detail)
+        except Exception:
+            # The connections stay until somebody writes; a loop that has ended never looks again.
+            log.exception("background_step_failed", step="connections")
 
 
 async def retain(database: Database, trail: AuditTrail, days_of_role: Mapping[KeptRole, int]) -> None:

@@ -1,96 +1,83 @@
 """The one way to PostgreSQL: SQLAlchemy's engine for everything, asyncpg for what is hot."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Self
 
-import asyncpg
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy import event, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from service.database.failures import TRANSLATED, raise_translated, translated
+from service.database.connector import CONNECT_TIMEOUT_SECONDS, Connector, json_text, look_before_use
+from service.database.failures import TRANSLATED, ends_all_connections, raise_translated, translated
 from service.database.hot import Row, Statement
-from service.database.hot_pool import Connection, HotPool, waited_seconds
-from service.database.urls import driver_url, parsed_url
+from service.database.hot_pool import HotPool, waited_seconds
+from service.database.pooler import Pooling
+from service.database.session import not_in_force
+from service.errors import ReadOnlyDatabase
 
-CONNECT_TIMEOUT_SECONDS = 2.5
 # Most requests wait for a connection twice, for who is asking and for what they ask.
 HOT_POOL_TIMEOUT_SECONDS = 1.25
 # Transactions queue for each other's locks with a connection in their hands, so more patience is worth it: all that is
 # left of these after the waits before, but as much as for a hot one in any case.
 POOL_TIMEOUT_SECONDS = 2.5
-STATEMENT_TIMEOUT_SECONDS = 30
-IDLE_TRANSACTION_TIMEOUT_SECONDS = 30
-
-_SERVER_SETTINGS = {
-    "application_name": "chatkeep",
-    "timezone": "UTC",
-    "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
-    "lock_timeout": "10s",
-    "idle_in_transaction_session_timeout": f"{IDLE_TRANSACTION_TIMEOUT_SECONDS}s",
-    # Compiling a query costs more than any of ours takes.
-    "jit": "off",
-}
-
-_HOT_SETTINGS = {
-    # Each hot statement has one good plan, by an index; making it anew costs as much as running it.
-    "plan_cache_mode": "force_generic_plan",
-    # It may have been made while the tables were nearly empty, and reading them whole looked cheapest.
-    "enable_seqscan": "off",
-}
 
 
 class Database:
     """Connections to one database, opened when the service starts and closed when it stops."""
 
-    def __init__(self, engine: AsyncEngine, pool: HotPool) -> None:
+    def __init__(self, engine: AsyncEngine, pool: HotPool, connector: Connector) -> None:
         self._engine = engine
         self._pool = pool
+        self._connector = connector
 
     @classmethod
-    async def connect(cls, url: str, *, pool_size: int = 16, server_settings: dict[str, str] | None = None) -> Self:
+    async def connect(
+        cls,
+        url: str,
+        *,
+        pool_size: int = 16,
+        server_settings: dict[str, str] | None = None,
+        must_write: bool = False,
+        durable: bool = False,
+    ) -> Self:
         """Open the pools: at most `pool_size` connections, half of them for hot statements.
+
+        Args:
+            server_settings: more of them, for the start of each connection.
+            must_write: for as long as it is open, use no server that takes no changes: a standby, a read-only one.
+            durable: commit as the server does by default, but on disk before it is acknowledged in any case.
 
         Raises:
             DatabaseUnavailable: nothing answers at `url`.
-            ConfigurationError: `url` is not PostgreSQL's.
+            ConfigurationError: `url` is not PostgreSQL's, or a pooler is in a mode that nobody can work with.
         """
-        settings = _SERVER_SETTINGS | (server_settings or {})
-        engine = create_async_engine(
-            parsed_url(url),
+        with translated():
+            connector = await Connector.to(url, startup=server_settings, must_write=must_write, durable=durable)
+        engine = connector.engine(
             pool_size=max(1, pool_size // 2),
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_SECONDS,
-            pool_pre_ping=True,
-            json_serializer=_json_text,
-            hide_parameters=True,  # an error's text never holds what somebody wrote
-            connect_args={
-                "timeout": CONNECT_TIMEOUT_SECONDS,
-                # For a server that stands still; one that lives ends a statement itself before.
-                "command_timeout": STATEMENT_TIMEOUT_SECONDS + 5,
-                "server_settings": settings,
-            },
+            json_serializer=json_text,
         )
-
-        async def connect() -> Connection:
-            connection: Connection = await asyncpg.connect(
-                driver_url(url),
-                timeout=CONNECT_TIMEOUT_SECONDS,
-                server_settings=settings | _HOT_SETTINGS,
-            )
-            await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_json_text, decoder=json.loads)
-            return connection
-
-        pool = HotPool(connect, size=max(1, pool_size - pool_size // 2), timeout_seconds=HOT_POOL_TIMEOUT_SECONDS)
-        database = cls(engine, pool)
+        hot_size = max(1, pool_size - pool_size // 2)
+        pool = HotPool(connector.hot, size=hot_size, timeout_seconds=HOT_POOL_TIMEOUT_SECONDS)
+        look_before_use(engine, connector)
+        event.listen(engine.sync_engine, "handle_error", partial(_expire, pool))
+        database = cls(engine, pool, connector)
         try:
             await database.ping()
         except BaseException:
             await database.close()
             raise
         return database
+
+    @property
+    def pooling(self) -> Pooling:
+        """What is between us and the server."""
+        return self._connector.pooling
 
     async def close(self) -> None:
         """Close both pools; whoever still uses a connection has a few seconds to give it back."""
@@ -148,6 +135,35 @@ class Database:
         except TRANSLATED as error:
             raise_translated(error)
 
+    async def weed(self) -> None:
+        """Close the connections that are of no use any more, before anybody is given one of them.
+
+        Raises:
+            ReadOnlyDatabase: the server takes no changes any more; no connection to it is left.
+            DatabaseUnavailable: it does not answer.
+        """
+        try:
+            with translated():
+                async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+                    await self._pool.weed(self._connector.check)
+        except ReadOnlyDatabase:
+            self._pool.expire()
+            raise
+
+    async def settings_not_in_force(self) -> dict[str, tuple[str, str]]:
+        """Return those settings that this service made and that do not hold: what it wanted, and what there is.
+
+        A pooler may have dropped them.
+        """
+        hot, cold = self._connector.hot_settings, self._connector.cold_settings
+        with translated():
+            async with self._pool.acquire() as connection:
+                lost = await not_in_force(connection, hot)
+        async with self.transaction() as transaction:
+            raw: Any = await transaction.get_raw_connection()
+            lost |= await not_in_force(raw.driver_connection, cold)
+        return lost
+
     async def ping(self) -> None:
         """Ask the database for nothing.
 
@@ -157,6 +173,11 @@ class Database:
         with translated():
             async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
                 await self._pool.row("SELECT 1", ())
+
+
+def _expire(pool: HotPool, context: ExceptionContext) -> None:
+    if ends_all_connections(context.original_exception):
+        pool.expire()
 
 
 async def _start(connection: AsyncConnection) -> None:
@@ -181,7 +202,3 @@ async def _start(connection: AsyncConnection) -> None:
 def _forget(ended: "asyncio.Future[AsyncConnection]") -> None:
     if not ended.cancelled():
         ended.exception()  # asked for, so that nobody is told of it again
-
-
-def _json_text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -8,13 +8,36 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from service.errors import DatabaseUnavailable, QueryTooSlow
+from service.errors import DatabaseUnavailable, QueryTooSlow, ReadOnlyDatabase
 
-# SQLSTATEs that mean "not now", most by their class: connection, sign-in at the database, no such database,
-# deadlock and serialisation, a database that takes no connections, resources, operator intervention.
-UNAVAILABLE = ("08", "28", "3D", "40", "53", "55000", "57")
+READ_ONLY = "25006"
 QUERY_CANCELED = "57014"
 LOCK_NOT_AVAILABLE = "55P03"
+# The connection is another one than we know: a pooler lends it to others, too.
+UNKNOWN_STATEMENT = ("26000", "42P05")
+
+# SQLSTATEs after which a connection is of no use: no connection, a server that takes no changes (any more), a
+# transaction that idled too long, a server that shuts down or starts.
+_ENDED = ("08", READ_ONLY, "25P03", "25P04", *UNKNOWN_STATEMENT, "57P")
+# SQLSTATEs that mean "not now", most by their class: those, sign-in at the database, no such database, deadlock and
+# serialisation, resources, a database that takes no connections, operator intervention, the disk.
+UNAVAILABLE = (*_ENDED, "28", "3D", "40", "53", "55000", "57", "58030")
+
+INTERNAL_ERROR = "XX000"
+# Errors without a code of their own that mean the same, by their words in English: these are translated nowhere. From
+# Citus, of a worker that is gone; from a server that became a standby.
+_ENDED_IN_WORDS = (
+    "failure on connection marked as essential",
+    "could not establish any connections",
+    "writing to worker nodes is not currently allowed",
+    "during recovery",
+)
+
+FEATURE_NOT_SUPPORTED = "0A000"
+# Where in the server they come from: the same in every language, unlike their words. A plan that fitted the tables
+# before a migration, which is made anew; a transaction that a standby cannot begin.
+_ANOTHER_TRY = ("RevalidateCachedQuery",)
+_STANDBY = ("GetSerializableTransactionSnapshot",)
 
 _CONNECTION_LOST = (
     asyncpg.InterfaceError,
@@ -45,6 +68,24 @@ def constraint_of(error: BaseException) -> str:
     return getattr(error, "constraint_name", None) or ""
 
 
+def ends_connection(error: BaseException) -> bool:
+    """Whether the connection that it came through must not be used again."""
+    driver, state = _of_the_driver(error), sqlstate_of(error) or ""
+    if getattr(driver, "severity_en", None) in ("FATAL", "PANIC") or state.startswith(_ENDED):
+        return True
+    if state == FEATURE_NOT_SUPPORTED:
+        return getattr(driver, "server_source_function", None) in _STANDBY
+    return state == INTERNAL_ERROR and any(words in str(driver) for words in _ENDED_IN_WORDS)
+
+
+def ends_all_connections(error: BaseException) -> bool:
+    """Whether the server takes no changes any more, so that every connection to it is of no use."""
+    driver, state = _of_the_driver(error), sqlstate_of(error) or ""
+    return ends_connection(error) and (
+        state in (READ_ONLY, FEATURE_NOT_SUPPORTED) or (state == INTERNAL_ERROR and "during recovery" in str(driver))
+    )
+
+
 def means_unavailable(error: BaseException) -> bool:
     if isinstance(error, _CONNECTION_LOST):
         return True
@@ -53,8 +94,21 @@ def means_unavailable(error: BaseException) -> bool:
             return True
         if isinstance(getattr(error.orig, "__cause__", None), _CONNECTION_LOST):
             return True
+    if ends_connection(error):
+        return True
     state = sqlstate_of(error) or ""
+    if state == FEATURE_NOT_SUPPORTED:
+        return getattr(_of_the_driver(error), "server_source_function", None) in _ANOTHER_TRY
     return state == LOCK_NOT_AVAILABLE or state.startswith(UNAVAILABLE)
+
+
+def _of_the_driver(error: BaseException) -> BaseException:
+    """Return asyncpg's own error, through whichever library it came."""
+    if isinstance(error, DBAPIError):
+        return getattr(error.orig, "__cause__", None) or error.orig or error
+    if isinstance(error, asyncpg.PostgresError):
+        return error
+    return error.__cause__ or error
 
 
 TRANSLATED = (DBAPIError, asyncpg.PostgresError, *_CONNECTION_LOST)
@@ -64,12 +118,15 @@ def raise_translated(error: BaseException) -> NoReturn:
     """Raise what one of `TRANSLATED` means.
 
     Raises:
+        ReadOnlyDatabase: the database takes no changes.
         DatabaseUnavailable: the database is lost, full or refusing.
         QueryTooSlow: the statement was stopped for its length.
         BaseException: `error` itself, where it is neither.
     """
     if sqlstate_of(error) == QUERY_CANCELED:
         raise QueryTooSlow("That took too long and was stopped. Narrow it: by user, by time, by status.") from error
+    if ends_all_connections(error):
+        raise ReadOnlyDatabase from error
     if means_unavailable(error):
         raise DatabaseUnavailable(
             "The database does not answer just now. Nothing was lost; try again in a moment."

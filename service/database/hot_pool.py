@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
+from service.database.failures import ends_all_connections, ends_connection
+
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
 else:
@@ -37,6 +39,8 @@ class HotPool:
         self._timeout_seconds = timeout_seconds
         self._free: list[Connection] = []
         self._taken: set[Connection] = set()
+        # Of these, which nobody is to be given any more.
+        self._expired: set[Connection] = set()
         self._opening = 0
         # Each gets a connection from hand to hand, or None for room to open one: nobody comes in between.
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
@@ -90,6 +94,30 @@ class HotPool:
             while self._free:
                 await self._free.pop().close()
 
+    def expire(self) -> None:
+        """Give nobody a connection that is open now: the free ones are closed, the others when they come back."""
+        self._expired |= self._taken
+        while self._free:
+            self._free.pop().terminate()
+
+    async def weed(self, check: Callable[[Connection], Awaitable[None]]) -> None:
+        """Close the free connections for which `check` raises, and forget those that the server has closed.
+
+        Raises:
+            Exception: as `check` does; the rest was not looked at.
+        """
+        for connection in tuple(self._free):
+            if connection in self._free:  # nobody has taken it in the meantime
+                self._free.remove(connection)
+                self._taken.add(connection)
+                try:
+                    await check(connection)
+                except BaseException:
+                    connection.terminate()
+                    raise
+                finally:
+                    self._give_back(connection)
+
     def terminate(self) -> None:
         """Close every connection at once, whoever uses it."""
         for connection in (*self._free, *self._taken):
@@ -141,6 +169,9 @@ class HotPool:
             raise
 
     def _give_back(self, connection: Connection) -> None:
+        if connection in self._expired:
+            self._expired.discard(connection)
+            connection.terminate()
         if connection.is_closed():
             self._taken.discard(connection)
             self._tell_next()
@@ -153,9 +184,11 @@ class HotPool:
             self._free.append(connection)
 
     def _give_back_after(self, connection: Connection, error: BaseException) -> None:
-        if not isinstance(error, asyncpg.PostgresError) or (error.sqlstate or "").startswith("57P"):
+        if not isinstance(error, asyncpg.PostgresError) or ends_connection(error):
             # Cancelled, shut down, or out of step with the server: an answer may still come, which is nobody's.
             connection.terminate()
+            if ends_all_connections(error):
+                self.expire()
         self._give_back(connection)
 
     def _tell_next(self, connection: Connection | None = None) -> bool:
