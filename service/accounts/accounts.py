@@ -36,10 +36,11 @@ class DeviceMark:
         account_digest, _, device = (self._cookie.read(value) or "").partition("_")
         return device if account_digest == _digest_of(account) else None
 
-    def write(self, account: str, device: str | None, *, remember: bool) -> str:
+    def write(self, account: str, device: str | None, *, remember: bool, path: str = "/") -> str:
         """Return the `Set-Cookie` header of a mark, for a device that has a name already or for a new one."""
         content = f"{_digest_of(account)}_{device or new_secret()}"
-        return self._cookie.write(content, max_age_seconds=DEVICE_COOKIE_SECONDS if remember else None)
+        lifetime = DEVICE_COOKIE_SECONDS if remember else None
+        return self._cookie.write(content, max_age_seconds=lifetime, path=path)
 
 
 @dataclass(frozen=True, slots=True)

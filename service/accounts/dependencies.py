@@ -15,6 +15,7 @@ from service.audit.trail import Origin, Recorder
 from service.errors import Forbidden, NotAuthenticated
 from service.http.addresses import client_address
 from service.http.cookies import set_cookie
+from service.http.root_path import cookie_path
 from service.sessions import digest_of
 
 
@@ -64,19 +65,20 @@ SessionDigest = Annotated[bytes | None, Depends(get_session_digest)]
 
 def send_session(request: Request, accounts: Accounts, opened: Opened) -> None:
     """Give the browser the session's cookie, and the mark of a browser that was let in."""
-    set_cookie(request, accounts.cookie.write(opened.secret, max_age_seconds=opened.max_age_seconds))
+    path = cookie_path(request)
+    set_cookie(request, accounts.cookie.write(opened.secret, max_age_seconds=opened.max_age_seconds, path=path))
     if opened.user.is_guest:
         return  # there is no password whose tries the mark could tell apart
     account, remember = opened.user.username_key, opened.max_age_seconds is not None
     device = accounts.device_mark.read(request.cookies.get(accounts.device_mark.name), account)
     if device is None or remember:
-        set_cookie(request, accounts.device_mark.write(account, device, remember=remember))
+        set_cookie(request, accounts.device_mark.write(account, device, remember=remember, path=path))
 
 
 def clear_session(request: Request, accounts: Accounts) -> None:
     """Have the browser forget the session's cookie, where it sent one."""
     if accounts.cookie.name in request.cookies:
-        set_cookie(request, accounts.cookie.clear())
+        set_cookie(request, accounts.cookie.clear(path=cookie_path(request)))
 
 
 async def require_identity(request: Request, accounts: Accounts) -> Identity:

@@ -57,10 +57,7 @@ class SignedCookie:
         self._signer = Signer(
             [key.encode() for key in keys], salt=salt, key_derivation="hmac", digest_method=hashlib.sha256
         )
-        # Always for the whole site: with a path, `/a/b/c` and `/` would have two sessions.
-        self._attributes = "; Path=/"
-        if http_only:
-            self._attributes += "; HttpOnly"
+        self._attributes = "; HttpOnly" if http_only else ""
         if same_site:
             self._attributes += f"; SameSite={same_site.capitalize()}"
         if secure:
@@ -75,10 +72,15 @@ class SignedCookie:
         except BadSignature:
             return None
 
-    def write(self, content: str, *, max_age_seconds: int | None = None) -> str:
-        """Return the `Set-Cookie` header; without `max_age_seconds` it ends with the browser."""
+    def write(self, content: str, *, max_age_seconds: int | None = None, path: str = "/") -> str:
+        """Return the `Set-Cookie` header; without `max_age_seconds` it ends with the browser.
+
+        Args:
+            path: where the application is on its host, never a part of it: with a path, `/a/b/c` and `/` would have
+                two sessions.
+        """
         lifetime = "" if max_age_seconds is None else f"; Max-Age={max_age_seconds}"
-        return f"{self.name}={self._sign(content)}{lifetime}{self._attributes}"
+        return f"{self.name}={self._sign(content)}{lifetime}; Path={path}{self._attributes}"
 
     def is_signed_by_newest(self, value: str, content: str) -> bool:
         """Whether `value`, which says `content`, bears the newest key's signature."""
@@ -87,9 +89,9 @@ class SignedCookie:
     def _sign(self, content: str) -> str:
         return self._signer.sign(content).decode()
 
-    def clear(self) -> str:
-        """Return the `Set-Cookie` header that makes the browser forget it."""
-        return f"{self.name}=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT{self._attributes}"
+    def clear(self, *, path: str = "/") -> str:
+        """Return the `Set-Cookie` header that makes the browser forget what was written with that path."""
+        return f"{self.name}=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path={path}{self._attributes}"
 
 
 class SessionCookie(SignedCookie):

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.errors import CrossSiteRequest
 from service.http.addresses import Network, request_scheme
 from service.http.problems import protocol_response, response_to
+from service.http.root_path import path_within
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
@@ -27,7 +28,7 @@ class HostAllowList:
         self._allowed = {host.lower() for host in (*LOOPBACK_HOSTS, *allowed)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in PROBES and not self._knows(Headers(scope=scope)):
+        if scope["type"] == "http" and path_within(scope) not in PROBES and not self._knows(Headers(scope=scope)):
             await protocol_response("host_not_allowed")(scope, receive, send)
             return
         await self.app(scope, receive, send)
