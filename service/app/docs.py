@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse
 
 from service.app.openapi import OPENAPI_PATH
 from service.app.reference import ORIGIN, json_parts, prose, shapes, subjects
-from service.http.addresses import request_scheme
+from service.http.addresses import request_host, request_scheme
 from service.http.root_path import root_path_of
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -40,7 +40,8 @@ HEADERS = {
 async def docs(request: Request) -> HTMLResponse:
     """Show the API to people."""
     settings = request.app.state.settings
-    origin = f"{request_scheme(request, settings.trusted_proxies)}://{request.headers.get('host', 'localhost')}"
+    proxies = settings.trusted_proxies
+    origin = f"{request_scheme(request, proxies)}://{request_host(request, proxies) or 'localhost'}"
     page = _page(request.app).replace(ORIGIN, str(escape(origin)) + ROOT).replace(ROOT, root_path_of(request))
     return HTMLResponse(page, headers=HEADERS)
 

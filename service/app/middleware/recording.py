@@ -100,7 +100,8 @@ def _security_headers(*, https: bool) -> tuple[tuple[bytes, bytes], ...]:
         "Cache-Control": "no-store",
     }
     if https:
-        headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
+        # For this name alone: others of the same domain may have no TLS, and would be out of reach for two years.
+        headers["Strict-Transport-Security"] = "max-age=63072000"
     return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
 
 
