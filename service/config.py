@@ -7,6 +7,7 @@ An empty variable counts as one that is not set.
 
 import ipaddress
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -35,6 +36,8 @@ from service.errors import ConfigurationError
 DAY_SECONDS = 24 * 60 * 60
 GUEST_TTL_SECONDS = 14 * DAY_SECONDS
 SHORTEST_SECRET = 32
+# Plain characters, never `//` (in a link the address of another host) and never `..`; "" is the root of a host.
+ROOT_PATH = re.compile(r"(/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*")
 HEADER_NAME = r"^[A-Za-z0-9-]{1,64}$"
 EXAMPLE_SECRETS = (
     "change-me",
@@ -113,6 +116,7 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    root_path: str = Field("", max_length=256)
     max_body_bytes: int = Field(1024 * 1024, ge=1024, le=1024**3)
     max_import_bytes: int = Field(1024**3, ge=1024, le=1024**4)
 
@@ -210,6 +214,14 @@ class Settings(BaseSettings):
             if scheme not in ("http", "https") or not rest or "/" in rest or "*" in rest:
                 raise ValueError(f"{origin!r} is not an origin such as https://chat.example.org")
         return value
+
+    @field_validator("root_path")
+    @classmethod
+    def _plain_root_path(cls, value: str) -> str:
+        prefix = value.strip().rstrip("/")
+        if not ROOT_PATH.fullmatch(prefix):
+            raise ValueError("not a path such as /chat: it begins with / and has letters, digits and . _ ~ - in it")
+        return prefix
 
     @model_validator(mode="after")
     def _guests_no_longer_than_sessions(self) -> Self:

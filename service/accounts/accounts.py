@@ -28,18 +28,16 @@ class DeviceMark:
     """
 
     def __init__(self, keys: Sequence[str], *, name: str, secure: bool) -> None:
-        self.name = name
-        self._cookie = SignedCookie(keys, name=name, salt=DEVICE_SALT, secure=secure)
+        self.cookie = SignedCookie(keys, name=name, salt=DEVICE_SALT, secure=secure)
 
     def read(self, value: str | None, account: str) -> str | None:
         """Return the device's own random name where `value` is a mark for this account."""
-        account_digest, _, device = (self._cookie.read(value) or "").partition("_")
+        account_digest, _, device = (self.cookie.read(value) or "").partition("_")
         return device if account_digest == _digest_of(account) else None
 
-    def write(self, account: str, device: str | None, *, remember: bool) -> str:
-        """Return the `Set-Cookie` header of a mark, for a device that has a name already or for a new one."""
-        content = f"{_digest_of(account)}_{device or new_secret()}"
-        return self._cookie.write(content, max_age_seconds=DEVICE_COOKIE_SECONDS if remember else None)
+    def content(self, account: str, device: str | None) -> str:
+        """Return what the cookie says, for a device that has a name already or for a new one."""
+        return f"{_digest_of(account)}_{device or new_secret()}"
 
 
 @dataclass(frozen=True, slots=True)

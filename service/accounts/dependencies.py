@@ -6,15 +6,15 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
-from service.accounts.accounts import Accounts
+from service.accounts.accounts import DEVICE_COOKIE_SECONDS, Accounts
+from service.accounts.browser_cookies import forget, give, own_contents, own_values
 from service.accounts.guests import begin_guest
-from service.accounts.identity import Identity, identity_by_session, identity_by_token, identity_of
+from service.accounts.identity import Identity, identity_by_session, identity_by_token, identity_of, still_valid
 from service.accounts.opened_sessions import Client, Opened, renew_session
 from service.accounts.outside import identity_from_outside
 from service.audit.trail import Origin, Recorder
 from service.errors import Forbidden, NotAuthenticated
 from service.http.addresses import client_address
-from service.http.cookies import set_cookie
 from service.sessions import digest_of
 
 
@@ -35,7 +35,7 @@ def client_of(accounts: Accounts, connection: HTTPConnection) -> Client:
     return Client(
         address=client_address(connection, accounts.trusted_proxies),
         user_agent=connection.headers.get("user-agent"),
-        device_mark=connection.cookies.get(accounts.device_mark.name),
+        device_mark=next(iter(own_values(connection, accounts.device_mark.cookie)), None),
     )
 
 
@@ -46,37 +46,48 @@ async def get_client(request: Request, accounts: TheAccounts) -> Client:
 TheClient = Annotated[Client, Depends(get_client)]
 
 
-def session_digest_of(accounts: Accounts, connection: HTTPConnection) -> bytes | None:
-    """Return what the session of the request's cookie is kept under; the session may have ended all the same.
+def session_digests_of(accounts: Accounts, connection: HTTPConnection) -> list[bytes]:
+    """Return what the sessions of the request's cookies are kept under; each may have ended all the same.
 
-    None where there is no cookie, or one that was not signed here.
+    One as a rule; none where there is no cookie, or only such as were not signed here.
     """
-    secret = accounts.cookie.read(connection.cookies.get(accounts.cookie.name))
-    return None if secret is None else digest_of(secret)
+    return [digest_of(secret) for secret in own_contents(connection, accounts.cookie)]
+
+
+async def get_session_digests(request: Request, accounts: TheAccounts) -> list[bytes]:
+    return session_digests_of(accounts, request)
 
 
 async def get_session_digest(request: Request, accounts: TheAccounts) -> bytes | None:
-    return session_digest_of(accounts, request)
+    """Return the one that is still valid where there are several, or else the first."""
+    digests = session_digests_of(accounts, request)
+    if len(digests) > 1:
+        valid = await still_valid(accounts, digests)
+        digests.sort(key=lambda digest: digest not in valid)
+    return next(iter(digests), None)
 
 
 SessionDigest = Annotated[bytes | None, Depends(get_session_digest)]
+SessionDigests = Annotated[list[bytes], Depends(get_session_digests)]
 
 
 def send_session(request: Request, accounts: Accounts, opened: Opened) -> None:
     """Give the browser the session's cookie, and the mark of a browser that was let in."""
-    set_cookie(request, accounts.cookie.write(opened.secret, max_age_seconds=opened.max_age_seconds))
+    give(request, accounts.cookie, opened.secret, max_age_seconds=opened.max_age_seconds)
     if opened.user.is_guest:
         return  # there is no password whose tries the mark could tell apart
     account, remember = opened.user.username_key, opened.max_age_seconds is not None
-    device = accounts.device_mark.read(request.cookies.get(accounts.device_mark.name), account)
+    mark = accounts.device_mark
+    devices = (mark.read(value, account) for value in own_values(request, mark.cookie))
+    device = next(filter(None, devices), None)
     if device is None or remember:
-        set_cookie(request, accounts.device_mark.write(account, device, remember=remember))
+        lifetime = DEVICE_COOKIE_SECONDS if remember else None
+        give(request, mark.cookie, mark.content(account, device), max_age_seconds=lifetime)
 
 
 def clear_session(request: Request, accounts: Accounts) -> None:
     """Have the browser forget the session's cookie, where it sent one."""
-    if accounts.cookie.name in request.cookies:
-        set_cookie(request, accounts.cookie.clear())
+    forget(request, accounts.cookie)
 
 
 async def require_identity(request: Request, accounts: Accounts) -> Identity:
@@ -133,10 +144,13 @@ async def _identity_of(request: Request, accounts: Accounts) -> Identity | None:
         # A wrong token is not made good by a cookie: the caller believes to be somebody else.
         token = request.headers["authorization"].partition(" ")[2]
         return await identity_by_token(accounts, token.strip())
-    digest = session_digest_of(accounts, request)
-    if digest is None:
-        return None
-    return await identity_by_session(accounts, digest, lambda: client_address(request, accounts.trusted_proxies))
+    for digest in session_digests_of(accounts, request):
+        identity = await identity_by_session(
+            accounts, digest, lambda: client_address(request, accounts.trusted_proxies)
+        )
+        if identity is not None:
+            return identity
+    return None
 
 
 async def require_signed_in(request: Request) -> Identity:

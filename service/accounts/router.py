@@ -9,6 +9,7 @@ from service.accounts import queries, token_queries
 from service.accounts.administrators import HELD
 from service.accounts.dependencies import (
     SessionDigest,
+    SessionDigests,
     SignedIn,
     TheAccounts,
     TheAudit,
@@ -109,10 +110,10 @@ async def log_in_with_password(
 
 @router.post("/logout", status_code=204, responses=documented(503))
 async def log_out_of_session(
-    request: Request, accounts: TheAccounts, audit: VisitorAudit, digest: SessionDigest
+    request: Request, accounts: TheAccounts, audit: VisitorAudit, digests: SessionDigests
 ) -> None:
     """Sign out: the session ends, and a copy of its cookie is worth nothing."""
-    if digest is not None:
+    for digest in digests:  # all: with one that is left the browser would be signed in again
         await log_out(accounts, audit, digest)
     clear_session(request, accounts)
 

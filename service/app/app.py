@@ -52,6 +52,7 @@ from service.database.database import Database
 from service.database.migrations import require_head
 from service.database.safety import require_safe
 from service.errors import ConfigurationError
+from service.http.root_path import RootPath
 from service.http.streams import StreamsLast
 from service.sessions import SessionCookie, SessionLimits
 from service.transfer.receiving import Imports
@@ -285,6 +286,12 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         app.add_middleware(CrossOrigin, origins=settings.allowed_origins)
     app.add_middleware(HostAllowList, allowed=(*settings.allowed_hosts, settings.host))
     app.add_middleware(RequestRecord, metrics=app.state.metrics, https=settings.cookie_secure)
+    app.add_middleware(
+        RootPath,
+        configured=settings.root_path,
+        trusted_proxies=settings.trusted_proxies,
+        own_paths=[path for route in app.routes if (path := getattr(route, "path", ""))],
+    )
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:

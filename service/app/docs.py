@@ -11,9 +11,13 @@ from starlette.responses import HTMLResponse
 
 from service.app.openapi import OPENAPI_PATH
 from service.app.reference import ORIGIN, json_parts, prose, shapes, subjects
-from service.http.addresses import request_scheme
+from service.http.addresses import request_host, request_scheme
+from service.http.root_path import root_path_of
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+# Stands in the page, which is made once, for the prefix that a request came by.
+ROOT = "/chatkeep-root.invalid"
 
 router = APIRouter(include_in_schema=False)
 
@@ -36,8 +40,10 @@ HEADERS = {
 async def docs(request: Request) -> HTMLResponse:
     """Show the API to people."""
     settings = request.app.state.settings
-    origin = f"{request_scheme(request, settings.trusted_proxies)}://{request.headers.get('host', 'localhost')}"
-    return HTMLResponse(_page(request.app).replace(ORIGIN, str(escape(origin))), headers=HEADERS)
+    proxies = settings.trusted_proxies
+    origin = f"{request_scheme(request, proxies)}://{request_host(request, proxies) or 'localhost'}"
+    page = _page(request.app).replace(ORIGIN, str(escape(origin)) + ROOT).replace(ROOT, root_path_of(request))
+    return HTMLResponse(page, headers=HEADERS)
 
 
 def _page(app: FastAPI) -> str:
@@ -50,6 +56,6 @@ def _page(app: FastAPI) -> str:
             subjects=subjects(document),
             shapes=shapes(document),
             style=Markup(_style),  # noqa: S704  a file of ours, whose digest the browser checks
-            openapi_path=OPENAPI_PATH,
+            openapi_path=ROOT + OPENAPI_PATH,
         )
     return page

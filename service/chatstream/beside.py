@@ -8,7 +8,9 @@ from starlette.applications import Starlette
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.config import Settings
 from service.http.cookies import SendCookies
+from service.http.root_path import path_within, rooted
 
 # What a ChatStream server leaves to its handler, and what signing in and reading the history take.
 OURS = ("/clear_context", "/get_prompt", "/set_feedback", "/set_generation_params", "/get_generation_params")
@@ -30,6 +32,7 @@ class Beside:
     def __init__(self, chatkeep: FastAPI, chatstream: FastAPI | Starlette, *, more_paths: Sequence[str] = ()) -> None:
         self._apps = (chatkeep, chatstream)
         self._chatkeep: ASGIApp = chatkeep
+        self._settings: Settings = chatkeep.state.settings
         # A session that gets a new id on the way is told to the browser, whichever application answers.
         self._chatstream: ASGIApp = SendCookies(chatstream)
         self._below = (*OURS_BELOW, *more_paths)
@@ -38,10 +41,11 @@ class Beside:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._life(scope, receive, send)
-        elif self._is_ours(scope["path"]):
-            await self._chatkeep(scope, receive, send)
-        else:
-            await self._chatstream(scope, receive, send)
+            return
+        # Under a prefix, both are: the same request must not mean one thing here and another within.
+        scope = rooted(scope, self._settings.root_path, self._settings.trusted_proxies)
+        app = self._chatkeep if self._is_ours(path_within(scope)) else self._chatstream
+        await app(scope, receive, send)
 
     def _is_ours(self, path: str) -> bool:
         return path in OURS or path.startswith(self._below)

@@ -1,10 +1,22 @@
-"""`Set-Cookie` from anywhere in a request, whatever kind of response the handler returns."""
+"""Cookies as they come, and `Set-Cookie` from anywhere in a request, whatever kind of response the handler returns."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _KEY = "chatkeep.set_cookie"
+# A client may send as many cookies of one name as it likes; each costs a signature and perhaps a look-up.
+MAX_VALUES = 4
+
+
+def cookie_values(connection: HTTPConnection, name: str) -> list[str]:
+    """Return every value of a cookie, as they were sent: a browser may hold several, of other paths and domains.
+
+    Source: RFC 6265, 5.4: the one with the longest path first.
+    """
+    lines = connection.headers.getlist("cookie")
+    pairs = (part.partition("=") for line in lines for part in line.split(";"))
+    return [value.strip() for found, _, value in pairs if found.strip() == name and value.strip()][:MAX_VALUES]
 
 
 def set_cookie(connection: HTTPConnection, header: str) -> None:

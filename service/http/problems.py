@@ -149,7 +149,13 @@ USUAL: Mapping[str, tuple[int, str]] = {
         403,
         "This request names a user in X-Forwarded-User, and does not come from the server that may do so.",
     ),
-    "cross_site_request": (403, "This write comes from a page of another site, and was not carried out."),
+    "cross_site_request": (
+        403,
+        (
+            "This write comes from a page of another site, and was not carried out. "
+            "(If it does not: the proxy in front has to pass the Host header on.)"
+        ),
+    ),
     "not_found": (404, "There is nothing here, or it is not yours."),
     "invalid_request": (422, "Some fields are missing, unknown or out of bounds; see errors."),
     "invalid_text": (422, "Text may be any Unicode except U+0000 and lone surrogates."),

@@ -1,6 +1,7 @@
 """Cookies that are signed, so that garbage is told from what was made here without asking the database."""
 
 import hashlib
+import hmac
 import re
 from collections.abc import Sequence
 from typing import Literal
@@ -54,13 +55,13 @@ class SignedCookie:
         if same_site == "none" and not secure:
             raise ConfigurationError("Browsers refuse a cookie with SameSite=None that is not Secure.")
         self.name = name
+        # Where another application of the same host has a cookie of that name, to which neither port nor path is a
+        # bound for sure: a browser that keeps one of the two would sign its user out of the other without a word.
+        self.spare_names = tuple(f"{name}_{_fingerprint(key, salt)}" for key in keys)
         self._signer = Signer(
             [key.encode() for key in keys], salt=salt, key_derivation="hmac", digest_method=hashlib.sha256
         )
-        # Always for the whole site: with a path, `/a/b/c` and `/` would have two sessions.
-        self._attributes = "; Path=/"
-        if http_only:
-            self._attributes += "; HttpOnly"
+        self._attributes = "; HttpOnly" if http_only else ""
         if same_site:
             self._attributes += f"; SameSite={same_site.capitalize()}"
         if secure:
@@ -75,10 +76,18 @@ class SignedCookie:
         except BadSignature:
             return None
 
-    def write(self, content: str, *, max_age_seconds: int | None = None) -> str:
-        """Return the `Set-Cookie` header; without `max_age_seconds` it ends with the browser."""
+    def write(
+        self, content: str, *, max_age_seconds: int | None = None, path: str = "/", name: str | None = None
+    ) -> str:
+        """Return the `Set-Cookie` header; without `max_age_seconds` it ends with the browser.
+
+        Args:
+            name: one of `spare_names`; None is the cookie's own.
+            path: where the application is on its host, never a part of it: with a path, `/a/b/c` and `/` would have
+                two sessions.
+        """
         lifetime = "" if max_age_seconds is None else f"; Max-Age={max_age_seconds}"
-        return f"{self.name}={self._sign(content)}{lifetime}{self._attributes}"
+        return f"{name or self.name}={self._sign(content)}{lifetime}; Path={path}{self._attributes}"
 
     def is_signed_by_newest(self, value: str, content: str) -> bool:
         """Whether `value`, which says `content`, bears the newest key's signature."""
@@ -87,9 +96,14 @@ class SignedCookie:
     def _sign(self, content: str) -> str:
         return self._signer.sign(content).decode()
 
-    def clear(self) -> str:
-        """Return the `Set-Cookie` header that makes the browser forget it."""
-        return f"{self.name}=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT{self._attributes}"
+    def clear(self, *, path: str = "/", name: str | None = None) -> str:
+        """Return the `Set-Cookie` header that makes the browser forget what was written with that path and name."""
+        return f"{name or self.name}=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path={path}{self._attributes}"
+
+
+def _fingerprint(key: str, salt: str) -> str:
+    """Return what tells two services with other keys apart, and nothing about the key."""
+    return hmac.new(key.encode(), f"{salt}:name".encode(), hashlib.sha256).hexdigest()[:8]
 
 
 class SessionCookie(SignedCookie):

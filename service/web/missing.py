@@ -3,6 +3,7 @@
 from fastapi import Request
 from starlette.responses import Response
 
+from service.http.root_path import path_within
 from service.web.rendering import rendered_page
 
 _PROGRAMS = ("/api/", "/web/", "/static/")
@@ -14,6 +15,6 @@ def not_found_page(request: Request) -> Response | None:
     Source: W3C Fetch Metadata Request Headers, 2.2: a page's own requests never say `navigate`.
     """
     navigates = request.headers.get("sec-fetch-mode") == "navigate"
-    if not navigates or request.method not in ("GET", "HEAD") or request.url.path.startswith(_PROGRAMS):
+    if not navigates or request.method not in ("GET", "HEAD") or path_within(request.scope).startswith(_PROGRAMS):
         return None
     return rendered_page("not_found", request, None, status=404)

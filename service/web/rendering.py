@@ -38,7 +38,7 @@ def rendered_page(
         language,
         state=state,
         state_json=state.model_dump_json(),
-        assets=f"/static/{ASSETS.digest}/{language}",
+        assets=f"{state.root}/static/{ASSETS.digest}/{language}",
         modules=partial(ASSETS.modules, language),
         **(values or {}),
     )

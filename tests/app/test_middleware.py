@@ -150,7 +150,8 @@ async def test_every_error_is_a_problem(guarded: RunningService, broken: Running
 async def test_over_https_browsers_are_told_to_come_back_by_https(shared_database_url: str) -> None:
     async with running(shared_database_url, cookie_secure=True) as service:
         answer = await service.client().get("/api/v1/nothing")
-    assert "max-age=" in answer.headers["strict-transport-security"]
+    # Without includeSubDomains: other names of the domain may have no TLS.
+    assert answer.headers["strict-transport-security"] == "max-age=63072000"
 
 
 # Internal errors
@@ -257,6 +258,14 @@ CROSS_SITE = [
     ({"Origin": "{own}.evil.example"}, False),
     ({"Origin": "http://localhost"}, False),
     ({"Origin": f"{FRIEND} {STRANGER}"}, False),
+    # Default ports are the same as none.
+    ({"Origin": f"{FRIEND}:443"}, True),
+    # A proxy made another name of `Host`: the browser's own word counts, and only the one for the same origin.
+    ({"Sec-Fetch-Site": "same-origin", "Origin": "https://outside.example.net"}, True),
+    ({"Sec-Fetch-Site": "none", "Origin": "https://outside.example.net"}, False),
+    # Nobody is trusted here to say by which name the service was asked.
+    ({"Origin": STRANGER, "X-Forwarded-Host": "evil.example"}, False),
+    ({"Origin": STRANGER, "Forwarded": "host=evil.example"}, False),
 ]
 
 
@@ -306,8 +315,9 @@ async def test_another_site_cannot_sign_a_browser_out(guarded: RunningService, p
     assert (await person.client.get("/api/v1/auth/me")).status_code == 200
 
 
-async def test_https_in_front_of_the_service_is_its_own_origin(person: Person) -> None:
-    headers = {"Host": "chatkeep.example.org", "Origin": "https://chatkeep.example.org"}
+@pytest.mark.parametrize("port", ["", ":443", ":8443"])
+async def test_https_in_front_of_the_service_is_its_own_origin(person: Person, port: str) -> None:
+    headers = {"Host": f"chatkeep.example.org{port}", "Origin": f"https://chatkeep.example.org{port}"}
     cookie = "; ".join(f"{name}={value}" for name, value in person.client.cookies.items())
     answer = await person.client.post(CONVERSATIONS, json={}, headers=headers | {"Cookie": cookie})
     assert answer.status_code == 201, answer.text

@@ -3,7 +3,7 @@ import ipaddress
 import pytest
 from starlette.requests import HTTPConnection
 
-from service.http.addresses import client_address, request_scheme
+from service.http.addresses import client_address, parse_origin, request_host, request_scheme
 
 PROXIES = [ipaddress.ip_network(each) for each in ("10.0.0.0/8", "127.0.0.1/32", "2001:db8:ffff::/48")]
 
@@ -67,3 +67,79 @@ def test_without_trusted_proxies_nothing_forwarded_is_believed() -> None:
 )
 def test_a_trusted_proxy_says_how_it_was_asked(peer: str | None, proto: str, scheme: str) -> None:
     assert request_scheme(connection(peer, proto=proto), PROXIES) == scheme
+
+
+def asked(peer: str, **headers: str) -> HTTPConnection:
+    named = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
+    return HTTPConnection(
+        {"type": "http", "client": (peer, 4711), "headers": named, "scheme": "http", "server": ("h", 80), "path": "/"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "host"),
+    [
+        ({"host": "Chat.example.org"}, "chat.example.org"),
+        ({"host": "chat:8443"}, "chat:8443"),
+        ({"host": "127.0.0.1:8000", "x_forwarded_host": "chat.example.org:8443"}, "chat.example.org:8443"),
+        # The nearest proxy's word is the last; before it may be the client's.
+        ({"host": "inner", "x_forwarded_host": "evil.example, chat.example.org"}, "chat.example.org"),
+        ({"host": "chat", "x_forwarded_port": "8443"}, "chat:8443"),
+        ({"host": "chat", "x_forwarded_port": "443", "x_forwarded_proto": "https"}, "chat"),
+        ({"host": "chat", "x_forwarded_port": "80"}, "chat"),
+        ({"host": "chat", "x_forwarded_port": "443"}, "chat:443"),
+        ({"host": "chat:8443", "x_forwarded_port": "443"}, "chat:8443"),
+        ({"host": "[::1]", "x_forwarded_port": "8443"}, "[::1]:8443"),
+        ({"host": "[::1]:8443", "x_forwarded_port": "443"}, "[::1]:8443"),
+        ({"host": "chat", "x_forwarded_port": "nonsense"}, "chat"),
+        ({"host": "chat", "x_forwarded_host": ""}, "chat"),
+        ({"host": "inner", "forwarded": 'for=192.0.2.1;proto=https;host="chat:8443"'}, "chat:8443"),
+        ({"host": "inner", "forwarded": "host=evil.example, For=1.2.3.4; Host=chat"}, "chat"),
+        ({"host": "inner", "forwarded": "host=other", "x_forwarded_host": "chat"}, "chat"),
+        ({"host": "inner", "forwarded": "for=192.0.2.1"}, "inner"),
+        ({}, ""),
+    ],
+)
+def test_the_host_is_what_the_client_asked_for_as_a_trusted_proxy_says(headers: dict[str, str], host: str) -> None:
+    assert request_host(asked("10.0.0.1", **headers), PROXIES) == host
+    assert request_host(asked("203.0.113.7", **headers), PROXIES) == headers.get("host", "").lower()
+
+
+def test_a_proxy_may_say_how_it_was_asked_in_the_standards_words() -> None:
+    assert request_scheme(asked("10.0.0.1", forwarded="for=192.0.2.1;proto=HTTPS"), PROXIES) == "https"
+    assert request_scheme(asked("203.0.113.7", forwarded="proto=https"), PROXIES) == "http"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://chat.example.org", "https://chat.example.org:443"),
+        ("http://chat.example.org:80", "HTTP://Chat.Example.org"),
+        ("https://[2001:db8::1]", "https://[2001:db8::1]:443"),
+    ],
+)
+def test_origins_know_the_ports_of_their_schemes(one: str, other: str) -> None:
+    assert parse_origin(one) == parse_origin(other) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "chat.example.org",
+        "ftp://chat",
+        "https://",
+        "https://a b",
+        "https://a/",
+        "https://u@a",
+        "https://a:b",
+        "https://a:123456",
+        "https://a https://b",
+        "https://::1",
+        "https://a?x",
+        "https://a\n",
+    ],
+)
+def test_what_is_no_origin_is_none(text: str) -> None:
+    assert parse_origin(text) is None

@@ -5,6 +5,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.app.logs import safe_traceback, shown_path
 from service.http.problems import protocol_response
+from service.http.root_path import path_within
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +34,7 @@ class InternalErrors:
             log.error(  # noqa: TRY400
                 "request_failed",
                 method=scope["method"],
-                path=shown_path(scope["path"]),
+                path=shown_path(path_within(scope)),
                 exception=safe_traceback(error),
             )
             if begun:

@@ -10,13 +10,15 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import CrossSiteRequest
-from service.http.addresses import Network, request_scheme
-from service.http.problems import protocol_response, response_to
+from service.http.addresses import Network, WebOrigin, parse_origin, request_host, request_scheme
+from service.http.problems import USUAL, protocol_response, response_to
+from service.http.root_path import path_within
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 # Probes ask by the machine's own address, whatever the service is called outside.
 PROBES = ("/healthz", "/readyz", "/metrics")
+_, REFUSED = USUAL["cross_site_request"]
 
 
 class HostAllowList:
@@ -27,7 +29,7 @@ class HostAllowList:
         self._allowed = {host.lower() for host in (*LOOPBACK_HOSTS, *allowed)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in PROBES and not self._knows(Headers(scope=scope)):
+        if scope["type"] == "http" and path_within(scope) not in PROBES and not self._knows(Headers(scope=scope)):
             await protocol_response("host_not_allowed")(scope, receive, send)
             return
         await self.app(scope, receive, send)
@@ -78,6 +80,9 @@ class CrossOrigin(CORSMiddleware):
 class CrossSiteCheck:
     """Refuses writes that another site's page sends with the user's cookie (cross-site request forgery).
 
+    A browser says itself where a request comes from, in `Sec-Fetch-Site`, and no script can set that header. It does
+    so over https and on its own machine; without it, `Origin` has to be this service's own, as its clients see it.
+
     Source: OWASP Cross-Site Request Forgery Prevention Cheat Sheet, Fetch Metadata.
 
     Args:
@@ -96,15 +101,14 @@ class CrossSiteCheck:
         user_header: str | None = None,
     ) -> None:
         self.app = app
-        self._origins = frozenset(origin.lower() for origin in origins)
+        self._origins = frozenset(map(parse_origin, origins))
         self._trusted_proxies = trusted_proxies
         self._guests = guests
         self._user_header = user_header
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in SAFE_METHODS and self._is_forged(HTTPConnection(scope)):
-            error = CrossSiteRequest("This write comes from a page of another site, and was not carried out.")
-            await response_to(error)(scope, receive, send)
+            await response_to(CrossSiteRequest(REFUSED))(scope, receive, send)
             return
         await self.app(scope, receive, send)
 
@@ -112,10 +116,16 @@ class CrossSiteCheck:
         headers = connection.headers
         if not self._counts_for_somebody(headers):
             return False
-        if headers.get("sec-fetch-site", "").lower() == "cross-site":
+        site = headers.get("sec-fetch-site", "").lower()
+        if site == "cross-site":
             return True
+        if site == "same-origin":
+            # Proof enough, also where a proxy made another name of `Host`. A page of another name that points here
+            # (DNS rebinding) is its own origin, too: the list of hosts is against that, and the user's cookie is not
+            # sent to that name.
+            return False
         origin = headers.get("origin")
-        return origin is not None and not self._is_known(origin.lower(), connection)
+        return origin is not None and not self._is_known(parse_origin(origin), connection)
 
     def _counts_for_somebody(self, headers: Headers) -> bool:
         """Whether a browser may have added by itself what makes this somebody's write."""
@@ -123,8 +133,12 @@ class CrossSiteCheck:
             return True
         return "cookie" in headers or (self._guests and "authorization" not in headers)
 
-    def _is_known(self, origin: str, connection: HTTPConnection) -> bool:
-        host = connection.headers.get("host", "").lower()
+    def _is_known(self, origin: WebOrigin | None, connection: HTTPConnection) -> bool:
+        if origin is None:
+            return False
+        host = request_host(connection, self._trusted_proxies)
         scheme = request_scheme(connection, self._trusted_proxies)
+        # With the port: on the next port of the same host may be a service of somebody else, and cookies ignore ports.
         # A proxy that ends TLS may not say so; a page from https of the same name is never worse than ours.
-        return origin in (f"{scheme}://{host}", f"https://{host}") or origin in self._origins
+        own = (parse_origin(f"{scheme}://{host}"), parse_origin(f"https://{host}"))
+        return origin in own or origin in self._origins

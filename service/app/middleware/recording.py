@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.app.logs import shown_path
 from service.app.metrics import Metrics
 from service.http.cookies import cookies_of
+from service.http.root_path import path_within
 from service.ids import new_id
 
 log = structlog.get_logger(__name__)
@@ -44,7 +45,7 @@ class RequestRecord:
         ids = {"request_id": request_id} if request_id == own_id else {"request_id": request_id, "audit_id": own_id}
         cookies = cookies_of(scope)
         # The router changes the path where it is mounted; what was asked for is what is recorded.
-        path = scope["path"]
+        path = path_within(scope)
         status = 0
 
         async def send_recorded(message: Message) -> None:
@@ -99,7 +100,8 @@ def _security_headers(*, https: bool) -> tuple[tuple[bytes, bytes], ...]:
         "Cache-Control": "no-store",
     }
     if https:
-        headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
+        # For this name alone: others of the same domain may have no TLS, and would be out of reach for two years.
+        headers["Strict-Transport-Security"] = "max-age=63072000"
     return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
 
 

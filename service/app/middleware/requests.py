@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.problems import protocol_response
+from service.http.root_path import path_within
 
 
 class BodyLimit:
@@ -25,7 +26,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        most_bytes = self._elsewhere.get(scope["path"].rstrip("/"), self._most_bytes)
+        most_bytes = self._elsewhere.get(path_within(scope).rstrip("/"), self._most_bytes)
         detail = f"The body is larger than {most_bytes} bytes."
         if _says_more_than(most_bytes, Headers(scope=scope)):
             await protocol_response("body_too_large", detail=detail)(scope, receive, send)
@@ -55,7 +56,7 @@ class TrailingSlash:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith("/api/") and scope["path"].endswith("/"):
+        if scope["type"] == "http" and scope["path"].endswith("/") and path_within(scope).startswith("/api/"):
             # In place: the record of the request reads its route from this scope.
             scope["path"] = scope["path"].rstrip("/")
         await self.app(scope, receive, send)

@@ -1,6 +1,6 @@
 // The account page.
 import { api, explain, get, once, withQuery } from "./api.js";
-import { $, h, moment, state, t } from "./dom.js";
+import { $, h, moment, state, t, url } from "./dom.js";
 import { ask } from "./dialogs.js";
 import { listed, onSubmit } from "./forms.js";
 import { prepareImport } from "./import.js";
@@ -146,7 +146,7 @@ function prepareEnding() {
     if (!given) return;
     await once("DELETE", `${AUTH}/me`, { password: fields.delete_password.value });
     forget();
-    location.assign("/");
+    location.assign(url("/"));
   });
 }
 
@@ -163,7 +163,7 @@ function showWho() {
 }
 
 function start() {
-  if (!state.user) return location.replace("/"); // a guest who has said nothing yet has no account
+  if (!state.user) return location.replace(url("/")); // a guest who has said nothing yet has no account
   const kind = state.user.is_guest ? "guest" : "user";
   for (const section of document.querySelectorAll("[data-for]")) section.hidden = section.dataset.for !== kind;
   showWho();

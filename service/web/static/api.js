@@ -1,5 +1,5 @@
 // The HTTP API, as its contract has it.
-import { hasText, t } from "./dom.js";
+import { hasText, t, url } from "./dom.js";
 import { reconnected } from "./network.js";
 
 export class ApiError extends Error {
@@ -34,7 +34,7 @@ async function problemOf(answer) {
 export async function send(method, path, body, { headers = {}, ...options } = {}) {
   const given = body === undefined ? {} : { body: JSON.stringify(body) };
   const type = body === undefined ? {} : { "Content-Type": "application/json" };
-  const answer = await fetch(path, { method, headers: { ...type, ...headers }, ...given, ...options });
+  const answer = await fetch(url(path), { method, headers: { ...type, ...headers }, ...given, ...options });
   if (!answer.ok) throw await problemOf(answer);
   return answer;
 }

@@ -2,7 +2,7 @@
 import { ApiError, CONVERSATIONS, explain, get, once } from "./api.js";
 import { TurnActions } from "./actions.js";
 import { Composer } from "./composer.js";
-import { $, h, state, t } from "./dom.js";
+import { $, h, pathOf, state, t, url } from "./dom.js";
 import { ask } from "./dialogs.js";
 import { ConversationList, titleOf } from "./list.js";
 import { showMenu } from "./menu.js";
@@ -71,7 +71,7 @@ function showLoading() {
 
 /** Show a conversation, null for a new one, with its address in the browser's history. */
 function go(id, turnId = null) {
-  const path = (id ? `/c/${id}` : "/") + (turnId ? `#${turnId}` : "");
+  const path = url(id ? `/c/${id}` : "/") + (turnId ? `#${turnId}` : "");
   if (path !== location.pathname + location.hash) history.pushState(null, "", path);
   return open(id, turnId);
 }
@@ -164,7 +164,7 @@ async function beginConversation() {
   const conversation = await once("POST", CONVERSATIONS, fresh);
   state.user ??= await get("/api/v1/auth/me");
   showUser();
-  history.pushState(null, "", `/c/${conversation.id}`);
+  history.pushState(null, "", url(`/c/${conversation.id}`));
   thread.id = conversation.id;
   composer.moveTo(conversation.id);
   list.current = conversation.id;
@@ -219,10 +219,10 @@ function showUser() {
 }
 
 function showMyMenu() {
-  const signIn = { label: t("sign_in"), run: () => (sessionStorage.clear(), location.assign("/")) };
+  const signIn = { label: t("sign_in"), run: () => (sessionStorage.clear(), location.assign(url("/"))) };
   showMenu($("me"), [
-    ...(state.user ? [{ label: t("account"), run: () => location.assign("/account") }] : []),
-    ...(state.user?.role === "admin" ? [{ label: t("console"), run: () => location.assign("/console") }] : []),
+    ...(state.user ? [{ label: t("account"), run: () => location.assign(url("/account")) }] : []),
+    ...(state.user?.role === "admin" ? [{ label: t("console"), run: () => location.assign(url("/console")) }] : []),
     ...(state.user ? [{ label: t("sign_out"), run: () => signOut().catch(complain) }] : [signIn]),
   ]);
 }
@@ -230,7 +230,7 @@ function showMyMenu() {
 function followLinks(event) {
   const link = event.target.closest("a[href]");
   if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
-  const path = link.getAttribute("href");
+  const path = pathOf(link.getAttribute("href"));
   const found = PATH.exec(path);
   if (path !== "/" && !found) return;
   event.preventDefault();
@@ -238,7 +238,7 @@ function followLinks(event) {
 }
 
 function openAddress() {
-  const id = PATH.exec(location.pathname)?.[1] ?? null;
+  const id = PATH.exec(pathOf(location.pathname))?.[1] ?? null;
   return open(id, location.hash.slice(1) || null);
 }
 

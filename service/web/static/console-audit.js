@@ -1,6 +1,6 @@
 // The audit trail: who did what, and whether all of it is as it was written.
 import { explain, get, send, withQuery } from "./api.js";
-import { $, h, hasText, icon, moment, number, t } from "./dom.js";
+import { $, h, hasText, icon, moment, number, t, url } from "./dom.js";
 import { fillFrom, pagesIn, showFound, valuesOf } from "./console.js";
 import { onSubmit } from "./forms.js";
 import { begin } from "./sign-in.js";
@@ -9,7 +9,7 @@ const AUDIT = "/api/v1/admin/audit";
 const ID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 const MOST_NAMED = 4;
 
-const fitting = (name, value, filters) => h("a", { class: "who", href: withQuery("/console/audit", { [name]: filters ?? value }), text: value, dir: "auto" });
+const fitting = (name, value, filters) => h("a", { class: "who", href: withQuery(url("/console/audit"), { [name]: filters ?? value }), text: value, dir: "auto" });
 
 /** An account by its name, or where it is gone by its id; a link to what else there is of it. */
 const account = (role, id, username) => (username ? fitting(role, username) : fitting(role, t("gone_account", { id: id.slice(-8) }), id));
@@ -30,7 +30,7 @@ function subjects(event) {
 const told = (value) => (typeof value === "object" && value ? JSON.stringify(value) : String(value));
 function detail([name, value]) {
   const code = h("code", { text: `${name}: ${told(value)}` });
-  return [" · ", name === "conversation_id" ? h("a", { href: `/console/conversations/${value}` }, code) : code];
+  return [" · ", name === "conversation_id" ? h("a", { href: url(`/console/conversations/${value}`) }, code) : code];
 }
 
 function eventRow(event) {
@@ -130,7 +130,7 @@ function start() {
   };
   fillFrom(form, location.search);
   onSubmit(form, async () => {
-    history.replaceState(null, "", withQuery("/console/audit", Object.fromEntries([...new FormData(form)].filter(([, value]) => value))));
+    history.replaceState(null, "", withQuery(url("/console/audit"), Object.fromEntries([...new FormData(form)].filter(([, value]) => value))));
     await load();
     showFound(form);
   });

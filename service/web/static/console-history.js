@@ -1,6 +1,6 @@
 // Everybody's turns: read and exported by filters, only when it is asked for, since each reading goes on record.
 import { get, send, withQuery } from "./api.js";
-import { $, h, moment, number, t } from "./dom.js";
+import { $, h, moment, number, t, url } from "./dom.js";
 import { because, fillFrom, keepReason, lastReason, pagesIn, showFound, tried, valuesOf } from "./console.js";
 import { excerpt, patternOf } from "./console-excerpt.js";
 import { onSubmit } from "./forms.js";
@@ -11,7 +11,7 @@ const HISTORY = "/api/v1/admin/history";
 function turnRow(turn, pattern) {
   const status = turn.status === "complete" ? null : h("span", { class: turn.status === "failed" ? "badge bad" : "badge", text: t(`state_${turn.status}`) });
   const rated = turn.feedback && h("span", { class: "badge", text: t(turn.feedback.rating > 0 ? "good_answer" : "bad_answer") });
-  const title = h("a", { href: `/console/conversations/${turn.conversation_id}`, text: turn.conversation_title || t("untitled"), dir: "auto" });
+  const title = h("a", { href: url(`/console/conversations/${turn.conversation_id}`), text: turn.conversation_title || t("untitled"), dir: "auto" });
   return h(
     "li",
     {},
@@ -69,7 +69,7 @@ function start() {
     const reason = form.elements.reason.value;
     pattern = patternOf(filters.q ?? "");
     keepReason(reason);
-    history.replaceState(null, "", withQuery("/console/history", Object.fromEntries(new FormData(form).entries().filter(([name, value]) => value && name !== "reason"))));
+    history.replaceState(null, "", withQuery(url("/console/history"), Object.fromEntries(new FormData(form).entries().filter(([name, value]) => value && name !== "reason"))));
     await pages.load((cursor, signal) => get(withQuery(HISTORY, { ...filters, limit: 30, cursor }), { ...because(reason), signal }));
     showFound(form);
   });

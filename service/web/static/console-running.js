@@ -1,6 +1,6 @@
 // What is being answered now, looked at again and again while somebody looks at it.
 import { explain, send, withQuery } from "./api.js";
-import { $, delay, h, language, moment, number, spinner, t } from "./dom.js";
+import { $, delay, h, language, moment, number, spinner, t, url } from "./dom.js";
 import { tried } from "./console.js";
 import { begin } from "./sign-in.js";
 
@@ -22,7 +22,7 @@ function rowOf(turn) {
       "div",
       { class: "what" },
       h("p", { class: "named" }, h("strong", { text: turn.username, dir: "auto" }), turn.model ? h("span", { class: "badge", text: turn.model }) : null),
-      h("p", {}, h("span", { class: "lasted" }), " · ", moment(turn.created_at), " · ", h("a", { href: `/console/conversations/${turn.conversation_id}`, text: t("open_conversation") })),
+      h("p", {}, h("span", { class: "lasted" }), " · ", moment(turn.created_at), " · ", h("a", { href: url(`/console/conversations/${turn.conversation_id}`), text: t("open_conversation") })),
     ),
     h("p", { class: "long" }, h("strong"), ` ${t("characters")}`),
   );

@@ -1,7 +1,7 @@
 // Users: found, and what administrators do to accounts.
 import { get, send, withQuery } from "./api.js";
 import { ask } from "./dialogs.js";
-import { $, day, h, moment, number, spinner, t, tool } from "./dom.js";
+import { $, day, h, moment, number, spinner, t, tool, url } from "./dom.js";
 import { because, keepReason, lastReason, pagesIn, tried, valuesOf } from "./console.js";
 import { showMenu } from "./menu.js";
 import { begin } from "./sign-in.js";
@@ -49,7 +49,7 @@ function userRow(user) {
 function choicesFor(user, row) {
   const change = (name, changes) => ({ label: t(name), run: () => changeUser(user, row, name, changes) });
   return [
-    { label: t("read_history"), run: () => location.assign(withQuery("/console/history", { username: user.username })) },
+    { label: t("read_history"), run: () => location.assign(withQuery(url("/console/history"), { username: user.username })) },
     user.role === "admin" ? change("make_user", { role: "user" }) : change("make_admin", { role: "admin" }),
     user.disabled ? change("enable", { disabled: false }) : change("disable", { disabled: true }),
     user.legal_hold ? change("end_hold", { legal_hold: false }) : change("begin_hold", { legal_hold: true }),

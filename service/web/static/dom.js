@@ -4,6 +4,15 @@ import words from "./texts.js";
 export const $ = (id) => document.getElementById(id);
 export const state = JSON.parse(document.documentElement.dataset.state);
 
+/** The address of a path of the service, which may be under a prefix: every link and every request is made with it. */
+export const url = (path) => state.root + path;
+
+/** A path of the service from an address of this host, or null where it is none. */
+export function pathOf(address) {
+  if (address === state.root) return "/";
+  return address.startsWith(`${state.root}/`) ? address.slice(state.root.length) : null;
+}
+
 /** Return the text called `name`, with {parts} filled in. */
 export function t(name, values = {}) {
   return words[name].replace(/\{(\w+)\}/g, (_, key) => values[key]);

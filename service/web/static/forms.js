@@ -1,6 +1,6 @@
 // Forms that send JSON: one at a time, with what went wrong beside them.
 import { explain } from "./api.js";
-import { h, t } from "./dom.js";
+import { h, state, t } from "./dom.js";
 
 /** Run `act` with the form's values when it is submitted; what it throws is shown. */
 export function onSubmit(form, act) {
@@ -37,7 +37,7 @@ function refuse(problem, text, field) {
 
 function remember(name, value) {
   const secure = location.protocol === "https:" ? "; secure" : "";
-  document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax${secure}`;
+  document.cookie = `${name}=${value}; path=${state.root || "/"}; max-age=31536000; samesite=lax${secure}`;
 }
 
 /** Language and theme: cookies, so that the server sends the page as it is to look. */

@@ -1,6 +1,6 @@
 // Bringing conversations from elsewhere.
 import { ApiError } from "./api.js";
-import { $, h, number, t } from "./dom.js";
+import { $, h, number, t, url } from "./dom.js";
 import { onSubmit } from "./forms.js";
 
 /** Send a file, with its progress; `fetch` tells none. */
@@ -9,7 +9,7 @@ function upload(path, file, progressed) {
     const request = new XMLHttpRequest();
     const body = new FormData();
     body.append("file", file);
-    request.open("POST", path);
+    request.open("POST", url(path));
     request.responseType = "json";
     request.upload.onprogress = (event) => progressed(event.loaded / event.total);
     request.onerror = () => reject(new TypeError("the network failed"));

@@ -1,6 +1,6 @@
 // The list of conversations: newest first, more as one scrolls; renamed, archived and deleted in place.
 import { CONVERSATIONS, api, explain, get, withQuery } from "./api.js";
-import { $, h, moveFirst, spinner, state, t, tool } from "./dom.js";
+import { $, h, moveFirst, spinner, state, t, tool, url } from "./dom.js";
 import { ask } from "./dialogs.js";
 import { showMenu } from "./menu.js";
 import { toast } from "./toasts.js";
@@ -91,7 +91,7 @@ export class ConversationList {
 
   /** A row stays one element for as long as it is listed: its menu may be open, and the keyboard in it. */
   row(id) {
-    const link = h("a", { href: `/c/${id}`, "aria-current": id === this.current ? "page" : null, dir: "auto" });
+    const link = h("a", { href: url(`/c/${id}`), "aria-current": id === this.current ? "page" : null, dir: "auto" });
     const more = tool("more", "", { "aria-haspopup": "menu", "aria-expanded": "false" });
     more.addEventListener("click", () => this.menu(more, this.known(id)));
     return h("li", {}, link, more);
@@ -107,7 +107,7 @@ export class ConversationList {
   }
 
   menu(button, conversation) {
-    const file = (format) => `${CONVERSATIONS}/${conversation.id}/export?format=${format}`;
+    const file = (format) => url(`${CONVERSATIONS}/${conversation.id}/export?format=${format}`);
     showMenu(button, [
       { label: t("rename"), run: () => this.rename(conversation) },
       { label: t(conversation.archived ? "unarchive" : "archive"), run: () => this.archive(conversation) },

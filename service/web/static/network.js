@@ -1,5 +1,5 @@
 // Whether the service can be reached. Who finds that it cannot says so, and waits here for its return.
-import { $, delay, t } from "./dom.js";
+import { $, delay, t, url } from "./dom.js";
 
 const LONGEST_PAUSE = 8000;
 let returning = null;
@@ -13,7 +13,7 @@ function show(lost) {
 
 async function isReachable() {
   try {
-    const answer = await fetch("/healthz", { cache: "no-store" });
+    const answer = await fetch(url("/healthz"), { cache: "no-store" });
     return answer.ok;
   } catch {
     return false;

@@ -1,6 +1,6 @@
 // Search through everything that was said; matches are marked.
 import { CONVERSATIONS, explain, get, withQuery } from "./api.js";
-import { $, h, moment, spinner, state, t } from "./dom.js";
+import { $, h, moment, spinner, state, t, url } from "./dom.js";
 import { titleOf } from "./list.js";
 
 const PAUSE = 250;
@@ -93,13 +93,13 @@ export class Search {
   }
 
   titleRow(conversation) {
-    return h("li", {}, h("a", { href: `/c/${conversation.id}`, text: titleOf(conversation), dir: "auto" }));
+    return h("li", {}, h("a", { href: url(`/c/${conversation.id}`), text: titleOf(conversation), dir: "auto" }));
   }
 
   hitRow(hit) {
     const link = h(
       "a",
-      { href: `/c/${hit.conversation_id}#${hit.turn_id}`, class: "hit", dir: "auto" },
+      { href: url(`/c/${hit.conversation_id}#${hit.turn_id}`), class: "hit", dir: "auto" },
       h("strong", { text: hit.conversation_title || t("untitled") }),
       h("span", { class: "snippet" }, ...snippetNodes(hit.snippet)),
       h("span", { class: "when" }, moment(hit.created_at)),

@@ -1,10 +1,10 @@
 // Signing in, making an account, or going on as a guest.
 import { once } from "./api.js";
-import { $, state, t } from "./dom.js";
+import { $, state, t, url } from "./dom.js";
 import { onChoices, onSubmit } from "./forms.js";
 
 const AS_GUEST = "chatkeep-guest";
-const DRAFTS = "draft:";
+const DRAFTS = `${state.root}draft:`; // of this service: another may share the host
 
 /** Whether the page is to be shown: somebody is signed in, or goes on as a guest. */
 export function isLetIn() {
@@ -69,7 +69,7 @@ export function forget() {
 export async function signOut() {
   await once("POST", "/api/v1/auth/logout");
   forget();
-  location.assign("/");
+  location.assign(url("/"));
 }
 
 export function begin() {
