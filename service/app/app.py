@@ -25,6 +25,7 @@ from service.app import operations
 from service.app.docs import router as docs_router
 from service.app.draining import drain, draining_first
 from service.app.errors import add_error_handlers
+from service.app.lifespan import StartedOnly, starting_once
 from service.app.logs import leave_logging_to_host
 from service.app.maintenance import keep_counted, keep_retained, keep_swept, keep_weeded
 from service.app.metrics import Metrics
@@ -76,7 +77,7 @@ def create_app(
     model: LanguageModel | None = None,
     owns_process: bool | None = None,
 ) -> FastAPI:
-    """Return the application.
+    """Return the application, to be served by itself or mounted in another one: see `service.app.lifespan_of`.
 
     Args:
         handler: your own request handler, see `service.chat.handler`.
@@ -93,6 +94,7 @@ def create_app(
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            stack.enter_context(starting_once(app))
             url = stack.enter_context(database_address(settings))
             database = await Database.connect(
                 url,
@@ -123,6 +125,7 @@ def create_app(
                 stack.push_async_callback(_cancelled, retainer)
             if Settings.are_handed_over() if owns_process is None else owns_process:
                 stack.enter_context(draining_first(app, settings.shutdown_grace_seconds))
+            app.state.running = True
             yield
             await drain(app, settings.shutdown_grace_seconds)
 
@@ -136,7 +139,7 @@ def create_app(
         lifespan=life,
     )
     app.state.settings = settings
-    app.state.draining = False
+    app.state.started = app.state.running = app.state.draining = False
     app.state.metrics = Metrics()
     app.state.imports = Imports(most_bytes=settings.max_import_bytes)
     for router in (
@@ -285,6 +288,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     if settings.allowed_origins:
         app.add_middleware(CrossOrigin, origins=settings.allowed_origins)
     app.add_middleware(HostAllowList, allowed=(*settings.allowed_hosts, settings.host))
+    app.add_middleware(StartedOnly, started_app=app)
     app.add_middleware(RequestRecord, metrics=app.state.metrics, https=settings.cookie_secure)
     app.add_middleware(
         RootPath,

@@ -54,6 +54,7 @@ _ELSEWHERE = {
     "MethodNotAllowed": "method_not_allowed",
     "PreflightRefused": "preflight_refused",
     "BrokenOff": "bad_request",
+    "NotStarted": "not_started",
 }
 
 _DONE = {"200": "What was asked for.", "201": "What was made.", "202": "Taken in; it is being done.", "204": "Done."}

@@ -41,6 +41,11 @@ PROTOCOL: Mapping[str, tuple[int, str]] = {
         500,
         "Something went wrong here. The request's id is in X-Request-ID; the log knows more.",
     ),
+    "not_started": (
+        503,
+        "Chatkeep is mounted in an application that does not start it. Make the application that the server runs with "
+        "FastAPI(lifespan=lifespan_of(chat)), where chat is what create_app returned; lifespan_of is in service.app.",
+    ),
 }
 
 _TITLES = {

@@ -1,0 +1,131 @@
+"""Which test runs which block of code: no block of the documents passes unseen.
+
+A test in tests/docs claims its block where it is written, and is given it:
+
+    @runs("docs/operating.md", "chatkeep backup")
+    async def test_backup_and_restore(block: Block, ...) -> None: ...
+
+Tests in other folders are named in ELSEWHERE below. A block that cannot be run here is claimed with `weaker=`: a reason,
+and a test of as much as can be looked at; its document says so, too.
+"""
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import pytest
+
+from tests.docs.documents import ROOT, Block, every
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A test, and the block that it runs.
+
+    Attributes:
+        holds: words that only this block of the document has.
+        test: the file and the name of the test, as pytest writes them.
+        weaker: why the block is not run; empty where it is.
+    """
+
+    document: str
+    holds: str
+    test: str
+    weaker: str = ""
+
+    def fits(self, block: Block) -> bool:
+        return block.document == self.document and self.holds in block.text
+
+    @property
+    def words(self) -> str:
+        return f"{self.test} claims {self.document}, {self.holds!r}"
+
+
+_SESSIONS = "tests/sessions/test_docs.py"
+_CHATSTREAM = "tests/chatstream/with_chatstream/test_documentation.py"
+_IN_ENVIRONMENT_OF_ITS_OWN = "takes the real ChatStream and PyTorch: `make test-chatstream` runs it"
+
+# Tests of other folders that read their block from the document themselves.
+ELSEWHERE = (
+    Claim("docs/sessions.md", "from fastsession import", f"{_SESSIONS}::test_one_line_differs"),
+    Claim(
+        "docs/sessions.md",
+        "from service.sessions import FastSessionMiddleware",
+        f"{_SESSIONS}::test_the_application_after_the_change",
+    ),
+    Claim("docs/sessions.md", '"used before"', f"{_SESSIONS}::test_the_session_that_is_handed_out"),
+    Claim("docs/sessions.md", "take_ticket", f"{_SESSIONS}::test_tickets"),
+    Claim("docs/sessions.md", "is_right", f"{_SESSIONS}::test_the_pattern_for_signing_in"),
+    Claim("docs/sessions.md", "class Counter", f"{_SESSIONS}::test_the_listener"),
+    Claim("docs/sessions.md", '["SESSION_KEYS"]', f"{_SESSIONS}::test_several_keys"),
+    Claim(
+        "docs/chatstream.md",
+        "request_handler=PersistentChatStreamHandler(chatkeep)",
+        f"{_CHATSTREAM}::test_the_server_after",
+        weaker=_IN_ENVIRONMENT_OF_ITS_OWN,
+    ),
+)
+
+_claimed: list[Claim] = []
+
+
+def runs(document: str, *holds: str, weaker: str = "") -> Callable[[Any], Any]:
+    """Claim the block of `document` that holds this text, and give it to the test as `block`.
+
+    With several texts, claim a block for each and give them to the test as `blocks`.
+    """
+
+    def claim(test: Any) -> Any:
+        file = test.__module__.replace(".", "/") + ".py"
+        _claimed.extend(Claim(document, each, f"{file}::{test.__name__}", weaker) for each in holds)
+        wanted = ("block", [(document, holds[0])]) if len(holds) == 1 else ("blocks", [(document, holds)])
+        return pytest.mark.parametrize(*wanted, indirect=True, ids=[document])(test)
+
+    return claim
+
+
+def claims() -> list[Claim]:
+    """Return every claim; those of this folder are known once its tests are imported."""
+    return [*ELSEWHERE, *_claimed]
+
+
+def unclaimed() -> Iterator[str]:
+    """Yield, of each block that no test runs, where it is and what to do about it."""
+    for document in every():
+        for block in document.blocks:
+            if not any(claim.fits(block) for claim in claims()):
+                yield (
+                    f"{block.place}: no test runs this block ({block.language or 'without a language'}), which begins "
+                    f"with {block.text.strip().splitlines()[0]!r}. Write a test in tests/docs with "
+                    f"@runs({block.document!r}, <words of it>) that runs it as a reader would; or, where a test of "
+                    "another folder reads it from the document, name that one in ELSEWHERE of tests/docs/claims.py. "
+                    "Where it cannot run here, say why in weaker= and in the document, and test what can be tested."
+                )
+
+
+def wrong_claims() -> Iterator[str]:
+    """Yield what is wrong with claims: no block, several blocks, no such test, or one that reads another document."""
+    blocks = [block for document in every() for block in document.blocks]
+    for claim in claims():
+        found = [block.place for block in blocks if claim.fits(block)]
+        if len(found) != 1:
+            yield f"{claim.words}: it should be one block, and is {found or 'none'}. Put the claim right."
+        file, _, name = claim.test.partition("::")
+        if name not in _tests_of(file):
+            yield f"{claim.words}: there is no such test."
+        elif claim.document.rpartition("/")[2] not in _text_of(file):
+            yield f"{claim.words}: that file never names the document, so it cannot read the block from there."
+
+
+@cache
+def _text_of(file: str) -> str:
+    path = ROOT / file
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+@cache
+def _tests_of(file: str) -> frozenset[str]:
+    tree = ast.parse(_text_of(file))
+    return frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))

@@ -1,0 +1,85 @@
+"""What a command in a text says, held against the command as it is."""
+
+import re
+import shlex
+from functools import cache
+from typing import Any
+
+from service.cli.main import COMMANDS, loaded
+from tests.docs.documents import ROOT
+
+# After `chatkeep` to what ends a command in a shell, or to the end of what stands between backticks.
+_COMMAND = re.compile(r"(?:^|[\s;&|(])chatkeep[ \t]+([^#|;&>()\n]*)", re.MULTILINE)
+_MAKE = re.compile(r"(?:^|[;&|])[ \t]*make[ \t]+([^#|;&>\n]*)", re.MULTILINE)
+# COMMAND and FILE stand for something, `…` and `...` for more.
+_PLACEHOLDER = re.compile(r"[A-Z_]+|.*…|\.\.\.")
+HELP = ("--help", "-h", "--version")
+
+
+def commands_in(text: str) -> list[list[str]]:
+    """Return the words of each `chatkeep …` in a line of prose or in a script, without `chatkeep`."""
+    joined = text.replace("\\\n", " ")
+    return [_words(found) for found in _COMMAND.findall(joined)]
+
+
+def targets_in(text: str) -> list[list[str]]:
+    """Return the words of each `make …`."""
+    return [_words(found) for found in _MAKE.findall(text)]
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
+
+
+def fault_of(words: list[str]) -> str | None:
+    """Return what of this `chatkeep` command does not exist; None where all of it does."""
+    command: Any = None
+    known = COMMANDS.keys()
+    for position, word in enumerate(words):
+        if word.startswith("-"):
+            break
+        if command is not None and not known:
+            break
+        if _PLACEHOLDER.fullmatch(word):
+            return None
+        if word not in known:
+            return f"there is no command `chatkeep {' '.join(words[: position + 1])}`"
+        command = loaded(word) if command is None else command.commands[word]
+        known = getattr(command, "commands", {}).keys()
+    return _fault_of_options(command, words)
+
+
+def _fault_of_options(command: Any, words: list[str]) -> str | None:
+    options = _options_of(command) if command is not None else set()
+    for word in words:
+        name = word.partition("=")[0]
+        if re.fullmatch(r"--?[a-z][a-z-]*", name) and name not in options and name not in HELP:
+            return f"`chatkeep {' '.join(words)}` has no option {name}"
+    return None
+
+
+def _options_of(command: Any) -> set[str]:
+    return {name for each in command.params for name in (*each.opts, *each.secondary_opts) if name.startswith("-")}
+
+
+@cache
+def all_options() -> frozenset[str]:
+    """Return every option that some command has."""
+
+    def below(command: Any) -> set[str]:
+        return _options_of(command).union(*map(below, getattr(command, "commands", {}).values()))
+
+    return frozenset(HELP).union(*(below(loaded(name)) for name in COMMANDS))
+
+
+@cache
+def make_targets() -> frozenset[str]:
+    return frozenset(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+@cache
+def make_variables() -> frozenset[str]:
+    return frozenset(re.findall(r"\$\((?:or \$\()?([A-Z]+)\)", (ROOT / "Makefile").read_text()))

@@ -1,0 +1,137 @@
+"""A shell as a reader has it: `chatkeep` on the path, a folder of one's own, none of this machine's settings."""
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from tests.docs.documents import ROOT
+from tests.support.process import SECRET_KEY
+
+SECONDS = 120
+# `serve` never ends: it is left running, and what follows it meets it, as in another terminal. On a port that is free.
+_CHATKEEP = """#!/bin/bash
+if [ "$1" != serve ]; then exec "$CHATKEEP_PYTHON" -m service.cli "$@"; fi
+setsid "$CHATKEEP_PYTHON" -m service.cli "$@" --port 0 >"$CHATKEEP_FOLDER/serve.out" 2>"$CHATKEEP_FOLDER/serve.err" &
+echo $! >"$CHATKEEP_FOLDER/serve.pid"
+for i in $(seq 900); do
+  grep -q '^listening on ' "$CHATKEEP_FOLDER/serve.out" && exit 0
+  kill -0 $! 2>/dev/null || { cat "$CHATKEEP_FOLDER/serve.err" >&2; exit 1; }
+  sleep 0.1
+done
+exit 1
+"""
+
+
+@dataclass
+class Shell:
+    """Runs what a document shows, in `folder`.
+
+    Args:
+        settings: environment variables, on top of none.
+    """
+
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.bin = self.folder / "bin"
+        self.bin.mkdir(parents=True)
+        (self.bin / "chatkeep").write_text(_CHATKEEP)
+        (self.bin / "chatkeep").chmod(0o755)
+        for name in ("python", "python3", "uvicorn"):
+            if (program := Path(sys.executable).parent / name).exists():
+                (self.bin / name).symlink_to(program)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "PATH": f"{self.bin}:{os.environ['PATH']}",
+            "HOME": str(self.folder),
+            "LANG": "C.UTF-8",
+            "PYTHONPATH": str(ROOT),
+            "NO_PROXY": "127.0.0.1",
+            "CHATKEEP_PYTHON": sys.executable,
+            "CHATKEEP_FOLDER": str(self.folder),
+            **self.settings,
+        }
+
+    async def run(self, script: str) -> str:
+        """Run a script each of whose commands has to succeed; return what it wrote to standard output."""
+        done = await asyncio.to_thread(self._run, script)
+        assert done.returncode == 0, f"exit {done.returncode} of\n{script}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.stdout
+
+    def _run(self, script: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            ["/bin/bash", "-euo", "pipefail", "-c", script],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.folder,
+            env=self.environment,
+            timeout=SECONDS,
+        )
+
+    @property
+    def served_at(self) -> str:
+        """The address of the service that a script left running."""
+        return served_at((self.folder / "serve.out").read_text())
+
+    def stop_serving(self) -> None:
+        """End the service that a script left running, if there is one."""
+        file = self.folder / "serve.pid"
+        if file.exists():
+            end_group(int(file.read_text()), signal.SIGTERM)
+            file.unlink()
+
+
+def served_at(said: str) -> str:
+    found = re.search(r"^listening on http://[^:\s]+:(\d+)$", said, re.MULTILINE)
+    assert found is not None, said
+    return f"http://127.0.0.1:{found[1]}"
+
+
+def end_group(pid: int, number: signal.Signals, seconds: float = 30) -> None:
+    """Signal a process that leads a session of its own, and all that are with it; kill what has not ended in time."""
+    with suppress(ProcessLookupError):
+        os.killpg(pid, number)
+    deadline = time.monotonic() + seconds
+    while _lives(pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _lives(pid: int) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def replaced(text: str, replacements: Mapping[str, str]) -> str:
+    """Put what a test has in the place of what the document has; each has to be there."""
+    for old, new in replacements.items():
+        assert old in text, f"the block no longer has {old!r}: put the test's replacements right"
+        text = text.replace(old, new)
+    return text
+
+
+def required_program(name: str) -> str:
+    program = shutil.which(name)
+    assert program is not None, f"{name} is not installed, and the documents' commands take it"
+    return program
+
+
+ENVIRONMENT = {"CHATKEEP_SECRET_KEY": SECRET_KEY, "CHATKEEP_COOKIE_SECURE": "false"}
