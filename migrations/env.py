@@ -5,15 +5,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from alembic import context
+from alembic.util.exc import CommandError
+from asyncpg import PostgresError
 from sqlalchemy import Connection
 from sqlalchemy.pool import NullPool
 
 from service.config import Settings
+from service.database.address import database_address
 from service.database.connector import Connector
-from service.database.embedded import EmbeddedPostgres, default_data_dir
+from service.database.libpq.reasons import words_of
 from service.database.migrations import take_migration_lock
 from service.database.session import MIGRATING
 from service.database.tables import metadata
+from service.errors import ChatkeepError
 
 
 @contextmanager
@@ -22,12 +26,12 @@ def database_url() -> Iterator[str]:
     if given := context.config.attributes.get("url"):
         yield given
         return
-    settings = Settings.read()
-    if settings.database_url:
-        yield settings.database_url.get_secret_value()
-        return
-    with EmbeddedPostgres(settings.data_dir or default_data_dir(), binaries=settings.postgres_bin) as server:
-        yield server.url
+    try:
+        with database_address(Settings.read()) as url:
+            yield url
+    except (ChatkeepError, PostgresError, OSError) as error:
+        # Alembic prints this one as a sentence, and any other with a traceback.
+        raise CommandError(error.detail if isinstance(error, ChatkeepError) else words_of(error)) from error
 
 
 def migrate(connection: Connection) -> None:

@@ -17,6 +17,7 @@ from service.database.backups import programs
 from service.database.backups.dumping import dump
 from service.database.backups.restoring import restore
 from service.database.database import Database
+from service.database.libpq.address import DatabaseAddress
 from service.database.tables import metadata
 from service.errors import BackupError
 
@@ -29,7 +30,7 @@ def make_backup(file: Path, database_url: str | None, data_dir: Path | None, *, 
     """
     settings = command_settings(database_url, data_dir)
     with command_database(settings) as database:
-        found = programs.find_backup_programs(_major(database), settings.postgres_bin)
+        found = _programs(database)
         with _bar("Backing up") as progress:
             size = dump(found, database.url, file.absolute(), replace=force, progress=progress)
     answer(f"{file}: {decimal(size)}")
@@ -49,21 +50,25 @@ def restore_backup(file: Path, database_url: str | None, data_dir: Path | None, 
         raise BackupError(f"There is no file {file}.")
     settings = command_settings(database_url, data_dir)
     with command_database(settings) as database:
-        found = programs.find_backup_programs(_major(database), settings.postgres_bin)
+        found = _programs(database)
         with _bar("Restoring") as progress:
             finished(restore(found, database.url, file, replace=replace, progress=progress))
     answer(f"{file.name} is restored.")
     say("Passwords are those of the backup. Cookies and the audit trail's seals are good only with its signing secret.")
 
 
-def _major(database: CommandDatabase) -> int:
-    return database.run(_server_major, at_head=False)
+def _programs(database: CommandDatabase) -> programs.BackupPrograms:
+    major, encrypted = database.run(_server_major_and_tls, at_head=False)
+    # Behind a pooler the server knows only of the pooler's connection.
+    encrypted = encrypted or DatabaseAddress.parse(database.url).tls_is_certain
+    return programs.find_backup_programs(major, database.settings.postgres_bin, encrypted=encrypted)
 
 
-async def _server_major(database: Database) -> int:
+async def _server_major_and_tls(database: Database) -> tuple[int, bool]:
+    query = "SELECT current_setting('server_version_num'), (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid())"
     async with database.transaction() as connection:
-        version = await connection.scalar(text("SELECT current_setting('server_version_num')"))
-    return int(version) // 10_000
+        version, encrypted = (await connection.execute(text(query))).one()
+    return int(version) // 10_000, bool(encrypted)
 
 
 @contextmanager

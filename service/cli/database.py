@@ -1,12 +1,10 @@
 """The database of a command: found by the settings, opened for as long as it is needed."""
 
-import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from asyncpg import InterfaceError, PostgresError
 from sqlalchemy.exc import DBAPIError
 
 from service.audit.trail import Recorder
@@ -18,19 +16,11 @@ from service.database.address import database_address
 from service.database.database import Database
 from service.database.failures import sqlstate_of
 from service.database.migrations import require_head
-from service.database.urls import shown_url
-from service.errors import DatabaseUnavailable, StartUpError
+from service.errors import StartUpError
 
 Answer = TypeVar("Answer")
 
 POOL_SIZE = 2
-
-REASONS = (
-    (socket.gaierror, "there is no host of that name"),
-    (ConnectionRefusedError, "nothing listens there"),
-    (FileNotFoundError, "a socket or file that it names is not there"),
-    (TimeoutError, "it does not answer in time"),
-)
 
 # What a role or a server may refuse, and what the operator does about it.
 NOT_THE_TABLES = "The tables are not those that this version makes. `chatkeep db check` says how they differ."
@@ -77,7 +67,7 @@ class CommandDatabase:
         return self.run(work_on_record)
 
     async def _run(self, work: Callable[[Database], Awaitable[Answer]], *, at_head: bool) -> Answer:
-        database = await connected(self.url)
+        database = await Database.connect(self.url, pool_size=POOL_SIZE)
         try:
             if at_head:
                 await require_head(database)
@@ -102,34 +92,6 @@ def command_settings(database_url: str | None = None, data_dir: Path | None = No
         ConfigurationError: a setting or the file `.env` cannot be used.
     """
     return Settings.read(database_url=database_url, data_dir=data_dir, **options)
-
-
-async def connected(url: str) -> Database:
-    """Connect, and say in whose words it failed.
-
-    Raises:
-        DatabaseUnavailable: names the address without its password, and what is wrong with it.
-    """
-    try:
-        return await Database.connect(url, pool_size=POOL_SIZE)
-    except (DatabaseUnavailable, PostgresError, ValueError, OverflowError) as error:
-        raise DatabaseUnavailable(
-            f"Cannot use the database at {shown_url(url)}: {_reason(error)}. Check CHATKEEP_DATABASE_URL or "
-            "--database-url, and that the server is up."
-        ) from error
-
-
-def _reason(error: Exception) -> str:
-    cause = error.__cause__ if isinstance(error, DatabaseUnavailable) else error
-    for kind, words in REASONS:
-        if isinstance(cause, kind):
-            return words
-    # What PostgreSQL, or the driver about the address, says of it: `database "chats" does not exist`.
-    if isinstance(cause, (PostgresError, InterfaceError, ConnectionError)):
-        return str(cause).partition("\n")[0].rstrip(".")
-    if isinstance(cause, (ValueError, OverflowError)):
-        return "that is not an address"
-    return "it does not answer"
 
 
 def _refusal(error: DBAPIError) -> Exception:

@@ -13,8 +13,8 @@ from service.cli.database import CommandDatabase
 from service.cli.db_differences import differences
 from service.cli.output import answer, complain, say
 from service.database import migrations
+from service.database.libpq.address import shown_url
 from service.database.migrations import Standing
-from service.database.urls import shown_url
 from service.errors import ConfigurationError, MigrationError
 
 

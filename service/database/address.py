@@ -6,7 +6,7 @@ from pathlib import Path
 
 from service.config import Settings
 from service.database.embedded import EmbeddedPostgres, default_data_dir
-from service.database.urls import parsed_url
+from service.database.libpq.address import DatabaseAddress, closed_url
 
 
 def data_dir(settings: Settings) -> Path:
@@ -21,13 +21,14 @@ def database_address(settings: Settings, *, say: Callable[[str], None] | None = 
         say: told what takes its time.
 
     Raises:
-        ConfigurationError: the configured address is not PostgreSQL's.
+        ConfigurationError: the configured address cannot be read; says why, without quoting it.
         EmbeddedServerError: the embedded server cannot be found or started.
     """
     if settings.database_url is not None:
         url = settings.database_url.get_secret_value()
-        parsed_url(url)
+        DatabaseAddress.parse(url)
         yield url
         return
     with EmbeddedPostgres(data_dir(settings), binaries=settings.postgres_bin, log=say) as server:
-        yield server.url
+        # `PG…` variables are about a server of one's own, and nothing about this one.
+        yield closed_url(server.url)

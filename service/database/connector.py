@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from functools import cached_property, partial
 from typing import Any, Self
 
-import asyncpg
 import structlog
 from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
@@ -15,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from service.database.failures import TRANSLATED, ends_all_connections, ends_connection
 from service.database.hot_pool import Connection
+from service.database.libpq.address import DatabaseAddress
+from service.database.libpq.connection import open_connection
 from service.database.pooler import Pooling, connection_of_transactions, looked_at
 from service.database.session import (
     COLD,
@@ -25,10 +26,11 @@ from service.database.session import (
     settings_for,
     tell,
 )
-from service.database.urls import driver_url, parsed_url
 from service.errors import ReadOnlyDatabase
 
 CONNECT_TIMEOUT_SECONDS = 2.5
+# As long as the hot pool waits: of several hosts each has to have its turn in that time.
+HOT_CONNECT_TIMEOUT_SECONDS = 1.25
 # The one that PgBouncer knows, and that a server's log shows from the first moment.
 STARTUP_SETTINGS = {"application_name": "chatkeep"}
 
@@ -36,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 
 class Connector:
-    """Opens connections to the database at `url`.
+    """Opens connections to the database at `address`.
 
     Args:
         startup: settings for the connection's start, which a pooler may refuse.
@@ -45,11 +47,18 @@ class Connector:
     """
 
     def __init__(
-        self, url: str, found: Found, pooling: Pooling, *, startup: Mapping[str, str], must_write: bool, durable: bool
+        self,
+        address: DatabaseAddress,
+        found: Found,
+        pooling: Pooling,
+        *,
+        startup: Mapping[str, str],
+        must_write: bool,
+        durable: bool,
     ) -> None:
         self.found = found
         self.pooling = pooling
-        self._url = url
+        self._address = address
         self._startup = dict(startup)
         self._must_write = must_write
         self._durable = durable
@@ -61,19 +70,19 @@ class Connector:
         """Look at the database and at what is before it.
 
         Raises:
-            ConfigurationError: `url` is not PostgreSQL's, or a pooler is in a mode that nobody can work with.
+            ConfigurationError: `url` is no address, names a certificate that cannot be used, or a pooler is in a mode that nobody can work with.
             DatabaseUnavailable: the pooler has no second connection.
             OSError, asyncpg.PostgresError: nothing answers, or it refuses.
         """
+        address = DatabaseAddress.parse(url)
+        if must_write:
+            address = address.for_writing()
         startup = STARTUP_SETTINGS | dict(startup or {})
-
-        async def opening(**arguments: Any) -> Connection:
-            return await asyncpg.connect(
-                driver_url(url), timeout=CONNECT_TIMEOUT_SECONDS, server_settings=dict(startup), **arguments
-            )
-
+        opening = partial(
+            open_connection, address, timeout_seconds=CONNECT_TIMEOUT_SECONDS, server_settings=startup
+        )
         found, pooling = await looked_at(opening)
-        return cls(url, found, pooling, startup=startup, must_write=must_write, durable=durable)
+        return cls(address, found, pooling, startup=startup, must_write=must_write, durable=durable)
 
     @cached_property
     def hot_settings(self) -> dict[str, str]:
@@ -85,7 +94,7 @@ class Connector:
 
     async def hot(self) -> Connection:
         """Open a connection for hot statements."""
-        opening = partial(asyncpg.connect, driver_url(self._url))
+        opening = partial(open_connection, self._address, timeout_seconds=HOT_CONNECT_TIMEOUT_SECONDS)
         connection = await self._opened(opening, self.hot_settings)
         await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json_text, decoder=json.loads)
         return connection
@@ -99,16 +108,21 @@ class Connector:
         """
         told = self.cold_settings if settings is None else settings_for(self.found, settings, durable=self._durable)
 
-        async def cold(**address: Any) -> Connection:
-            # For a server that stands still; one that lives ends a statement itself before.
-            timeout = STATEMENT_TIMEOUT_SECONDS + 5 if settings is None else None
-            return await self._opened(partial(asyncpg.connect, **address, command_timeout=timeout), told)
+        async def cold() -> Connection:
+            opening = partial(
+                open_connection,
+                self._address,
+                timeout_seconds=CONNECT_TIMEOUT_SECONDS,
+                # For a server that stands still; one that lives ends a statement itself before.
+                command_timeout=STATEMENT_TIMEOUT_SECONDS + 5 if settings is None else None,
+            )
+            return await self._opened(opening, told)
 
         arguments: dict[str, Any] = {"async_creator_fn": cold}
         if self.pooling is Pooling.TRANSACTION:
             arguments |= {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
-        # Texts of errors never hold what somebody wrote.
-        engine = create_async_engine(parsed_url(self._url), hide_parameters=True, connect_args=arguments, **options)
+        # Texts of errors never hold what somebody wrote, nor the address: the engine does not know it.
+        engine = create_async_engine("postgresql+asyncpg://", hide_parameters=True, connect_args=arguments, **options)
         event.listen(engine.sync_engine, "handle_error", _end_what_is_of_no_use)
         return engine
 

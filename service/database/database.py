@@ -1,8 +1,8 @@
 """The one way to PostgreSQL: SQLAlchemy's engine for everything, asyncpg for what is hot."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, Self
 
@@ -14,9 +14,11 @@ from service.database.connector import CONNECT_TIMEOUT_SECONDS, Connector, json_
 from service.database.failures import TRANSLATED, ends_all_connections, raise_translated, translated
 from service.database.hot import Row, Statement
 from service.database.hot_pool import HotPool, waited_seconds
+from service.database.libpq.address import shown_url
+from service.database.libpq.reasons import words_of
 from service.database.pooler import Pooling
 from service.database.session import not_in_force
-from service.errors import ReadOnlyDatabase
+from service.errors import DatabaseUnavailable, ReadOnlyDatabase
 
 # Most requests wait for a connection twice, for who is asking and for what they ask.
 HOT_POOL_TIMEOUT_SECONDS = 1.25
@@ -51,10 +53,10 @@ class Database:
             durable: commit as the server does by default, but on disk before it is acknowledged in any case.
 
         Raises:
-            DatabaseUnavailable: nothing answers at `url`.
-            ConfigurationError: `url` is not PostgreSQL's, or a pooler is in a mode that nobody can work with.
+            DatabaseUnavailable: nothing answers at `url`, or it does not let us in; says why, and where without a secret.
+            ConfigurationError: `url` is no address, names a certificate that cannot be used, or a pooler is in a mode that nobody can work with.
         """
-        with translated():
+        with _in_words(url):
             connector = await Connector.to(url, startup=server_settings, must_write=must_write, durable=durable)
         engine = connector.engine(
             pool_size=max(1, pool_size // 2),
@@ -68,7 +70,8 @@ class Database:
         event.listen(engine.sync_engine, "handle_error", partial(_expire, pool))
         database = cls(engine, pool, connector)
         try:
-            await database.ping()
+            with _in_words(url):
+                await database._ask()
         except BaseException:
             await database.close()
             raise
@@ -171,8 +174,25 @@ class Database:
             DatabaseUnavailable: it does not answer within a few seconds.
         """
         with translated():
-            async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
-                await self._pool.row("SELECT 1", ())
+            await self._ask()
+
+    async def _ask(self) -> None:
+        async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+            await self._pool.row("SELECT 1", ())
+
+
+@contextmanager
+def _in_words(url: str) -> Iterator[None]:
+    """Say of a connection that cannot be opened where it leads, and why. The address is shown without a secret."""
+    try:
+        yield
+    except TRANSLATED as error:
+        if ends_all_connections(error):
+            raise ReadOnlyDatabase from error
+        raise DatabaseUnavailable(
+            f"Cannot use the database at {shown_url(url)}: {words_of(error)}. Check CHATKEEP_DATABASE_URL or "
+            "--database-url, and that the server is up."
+        ) from error
 
 
 def _expire(pool: HotPool, context: ExceptionContext) -> None:

@@ -11,7 +11,7 @@ from service.cli.doctor.model import look_at_model
 from service.cli.doctor.safety import look_at_settings
 from service.cli.local import kept_secret
 from service.config import Settings
-from service.database.urls import shown_url
+from service.database.libpq.address import shown_url
 from tests.cli.commands import Command, Ran, without_styles
 from tests.cli.test_users import insert_users
 from tests.support.databases import name_of, run

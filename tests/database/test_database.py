@@ -9,8 +9,7 @@ from sqlalchemy import Integer, bindparam, select, text
 from service.database import safety
 from service.database.database import Database
 from service.database.hot import Statement
-from service.database.urls import driver_url, parsed_url, shown_url
-from service.errors import ConfigurationError, DatabaseUnavailable, QueryTooSlow, UnsafeDatabase
+from service.errors import DatabaseUnavailable, QueryTooSlow, UnsafeDatabase
 from tests.support.databases import name_of, run
 
 
@@ -105,23 +104,6 @@ async def test_a_database_that_may_forget_is_refused(database: Database, databas
             await safety.require_safe(forgetful)
     finally:
         await forgetful.close()
-
-
-def test_addresses_are_taken_in_both_forms_and_shown_without_password() -> None:
-    for scheme in ("postgresql", "postgres", "postgresql+asyncpg"):
-        url = f"{scheme}://me:s3cr%2Fet@db:5433/chat?host=%2Ftmp"
-        assert parsed_url(url).drivername == "postgresql+asyncpg"
-        assert driver_url(url).startswith("postgresql://me:s3cr%2Fet@db:5433/chat")
-        assert "s3cr" not in shown_url(url)
-
-
-@pytest.mark.parametrize(
-    "url", ["", "mysql://me:secret@db/x", "postgresql://me:secret@db", "postgresql+psycopg://db/x", ":"]
-)
-def test_other_addresses_are_refused_without_quoting_them(url: str) -> None:
-    with pytest.raises(ConfigurationError) as refused:
-        parsed_url(url)
-    assert "secret@" not in refused.value.detail
 
 
 async def test_who_waited_for_one_connection_waits_less_for_the_next(database_url: str) -> None:

@@ -10,7 +10,7 @@ from pydantic_settings import EnvSettingsSource
 from service.cli.doctor.findings import Area, Findings
 from service.cli.setting_names import PREFIX, unknown_names
 from service.config import Settings
-from service.database.urls import shown_url
+from service.database.libpq.address import shown_url
 from service.errors import ConfigurationError
 
 

@@ -14,15 +14,14 @@ from service.audit.queries import all_heads
 from service.cli.auditing import audit_secrets
 from service.cli.database import command_database
 from service.cli.doctor.findings import Area, Findings
-from service.cli.doctor.safety import is_loopback
 from service.config import Settings
 from service.database.address import data_dir
 from service.database.database import Database
+from service.database.libpq.address import DatabaseAddress
 from service.database.migrations import standing
 from service.database.postgres.binaries import find_binaries, find_binaries_of
 from service.database.postgres.data_folder import DataFolder
 from service.database.safety import unsafe_settings
-from service.database.urls import parsed_url, shown_url
 from service.errors import ConfigurationError
 
 PINGS = 5
@@ -97,14 +96,15 @@ async def _look_at_server(database: Database, url: str, findings: Findings) -> N
     async with database.transaction() as connection:
         version, encrypted = (await connection.execute(text(query))).one()
     milliseconds = await _round_trip_milliseconds(database)
-    what = f"PostgreSQL {version.partition(' ')[0]} at {shown_url(url)} answers in {milliseconds:.1f} ms."
+    address = DatabaseAddress.parse(url)
+    what = f"PostgreSQL {version.partition(' ')[0]} at {address.shown} answers in {milliseconds:.1f} ms."
     if milliseconds > SLOW_MILLISECONDS:
         findings.warn(
             Area.DATABASE, what, "Each turn waits for three answers: move the service closer to the database."
         )
     else:
         findings.ok(Area.DATABASE, what)
-    if not encrypted and not _is_on_this_machine(url):
+    if not encrypted and not address.is_on_this_machine:
         findings.warn(
             Area.DATABASE,
             "Conversations and the password go to the database over the network in the clear.",
@@ -121,14 +121,6 @@ async def _round_trip_milliseconds(database: Database) -> float:
         await database.ping()
         times.append(time.perf_counter() - begun)
     return statistics.median(times) * 1000
-
-
-def _is_on_this_machine(url: str) -> bool:
-    """A socket is, and loopback; a name but localhost may be anywhere."""
-    parsed = parsed_url(url)
-    given = parsed.host or parsed.query.get("host", "")
-    hosts = given if isinstance(given, tuple) else (given,)
-    return all(not host or host.startswith("/") or is_loopback(host) for host in hosts)
 
 
 async def _look_at_revision(database: Database, findings: Findings) -> None:

@@ -1,16 +1,15 @@
 """`pg_dump` and `pg_restore`: found, told where the database is, and run."""
 
-import os
 import re
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy.engine import URL
-
+from service.database.libpq.address import DatabaseAddress
+from service.database.libpq.programs import told
 from service.database.postgres.binaries import environment_of, program_folders, version_of
-from service.database.urls import parsed_url
 from service.errors import BackupError
 
 NAMES = ("pg_dump", "pg_restore")
@@ -50,7 +49,7 @@ class BackupPrograms:
             BackupError: it failed; quotes what it said.
         """
         said: list[str] = []
-        with self._start(name, options, url, stdout) as process:
+        with self._started(name, options, url, stdout) as process:
             try:
                 assert process.stderr is not None  # noqa: S101  asked for below
                 for line in process.stderr:
@@ -72,24 +71,39 @@ class BackupPrograms:
         done = subprocess.run(command, capture_output=True, check=False, env=environment_of(self.folder))
         return "" if done.returncode else done.stdout.decode(errors="replace")
 
-    def _start(self, name: str, options: Sequence[str | Path], url: str | None, stdout: int) -> "subprocess.Popen[str]":
-        place, environment = _address(url) if url is not None else ([], {})
-        return subprocess.Popen(
-            [str(self.folder / name), "--verbose", *place, *map(str, options)],
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            env=environment_of(self.folder) | environment,
-        )
+    @contextmanager
+    def _started(
+        self, name: str, options: Sequence[str | Path], url: str | None, stdout: int
+    ) -> Iterator["subprocess.Popen[str]"]:
+        with _told(url) as (place, environment):
+            process = subprocess.Popen(
+                [str(self.folder / name), "--verbose", *place, *map(str, options)],
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                env=environment_of(self.folder) | environment,
+            )
+            with process:
+                yield process
 
 
-def find_backup_programs(major: int, setting: Path | None) -> BackupPrograms:
+@contextmanager
+def _told(url: str | None) -> Iterator[tuple[list[str], dict[str, str]]]:
+    if url is None:
+        yield [], {}
+        return
+    with told(DatabaseAddress.parse(url)) as address:
+        yield address
+
+
+def find_backup_programs(major: int, setting: Path | None, *, encrypted: bool = False) -> BackupPrograms:
     """Return programs that fit a server: of its own major version, otherwise of the next that is newer.
 
     Args:
         setting: an installation of PostgreSQL or its bin folder that is looked at first.
+        encrypted: only programs that speak TLS. The embedded server's do not.
 
     Raises:
         BackupError: there are none; says which would do.
@@ -107,18 +121,19 @@ def find_backup_programs(major: int, setting: Path | None) -> BackupPrograms:
             f"The database is PostgreSQL {major}, which takes its pg_dump and pg_restore of version {major} or newer "
             f"(found: {others}). Install them, or set CHATKEEP_POSTGRES_BIN to their folder."
         )
-    return min(fitting, key=lambda each: each.major)
+    able = [each for each in fitting if _speaks_tls(each.folder)] if encrypted else fitting
+    if not able:
+        # Not without TLS instead: every conversation would go over the network in the clear.
+        raise BackupError(
+            f"The connection to the database is encrypted, and no pg_dump of version {major} or newer here speaks TLS: "
+            "the embedded server's does not. Install PostgreSQL's client programs, or set CHATKEEP_POSTGRES_BIN to "
+            "their folder."
+        )
+    return min(able, key=lambda each: each.major)
 
 
-def _address(url: str) -> tuple[list[str], dict[str, str]]:
-    """Return how a program is told where the database is: everybody on the machine sees a command's arguments, so
-    the password goes by the environment.
-    """
-    parsed = parsed_url(url)
-    query = {name: value for name, value in parsed.query.items() if name != "password"}
-    shown = URL.create(
-        "postgresql", parsed.username, None, parsed.host, parsed.port, parsed.database, query
-    ).render_as_string(hide_password=False)
-    inherited = {name: value for name, value in os.environ.items() if name.startswith("PG") or name == "HOME"}
-    password = parsed.password or parsed.query.get("password")
-    return [f"--dbname={shown}", "--no-password"], inherited | ({"PGPASSWORD": str(password)} if password else {})
+def _speaks_tls(folder: Path) -> bool:
+    """Ask the program: without TLS it refuses the mode before it looks for a server."""
+    command = [str(folder / NAMES[0]), "--no-password", "--dbname=dbname=none host=/nonexistent sslmode=require"]
+    done = subprocess.run(command, capture_output=True, check=False, env=environment_of(folder))
+    return b"not compiled in" not in done.stderr

@@ -22,7 +22,8 @@ from alembic.script import ScriptDirectory
 from service.database import migrations
 from service.database.backups.dumping import require_backup
 from service.database.backups.programs import BackupPrograms, Progress
-from service.database.urls import driver_url, parsed_url
+from service.database.libpq.address import DatabaseAddress, with_database
+from service.database.libpq.connection import Connection, open_connection
 from service.errors import BackupError, MigrationError
 
 OPTIONS = ("--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges")
@@ -32,8 +33,6 @@ LOCK = 0x72657374  # "rest"
 LONGEST_NAME = 40
 CONNECT_SECONDS = 10
 STOP_IT = "Something is connected to the database. Stop the service, and whatever else uses it, and try again."
-
-Connection = asyncpg.Connection  # its type parameter exists for checkers only
 
 
 async def restore(
@@ -49,14 +48,14 @@ async def restore(
         MigrationError: the backup is of a newer version of the service; the same.
     """
     require_backup(programs, file)
-    name = parsed_url(url).database or ""
+    name = DatabaseAddress.parse(url).database
     await _require_free(url, replace=replace)
     async with _neutral(url) as connection:
         await _remove_leftovers(connection, name)
         new = f"{name[:LONGEST_NAME]}_restore_{secrets.token_hex(4)}"
         await _create(connection, new)
         try:
-            await _fill(programs, _with_database(url, new), file, progress)
+            await _fill(programs, with_database(url, new), file, progress)
             old = await _swap(connection, name, new)
         except BaseException:
             await connection.execute(f"DROP DATABASE IF EXISTS {_quoted(new)} WITH (FORCE)")
@@ -65,7 +64,7 @@ async def restore(
 
 
 async def _require_free(url: str, *, replace: bool) -> None:
-    connection = await asyncpg.connect(driver_url(url), timeout=CONNECT_SECONDS)
+    connection = await _connected(url)
     try:
         others = await connection.fetchval(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
@@ -82,7 +81,7 @@ async def _require_free(url: str, *, replace: bool) -> None:
         await connection.close()
 
 
-async def _holds_something(connection: "Connection[asyncpg.Record]") -> bool:
+async def _holds_something(connection: Connection) -> bool:
     for table in ("conversations", "users"):
         there = await connection.fetchval("SELECT to_regclass($1)", f"public.{table}")
         if there is not None and await connection.fetchval(f"SELECT EXISTS (SELECT 1 FROM public.{table})"):
@@ -91,10 +90,10 @@ async def _holds_something(connection: "Connection[asyncpg.Record]") -> bool:
 
 
 @asynccontextmanager
-async def _neutral(url: str) -> AsyncIterator["Connection[asyncpg.Record]"]:
+async def _neutral(url: str) -> AsyncIterator[Connection]:
     """Connect beside the database, as the only one that restores it."""
     try:
-        connection = await asyncpg.connect(driver_url(_with_database(url, NEUTRAL)), timeout=CONNECT_SECONDS)
+        connection = await _connected(with_database(url, NEUTRAL))
     except (asyncpg.PostgresError, OSError) as error:
         raise BackupError(
             f"The database `{NEUTRAL}` of the server is needed to restore, and refuses: {error}"
@@ -107,7 +106,7 @@ async def _neutral(url: str) -> AsyncIterator["Connection[asyncpg.Record]"]:
         await connection.close()
 
 
-async def _create(connection: "Connection[asyncpg.Record]", name: str) -> None:
+async def _create(connection: Connection, name: str) -> None:
     try:
         await connection.execute(f"CREATE DATABASE {_quoted(name)} TEMPLATE template0 ENCODING 'UTF8'")
     except asyncpg.InsufficientPrivilegeError as error:
@@ -118,7 +117,7 @@ async def _create(connection: "Connection[asyncpg.Record]", name: str) -> None:
 
 async def _fill(programs: BackupPrograms, url: str, file: Path, progress: Progress | None) -> None:
     await asyncio.to_thread(programs.run, "pg_restore", *OPTIONS, file, url=url, progress=progress)
-    connection = await asyncpg.connect(driver_url(url), timeout=CONNECT_SECONDS)
+    connection = await _connected(url)
     try:
         revision = await connection.fetchval("SELECT version_num FROM alembic_version")
     finally:
@@ -132,7 +131,7 @@ async def _fill(programs: BackupPrograms, url: str, file: Path, progress: Progre
     await asyncio.to_thread(migrations.upgrade, url)
 
 
-async def _swap(connection: "Connection[asyncpg.Record]", name: str, new: str) -> str:
+async def _swap(connection: Connection, name: str, new: str) -> str:
     """Give the database's name to the new one, in one transaction; return what the old one is called now."""
     old = f"{name[:LONGEST_NAME]}_replaced_{secrets.token_hex(4)}"
     try:
@@ -146,7 +145,7 @@ async def _swap(connection: "Connection[asyncpg.Record]", name: str, new: str) -
     return old
 
 
-async def _remove_leftovers(connection: "Connection[asyncpg.Record]", name: str) -> None:
+async def _remove_leftovers(connection: Connection, name: str) -> None:
     """Remove what restores that died have left; under the lock there is none that lives."""
     left = re.compile(re.escape(name[:LONGEST_NAME]) + r"_(restore|replaced)_[0-9a-f]{8}")
     for row in await connection.fetch("SELECT datname FROM pg_database"):
@@ -154,8 +153,8 @@ async def _remove_leftovers(connection: "Connection[asyncpg.Record]", name: str)
             await connection.execute(f"DROP DATABASE {_quoted(row['datname'])} WITH (FORCE)")
 
 
-def _with_database(url: str, name: str) -> str:
-    return parsed_url(url).set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+async def _connected(url: str) -> Connection:
+    return await open_connection(DatabaseAddress.parse(url), timeout_seconds=CONNECT_SECONDS)
 
 
 def _quoted(name: str) -> str:
