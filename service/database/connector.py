@@ -70,7 +70,8 @@ class Connector:
         """Look at the database and at what is before it.
 
         Raises:
-            ConfigurationError: `url` is no address, names a certificate that cannot be used, or a pooler is in a mode that nobody can work with.
+            ConfigurationError: `url` is no address, names a certificate that cannot be used, or a pooler is in a mode
+                that nobody can work with.
             DatabaseUnavailable: the pooler has no second connection.
             OSError, asyncpg.PostgresError: nothing answers, or it refuses.
         """
@@ -78,9 +79,7 @@ class Connector:
         if must_write:
             address = address.for_writing()
         startup = STARTUP_SETTINGS | dict(startup or {})
-        opening = partial(
-            open_connection, address, timeout_seconds=CONNECT_TIMEOUT_SECONDS, server_settings=startup
-        )
+        opening = partial(open_connection, address, timeout_seconds=CONNECT_TIMEOUT_SECONDS, server_settings=startup)
         found, pooling = await looked_at(opening)
         return cls(address, found, pooling, startup=startup, must_write=must_write, durable=durable)
 
