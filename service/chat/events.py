@@ -9,12 +9,12 @@ from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from service.chat.audience import Seat
-from service.http.streams import send_last
+from service.http.streams import UNBUFFERED, send_last
 
 KEEP_ALIVE = b": keep-alive\n\n"
 
 # Proxies that collect an answer before they pass it on would hold the words back.
-_HEADERS = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
+_HEADERS = UNBUFFERED | {"Cache-Control": "no-store"}
 
 
 # Made once: `json.dumps` makes one for each call.

@@ -1,6 +1,6 @@
 """Answers that stay open for minutes, sent when everything around their endpoint has returned."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 Stream = Callable[[Receive, Send], Awaitable[None]]
 
 _LATER = "chatkeep.stream"
+# nginx would otherwise wait until its buffers are full, and write what does not fit to its disk.
+UNBUFFERED = {"X-Accel-Buffering": "no"}
 
 
 class StreamsLast:
@@ -50,10 +52,16 @@ async def send_last(stream: Stream, scope: Scope, receive: Receive, send: Send) 
 
 
 class ClosingStream(StreamingResponse):
-    """A stream that closes its generator itself: cancelled at a `yield`, one is left for the collector."""
+    """A stream that closes its generator itself: cancelled at a `yield`, one is left for the collector.
 
-    def __init__(self, chunks: AsyncGenerator[bytes, None], **options: Any) -> None:
-        super().__init__(chunks, **options)
+    Args:
+        headers: besides the one that has a proxy in front pass on each piece as it comes.
+    """
+
+    def __init__(
+        self, chunks: AsyncGenerator[bytes, None], *, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> None:
+        super().__init__(chunks, headers=UNBUFFERED | dict(headers or {}), **options)
         self._chunks = chunks
 
     async def stream_response(self, send: Send) -> None:

@@ -48,10 +48,10 @@ def browser_program() -> str:
 
 
 @asynccontextmanager
-async def browser_running() -> AsyncIterator[Browser]:
+async def browser_running(*more_options: str) -> AsyncIterator[Browser]:
     program = browser_program()
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=[*OPTIONS])
+        browser = await playwright.chromium.launch(executable_path=program, args=[*OPTIONS, *more_options])
         yield browser
         await browser.close()
 
@@ -128,17 +128,25 @@ async def tab_in(context: BrowserContext, url: str) -> Tab:
 
 
 @asynccontextmanager
-async def browsing(
-    browser: Browser, service: RunningService, person: Person | None, **options: Any
-) -> AsyncIterator[Tab]:
-    """Open a tab, signed in as `person`; at its end, nothing bad has happened in it."""
+async def browsing_at(browser: Browser, url: str, **options: Any) -> AsyncIterator[Tab]:
+    """Open a tab of somebody who is not signed in; nothing in it may leave what is below `url`."""
     context = await browser.new_context(**({"locale": "en-GB", "viewport": {"width": 1200, "height": 800}} | options))
-    if person is not None:
-        cookies = [{"name": name, "value": value, "url": service.url} for name, value in person.client.cookies.items()]
-        await context.add_cookies(cookies)  # type: ignore[arg-type]  # their type names every field
-    tab = await tab_in(context, service.url)
+    tab = await tab_in(context, url)
     try:
         yield tab
         tab.check()
     finally:
         await context.close()
+
+
+@asynccontextmanager
+async def browsing(
+    browser: Browser, service: RunningService, person: Person | None, **options: Any
+) -> AsyncIterator[Tab]:
+    """Open a tab, signed in as `person`; at its end, nothing bad has happened in it."""
+    async with browsing_at(browser, service.url, **options) as tab:
+        if person is not None:
+            held = person.client.cookies.items()
+            cookies = [{"name": name, "value": value, "url": service.url} for name, value in held]
+            await tab.page.context.add_cookies(cookies)  # type: ignore[arg-type]  # their type names every field
+        yield tab
