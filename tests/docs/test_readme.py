@@ -14,18 +14,25 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import httpx2
 import pytest
 
 from tests.docs.claims import runs
 from tests.docs.documents import ROOT, Block
 from tests.docs.sessions import Learned, exchanges
-from tests.docs.shell import ENVIRONMENT, Shell, end_group, replaced, required_program, served_at
+from tests.docs.shell import (
+    ADMIN_PASSWORD,
+    DATABASE_URL,
+    ENVIRONMENT,
+    Shell,
+    end_group,
+    replaced,
+    required_program,
+    says_something,
+    served_at,
+)
 from tests.sessions.applications import served
-from tests.support.databases import create_database, drop_database
 from tests.upstream import Upstream
 
-ADMIN_PASSWORD = "first admin password"
 DOCUMENTED_URL = "http://127.0.0.1:8000"
 
 
@@ -128,31 +135,13 @@ async def test_a_model_server(block: Block, data_folder: Path) -> None:
             shell.stop_serving()
 
 
-async def says_something(url: str, name: str, password: str) -> None:
-    """Sign in and take a turn, which has to be answered."""
-    async with httpx2.AsyncClient(base_url=url, timeout=30, verify=False) as client:
-        answer = await client.post("/api/v1/auth/login", json={"username": name, "password": password})
-        assert answer.status_code == 200, answer.text
-        conversation = (await client.post("/api/v1/conversations", json={})).json()["id"]
-        turn = await client.post(f"/api/v1/conversations/{conversation}/turns", json={"content": "Hi", "stream": False})
-        assert turn.json()["status"] == "complete", turn.text
-
-
-@pytest.fixture
-async def empty_database_url(server_url: str) -> AsyncIterator[str]:
-    """A database without tables, at an address as the documents write one."""
-    url = await create_database(server_url)
-    yield url
-    await drop_database(server_url, url)
-
-
 @runs("README.md", "export CHATKEEP_DATABASE_URL")
 async def test_a_database_of_ones_own(block: Block, empty_database_url: str, tmp_path: Path) -> None:
     shell = Shell(tmp_path, {"CHATKEEP_COOKIE_SECURE": "false"})
     replacements = {
-        "postgresql://chatkeep:…@db.example.org/chatkeep": shlex.quote(empty_database_url),
+        DATABASE_URL: shlex.quote(empty_database_url),
         "CHATKEEP_ADMIN_PASSWORD=…": f"CHATKEEP_ADMIN_PASSWORD='{ADMIN_PASSWORD}'",
-        "0.0.0.0": "127.0.0.1",
+        "--host 0.0.0.0": "--host 127.0.0.1",
     }
     try:
         await shell.run(replaced(block.text, replacements))
