@@ -24,7 +24,7 @@ def add_error_handlers(app: FastAPI) -> None:
 async def answer_error(_request: Request, error: Exception) -> Response:
     """Answer an error of this service as its own routes do; for applications of one's own that use its parts.
 
-        app.add_exception_handler(ChatkeepError, answer_error)
+    app.add_exception_handler(ChatkeepError, answer_error)
     """
     assert isinstance(error, ChatkeepError)  # noqa: S101  it is registered for nothing else
     return response_to(error)

@@ -5,8 +5,8 @@ A test in tests/docs claims its block where it is written, and is given it:
     @runs("docs/operating.md", "chatkeep backup")
     async def test_backup_and_restore(block: Block, ...) -> None: ...
 
-Tests in other folders are named in ELSEWHERE below. A block that cannot be run here is claimed with `weaker=`: a reason,
-and a test of as much as can be looked at; its document says so, too.
+Tests in other folders are named in ELSEWHERE below. A block that cannot be run here is claimed with `weaker=`: a
+reason, and a test of as much as can be looked at.
 """
 
 import ast

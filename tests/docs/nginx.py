@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -52,16 +51,16 @@ async def nginx(folder: Path, servers: str, *, port: int) -> AsyncIterator[str]:
     program, file = nginx_program(), folder / "nginx.conf"
     file.write_text(configuration(folder, servers))
     with (folder / "nginx.err").open("w") as said:
-        process = subprocess.Popen([program, "-p", str(folder), "-c", str(file)], stderr=said)
+        process = await asyncio.create_subprocess_exec(program, "-p", folder, "-c", file, stderr=said)
     try:
         async with asyncio.timeout(20):
             while not await _listens(port):
-                assert process.poll() is None, (folder / "nginx.err").read_text()
+                assert process.returncode is None, (folder / "nginx.err").read_text()
                 await asyncio.sleep(0.05)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait()
+        await process.wait()
 
 
 async def _listens(port: int) -> bool:

@@ -5,8 +5,9 @@ import os
 import shlex
 import socket
 import tomllib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,6 @@ import pytest
 from fastapi import FastAPI
 from playwright.async_api import Browser
 
-from service.app import create_app
 from service.chatstream.beside import Beside
 from service.chatstream.replies import RepliesFromChatStream
 from service.config import Settings
@@ -55,7 +55,7 @@ async def test_the_front_end_in_a_browser(blocks: list[Block], browser: Browser,
     )
     await page.close()
     assert "Now you write: “Hi”" in shown[-1]
-    assert all(later.startswith(earlier) for earlier, later in zip(shown, shown[1:], strict=False))
+    assert all(later.startswith(earlier) for earlier, later in pairwise(shown))
 
 
 def read_settings(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
@@ -87,7 +87,7 @@ def behind_a_proxy(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch, **c
 async def test_users_from_a_server_in_front(
     blocks: list[Block], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str
 ) -> None:
-    """nginx as the document has it, before the service as the document has it; only the single sign-on is a stand-in."""
+    """nginx and the service as the document has them; only the single sign-on is a stand-in."""
     settings_block, location = blocks
     changes = behind_a_proxy(settings_block.text, tmp_path, monkeypatch)
     with free_port() as port, free_port() as sign_on:
@@ -134,7 +134,9 @@ class free_port:  # noqa: N801  used as a function
 
 
 @asynccontextmanager
-async def beside_a_handler(block: Block, database_url: str, **names: Any) -> AsyncIterator[tuple[RunningService, Queue]]:
+async def beside_a_handler(
+    block: Block, database_url: str, **names: Any
+) -> AsyncIterator[tuple[RunningService, Queue]]:
     """Run the service beside a server whose handler the block makes, with these names around it."""
     queue = Queue(Generator())
 
@@ -197,7 +199,9 @@ async def test_users_of_ones_own(block: Block, database_url: str) -> None:
         assert [turn["prompt"]["content"] for turn in turns] == ["Hi"]
 
 
-@runs(DOCUMENT, "pip install 'chatkeep[chatstream]'", weaker="takes the real ChatStream: `make test-chatstream` runs it")
+@runs(
+    DOCUMENT, "pip install 'chatkeep[chatstream]'", weaker="takes the real ChatStream: `make test-chatstream` runs it"
+)
 async def test_the_commands_of_a_chatstream_server(block: Block, empty_database_url: str, tmp_path: Path) -> None:
     """All but the first and the last, which need ChatStream itself."""
     install, *settings, migrate, serve = block.text.splitlines()
@@ -233,12 +237,14 @@ def test_the_server_after(block: Block, tmp_path: Path, monkeypatch: pytest.Monk
     tree = ast.parse(block.text)
     ours = [each for each in tree.body if isinstance(each, ast.ImportFrom) and str(each.module).startswith("service.")]
     assert {each.names[0].name for each in ours} >= {"create_app", "Beside", "PersistentChatStreamHandler"}
-    for name, value in (ENVIRONMENT | {"CHATKEEP_DATABASE_URL": "postgresql://h/d", "CHATKEEP_COOKIE_NAME": "chatkeep"}).items():
+    for name, value in (
+        ENVIRONMENT | {"CHATKEEP_DATABASE_URL": "postgresql://h/d", "CHATKEEP_COOKIE_NAME": "chatkeep"}
+    ).items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     with chatstream_module():
         names: dict[str, Any] = {}
-        exec(compile(ast.Module(ours, []), block.place, "exec"), names)
+        exec(compile(ast.Module([*ours], []), block.place, "exec"), names)
         chatkeep = names["create_app"](names["Settings"].read(), model=names["RepliesFromChatStream"]("my-model"))
         names["Beside"](chatkeep, FastAPI())
         names["PersistentChatStreamHandler"](chatkeep)

@@ -57,7 +57,12 @@ async def test_to_begin_with(block: Block, empty_database_url: str, tmp_path: Pa
 @runs(DOCUMENT, "upstream chatkeep {", weaker="its servers are other machines: nginx only reads it here")
 def test_the_proxy(block: Block, tmp_path: Path) -> None:
     (tmp_path / "nginx.conf").write_text(configuration(tmp_path, block.text))
-    done = subprocess.run([nginx_program(), "-t", "-p", tmp_path, "-c", tmp_path / "nginx.conf"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [nginx_program(), "-t", "-p", tmp_path, "-c", tmp_path / "nginx.conf"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
 
 
