@@ -14,14 +14,18 @@ from service.web.missing import not_found_page
 
 def add_error_handlers(app: FastAPI) -> None:
     """Have `app` answer every error with `application/problem+json`."""
-    app.add_exception_handler(ChatkeepError, _domain_error)
+    app.add_exception_handler(ChatkeepError, answer_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
     # The last resort, outside of every middleware; what happens inside is answered and logged there.
     app.add_exception_handler(Exception, _internal_error)
 
 
-async def _domain_error(_request: Request, error: Exception) -> Response:
+async def answer_error(_request: Request, error: Exception) -> Response:
+    """Answer an error of this service as its own routes do; for applications of one's own that use its parts.
+
+    app.add_exception_handler(ChatkeepError, answer_error)
+    """
     assert isinstance(error, ChatkeepError)  # noqa: S101  it is registered for nothing else
     return response_to(error)
 

@@ -1,6 +1,6 @@
 """Start and stop: an application is started once, by the server or by the application that it is mounted in."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from inspect import isasyncgenfunction
 from typing import Any
@@ -16,17 +16,18 @@ from service.http.problems import PROTOCOL, protocol_response
 log = structlog.get_logger(__name__)
 
 State = Mapping[str, Any]
-Lifespan = Callable[[Any], AbstractAsyncContextManager[State | None]]
-# FastAPI also takes a function that is not yet a context manager.
-GeneratorLifespan = Callable[[Any], AsyncGenerator[State | None, None]]
+Lifespan = Callable[[Any], AbstractAsyncContextManager[State]]
+# With a state or without; FastAPI also takes a function that is not yet a context manager.
+OwnLifespan = Callable[[Any], AbstractAsyncContextManager[State | None]] | Callable[[Any], AsyncIterator[State | None]]
 
 STARTED_TWICE = (
     "Chatkeep is started a second time while it runs. Name each application in one lifespan_of(...) only, and where "
     "the server or a dispatcher starts it already, in none."
 )
+_Part = tuple[Callable[[Any], AbstractAsyncContextManager[State | None]], Any]
 
 
-def lifespan_of(*services: Starlette, own: Lifespan | GeneratorLifespan | None = None) -> Lifespan:
+def lifespan_of(*services: Starlette, own: OwnLifespan | None = None) -> Lifespan:
     """Return the lifespan of an application in which `services` are mounted.
 
         chat = create_app(Settings.read())
@@ -43,6 +44,23 @@ def lifespan_of(*services: Starlette, own: Lifespan | GeneratorLifespan | None =
     Raises:
         TypeError: one of `services` is no application.
     """
+    _require_applications(services)
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[State]:
+        state: dict[str, Any] = {}
+        async with AsyncExitStack() as stack:
+            parts: list[_Part] = [(each.router.lifespan_context, each) for each in services]
+            parts += [] if own is None else [(_context_manager(own), app)]
+            for begin, part in parts:
+                own_state: State | None = await stack.enter_async_context(begin(part))
+                state.update(own_state or {})
+            yield state or None  # type: ignore[misc]  # not every server takes a state, which is then for nobody
+
+    return lifespan
+
+
+def _require_applications(services: Sequence[object]) -> None:
     for service in services:
         if not isinstance(service, Starlette):
             raise TypeError(
@@ -50,20 +68,8 @@ def lifespan_of(*services: Starlette, own: Lifespan | GeneratorLifespan | None =
                 "A lifespan of your own is its argument `own`."
             )
 
-    @asynccontextmanager
-    async def lifespan(app: Any) -> AsyncIterator[State | None]:
-        state: dict[str, Any] = {}
-        async with AsyncExitStack() as stack:
-            for service in services:
-                state |= await stack.enter_async_context(service.router.lifespan_context(service)) or {}
-            if own is not None:
-                state |= await stack.enter_async_context(_context_manager(own)(app)) or {}
-            yield state or None
 
-    return lifespan
-
-
-def _context_manager(lifespan: Lifespan | GeneratorLifespan) -> Lifespan:
+def _context_manager(lifespan: OwnLifespan) -> Callable[[Any], AbstractAsyncContextManager[State | None]]:
     return asynccontextmanager(lifespan) if isasyncgenfunction(lifespan) else lifespan  # type: ignore[return-value]
 
 

@@ -26,6 +26,7 @@ from service.errors import DatabaseUnavailable, MigrationError
 # "chatkeep" as a number: whoever migrates holds this lock.
 ADVISORY_LOCK = 0x63686174
 LOCK_TIMEOUT_SECONDS = 5
+DUPLICATE_TABLE = "42P07"
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -138,4 +139,9 @@ def _explained(error: Exception) -> MigrationError | DatabaseUnavailable:
         )
     if means_unavailable(error):
         return DatabaseUnavailable("The database does not answer, so nothing was migrated.")
+    if sqlstate_of(error) == DUPLICATE_TABLE:
+        return MigrationError(
+            "The database has a table of the same name already, so nothing was changed. Give the service a database of "
+            "its own: this one is another application's, or sessions were kept in it with create_table()."
+        )
     return MigrationError(f"The migration failed and nothing was changed: {type(error).__name__}.")

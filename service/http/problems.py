@@ -43,8 +43,10 @@ PROTOCOL: Mapping[str, tuple[int, str]] = {
     ),
     "not_started": (
         503,
-        "Chatkeep is mounted in an application that does not start it. Make the application that the server runs with "
-        "FastAPI(lifespan=lifespan_of(chat)), where chat is what create_app returned; lifespan_of is in service.app.",
+        (
+            "Chatkeep is mounted in an application that does not start it. Make the application that the server runs "
+            "with FastAPI(lifespan=lifespan_of(chat)), where chat is what create_app returned; it is in service.app."
+        ),
     ),
 }
 

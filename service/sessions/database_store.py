@@ -12,6 +12,7 @@ from service.database.database import Database
 from service.sessions import stored_queries as queries
 from service.sessions.errors import CannotKeep, CannotKeepText
 from service.sessions.store import Changes, StoredSession, Update
+from service.sessions.table import create_table, require_table
 
 POOL_SIZE = 8
 SWEEP_SECONDS = 600
@@ -35,11 +36,12 @@ class DatabaseStore:
 
     Args:
         database: a `Database`, which its owner closes, or the address of one, which is opened at first use and
-            closed with the application. Its tables are made by `chatkeep db upgrade`.
+            closed with the application. Its table is made by `create_table`, or by `chatkeep db upgrade`.
         pool_size: connections, where an address is given.
 
     Raises:
         DatabaseUnavailable: from every call; nothing answers, or not in time.
+        ConfigurationError: from the first call; there is no table.
     """
 
     sweep_seconds = SWEEP_SECONDS
@@ -49,6 +51,18 @@ class DatabaseStore:
         self._pool_size = pool_size
         self._opened: Database | None = None
         self._opening = asyncio.Lock()
+        self._has_table = False
+
+    async def create_table(self) -> None:
+        """Make the table where it is missing; for when an application of one's own starts.
+
+        Any number of processes may call it at once. In the service's own database it has nothing to do.
+
+        Raises:
+            ConfigurationError: the database's user may not make tables.
+            DatabaseUnavailable: nothing answers.
+        """
+        await create_table(await self._open())
 
     async def load(self, session_id: str, now: datetime) -> StoredSession | None:
         database, key = await self._database(), bytes.fromhex(session_id)
@@ -119,6 +133,13 @@ class DatabaseStore:
             await opened.close()
 
     async def _database(self) -> Database:
+        database = await self._open()
+        if not self._has_table:
+            await require_table(database)
+            self._has_table = True
+        return database
+
+    async def _open(self) -> Database:
         if isinstance(self._given, Database):
             return self._given
         if self._opened is None:

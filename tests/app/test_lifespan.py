@@ -170,7 +170,7 @@ async def test_an_own_lifespan_may_be_a_plain_generator_and_may_fail(shared_data
         yield
 
     with pytest.raises(LookupError, match="no model here"):
-        async with lifespan_of(chat, own=own)(FastAPI()):  # type: ignore[arg-type]  # a generator to the type checker, too
+        async with lifespan_of(chat, own=own)(FastAPI()):
             pass
     assert not chat.state.running
 
@@ -260,7 +260,7 @@ async def test_a_dispatcher_that_starts_all_it_has_needs_no_line(shared_database
 
     async def dispatcher(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
-            scope = scope | {"root_path": scope.get("root_path", "") + "/chat"}
+            scope = {**scope, "root_path": scope.get("root_path", "") + "/chat"}
         await chat(scope, receive, send)
 
     async with served(dispatcher) as running:

@@ -5,8 +5,8 @@ A test in tests/docs claims its block where it is written, and is given it:
     @runs("docs/operating.md", "chatkeep backup")
     async def test_backup_and_restore(block: Block, ...) -> None: ...
 
-Tests in other folders are named in ELSEWHERE below. A block that cannot be run here is claimed with `weaker=`: a reason,
-and a test of as much as can be looked at; its document says so, too.
+Tests in other folders are named in ELSEWHERE below. A block that cannot be run here is claimed with `weaker=`: a
+reason, and a test of as much as can be looked at.
 """
 
 import ast
@@ -44,8 +44,6 @@ class Claim:
 
 
 _SESSIONS = "tests/sessions/test_docs.py"
-_CHATSTREAM = "tests/chatstream/with_chatstream/test_documentation.py"
-_IN_ENVIRONMENT_OF_ITS_OWN = "takes the real ChatStream and PyTorch: `make test-chatstream` runs it"
 
 # Tests of other folders that read their block from the document themselves.
 ELSEWHERE = (
@@ -60,12 +58,6 @@ ELSEWHERE = (
     Claim("docs/sessions.md", "is_right", f"{_SESSIONS}::test_the_pattern_for_signing_in"),
     Claim("docs/sessions.md", "class Counter", f"{_SESSIONS}::test_the_listener"),
     Claim("docs/sessions.md", '["SESSION_KEYS"]', f"{_SESSIONS}::test_several_keys"),
-    Claim(
-        "docs/chatstream.md",
-        "request_handler=PersistentChatStreamHandler(chatkeep)",
-        f"{_CHATSTREAM}::test_the_server_after",
-        weaker=_IN_ENVIRONMENT_OF_ITS_OWN,
-    ),
 )
 
 _claimed: list[Claim] = []

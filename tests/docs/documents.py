@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -128,7 +129,7 @@ def _links_of(token: Token) -> Iterator[str]:
 def _anchors(tokens: list[Token]) -> Iterator[str]:
     """Yield the headings' names as GitHub makes them; of two that are the same, the second has a number."""
     taken: dict[str, int] = {}
-    for opened, inline in zip(tokens, tokens[1:], strict=False):
+    for opened, inline in pairwise(tokens):
         if opened.type == "heading_open":
             plain = "".join(each.content for each in inline.children or () if each.type in ("text", "code_inline"))
             slug = re.sub(r"[^\w\- ]", "", plain.lower()).replace(" ", "-")

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"
+# In a stream, where it was cut into pieces varies, too.
 _VARYING = re.compile(
-    rf"(?P<uuid>{_UUID})|(?P<time>{_TIME})|(?P<event>(?<=\nid: )\d+)|(?P<delta>(?<=data: )\{{\"text\":\"[^\"]*\"\}})|(?P<rest>…)"
+    rf"(?P<uuid>{_UUID})|(?P<time>{_TIME})|(?P<event>(?<=\nid: )\d+)"
+    r'|(?P<delta>(?<=data: )\{"text":"[^"]*"\})|(?P<rest>…)'
 )
 
 

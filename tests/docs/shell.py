@@ -13,12 +13,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx2
 import psutil
 
 from tests.docs.documents import ROOT
 from tests.support.process import SECRET_KEY
 
 SECONDS = 120
+# As the documents have them.
+DATABASE_URL = "postgresql://chatkeep:…@db.example.org/chatkeep"
+ADMIN_PASSWORD = "first admin password"
 # `serve` never ends: it is left running, and what follows it meets it, as in another terminal. On a port that is free.
 _CHATKEEP = """#!/bin/bash
 if [ "$1" != serve ]; then exec "$CHATKEEP_PYTHON" -m service.cli "$@"; fi
@@ -135,3 +139,13 @@ def required_program(name: str) -> str:
 
 
 ENVIRONMENT = {"CHATKEEP_SECRET_KEY": SECRET_KEY, "CHATKEEP_COOKIE_SECURE": "false"}
+
+
+async def says_something(url: str, name: str, password: str) -> None:
+    """Sign in and take a turn, which has to be answered."""
+    async with httpx2.AsyncClient(base_url=url, timeout=30, verify=False) as client:
+        answer = await client.post("/api/v1/auth/login", json={"username": name, "password": password})
+        assert answer.status_code == 200, answer.text
+        conversation = (await client.post("/api/v1/conversations", json={})).json()["id"]
+        turn = await client.post(f"/api/v1/conversations/{conversation}/turns", json={"content": "Hi", "stream": False})
+        assert turn.json()["status"] == "complete", turn.text

@@ -85,7 +85,9 @@ def test_settings_exist(name: str) -> None:
     for number, line in enumerate((ROOT / name).read_text().splitlines(), 1):
         for found in SETTING.findall(line):
             a_family = line.partition(found)[2].startswith(("_*", "*", "_…", "…"))
-            if found not in known_settings() and not (a_family and any(each.startswith(found) for each in known_settings())):
+            if found not in known_settings() and not (
+                a_family and any(each.startswith(found) for each in known_settings())
+            ):
                 wrong.append(f"{name}:{number}: there is no setting {found}. Put the document right.")
     assert not wrong, "\n".join(wrong)
 
@@ -112,7 +114,9 @@ def test_files_exist(document: Document) -> None:
         if not is_file_of_ours(text):
             return None
         missing = [each for each in without_braces(text) if not is_there(each)]
-        return f"there is no {' and no '.join(missing)} (the reader's own belong into READERS_FILES)" if missing else None
+        return (
+            f"there is no {' and no '.join(missing)} (the reader's own belong into READERS_FILES)" if missing else None
+        )
 
     assert not (wrong := faults(document.code, fault_of)), "\n".join(wrong)
 

@@ -9,23 +9,30 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import httpx2
 import pytest
 
 from tests.docs.claims import runs
 from tests.docs.documents import ROOT, Block
 from tests.docs.sessions import Learned, exchanges
-from tests.docs.shell import ENVIRONMENT, Shell, end_group, replaced, required_program, served_at
+from tests.docs.shell import (
+    ADMIN_PASSWORD,
+    DATABASE_URL,
+    ENVIRONMENT,
+    Shell,
+    end_group,
+    replaced,
+    required_program,
+    says_something,
+    served_at,
+)
 from tests.sessions.applications import served
-from tests.support.databases import create_database, drop_database
 from tests.upstream import Upstream
 
-ADMIN_PASSWORD = "first admin password"
 DOCUMENTED_URL = "http://127.0.0.1:8000"
 
 
@@ -34,8 +41,8 @@ async def made(command: str, folder: Path, **settings: str) -> AsyncIterator[str
     """Run a `make …` in this checkout until the block ends with Ctrl-C; yield the service's address."""
     out = folder / "made.out"
     with out.open("w") as said:
-        process = subprocess.Popen(
-            make(command),
+        process = await asyncio.create_subprocess_exec(
+            *make(command),
             cwd=ROOT,
             env=bare_environment(folder) | settings,
             stdout=said,
@@ -45,12 +52,12 @@ async def made(command: str, folder: Path, **settings: str) -> AsyncIterator[str
     try:
         async with asyncio.timeout(120):
             while "listening on" not in out.read_text():
-                assert process.poll() is None, out.read_text()
+                assert process.returncode is None, out.read_text()
                 await asyncio.sleep(0.1)
         yield served_at(out.read_text())
     finally:
         await asyncio.to_thread(end_group, process.pid, signal.SIGINT)
-        process.wait()
+        await process.wait()
 
 
 def make(command: str) -> list[str]:
@@ -97,13 +104,18 @@ async def test_the_session_with_curl_and_the_restart_in_it(blocks: list[Block], 
 
 
 @runs("README.md", "make test", weaker="`make test` is this very run: only what it would do is looked at")
-async def test_the_two_commands_to_begin_with(block: Block, data_folder: Path) -> None:
+def test_the_two_commands_to_begin_with(block: Block, data_folder: Path) -> None:
     """`make run` is run above."""
     run, test = block.text.splitlines()
     assert shlex.split(run, comments=True) == ["make", "run"]
     assert DOCUMENTED_URL in run
     said = subprocess.run(
-        [*make(test), "--dry-run"], cwd=ROOT, env=bare_environment(data_folder), capture_output=True, text=True, check=True
+        [*make(test), "--dry-run"],
+        cwd=ROOT,
+        env=bare_environment(data_folder),
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     assert said.split()[1:3] == ["-m", "pytest"]
     assert said.split()[-1] == "tests"
@@ -118,9 +130,16 @@ async def test_a_model_server(block: Block, data_folder: Path) -> None:
             await says_something(url, "admin", ADMIN_PASSWORD)
         assert {each.model for each in upstream.requests if each.model} == {"llama3.2"}
     with Upstream(api_key="the key") as upstream:
-        settings = ENVIRONMENT | {"CHATKEEP_DATA_DIR": str(data_folder / "data"), "CHATKEEP_ADMIN_PASSWORD": ADMIN_PASSWORD}
+        settings = ENVIRONMENT | {
+            "CHATKEEP_DATA_DIR": str(data_folder / "data"),
+            "CHATKEEP_ADMIN_PASSWORD": ADMIN_PASSWORD,
+        }
         shell = Shell(data_folder / "shell", settings)
-        replacements = {"CHATKEEP_MODEL_API_KEY=…": "CHATKEEP_MODEL_API_KEY='the key'", "https://api.example.org/v1": upstream.url, " …": ""}
+        replacements = {
+            "CHATKEEP_MODEL_API_KEY=…": "CHATKEEP_MODEL_API_KEY='the key'",
+            "https://api.example.org/v1": upstream.url,
+            " …": "",
+        }
         try:
             await shell.run(replaced(with_command, replacements))
             await says_something(shell.served_at, "admin", ADMIN_PASSWORD)
@@ -128,31 +147,13 @@ async def test_a_model_server(block: Block, data_folder: Path) -> None:
             shell.stop_serving()
 
 
-async def says_something(url: str, name: str, password: str) -> None:
-    """Sign in and take a turn, which has to be answered."""
-    async with httpx2.AsyncClient(base_url=url, timeout=30, verify=False) as client:
-        answer = await client.post("/api/v1/auth/login", json={"username": name, "password": password})
-        assert answer.status_code == 200, answer.text
-        conversation = (await client.post("/api/v1/conversations", json={})).json()["id"]
-        turn = await client.post(f"/api/v1/conversations/{conversation}/turns", json={"content": "Hi", "stream": False})
-        assert turn.json()["status"] == "complete", turn.text
-
-
-@pytest.fixture
-async def empty_database_url(server_url: str) -> AsyncIterator[str]:
-    """A database without tables, at an address as the documents write one."""
-    url = await create_database(server_url)
-    yield url
-    await drop_database(server_url, url)
-
-
 @runs("README.md", "export CHATKEEP_DATABASE_URL")
 async def test_a_database_of_ones_own(block: Block, empty_database_url: str, tmp_path: Path) -> None:
     shell = Shell(tmp_path, {"CHATKEEP_COOKIE_SECURE": "false"})
     replacements = {
-        "postgresql://chatkeep:…@db.example.org/chatkeep": shlex.quote(empty_database_url),
+        DATABASE_URL: shlex.quote(empty_database_url),
         "CHATKEEP_ADMIN_PASSWORD=…": f"CHATKEEP_ADMIN_PASSWORD='{ADMIN_PASSWORD}'",
-        "0.0.0.0": "127.0.0.1",
+        "--host 0.0.0.0": "--host 127.0.0.1",
     }
     try:
         await shell.run(replaced(block.text, replacements))
@@ -164,7 +165,14 @@ async def test_a_database_of_ones_own(block: Block, empty_database_url: str, tmp
 @runs("README.md", "class DatedRequestHandler")
 async def test_a_request_handler(block: Block, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with Upstream() as upstream:
-        for name, value in (ENVIRONMENT | {"CHATKEEP_DATABASE_URL": database_url, "CHATKEEP_MODEL_URL": upstream.url, "CHATKEEP_ADMIN_PASSWORD": ADMIN_PASSWORD}).items():
+        for name, value in (
+            ENVIRONMENT
+            | {
+                "CHATKEEP_DATABASE_URL": database_url,
+                "CHATKEEP_MODEL_URL": upstream.url,
+                "CHATKEEP_ADMIN_PASSWORD": ADMIN_PASSWORD,
+            }
+        ).items():
             monkeypatch.setenv(name, value)
         names: dict[str, Any] = {"__name__": "mine"}
         exec(compile(block.text, block.place, "exec"), names)
@@ -172,4 +180,4 @@ async def test_a_request_handler(block: Block, database_url: str, monkeypatch: p
             await says_something(running.url, "admin", ADMIN_PASSWORD)
         shown = [each.messages[0] for each in upstream.requests if each.messages]
     assert shown[0]["role"] == "system"
-    assert f"{date.today():%d %B %Y}" in str(shown[0]["content"])
+    assert f"{datetime.now().astimezone():%d %B %Y}" in str(shown[0]["content"])
