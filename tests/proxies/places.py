@@ -43,7 +43,17 @@ class Place:
 
 def proxied_client(port: int, prefix: str = "", **headers: str) -> httpx2.AsyncClient:
     named = {"Host": f"{documented.NAME}:{port}"} | {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx2.AsyncClient(base_url=f"https://127.0.0.1:{port}{prefix}", headers=named, verify=False, timeout=30)
+
+    async def name_it_in_tls(request: httpx2.Request) -> None:
+        request.extensions["sni_hostname"] = documented.NAME
+
+    return httpx2.AsyncClient(
+        base_url=f"https://127.0.0.1:{port}{prefix}",
+        headers=named,
+        verify=False,
+        timeout=30,
+        event_hooks={"request": [name_it_in_tls]},
+    )
 
 
 @asynccontextmanager
