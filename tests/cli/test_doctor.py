@@ -46,6 +46,16 @@ async def test_a_service_in_order_has_no_problem(chatkeep: Command, database_url
     assert settings["CHATKEEP_PORT"] == {"name": "CHATKEEP_PORT", "value": "8000", "source": "default"}
 
 
+async def test_the_place_on_a_shared_host_is_told(chatkeep: Command) -> None:
+    """Two services on one host: what CHATKEEP_COOKIE_NAME is for."""
+    ran = await chatkeep("doctor", "--json", CHATKEEP_ROOT_PATH="/chat/")
+    assert level_of(ran, "cookies ignore ports") == "note"
+    assert any("CHATKEEP_COOKIE_NAME" in each["advice"] for each in ran.objects_of("findings"))
+    assert level_of(ran, "Browsers find it under /chat.") == "ok"
+    ran = await chatkeep("doctor", "--json", CHATKEEP_COOKIE_NAME="chatkeep")
+    assert not any("cookies ignore ports" in what for what in levels(ran))
+
+
 async def test_the_report_fits_the_terminal_and_a_pipe(chatkeep: Command) -> None:
     shown = without_styles((await chatkeep.on_terminal("doctor", columns=60)).out)
     assert "✓ The cookies' signing key is long and random." in shown

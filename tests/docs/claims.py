@@ -44,6 +44,7 @@ class Claim:
 
 
 _SESSIONS = "tests/sessions/test_docs.py"
+_PROXIES = "tests/proxies"
 
 # Tests of other folders that read their block from the document themselves.
 ELSEWHERE = (
@@ -58,6 +59,21 @@ ELSEWHERE = (
     Claim("docs/sessions.md", "is_right", f"{_SESSIONS}::test_the_pattern_for_signing_in"),
     Claim("docs/sessions.md", "class Counter", f"{_SESSIONS}::test_the_listener"),
     Claim("docs/sessions.md", '["SESSION_KEYS"]', f"{_SESSIONS}::test_several_keys"),
+    Claim(
+        "docs/operating.md",
+        "upstream chatkeep {",
+        f"{_PROXIES}/test_nginx.py::test_a_reply_comes_piece_by_piece_through_nginxs_buffers",
+    ),
+    Claim(
+        "docs/operating.md",
+        "location /chat/ {",
+        f"{_PROXIES}/test_pages.py::test_chatting_reloading_searching_and_signing_out",
+    ),
+    Claim(
+        "docs/operating.md",
+        "reverse_proxy",
+        f"{_PROXIES}/test_caddy.py::test_people_sign_up_and_see_replies_come",
+    ),
 )
 
 _claimed: list[Claim] = []

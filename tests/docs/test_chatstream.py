@@ -24,8 +24,8 @@ from tests.chatstream.front_end import FrontEnd
 from tests.chatstream.stand_in import Generator, Queue, chatstream_module
 from tests.docs.claims import runs
 from tests.docs.documents import ROOT, Block
-from tests.docs.nginx import nginx
 from tests.docs.shell import ENVIRONMENT, Shell, replaced
+from tests.proxies.servers import nginx_running
 from tests.support.running import PASSWORD, RunningService, running
 from tests.web.browsing import browser_running
 
@@ -104,7 +104,7 @@ async def test_users_from_a_server_in_front(
         listen 127.0.0.1:{sign_on};
         location / {{ if ($cookie_single = "") {{ return 401; }} add_header X-User $cookie_single; return 204; }}
     }}"""
-        async with nginx(tmp_path, servers, port=port) as url, asking(url) as client:
+        async with nginx_running(tmp_path, servers, port), asking(f"http://127.0.0.1:{port}") as client:
             me = await client.get("/api/v1/auth/me", headers={"Cookie": "single=carol", "X-Forwarded-User": "admin"})
             assert (me.status_code, me.json().get("username")) == (200, "carol")
             assert (await client.get("/api/v1/auth/me")).status_code == 401

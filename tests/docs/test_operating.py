@@ -1,8 +1,8 @@
 """docs/operating.md as somebody follows it who runs the service for others."""
 
 import json
+import re
 import shlex
-import subprocess
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +12,9 @@ import pytest
 
 from tests.docs.claims import runs
 from tests.docs.documents import Block
-from tests.docs.nginx import configuration, nginx_program
 from tests.docs.shell import ADMIN_PASSWORD, DATABASE_URL, ENVIRONMENT, Shell, replaced, says_something
 from tests.support.process import SECRET_KEY
-from tests.support.running import PASSWORD, Person, RunningService
+from tests.support.running import PASSWORD, Person, RunningService, running
 from tests.transfer.formats.test_chatgpt import BRANCHED
 
 DOCUMENT = "docs/operating.md"
@@ -54,16 +53,13 @@ async def test_to_begin_with(block: Block, empty_database_url: str, tmp_path: Pa
         shell.stop_serving()
 
 
-@runs(DOCUMENT, "upstream chatkeep {", weaker="its servers are other machines: nginx only reads it here")
-def test_the_proxy(block: Block, tmp_path: Path) -> None:
-    (tmp_path / "nginx.conf").write_text(configuration(tmp_path, block.text))
-    done = subprocess.run(
-        [nginx_program(), "-t", "-p", tmp_path, "-c", tmp_path / "nginx.conf"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+@runs(DOCUMENT, "traefik.http.routers", weaker="Debian has no Traefik: only the header it sends is tried")
+async def test_traefiks_labels(block: Block, database_url: str) -> None:
+    (prefix,) = re.findall(r"stripprefix\.prefixes=(\S+)", block.text)
+    assert f"PathPrefix(`{prefix}`)" in block.text
+    async with running(database_url, trusted_proxies="127.0.0.1") as service:
+        page = await service.client().get("/", headers={"X-Forwarded-Prefix": prefix})
+    assert f'href="{prefix}/account"' in page.text
 
 
 @runs(DOCUMENT, "chatkeep backup chatkeep-")

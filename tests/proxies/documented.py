@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "operating.md"
+from tests.docs.documents import read
+
+DOCUMENT = "docs/operating.md"
 NAME = "chat.example.org"
 _UPSTREAM = "server 10.0.0.11:8000; server 10.0.0.12:8000;"
 _LOCATIONS = re.compile(r"^    location .*^    }\n", re.MULTILINE | re.DOTALL)
@@ -11,7 +13,7 @@ _LOCATIONS = re.compile(r"^    location .*^    }\n", re.MULTILINE | re.DOTALL)
 
 def blocks(language: str) -> list[str]:
     """Return the document's code blocks in that language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [block.text for block in read(DOCUMENT).blocks if block.language == language]
 
 
 def nginx_at_root(service: str, port: int, certificate: Path, key: Path) -> str:

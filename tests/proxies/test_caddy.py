@@ -1,4 +1,4 @@
-"""The documented Caddy: what passes through it, and how."""
+"""The Caddy of docs/operating.md: what passes through it, and how."""
 
 import asyncio
 from collections.abc import AsyncIterator

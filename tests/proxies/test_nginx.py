@@ -1,4 +1,4 @@
-"""The documented nginx: what passes through it, and how."""
+"""The nginx of docs/operating.md: what passes through it, and how."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The pages in a browser behind the documented nginx: on a host of their own, and under a path of another's."""
+"""The pages in a browser behind the nginx of docs/operating.md: on their own host, and under a path of another."""
 
 import json
 from collections.abc import AsyncIterator

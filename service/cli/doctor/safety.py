@@ -26,6 +26,7 @@ def look_at_settings(settings: Settings, findings: Findings) -> None:
             "Set CHATKEEP_ALLOW_REGISTRATION=false where that is not wanted, and make accounts with `chatkeep user "
             "create`.",
         )
+    _look_at_place_on_host(settings, findings)
 
 
 def is_loopback(host: str) -> bool:
@@ -109,6 +110,19 @@ def _look_at_network(settings: Settings, findings: Findings) -> None:
             Area.MODEL,
             "The model server's key and the conversations go to it over plain http.",
             "Use https for CHATKEEP_MODEL_URL.",
+        )
+
+
+def _look_at_place_on_host(settings: Settings, findings: Findings) -> None:
+    """What other applications of the same host have to do with this one."""
+    if settings.root_path:
+        findings.ok(Area.NETWORK, f"Browsers find it under {settings.root_path}.")
+    if settings.cookie_name == Settings.model_fields["cookie_name"].default:
+        findings.note(
+            Area.NETWORK,
+            f"The cookie is called {settings.cookie_name}, and cookies ignore ports: another application on this host "
+            "that has a cookie of the same name can sign people out.",
+            "Set CHATKEEP_COOKIE_NAME, for example to chatkeep, if there is one.",
         )
 
 
