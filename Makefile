@@ -7,7 +7,7 @@ BIN := .venv/bin
 SERVE ?=
 TESTS ?= tests
 
-.PHONY: run test test-chatstream compare-fastsession crash demo-data bench bench-search lint lock clean help
+.PHONY: run test test-chatstream compare-fastsession crash demo-data bench bench-search lint lock wheel sbom audit clean help
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,11 +46,26 @@ lock: .venv/test ## choose new versions of what this stands on
 	$(BIN)/uv pip compile $(LOCK) --extra embedded pyproject.toml requirements/build.in -o requirements/run.txt
 	$(BIN)/uv pip compile $(LOCK) --extra embedded --group dev pyproject.toml requirements/build.in \
 	  -c requirements/run.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile $(LOCK) --group audit -o requirements/audit.txt
 
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
+# The date in the files is that of the last commit, so that everybody's build of a commit is the same.
+wheel: .venv/test ## build dist/chatkeep-*.whl and .tar.gz, the same bytes from the same commit
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 1577836800) $(BIN)/python -m hatchling build
+
+sbom: .venv/test ## write bom.json: what the service runs on, in CycloneDX's format, valid against its schema
+	@sed "s/^dynamic = .*/version = \"$$($(BIN)/chatkeep --version | cut -d ' ' -f 2)\"/" pyproject.toml > .venv/sbom.toml
+	@$(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject .venv/sbom.toml --output-reproducible --validate \
+	  -o bom.json requirements/run.txt
+
+# --strict: a package that could not be looked up is a failure, not a pass.
+audit: .venv-audit/ready ## ask the public advisories about what the service runs on; needs the internet
+	@.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/run.txt || { echo "make audit:" \
+	  "not passed. A package has a known weakness, or not every package could be looked up: see above." >&2; exit 1; }
+
 clean: ## take away what was set up; conversations stay where they are
-	rm -rf .venv .venv-chatstream
+	rm -rf .venv .venv-audit .venv-chatstream
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Chatkeep needs Python 3.11 or later with its venv module (on Debian: apt install" \
@@ -68,6 +83,11 @@ clean: ## take away what was set up; conversations stay where they are
 .venv/test: requirements/dev.txt .venv/run
 	@echo "Installing what the tests stand on ..." >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv-audit/ready: requirements/audit.txt
+	@$(PYTHON) -m venv .venv-audit
+	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
 	@touch $@
 
 # ChatStream is under the AGPL and brings PyTorch; neither comes into the service's own environment. What it needs

@@ -1,8 +1,8 @@
 """Every setting of the service, its default and its unit: one class, read once at start-up.
 
 A value comes from, first to last: a command-line option, an environment variable `CHATKEEP_<NAME>`,
-the file `.env` in the working directory, the default written here. `.env.example` explains each.
-An empty variable counts as one that is not set.
+the file `.env` in the working directory, a file of secrets such as `/run/secrets/chatkeep_secret_key`, the default
+written here. `.env.example` explains each. An empty variable counts as one that is not set.
 """
 
 import ipaddress
@@ -32,6 +32,7 @@ from pydantic_settings import (
 )
 
 from service.errors import ConfigurationError
+from service.secret_files import secret_source
 
 DAY_SECONDS = 24 * 60 * 60
 GUEST_TTL_SECONDS = 14 * DAY_SECONDS
@@ -284,10 +285,10 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return where values come from, first to last."""
         if cls._handed_over is None:
-            return init_settings, env_settings, dotenv_settings
+            return init_settings, env_settings, dotenv_settings, secret_source(settings_cls)
         handed_over = InitSettingsSource(settings_cls, init_kwargs=dict(cls._handed_over))
         # A subclass may have settings of its own, which nobody has read before.
-        own = () if cls is Settings else (env_settings, dotenv_settings)
+        own = () if cls is Settings else (env_settings, dotenv_settings, secret_source(settings_cls))
         return init_settings, handed_over, *own
 
     def signing_keys(self) -> tuple[str, ...]:

@@ -11,6 +11,10 @@ from service.errors import ConfigurationError
 
 DEFAULT_FILE = Path("conversations.jsonl")
 OWN_FILE = "demo_conversations.jsonl"
+# What marks a conversation as one of these, and an account as one that was made for them.
+MADE_BY = {"made_by": "chatkeep demo-data"}
+DISPLAY_NAME = "Demonstration"
+USERNAME_PREFIX = "demo-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ class DemoConversation:
 
     @property
     def username(self) -> str:
-        return f"demo-{self.id}"
+        return f"{USERNAME_PREFIX}{self.id}"
 
 
 def file_to_read(given: Path | None) -> Traversable | Path:
@@ -73,6 +77,6 @@ def _conversation(line: dict[str, object]) -> DemoConversation:
     prompts = tuple(turn["prompt"] for turn in turns)
     for prompt in prompts:
         prompt.encode()  # a lone surrogate is no text
-    metadata = {"demo": str(line["id"])}
+    metadata = {"demo": str(line["id"]), **MADE_BY}
     metadata |= {name: str(line[name]) for name in ("language", "category") if line.get(name)}
     return DemoConversation(str(line["id"]), metadata, prompts)

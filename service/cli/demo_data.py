@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from service.cli.demo_conversations import file_to_read, read_conversations
-from service.cli.options import examples
+from service.cli.options import DatabaseUrl, DataDir, examples, storable
 from service.cli.output import say
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
@@ -15,12 +15,32 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 @app.command(
     epilog=examples(
         "chatkeep demo-data",
-        "a dozen conversations, half of them in Japanese, for http://127.0.0.1:8000",
-        "chatkeep demo-data --url https://chat.example.org --file questions.jsonl --users 4",
+        "a dozen conversations, half of them in Japanese, in the first administrator's list",
+        "chatkeep demo-data --username alice",
+        "the same in Alice's list",
+        "chatkeep demo-data --people --url https://chat.example.org --file questions.jsonl --users 4",
+        "each conversation by a user of its own, four at a time, on another machine",
+        "chatkeep demo-data --remove",
     )
 )
 def demo_data(
     url: Annotated[str, typer.Option(metavar="URL", help="Where the service is.")] = "http://127.0.0.1:8000",
+    username: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            callback=storable,
+            show_default=False,
+            help="Whose list. Default: the first administrator's.",
+        ),
+    ] = None,
+    people: Annotated[
+        bool,
+        typer.Option(
+            "--people",
+            help="Make a user for each conversation instead: demo-NAME, shown as “Demonstration”. Needs no database.",
+        ),
+    ] = False,
     file: Annotated[
         Path | None,
         typer.Option(
@@ -30,17 +50,37 @@ def demo_data(
             "conversations.jsonl in this folder, or the dozen that come along.",
         ),
     ] = None,
-    users: Annotated[int, typer.Option(min=1, max=200, help="How many of them talk at a time.")] = 16,
+    users: Annotated[int, typer.Option(min=1, max=200, help="How many conversations go on at a time.")] = 16,
+    remove: Annotated[
+        bool,
+        typer.Option("--remove", help="Delete what earlier runs made, users of --people included, and nothing else."),
+    ] = False,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
 ) -> None:
-    """Fill a running service with conversations over its public API, each by a user of its own, and wait for the
-    replies. Then read every history back and compare it with what was sent, byte by byte. Users that an earlier run
-    made are left alone, so that it may run any number of times.
+    """Fill your list in a running service with conversations to look at, over its public API, and wait for the
+    replies. Then read every history back and compare it with what was sent, byte by byte. A second run leaves what an
+    earlier one made alone.
     """
-    # Loads the HTTP client, for which help and completion need not wait.
-    from service.cli.demo_run import fill  # noqa: PLC0415
+    if (people or remove) and (username is not None or (people and remove)):
+        raise typer.BadParameter("Choose one of --username, --people and --remove.")
+    # Loads the HTTP client and the database's libraries, for which help and completion need not wait.
+    from service.cli.database import command_settings  # noqa: PLC0415
+
+    if remove:
+        from service.cli.demo_removal import remove as remove_all  # noqa: PLC0415
+
+        remove_all(command_settings(database_url, data_dir))
+        return
+    from service.cli.demo_run import fill_account, fill_with_people  # noqa: PLC0415
 
     chosen = file_to_read(file)
     conversations = read_conversations(chosen)
     say(f"{len(conversations)} conversations of {chosen}")
-    if not fill(url, conversations, at_once=users):
+    if people:
+        went_well = fill_with_people(url, conversations, at_once=users)
+    else:
+        settings = command_settings(database_url, data_dir)
+        went_well = fill_account(settings, url, username, conversations, at_once=users)
+    if not went_well:
         raise typer.Exit(1)

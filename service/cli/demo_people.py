@@ -1,4 +1,4 @@
-"""Demonstration users, each with one conversation, over the public HTTP API."""
+"""Demonstration conversations over the public HTTP API, of one account or each of a user of its own."""
 
 import asyncio
 import secrets
@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx2
 
-from service.cli.demo_conversations import DemoConversation
-from service.errors import ChatkeepError, RegistrationClosed
+from service.cli.demo_conversations import DISPLAY_NAME, MADE_BY, DemoConversation
+from service.errors import ChatkeepError, NotAuthenticated, RegistrationClosed
 
 # Signing in and answering may be busy: ask again as often as this.
 TRIES = 20
@@ -25,10 +25,11 @@ class Refused(ChatkeepError):
 
 @dataclass(slots=True)
 class Person:
-    """One demonstration user and what came of them.
+    """Who has one demonstration conversation, and what came of it.
 
     Args:
-        existed: an earlier run made the user, so that nothing was done.
+        has_account: the client is signed in to an account that was there before.
+        existed: an earlier run made the conversation, so that nothing was done.
         conversation_id: None until there is one.
         answered: how many prompts got a whole reply.
         kept: how many prompts came back as they were sent.
@@ -36,6 +37,7 @@ class Person:
 
     client: httpx2.AsyncClient
     conversation: DemoConversation
+    has_account: bool = False
     existed: bool = False
     conversation_id: str | None = None
     sent: int = 0
@@ -45,10 +47,10 @@ class Person:
 
     @property
     def name(self) -> str:
-        return self.conversation.username
+        return self.conversation.id if self.has_account else self.conversation.username
 
     async def register(self) -> None:
-        """Make the user, signed in on this client, with a password that nobody knows.
+        """Make the user, marked as a demonstration and signed in on this client, with a password that nobody knows.
 
         Raises:
             RegistrationClosed: the service takes nobody.
@@ -64,6 +66,7 @@ class Person:
         self.existed = code == "username_taken"
         if not self.existed:
             _require(answer, 201)
+            _require(await self.client.patch("/api/v1/auth/me", json={"display_name": DISPLAY_NAME}), 200)
 
     async def begin(self) -> None:
         answer = await self._post("/api/v1/conversations", {"metadata": self.conversation.metadata})
@@ -116,13 +119,35 @@ class Person:
         return answer
 
 
-def client_for(url: httpx2.URL, tls: Any) -> httpx2.AsyncClient:
+async def demo_conversations_of(client: httpx2.AsyncClient) -> set[str]:
+    """Return the ids of the demonstrations that the account has from earlier runs.
+
+    Raises:
+        NotAuthenticated: the service does not know the client's token.
+    """
+    found: set[str] = set()
+    params = {"limit": "200"}
+    while True:
+        answer = await client.get("/api/v1/conversations", params=params)
+        if answer.status_code == 401:
+            raise NotAuthenticated("The service does not know this token.")
+        page = _require(answer, 200)
+        found |= {
+            str(item["metadata"].get("demo")) for item in page["items"] if MADE_BY.items() <= item["metadata"].items()
+        }
+        if page["next_cursor"] is None:
+            return found
+        params["cursor"] = page["next_cursor"]
+
+
+def client_for(url: httpx2.URL, tls: Any, *, token: str | None = None) -> httpx2.AsyncClient:
     """Return a client with cookies of its own, which it also sends over plain http: a service on one's own machine
     may mark them `Secure` all the same.
     """
     return httpx2.AsyncClient(
         base_url=url,
         verify=tls,
+        headers={"Authorization": f"Bearer {token}"} if token else None,
         # A proxy of the environment does not know this machine's own addresses.
         trust_env=url.host not in ("127.0.0.1", "localhost", "::1"),
         cookies=CookieJar(DefaultCookiePolicy(secure_protocols=("http", "https"))),

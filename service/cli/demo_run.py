@@ -7,24 +7,63 @@ from contextlib import AsyncExitStack
 import httpx2
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from service.audit.trail import Recorder
 from service.cli.asynchronous import finished
+from service.cli.database import command_database
+from service.cli.demo_account import account_to_fill, require_database, token_for
 from service.cli.demo_conversations import DemoConversation
-from service.cli.demo_people import Person, Refused, client_for
-from service.cli.output import answer, complain, errors, say
-from service.errors import ConfigurationError
+from service.cli.demo_people import Person, Refused, client_for, demo_conversations_of
+from service.cli.output import answer, complain, errors, say, visible
+from service.config import Settings
+from service.database.database import Database
+from service.errors import ConfigurationError, NotAuthenticated
 
 MOST_FAILURES_SHOWN = 10
+OTHER_DATABASE = (
+    "The service at {url} has another database than this command. Run the command with the service's settings "
+    "(CHATKEEP_DATABASE_URL or CHATKEEP_DATA_DIR), name the right service with --url, or use --people."
+)
 
 
-def fill(url: str, conversations: Sequence[DemoConversation], *, at_once: int) -> bool:
+def fill_account(
+    settings: Settings, url: str, username: str | None, conversations: Sequence[DemoConversation], *, at_once: int
+) -> bool:
+    """Have all conversations by one account, report what came of it, and return whether all went well.
+
+    Args:
+        username: None is the first administrator.
+
+    Raises:
+        ConfigurationError: nothing of ours answers at `url`, or it has another database than this command.
+        NotFound: there is no such account.
+    """
+    address = _address(url)
+    # Before a database is opened: an embedded one would be started for nothing.
+    finished(_require_service(address))
+    require_database(settings)
+    with command_database(settings) as database:
+        people, account = database.run_on_record(
+            lambda connected, audit: _filled_account(connected, audit, username, address, conversations, at_once)
+        )
+    answer(f"account        {visible(account)}")
+    went_well = _report(people)
+    say(
+        f"Sign in as {visible(account)} at {url} to see them. `chatkeep user password` sets a new password, "
+        "`chatkeep demo-data --remove` takes the conversations away."
+    )
+    return went_well
+
+
+def fill_with_people(url: str, conversations: Sequence[DemoConversation], *, at_once: int) -> bool:
     """Have each conversation by a user of its own, report what came of it, and return whether all went well.
 
     Raises:
         ConfigurationError: nothing of ours answers at `url`.
         RegistrationClosed: it takes no new accounts.
     """
-    people = finished(_filled(_address(url), conversations, at_once=at_once))
-    return _report(people)
+    address = _address(url)
+    finished(_require_service(address))
+    return _report(finished(_filled_people(address, conversations, at_once)))
 
 
 def _address(url: str) -> httpx2.URL:
@@ -37,24 +76,51 @@ def _address(url: str) -> httpx2.URL:
     return address
 
 
-async def _filled(url: httpx2.URL, conversations: Sequence[DemoConversation], *, at_once: int) -> list[Person]:
-    """Have everybody say everything, then compare everybody's history."""
+async def _filled_account(
+    database: Database,
+    audit: Recorder,
+    username: str | None,
+    url: httpx2.URL,
+    conversations: Sequence[DemoConversation],
+    at_once: int,
+) -> tuple[list[Person], str]:
+    """Return what came of each conversation, and the name of the account."""
+    user = await account_to_fill(database, username)
+    async with (
+        token_for(database, audit, user.id) as token,
+        client_for(url, httpx2.create_ssl_context(), token=token) as client,
+    ):
+        try:
+            earlier = await demo_conversations_of(client)
+        except NotAuthenticated:
+            raise ConfigurationError(OTHER_DATABASE.format(url=url)) from None
+        people = [Person(client, each, has_account=True, existed=each.id in earlier) for each in conversations]
+        await _fill(people, at_once)
+    return people, user.username
+
+
+async def _filled_people(url: httpx2.URL, conversations: Sequence[DemoConversation], at_once: int) -> list[Person]:
     tls = httpx2.create_ssl_context()
     async with AsyncExitStack() as stack:
-        await _require_service(await stack.enter_async_context(client_for(url, tls)), url)
         people = [Person(await stack.enter_async_context(client_for(url, tls)), each) for each in conversations]
-        turns = sum(len(person.conversation.prompts) for person in people)
-        with _progress() as progress:
-            told = progress.add_task("Talking", total=turns)
-            await _each(people, at_once, lambda person: _talk(person, lambda: progress.advance(told)))
-            compared = progress.add_task("Reading back", total=len(people))
-            await _each(people, at_once, lambda person: _compare(person, lambda: progress.advance(compared)))
+        await _fill(people, at_once)
     return people
 
 
-async def _require_service(client: httpx2.AsyncClient, url: httpx2.URL) -> None:
+async def _fill(people: Sequence[Person], at_once: int) -> None:
+    """Have everybody say everything, then compare everybody's history."""
+    turns = sum(len(person.conversation.prompts) for person in people)
+    with _progress() as progress:
+        told = progress.add_task("Talking", total=turns)
+        await _each(people, at_once, lambda person: _talk(person, lambda: progress.advance(told)))
+        compared = progress.add_task("Reading back", total=len(people))
+        await _each(people, at_once, lambda person: _compare(person, lambda: progress.advance(compared)))
+
+
+async def _require_service(url: httpx2.URL) -> None:
     try:
-        found = await client.get("/healthz")
+        async with client_for(url, httpx2.create_ssl_context()) as client:
+            found = await client.get("/healthz")
     except httpx2.HTTPError as error:
         raise ConfigurationError(
             f"Nothing answers at {url}. Start the service there with `chatkeep serve --local --migrate`, or name "
@@ -84,7 +150,8 @@ async def _each(people: Sequence[Person], at_once: int, work: Callable[[Person],
 
 
 async def _talk(person: Person, advance: Callable[[], None]) -> None:
-    await person.register()
+    if not person.has_account:
+        await person.register()
     if not person.existed:
         await person.begin()
     for number, prompt in enumerate(person.conversation.prompts, start=1):
@@ -115,10 +182,10 @@ def _report(people: Sequence[Person]) -> bool:
     sent, answered, kept = (sum(getattr(each, name) for each in people) for name in ("sent", "answered", "kept"))
     failures = [failure for person in people for failure in person.failures]
     made = sum(person.conversation_id is not None for person in people)
-    answer(f"users     {made} made, {existed} there from an earlier run and left alone")
-    answer(f"turns     {sent} sent, {answered} answered")
-    answer(f"histories {kept} of {sent} prompts came back byte for byte")
-    answer(f"failures  {len(failures)}")
+    answer(f"conversations  {made} made, {existed} there from an earlier run and left alone")
+    answer(f"turns          {sent} sent, {answered} answered")
+    answer(f"histories      {kept} of {sent} prompts came back byte for byte")
+    answer(f"failures       {len(failures)}")
     for failure in failures[:MOST_FAILURES_SHOWN]:
         complain(failure)
     if len(failures) > MOST_FAILURES_SHOWN:

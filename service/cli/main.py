@@ -27,7 +27,7 @@ COMMANDS = {
     "backup": ("service.cli.backup:backup_app", "Write everything in the database into one file."),
     "restore": ("service.cli.backup:restore_app", "Put a backup in the place of the database."),
     "search": ("service.cli.search:app", "Look after what turns are found by."),
-    "demo-data": ("service.cli.demo_data:app", "Fill a running service with conversations to look at."),
+    "demo-data": ("service.cli.demo_data:app", "Fill your list in a running service with conversations to look at."),
 }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
 from service.config import Settings
+from service.secret_files import secret_files
 
 PREFIX = "chatkeep_"
 NAMES = frozenset(Settings.model_fields)
@@ -28,10 +29,12 @@ class UnknownName:
 
 
 def unknown_names() -> Iterator[UnknownName]:
-    """Yield the names in the environment and in `.env` that are no setting."""
+    """Yield the names in the environment, in `.env` and among the secrets that are no setting."""
     in_environment = EnvSettingsSource(Settings).env_vars
     in_file = DotEnvSettingsSource(Settings).env_vars
-    for place, names in (("the environment", in_environment), ("the file .env", in_file)):
+    in_folders = [file.name.lower() for file in secret_files()]
+    places = (("the environment", in_environment), ("the file .env", in_file), ("the folder of secrets", in_folders))
+    for place, names in places:
         for name in names:
             if name.startswith(PREFIX) and not _is_known(name):
                 yield UnknownName(f"{name.upper()} in {place} is no setting, and does nothing.", _suggestion(name))

@@ -43,18 +43,18 @@ def test_what_is_no_conversation_is_named_by_its_line(tmp_path: Path, line: str)
         read_conversations(file)
 
 
-async def test_a_service_is_filled_once_however_often_it_runs(bare_chatkeep: Command, database_url: str) -> None:
+async def test_people_are_made_once_however_often_it_runs(bare_chatkeep: Command, database_url: str) -> None:
     async with running(database_url, cookie_secure=True) as service:
-        first = await bare_chatkeep("demo-data", "--url", service.url)
+        first = await bare_chatkeep("demo-data", "--people", "--url", service.url)
         assert first.code == 0, first.err
         turns = sum(len(each.prompts) for each in OWN)
         assert [" ".join(line.split()) for line in first.lines] == [
-            "users 12 made, 0 there from an earlier run and left alone",
+            "conversations 12 made, 0 there from an earlier run and left alone",
             f"turns {turns} sent, {turns} answered",
             f"histories {turns} of {turns} prompts came back byte for byte",
             "failures 0",
         ]
-        again = await bare_chatkeep.on_terminal("demo-data", "--url", f"{service.url}/")
+        again = await bare_chatkeep.on_terminal("demo-data", "--people", "--url", f"{service.url}/")
         assert again.code == 0
         assert "0 made, 12 there from an earlier run" in without_styles(again.out)
         async with service.database.transaction() as connection:
@@ -73,7 +73,7 @@ async def test_a_file_in_the_folder_is_used_and_each_line_has_its_user(
     (bare_chatkeep.folder / "conversations.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
     async with running(database_url) as service:
         taken = await service.person("demo-x-7")
-        ran = await bare_chatkeep("demo-data", "--url", service.url, "--users", "30")
+        ran = await bare_chatkeep("demo-data", "--people", "--url", service.url, "--users", "30")
         assert ran.code == 0, ran.err
         assert ran.lines[0].split()[1:3] == ["39", "made,"]
         assert "78 of 78 prompts came back byte for byte" in ran.out
@@ -86,7 +86,7 @@ async def test_failures_are_told_and_end_with_1(bare_chatkeep: Command, database
     )
     model = HeldModel("Hel", ModelUnreachable("The model server is away."))
     async with running(database_url, model=model) as service:
-        ran = await bare_chatkeep("demo-data", "--url", service.url)
+        ran = await bare_chatkeep("demo-data", "--people", "--url", service.url)
     assert ran.code == 1
     assert ran.lines[-1].split() == ["failures", "2"]
     assert "demo-works not: 422 invalid_request." in ran.err
@@ -114,10 +114,10 @@ async def test_a_prompt_that_came_back_in_other_bytes_is_a_failure(database_url:
 
 async def test_what_stops_it_at_once_is_one_sentence(bare_chatkeep: Command, database_url: str) -> None:
     async with running(database_url, allow_registration=False) as service:
-        ran = await bare_chatkeep("demo-data", "--url", service.url)
+        ran = await bare_chatkeep("demo-data", "--people", "--url", service.url)
         assert (ran.code, ran.out) == (1, "")
         assert "CHATKEEP_ALLOW_REGISTRATION=true" in ran.err
-        ran = await bare_chatkeep("demo-data", "--url", f"{service.url}/elsewhere")
+        ran = await bare_chatkeep("demo-data", "--people", "--url", f"{service.url}/elsewhere")
         assert "is not Chatkeep (404)" in ran.err
     for arguments, reason in (
         (("--url", service.url), "Start the service there"),
@@ -132,7 +132,7 @@ async def test_what_stops_it_at_once_is_one_sentence(bare_chatkeep: Command, dat
 async def test_ctrl_c_ends_it_quietly(bare_chatkeep: Command, database_url: str) -> None:
     model = HeldModel("Hel", None)
     async with running(database_url, model=model, shutdown_grace_seconds=0) as service:
-        ran = await bare_chatkeep.on_terminal("demo-data", "--url", service.url, typed=[("0/27", "\x03")])
+        ran = await bare_chatkeep.on_terminal("demo-data", "--people", "--url", service.url, typed=[("0/27", "\x03")])
         model.go_on()
     assert ran.code == 130
     assert "Traceback" not in ran.out

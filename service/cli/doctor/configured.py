@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from pydantic import SecretStr
-from pydantic_settings import EnvSettingsSource
+from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
 from service.cli.doctor.findings import Area, Findings
 from service.cli.setting_names import PREFIX, unknown_names
@@ -30,13 +30,16 @@ def configured(settings: Settings, options: Collection[str]) -> list[Setting]:
         options: the names of those that the command line gave.
     """
     in_environment = _names(EnvSettingsSource(Settings)())
+    in_file = _names(DotEnvSettingsSource(Settings)())
 
     def source(name: str) -> str:
         if name in options:
             return "option"
         if name not in settings.model_fields_set:
             return "default"
-        return "environment" if name in in_environment else ".env"
+        if name in in_environment:
+            return "environment"
+        return ".env" if name in in_file else "secret file"
 
     return [Setting(f"CHATKEEP_{name.upper()}", _shown(settings, name), source(name)) for name in Settings.model_fields]
 
