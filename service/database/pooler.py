@@ -15,7 +15,7 @@ import asyncpg
 
 from service.database.hot_pool import Connection
 from service.database.session import Found, found_on, telling
-from service.errors import ConfigurationError, DatabaseUnavailable
+from service.errors import ConfigurationError, PoolerExhausted
 
 if TYPE_CHECKING:
     _Base: TypeAlias = asyncpg.Connection[asyncpg.Record]
@@ -30,10 +30,6 @@ PROBE_TIMEOUT_SECONDS = 2.5
 STATEMENT_MODE = (
     "The pooler before the database lends connections for single statements, and this service needs transactions. Set "
     "pool_mode = session (or transaction) for this database in PgBouncer."
-)
-NO_ROOM = (
-    "The pooler before the database has no free connection for a second client. Give it more (default_pool_size in "
-    "PgBouncer): in session mode at least CHATKEEP_DATABASE_POOL_SIZE for each process of the service."
 )
 
 
@@ -53,7 +49,7 @@ async def looked_at(opening: Opening) -> tuple[Found, Pooling]:
 
     Raises:
         ConfigurationError: the pooler's mode is one that nobody can work with.
-        DatabaseUnavailable: the pooler has no second connection.
+        PoolerExhausted: it has no second connection.
         OSError, asyncpg.PostgresError: nothing answers, or it refuses.
     """
     # Nothing is known of it yet: no statement has a name.
@@ -79,7 +75,7 @@ async def _pooling_of(first: Connection, opening: Opening) -> Pooling:
         async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
             return Pooling.TRANSACTION if await _share_a_process(first, second) else Pooling.SESSION
     except TimeoutError as error:
-        raise DatabaseUnavailable(NO_ROOM) from error
+        raise PoolerExhausted from error
     finally:
         second.terminate()
 
