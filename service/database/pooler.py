@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import asyncpg
 
 from service.database.hot_pool import Connection
-from service.database.session import Found, found_on, telling
+from service.database.session import Found, asked, found_on, telling
 from service.errors import ConfigurationError, PoolerExhausted
 
 if TYPE_CHECKING:
@@ -88,8 +88,7 @@ async def _share_a_process(first: Connection, second: Connection) -> bool:
     seen: list[set[int]] = [set(), set()]
     for _ in range(TRIES):
         for each, pids in zip((first, second), seen, strict=True):
-            async with each.transaction():
-                pids.add(await each.fetchval("SELECT pg_backend_pid()"))
+            pids.add((await asked(each, "SELECT pg_backend_pid() AS pid"))["pid"])
         if any(len(pids) > 1 for pids in seen) or seen[0] & seen[1]:
             return True
     return False

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from service.database.urls import parsed_url
+from tests.app.gates import gate
 from tests.support.parts import required_program
 from tests.support.programs import free_port, listens, ordinary_folder, ordinary_user, running_program
 
@@ -41,8 +42,7 @@ class Pooler:
 
     def _configure(self, target: Any, settings: dict[str, Any]) -> None:
         """Write what Debian installs (nothing but these), and `settings`."""
-        host, port = target.query.get("host", target.host), target.query.get("port", target.port or 5432)
-        server = f"host={host} port={port} user={target.username}"
+        server = f"host={target.host} port={target.port} user={target.username}"
         if target.password:
             server += f" password={target.password}"
         own = {
@@ -69,9 +69,11 @@ class Pooler:
 async def pooled(url: str, **settings: Any) -> AsyncIterator[Pooler]:
     """Run a PgBouncer before the database at `url`; without settings, as Debian installs it."""
     with ordinary_folder() as folder:
-        pooler = Pooler(folder, url, settings)
-        await pooler.start()
-        try:
-            yield pooler
-        finally:
-            await pooler.stop()
+        # The embedded server's socket is for its own user alone.
+        async with gate(url) as door:
+            pooler = Pooler(folder, door.url, settings)
+            await pooler.start()
+            try:
+                yield pooler
+            finally:
+                await pooler.stop()

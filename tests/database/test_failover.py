@@ -1,0 +1,210 @@
+"""A server that is the primary no more: real standbys, promoted while people chat."""
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx2
+import pytest
+
+from service.database import migrations
+from tests.app.gates import gate
+from tests.cli.commands import Command
+from tests.http.test_bodies import code_of
+from tests.support.clusters import Cluster, cluster, standby
+from tests.support.running import Person, RunningService, running
+
+# The service promises 5; the rest is for a machine that is busy with other things.
+WHOLE_SECONDS = 15
+
+
+@dataclass
+class Talk:
+    """People who chat without a pause, and what they were told."""
+
+    acknowledged: list[str] = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+
+    async def go_on(self, person: Person) -> None:
+        conversation = await person.conversation()
+        for number in range(100_000):
+            body = {"content": f"{person.username} {number}", "stream": False}
+            answer = await person.client.post(f"/api/v1/conversations/{conversation}/turns", json=body)
+            self.statuses[answer.status_code] += 1
+            if answer.status_code == 201 and answer.json()["status"] == "complete":
+                self.acknowledged.append(answer.json()["id"])
+            elif answer.status_code != 201:
+                await asyncio.sleep(0.05)
+
+    async def more(self, count: int = 20) -> None:
+        """Wait until so many more turns were acknowledged."""
+        wanted = len(self.acknowledged) + count
+        async with asyncio.timeout(60):
+            while len(self.acknowledged) < wanted:
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def talking(service: RunningService, people: int = 4) -> AsyncIterator[Talk]:
+    talk = Talk()
+    tasks = [asyncio.create_task(talk.go_on(await service.person())) for _ in range(people)]
+    try:
+        yield talk
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(each, asyncio.CancelledError) for each in ended), ended
+
+
+async def readiness(service: RunningService, status: int, *, seconds: float = WHOLE_SECONDS) -> httpx2.Response:
+    """Wait until `/readyz` answers so."""
+    async with asyncio.timeout(seconds):
+        while (answer := await service.client().get("/readyz")).status_code != status:
+            await asyncio.sleep(0.05)
+    return answer
+
+
+async def require_kept(server: Cluster, talk: Talk) -> None:
+    """Every turn that was acknowledged is there, once and whole."""
+    rows = await server.ask("SELECT id::text, status, count(*) OVER (PARTITION BY prompt) AS alike FROM turns")
+    kept = {row["id"]: row for row in rows}
+    assert not [each for each in talk.acknowledged if each not in kept or kept[each]["status"] != "complete"]
+    assert {row["alike"] for row in rows} == {1}
+    assert set(talk.statuses) <= {201, 503}, talk.statuses
+
+
+@pytest.fixture
+async def primary() -> AsyncIterator[Cluster]:
+    """A migrated primary, whose commits wait for its standby as soon as it is told to."""
+    async with cluster() as server:
+        await asyncio.to_thread(migrations.upgrade, server.url)
+        yield server
+
+
+@asynccontextmanager
+async def synchronous_standby(primary: Cluster) -> AsyncIterator[Cluster]:
+    async with standby(primary) as second:
+        await primary.reconfigure(synchronous_standby_names="*")
+        async with asyncio.timeout(30):
+            while not await primary.ask("SELECT FROM pg_stat_replication WHERE sync_state = 'sync'"):
+                await asyncio.sleep(0.05)
+        yield second
+
+
+async def test_a_standby_that_is_promoted_under_load_has_all_that_was_acknowledged(primary: Cluster) -> None:
+    async with synchronous_standby(primary) as second:
+        url = (
+            f"postgresql://postgres@/postgres?host=127.0.0.1,127.0.0.1&port={primary.port},{second.port}"
+            "&target_session_attrs=read-write"
+        )
+        async with running(url) as service, talking(service) as talk:
+            await talk.more()
+            await primary.stop(signal.SIGQUIT)
+            assert code_of(await readiness(service, 503), 503) == "database_unavailable"
+            await second.promote()
+            await readiness(service, 200)
+            await talk.more()
+        await require_kept(second, talk)
+
+
+async def test_an_address_that_moves_takes_every_connection_along(primary: Cluster) -> None:
+    """The old primary lives on and takes no changes; what it answers to readers is old."""
+    async with standby(primary) as second, gate(primary.url) as address:
+        async with running(address.url) as service, talking(service) as talk:
+            await talk.more()
+            await primary.reconfigure(default_transaction_read_only="on")
+            await readiness(service, 503)
+            await caught_up(primary, second)
+            await second.promote()
+            address.lead_to(second.url)
+            await readiness(service, 200)
+            await talk.more()
+            assert await connections_of_the_service(primary) == 0
+        await require_kept(second, talk)
+
+
+async def test_connections_to_what_became_a_standby_elsewhere_go_without_a_write(primary: Cluster) -> None:
+    """Nobody writes, and the address leads elsewhere already: sessions that were ended there would be good here."""
+    async with standby(primary) as second, gate(primary.url) as address:
+        async with running(address.url, lease_seconds=600) as service:
+            person = await service.person()
+            await asyncio.gather(*(person.client.get("/api/v1/conversations") for _ in range(20)))
+            await caught_up(primary, second)
+            await second.promote()
+            address.lead_to(second.url)
+            await primary.reconfigure(default_transaction_read_only="on")
+            async with asyncio.timeout(WHOLE_SECONDS):
+                while await connections_of_the_service(primary) > 0:
+                    await asyncio.sleep(0.1)
+                    await service.client().get("/readyz")
+            assert (await person.client.get("/api/v1/conversations")).status_code == 200
+
+
+async def test_a_server_that_is_read_only_for_a_while(primary: Cluster) -> None:
+    async with running(primary.url) as service, talking(service) as talk:
+        await talk.more()
+        await primary.reconfigure(default_transaction_read_only="on")
+        answer = await readiness(service, 503)
+        assert code_of(answer, 503) == "database_unavailable"
+        assert "takes no changes" in answer.json()["detail"]
+        refused = talk.statuses[503]
+        async with asyncio.timeout(30):
+            while talk.statuses[503] == refused:
+                await asyncio.sleep(0.02)
+        await primary.reconfigure(default_transaction_read_only="off")
+        await readiness(service, 200)
+        await talk.more()
+    await require_kept(primary, talk)
+
+
+async def test_a_server_that_restarts_and_ends_connections(primary: Cluster) -> None:
+    async with running(primary.url) as service, talking(service) as talk:
+        for _ in range(3):
+            await talk.more()
+            await primary.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        await talk.more()
+        await primary.stop(signal.SIGINT)
+        await readiness(service, 503)
+        await primary.start()
+        await readiness(service, 200)
+        await talk.more()
+    await require_kept(primary, talk)
+
+
+async def test_commands_say_that_a_standby_takes_no_changes(primary: Cluster, chatkeep: Command) -> None:
+    async with standby(primary) as second:
+        ran = await chatkeep("serve", "--port", "0", CHATKEEP_DATABASE_URL=second.url)
+        assert (ran.code, ran.err.count("takes no changes")) == (1, 1)
+        ran = await chatkeep("doctor", "--json", CHATKEEP_DATABASE_URL=second.url)
+        (found,) = [each for each in ran.objects_of("findings") if "takes no changes" in each["what"]]
+        assert (found["level"], "target_session_attrs" in found["advice"]) == ("problem", True)
+
+
+async def test_the_doctor_tells_a_standby_that_may_miss_turns_from_one_that_may_not(
+    primary: Cluster, chatkeep: Command
+) -> None:
+    async def said() -> dict[str, str]:
+        ran = await chatkeep("doctor", "--json", CHATKEEP_DATABASE_URL=primary.url)
+        return {each["level"]: each["what"] for each in ran.objects_of("findings") if "standby" in each["what"]}
+
+    assert await said() == {}
+    async with synchronous_standby(primary):
+        assert list(await said()) == ["ok"]
+        await primary.reconfigure(synchronous_standby_names="")
+        assert list(await said()) == ["warning"]
+
+
+async def connections_of_the_service(server: Cluster) -> int:
+    rows = await server.ask("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'chatkeep'")
+    return int(rows[0][0])
+
+
+async def caught_up(primary: Cluster, second: Cluster) -> None:
+    (row,) = await primary.ask("SELECT pg_current_wal_lsn()::text AS place")
+    async with asyncio.timeout(30):
+        while not (await second.ask("SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", row["place"]))[0][0]:
+            await asyncio.sleep(0.05)
