@@ -12,9 +12,8 @@ import pytest
 
 from service.database import migrations
 from tests.app.gates import gate
-from tests.cli.commands import Command
 from tests.http.test_bodies import code_of
-from tests.support.clusters import Cluster, cluster, standby
+from tests.support.clusters import Cluster, cluster, standby, synchronous_standby
 from tests.support.running import Person, RunningService, running
 
 # The service promises 5; the rest is for a machine that is busy with other things.
@@ -85,16 +84,6 @@ async def primary() -> AsyncIterator[Cluster]:
         yield server
 
 
-@asynccontextmanager
-async def synchronous_standby(primary: Cluster) -> AsyncIterator[Cluster]:
-    async with standby(primary) as second:
-        await primary.reconfigure(synchronous_standby_names="*")
-        async with asyncio.timeout(30):
-            while not await primary.ask("SELECT FROM pg_stat_replication WHERE sync_state = 'sync'"):
-                await asyncio.sleep(0.05)
-        yield second
-
-
 async def test_a_standby_that_is_promoted_under_load_has_all_that_was_acknowledged(primary: Cluster) -> None:
     async with synchronous_standby(primary) as second:
         url = (
@@ -129,19 +118,22 @@ async def test_an_address_that_moves_takes_every_connection_along(primary: Clust
 
 async def test_connections_to_what_became_a_standby_elsewhere_go_without_a_write(primary: Cluster) -> None:
     """Nobody writes, and the address leads elsewhere already: sessions that were ended there would be good here."""
-    async with standby(primary) as second, gate(primary.url) as address:
-        async with running(address.url, lease_seconds=600) as service:
-            person = await service.person()
-            await asyncio.gather(*(person.client.get("/api/v1/conversations") for _ in range(20)))
-            await caught_up(primary, second)
-            await second.promote()
-            address.lead_to(second.url)
-            await primary.reconfigure(default_transaction_read_only="on")
-            async with asyncio.timeout(WHOLE_SECONDS):
-                while await connections_of_the_service(primary) > 0:
-                    await asyncio.sleep(0.1)
-                    await service.client().get("/readyz")
-            assert (await person.client.get("/api/v1/conversations")).status_code == 200
+    async with (
+        standby(primary) as second,
+        gate(primary.url) as address,
+        running(address.url, lease_seconds=600) as service,
+    ):
+        person = await service.person()
+        await asyncio.gather(*(person.client.get("/api/v1/conversations") for _ in range(20)))
+        await caught_up(primary, second)
+        await second.promote()
+        address.lead_to(second.url)
+        await primary.reconfigure(default_transaction_read_only="on")
+        async with asyncio.timeout(WHOLE_SECONDS):
+            while await connections_of_the_service(primary) > 0:
+                await asyncio.sleep(0.1)
+                await service.client().get("/readyz")
+        assert (await person.client.get("/api/v1/conversations")).status_code == 200
 
 
 async def test_a_server_that_is_read_only_for_a_while(primary: Cluster) -> None:
@@ -173,29 +165,6 @@ async def test_a_server_that_restarts_and_ends_connections(primary: Cluster) -> 
         await readiness(service, 200)
         await talk.more()
     await require_kept(primary, talk)
-
-
-async def test_commands_say_that_a_standby_takes_no_changes(primary: Cluster, chatkeep: Command) -> None:
-    async with standby(primary) as second:
-        ran = await chatkeep("serve", "--port", "0", CHATKEEP_DATABASE_URL=second.url)
-        assert (ran.code, ran.err.count("takes no changes")) == (1, 1)
-        ran = await chatkeep("doctor", "--json", CHATKEEP_DATABASE_URL=second.url)
-        (found,) = [each for each in ran.objects_of("findings") if "takes no changes" in each["what"]]
-        assert (found["level"], "target_session_attrs" in found["advice"]) == ("problem", True)
-
-
-async def test_the_doctor_tells_a_standby_that_may_miss_turns_from_one_that_may_not(
-    primary: Cluster, chatkeep: Command
-) -> None:
-    async def said() -> dict[str, str]:
-        ran = await chatkeep("doctor", "--json", CHATKEEP_DATABASE_URL=primary.url)
-        return {each["level"]: each["what"] for each in ran.objects_of("findings") if "standby" in each["what"]}
-
-    assert await said() == {}
-    async with synchronous_standby(primary):
-        assert list(await said()) == ["ok"]
-        await primary.reconfigure(synchronous_standby_names="")
-        assert list(await said()) == ["warning"]
 
 
 async def connections_of_the_service(server: Cluster) -> int:

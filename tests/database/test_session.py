@@ -10,6 +10,7 @@ from sqlalchemy import select, text
 from service.database import migrations, safety
 from service.database.database import Database
 from service.database.hot import Statement
+from tests.support.clusters import cluster
 from tests.support.databases import create_database, drop_database, name_of, run
 from tests.support.poolers import pooled
 from tests.support.running import RunningService, running
@@ -102,9 +103,11 @@ async def test_commits_are_lasting_whatever_the_database_is_told_later(server_ur
 
 async def test_who_accepts_commits_that_may_be_lost_has_them(server_url: str, database_url: str) -> None:
     await run(server_url, *told(database_url, {"synchronous_commit": "off"}))
-    async with running(database_url, allow_unsafe_database=True) as service:
-        async with service.database.transaction() as connection:
-            assert await connection.scalar(text("SHOW synchronous_commit")) == "off"
+    async with (
+        running(database_url, allow_unsafe_database=True) as service,
+        service.database.transaction() as connection,
+    ):
+        assert await connection.scalar(text("SHOW synchronous_commit")) == "off"
 
 
 @asynccontextmanager
@@ -125,7 +128,9 @@ async def test_tables_are_in_the_schema_of_the_role(server_url: str) -> None:
         async with running(url) as service:
             await talk(service)
             async with service.database.transaction() as connection:
-                schemas = (await connection.scalars(text("SELECT schemaname FROM pg_tables WHERE tablename = 'turns'"))).all()
+                schemas = (
+                    await connection.scalars(text("SELECT schemaname FROM pg_tables WHERE tablename = 'turns'"))
+                ).all()
                 assert schemas == ["it's Chat\\keep"]
 
 
@@ -137,12 +142,13 @@ async def test_tables_of_others_hide_nothing(server_url: str, database_url: str)
         await talk(service)
 
 
-async def test_a_role_that_checks_no_foreign_keys_is_refused(server_url: str, database_url: str) -> None:
-    await run(server_url, *told(database_url, {"session_replication_role": "replica"}))
-    database = await Database.connect(database_url)
-    try:
-        assert await safety.unsafe_settings(database) == [
-            "session_replication_role is replica: what belongs together is not checked."
-        ]
-    finally:
-        await database.close()
+async def test_a_role_that_checks_no_foreign_keys_is_refused() -> None:
+    async with cluster() as server:
+        await server.ask("ALTER ROLE postgres SET session_replication_role = replica")
+        database = await Database.connect(server.url)
+        try:
+            assert await safety.unsafe_settings(database) == [
+                "session_replication_role is replica: what belongs together is not checked."
+            ]
+        finally:
+            await database.close()

@@ -65,7 +65,6 @@ class Cluster:
             await self._process.wait()
         await self._running.aclose()
 
-
     async def promote(self) -> None:
         await ran(required_program("pg_ctl"), "promote", "--wait", "--pgdata", self._data)
 
@@ -95,7 +94,6 @@ class Cluster:
             file.writelines(f"{name} = '{value}'\n" for name, value in own.items())
 
 
-
 @asynccontextmanager
 async def cluster(**settings: Any) -> AsyncIterator[Cluster]:
     """Run a server until the block ends."""
@@ -120,3 +118,14 @@ async def standby(primary: Cluster, name: str = "standby", **settings: Any) -> A
             yield server
         finally:
             await server.stop(signal.SIGQUIT)
+
+
+@asynccontextmanager
+async def synchronous_standby(primary: Cluster) -> AsyncIterator[Cluster]:
+    """Run a standby that each commit of `primary` waits for."""
+    async with standby(primary) as second:
+        await primary.reconfigure(synchronous_standby_names="*")
+        async with asyncio.timeout(30):
+            while not await primary.ask("SELECT FROM pg_stat_replication WHERE sync_state = 'sync'"):
+                await asyncio.sleep(0.05)
+        yield second
