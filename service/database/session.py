@@ -34,8 +34,8 @@ COMMON = {
     "gin_fuzzy_search_limit": "0",
     "lock_timeout": "10s",
     "idle_session_timeout": "0",
-    # Compiling a query costs more than any of ours takes.
-    "jit": "off",
+    # Compiling a query costs more than any of ours takes. Not by `jit`, which asyncpg sets and sets back itself.
+    "jit_above_cost": "-1",
 }
 TIMEOUTS = {
     "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",

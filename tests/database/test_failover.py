@@ -2,78 +2,16 @@
 
 import asyncio
 import signal
-from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
-import httpx2
 import pytest
 
 from service.database import migrations
 from tests.app.gates import gate
 from tests.http.test_bodies import code_of
 from tests.support.clusters import Cluster, cluster, standby, synchronous_standby
-from tests.support.running import Person, RunningService, running
-
-# The service promises 5; the rest is for a machine that is busy with other things.
-WHOLE_SECONDS = 15
-
-
-@dataclass
-class Talk:
-    """People who chat without a pause, and what they were told."""
-
-    acknowledged: list[str] = field(default_factory=list)
-    statuses: Counter[int] = field(default_factory=Counter)
-
-    async def go_on(self, person: Person) -> None:
-        conversation = await person.conversation()
-        for number in range(100_000):
-            body = {"content": f"{person.username} {number}", "stream": False}
-            answer = await person.client.post(f"/api/v1/conversations/{conversation}/turns", json=body)
-            self.statuses[answer.status_code] += 1
-            if answer.status_code == 201 and answer.json()["status"] == "complete":
-                self.acknowledged.append(answer.json()["id"])
-            elif answer.status_code != 201:
-                await asyncio.sleep(0.05)
-
-    async def more(self, count: int = 20) -> None:
-        """Wait until so many more turns were acknowledged."""
-        wanted = len(self.acknowledged) + count
-        async with asyncio.timeout(60):
-            while len(self.acknowledged) < wanted:
-                await asyncio.sleep(0.02)
-
-
-@asynccontextmanager
-async def talking(service: RunningService, people: int = 4) -> AsyncIterator[Talk]:
-    talk = Talk()
-    tasks = [asyncio.create_task(talk.go_on(await service.person())) for _ in range(people)]
-    try:
-        yield talk
-    finally:
-        for task in tasks:
-            task.cancel()
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
-    assert all(isinstance(each, asyncio.CancelledError) for each in ended), ended
-
-
-async def readiness(service: RunningService, status: int, *, seconds: float = WHOLE_SECONDS) -> httpx2.Response:
-    """Wait until `/readyz` answers so."""
-    async with asyncio.timeout(seconds):
-        while (answer := await service.client().get("/readyz")).status_code != status:
-            await asyncio.sleep(0.05)
-    return answer
-
-
-async def require_kept(server: Cluster, talk: Talk) -> None:
-    """Every turn that was acknowledged is there, once and whole."""
-    rows = await server.ask("SELECT id::text, status, count(*) OVER (PARTITION BY prompt) AS alike FROM turns")
-    kept = {row["id"]: row for row in rows}
-    assert not [each for each in talk.acknowledged if each not in kept or kept[each]["status"] != "complete"]
-    assert {row["alike"] for row in rows} == {1}
-    assert set(talk.statuses) <= {201, 503}, talk.statuses
+from tests.support.running import running
+from tests.support.talk import WHOLE_SECONDS, readiness, require_kept, talking
 
 
 @pytest.fixture
@@ -97,7 +35,7 @@ async def test_a_standby_that_is_promoted_under_load_has_all_that_was_acknowledg
             await second.promote()
             await readiness(service, 200)
             await talk.more()
-        await require_kept(second, talk)
+        await require_kept(second.url, talk)
 
 
 async def test_an_address_that_moves_takes_every_connection_along(primary: Cluster) -> None:
@@ -113,7 +51,7 @@ async def test_an_address_that_moves_takes_every_connection_along(primary: Clust
             await readiness(service, 200)
             await talk.more()
             assert await connections_of_the_service(primary) == 0
-        await require_kept(second, talk)
+        await require_kept(second.url, talk)
 
 
 async def test_connections_to_what_became_a_standby_elsewhere_go_without_a_write(primary: Cluster) -> None:
@@ -150,7 +88,7 @@ async def test_a_server_that_is_read_only_for_a_while(primary: Cluster) -> None:
         await primary.reconfigure(default_transaction_read_only="off")
         await readiness(service, 200)
         await talk.more()
-    await require_kept(primary, talk)
+    await require_kept(primary.url, talk)
 
 
 async def test_a_server_that_restarts_and_ends_connections(primary: Cluster) -> None:
@@ -164,7 +102,7 @@ async def test_a_server_that_restarts_and_ends_connections(primary: Cluster) -> 
         await primary.start()
         await readiness(service, 200)
         await talk.more()
-    await require_kept(primary, talk)
+    await require_kept(primary.url, talk)
 
 
 async def connections_of_the_service(server: Cluster) -> int:
