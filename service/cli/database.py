@@ -28,7 +28,7 @@ REFUSALS = {
     "42P01": NOT_THE_TABLES,
     "42703": NOT_THE_TABLES,
     "42501": "The database's role may not do this. Use the address of the role that owns the tables.",
-    READ_ONLY: "This database takes no changes: it is a standby, or was made read-only. Use the address of the primary.",
+    READ_ONLY: "This database takes no changes: it is a standby or read-only. Use the address of the primary.",
 }
 
 
