@@ -196,6 +196,16 @@ class ReadOnlyDatabase(DatabaseUnavailable):
         )
 
 
+class PoolerExhausted(DatabaseUnavailable):
+    """A pooler between the service and the database has no free connection for it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The pooler before the database has no free connection. Give it more (default_pool_size in PgBouncer): in "
+            "session mode CHATKEEP_DATABASE_POOL_SIZE for each process of the service, and some for commands."
+        )
+
+
 class QueryTooSlow(Unavailable):
     """An administrator's query took longer than it may."""
 

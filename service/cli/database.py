@@ -14,9 +14,9 @@ from service.cli.output import say
 from service.config import Settings
 from service.database.address import database_address
 from service.database.database import Database
-from service.database.failures import sqlstate_of
+from service.database.failures import READ_ONLY, sqlstate_of
 from service.database.migrations import require_head
-from service.errors import StartUpError
+from service.errors import ReadOnlyDatabase, StartUpError
 
 Answer = TypeVar("Answer")
 
@@ -28,7 +28,7 @@ REFUSALS = {
     "42P01": NOT_THE_TABLES,
     "42703": NOT_THE_TABLES,
     "42501": "The database's role may not do this. Use the address of the role that owns the tables.",
-    "25006": "This database takes no changes: it is a standby. Use the address of the primary.",
+    READ_ONLY: "This database takes no changes: it is a standby or read-only. Use the address of the primary.",
 }
 
 
@@ -74,6 +74,8 @@ class CommandDatabase:
             return await work(database)
         except DBAPIError as error:
             raise _refusal(error) from error
+        except ReadOnlyDatabase as error:
+            raise StartUpError(REFUSALS[READ_ONLY]) from error
         finally:
             await database.close()
 

@@ -145,7 +145,7 @@ def _settings(given: Mapping[str, object], *, local: bool) -> Settings:
 
 async def _prepare(settings: Settings, url: str, *, local: bool) -> None:
     """Refuse an unfit database in one sentence, before any worker does at length, and make the first administrator."""
-    database, hasher = await Database.connect(url, pool_size=2), PasswordHasher()
+    database, hasher = await Database.connect(url, pool_size=2, must_write=True), PasswordHasher()
     try:
         await migrations.require_head(database)
         if not settings.allow_unsafe_database:

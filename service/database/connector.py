@@ -72,7 +72,7 @@ class Connector:
         Raises:
             ConfigurationError: `url` is no address, names a certificate that cannot be used, or a pooler is in a mode
                 that nobody can work with.
-            DatabaseUnavailable: the pooler has no second connection.
+            PoolerExhausted: the pooler has no second connection.
             OSError, asyncpg.PostgresError: nothing answers, or it refuses.
         """
         address = DatabaseAddress.parse(url)

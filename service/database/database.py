@@ -18,7 +18,7 @@ from service.database.libpq.address import shown_url
 from service.database.libpq.reasons import words_of
 from service.database.pooler import Pooling
 from service.database.session import not_in_force
-from service.errors import DatabaseUnavailable, ReadOnlyDatabase
+from service.errors import DatabaseUnavailable, PoolerExhausted, ReadOnlyDatabase
 
 # Most requests wait for a connection twice, for who is asking and for what they ask.
 HOT_POOL_TIMEOUT_SECONDS = 1.25
@@ -73,8 +73,10 @@ class Database:
         try:
             with _in_words(url):
                 await database._ask()
-        except BaseException:
+        except BaseException as error:
             await database.close()
+            if isinstance(error.__cause__, TimeoutError) and connector.pooling is not Pooling.DIRECT:
+                raise PoolerExhausted from error
             raise
         return database
 

@@ -34,9 +34,7 @@ _ENDED_IN_WORDS = (
 )
 
 FEATURE_NOT_SUPPORTED = "0A000"
-# Where in the server they come from: the same in every language, unlike their words. A plan that fitted the tables
-# before a migration, which is made anew; a transaction that a standby cannot begin.
-_ANOTHER_TRY = ("RevalidateCachedQuery",)
+# A transaction that a standby cannot begin, by where in the server it comes from: the same in every language.
 _STANDBY = ("GetSerializableTransactionSnapshot",)
 
 _CONNECTION_LOST = (
@@ -96,9 +94,10 @@ def means_unavailable(error: BaseException) -> bool:
             return True
     if ends_connection(error):
         return True
+    # The statement was prepared before a migration changed its tables; the next time it is prepared anew.
+    if isinstance(_of_the_driver(error), asyncpg.InvalidCachedStatementError):
+        return True
     state = sqlstate_of(error) or ""
-    if state == FEATURE_NOT_SUPPORTED:
-        return getattr(_of_the_driver(error), "server_source_function", None) in _ANOTHER_TRY
     return state == LOCK_NOT_AVAILABLE or state.startswith(UNAVAILABLE)
 
 

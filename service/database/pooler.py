@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import asyncpg
 
 from service.database.hot_pool import Connection
-from service.database.session import Found, found_on, telling
-from service.errors import ConfigurationError, DatabaseUnavailable
+from service.database.session import Found, asked, found_on, telling
+from service.errors import ConfigurationError, PoolerExhausted
 
 if TYPE_CHECKING:
     _Base: TypeAlias = asyncpg.Connection[asyncpg.Record]
@@ -30,10 +30,6 @@ PROBE_TIMEOUT_SECONDS = 2.5
 STATEMENT_MODE = (
     "The pooler before the database lends connections for single statements, and this service needs transactions. Set "
     "pool_mode = session (or transaction) for this database in PgBouncer."
-)
-NO_ROOM = (
-    "The pooler before the database has no free connection for a second client. Give it more (default_pool_size in "
-    "PgBouncer): in session mode at least CHATKEEP_DATABASE_POOL_SIZE for each process of the service."
 )
 
 
@@ -53,7 +49,7 @@ async def looked_at(opening: Opening) -> tuple[Found, Pooling]:
 
     Raises:
         ConfigurationError: the pooler's mode is one that nobody can work with.
-        DatabaseUnavailable: the pooler has no second connection.
+        PoolerExhausted: it has no second connection.
         OSError, asyncpg.PostgresError: nothing answers, or it refuses.
     """
     # Nothing is known of it yet: no statement has a name.
@@ -79,7 +75,7 @@ async def _pooling_of(first: Connection, opening: Opening) -> Pooling:
         async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
             return Pooling.TRANSACTION if await _share_a_process(first, second) else Pooling.SESSION
     except TimeoutError as error:
-        raise DatabaseUnavailable(NO_ROOM) from error
+        raise PoolerExhausted from error
     finally:
         second.terminate()
 
@@ -92,8 +88,7 @@ async def _share_a_process(first: Connection, second: Connection) -> bool:
     seen: list[set[int]] = [set(), set()]
     for _ in range(TRIES):
         for each, pids in zip((first, second), seen, strict=True):
-            async with each.transaction():
-                pids.add(await each.fetchval("SELECT pg_backend_pid()"))
+            pids.add((await asked(each, "SELECT pg_backend_pid() AS pid"))["pid"])
         if any(len(pids) > 1 for pids in seen) or seen[0] & seen[1]:
             return True
     return False

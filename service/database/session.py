@@ -34,8 +34,8 @@ COMMON = {
     "gin_fuzzy_search_limit": "0",
     "lock_timeout": "10s",
     "idle_session_timeout": "0",
-    # Compiling a query costs more than any of ours takes.
-    "jit": "off",
+    # Compiling a query costs more than any of ours takes. Not by `jit`, which asyncpg sets and sets back itself.
+    "jit_above_cost": "-1",
 }
 TIMEOUTS = {
     "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
@@ -60,7 +60,7 @@ DURABLE_COMMITS = ("on", "remote_apply", "remote_write")
 # On a standby it is always on, whatever anybody asked for.
 TAKES_NO_CHANGES = "SELECT current_setting('transaction_read_only') = 'on'"
 
-_FOUND = """
+_FOUND = r"""
 SELECT pg_backend_pid() AS pid,
     quote_ident(coalesce(
         (SELECT path.name FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (name, place)
@@ -68,7 +68,9 @@ SELECT pg_backend_pid() AS pid,
                        WHERE relname = 'alembic_version' AND nspname = path.name) ORDER BY place LIMIT 1),
         (SELECT 'public' FROM pg_class WHERE relnamespace = to_regnamespace('public')
          AND relname IN ('alembic_version', 'conversations', 'turns') HAVING count(*) = 3),
-        current_schema(), 'public')) AS search_path,
+        (SELECT name FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (name, place)
+         WHERE name NOT LIKE 'pg\_%' AND has_schema_privilege(name, 'CREATE') ORDER BY place LIMIT 1),
+        'public')) AS search_path,
     current_setting('synchronous_commit') AS synchronous_commit,
     current_setting('default_transaction_read_only') = 'on'
         AND (SELECT source IN ('database', 'user', 'database user') FROM pg_settings
@@ -103,11 +105,19 @@ class Found:
 
 
 async def found_on(connection: Connection) -> Found:
-    """Ask a connection that has been told nothing yet; it keeps nothing of it."""
-    async with connection.transaction(isolation="read_committed"):
-        await connection.execute("SET LOCAL statement_timeout = 0")
-        row: Any = await connection.fetchrow(_FOUND)
-    return Found(**row)
+    """Ask a connection that has been told nothing yet, and that keeps nothing of it."""
+    return Found(**await asked(connection, _FOUND))
+
+
+async def asked(connection: Connection, query: str) -> Any:
+    """Return the first row of a query, in a transaction that no setting of the role can end."""
+    await connection.execute(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout TO 0;"
+        " SET LOCAL idle_in_transaction_session_timeout TO 0"
+    )
+    row = await connection.fetchrow(query)
+    await connection.execute("COMMIT")
+    return row
 
 
 def settings_for(found: Found, wanted: Mapping[str, str], *, durable: bool) -> dict[str, str]:

@@ -145,7 +145,7 @@ class DatabaseStore:
         if self._opened is None:
             async with self._opening:
                 if self._opened is None:
-                    self._opened = await Database.connect(self._given, pool_size=self._pool_size)
+                    self._opened = await Database.connect(self._given, pool_size=self._pool_size, must_write=True)
         return self._opened
 
 

@@ -31,6 +31,10 @@ class Gate:
     def password(self) -> str:
         return self._target.password or "\0"
 
+    def lead_to(self, url: str) -> None:
+        """Take new connections to another database; those that are open stay where they are."""
+        self._target = parsed_url(url)
+
     async def open(self) -> None:
         """Let connections through."""
         self._flowing.set()

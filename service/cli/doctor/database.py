@@ -13,6 +13,7 @@ from service.audit.keys import SealingKeys
 from service.audit.queries import all_heads
 from service.cli.auditing import audit_secrets
 from service.cli.database import command_database
+from service.cli.doctor.deployment import look_at_pooler, look_at_standbys
 from service.cli.doctor.findings import Area, Findings
 from service.config import Settings
 from service.database.address import data_dir
@@ -85,6 +86,8 @@ def _is_writable(folder: Path) -> bool:
 
 async def _look(database: Database, settings: Settings, url: str, findings: Findings) -> None:
     await _look_at_server(database, url, findings)
+    look_at_pooler(database, settings, findings)
+    await look_at_standbys(database, findings)
     await _look_at_revision(database, findings)
     await _look_at_durability(database, settings, findings)
     await _look_at_administrators(database, settings, findings)

@@ -1,0 +1,154 @@
+"""A real PgBouncer between the service and its database."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from service.database import migrations, safety
+from service.database.database import Database
+from service.database.pooler import Opening, Pooling, looked_at
+from service.database.session import Found
+from tests.http.test_bodies import code_of
+from tests.support.databases import create_database, drop_database
+from tests.support.poolers import Pooler, pooled
+from tests.support.running import running
+from tests.support.talk import readiness, require_kept, talking
+
+# What somebody else leaves on the server's connections, which a pooler in transaction mode then lends to us.
+LEFT_BEHIND = (
+    "SET search_path = pg_catalog; SET statement_timeout = 1; SET default_transaction_isolation = serializable;"
+    " SET synchronous_commit = off; SET lock_timeout = 1; SET TimeZone = 'Asia/Tokyo'; SET enable_indexscan = off"
+)
+
+
+async def stranger(pooler: Pooler) -> "asyncpg.Connection[asyncpg.Record]":
+    return await asyncpg.connect(pooler.url, statement_cache_size=0)
+
+
+async def test_as_installed_it_works(database_url: str) -> None:
+    """Debian's PgBouncer: session mode, and it refuses parameters that it does not know."""
+    async with pooled(database_url) as pooler, running(pooler.url) as service:
+        assert service.database.pooling is Pooling.SESSION
+        async with talking(service) as talk:
+            await talk.more()
+        assert set(talk.statuses) == {201}
+        assert await safety.unsafe_settings(service.database) == []
+    await require_kept(database_url, talk)
+
+
+async def test_without_one_there_is_none(database_url: str) -> None:
+    async with running(database_url) as service:
+        assert service.database.pooling is Pooling.DIRECT
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+async def test_in_transaction_mode_it_works_however_few_connections_there_are(
+    server_url: str, connections: int
+) -> None:
+    """From the first migration on. PgBouncer before 1.21 knows no statements with names."""
+    url = await create_database(server_url)
+    try:
+        async with pooled(url, pool_mode="transaction", default_pool_size=connections) as pooler:
+            await asyncio.to_thread(migrations.upgrade, pooler.url)
+            other = await stranger(pooler)
+            async with running(pooler.url) as service, talking(service, people=6) as talk:
+                assert service.database.pooling is Pooling.TRANSACTION
+                for _ in range(5):
+                    await other.execute(LEFT_BEHIND)
+                    await talk.more(10)
+                assert await safety.unsafe_settings(service.database) == []
+            await other.close()
+        assert set(talk.statuses) == {201}
+        await require_kept(url, talk)
+    finally:
+        await drop_database(server_url, url)
+
+
+async def test_in_transaction_mode_others_find_nothing_of_ours(database_url: str) -> None:
+    async with pooled(database_url, pool_mode="transaction", default_pool_size=1) as pooler:
+        other = await stranger(pooler)
+        before = await settings_of(other)
+        async with running(pooler.url) as service, talking(service) as talk:
+            await talk.more()
+            assert await settings_of(other) == before
+            assert await other.fetch("SELECT name FROM pg_prepared_statements WHERE name <> ''") == []
+        await other.close()
+
+
+async def settings_of(connection: "asyncpg.Connection[asyncpg.Record]") -> dict[str, str]:
+    async with connection.transaction():
+        rows = await connection.fetch("SELECT name, setting FROM pg_settings WHERE name <> 'application_name'")
+    return {row["name"]: row["setting"] for row in rows if not row["name"].startswith("transaction_")}
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+async def test_a_pooler_that_restarts_under_load_costs_moments(database_url: str, mode: str) -> None:
+    async with pooled(database_url, pool_mode=mode) as pooler:
+        async with running(pooler.url) as service, talking(service) as talk:
+            await talk.more()
+            await pooler.stop()
+            assert code_of(await readiness(service, 503), 503) == "database_unavailable"
+            await pooler.start()
+            await readiness(service, 200)
+            await talk.more()
+        await require_kept(database_url, talk)
+
+
+async def test_where_others_hold_every_connection_people_are_asked_to_come_again(database_url: str) -> None:
+    async with pooled(database_url, default_pool_size=4) as pooler, running(pooler.url) as service:
+        person = await service.person()
+        await service.database._pool.close(timeout_seconds=5)
+        others = [asyncio.create_task(held(pooler)) for _ in range(4)]
+        await asyncio.sleep(0.5)
+        async with asyncio.timeout(10):
+            answer = await person.client.get("/api/v1/conversations")
+        assert code_of(answer, 503) == "database_unavailable"
+        for other in others:
+            other.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+
+async def held(pooler: Pooler) -> None:
+    connection = await stranger(pooler)
+    try:
+        await connection.execute("SELECT 1")
+        await asyncio.sleep(60)
+    finally:
+        connection.terminate()
+
+
+async def test_settings_that_a_pooler_drops_are_named(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pooler that nobody noticed, which makes the server forget what it was told after each transaction."""
+
+    async def unnoticed(opening: Opening) -> tuple[Found, Pooling]:
+        found, _ = await looked_at(opening)
+        return found, Pooling.DIRECT
+
+    monkeypatch.setattr("service.database.connector.looked_at", unnoticed)
+    async with pooled(database_url, pool_mode="transaction", server_reset_query_always=1) as pooler:
+        database = await Database.connect(pooler.url, pool_size=2)
+        try:
+            unsafe = await safety.unsafe_settings(database)
+        finally:
+            await database.close()
+    assert "statement_timeout is 0 although 30s was set: a pooler before the database drops settings." in unsafe
+
+
+@pytest.mark.parametrize("auth_type", ["scram-sha-256", "plain", "trust"])
+async def test_however_it_asks_who_we_are(database_url: str, auth_type: str) -> None:
+    async with pooled(database_url, auth_type=auth_type) as pooler:
+        database = await Database.connect(pooler.url, pool_size=2)
+        await database.close()
+
+
+@pytest.mark.parametrize("settings", [{"server_round_robin": 1}, {"server_reset_query": ""}, {"server_lifetime": 1}])
+async def test_its_mode_is_found_out_however_it_chooses_connections(
+    database_url: str, settings: dict[str, object]
+) -> None:
+    for mode, expected in (("session", Pooling.SESSION), ("transaction", Pooling.TRANSACTION)):
+        async with pooled(database_url, pool_mode=mode, min_pool_size=3, **settings) as pooler:
+            for _ in range(3):
+                database = await Database.connect(pooler.url, pool_size=2)
+                assert database.pooling is expected
+                await database.close()
