@@ -57,9 +57,9 @@ def _of_uri(rest: str) -> Parameters:
     found: Parameters = {}
     # As libpq does: up to the first @, unless a / comes before it.
     if (at := re.search(r"[@/]", rest)) and at[0] == "@":
-        user, colon, password = rest[: at.start()].partition(":")
+        user, _, password = rest[: at.start()].partition(":")
         found |= {"user": _decoded(user)} if user else {}
-        found |= {"password": _decoded(password)} if colon else {}
+        found |= {"password": _decoded(password)} if password else {}
         rest = rest[at.end() :]
     authority, slash, database, query = _divided(rest)
     if "@" in authority or "@" in database:
@@ -85,8 +85,9 @@ def _hosts(authority: str) -> Parameters:
             raise ConfigurationError(ENCODE)
         names.append(_decoded(match["name"] if match["six"] is None else match["six"]))
         ports.append(match["port"] or "")
-    found = {"host": ",".join(names)} if any(names) else {}
-    return found | ({"port": ",".join(ports)} if any(ports) else {})
+    several = len(names) > 1
+    found = {"host": ",".join(names)} if several or any(names) else {}
+    return found | ({"port": ",".join(ports)} if several or any(ports) else {})
 
 
 def _query(query: str) -> Parameters:
