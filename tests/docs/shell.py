@@ -23,18 +23,22 @@ SECONDS = 120
 # As the documents have them.
 DATABASE_URL = "postgresql://chatkeep:…@db.example.org/chatkeep"
 ADMIN_PASSWORD = "first admin password"
-# `serve` never ends: it is left running, and what follows it meets it, as in another terminal. On a port that is free.
-_CHATKEEP = """#!/bin/bash
-if [ "$1" != serve ]; then exec "$CHATKEEP_PYTHON" -m service.cli "$@"; fi
-setsid "$CHATKEEP_PYTHON" -m service.cli "$@" --port 0 >"$CHATKEEP_FOLDER/serve.out" 2>"$CHATKEEP_FOLDER/serve.err" &
+# What serves never ends: it is left running, on a port that is free, and what follows meets it as in another terminal.
+_LEFT_RUNNING = """
+setsid "$CHATKEEP_PYTHON" -m {module} "$@" --port 0 >"$CHATKEEP_FOLDER/serve.out" 2>&1 &
 echo $! >"$CHATKEEP_FOLDER/serve.pid"
 for i in $(seq 900); do
-  grep -q '^listening on ' "$CHATKEEP_FOLDER/serve.out" && exit 0
-  kill -0 $! 2>/dev/null || { cat "$CHATKEEP_FOLDER/serve.err" >&2; exit 1; }
+  port=$(sed -nE 's/^{ready} on http:.*:([0-9]+)( .*)?$/\\1/p' "$CHATKEEP_FOLDER/serve.out")
+  [ -n "$port" ] && (exec 3<>/dev/tcp/127.0.0.1/$port) 2>/dev/null && exit 0
+  kill -0 $! 2>/dev/null || {{ cat "$CHATKEEP_FOLDER/serve.out" >&2; exit 1; }}
   sleep 0.1
 done
 exit 1
 """
+_CHATKEEP = """#!/bin/bash
+if [ "$1" != serve ]; then exec "$CHATKEEP_PYTHON" -m service.cli "$@"; fi
+""" + _LEFT_RUNNING.format(module="service.cli", ready="listening")
+_UVICORN = "#!/bin/bash" + _LEFT_RUNNING.format(module="uvicorn", ready=".*Uvicorn running")
 
 
 @dataclass
@@ -51,11 +55,11 @@ class Shell:
     def __post_init__(self) -> None:
         self.bin = self.folder / "bin"
         self.bin.mkdir(parents=True)
-        (self.bin / "chatkeep").write_text(_CHATKEEP)
-        (self.bin / "chatkeep").chmod(0o755)
-        for name in ("python", "python3", "uvicorn"):
-            if (program := Path(sys.executable).parent / name).exists():
-                (self.bin / name).symlink_to(program)
+        for name, text in (("chatkeep", _CHATKEEP), ("uvicorn", _UVICORN)):
+            (self.bin / name).write_text(text)
+            (self.bin / name).chmod(0o755)
+        for name in ("python", "python3"):
+            (self.bin / name).symlink_to(sys.executable)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -102,7 +106,7 @@ class Shell:
 
 
 def served_at(said: str) -> str:
-    found = re.search(r"^listening on http://[^:\s]+:(\d+)$", said, re.MULTILINE)
+    found = re.search(r"(?:^listening|Uvicorn running) on http://[^:\s]+:(\d+)", said, re.MULTILINE)
     assert found is not None, said
     return f"http://127.0.0.1:{found[1]}"
 

@@ -3,7 +3,6 @@
 import ast
 import os
 import shlex
-import socket
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,7 +24,7 @@ from tests.chatstream.stand_in import Generator, Queue, chatstream_module
 from tests.docs.claims import runs
 from tests.docs.documents import ROOT, Block
 from tests.docs.shell import ENVIRONMENT, Shell, replaced
-from tests.proxies.servers import nginx_running
+from tests.proxies.servers import free_port, nginx_running
 from tests.support.running import PASSWORD, RunningService, running
 from tests.web.browsing import browser_running
 
@@ -90,8 +89,7 @@ async def test_users_from_a_server_in_front(
     """nginx and the service as the document has them; only the single sign-on is a stand-in."""
     settings_block, location = blocks
     changes = behind_a_proxy(settings_block.text, tmp_path, monkeypatch)
-    with free_port() as port, free_port() as sign_on:
-        pass
+    port, sign_on = free_port(), free_port()
     async with running(database_url, allowed_hosts="chat.example.org", **changes) as service:
         shown = replaced(location.text, {"http://127.0.0.1:8000": service.url, "…": SECRET})
         servers = f"""
@@ -117,17 +115,6 @@ async def test_users_from_a_server_in_front(
 async def asking(url: str) -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(base_url=url, headers={"Host": "chat.example.org"}, verify=False) as client:
         yield client
-
-
-class free_port:  # noqa: N801  used as a function
-    """A port that was free a moment ago; two that are asked for together are two."""
-
-    def __enter__(self) -> int:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        return int(self._socket.getsockname()[1])
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.close()
 
 
 # The second way: a ChatStream server, whose queue is a stand-in here.

@@ -24,7 +24,7 @@ FILE_ENDINGS = (".py", ".md", ".toml", ".yml", ".yaml", ".ini", ".example", ".cf
 
 # Options of other programs, and files and addresses that stand for the reader's own.
 OTHERS_OPTIONS: dict[str, str] = {}
-READERS_FILES = {"server.py"}
+READERS_FILES = {"mine.py", "server.py"}
 READERS_ADDRESSES = {"/a/b/c"}
 
 
