@@ -44,7 +44,6 @@ class Claim:
         return f"{self.test} claims {self.document}, {self.holds!r}"
 
 
-_PROXIES = "tests/proxies/test_nginx.py"
 _SESSIONS = "tests/sessions/test_docs.py"
 _PROXIES = "tests/proxies"
 
@@ -59,11 +58,6 @@ ELSEWHERE = (
     Claim("docs/sessions.md", '"used before"', f"{_SESSIONS}::test_the_session_that_is_handed_out"),
     Claim("docs/sessions.md", "take_ticket", f"{_SESSIONS}::test_tickets"),
     Claim("docs/sessions.md", "is_right", f"{_SESSIONS}::test_the_pattern_for_signing_in"),
-    Claim(
-        "docs/operating.md",
-        "upstream chatkeep {",
-        f"{_PROXIES}::test_figures_are_not_for_the_world_and_http2_is_spoken",
-    ),
     Claim("docs/sessions.md", "class Counter", f"{_SESSIONS}::test_the_listener"),
     Claim("docs/sessions.md", '["SESSION_KEYS"]', f"{_SESSIONS}::test_several_keys"),
     Claim(

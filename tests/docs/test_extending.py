@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import httpx2
 import pytest
@@ -73,11 +74,11 @@ async def test_a_model_and_the_settings_of_a_database_of_ones_own(
         assert (await said(client, "say it again"))["model"] == "echo"
 
 
-async def said(client: httpx2.AsyncClient, content: str) -> dict[str, object]:
+async def said(client: httpx2.AsyncClient, content: str) -> dict[str, Any]:
     """Begin a conversation with this and return its turn."""
     conversation = (await client.post(CONVERSATIONS, json={})).json()["id"]
     turn = await client.post(f"{CONVERSATIONS}/{conversation}/turns", json={"content": content, "stream": False})
-    found: dict[str, object] = turn.json()
+    found: dict[str, Any] = turn.json()
     return found
 
 
