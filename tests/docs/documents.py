@@ -56,8 +56,9 @@ class Document:
 
 
 def names() -> list[str]:
-    """Return the documents' names: the README and everything in docs/."""
-    return ["README.md", *sorted(str(file.relative_to(ROOT)) for file in (ROOT / "docs").rglob("*.md"))]
+    """Return the documents' names: the README, and every other page in a folder that is not the tests' own."""
+    folders = [each for each in ROOT.iterdir() if each.is_dir() and each.name != "tests" and each.name[0] != "."]
+    return ["README.md", *sorted(str(file.relative_to(ROOT)) for each in folders for file in each.rglob("*.md"))]
 
 
 @cache

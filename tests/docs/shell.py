@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,8 +23,10 @@ SECONDS = 120
 DATABASE_URL = "postgresql://chatkeep:…@db.example.org/chatkeep"
 ADMIN_PASSWORD = "first admin password"
 # What serves never ends: it is left running, on a port that is free, and what follows meets it as in another terminal.
+# A leader of a session of its own, so that it can be ended with all that it started.
 _LEFT_RUNNING = """
-setsid "$CHATKEEP_PYTHON" -m {module} "$@" --port 0 >"$CHATKEEP_FOLDER/serve.out" 2>&1 &
+LEAD='import os, sys; os.setsid(); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])'
+"$CHATKEEP_PYTHON" -c "$LEAD" -m {module} "$@" --port 0 >"$CHATKEEP_FOLDER/serve.out" 2>&1 &
 echo $! >"$CHATKEEP_FOLDER/serve.pid"
 for i in $(seq 900); do
   port=$(sed -nE 's/^{ready} on http:.*:([0-9]+)( .*)?$/\\1/p' "$CHATKEEP_FOLDER/serve.out")
@@ -134,12 +135,6 @@ def replaced(text: str, replacements: Mapping[str, str]) -> str:
         assert old in text, f"the block no longer has {old!r}: put the test's replacements right"
         text = text.replace(old, new)
     return text
-
-
-def required_program(name: str) -> str:
-    program = shutil.which(name)
-    assert program is not None, f"{name} is not installed, and the documents' commands take it"
-    return program
 
 
 ENVIRONMENT = {"CHATKEEP_SECRET_KEY": SECRET_KEY, "CHATKEEP_COOKIE_SECURE": "false"}

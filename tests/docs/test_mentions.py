@@ -18,6 +18,7 @@ EACH = pytest.mark.parametrize("document", DOCUMENTS)
 
 SETTING = re.compile(r"\b(?:CHATKEEP|DATABASE)_[A-Z0-9_]*[A-Z0-9]\b")
 ROUTE = re.compile(r"(?:(GET|HEAD|POST|PUT|PATCH|DELETE) )?(/[\w./{}:…-]*)(?:\?\S*)?")
+QUOTED = re.compile(r"`([^`]+)`")
 OPTION = re.compile(r"--[a-z][a-z-]*")
 MODULE = re.compile(r"service(?:\.\w+)+")
 FILE_ENDINGS = (".py", ".md", ".toml", ".yml", ".yaml", ".ini", ".example", ".cfg")
@@ -37,12 +38,20 @@ def in_a_script(document: Document) -> list[Mention]:
     return [Mention(each.document, each.line, each.text) for each in document.blocks if each.language in ("sh", "bash")]
 
 
+def wrong_command(text: str) -> str | None:
+    return next(filter(None, map(commands.fault_of, commands.commands_in(text))), None)
+
+
 @EACH
 def test_commands_exist_and_have_these_options(document: Document) -> None:
-    def fault_of(text: str) -> str | None:
-        return next(filter(None, map(commands.fault_of, commands.commands_in(text))), None)
+    assert not (wrong := faults([*document.code, *in_a_script(document)], wrong_command)), "\n".join(wrong)
 
-    assert not (wrong := faults([*document.code, *in_a_script(document)], fault_of)), "\n".join(wrong)
+
+def test_commands_in_the_file_of_settings_exist() -> None:
+    text = (ROOT / SETTINGS_FILE).read_text()
+    named = [Mention(SETTINGS_FILE, text[: found.start()].count("\n") + 1, found[1]) for found in QUOTED.finditer(text)]
+    assert any(commands.commands_in(each.text) for each in named)
+    assert not (wrong := faults(named, wrong_command)), "\n".join(wrong)
 
 
 @EACH
@@ -197,7 +206,7 @@ def test_addresses_of_the_service_exist(document: Document) -> None:
     ],
 )
 def test_a_wrong_command_is_seen(text: str, wrong: str | None) -> None:
-    found = next(filter(None, map(commands.fault_of, commands.commands_in(text))), None)
+    found = wrong_command(text)
     assert (wrong is None and found is None) or (wrong is not None and wrong in str(found))
 
 

@@ -26,11 +26,11 @@ from tests.docs.shell import (
     Shell,
     end_group,
     replaced,
-    required_program,
     says_something,
     served_at,
 )
 from tests.sessions.applications import served
+from tests.support.parts import required_program
 from tests.upstream import Upstream
 
 DOCUMENTED_URL = "http://127.0.0.1:8000"
@@ -65,7 +65,8 @@ def make(command: str) -> list[str]:
     name, *words = shlex.split(command, comments=True)
     assert name == "make"
     folder = Path(sys.executable).parent
-    return [required_program("make"), "-o", ".venv/run", "-o", ".venv/test", f"BIN={folder}", *words]
+    elsewhere = [] if folder == ROOT / ".venv" / "bin" else [f"BIN={folder}"]
+    return [required_program("make"), "-o", ".venv/run", "-o", ".venv/test", *elsewhere, *words]
 
 
 def bare_environment(folder: Path) -> dict[str, str]:
@@ -155,6 +156,12 @@ async def test_a_database_of_ones_own(block: Block, empty_database_url: str, tmp
         "CHATKEEP_ADMIN_PASSWORD=…": f"CHATKEEP_ADMIN_PASSWORD='{ADMIN_PASSWORD}'",
         "--host 0.0.0.0": "--host 127.0.0.1",
     }
+    assert "or plain `alembic upgrade head`" in block.text
+    environment = shell.environment | {"CHATKEEP_DATABASE_URL": empty_database_url}
+    migrating = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "alembic", "upgrade", "head"), cwd=ROOT, env=environment
+    )
+    assert await migrating.wait() == 0
     try:
         await shell.run(replaced(block.text, replacements))
         await says_something(shell.served_at, "admin", ADMIN_PASSWORD)
