@@ -1,9 +1,11 @@
 """docs/extending.md and what docs/sessions.md has for applications of one's own: each example, with its run command."""
 
+import asyncio
 import logging
 import shlex
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from copy import copy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,11 +15,14 @@ import pytest
 
 from service.chat.models import DemonstrationModel
 from tests.docs.claims import runs
-from tests.docs.documents import Block
+from tests.docs.documents import Block, block_with, read
 from tests.docs.shell import ADMIN_PASSWORD, DATABASE_URL, ENVIRONMENT, Shell, replaced, says_something
 from tests.sessions.applications import KEY, Served, served
 from tests.support.databases import create_database, drop_database
+from tests.support.events import streaming
+from tests.support.process import ServeProcess, serving
 from tests.support.running import PASSWORD
+from tests.test_restart import client_of, sign_up, until_draining
 
 DOCUMENT = "docs/extending.md"
 SESSIONS = "docs/sessions.md"
@@ -56,6 +61,30 @@ async def test_a_mounted_service_and_its_run_command(blocks: list[Block], data_f
         assert page.headers["content-type"].startswith("text/html")
         assert 'src="/chat/' in page.text
         await says_something(f"{shell.served_at}/chat", "admin", ADMIN_PASSWORD)
+
+
+async def test_a_mounted_service_is_drained_by_the_command_that_serves_it(database_url: str, tmp_path: Path) -> None:
+    """With two workers, as the document has it: the probe says 503 under the service's path while a reply ends."""
+    (tmp_path / "mine.py").write_text(block_with(DOCUMENT, "lifespan=lifespan_of(chat)").text)
+    assert "`chatkeep serve --app mine:app --workers 4`" in " ".join(read(DOCUMENT).text.split())
+    settings = {"database_url": database_url, "shutdown_grace_seconds": 60}
+    async with serving(tmp_path, "--app", "mine:app", "--workers", "2", **settings) as service:
+        mounted = replace_address(service, f"{service.url}/chat")
+        async with client_of(mounted) as client:
+            alice = await sign_up(mounted, client, "alice")
+            async with streaming(alice, await alice.conversation(), "count to 60") as events:
+                await anext(events)
+                ending = asyncio.create_task(service.end())
+                await until_draining(mounted)
+                last = [event async for event in events][-1]
+            assert (last.name, last.data["status"]) == ("done", "complete")
+            assert await ending == 0
+
+
+def replace_address(service: ServeProcess, url: str) -> ServeProcess:
+    found = copy(service)
+    found.url = url
+    return found
 
 
 @runs(DOCUMENT, "export CHATKEEP_DATABASE_URL", "class EchoModel")
