@@ -44,6 +44,7 @@ def samples(database_url: str, folder: Path, port: int) -> dict[str, tuple[str, 
             "10.0.0.0/8,::1",
             (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1")),
         ),
+        "root_path": ("/a/chat", "/a/chat"),
         "max_body_bytes": ("2048", 2048),
         "max_import_bytes": ("4096", 4096),
         "secret_key": (f"{KEY} old, {KEY} new", (SecretStr(f"{KEY} old"), SecretStr(f"{KEY} new"))),
@@ -274,7 +275,7 @@ def test_every_setting_is_documented_with_its_default(tmp_path: Path, monkeypatc
 
 async def test_every_documented_value_is_accepted(chatkeep: Command, database_url: str, tmp_path: Path) -> None:
     lines = [line.removeprefix("#") for line in EXAMPLE.read_text().splitlines() if line.startswith("#CHATKEEP_")]
-    (example,) = re.findall(r"Such as (\{.*\})\.", EXAMPLE.read_text())
+    (example,) = re.findall(r"[Ff]or example (\{.*?\})\.", EXAMPLE.read_text())
     lines.append(f"CHATKEEP_RETENTION_DAYS={example}")
     env_file = chatkeep.folder / ".env"
     env_file.write_text("\n".join(lines))
