@@ -216,7 +216,7 @@ def hang(voice: object) -> None:
 
 
 def test_a_worker_that_hangs_is_replaced_and_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(supervisor, "SILENT_SECONDS", 2.0)
     monkeypatch.setattr(supervisor, "END_SECONDS", 0.5)
     started: list[WorkerProcess] = []
 
