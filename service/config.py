@@ -197,6 +197,14 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError("is not JSON, such as .env.example shows") from None
 
+    @field_validator("data_dir", "postgres_bin")
+    @classmethod
+    def _at_home(cls, value: Path | None) -> Path | None:
+        try:
+            return value and value.expanduser()
+        except RuntimeError:
+            raise ValueError("there is no home folder for ~. Write the whole path") from None
+
     @field_validator("port", mode="before")
     @classmethod
     def _no_service_link(cls, value: object) -> object:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,8 +87,8 @@ class Metrics:
 
 
 @contextmanager
-def shared_figures() -> Iterator[None]:
-    """Have processes that are started in this block count together.
+def shared_figures() -> Iterator[Path]:
+    """Have processes that are started in this block count together, in the folder that is yielded.
 
     Raises:
         ConfigurationError: there is no folder for it.
@@ -97,7 +96,7 @@ def shared_figures() -> Iterator[None]:
     with _temporary_folder() as folder:
         os.environ[SHARED_FOLDER] = folder
         try:
-            yield
+            yield Path(folder)
         finally:
             del os.environ[SHARED_FOLDER]
 
@@ -109,12 +108,6 @@ def _temporary_folder() -> "TemporaryDirectory[str]":
         except OSError:
             continue
     raise ConfigurationError(NO_FOLDER)
-
-
-def forget_shared_figures() -> None:
-    """Remove the folder in the place of a supervisor that is gone."""
-    if folder := os.environ.get(SHARED_FOLDER):
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _forget_the_dead(folder: Path) -> None:

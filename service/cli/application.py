@@ -27,10 +27,15 @@ def application_of(name: str | None) -> ASGIApp:
     """
     if name is None:
         return worker.application()
-    return _application(_attribute(*_split(name), name), name)
+    return _application(_attribute(*name_parts(name), name), name)
 
 
-def _split(name: str) -> tuple[str, str]:
+def name_parts(name: str) -> tuple[str, str]:
+    """Return the module and the attribute of an application's name.
+
+    Raises:
+        ConfigurationError: it is not such a name.
+    """
     module, colon, attribute = name.partition(":")
     words = [*module.split("."), *attribute.split(".")]
     if not colon or not all(word.isidentifier() for word in words):

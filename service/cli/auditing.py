@@ -5,7 +5,7 @@ import getpass
 from service.audit import queries
 from service.audit.keys import SealingKeys
 from service.audit.trail import AuditTrail, Origin, Recorder
-from service.cli.local import SECRET_FILE, kept_secret
+from service.cli.local import kept_secret, secret_file
 from service.config import Settings
 from service.database.address import data_dir
 from service.database.database import Database
@@ -24,9 +24,8 @@ def audit_secrets(settings: Settings, *, make: bool = True) -> tuple[str, ...]:
         ConfigurationError: there is none. An operator is on record like everybody else.
     """
     configured = settings.signing_keys() if settings.secret_key else ()
-    folder = data_dir(settings).expanduser()
-    if (folder / SECRET_FILE).is_file() or (make and not configured and settings.database_url is None):
-        kept = kept_secret(folder)
+    if secret_file(settings) is not None or (make and not configured and settings.database_url is None):
+        kept = kept_secret(data_dir(settings))
         return configured if kept in configured else (kept, *configured)
     if not configured:
         raise ConfigurationError(f"The audit trail is sealed with the service's key. {SET_KEY}")

@@ -10,9 +10,8 @@ from sqlalchemy import text
 
 from service.cli.asynchronous import finished
 from service.cli.database import CommandDatabase, command_database, command_settings
-from service.cli.local import SECRET_FILE
+from service.cli.local import secret_file
 from service.cli.output import answer, errors, say
-from service.database.address import data_dir as folder_of
 from service.database.backups import programs
 from service.database.backups.dumping import dump
 from service.database.backups.restoring import restore
@@ -34,8 +33,8 @@ def make_backup(file: Path, database_url: str | None, data_dir: Path | None, *, 
         with _bar("Backing up") as progress:
             size = dump(found, database.url, file.absolute(), replace=force, progress=progress)
     answer(f"{file}: {decimal(size)}")
-    kept = folder_of(settings) / SECRET_FILE
-    secret = str(kept) if not settings.secret_key and kept.exists() else "CHATKEEP_SECRET_KEY"
+    kept = None if settings.secret_key else secret_file(settings)
+    secret = "CHATKEEP_SECRET_KEY" if kept is None else kept
     say(f"Not in it: the signing secret ({secret}). Without the same one everybody has to sign in again.")
 
 

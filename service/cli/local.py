@@ -4,6 +4,8 @@ import os
 import secrets
 from pathlib import Path
 
+from service.config import Settings
+from service.database.address import data_dir
 from service.errors import ConfigurationError
 
 SECRET_FILE = "secret_key"  # noqa: S105  the name of a file
@@ -28,6 +30,28 @@ def kept_secret(folder: Path) -> str:
         raise ConfigurationError(
             f"The signing secret cannot be kept in {folder}: {error.strerror}. Choose another folder with --data-dir."
         ) from error
+
+
+def secret_file(settings: Settings) -> Path | None:
+    """Return the file of the secret that is kept, or None.
+
+    Beside a database server of one's own it may be another user's, or this user may have no home: it is not needed
+    there, and counts as none.
+
+    Raises:
+        ConfigurationError, OSError: the data folder cannot be looked into, and the database is in it.
+    """
+    try:
+        file = data_dir(settings) / SECRET_FILE
+        return file if file.is_file() and _is_readable(file, settings) else None
+    except (ConfigurationError, OSError):
+        if settings.database_url is None:
+            raise
+        return None
+
+
+def _is_readable(file: Path, settings: Settings) -> bool:
+    return settings.database_url is None or os.access(file, os.R_OK)
 
 
 def _write_once(path: Path) -> None:

@@ -18,7 +18,7 @@ from service.accounts.passwords import PasswordHasher
 from service.app.logs import configure_logging
 from service.app.metrics import shared_figures
 from service.audit.trail import AuditTrail
-from service.cli.application import application_of
+from service.cli.application import application_of, name_parts
 from service.cli.auditing import audit_secrets
 from service.cli.listener import open_listener
 from service.cli.local import kept_secret
@@ -105,6 +105,8 @@ def serve(
     }
     settings = _settings(options, local=local)
     settings.signing_keys()
+    if app is not None:
+        name_parts(app)
     for unknown in unknown_names():
         complain(f"{unknown.what} {unknown.advice}")
     configure_logging(settings)
@@ -164,6 +166,6 @@ def _run(settings: Settings, app: str | None, listener: socket) -> None:
         settings.hand_over()
         serve_here(application_of(app), settings, listener)
         return
-    start = partial(WorkerProcess, Work(settings, app, listener))
-    with shared_figures():
+    with shared_figures() as folder:
+        start = partial(WorkerProcess, Work(settings, app, listener, folder))
         Supervisor(start, settings.workers, grace_seconds=settings.shutdown_grace_seconds).run()

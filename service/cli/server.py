@@ -32,23 +32,25 @@ class Lifespan:
         return self._live(scope, receive, send) if scope["type"] == "lifespan" else self._app(scope, receive, send)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_started = False
         failure: Message | None = None
 
         async def tell(message: Message) -> None:
-            nonlocal failure
+            nonlocal has_started, failure
             if message["type"] == "lifespan.startup.failed":
                 failure = message  # its text is a traceback, which is not needed where the error is a sentence
                 return
             if message["type"] == "lifespan.startup.complete":
+                has_started = True
                 self._started()
             await send(message)
 
         try:
             await self._app(scope, receive, tell)
         except ChatkeepError as error:
-            if failure is None:
+            if has_started:
                 raise
-            self.refusal, failure = error, {**failure, "message": ""}
+            self.refusal, failure = error, {"type": "lifespan.startup.failed", "message": ""}
         finally:
             if failure is not None:
                 await send(failure)

@@ -99,7 +99,7 @@ class Supervisor:
     def _heeding_signals(self) -> Iterator[None]:
         before = {number: signal.getsignal(number) for number in (*ENDING, *OTHERS)}
         for number, handle in before.items():
-            if handle is not signal.SIG_IGN:  # as under nohup
+            if number in ENDING or handle is not signal.SIG_IGN:  # as under nohup
                 signal.signal(number, lambda number, _frame: self._told.append(number))
         try:
             yield
@@ -113,7 +113,7 @@ class Supervisor:
         handles = [handle for each in workers for handle in each.handles()]
         connection.wait(handles, TICK_SECONDS)
         now = time.monotonic()
-        stood_still = now - self._looked_at > SILENT_SECONDS / 2
+        stood_still = now - self._looked_at > TICK_SECONDS + SILENT_SECONDS / 2
         self._looked_at = now
         for worker in workers:
             worker.hear()

@@ -1,8 +1,11 @@
 """One of several processes that serve, started by `Supervisor`: says how it is, and ends when that one is gone."""
 
+# ruff: noqa: PLC0415  loading the service takes a second, and an orphan is not to hold the port for so long
+
 import asyncio
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -11,13 +14,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import structlog
 
-from service.app.logs import configure_logging
-from service.app.metrics import forget_shared_figures
-from service.cli.application import application_of
-from service.cli.server import serve_here
 from service.config import Settings
 from service.errors import ChatkeepError
 
@@ -37,18 +37,24 @@ class Work:
 
     Args:
         app: the name of the application, see `application_of`.
+        folder: what the workers share while the service runs.
     """
 
     settings: Settings
     app: str | None
     listener: socket.socket
+    folder: Path
 
     def __call__(self, supervisor: Connection) -> None:
         """Serve until the supervisor says that it is enough, or is gone."""
         _heed_signals()
+        life = _Life(supervisor, self.folder)
+        from service.app.logs import configure_logging
+        from service.cli.application import application_of
+        from service.cli.server import serve_here
+
         self.settings.hand_over()
         configure_logging(self.settings)
-        life = _Life(supervisor)
         try:
             serve_here(application_of(self.app), self.settings, self.listener, life.began)
         except ChatkeepError as error:
@@ -69,8 +75,9 @@ def _heed_signals() -> None:
 class _Life:
     """What ties a worker to its supervisor, in both directions."""
 
-    def __init__(self, supervisor: Connection) -> None:
+    def __init__(self, supervisor: Connection, folder: Path) -> None:
         self._supervisor = supervisor
+        self._folder = folder
         self._stop_listening: Callable[[], None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._beats: asyncio.Task[None] | None = None
@@ -103,9 +110,9 @@ class _Life:
         if parent is None:
             return
         parent.join()
-        log.error("supervisor_gone")
-        forget_shared_figures()
+        shutil.rmtree(self._folder, ignore_errors=True)
         if self._loop is not None and self._stop_listening is not None:
+            log.error("supervisor_gone")
             # The port first: the next start wants it at once.
             self._loop.call_soon_threadsafe(self._stop_listening)
             os.kill(os.getpid(), signal.SIGTERM)

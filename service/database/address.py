@@ -7,10 +7,24 @@ from pathlib import Path
 from service.config import Settings
 from service.database.embedded import EmbeddedPostgres, default_data_dir
 from service.database.libpq.address import DatabaseAddress, closed_url
+from service.errors import ConfigurationError
+
+NO_HOME = (
+    "This user has no home folder to keep data in. Set CHATKEEP_DATA_DIR to a folder, or use a database server "
+    "(CHATKEEP_DATABASE_URL) and a signing key of your own (CHATKEEP_SECRET_KEY)."
+)
 
 
 def data_dir(settings: Settings) -> Path:
-    return settings.data_dir or default_data_dir()
+    """Return the folder of the embedded server and of what `--local` keeps; it need not be there.
+
+    Raises:
+        ConfigurationError: none is set, and this user has no home folder.
+    """
+    try:
+        return (settings.data_dir or default_data_dir()).expanduser()
+    except RuntimeError:
+        raise ConfigurationError(NO_HOME) from None
 
 
 @contextmanager

@@ -26,7 +26,7 @@ FILE_ENDINGS = (".py", ".md", ".toml", ".yml", ".yaml", ".ini", ".example", ".cf
 # Options of other programs, and files and addresses that stand for the reader's own.
 OTHERS_OPTIONS: dict[str, str] = {}
 READERS_FILES = {"mine.py", "server.py"}
-READERS_ADDRESSES = {"/a/b/c"}
+READERS_ADDRESSES = {"/a/b/c", "/dev/shm", "/tmp"}
 
 
 def faults(mentions: Iterable[Mention], fault_of: Callable[[str], str | None]) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.docs.claims import runs
-from tests.docs.documents import ROOT, Block
+from tests.docs.documents import ROOT, Block, block_with
 from tests.docs.sessions import Learned, exchanges
 from tests.docs.shell import (
     ADMIN_PASSWORD,
@@ -187,4 +187,20 @@ async def test_a_request_handler(block: Block, database_url: str, monkeypatch: p
             await says_something(running.url, "admin", ADMIN_PASSWORD)
         shown = [each.messages[0] for each in upstream.requests if each.messages]
     assert shown[0]["role"] == "system"
+    assert f"{datetime.now().astimezone():%d %B %Y}" in str(shown[0]["content"])
+
+
+@runs("README.md", "--app mine:app")
+async def test_the_request_handler_in_a_file(block: Block, tmp_path: Path) -> None:
+    handler = block_with("README.md", "class DatedRequestHandler")
+    with Upstream() as upstream, TemporaryDirectory(prefix="chatkeep-") as data_dir:
+        settings = {"CHATKEEP_DATA_DIR": data_dir, "CHATKEEP_MODEL_URL": upstream.url}
+        shell = Shell(tmp_path / "shell", settings | {"CHATKEEP_ADMIN_PASSWORD": ADMIN_PASSWORD})
+        (shell.folder / "mine.py").write_text(handler.text)
+        try:
+            await shell.run(block.text)
+            await says_something(shell.served_at, "admin", ADMIN_PASSWORD)
+        finally:
+            shell.stop_serving()
+        shown = [each.messages[0] for each in upstream.requests if each.messages]
     assert f"{datetime.now().astimezone():%d %B %Y}" in str(shown[0]["content"])

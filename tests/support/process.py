@@ -43,16 +43,17 @@ class ServeProcess:
 
 @asynccontextmanager
 async def serving(folder: Path, *options: str, **settings: object) -> AsyncIterator[ServeProcess]:
-    """Run `chatkeep serve` on a free port, in `folder`, until the block ends.
+    """Run `chatkeep serve` in `folder` until the block ends, on a free port unless the settings name one.
 
     Args:
         settings: CHATKEEP_ variables, in lower case.
     """
+    own_port = () if "port" in settings or "--port" in options else ("--port", "0")
     values = {"secret_key": SECRET_KEY, "cookie_secure": "false"} | settings
     log_file = folder / f"serve-{secrets.token_hex(4)}.log"
     with log_file.open("w") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "service.cli", "serve", "--port", "0", *options),
+            *(sys.executable, "-m", "service.cli", "serve", *own_port, *options),
             cwd=folder,
             env=environment(**values),
             stdout=asyncio.subprocess.PIPE,

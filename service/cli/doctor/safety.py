@@ -3,13 +3,13 @@
 import ipaddress
 import os
 import stat
+import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from service.cli.doctor.findings import Area, Findings
-from service.cli.local import SECRET_FILE
+from service.cli.local import secret_file
 from service.config import Settings
-from service.database.address import data_dir
 from service.errors import ConfigurationError
 
 ENV_FILE = Path(".env")
@@ -19,6 +19,7 @@ def look_at_settings(settings: Settings, findings: Findings) -> None:
     _look_at_signing_keys(settings, findings)
     _look_at_env_file(findings)
     _look_at_network(settings, findings)
+    _look_for_temporary_folder(findings)
     if settings.allow_registration and not is_loopback(settings.host):
         findings.note(
             Area.ACCOUNTS,
@@ -43,8 +44,8 @@ def _look_at_signing_keys(settings: Settings, findings: Findings) -> None:
     try:
         keys = settings.signing_keys()
     except ConfigurationError as error:
-        kept = data_dir(settings) / SECRET_FILE
-        if not settings.secret_key and kept.exists():
+        kept = None if settings.secret_key else secret_file(settings)
+        if kept is not None:
             findings.note(
                 Area.SECRETS,
                 f"CHATKEEP_SECRET_KEY is not set: only `chatkeep serve --local` starts, with the secret in {kept}.",
@@ -80,6 +81,17 @@ def _look_at_env_file(findings: Findings) -> None:
         )
     elif os.access(ENV_FILE, os.R_OK):
         findings.ok(Area.SECRETS, f"{ENV_FILE.resolve()} is closed to others.")
+
+
+def _look_for_temporary_folder(findings: Findings) -> None:
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        findings.warn(
+            Area.SETTINGS,
+            "No folder for temporary files can be written: nobody can import a file.",
+            "Mount one at /tmp (docker run --tmpfs /tmp), or name one in TMPDIR.",
+        )
 
 
 def _look_at_network(settings: Settings, findings: Findings) -> None:

@@ -1,0 +1,318 @@
+"""Every setting, from where it is written to the process that serves, through the real command."""
+
+import asyncio
+import base64
+import inspect
+import ipaddress
+import json
+import pickle
+import re
+import socket
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+
+from service.cli.serve import serve
+from service.config import ChatStreamApis, ChatStreamRole, Settings
+from service.errors import ConfigurationError
+from tests.cli.commands import Command
+from tests.support.process import ServeProcess, serving
+
+EXAMPLE = Path(__file__).parents[2] / ".env.example"
+# Blanks at both ends, and everything that a shell, a list, a file or JSON might take for its own.
+ODD = "  p, a\"s's $w #o\\n\\\\r=d:%é日\nsecond line\t "
+KEY = "$0123456789 'abc' \"def\" #ghi\\jkl \\n é=%"
+
+
+def samples(database_url: str, folder: Path, port: int) -> dict[str, tuple[str, object]]:
+    """Return for each setting a text that is not its default, and the value that it stands for."""
+    return {
+        "database_url": (database_url, SecretStr(database_url)),
+        "data_dir": (f"{folder}/da ta", folder / "da ta"),
+        "postgres_bin": ("/opt/post gres/bin", Path("/opt/post gres/bin")),
+        "database_pool_size": ("7", 7),
+        "allow_unsafe_database": ("true", True),
+        "host": ("localhost", "localhost"),
+        "port": (str(port), port),
+        "workers": ("2", 2),
+        "allowed_hosts": ("a.example, b.example,*", ("a.example", "b.example", "*")),
+        "allowed_origins": ("https://a.example,http://b.example:81", ("https://a.example", "http://b.example:81")),
+        "trusted_proxies": (
+            "10.0.0.0/8,::1",
+            (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1")),
+        ),
+        "root_path": ("/a/chat", "/a/chat"),
+        "max_body_bytes": ("2048", 2048),
+        "max_import_bytes": ("4096", 4096),
+        "secret_key": (f"{KEY} old, {KEY} new", (SecretStr(f"{KEY} old"), SecretStr(f"{KEY} new"))),
+        "cookie_secure": ("false", False),
+        "cookie_name": ("other", "other"),
+        "session_idle_seconds": ("7200", 7200),
+        "session_max_seconds": ("8000", 8000),
+        "allow_registration": ("false", False),
+        "allow_guests": ("true", True),
+        "guest_ttl_seconds": ("3600", 3600),
+        "admin_username": ("root 日本", "root 日本"),
+        "admin_password": (ODD, SecretStr(ODD)),
+        "require_audit_reason": ("true", True),
+        "auth_user_header": ("X-User", "X-User"),
+        "auth_email_header": ("X-Email", "X-Email"),
+        "auth_name_header": ("X-Name", "X-Name"),
+        "auth_proxies": ("192.168.1.1", (ipaddress.ip_network("192.168.1.1"),)),
+        "auth_secret": (ODD, SecretStr(ODD)),
+        "auth_secret_header": ("X-Other-Secret", "X-Other-Secret"),
+        "model_url": ("http://127.0.0.1:1/v1?a=b&c=$d", "http://127.0.0.1:1/v1?a=b&c=$d"),
+        "model_api_key": (ODD, SecretStr(ODD)),
+        "model": ("org/model name:7b#q4", "org/model name:7b#q4"),
+        "counted_models": ("small, org/large", ("small", "org/large")),
+        "context_tokens": ("1024", 1024),
+        "max_generations": ("3", 3),
+        "max_queued": ("0", 0),
+        "flush_interval_ms": ("50", 50),
+        "lease_seconds": ("20", 20),
+        "shutdown_grace_seconds": ("1", 1),
+        "follower_timeout_seconds": ("5", 5),
+        "chatstream_roles": (
+            '{"user": {"apis": {"allow": ["chat_stream", "get_load"]}}}',
+            {"user": ChatStreamRole(apis=ChatStreamApis(allow=("chat_stream", "get_load")))},
+        ),
+        "retention_days": ('{"user": 365, "guest": 7}', {"user": 365, "guest": 7}),
+        "log_level": ("ERROR", "error"),
+        "log_format": ("json", "json"),
+    }
+
+
+OPTIONS = [name for name in inspect.signature(serve).parameters if name in Settings.model_fields]
+
+
+def test_every_setting_has_a_sample_that_is_not_its_default(tmp_path: Path) -> None:
+    given = samples("postgresql://h/d", tmp_path, 1)
+    assert set(given) == set(Settings.model_fields), "add what is new to `samples`"
+    for name, field in Settings.model_fields.items():
+        assert given[name][1] != field.get_default(call_default_factory=True), name
+
+
+def quoted(text: str) -> str:
+    """Return a value for `.env`, as `.env.example` says to write one."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+async def read_by_workers(service: ServeProcess, count: int) -> list[dict[str, Any]]:
+    """Return what each worker process has read."""
+    found: dict[int, dict[str, Any]] = {}
+    async with asyncio.timeout(120):
+        while len(found) < count:
+            # A new connection each time: any worker may take it.
+            answer = await asyncio.to_thread(httpx2.get, service.url, timeout=30)
+            pid, read = pickle.loads(base64.b64decode(answer.content))
+            found[pid] = read
+    return list(found.values())
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("source", ["environment", "file", "options"])
+async def test_a_setting_arrives_as_it_was_given(database_url: str, tmp_path: Path, source: str, workers: int) -> None:
+    given = samples(database_url, tmp_path, free_port()) | {"workers": (str(workers), workers)}
+    texts = {name: text for name, (text, _) in given.items()}
+    command_line: list[str] = ["--app", "tests.support.probe:app"]
+    variables: dict[str, object] = dict(texts)
+    if source == "file":
+        lines = [f"CHATKEEP_{name.upper()}={quoted(text)}\n" for name, text in texts.items()]
+        (tmp_path / ".env").write_text("".join(lines))
+        variables = {"secret_key": "", "cookie_secure": "", "port": ""}
+    elif source == "options":
+        # What the environment and the file say then, does not count.
+        (tmp_path / ".env").write_text("".join(f"CHATKEEP_{name.upper()}=another\n" for name in OPTIONS))
+        for name in OPTIONS:
+            command_line += [f"--{name.replace('_', '-')}", texts[name]]
+            variables[name] = "yet another"
+    async with serving(tmp_path, *command_line, **variables) as service:
+        expected = {name: value for name, (_, value) in given.items()}
+        for read in await read_by_workers(service, workers):
+            assert read == expected
+        assert read["secret_key"][1].get_secret_value() not in " ".join(command_line_of(service.pid))
+
+
+def command_line_of(pid: int) -> list[str]:
+    """Return the arguments of a process and of its children, which everybody on the machine may read."""
+    import psutil
+
+    process = psutil.Process(pid)
+    return [word for each in (process, *process.children(recursive=True)) for word in each.cmdline()]
+
+
+async def test_a_worker_that_comes_later_is_as_the_others(database_url: str, tmp_path: Path) -> None:
+    """Whatever the file says by then."""
+    import psutil
+
+    env_file = tmp_path / ".env"
+    env_file.write_text("CHATKEEP_MODEL=first\n")
+    async with serving(
+        tmp_path, "--app", "tests.support.probe:app", "--workers", "2", database_url=database_url
+    ) as service:
+        assert {read["model"] for read in await read_by_workers(service, 2)} == {"first"}
+        env_file.write_text("CHATKEEP_MODEL=second\nCHATKEEP_CONTEXT_TOKENS=512\n")
+        for worker in psutil.Process(service.pid).children():
+            if "spawn_main" in " ".join(worker.cmdline()):
+                worker.kill()
+        for read in await read_by_workers(service, 2):
+            assert (read["model"], read["context_tokens"]) == ("first", 8192)
+
+
+def read_in(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, **variables: str) -> Settings:
+    """Return what is read in a folder with that `.env` and these variables alone."""
+    (folder / ".env").write_text(text)
+    monkeypatch.chdir(folder)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return Settings.read()
+
+
+def test_an_empty_variable_is_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = read_in(
+        tmp_path,
+        monkeypatch,
+        "CHATKEEP_MODEL=of the file\nCHATKEEP_ALLOWED_HOSTS=\n",
+        CHATKEEP_MODEL="",
+        CHATKEEP_PORT="",
+    )
+    assert (read.model, read.allowed_hosts, read.port) == ("of the file", (), 8000)
+
+
+def test_the_environment_takes_the_place_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Roles too: a rule of the file that is left would delete what nobody wants deleted."""
+    read = read_in(
+        tmp_path,
+        monkeypatch,
+        'CHATKEEP_RETENTION_DAYS={"guest": 1, "user": 2}\nCHATKEEP_CHATSTREAM_ROLES={"admin": {"apis": {"allow": []}}}',
+        CHATKEEP_RETENTION_DAYS='{"admin": 3650}',
+        CHATKEEP_CHATSTREAM_ROLES='{"user": {"apis": {"allow": "all"}}}',
+    )
+    assert read.retention_days == {"admin": 3650}
+    assert set(read.chatstream_roles) == {"user"}
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("plain", "plain"),
+        ("a b c", "a b c"),
+        ("'  # $x \\'q\\' '", "  # $x 'q' "),
+        ('"a \\"b\\" \\n c"', 'a "b" \n c'),
+        ("pa$$word$", "pa$$word$"),
+        ("${OTHER}", "the other"),
+        ("before # a comment", "before"),
+    ],
+)
+def test_values_in_the_file_are_written_as_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, value: str
+) -> None:
+    assert read_in(tmp_path, monkeypatch, f"CHATKEEP_MODEL={written}\n", OTHER="the other").model == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "part"),
+    [
+        ("RETENTION_DAYS", "365", "CHATKEEP_RETENTION_DAYS"),
+        ("RETENTION_DAYS", "{user: 365}", "CHATKEEP_RETENTION_DAYS: Value error, is not JSON"),
+        ("RETENTION_DAYS", '{"user": 0}', "CHATKEEP_RETENTION_DAYS"),
+        ("CHATSTREAM_ROLES", "all", "CHATKEEP_CHATSTREAM_ROLES: Value error, is not JSON"),
+        ("PORT", "tcp://10.0.0.1:8000", "enableServiceLinks"),
+    ],
+)
+async def test_a_value_that_cannot_be_used_is_one_sentence(
+    bare_chatkeep: Command, name: str, value: str, part: str
+) -> None:
+    for command in ("serve", "doctor"):
+        ran = await bare_chatkeep(command, **{f"CHATKEEP_{name}": value})
+        assert ran.code == 1
+        assert part in ran.out + ran.err
+
+
+async def test_a_file_that_cannot_be_read_is_one_sentence(bare_chatkeep: Command) -> None:
+    (bare_chatkeep.folder / ".env").write_bytes(b"CHATKEEP_MODEL=\xff\xfe\n")
+    for command in (["serve"], ["doctor"], ["db", "current"], ["backup", "x"]):
+        ran = await bare_chatkeep(*command)
+        assert ran.code == 1
+        assert "The file .env in" in ran.out + ran.err
+
+
+def documented() -> dict[str, tuple[str, str]]:
+    """Return each setting of `.env.example` with the value that is shown, and what is said above it."""
+    found: dict[str, tuple[str, str]] = {}
+    said: list[str] = []
+    for line in EXAMPLE.read_text().splitlines():
+        if name := re.fullmatch(r"#CHATKEEP_([A-Z_]+)=(.*)", line):
+            assert name[1].lower() not in found, f"{name[1]} is there twice"
+            found[name[1].lower()] = name[2], " ".join(said)
+            said = []
+        else:
+            said.append(line.strip("# "))
+    return found
+
+
+def test_every_setting_is_documented_with_its_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = documented()
+    assert set(shown) == set(Settings.model_fields)
+    for name, field in Settings.model_fields.items():
+        text, said = shown[name]
+        default = field.get_default(call_default_factory=True)
+        read = getattr(read_in(tmp_path, monkeypatch, f"CHATKEEP_{name.upper()}={text}\n"), name)
+        if text and default is None:
+            assert "Unset: " in said, f"{name} shows an example: say what it is when it is unset"
+        else:
+            assert read == default, name
+
+
+async def test_every_documented_value_is_accepted(chatkeep: Command, database_url: str, tmp_path: Path) -> None:
+    lines = [line.removeprefix("#") for line in EXAMPLE.read_text().splitlines() if line.startswith("#CHATKEEP_")]
+    (example,) = re.findall(r"[Ff]or example (\{.*?\})\.", EXAMPLE.read_text())
+    lines.append(f"CHATKEEP_RETENTION_DAYS={example}")
+    env_file = chatkeep.folder / ".env"
+    env_file.write_text("\n".join(lines))
+    env_file.chmod(0o600)
+    # What the examples alone cannot be: a database, and a server in front that may sign people in.
+    around = {"database_url": database_url, "allow_registration": "false", "auth_proxies": "127.0.0.1"}
+    ran = await chatkeep("doctor", "--json", **{f"CHATKEEP_{name.upper()}": value for name, value in around.items()})
+    settings = {each["name"]: each for each in ran.object["settings"]}
+    assert json.loads(settings["CHATKEEP_RETENTION_DAYS"]["value"].replace("'", '"')) == json.loads(example)
+    assert settings["CHATKEEP_MODEL_URL"]["source"] == ".env"
+    problems = [found for found in ran.objects_of("findings") if found["level"] == "problem"]
+    assert [found["area"] for found in problems] == ["Model"]  # nobody answers at the example's address
+    async with serving(chatkeep.folder, **around) as service:
+        assert httpx2.get(f"{service.url}/readyz").status_code == 200
+
+
+def test_handed_over_settings_come_before_everything_but_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Own(Settings):
+        greeting: str = "none"
+
+    monkeypatch.setattr(Settings, "_handed_over", None)
+    Settings.read(model="handed", database_url="postgresql://h/handed").hand_over()
+    read = read_in(tmp_path, monkeypatch, "", CHATKEEP_MODEL="environment", CHATKEEP_DATABASE_URL="postgresql://h/env")
+    assert read.model == "handed"
+    assert read == Settings()
+    assert read.database_url == SecretStr("postgresql://h/handed")
+    assert Settings.read(model="option").model == "option"
+    assert Settings.read(database_url="postgresql://h/option").database_url == SecretStr("postgresql://h/option")
+    monkeypatch.setenv("CHATKEEP_GREETING", "hello")
+    assert (Own.read().model, Own.read().greeting) == ("handed", "hello")
+
+
+def test_no_error_shows_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATKEEP_RETENTION_DAYS", "geheim")
+    monkeypatch.setenv("CHATKEEP_PORT", "geheim")
+    with pytest.raises(ConfigurationError) as refused:
+        Settings.read()
+    assert "geheim" not in refused.value.detail
