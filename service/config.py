@@ -39,6 +39,30 @@ GUEST_TTL_SECONDS = 14 * DAY_SECONDS
 SHORTEST_SECRET = 32
 # Plain characters, never `//` (in a link the address of another host) and never `..`; "" is the root of a host.
 ROOT_PATH = re.compile(r"(/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*")
+# What the service's own addresses begin with.
+OWN_PATHS = frozenset(
+    [
+        "account",
+        "api",
+        "c",
+        "console",
+        "docs",
+        "healthz",
+        "metrics",
+        "readyz",
+        "static",
+        "v1",
+        "web",
+        "chat_stream",
+        "clear_context",
+        "get_generation_params",
+        "get_load",
+        "get_prompt",
+        "get_resource_usage",
+        "set_feedback",
+        "set_generation_params",
+    ]
+)
 HEADER_NAME = r"^[A-Za-z0-9-]{1,64}$"
 EXAMPLE_SECRETS = (
     "change-me",
@@ -222,6 +246,8 @@ class Settings(BaseSettings):
         prefix = value.strip().rstrip("/")
         if not ROOT_PATH.fullmatch(prefix):
             raise ValueError("not a path such as /chat: it begins with / and has letters, digits and . _ ~ - in it")
+        if is_own_path(prefix):
+            raise ValueError(f"the service has addresses of its own under {prefix}. Choose another, such as /chat")
         return prefix
 
     @model_validator(mode="after")
@@ -307,6 +333,11 @@ class Settings(BaseSettings):
         for key in keys:
             _refuse_guessable(key)
         return keys
+
+
+def is_own_path(path: str) -> bool:
+    """Tell whether a path begins as addresses of the service do: as a prefix, nobody could tell it from those."""
+    return path.removeprefix("/").partition("/")[0] in OWN_PATHS
 
 
 def _refuse_guessable(key: str) -> None:
