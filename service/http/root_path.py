@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.config import ROOT_PATH, is_own_path
 from service.http.addresses import Network, is_within, peer_of
+from service.public_path import clean_path, is_own_path
 
-MAX_CHARACTERS = 256
 _FOUND = "chatkeep.root_path"
 
 
@@ -51,7 +50,7 @@ def rooted(scope: Scope, configured: str, trusted_proxies: Sequence[Network]) ->
 
 def root_path_of(connection: HTTPConnection) -> str:
     """Return the prefix that every link to this service begins with: `/chat`, or nothing at the root of a host."""
-    return str(connection.scope.get("root_path", ""))
+    return str(connection.scope.get("root_path", "")).rstrip("/")
 
 
 def cookie_path(connection: HTTPConnection) -> str:
@@ -64,22 +63,13 @@ def path_within(scope: Scope) -> str:
     return _without(scope.get("root_path", ""), scope["path"])
 
 
-def clean_prefix(text: str) -> str | None:
-    """Return a prefix without its last slash, "" for the root, or None for what is no path.
-
-    Only plain characters, and never `//`: it would be the address of another host in a link.
-    """
-    prefix = text.strip().rstrip("/")
-    return prefix if len(prefix) <= MAX_CHARACTERS and ROOT_PATH.fullmatch(prefix) else None
-
-
 def _forwarded_prefix(connection: HTTPConnection, trusted_proxies: Sequence[Network]) -> str:
     """Return what the proxies took off, the outermost first, as Traefik's StripPrefix says it."""
     given = connection.headers.getlist("x-forwarded-prefix")
     if not given or not is_within(peer_of(connection), trusted_proxies):
         return ""
-    parts = [clean_prefix(part) for line in given for part in line.split(",")]
-    return clean_prefix("".join(part or "" for part in parts)) or ""
+    parts = [clean_path(part) for line in given for part in line.split(",")]
+    return clean_path("".join(part or "" for part in parts)) or ""
 
 
 def _combined(forwarded: str, mounted: str) -> str:
