@@ -7,7 +7,6 @@ written here. `.env.example` explains each. An empty variable counts as one that
 
 import ipaddress
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -32,13 +31,12 @@ from pydantic_settings import (
 )
 
 from service.errors import ConfigurationError
+from service.public_path import parse_root_path
 from service.secret_files import secret_source
 
 DAY_SECONDS = 24 * 60 * 60
 GUEST_TTL_SECONDS = 14 * DAY_SECONDS
 SHORTEST_SECRET = 32
-# Plain characters, never `//` (in a link the address of another host) and never `..`; "" is the root of a host.
-ROOT_PATH = re.compile(r"(/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*")
 HEADER_NAME = r"^[A-Za-z0-9-]{1,64}$"
 EXAMPLE_SECRETS = (
     "change-me",
@@ -117,7 +115,7 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
-    root_path: str = Field("", max_length=256)
+    root_path: str = ""
     max_body_bytes: int = Field(1024 * 1024, ge=1024, le=1024**3)
     max_import_bytes: int = Field(1024**3, ge=1024, le=1024**4)
 
@@ -227,10 +225,7 @@ class Settings(BaseSettings):
     @field_validator("root_path")
     @classmethod
     def _plain_root_path(cls, value: str) -> str:
-        prefix = value.strip().rstrip("/")
-        if not ROOT_PATH.fullmatch(prefix):
-            raise ValueError("not a path such as /chat: it begins with / and has letters, digits and . _ ~ - in it")
-        return prefix
+        return parse_root_path(value)
 
     @model_validator(mode="after")
     def _guests_no_longer_than_sessions(self) -> Self:

@@ -290,12 +290,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(HostAllowList, allowed=(*settings.allowed_hosts, settings.host))
     app.add_middleware(StartedOnly, started_app=app)
     app.add_middleware(RequestRecord, metrics=app.state.metrics, https=settings.cookie_secure)
-    app.add_middleware(
-        RootPath,
-        configured=settings.root_path,
-        trusted_proxies=settings.trusted_proxies,
-        own_paths=[path for route in app.routes if (path := getattr(route, "path", ""))],
-    )
+    app.add_middleware(RootPath, configured=settings.root_path, trusted_proxies=settings.trusted_proxies)
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:

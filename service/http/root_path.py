@@ -4,16 +4,14 @@ After `RootPath`, every request looks the same, whether a proxy took the prefix 
 application mounted the service: `root_path` is the prefix, and `path` begins with it (ASGI, HTTP Connection Scope).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.config import ROOT_PATH
-from service.errors import ConfigurationError
 from service.http.addresses import Network, is_within, peer_of
+from service.public_path import clean_path, is_own_path
 
-MAX_CHARACTERS = 256
 _FOUND = "chatkeep.root_path"
 
 
@@ -24,39 +22,27 @@ class RootPath:
         configured: CHATKEEP_ROOT_PATH, the whole prefix that browsers see; where it is set, no header counts.
         trusted_proxies: only they are believed in `X-Forwarded-Prefix`. It goes into links and into the cookie's
             path: anybody else could send a reader's browser elsewhere on the host by way of a shared cache.
-        own_paths: the service's own addresses, which are no sign of a prefix that was left on.
-
-    Raises:
-        ConfigurationError: nobody could tell whether a proxy took the prefix off.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, configured: str, trusted_proxies: Sequence[Network], own_paths: Collection[str] = ()
-    ) -> None:
-        if _is_own(configured, own_paths):
-            raise ConfigurationError(
-                f"CHATKEEP_ROOT_PATH is {configured}, where the service has addresses of its own. Choose another, such "
-                "as /chat."
-            )
+    def __init__(self, app: ASGIApp, *, configured: str, trusted_proxies: Sequence[Network]) -> None:
         self.app = app
         self._configured = configured
         self._trusted_proxies = trusted_proxies
-        self._own_paths = frozenset(own_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
-            scope = rooted(scope, self._configured, self._trusted_proxies, self._own_paths)
+            scope = rooted(scope, self._configured, self._trusted_proxies)
         await self.app(scope, receive, send)
 
 
-def rooted(scope: Scope, configured: str, trusted_proxies: Sequence[Network], own_paths: Collection[str] = ()) -> Scope:
+def rooted(scope: Scope, configured: str, trusted_proxies: Sequence[Network]) -> Scope:
     """Return the scope with its public prefix as `root_path`, and a `path` that begins with it."""
-    if scope.get(_FOUND):
-        return scope
     mounted = scope.get("root_path", "").rstrip("/")
+    if scope.get(_FOUND) or not (mounted or configured or trusted_proxies):
+        return scope
     path = _without(mounted, scope["path"])
     prefix = configured or _combined(_forwarded_prefix(HTTPConnection(scope), trusted_proxies), mounted)
-    if not mounted and not _is_own(prefix, own_paths):
+    if not mounted and not is_own_path(prefix):
         path = _without(prefix, path)  # a proxy left it on
     # `/chat` itself is the service's `/`.
     return {**scope, "root_path": prefix, "path": prefix + (path or "/"), _FOUND: True}
@@ -64,7 +50,7 @@ def rooted(scope: Scope, configured: str, trusted_proxies: Sequence[Network], ow
 
 def root_path_of(connection: HTTPConnection) -> str:
     """Return the prefix that every link to this service begins with: `/chat`, or nothing at the root of a host."""
-    return str(connection.scope.get("root_path", ""))
+    return str(connection.scope.get("root_path", "")).rstrip("/")
 
 
 def cookie_path(connection: HTTPConnection) -> str:
@@ -77,26 +63,13 @@ def path_within(scope: Scope) -> str:
     return _without(scope.get("root_path", ""), scope["path"])
 
 
-def clean_prefix(text: str) -> str | None:
-    """Return a prefix without its last slash, "" for the root, or None for what is no path.
-
-    Only plain characters, and never `//`: it would be the address of another host in a link.
-    """
-    prefix = text.strip().rstrip("/")
-    return prefix if len(prefix) <= MAX_CHARACTERS and ROOT_PATH.fullmatch(prefix) else None
-
-
-def _is_own(prefix: str, own_paths: Collection[str]) -> bool:
-    return bool(prefix) and any(path == prefix or path.startswith(f"{prefix}/") for path in own_paths)
-
-
 def _forwarded_prefix(connection: HTTPConnection, trusted_proxies: Sequence[Network]) -> str:
     """Return what the proxies took off, the outermost first, as Traefik's StripPrefix says it."""
     given = connection.headers.getlist("x-forwarded-prefix")
     if not given or not is_within(peer_of(connection), trusted_proxies):
         return ""
-    parts = [clean_prefix(part) for line in given for part in line.split(",")]
-    return clean_prefix("".join(part or "" for part in parts)) or ""
+    parts = [clean_path(part) for line in given for part in line.split(",")]
+    return clean_path("".join(part or "" for part in parts)) or ""
 
 
 def _combined(forwarded: str, mounted: str) -> str:

@@ -10,10 +10,10 @@ from service.app import create_app
 from service.config import Settings
 from service.errors import ConfigurationError
 from service.http.root_path import path_within, rooted
+from service.public_path import is_own_path
 from tests.support.running import PASSWORD, running, settings_for
 
 PROXIES = (ipaddress.ip_network("127.0.0.1/32"),)
-OWN = ("/", "/docs", "/c/{conversation_id}", "/api/v1/search", "/account")
 
 
 def scope_of(path: str, *prefixes: str, root_path: str = "", peer: str = "127.0.0.1") -> Scope:
@@ -65,9 +65,9 @@ def scope_of(path: str, *prefixes: str, root_path: str = "", peer: str = "127.0.
 def test_a_request_says_where_the_service_is_and_what_is_asked_of_it(
     scope: Scope, configured: str, root_path: str, path: str
 ) -> None:
-    found = rooted(scope, configured, PROXIES, OWN)
+    found = rooted(scope, configured, PROXIES)
     assert (found["root_path"], found["path"], path_within(found)) == (root_path, root_path + path, path)
-    assert rooted(found, configured, PROXIES, OWN) == found
+    assert rooted(found, configured, PROXIES) == found
 
 
 @pytest.mark.parametrize("value", ["/chat", "/chat/", " /chat ", "/a/b.c", "/~alice/chat", "/", ""])
@@ -83,10 +83,17 @@ def test_the_setting_refuses_what_is_no_path(value: str) -> None:
         Settings.read(root_path=value)
 
 
-@pytest.mark.parametrize("value", ["/api", "/docs", "/c", "/account", "/static"])
+@pytest.mark.parametrize("value", ["/api", "/docs", "/c", "/account", "/static", "/v1/"])
 def test_a_prefix_that_is_an_address_of_the_service_is_refused(value: str) -> None:
-    with pytest.raises(ConfigurationError, match=rf"CHATKEEP_ROOT_PATH is {value}, .* such as /chat"):
-        create_app(settings_for("postgresql://nowhere/nothing", root_path=value)).build_middleware_stack()
+    with pytest.raises(ConfigurationError, match=r"CHATKEEP_ROOT_PATH: .*Choose another, such as /chat"):
+        Settings.read(root_path=value)
+
+
+def test_every_address_of_the_service_is_known_as_its_own() -> None:
+    routes = create_app(settings_for("postgresql://nowhere/nothing")).routes
+    paths = [path for route in routes if (path := getattr(route, "path", "/")) != "/"]
+    assert [path for path in paths if not is_own_path(path)] == []
+    assert len(paths) > 50
 
 
 @pytest.mark.parametrize(
@@ -121,6 +128,33 @@ async def test_everything_that_is_sent_names_the_prefix(
         assert (missing.status_code, 'href="/chat/"' in missing.text) == (404, True)
         assert (await client.get(f"{before}/api/v1/nothing")).json()["code"] == "not_found"
         assert (await client.get(f"{before}/api/v1/conversations/")).status_code == (200 if before else 401)
+
+
+@pytest.mark.parametrize("before", ["", "/chat"], ids=["taken off", "left on"])
+async def test_streams_files_and_chatstreams_endpoints_are_under_the_prefix(
+    shared_database_url: str, before: str
+) -> None:
+    async with running(shared_database_url, root_path="/chat") as service:
+        client = service.client()
+        body = {"username": f"reader{len(before)}", "password": PASSWORD}
+        answer = await client.post(f"{before}/api/v1/auth/register", json=body)
+        # What a browser does that sees the prefix in any case.
+        client.headers["Cookie"] = "; ".join(each.partition(";")[0] for each in answer.headers.get_list("set-cookie"))
+        said = await client.post(f"{before}/chat_stream", json={"user_input": "hello"})
+        assert (said.status_code, "<::EOS::>" in said.text) == (200, True)
+        assert "hello" in (await client.get(f"{before}/get_prompt")).text
+        (conversation,) = (await client.get(f"{before}/api/v1/conversations")).json()["items"]
+        turns = f"{before}/api/v1/conversations/{conversation['id']}/turns"
+        stream = await client.post(turns, json={"content": "again", "stream": True})
+        assert "event: done" in stream.text
+        exported = await client.get(f"{before}/api/v1/export")
+        assert exported.headers["content-disposition"].startswith("attachment;")
+        imported = await client.post(f"{before}/api/v1/import/", content=exported.content)
+        assert imported.json()["skipped"] == 1
+        large = await client.post(f"{before}/api/v1/import", content=b"x" * 2_000_000)
+        assert large.status_code == 422  # its own bound, not that of other bodies
+        for probe in ("/healthz", "/readyz", "/metrics"):
+            assert (await client.get(before + probe, headers={"Host": "10.0.0.11"})).status_code == 200
 
 
 async def test_the_root_of_a_host_stays_as_it_is(shared_database_url: str) -> None:

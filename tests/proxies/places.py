@@ -17,7 +17,7 @@ from tests.support.running import RunningService, running
 
 ROOT, TAKEN_OFF, LEFT_ON = "root", "prefix taken off", "prefix left on"
 VARIANTS = (ROOT, TAKEN_OFF, LEFT_ON)
-BEHIND = {"cookie_secure": True, "allowed_hosts": documented.NAME, "trusted_proxies": "127.0.0.1"}
+BEHIND: dict[str, Any] = {"cookie_secure": True, "allowed_hosts": documented.NAME, "trusted_proxies": "127.0.0.1"}
 
 
 @dataclass(frozen=True)

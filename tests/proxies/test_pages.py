@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, expect
@@ -16,7 +17,7 @@ from tests.web.browsing import Tab, browsing_at
 from tests.web.models import TaughtModel
 
 # The test's certificate is signed by nobody.
-OPTIONS = {"ignore_https_errors": True, "accept_downloads": True}
+OPTIONS: dict[str, Any] = {"ignore_https_errors": True, "accept_downloads": True}
 
 
 @pytest.fixture(scope="module")
