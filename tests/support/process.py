@@ -5,11 +5,12 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 SECRET_KEY = "a key for tests: 0123456789abcdefghijklmnopqrstuvwxyz"
+CHATKEEP = (sys.executable, "-m", "service.cli")
 
 
 def environment(**settings: object) -> dict[str, str]:
@@ -42,17 +43,20 @@ class ServeProcess:
 
 
 @asynccontextmanager
-async def serving(folder: Path, *options: str, **settings: object) -> AsyncIterator[ServeProcess]:
+async def serving(
+    folder: Path, *options: str, command: Sequence[str] = CHATKEEP, **settings: object
+) -> AsyncIterator[ServeProcess]:
     """Run `chatkeep serve` on a free port, in `folder`, until the block ends.
 
     Args:
+        command: how `chatkeep` is called; the checkout's by default.
         settings: CHATKEEP_ variables, in lower case.
     """
     values = {"secret_key": SECRET_KEY, "cookie_secure": "false"} | settings
     log_file = folder / f"serve-{secrets.token_hex(4)}.log"
     with log_file.open("w") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "service.cli", "serve", "--port", "0", *options),
+            *(*command, "serve", "--port", "0", *options),
             cwd=folder,
             env=environment(**values),
             stdout=asyncio.subprocess.PIPE,
