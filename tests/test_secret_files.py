@@ -70,9 +70,7 @@ def test_a_wrong_value_names_its_setting_and_not_itself(folder: Path) -> None:
     assert "hunter2" not in str(refused.value)
 
 
-async def test_doctor_tells_files_from_the_rest_and_finds_misspelt_ones(
-    tmp_path: Path, database_url: str
-) -> None:
+async def test_doctor_tells_files_from_the_rest_and_finds_misspelt_ones(tmp_path: Path, database_url: str) -> None:
     folder = tmp_path / "credentials"
     folder.mkdir()
     (folder / "chatkeep_secret_key").write_text(SECRET_KEY)

@@ -19,7 +19,7 @@ import pytest
 from service.database.database import Database
 from service.database.migrations import standing
 from tests.support.databases import create_database, drop_database
-from tests.support.process import environment, serving
+from tests.support.process import environment, serving_by
 
 PROJECT = Path(__file__).parents[1]
 SOURCE = (
@@ -181,7 +181,7 @@ async def _serve(command: str, folder: Path, packages: Path) -> None:
     shell = ("/usr/bin/env", f"PYTHONPATH={packages}", command)
     with TemporaryDirectory(prefix="chatkeep-") as data_dir:
         settings = {"data_dir": data_dir, "secret_key": "", "cookie_secure": ""}
-        async with serving(folder, "--local", "--migrate", command=shell, **settings) as service:
+        async with serving_by(shell, folder, "--local", "--migrate", **settings) as service:
             page = await asyncio.to_thread(httpx2.get, f"{service.url}/")
             assert page.status_code == 200
             assert "text/html" in page.headers["content-type"]

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ SERVICES: dict[str, Any] = compose()["services"]
 
 def secret_names(service: str) -> dict[str, str]:
     """Return the secrets of a service: the name of each file in the container, and the secret that it holds."""
-    given = [each if isinstance(each, dict) else {"source": each} for each in SERVICES[service]["secrets"]]
-    return {each.get("target", each["source"]): each["source"] for each in given}
+    given: list[dict[str, str]] = [
+        each if isinstance(each, dict) else {"source": each} for each in SERVICES[service]["secrets"]
+    ]
+    return {each.get("target") or each["source"]: each["source"] for each in given}
 
 
 def test_it_is_valid_by_the_schema_of_the_specification() -> None:
@@ -83,7 +86,8 @@ def test_the_service_reads_the_secrets_that_were_made(tmp_path: Path) -> None:
         "print(found.database_url.get_secret_value(), found.admin_password.get_secret_value())"
     )
     own = environment() | {"CREDENTIALS_DIRECTORY": str(folder)}
-    ran = subprocess.run((sys.executable, "-c", program), cwd=tmp_path, env=own, capture_output=True, text=True)
+    command = (sys.executable, "-c", program)
+    ran = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     password, admin = (made[name].read_text().strip() for name in ("database_password", "admin_password"))
     assert ran.stdout.split() == [f"postgresql://chatkeep:{password}@database/chatkeep", admin]
@@ -113,7 +117,7 @@ async def test_the_database_is_made_with_a_role_that_is_no_superuser(server_url:
         if not made_here:
             pytest.skip("the image's script is run by a superuser, and this server's role is none")
         command = (psql(), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", driver_url(url))
-        ran = await asyncio.to_thread(subprocess.run, command, input=script, capture_output=True, text=True)
+        ran = await asyncio.to_thread(run_with, script, command)
         assert ran.returncode == 0, ran.stderr
         own = parsed_url(url).set(username=name, password=password, database=name)
         made = await asyncpg.connect(driver_url(own.render_as_string(hide_password=False)))
@@ -126,6 +130,10 @@ async def test_the_database_is_made_with_a_role_that_is_no_superuser(server_url:
             await connection.execute(f"DROP ROLE IF EXISTS {name}")
         await connection.close()
         await drop_database(server_url, url)
+
+
+def run_with(standard_input: str, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, input=standard_input, capture_output=True, text=True, check=False)
 
 
 def psql() -> str:

@@ -24,9 +24,8 @@ def test_systemd_has_nothing_to_say(tmp_path: Path) -> None:
     # The program is not installed where the unit looks for it; everything else is as it is.
     there = UNIT.read_text().replace("/opt/chatkeep/bin/chatkeep", "/bin/true")
     (tmp_path / UNIT.name).write_text(there)
-    ran = subprocess.run(
-        ("systemd-analyze", "verify", "--recursive-errors=no", tmp_path / UNIT.name), capture_output=True, text=True
-    )
+    command = ("systemd-analyze", "verify", "--recursive-errors=no", tmp_path / UNIT.name)
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout + ran.stderr) == (0, "")
 
 

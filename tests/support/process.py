@@ -43,14 +43,24 @@ class ServeProcess:
 
 
 @asynccontextmanager
-async def serving(
-    folder: Path, *options: str, command: Sequence[str] = CHATKEEP, **settings: object
-) -> AsyncIterator[ServeProcess]:
+async def serving(folder: Path, *options: str, **settings: object) -> AsyncIterator[ServeProcess]:
     """Run `chatkeep serve` on a free port, in `folder`, until the block ends.
 
     Args:
-        command: how `chatkeep` is called; the checkout's by default.
         settings: CHATKEEP_ variables, in lower case.
+    """
+    async with serving_by(CHATKEEP, folder, *options, **settings) as service:
+        yield service
+
+
+@asynccontextmanager
+async def serving_by(
+    command: Sequence[str], folder: Path, *options: str, **settings: object
+) -> AsyncIterator[ServeProcess]:
+    """Do as `serving` with another `chatkeep` than the checkout's.
+
+    Args:
+        command: how it is called.
     """
     values = {"secret_key": SECRET_KEY, "cookie_secure": "false"} | settings
     log_file = folder / f"serve-{secrets.token_hex(4)}.log"
