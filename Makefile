@@ -27,7 +27,7 @@ compare-fastsession: .venv/test ## send the same requests to the real fastsessio
 crash: .venv/test ## kill the service and its PostgreSQL many times, and count what is lost; CRASH="A B" runs some (ten minutes)
 	@$(BIN)/python -m tests.crash $(CRASH)
 
-demo-data: .venv/run ## fill a running service with conversations to look at
+demo-data: .venv/run ## fill your list in a running service with conversations to look at; DEMO="--username alice" fills another
 	@$(BIN)/chatkeep demo-data $(DEMO)
 
 bench: .venv/test ## measure the service beside the bare parts it stands on; BENCH="--turns 200000" is quicker

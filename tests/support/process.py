@@ -5,11 +5,12 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 SECRET_KEY = "a key for tests: 0123456789abcdefghijklmnopqrstuvwxyz"
+CHATKEEP = (sys.executable, "-m", "service.cli")
 
 
 def environment(**settings: object) -> dict[str, str]:
@@ -48,12 +49,25 @@ async def serving(folder: Path, *options: str, **settings: object) -> AsyncItera
     Args:
         settings: CHATKEEP_ variables, in lower case.
     """
+    async with serving_by(CHATKEEP, folder, *options, **settings) as service:
+        yield service
+
+
+@asynccontextmanager
+async def serving_by(
+    command: Sequence[str], folder: Path, *options: str, **settings: object
+) -> AsyncIterator[ServeProcess]:
+    """Do as `serving` with another `chatkeep` than the checkout's.
+
+    Args:
+        command: how it is called.
+    """
     own_port = () if "port" in settings or "--port" in options else ("--port", "0")
     values = {"secret_key": SECRET_KEY, "cookie_secure": "false"} | settings
     log_file = folder / f"serve-{secrets.token_hex(4)}.log"
     with log_file.open("w") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "service.cli", "serve", *own_port, *options),
+            *(*command, "serve", *own_port, *options),
             cwd=folder,
             env=environment(**values),
             stdout=asyncio.subprocess.PIPE,
