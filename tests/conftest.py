@@ -13,7 +13,9 @@ from hypothesis import settings
 
 from service.database import migrations
 from tests.support.databases import create_database, drop_database, name_of, server_address
+from tests.support.programs import ordinary_folder
 from tests.support.running import RunningService, running
+from tests.support.tls import Certificates, Server, server
 
 # How long an example takes is the machine's affair.
 settings.register_profile("any machine", deadline=None)
@@ -76,3 +78,25 @@ async def service(shared_database_url: str) -> AsyncIterator[RunningService]:
     """A running service that the tests of one file share; each test registers users of its own."""
     async with running(shared_database_url) as service:
         yield service
+
+
+@pytest.fixture(scope="session")
+async def certificates() -> AsyncIterator[Certificates]:
+    with ordinary_folder() as folder:
+        found = Certificates(folder)
+        await found.make()
+        yield found
+
+
+@pytest.fixture(scope="session")
+async def tls_server(certificates: Certificates) -> AsyncIterator[Server]:
+    """A server with TLS."""
+    async with server(certificates, encrypted=True) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+async def plain_server(certificates: Certificates) -> AsyncIterator[Server]:
+    """A server without TLS."""
+    async with server(certificates, encrypted=False) as found:
+        yield found

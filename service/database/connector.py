@@ -70,8 +70,7 @@ class Connector:
         """Look at the database and at what is before it.
 
         Raises:
-            ConfigurationError: `url` is no address, names a certificate that cannot be used, or a pooler is in a mode
-                that nobody can work with.
+            ConfigurationError: `url` is no address, or a pooler is in a mode that nobody can work with.
             PoolerExhausted: the pooler has no second connection.
             OSError, asyncpg.PostgresError: nothing answers, or it refuses.
         """

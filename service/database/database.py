@@ -54,8 +54,7 @@ class Database:
 
         Raises:
             DatabaseUnavailable: nothing answers at `url`, or it does not let us in; says why, and holds no secret.
-            ConfigurationError: `url` is no address, names a certificate that cannot be used, or a pooler is in a mode
-                that nobody can work with.
+            ConfigurationError: `url` is no address, or a pooler is in a mode that nobody can work with.
         """
         with _in_words(url):
             connector = await Connector.to(url, startup=server_settings, must_write=must_write, durable=durable)

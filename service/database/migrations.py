@@ -21,6 +21,8 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from service.database.database import Database
 from service.database.failures import LOCK_NOT_AVAILABLE, means_unavailable, sqlstate_of
+from service.database.libpq.address import shown_url
+from service.database.libpq.reasons import words_of
 from service.errors import DatabaseUnavailable, MigrationError
 
 # "chatkeep" as a number: whoever migrates holds this lock.
@@ -128,17 +130,20 @@ def _run(step: Callable[[Config], object], url: str) -> None:
     except CommandError as error:
         raise MigrationError(f"{error}") from error
     except (DBAPIError, PostgresError, OSError) as error:
-        raise _explained(error) from error
+        raise _explained(error, url) from error
 
 
-def _explained(error: Exception) -> MigrationError | DatabaseUnavailable:
+def _explained(error: Exception, url: str) -> MigrationError | DatabaseUnavailable:
     if sqlstate_of(error) == LOCK_NOT_AVAILABLE:
         return MigrationError(
             f"A table stayed locked for {LOCK_TIMEOUT_SECONDS} s, so nothing was changed. "
             "Run it again when the database is quieter."
         )
     if means_unavailable(error):
-        return DatabaseUnavailable("The database does not answer, so nothing was migrated.")
+        cause = (error.orig.__cause__ or error.orig) if isinstance(error, DBAPIError) and error.orig else error
+        return DatabaseUnavailable(
+            f"Cannot use the database at {shown_url(url)}: {words_of(cause)}. Nothing was migrated."
+        )
     if sqlstate_of(error) == DUPLICATE_TABLE:
         return MigrationError(
             "The database has a table of the same name already, so nothing was changed. Give the service a database of "

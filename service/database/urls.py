@@ -1,4 +1,4 @@
-"""An address in one form, for what takes no other."""
+"""An address in the one form that asyncpg and SQLAlchemy read alike, for measurements and tests beside the service."""
 
 from urllib.parse import quote
 
@@ -10,10 +10,13 @@ from service.database.libpq.address import DatabaseAddress
 def driver_url(url: str) -> str:
     """Return an address for asyncpg itself, which does not read all of libpq's. Errors: as `DatabaseAddress.parse`."""
     address = DatabaseAddress.parse(url)
-    hosts = "host=" + ",".join(quote(each.name, safe="") for each in address.hosts)
-    ports = "port=" + ",".join(str(each.port) for each in address.hosts)
     secret = f":{quote(address.password, safe='')}" if address.password else ""
-    return f"postgresql://{quote(address.user, safe='')}{secret}@/{quote(address.database, safe='')}?{hosts}&{ports}"
+    login, database = f"{quote(address.user, safe='')}{secret}", quote(address.database, safe="")
+    if len(address.hosts) == 1 and not address.has_only_sockets:
+        return f"postgresql://{login}@{address.hosts[0].shown}/{database}"
+    hosts = ",".join(quote(each.name, safe="") for each in address.hosts)
+    ports = ",".join(str(each.port) for each in address.hosts)
+    return f"postgresql://{login}@/{database}?host={hosts}&port={ports}"
 
 
 def parsed_url(url: str) -> URL:

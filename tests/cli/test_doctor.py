@@ -189,6 +189,7 @@ async def test_the_model_server_is_asked_for_its_models() -> None:
 
 def test_shown_addresses_hold_no_secret() -> None:
     assert without_secrets("https://me:geheim@host:1/v1?key=geheim") == "https://…@host:1/v1?…"
+    assert without_secrets("https://me:ge@he/im?#1@host:1/v1?key=geheim") == "https://…@host:1/v1?…"
     assert without_secrets("http://127.0.0.1:11434/v1") == "http://127.0.0.1:11434/v1"
     assert shown_url("postgresql://me:geheim@h/x?sslmode=require&password=geheim") == (
         "postgresql://me:***@h/x?sslmode=require"

@@ -86,5 +86,8 @@ def _shown_address(url: str) -> str:
 
 
 def without_secrets(url: str) -> str:
-    """Return an address without the password and the query, which may hold a key."""
-    return re.sub(r"\?.*", "?…", re.sub(r"//[^/@]*@", "//…@", url))
+    """Return an address without the password and the query, which may hold a key.
+
+    A password is typed as it is, with any sign in it: it ends at the last @.
+    """
+    return re.sub(r"\?.*", "?…", re.sub(r"//.*@", "//…@", url, flags=re.DOTALL), flags=re.DOTALL)

@@ -156,7 +156,7 @@ class DatabaseAddress:
 
     def for_writing(self) -> Self:
         """Return the address for a service that writes: of several hosts, whose kind is left open, the primary."""
-        if len(self.hosts) > 1 and self.session_attributes == "any":
+        if len(self.hosts) > 1 and self.session_attributes == "any" and "target_session_attrs" not in self.given:
             return replace(self, session_attributes="primary")
         return self
 

@@ -46,9 +46,9 @@ async def open_connection(
         options: for `asyncpg.connect`, such as `command_timeout`.
 
     Raises:
-        OSError: nothing answers, in time or over TLS as it is asked for; `reasons.words_of` says it for people.
+        OSError: nothing answers, in time or over TLS as it is asked for, or a certificate of ours cannot be used;
+            `reasons.words_of` says it for people.
         asyncpg.PostgresError: the server does not let this user in.
-        ConfigurationError: a certificate of the address cannot be used.
     """
     told = {"application_name": APPLICATION_NAME, **(server_settings or {}), **address.startup_settings}
     # No limit of asyncpg's beside the one around this.

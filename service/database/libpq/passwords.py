@@ -34,9 +34,13 @@ def require_closed(file: Path, called: str) -> None:
     Raises:
         ConfigurationError
     """
-    if not file.is_file():
-        raise ConfigurationError(f"{called} names the file {file}, which is not there.")
-    if not _is_closed(file):
+    try:
+        there, closed = file.is_file(), file.is_file() and _is_closed(file)
+    except OSError:
+        there, closed = False, False
+    if not there:
+        raise ConfigurationError(f"{called} names the file {file}, which is not there, or closed to this user.")
+    if not closed:
         raise ConfigurationError(f"{called} names the file {file}, which others may read: `chmod 600` closes it.")
 
 

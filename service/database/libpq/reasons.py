@@ -10,21 +10,29 @@ from asyncpg.exceptions import ConnectionDoesNotExistError
 from service.errors import ChatkeepError
 
 
-class TlsRefused(ConnectionError):
+class NotConnected(ConnectionError):
+    """There is no connection; its text says why, for people."""
+
+
+class TlsRefused(NotConnected):
     """The server does not speak TLS, and it was asked to."""
 
     def __init__(self, mode: str) -> None:
         super().__init__(f"it does not speak TLS, which sslmode={mode} asks for")
 
 
-class UnsuitableServer(ConnectionError):
+class UnusableCertificate(NotConnected):
+    """A file of certificates cannot be used; says which."""
+
+
+class UnsuitableServer(NotConnected):
     """The server answers, and is not of the kind that is wanted."""
 
     def __init__(self, attributes: str) -> None:
         super().__init__(f"it is not what target_session_attrs={attributes} asks for")
 
 
-class NoHostAnswers(ConnectionError):
+class NoHostAnswers(NotConnected):
     """None of several hosts took a connection; says of each why."""
 
     def __init__(self, failed: Mapping[str, Exception]) -> None:
@@ -60,6 +68,8 @@ def words_of(error: BaseException | None) -> str:
     if isinstance(error, ChatkeepError):
         return error.detail.rstrip(".")
     # PostgreSQL's own words, or ours: `database "chats" does not exist`.
-    if isinstance(error, (PostgresError, InterfaceError, TlsRefused, UnsuitableServer, NoHostAnswers)):
+    if isinstance(
+        error, (PostgresError, InterfaceError, NotConnected)
+    ):
         return str(error).partition("\n")[0].rstrip(".")
     return "it does not answer"

@@ -25,9 +25,8 @@ HINT = (
     "postgresql://user:password@host:5432/database."
 )
 ENCODE = (
-    f"{SETTING} cannot be read: a sign in its user, password or database has to be percent-encoded, "
-    "such as %2F for /, %40 for @, %25 for %, %3A for :, %23 for # and %3F for ?. "
-    "`python3 -c 'import getpass, urllib.parse; print(urllib.parse.quote(getpass.getpass(), safe=\"\"))'` does it."
+    f"{SETTING} cannot be read: signs in its user, password and database have to be percent-encoded. "
+    "Write / as %2F, @ as %40, % as %25, : as %3A, ? as %3F and # as %23."
 )
 
 

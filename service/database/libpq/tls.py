@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from service.database.libpq.parameters import TLS_VERSIONS
+from service.database.libpq.reasons import UnusableCertificate
 from service.database.libpq.sources import Value, home_folder
 from service.errors import ConfigurationError
 
@@ -56,7 +57,7 @@ class Tls:
         """Return the context for a server of that name, of the files as they are now: certificates are renewed.
 
         Raises:
-            ConfigurationError: a file cannot be used.
+            UnusableCertificate: a file cannot be used (any more).
         """
         files = (self.certificate, self.key, self.revoked, self.revoked_folder)
         states = tuple(_state(each) for each in (*files, None if self.root == SYSTEM else self.root) if each)
@@ -154,12 +155,13 @@ def _named(values: Mapping[str, Value], name: str) -> Path | None:
     """Return a file or folder that is named, and has to be there: a typing error must not turn a check off."""
     if name not in values:
         return None
-    path = Path(values[name].text)
-    if not (path.is_dir() if name == "sslcrldir" else path.is_file()):
-        kind = "folder" if name == "sslcrldir" else "file"
-        raise ConfigurationError(
-            f"{values[name].called} names a {kind} that is not there, or that is closed to this user."
-        )
+    path, wanted = Path(values[name].text), "folder" if name == "sslcrldir" else "file"
+    try:
+        is_there = path.is_dir() if wanted == "folder" else path.is_file()
+    except OSError:
+        is_there = False
+    if not is_there:
+        raise ConfigurationError(f"{values[name].called} names a {wanted} that is not there, or closed to this user.")
     return path
 
 
@@ -174,7 +176,7 @@ def _state(path: Path | str) -> tuple[str, int, int]:
     try:
         found = Path(path).stat()
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
+        raise UnusableCertificate(f"{path} cannot be read: {error.strerror}") from error
     return str(path), found.st_mtime_ns, found.st_size
 
 
@@ -210,8 +212,8 @@ def _context(tls: Tls, server_name: str, _states: tuple[tuple[str, int, int], ..
             # A password is always given: without one OpenSSL would ask for it on the terminal, and wait.
             context.load_cert_chain(tls.certificate, tls.key, password=lambda: tls.key_password)
         except (OSError, ValueError) as error:
-            raise ConfigurationError(
-                f"The client certificate {tls.certificate} and its key {tls.key} cannot be used together. "
+            raise UnusableCertificate(
+                f"the client certificate {tls.certificate} and its key {tls.key} cannot be used together. "
                 "Are they of one pair, and is sslpassword the key's?"
             ) from error
     return context
@@ -228,4 +230,4 @@ def _load_authorities(context: ssl.SSLContext, tls: Tls) -> None:
             context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
     except OSError as error:
         named = ", ".join(str(each) for each in (tls.root, tls.revoked, tls.revoked_folder) if each)
-        raise ConfigurationError(f"There is no certificate or list in PEM to read in {named}.") from error
+        raise UnusableCertificate(f"there is no certificate or list in PEM to read in {named}") from error
