@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 import asyncpg
+import httpx2
 import pytest
 
 from service.cli.main import COMMANDS
@@ -16,6 +17,7 @@ from service.database.backups import programs
 from service.errors import BackupError
 from tests.cli.commands import ROOT, Command, Ran
 from tests.database.libpq.test_text import PIECES
+from tests.support.process import serving
 from tests.support.tls import KEY_PASSWORD, PASSWORD, Certificates, Server
 
 SECRET = quote(PASSWORD, safe="")
@@ -94,6 +96,24 @@ async def test_everything_works_over_tls(over_tls: Command) -> None:
     doctor = await over_tls("doctor", "--json")
     assert "in the clear" not in doctor.out
     assert "tls_only:***@localhost" in doctor.out
+
+
+async def test_every_worker_serves_over_tls(over_tls: Command, tls_server: Server) -> None:
+    url = over_tls.settings["CHATKEEP_DATABASE_URL"]
+    async with serving(over_tls.folder, "--migrate", database_url=url, workers=2) as service:
+        async with httpx2.AsyncClient(verify=False) as client:
+            answer = await client.get(f"{service.url}/readyz")
+        assert answer.status_code == 200, answer.text
+        watching = await asyncpg.connect(
+            host=str(tls_server.folder), port=tls_server.port, user="postgres", database="postgres", ssl=False
+        )
+        rows = await watching.fetch(
+            "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'tls_only'"
+        )
+        await watching.close()
+        assert rows
+        assert all(row["ssl"] for row in rows)
+        assert not any(piece in service.log for piece in (PASSWORD, SECRET))
 
 
 async def test_a_client_certificate_with_a_locked_key_makes_backups_too(
