@@ -17,7 +17,7 @@ from service.chat.handler import RequestHandler, TurnRow
 from service.chat.models import LanguageModel, ModelError, ReplyTooLong, Usage
 from service.chat.prompt import ChatPrompt
 from service.chat.turns import BegunTurn, Outcome
-from service.errors import DatabaseUnavailable, TooManyGenerations
+from service.errors import TooManyGenerations, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -184,5 +184,5 @@ async def _keep(generation: Generation, handler: RequestHandler, outcome: Outcom
     while True:
         try:
             return await handler.end_turn(generation.begun, outcome)
-        except DatabaseUnavailable:
+        except Unavailable:  # also where the statement was cancelled: somebody's timeout, an administrator, a standby
             await asyncio.sleep(END_RETRY_SECONDS)

@@ -61,7 +61,7 @@ class RequestHandler(ABC):
         """Keep how the turn ended, before anyone is told; None where it is no longer this process's.
 
         Raises:
-            DatabaseUnavailable: it is called again a little later.
+            Unavailable: it is called again a little later.
         """
 
 

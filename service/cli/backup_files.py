@@ -17,6 +17,7 @@ from service.database.backups.dumping import dump
 from service.database.backups.restoring import restore
 from service.database.database import Database
 from service.database.libpq.address import DatabaseAddress
+from service.database.pooler import Pooling
 from service.database.tables import metadata
 from service.errors import BackupError
 
@@ -29,7 +30,7 @@ def make_backup(file: Path, database_url: str | None, data_dir: Path | None, *, 
     """
     settings = command_settings(database_url, data_dir)
     with command_database(settings) as database:
-        found = _programs(database)
+        found = _programs(database, refused=(Pooling.TRANSACTION,))
         with _bar("Backing up") as progress:
             size = dump(found, database.url, file.absolute(), replace=force, progress=progress)
     answer(f"{file}: {decimal(size)}")
@@ -49,25 +50,30 @@ def restore_backup(file: Path, database_url: str | None, data_dir: Path | None, 
         raise BackupError(f"There is no file {file}.")
     settings = command_settings(database_url, data_dir)
     with command_database(settings) as database:
-        found = _programs(database)
+        found = _programs(database, refused=(Pooling.TRANSACTION, Pooling.SESSION))
         with _bar("Restoring") as progress:
             finished(restore(found, database.url, file, replace=replace, progress=progress))
     answer(f"{file.name} is restored.")
     say("Passwords are those of the backup. Cookies and the audit trail's seals are good only with its signing secret.")
 
 
-def _programs(database: CommandDatabase) -> programs.BackupPrograms:
-    major, encrypted = database.run(_server_major_and_tls, at_head=False)
+def _programs(database: CommandDatabase, *, refused: tuple[Pooling, ...]) -> programs.BackupPrograms:
+    major, encrypted, pooling = database.run(_looked_at, at_head=False)
+    if pooling in refused:
+        # It would lend pg_dump's settings to others and theirs to it, and keep a database in use that is replaced.
+        raise BackupError(
+            f"There is {pooling.value} before the database. Use the address of the server itself for this."
+        )
     # Behind a pooler the server knows only of the pooler's connection.
     encrypted = encrypted or DatabaseAddress.parse(database.url).tls_is_certain
     return programs.find_backup_programs(major, database.settings.postgres_bin, encrypted=encrypted)
 
 
-async def _server_major_and_tls(database: Database) -> tuple[int, bool]:
+async def _looked_at(database: Database) -> tuple[int, bool, Pooling]:
     query = "SELECT current_setting('server_version_num'), (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid())"
     async with database.transaction() as connection:
         version, encrypted = (await connection.execute(text(query))).one()
-    return int(version) // 10_000, bool(encrypted)
+    return int(version) // 10_000, bool(encrypted), database.pooling
 
 
 @contextmanager

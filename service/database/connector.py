@@ -140,7 +140,7 @@ class Connector:
         connection: Connection | None = None
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
-                connection = await opening(server_settings=self._startup, **self._kind(settings))
+                connection = await opening(server_settings=self._first_settings, **self._kind(settings))
                 if self.pooling is Pooling.TRANSACTION:
                     await self.check(connection)
                 else:
@@ -152,6 +152,12 @@ class Connector:
                     log.warning("pooler_has_no_free_connection")
             raise
         return connection
+
+    @property
+    def _first_settings(self) -> dict[str, str]:
+        """Until a connection was told more, the role's `statement_timeout` would hold; a pooler may refuse this one."""
+        own = {"statement_timeout": "0"} if self.pooling is Pooling.DIRECT else {}
+        return self._startup | own
 
     def _kind(self, settings: Mapping[str, str]) -> dict[str, Any]:
         if self.pooling is not Pooling.TRANSACTION:

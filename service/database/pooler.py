@@ -118,13 +118,32 @@ class TransactionConnection(_Base):
 
     @asynccontextmanager
     async def _of_its_own(self, timeout_seconds: float | None) -> AsyncIterator[None]:
-        """Run the block in a transaction, a new one unless it is in one."""
+        """Run the block in a transaction, a new one unless it is in one.
+
+        Not asyncpg's own, which would roll back, and wait for it, where the server does not answer any more.
+        """
         async with asyncio.timeout(timeout_seconds):
             if self.is_in_transaction():
                 yield
                 return
-            async with self.transaction(isolation="read_committed"):
+            try:
+                await self.execute("BEGIN")
                 yield
+                await self.execute("COMMIT")
+            except asyncpg.PostgresError:
+                await self._roll_back()
+                raise
+            except BaseException:
+                self.terminate()
+                raise
+
+    async def _roll_back(self) -> None:
+        try:
+            if not self.is_closed():
+                await self.execute("ROLLBACK")
+        except BaseException:
+            self.terminate()
+            raise
 
 
 def connection_of_transactions(settings: Mapping[str, str], *, read_only_by_default: bool) -> type[Connection]:

@@ -75,14 +75,15 @@ SELECT pg_backend_pid() AS pid,
     current_setting('default_transaction_read_only') = 'on'
         AND (SELECT source IN ('database', 'user', 'database user') FROM pg_settings
              WHERE name = 'default_transaction_read_only') AS read_only_by_default,
-    EXISTS (SELECT FROM pg_settings WHERE name = 'transaction_timeout') AS has_transaction_timeout
+    current_setting('transaction_timeout', true) IS NOT NULL AS has_transaction_timeout
 """
 
 # A default of the database or role says nothing of the server. One of the server itself does: providers set it where
 # the disk is full, and writing on would end worse.
 _WRITE_BY_DEFAULT = (
-    "SELECT set_config(name, 'off', false) FROM pg_settings WHERE name = 'default_transaction_read_only'"
-    " AND setting = 'on' AND source IN ('database', 'user', 'database user')"
+    # Looked for in the list of all settings only where it is on.
+    "SELECT set_config(name, 'off', false) FROM pg_settings WHERE current_setting('default_transaction_read_only')"
+    " = 'on' AND name = 'default_transaction_read_only' AND source IN ('database', 'user', 'database user')"
 )
 
 

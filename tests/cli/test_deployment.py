@@ -71,6 +71,18 @@ async def test_a_pooler_without_a_free_connection_is_named(chatkeep: Command, da
     assert ran.code == 0, ran.err
 
 
+async def test_backups_go_past_a_pooler_that_would_mix_them_up(chatkeep: Command, database_url: str) -> None:
+    for mode, refused in (("session", ("restore",)), ("transaction", ("backup", "restore"))):
+        async with pooled(database_url, pool_mode=mode) as pooler:
+            file = chatkeep.folder / f"{mode}.backup"
+            for command in ("backup", "restore"):
+                ran = await chatkeep(command, str(file), CHATKEEP_DATABASE_URL=pooler.url)
+                assert (ran.code, "the server itself" in ran.err) == (
+                    (1, True) if command in refused else (0, False)
+                ), ran.err
+                file.touch()
+
+
 async def test_a_wrong_password_of_a_pooler_is_called_so(chatkeep: Command, database_url: str) -> None:
     async with pooled(database_url) as pooler:
         ran = await chatkeep("doctor", "--json", CHATKEEP_DATABASE_URL=pooler.url.replace("passw0rd", "geheim"))

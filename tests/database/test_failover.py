@@ -1,8 +1,10 @@
 """A server that is the primary no more: real standbys, promoted while people chat."""
 
 import asyncio
+import re
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -24,10 +26,7 @@ async def primary() -> AsyncIterator[Cluster]:
 
 async def test_a_standby_that_is_promoted_under_load_has_all_that_was_acknowledged(primary: Cluster) -> None:
     async with synchronous_standby(primary) as second:
-        url = (
-            f"postgresql://postgres@/postgres?host=127.0.0.1,127.0.0.1&port={primary.port},{second.port}"
-            "&target_session_attrs=read-write"
-        )
+        url = documented_address(primary, second)
         async with running(url) as service, talking(service) as talk:
             await talk.more()
             await primary.stop(signal.SIGQUIT)
@@ -103,6 +102,21 @@ async def test_a_server_that_restarts_and_ends_connections(primary: Cluster) -> 
         await readiness(service, 200)
         await talk.more()
     await require_kept(primary.url, talk)
+
+
+def documented_address(*servers: Cluster) -> str:
+    """Return the address of docs/operating.md, with these servers in it."""
+    text = Path(__file__).parents[2].joinpath("docs", "operating.md").read_text()
+    (address,) = re.findall(r"'(postgresql://\S+&target_session_attrs=read-write)'", text)
+    hosts, ports = ",".join("127.0.0.1" for _ in servers), ",".join(str(each.port) for each in servers)
+    for written, real in (
+        ("//chatkeep:…@/chatkeep?", "//postgres@/postgres?"),
+        ("host=db1,db2", f"host={hosts}"),
+        ("port=5432,5432", f"port={ports}"),
+    ):
+        assert written in address
+        address = address.replace(written, real)
+    return address
 
 
 async def connections_of_the_service(server: Cluster) -> int:

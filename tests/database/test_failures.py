@@ -11,6 +11,7 @@ from service.database.database import Database
 from service.database.hot import Statement
 from service.errors import DatabaseUnavailable, ReadOnlyDatabase
 from tests.support.databases import name_of, run
+from tests.support.running import running
 
 FAIL = Statement(
     select(func.fail(bindparam("code", type_=Text), bindparam("message", type_=Text)).label("never")),
@@ -132,3 +133,20 @@ async def test_one_read_only_answer_costs_all_that_are_open(database_url: str, s
                 await asyncio.sleep(0.05)
     finally:
         await database.close()
+
+
+async def test_a_reply_is_kept_although_its_last_statement_is_cancelled(database_url: str) -> None:
+    """By an administrator, by a standby that lags, by a timeout of somebody's."""
+    async with running(database_url) as service:
+        person = await service.person()
+        conversation = await person.conversation()
+        await run(
+            database_url,
+            "CREATE SEQUENCE tries",
+            "CREATE FUNCTION cancel() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " IF NEW.status = 'complete' AND nextval('tries') < 3 THEN RAISE SQLSTATE '57014'; END IF;"
+            " RETURN NEW; END $$",
+            "CREATE TRIGGER cancel BEFORE UPDATE ON turns FOR EACH ROW EXECUTE FUNCTION cancel()",
+        )
+        turn = await person.say(conversation, "hello")
+        assert turn["status"] == "complete"

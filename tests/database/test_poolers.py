@@ -4,11 +4,14 @@ import asyncio
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 
 from service.database import migrations, safety
 from service.database.database import Database
+from service.database.hot import Statement
 from service.database.pooler import Opening, Pooling, looked_at
 from service.database.session import Found
+from tests.app.gates import gate
 from tests.http.test_bodies import code_of
 from tests.support.databases import create_database, drop_database
 from tests.support.poolers import Pooler, pooled
@@ -17,7 +20,7 @@ from tests.support.talk import readiness, require_kept, talking
 
 # What somebody else leaves on the server's connections, which a pooler in transaction mode then lends to us.
 LEFT_BEHIND = (
-    "SET search_path = pg_catalog; SET statement_timeout = 1; SET default_transaction_isolation = serializable;"
+    "SET search_path = pg_catalog; SET statement_timeout = 200; SET default_transaction_isolation = serializable;"
     " SET synchronous_commit = off; SET lock_timeout = 1; SET TimeZone = 'Asia/Tokyo'; SET enable_indexscan = off"
 )
 
@@ -32,7 +35,7 @@ async def test_as_installed_it_works(database_url: str) -> None:
         assert service.database.pooling is Pooling.SESSION
         async with talking(service) as talk:
             await talk.more()
-        assert set(talk.statuses) == {201}
+        assert set(talk.statuses) == {201}, talk.refusals
         assert await safety.unsafe_settings(service.database) == []
     await require_kept(database_url, talk)
 
@@ -59,7 +62,7 @@ async def test_in_transaction_mode_it_works_however_few_connections_there_are(
                     await talk.more(10)
                 assert await safety.unsafe_settings(service.database) == []
             await other.close()
-        assert set(talk.statuses) == {201}
+        assert set(talk.statuses) == {201}, talk.refusals
         await require_kept(url, talk)
     finally:
         await drop_database(server_url, url)
@@ -93,6 +96,38 @@ async def test_a_pooler_that_restarts_under_load_costs_moments(database_url: str
             await readiness(service, 200)
             await talk.more()
         await require_kept(database_url, talk)
+
+
+async def test_a_server_that_stands_still_holds_nobody_up(database_url: str) -> None:
+    async with (
+        gate(database_url) as door,
+        pooled(door.url, pool_mode="transaction") as pooler,
+        running(pooler.url) as service,
+    ):
+        person = await service.person()
+        await door.hold()
+        async with asyncio.timeout(20):
+            answers = await asyncio.gather(*(person.client.get("/api/v1/conversations") for _ in range(3)))
+        assert {code_of(answer, 503) for answer in answers} == {"database_unavailable"}
+        await door.open()
+        await readiness(service, 200)
+        assert (await person.client.get("/api/v1/conversations")).status_code == 200
+
+
+async def test_a_statement_that_fails_costs_no_connection(database_url: str) -> None:
+    async with pooled(database_url, pool_mode="transaction") as pooler:
+        database = await Database.connect(pooler.url, pool_size=2)
+        try:
+            async with database._pool.acquire() as first:
+                pass
+            for _ in range(3):
+                with pytest.raises(asyncpg.DivisionByZeroError):
+                    await database.row(Statement(text("SELECT 1 / 0")))
+            async with database._pool.acquire() as second:
+                assert second is first
+                assert await second.fetchval("SELECT 1") == 1
+        finally:
+            await database.close()
 
 
 async def test_where_others_hold_every_connection_people_are_asked_to_come_again(database_url: str) -> None:

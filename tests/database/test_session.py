@@ -16,7 +16,7 @@ from tests.support.poolers import pooled
 from tests.support.running import RunningService, running
 
 HOSTILE = {
-    "statement_timeout": "'1ms'",
+    "statement_timeout": "'20ms'",
     "lock_timeout": "'1ms'",
     "idle_in_transaction_session_timeout": "'1ms'",
     "idle_session_timeout": "'10ms'",

@@ -49,6 +49,11 @@ _PROXIES = "tests/proxies"
 
 # Tests of other folders that read their block from the document themselves.
 ELSEWHERE = (
+    Claim(
+        "docs/operating.md",
+        "target_session_attrs=read-write",
+        "tests/database/test_failover.py::test_a_standby_that_is_promoted_under_load_has_all_that_was_acknowledged",
+    ),
     Claim("docs/sessions.md", "from fastsession import", f"{_SESSIONS}::test_one_line_differs"),
     Claim(
         "docs/sessions.md",

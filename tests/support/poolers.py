@@ -42,7 +42,7 @@ class Pooler:
 
     def _configure(self, target: Any, settings: dict[str, Any]) -> None:
         """Write what Debian installs (nothing but these), and `settings`."""
-        server = f"host={target.host} port={target.port} user={target.username}"
+        server = f"host={target.query['host']} port={target.query['port']} user={target.username}"
         if target.password:
             server += f" password={target.password}"
         own = {

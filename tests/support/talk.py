@@ -22,6 +22,7 @@ class Talk:
 
     acknowledged: list[str] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
 
     async def go_on(self, person: Person) -> None:
         conversation = await person.conversation()
@@ -32,6 +33,7 @@ class Talk:
             if answer.status_code == 201 and answer.json()["status"] == "complete":
                 self.acknowledged.append(answer.json()["id"])
             elif answer.status_code != 201:
+                self.refusals[answer.json()["code"]] += 1
                 await asyncio.sleep(0.05)
             if answer.status_code == 409:  # the turn before was begun, and the answer to it was lost
                 assert answer.json()["code"] == "turn_in_progress"
@@ -73,4 +75,4 @@ async def require_kept(url: str, talk: Talk) -> None:
     kept = {row["id"]: row for row in rows}
     assert not [each for each in talk.acknowledged if each not in kept or kept[each]["status"] != "complete"]
     assert {row["alike"] for row in rows} == {1}
-    assert set(talk.statuses) <= {201, 409, 503}, talk.statuses
+    assert set(talk.statuses) <= {201, 409, 503}, talk.refusals
