@@ -154,11 +154,11 @@ async def held(pooler: Pooler) -> None:
 
 
 async def test_settings_that_a_pooler_drops_are_named(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pooler that nobody noticed, which makes the server forget what it was told after each transaction."""
+    """A pooler whose mode nobody noticed, which makes the server forget what it was told after each transaction."""
 
     async def unnoticed(opening: Opening) -> tuple[Found, Pooling]:
         found, _ = await looked_at(opening)
-        return found, Pooling.DIRECT
+        return found, Pooling.SESSION
 
     monkeypatch.setattr("service.database.connector.looked_at", unnoticed)
     async with pooled(database_url, pool_mode="transaction", server_reset_query_always=1) as pooler:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from service.database.libpq.address import DatabaseAddress
 from service.database.urls import parsed_url
 from tests.app.gates import gate
 from tests.support.parts import required_program
@@ -42,7 +43,8 @@ class Pooler:
 
     def _configure(self, target: Any, settings: dict[str, Any]) -> None:
         """Write what Debian installs (nothing but these), and `settings`."""
-        server = f"host={target.query['host']} port={target.query['port']} user={target.username}"
+        (host,) = DatabaseAddress.parse(target.render_as_string(hide_password=False)).hosts
+        server = f"host={host.name} port={host.port} user={target.username}"
         if target.password:
             server += f" password={target.password}"
         own = {
