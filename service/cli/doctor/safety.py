@@ -1,6 +1,5 @@
 """What is unsafe about the settings alone, whatever they reach."""
 
-import ipaddress
 import os
 import stat
 import tempfile
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 from service.cli.doctor.findings import Area, Findings
 from service.cli.local import secret_file
 from service.config import Settings
+from service.database.libpq.hosts import is_loopback
 from service.errors import ConfigurationError
 
 ENV_FILE = Path(".env")
@@ -28,16 +28,6 @@ def look_at_settings(settings: Settings, findings: Findings) -> None:
             "create`.",
         )
     _look_at_place_on_host(settings, findings)
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches that host: a name but localhost may be anybody."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _look_at_signing_keys(settings: Settings, findings: Findings) -> None:

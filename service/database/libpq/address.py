@@ -1,48 +1,19 @@
 """The address of a database, read once: everything that is known before a connection is opened."""
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
+from service.database.libpq.hosts import SOCKET_FOLDERS, Host, is_default, read_hosts
 from service.database.libpq.parameters import SECRETS, SETTING, VARIABLES
 from service.database.libpq.passwords import PASSWORD_FILE, password_in, require_closed
 from service.database.libpq.sources import Value, filled, home_folder, number
 from service.database.libpq.text import HINT, parameters_of, uri_of
 from service.database.libpq.tls import Tls, read_tls
 from service.errors import ConfigurationError
-
-DEFAULT_PORT = 5432
-# Where the packages of Linux, the source and macOS put a server's socket.
-SOCKET_FOLDERS = ("/run/postgresql", "/var/run/postgresql", "/tmp", "/private/tmp")  # noqa: S108
-MAX_HOSTS = 32
-
-
-@dataclass(frozen=True)
-class Host:
-    """One place to look for the server.
-
-    Args:
-        name: of a machine, a number of one, or the folder of a socket.
-        number: connect there, and take `name` for what the certificate says; empty: look `name` up.
-    """
-
-    name: str
-    port: int
-    number: str = ""
-
-    @property
-    def socket(self) -> str | None:
-        """The folder of its socket, where it is one."""
-        return self.name if self.name.startswith("/") and not self.number else None
-
-    @property
-    def shown(self) -> str:
-        name = self.name or self.number
-        return name if self.socket else f"[{name}]:{self.port}" if ":" in name else f"{name}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -103,7 +74,7 @@ class DatabaseAddress:
             raise ConfigurationError(f"{HINT} The database is missing.")
         timeout = number(values, "connect_timeout")
         return cls(
-            hosts=_hosts(values),
+            hosts=read_hosts(values),
             user=values["user"].text if "user" in values else _own_name(environment),
             database=values["dbname"].text,
             tls=read_tls(values, environment),
@@ -124,7 +95,7 @@ class DatabaseAddress:
     def shown(self) -> str:
         """The address for people and logs: in one form, with neither its password nor its key's."""
         secret = ":***" if self.password else ""
-        hosts = [] if _is_default(self.hosts) else self.hosts
+        hosts = [] if is_default(self.hosts) else self.hosts
         authority = ",".join(quote(each.name, safe="") if each.socket else each.shown for each in hosts)
         shown = f"postgresql://{quote(self.user, safe='')}{secret}@{authority}/{quote(self.database, safe='')}"
         rest = {
@@ -137,7 +108,7 @@ class DatabaseAddress:
     @property
     def is_on_this_machine(self) -> bool:
         """Whether every host is a socket or a loopback address; a name but localhost may be anywhere."""
-        return all(each.socket or _is_loopback(each.number or each.name) for each in self.hosts)
+        return all(each.is_on_this_machine for each in self.hosts)
 
     @property
     def has_only_sockets(self) -> bool:
@@ -185,61 +156,6 @@ def shown_url(url: str) -> str:
     return DatabaseAddress.parse(url).shown
 
 
-def _hosts(values: Mapping[str, Value]) -> tuple[Host, ...]:
-    names = values["host"].text.split(",") if "host" in values else []
-    numbers = values["hostaddr"].text.split(",") if "hostaddr" in values else []
-    ports = values["port"].text.split(",") if "port" in values else []
-    count = max(len(names), len(numbers))
-    if count > MAX_HOSTS or (names and numbers and len(names) != len(numbers)):
-        raise ConfigurationError(f"{values['hostaddr' if numbers else 'host'].called} names another number of hosts.")
-    if len(ports) > 1 and len(ports) != (count or 1):
-        raise ConfigurationError(f"{values['port'].called} names {len(ports)} ports for {count or 1} hosts.")
-    found: list[Host] = []
-    for place in range(count or 1):
-        name = names[place].strip() if names else ""
-        address = numbers[place].strip() if numbers else ""
-        port_text = ports[place if len(ports) > 1 else 0] if ports else ""
-        if not name.startswith("/") and name.count(":") == 1:
-            name, _, port_text = name.partition(":")
-        port = _port(port_text, values["port"].called if "port" in values else "A port")
-        if name or address:
-            found.append(_checked(Host(name, port, address), values["host" if names else "hostaddr"].called))
-        else:
-            found += [Host(folder, port) for folder in SOCKET_FOLDERS] + [Host("localhost", port)]
-    return tuple(found)
-
-
-def _port(text: str, called: str) -> int:
-    text = text.strip()
-    if not text:
-        return DEFAULT_PORT
-    if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65536:
-        raise ConfigurationError(
-            f"{called} is not a port, which is a number from 1 to 65535. Where it is a piece of a password, the signs "
-            "in that have to be percent-encoded."
-        )
-    return int(text)
-
-
-def _checked(host: Host, called: str) -> Host:
-    """Refuse what no look-up could take, and what may be a piece of a password: it is not shown."""
-    if host.name.startswith("@"):
-        raise ConfigurationError(f"{called} names an abstract socket, which the driver does not take. Give its folder.")
-    if host.name.startswith("/"):
-        return host
-    for text in filter(None, (host.name, host.number)):
-        try:
-            text.encode("idna")
-        except UnicodeError:
-            text = "?"  # noqa: PLW2901  of a length, or with signs, that no name has
-        if re.search(r"[\s@/?#%\\\x00-\x1f\x7f]", re.sub(r"(?<=:)%\w+$|%\w+$", "", text)) or text.startswith("."):
-            raise ConfigurationError(
-                f"{called} holds something that is no host's name. It is not shown, since it may "
-                "be a piece of a password: signs in that have to be percent-encoded."
-            )
-    return host
-
-
 def _keepalive(values: Mapping[str, Value]) -> Keepalive:
     def positive(name: str) -> int | None:
         found = number(values, name)
@@ -282,11 +198,3 @@ def _own_name(environment: Mapping[str, str]) -> str:
 
 def _text(values: Mapping[str, Value], name: str) -> str | None:
     return values[name].text if name in values else None
-
-
-def _is_default(hosts: tuple[Host, ...]) -> bool:
-    return tuple(each.name for each in hosts) == (*SOCKET_FOLDERS, "localhost")
-
-
-def _is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from service.database.libpq.address import DatabaseAddress, Host, Keepalive
+from service.database.libpq.address import DatabaseAddress, Keepalive
+from service.database.libpq.hosts import Host
 from service.database.libpq.reasons import NoHostAnswers, TlsRefused, UnsuitableServer
 
 if TYPE_CHECKING:

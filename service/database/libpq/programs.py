@@ -46,11 +46,11 @@ def _arguments(words: dict[str, str]) -> list[str]:
 
 
 def _environment(address: DatabaseAddress) -> dict[str, str]:
-    timeout = address.connect_timeout_seconds
+    timeout, numbers = address.connect_timeout_seconds, [each.number for each in address.hosts]
     found: dict[str, object] = {
         "HOME": os.environ.get("HOME"),
         "PGHOST": ",".join(each.name for each in address.hosts),
-        "PGHOSTADDR": ",".join(each.number for each in address.hosts).strip(","),
+        "PGHOSTADDR": ",".join(numbers) if any(numbers) else None,
         "PGPORT": ",".join(str(each.port) for each in address.hosts),
         "PGUSER": address.user,
         "PGPASSWORD": address.password,
