@@ -68,8 +68,6 @@ def words_of(error: BaseException | None) -> str:
     if isinstance(error, ChatkeepError):
         return error.detail.rstrip(".")
     # PostgreSQL's own words, or ours: `database "chats" does not exist`.
-    if isinstance(
-        error, (PostgresError, InterfaceError, NotConnected)
-    ):
+    if isinstance(error, (PostgresError, InterfaceError, NotConnected)):
         return str(error).partition("\n")[0].rstrip(".")
     return "it does not answer"
