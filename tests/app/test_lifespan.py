@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.app import create_app, lifespan_of
 from service.chat.models import DemonstrationModel
-from service.errors import ConfigurationError
+from service.errors import ConfigurationError, DatabaseUnavailable
 from tests.sessions.applications import Served, served
 from tests.support.running import PASSWORD, settings_for
 
@@ -184,7 +184,7 @@ async def test_a_service_that_cannot_start_keeps_the_application_from_starting()
         began.append("own")
         yield
 
-    with pytest.raises(Exception, match="database does not answer"):
+    with pytest.raises(DatabaseUnavailable):
         async with lifespan_of(chat, own=own)(FastAPI()):
             pass
     assert began == []

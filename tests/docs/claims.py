@@ -46,6 +46,7 @@ class Claim:
 
 _SESSIONS = "tests/sessions/test_docs.py"
 _PROXIES = "tests/proxies"
+_DEPLOY = "tests/deploy"
 
 # Tests of other folders that read their block from the document themselves.
 ELSEWHERE = (
@@ -79,6 +80,29 @@ ELSEWHERE = (
         "docs/operating.md",
         "reverse_proxy",
         f"{_PROXIES}/test_caddy.py::test_people_sign_up_and_see_replies_come",
+    ),
+    Claim(
+        "docs/deploying.md",
+        "mkdir -m 700 secrets",
+        f"{_DEPLOY}/test_compose.py::test_the_service_reads_the_secrets_that_were_made",
+    ),
+    Claim(
+        "docs/deploying.md",
+        "docker compose up",
+        f"{_DEPLOY}/test_compose.py::test_it_is_valid_by_the_schema_of_the_specification",
+        weaker="takes Docker, as the document says of what was tried: the file is looked at",
+    ),
+    Claim(
+        "docs/deploying.md",
+        "docker build",
+        f"{_DEPLOY}/test_dockerfile.py::test_the_linter_has_nothing_to_say",
+        weaker="takes Docker, as the document says of what was tried: the file is looked at",
+    ),
+    Claim(
+        "docs/deploying.md",
+        "cp deploy/chatkeep.service",
+        f"{_DEPLOY}/test_unit.py::test_the_documented_commands_make_what_it_reads",
+        weaker="installs into the machine and takes a running systemd: the commands are held against the unit",
     ),
 )
 

@@ -3,13 +3,15 @@
 import re
 import shlex
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from service.cli.main import COMMANDS, loaded
 from tests.docs.documents import ROOT
 
-# After `chatkeep` to what ends a command in a shell, or to the end of what stands between backticks.
-_COMMAND = re.compile(r"(?:^|[\s;&|(])chatkeep[ \t]+([^#|;&>()\n]*)", re.MULTILINE)
+# What ends a simple command in a shell.
+_ENDS = re.compile(r"&&|\|\||[;&|()\n]")
+_ASSIGNMENT = re.compile(r"\w+=.*")
 _MAKE = re.compile(r"(?:^|[;&|])[ \t]*make[ \t]+([^#|;&>\n]*)", re.MULTILINE)
 # COMMAND and FILE stand for something, `…` and `...` for more.
 _PLACEHOLDER = re.compile(r"[A-Z_]+|.*…|\.\.\.")
@@ -17,9 +19,21 @@ HELP = ("--help", "-h", "--version")
 
 
 def commands_in(text: str) -> list[list[str]]:
-    """Return the words of each `chatkeep …` in a line of prose or in a script, without `chatkeep`."""
-    joined = text.replace("\\\n", " ")
-    return [_words(found) for found in _COMMAND.findall(joined)]
+    """Return the words of each `chatkeep …` in a line of prose or in a script, without `chatkeep`.
+
+    Not where it is another program's word, such as the name of a container; but where that program runs it there.
+    """
+    simple = map(_words, _ENDS.split(text.replace("\\\n", " ")))
+    return [found for words in simple if (found := _arguments(words)) is not None]
+
+
+def _arguments(words: list[str]) -> list[str] | None:
+    while words and (_ASSIGNMENT.fullmatch(words[0]) or words[0] in ("sudo", "exec", "env")):
+        words = words[1:]
+    if words and words[0].rpartition("/")[2] == "chatkeep":
+        return words[1:] or None
+    twice = next((at for at, pair in enumerate(pairwise(words)) if pair == ("chatkeep", "chatkeep")), None)
+    return None if twice is None else words[twice + 2 :]
 
 
 def targets_in(text: str) -> list[list[str]]:
@@ -29,7 +43,7 @@ def targets_in(text: str) -> list[list[str]]:
 
 def _words(text: str) -> list[str]:
     try:
-        return shlex.split(text)
+        return shlex.split(text, comments=True)
     except ValueError:
         return text.split()
 

@@ -27,6 +27,7 @@ FILE_ENDINGS = (".py", ".md", ".toml", ".yml", ".yaml", ".ini", ".example", ".cf
 OTHERS_OPTIONS: dict[str, str] = {}
 READERS_FILES = {"mine.py", "server.py"}
 READERS_ADDRESSES = {"/a/b/c", "/dev/shm", "/tmp"}
+FILE_SYSTEM = ("/dev/", "/etc/", "/home/", "/opt/", "/proc/", "/run/", "/tmp", "/usr/", "/var/")
 
 
 def faults(mentions: Iterable[Mention], fault_of: Callable[[str], str | None]) -> list[str]:
@@ -178,7 +179,7 @@ def addresses() -> frozenset[str]:
 def test_addresses_of_the_service_exist(document: Document) -> None:
     def fault_of(text: str) -> str | None:
         found = ROUTE.fullmatch(text)
-        if not found or found[2] in READERS_ADDRESSES or "…" in found[2]:
+        if not found or found[2] in READERS_ADDRESSES or "…" in found[2] or found[2].startswith(FILE_SYSTEM):
             return None
         path = re.sub(r"\{[^}]*\}", "{}", found[2])
         if path in addresses() or any(each.startswith(path.rstrip("/") + "/") for each in addresses()):
@@ -199,6 +200,10 @@ def test_addresses_of_the_service_exist(document: Document) -> None:
         ("chatkeep serve --nonsense", "has no option --nonsense"),
         ("chatkeep db upgrade && chatkeep serve --port=1 --nonsense", "has no option --nonsense"),
         ("CHATKEEP_PORT=1 chatkeep doctr", "no command `chatkeep doctr`"),
+        ("docker compose exec chatkeep chatkeep doctr", "no command `chatkeep doctr`"),
+        ("/opt/chatkeep/bin/chatkeep doctr", "no command `chatkeep doctr`"),
+        ("docker build --tag chatkeep .", None),
+        ("systemctl enable --now chatkeep", None),
         ("chatkeep COMMAND --help", None),
         ("chatkeep user hold alice", None),
         ("chatkeep serve --model-url http://127.0.0.1:1/v1 …", None),

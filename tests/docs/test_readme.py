@@ -122,6 +122,19 @@ def test_the_two_commands_to_begin_with(block: Block, data_folder: Path) -> None
     assert said.split()[-1] == "tests"
 
 
+@runs(
+    "README.md", "make wheel", weaker="installs all that the service needs anew: tests/test_wheel.py builds and runs it"
+)
+def test_the_command_without_the_checkout(block: Block, data_folder: Path) -> None:
+    build, venv, install, serve = block.text.splitlines()
+    environment = bare_environment(data_folder)
+    said = subprocess.run([*make(build), "--dry-run"], cwd=ROOT, env=environment, capture_output=True, check=False)
+    assert said.returncode == 0, said.stderr
+    folder = shlex.split(venv)[-1]
+    assert shlex.split(install, comments=True)[:2] == [f"{folder}/bin/pip", "install"]
+    assert shlex.split(serve) == [f"{folder}/bin/chatkeep", "serve", "--local", "--migrate"]
+
+
 @runs("README.md", "--model llama3.2")
 async def test_a_model_server(block: Block, data_folder: Path) -> None:
     with_make, with_command = block.text.splitlines()
