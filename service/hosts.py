@@ -127,6 +127,8 @@ def require_origin(text: str) -> str:
         ValueError: no `Origin` header can match; says what to write instead.
     """
     refusal = f"{_without_user(text)!r} is not an origin such as https://chat.example.org"
+    if any(character.isspace() for character in text):
+        raise ValueError(f"{refusal}: write commas between origins.")
     scheme, _, rest = text.partition("://")
     scheme = scheme.lower()
     if scheme not in DEFAULT_PORTS or not rest:

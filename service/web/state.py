@@ -25,6 +25,7 @@ class PageState(BaseModel):
     theme: Theme
     allow_registration: bool
     allow_guests: bool
+    cookie_secure: bool
     model: str | None
 
 
@@ -36,6 +37,7 @@ def page_state(request: Request, user: User | None) -> PageState:
         theme=theme_of(request),
         allow_registration=settings.allow_registration,
         allow_guests=settings.allow_guests,
+        cookie_secure=settings.cookie_secure,
         model=settings.model,
     )
 

@@ -1,7 +1,7 @@
 // Signing in, making an account, or going on as a guest.
 import { once } from "./api.js";
 import { $, state, t, url } from "./dom.js";
-import { onChoices, onSubmit } from "./forms.js";
+import { onChoices, onSubmit, showProblem } from "./forms.js";
 
 const AS_GUEST = "chatkeep-guest";
 const DRAFTS = `${state.root}draft:`; // of this service: another may share the host
@@ -25,10 +25,35 @@ export function showSignIn(message) {
     const body = { username: fields.username.value, password: fields.password.value };
     if (form.dataset.mode === "register") await once("POST", "/api/v1/auth/register", body);
     else await once("POST", "/api/v1/auth/login", { ...body, remember: fields.remember.checked });
+    if (!(await isSignedIn())) return showProblem(form, t("signed_in_not_kept", { reason: whyNotKept() }));
     location.reload();
-    await new Promise(() => {}); // the button stays busy until the new page is there
+    return new Promise(() => {}); // the button stays busy until the new page is there
   });
   form.elements.username.focus();
+}
+
+/** Whether the browser kept the session's cookie and sends it: scripts cannot see it. */
+async function isSignedIn() {
+  try {
+    return Boolean(await once("GET", "/api/v1/auth/me"));
+  } catch (error) {
+    if (error.status === 401) return false;
+    throw error;
+  }
+}
+
+/** Whether the browser would keep a guest's cookie, which comes later: tried with one like it. */
+function keepsCookies() {
+  const probe = `cookie_probe=1; samesite=lax${state.cookie_secure ? "; secure" : ""}`;
+  document.cookie = probe;
+  const isKept = document.cookie.includes("cookie_probe=1");
+  document.cookie = `${probe}; max-age=0`;
+  return isKept;
+}
+
+function whyNotKept() {
+  const needsHttps = state.cookie_secure && location.protocol === "http:" && navigator.cookieEnabled;
+  return t(needsHttps ? "cookie_needs_https" : "cookie_blocked");
 }
 
 function offerModes(page, form) {
@@ -55,6 +80,7 @@ function offerModes(page, form) {
     form.elements.username.focus();
   });
   guest.querySelector("button").addEventListener("click", () => {
+    if (!keepsCookies()) return showProblem(form, t("guest_not_kept", { reason: whyNotKept() }));
     sessionStorage.setItem(AS_GUEST, "1");
     location.reload();
   });

@@ -1,0 +1,113 @@
+"""Signing in where the browser does not keep the cookie: over plain http, or with cookies blocked."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.support.running import ADMIN_PASSWORD, RunningService, running
+from tests.web.browsing import Tab, browser_running, tab_in
+
+NAME = "chat.lan"
+
+
+@pytest.fixture(scope="module")
+async def lan_browser() -> AsyncIterator[Browser]:
+    async with browser_running(f"--host-resolver-rules=MAP {NAME} 127.0.0.1") as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+async def secure(shared_database_url: str) -> AsyncIterator[RunningService]:
+    """A service whose cookie is for https, asked over plain http."""
+    settings: dict[str, Any] = {"cookie_secure": True, "allowed_hosts": NAME, "allow_guests": True}
+    async with running(shared_database_url, **settings) as service:
+        yield service
+
+
+@asynccontextmanager
+async def opened(browser: Browser, service: RunningService, *, host: str = NAME, **options: Any) -> AsyncIterator[Tab]:
+    context = await browser.new_context(**({"locale": "en-GB"} | options))
+    try:
+        tab = await tab_in(context, f"http://{host}:{urlsplit(service.url).port}")
+        await tab.open("/")
+        yield tab
+        tab.check()
+    finally:
+        await context.close()
+
+
+async def sign_in(tab: Tab) -> None:
+    await tab.get("[name=username]").fill("admin")
+    await tab.get("[name=password]").fill(ADMIN_PASSWORD)
+    await tab.get("#sign-in [type=submit]").click()
+
+
+@pytest.mark.parametrize(
+    ("locale", "lost"),
+    [("en-GB", "signed in, but the browser did not keep it"), ("ja-JP", "ブラウザーがその状態を保存しませんでした")],
+)
+async def test_over_plain_http_the_page_says_that_the_browser_did_not_keep_the_cookie(
+    lan_browser: Browser, secure: RunningService, locale: str, lost: str
+) -> None:
+    async with opened(lan_browser, secure, locale=locale) as tab:
+        tab.expected = ["status of 401"]
+        await sign_in(tab)
+        problem = tab.get("#sign-in .problem")
+        await expect(problem).to_contain_text(lost)
+        await expect(problem).to_contain_text("https")
+        await expect(problem).to_contain_text("CHATKEEP_COOKIE_SECURE=false")
+        await expect(tab.get("#sign-in [type=submit]")).not_to_have_attribute("aria-disabled", "true")
+
+
+async def test_a_new_account_is_told_as_much(lan_browser: Browser, secure: RunningService) -> None:
+    async with opened(lan_browser, secure) as tab:
+        tab.expected = ["status of 401"]
+        await tab.get("button[data-mode]").click()
+        await tab.get("[name=username]").fill("newcomer")
+        await tab.get("[name=password]").fill("a long password of a newcomer")
+        await tab.get("#sign-in [type=submit]").click()
+        await expect(tab.get("#sign-in .problem")).to_contain_text("CHATKEEP_COOKIE_SECURE=false")
+
+
+async def test_a_guest_is_told_before_anything_is_written(lan_browser: Browser, secure: RunningService) -> None:
+    async with opened(lan_browser, secure) as tab:
+        await tab.get("[data-guest]").click()
+        await expect(tab.get("#sign-in .problem")).to_contain_text("CHATKEEP_COOKIE_SECURE=false")
+        await expect(tab.get("#app")).to_be_hidden()
+
+
+async def test_the_machine_itself_keeps_the_cookie_over_plain_http(
+    lan_browser: Browser, secure: RunningService
+) -> None:
+    for host in ("127.0.0.1", "localhost"):
+        async with opened(lan_browser, secure, host=host) as tab:
+            await sign_in(tab)
+            await expect(tab.get("#prompt")).to_be_visible()
+        async with opened(lan_browser, secure, host=host) as tab:
+            await tab.get("[data-guest]").click()
+            await expect(tab.get("#prompt")).to_be_visible()
+
+
+async def test_what_the_page_advises_works(lan_browser: Browser, shared_database_url: str) -> None:
+    settings: dict[str, Any] = {"cookie_secure": False, "allowed_hosts": NAME, "allow_guests": True}
+    async with running(shared_database_url, **settings) as service:
+        async with opened(lan_browser, service) as tab:
+            await sign_in(tab)
+            await expect(tab.get("#prompt")).to_be_visible()
+        async with opened(lan_browser, service) as tab:
+            await tab.get("[data-guest]").click()
+            await expect(tab.get("#prompt")).to_be_visible()
+            assert await tab.page.evaluate("document.cookie") == ""
+
+
+async def test_blocked_cookies_are_not_blamed_on_http(lan_browser: Browser, shared_database_url: str) -> None:
+    settings: dict[str, Any] = {"cookie_secure": False, "allowed_hosts": NAME, "allow_guests": True}
+    async with running(shared_database_url, **settings) as service, opened(lan_browser, service) as tab:
+        browser_session = await tab.page.context.new_cdp_session(tab.page)
+        await browser_session.send("Emulation.setDocumentCookieDisabled", {"disabled": True})
+        await tab.get("[data-guest]").click()
+        await expect(tab.get("#sign-in .problem")).to_contain_text("cookies are blocked")
