@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     allow_unsafe_database: bool = False
 
     # Where the service listens, and whom it believes.
-    host: str = Field("127.0.0.1", min_length=1)
+    host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     workers: int = Field(1, ge=1, le=64)
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()

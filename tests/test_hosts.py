@@ -4,7 +4,7 @@ import pytest
 
 from service.config import Settings
 from service.errors import ConfigurationError
-from service.hosts import HostPattern, from_socket_address, parse_host_header, parse_origin, to_url_host
+from service.hosts import HostPattern, from_socket_address, parse_host_header, require_origin, to_url_host
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_host_that_can_never_match_is_refused_with_what_to_write(entry: str, i
 )
 def test_an_origin_is_kept_as_a_browser_sends_it(entry: str, origin: str) -> None:
     assert Settings.read(allowed_origins=entry).allowed_origins == (origin,)
-    assert parse_origin(origin) == origin
+    assert require_origin(origin) == origin
 
 
 @pytest.mark.parametrize(
