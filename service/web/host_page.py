@@ -13,7 +13,10 @@ from service.web.state import theme_of
 from service.web.texts import LANGUAGES, language_of
 
 # In the page itself: the address of a style sheet would be refused like the page's own.
-_STYLE = ASSETS[LANGUAGES[0], "style.css"].body.decode()
+_STYLE = ASSETS[LANGUAGES[0], "style.css"].body.decode() + (
+    "pre{margin:.6rem 0 1rem;padding:.6rem .9rem;border-radius:.6rem;background:var(--soft);overflow-x:auto;"
+    "font-size:.875rem}"
+)
 _STYLE_DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 POLICY = (
     f"default-src 'none'; style-src 'sha256-{_STYLE_DIGEST}'; base-uri 'none'; form-action 'none'; "

@@ -11,14 +11,14 @@ export function onSubmit(form, act) {
     const empty = [...form.elements].find((each) => each.required && !each.value);
     problem.hidden = true;
     for (const each of form.elements) each.removeAttribute("aria-invalid");
-    if (empty) return refuse(form, t("fill_in", { field: form.querySelector(`[for="${empty.id}"]`).textContent }), empty);
+    if (empty) return refuse(problem, t("fill_in", { field: form.querySelector(`[for="${empty.id}"]`).textContent }), empty);
     if (form.getAttribute("aria-busy")) return;
     form.setAttribute("aria-busy", "true");
     submit.setAttribute("aria-disabled", "true");
     try {
       await act(form.elements);
     } catch (error) {
-      refuse(form, explain(error), [...form.elements].find((each) => each.matches("input:not([hidden])")));
+      refuse(problem, explain(error), [...form.elements].find((each) => each.matches("input:not([hidden])")));
     } finally {
       form.removeAttribute("aria-busy");
       submit.removeAttribute("aria-disabled");
@@ -26,15 +26,9 @@ export function onSubmit(form, act) {
   });
 }
 
-/** Say above a form what keeps it from working, whatever is in its fields. */
-export function showProblem(form, text) {
-  const problem = form.querySelector(".problem");
+function refuse(problem, text, field) {
   problem.textContent = text;
   problem.hidden = false;
-}
-
-function refuse(form, text, field) {
-  showProblem(form, text);
   if (field.matches("input, textarea")) {
     field.setAttribute("aria-invalid", "true");
     field.focus();

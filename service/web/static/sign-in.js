@@ -1,7 +1,7 @@
 // Signing in, making an account, or going on as a guest.
 import { once } from "./api.js";
 import { $, state, t, url } from "./dom.js";
-import { onChoices, onSubmit, showProblem } from "./forms.js";
+import { onChoices, onSubmit } from "./forms.js";
 
 const AS_GUEST = "chatkeep-guest";
 const DRAFTS = `${state.root}draft:`; // of this service: another may share the host
@@ -25,35 +25,17 @@ export function showSignIn(message) {
     const body = { username: fields.username.value, password: fields.password.value };
     if (form.dataset.mode === "register") await once("POST", "/api/v1/auth/register", body);
     else await once("POST", "/api/v1/auth/login", { ...body, remember: fields.remember.checked });
-    if (!(await isSignedIn())) return showProblem(form, t("signed_in_not_kept", { reason: whyNotKept() }));
-    location.reload();
-    return new Promise(() => {}); // the button stays busy until the new page is there
+    comeBack("user");
+    await new Promise(() => {}); // the button stays busy until the new page is there
   });
   form.elements.username.focus();
 }
 
-/** Whether the browser kept the session's cookie and sends it: scripts cannot see it. */
-async function isSignedIn() {
-  try {
-    return Boolean(await once("GET", "/api/v1/auth/me"));
-  } catch (error) {
-    if (error.status === 401) return false;
-    throw error;
-  }
-}
-
-/** Whether the browser would keep a guest's cookie, which comes later: tried with one like it. */
-function keepsCookies() {
-  const probe = `cookie_probe=1; samesite=lax${state.cookie_secure ? "; secure" : ""}`;
-  document.cookie = probe;
-  const isKept = document.cookie.includes("cookie_probe=1");
-  document.cookie = `${probe}; max-age=0`;
-  return isKept;
-}
-
-function whyNotKept() {
-  const needsHttps = state.cookie_secure && location.protocol === "http:" && navigator.cookieEnabled;
-  return t(needsHttps ? "cookie_needs_https" : "cookie_blocked");
+/** Load the page again. Where the browser has not kept the cookie, the page then says so. */
+function comeBack(as) {
+  const here = new URL(location);
+  here.searchParams.set("as", as);
+  location.replace(here);
 }
 
 function offerModes(page, form) {
@@ -80,7 +62,8 @@ function offerModes(page, form) {
     form.elements.username.focus();
   });
   guest.querySelector("button").addEventListener("click", () => {
-    if (!keepsCookies()) return showProblem(form, t("guest_not_kept", { reason: whyNotKept() }));
+    // A browser drops a cookie for https from any other page.
+    if (!navigator.cookieEnabled || (state.cookie_secure && !isSecureContext)) return comeBack("guest");
     sessionStorage.setItem(AS_GUEST, "1");
     location.reload();
   });
@@ -99,6 +82,9 @@ export async function signOut() {
 }
 
 export function begin() {
+  const here = new URL(location);
+  here.searchParams.delete("as");
+  history.replaceState(history.state, "", here);
   onChoices(document.documentElement.lang, state.theme);
   addEventListener("signed-out", () => showSignIn(t("session_ended")));
   if (isLetIn()) $("app").hidden = false;
