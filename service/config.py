@@ -5,7 +5,6 @@ the file `.env` in the working directory, a file of secrets such as `/run/secret
 written here. `.env.example` explains each. An empty variable counts as one that is not set.
 """
 
-import ipaddress
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,6 +30,8 @@ from pydantic_settings import (
 )
 
 from service.errors import ConfigurationError
+from service.hosts import HostPattern, parse_listen_host, require_origin
+from service.networks import Network, parse_network
 from service.public_path import parse_root_path
 from service.secret_files import secret_source
 
@@ -49,7 +50,6 @@ EXAMPLE_SECRETS = (
     "yoursecret",
 )
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 KeptRole = Literal["user", "admin", "guest"]
 ChatStreamApi = Literal[
     "chat_stream",
@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     allow_unsafe_database: bool = False
 
     # Where the service listens, and whom it believes.
-    host: str = Field("127.0.0.1", min_length=1)
+    host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     workers: int = Field(1, ge=1, le=64)
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
@@ -171,17 +171,23 @@ class Settings(BaseSettings):
     @field_validator(
         "allowed_hosts",
         "allowed_origins",
-        "trusted_proxies",
-        "auth_proxies",
         "secret_key",
         "counted_models",
         mode="before",
     )
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
-        if isinstance(value, str):
-            return [part.strip() for part in value.split(",") if part.strip()]
-        return value
+        return _parts(value)
+
+    @field_validator("host")
+    @classmethod
+    def _listen_host(cls, value: str) -> str:
+        return parse_listen_host(value)
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _matching_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(HostPattern.parse(text)) for text in value)
 
     # Not left to the library, which would add the roles of `.env` to those of the environment: a rule that nobody
     # wrote, by which conversations are deleted.
@@ -216,11 +222,15 @@ class Settings(BaseSettings):
     @field_validator("allowed_origins")
     @classmethod
     def _plain_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in value:
-            scheme, _, rest = origin.partition("://")
-            if scheme not in ("http", "https") or not rest or "/" in rest or "*" in rest:
-                raise ValueError(f"{origin!r} is not an origin such as https://chat.example.org")
-        return value
+        return tuple(require_origin(text) for text in value)
+
+    @field_validator("trusted_proxies", "auth_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        parts = _parts(value)
+        if not isinstance(parts, list | tuple):
+            return parts
+        return [parse_network(part) if isinstance(part, str) else part for part in parts]
 
     @field_validator("root_path")
     @classmethod
@@ -312,6 +322,13 @@ class Settings(BaseSettings):
         return keys
 
 
+def _parts(value: object) -> object:
+    """Split a text at its commas."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
 def _refuse_guessable(key: str) -> None:
     """A stranger who guesses the key signs a cookie for any session id that leaks."""
     if len(key) < SHORTEST_SECRET:
@@ -326,7 +343,9 @@ def _refuse_guessable(key: str) -> None:
 
 
 def _explained(error: ValidationError) -> str:
-    lines = [f"{_environment_name(each['loc'])}: {each['msg']}" for each in error.errors()]
+    lines = [
+        f"{_environment_name(each['loc'])}: {each['msg'].removeprefix('Value error, ')}" for each in error.errors()
+    ]
     return "Settings that cannot be used:\n  " + "\n  ".join(lines)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import ARRAY, Row, any_, bindparam, delete, func, insert, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.accounts.usernames import character_pairs
+from service.accounts.usernames import character_pairs, username_key
 from service.database.hot import Statement
 from service.database.tables import (
     TIME,
@@ -225,6 +225,21 @@ async def delete_activity_of(connection: AsyncConnection, user_id: UUID) -> None
 async def lock_administrators(connection: AsyncConnection) -> None:
     """Have one transaction at a time decide who is an administrator, until this one ends."""
     await connection.execute(select(func.pg_advisory_xact_lock(ADMINISTRATORS_LOCK)))
+
+
+async def first_administrator(connection: AsyncConnection, preferred: str) -> AnyRow | None:
+    """Return `username` and `disabled` of an administrator: one who can sign in before others, the oldest.
+
+    Args:
+        preferred: the name of one that comes before older ones.
+    """
+    query = (
+        select(users.c.username, users.c.disabled)
+        .where(users.c.role == "admin")
+        .order_by(users.c.disabled, users.c.username_key != username_key(preferred), users.c.id)
+        .limit(1)
+    )
+    return (await connection.execute(query)).one_or_none()
 
 
 async def administrator_exists(connection: AsyncConnection, *, besides: UUID | None = None) -> bool:

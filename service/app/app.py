@@ -287,7 +287,9 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(InternalErrors)
     if settings.allowed_origins:
         app.add_middleware(CrossOrigin, origins=settings.allowed_origins)
-    app.add_middleware(HostAllowList, allowed=(*settings.allowed_hosts, settings.host))
+    app.add_middleware(
+        HostAllowList, allowed=(*settings.allowed_hosts, settings.host), trusted_proxies=settings.trusted_proxies
+    )
     app.add_middleware(StartedOnly, started_app=app)
     app.add_middleware(RequestRecord, metrics=app.state.metrics, https=settings.cookie_secure)
     app.add_middleware(RootPath, configured=settings.root_path, trusted_proxies=settings.trusted_proxies)

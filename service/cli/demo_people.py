@@ -1,7 +1,6 @@
 """Demonstration conversations over the public HTTP API, of one account or each of a user of its own."""
 
 import asyncio
-import secrets
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
@@ -9,12 +8,12 @@ from typing import Any
 import httpx2
 
 from service.cli.demo_conversations import DISPLAY_NAME, MADE_BY, DemoConversation
+from service.cli.passwords import random_password
 from service.errors import ChatkeepError, NotAuthenticated, RegistrationClosed
 
 # Signing in and answering may be busy: ask again as often as this.
 TRIES = 20
 LONGEST_PAUSE_SECONDS = 10
-PASSWORD_BYTES = 24
 
 
 class Refused(ChatkeepError):
@@ -55,7 +54,7 @@ class Person:
         Raises:
             RegistrationClosed: the service takes nobody.
         """
-        body = {"username": self.name, "password": secrets.token_urlsafe(PASSWORD_BYTES)}
+        body = {"username": self.name, "password": random_password()}
         answer = await self._post("/api/v1/auth/register", body)
         code = _code(answer)
         if code == "registration_closed":

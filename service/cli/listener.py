@@ -2,9 +2,11 @@
 
 import errno
 import socket
+from typing import Any
 
 from service.config import Settings
 from service.errors import ConfigurationError
+from service.hosts import to_url_host
 
 MAX_PORT = 65535
 PORTS_TRIED = 20
@@ -29,33 +31,33 @@ def open_listener(settings: Settings, *, may_move: bool) -> socket.socket:
     Raises:
         ConfigurationError: says what keeps it from listening, and which setting to change.
     """
-    family, host = _address(settings.host)
+    family, address = _address(settings.host)
     last = min(settings.port + PORTS_TRIED, MAX_PORT) if may_move and settings.port else settings.port
     for port in range(settings.port, last + 1):
         try:
-            return _listening(family, host, port)
+            return _listening(family, address, port)
         except OSError as error:
             if error.errno != errno.EADDRINUSE or port == last:
                 raise ConfigurationError(_told(settings, error)) from error
     raise AssertionError("the last port returns or raises")
 
 
-def _address(host: str) -> tuple[socket.AddressFamily, str]:
-    """Return the address of that name; one of IPv4 where there are both."""
+def _address(host: str) -> tuple[socket.AddressFamily, tuple[Any, ...]]:
+    """Return the socket address of that name; one of IPv4 where there are both. That of IPv6 holds its zone."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, ValueError):
         raise ConfigurationError(f"Cannot listen on {host!r}: there is no such host. {_HOST}") from None
     family, _, _, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
-    return family, str(address[0])
+    return family, address
 
 
-def _listening(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+def _listening(family: socket.AddressFamily, address: tuple[Any, ...], port: int) -> socket.socket:
     # Said to be TCP: event loops turn Nagle's delay off only for a socket that says so.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
+        listener.bind((address[0], port, *address[2:]))
         listener.listen(BACKLOG)
     except OSError:
         listener.close()
@@ -65,4 +67,4 @@ def _listening(family: socket.AddressFamily, host: str, port: int) -> socket.soc
 
 def _told(settings: Settings, error: OSError) -> str:
     advice = _ADVICE.get(error.errno or 0, f"{error.strerror}. {_HOST}")
-    return f"Cannot listen on {settings.host}:{settings.port}: {advice}"
+    return f"Cannot listen on {to_url_host(settings.host)}:{settings.port}: {advice}"

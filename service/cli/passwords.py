@@ -2,6 +2,7 @@
 
 import getpass
 import secrets
+import string
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,9 @@ from service.cli.output import say
 from service.errors import ConfigurationError, Invalid
 
 PANEL = "Password"
-RANDOM_BYTES = 15
+# 122 bits. One double click selects all of it, and none of its characters looks like another.
+RANDOM_LENGTH = 21
+RANDOM_CHARACTERS = "".join(sorted(set(string.ascii_letters + string.digits) - set("0O1lI")))
 TRIES = 3
 STDIN = "-"
 # What `PasswordHasher` verifies.
@@ -45,8 +48,13 @@ def new_password(*, from_stdin: bool, at_random: bool) -> str:
         ConfigurationError: there is no terminal to ask on.
     """
     if at_random:
-        return secrets.token_urlsafe(RANDOM_BYTES)
+        return random_password()
     return first_line_of_stdin() if from_stdin else _asked()
+
+
+def random_password() -> str:
+    """Return a password that nobody can guess, of letters and digits alone."""
+    return "".join(secrets.choice(RANDOM_CHARACTERS) for _ in range(RANDOM_LENGTH))
 
 
 def first_line_of_stdin() -> str:

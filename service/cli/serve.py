@@ -26,7 +26,7 @@ from service.cli.output import complain, say
 from service.cli.server import serve_here
 from service.cli.setting_names import unknown_names
 from service.cli.supervisor import Supervisor
-from service.cli.welcome import announce, first_administrator
+from service.cli.welcome import Administrator, announce, first_administrator
 from service.cli.worker import Work
 from service.cli.worker_process import WorkerProcess
 from service.config import Settings
@@ -116,8 +116,13 @@ def serve(
         url = stack.enter_context(database_address(settings, say=say))
         if migrate:
             migrations.upgrade(url)
-        asyncio.run(_prepare(settings, url, local=local))
-        threading.Thread(target=announce, args=(listener,), kwargs={"own_app": app is not None}, daemon=True).start()
+        administrator = asyncio.run(_prepare(settings, url, local=local))
+        threading.Thread(
+            target=announce,
+            args=(listener, settings, administrator),
+            kwargs={"own_app": app is not None},
+            daemon=True,
+        ).start()
         _run(settings.model_copy(update={"database_url": SecretStr(url)}), app, listener)
 
 
@@ -145,7 +150,7 @@ def _settings(given: Mapping[str, object], *, local: bool) -> Settings:
     return Settings.read(**given, **own)
 
 
-async def _prepare(settings: Settings, url: str, *, local: bool) -> None:
+async def _prepare(settings: Settings, url: str, *, local: bool) -> Administrator:
     """Refuse an unfit database in one sentence, before any worker does at length, and make the first administrator."""
     database, hasher = await Database.connect(url, pool_size=2, must_write=True), PasswordHasher()
     try:
@@ -154,8 +159,7 @@ async def _prepare(settings: Settings, url: str, *, local: bool) -> None:
             await require_safe(database)
         # Also with the key that a command has kept, if one was here before the service.
         trail = await AuditTrail.open(database, audit_secrets(settings))
-        if local:
-            await first_administrator(settings, database, hasher, trail)
+        return await first_administrator(settings, database, hasher, trail, local=local)
     finally:
         hasher.close()
         await database.close()

@@ -1,60 +1,185 @@
-"""The last words of a start: where the service is, and who can sign in."""
+"""The last words of a start: which address to open, who signs in there, and what will keep people out."""
 
-import secrets
+import json
 import socket
 import sys
 import time
-import urllib.error
-import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 
+import structlog
+from rich.text import Text
+
+from service.accounts import queries
 from service.accounts.administrators import create_first_administrator
 from service.accounts.passwords import PasswordHasher
+from service.accounts.queries import AnyRow
 from service.audit.trail import AuditTrail, Origin
-from service.cli.output import errors
+from service.cli.doctor.findings import Findings, Level
+from service.cli.doctor.reachability import (
+    is_loopback,
+    is_unspecified,
+    look_at_administrator,
+    look_at_reachability,
+    needs_https,
+    reachable_addresses,
+)
+from service.cli.output import complain, errors, visible
+from service.cli.passwords import random_password
 from service.clock import utc_now
 from service.config import Settings
 from service.database.database import Database
+from service.hosts import to_url_host
 
 READY_SECONDS = 60
+PROBE_TIMEOUT_SECONDS = 5
+MAX_ADDRESSES = 4
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Administrator:
+    """Who can let others in when the service begins.
+
+    Args:
+        found: the row of `queries.first_administrator`, or None.
+        made: this start has made it.
+        password: the random one that it was given, to be shown this once.
+    """
+
+    found: AnyRow | None
+    made: bool = False
+    password: str | None = None
 
 
 async def first_administrator(
-    settings: Settings, database: Database, hasher: PasswordHasher, trail: AuditTrail
-) -> None:
-    """Make the first administrator; where no password is configured, a random one that is printed this once."""
-    given = settings.admin_password
-    password = given.get_secret_value() if given else secrets.token_urlsafe(12)
-    made = await create_first_administrator(
+    settings: Settings, database: Database, hasher: PasswordHasher, trail: AuditTrail, *, local: bool
+) -> Administrator:
+    """Return an administrator; make one where there is none and `local` or a configured password says so.
+
+    Raises:
+        ConfigurationError, WeakPassword, Invalid: as `create_first_administrator`.
+    """
+    configured = settings.admin_password
+    password = configured.get_secret_value() if configured is not None else random_password() if local else None
+    made = password is not None and await create_first_administrator(
         database, hasher, utc_now, trail.by(Origin("service")), settings.admin_username, password
     )
-    if made and given is None:
-        errors.print(
-            f"The first administrator is [bold]{settings.admin_username}[/] with the password [bold]{password}[/]\n"
-            "It is shown this once; `chatkeep user password` sets another.",
-            soft_wrap=True,
-        )
+    if made:
+        log.info("first_administrator_made", username=settings.admin_username)
+    async with database.transaction() as connection:
+        found = await queries.first_administrator(connection, settings.admin_username)
+    return Administrator(found, made, password if made and configured is None else None)
 
 
-def announce(listener: socket.socket, *, own_app: bool = False) -> None:
-    """Say where the service is as soon as it is ready.
+def announce(
+    listener: socket.socket,
+    settings: Settings,
+    administrator: Administrator,
+    *,
+    own_app: bool = False,
+    ready_seconds: float = READY_SECONDS,
+) -> None:
+    """Wait until the service is ready, and say how to get in. Where that takes too long, say what it waits for.
 
     Args:
         own_app: an application of the operator's is served, where `/readyz` may be anywhere: any answer will do.
+        ready_seconds: after so long it says why the service is not ready, and goes on waiting.
     """
-    host, port = listener.getsockname()[:2]
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  where to ask, not to listen
-    shown, asked = (f"[{name}]" if ":" in name else name for name in (host, reachable))
-    directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # not through http_proxy
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            with directly.open(f"http://{asked}:{port}/readyz", timeout=5):
-                break
-        except OSError as error:
-            if own_app and isinstance(error, urllib.error.HTTPError):
-                break
-            time.sleep(0.05)
-    else:
-        return
-    sys.stdout.write(f"listening on http://{shown}:{port}\n")
+    # Unlike `getsockname`, with the zone that an address of the link alone needs.
+    host, _ = socket.getnameinfo(listener.getsockname(), socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
+    port = listener.getsockname()[1]
+    _wait_until_ready(_own_address(host), port, ready_seconds, own_app=own_app)
+    _print_block(settings, port, administrator)
+    sys.stdout.write(f"listening on http://{to_url_host(host)}:{port}\n")
     sys.stdout.flush()
+
+
+def _wait_until_ready(host: str, port: int, seconds: float, *, own_app: bool) -> None:
+    deadline = time.monotonic() + seconds
+    is_late = False
+    while (reason := _why_not_ready(host, port, own_app=own_app)) is not None:
+        if not is_late and time.monotonic() > deadline:
+            is_late = True
+            complain(f"The service is not ready after {seconds:.0f} s. {reason} It goes on trying.")
+        time.sleep(1 if is_late else 0.05)
+
+
+def _why_not_ready(host: str, port: int, *, own_app: bool) -> str | None:
+    # Never by a proxy of the environment, which does not reach this machine's own addresses.
+    connection = HTTPConnection(host, port, timeout=PROBE_TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", "/readyz")
+        response = connection.getresponse()
+        body = response.read()
+    except (OSError, HTTPException) as error:
+        return f"/readyz does not answer ({error or type(error).__name__})."
+    finally:
+        connection.close()
+    return None if own_app or response.status == 200 else f"/readyz says {response.status}: {_detail_of(body)}"
+
+
+def _detail_of(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return "nothing more."
+
+
+def _own_address(host: str) -> str:
+    """Return where to ask a service that listens on `host`."""
+    if not is_unspecified(host):
+        return host
+    return "::1" if ":" in host else "127.0.0.1"
+
+
+def _print_block(settings: Settings, port: int, administrator: Administrator) -> None:
+    findings = Findings()
+    look_at_reachability(settings, findings, port=port)
+    look_at_administrator(administrator.found, settings, findings)
+    rows = [*_addresses(settings, port), *_sign_in(settings, administrator)]
+    block = Text("\n").join([Text(), *_aligned(rows), *_told(findings), Text()])
+    try:
+        errors.print(block, soft_wrap=True)
+    except OSError:  # the disk that it goes to is full
+        errors.go_quiet()
+
+
+def _addresses(settings: Settings, port: int) -> Iterator[tuple[str, str, str]]:
+    path = f":{port}{settings.root_path}/"
+    host = _own_address(settings.host)
+    yield "Open", f"http://{to_url_host(host)}{path}", "bold cyan"
+    if needs_https(settings) or is_loopback(settings.host) or not is_unspecified(settings.host):
+        return
+    for address in reachable_addresses(settings)[:MAX_ADDRESSES]:
+        yield "From other machines", f"http://{to_url_host(address)}{path}", "cyan"
+
+
+def _sign_in(settings: Settings, administrator: Administrator) -> Iterator[tuple[str, str, str]]:
+    found = administrator.found
+    if found is None or found.disabled:
+        if settings.allow_registration:
+            yield "Sign in", "as anybody: the page makes an account", ""
+        return
+    yield "Sign in as", visible(found.username), "bold"
+    if administrator.password is not None:
+        yield "Password", administrator.password, "bold green"
+        yield "", f"It is shown this once; `chatkeep user password {visible(found.username)}` sets another.", "dim"
+    elif administrator.made:
+        yield "Password", "the one in CHATKEEP_ADMIN_PASSWORD", ""
+
+
+def _aligned(rows: list[tuple[str, str, str]]) -> Iterator[Text]:
+    width = max(len(label) for label, _, _ in rows)
+    for label, value, style in rows:
+        yield Text.assemble("  ", (label.ljust(width), "dim"), "  ", (value, style))
+
+
+def _told(findings: Findings) -> Iterator[Text]:
+    for finding in findings:
+        if finding.level is Level.OK:
+            continue
+        style = "dim" if finding.level is Level.NOTE else "yellow"
+        yield Text.assemble("\n  ", (visible(finding.what), style), "\n  ", (visible(finding.advice), "bold"))

@@ -79,8 +79,8 @@ def _compact(text: str) -> str:
 
 
 def _without_spaces(style: str) -> str:
-    """Leave out the spaces that a style sheet is only read with."""
-    return re.sub(r" (?=[{}])|(?<=[{},;:]) ", "", style)
+    """Leave out what a style sheet is only read with: spaces, ends of lines, and each rule's last semicolon."""
+    return re.sub(r"[ \n]+(?=[{}])|(?<=[{},;:])[ \n]+|;\s*(?=})", "", style)
 
 
 def _asset(name: str, body: bytes) -> Asset:

@@ -3,6 +3,7 @@
 from fastapi import Request
 from starlette.responses import Response
 
+from service.http.navigation import is_navigation
 from service.http.root_path import path_within
 from service.web.rendering import rendered_page
 
@@ -10,11 +11,7 @@ _PROGRAMS = ("/api/", "/web/", "/static/")
 
 
 def not_found_page(request: Request) -> Response | None:
-    """Return the page, or None where a program asked, which gets the problem as JSON.
-
-    Source: W3C Fetch Metadata Request Headers, 2.2: a page's own requests never say `navigate`.
-    """
-    navigates = request.headers.get("sec-fetch-mode") == "navigate"
-    if not navigates or request.method not in ("GET", "HEAD") or path_within(request.scope).startswith(_PROGRAMS):
+    """Return the page, or None where a program asked, which gets the problem as JSON."""
+    if not is_navigation(request) or path_within(request.scope).startswith(_PROGRAMS):
         return None
     return rendered_page("not_found", request, None, status=404)

@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse
 
 from service.accounts.schemas import User
 from service.web.assets import Assets
+from service.web.cookie_loss import cookie_loss
 from service.web.state import page_state
 from service.web.texts import language_of, texts_of
 
@@ -40,6 +41,7 @@ def rendered_page(
         state_json=state.model_dump_json(),
         assets=f"{state.root}/static/{ASSETS.digest}/{language}",
         modules=partial(ASSETS.modules, language),
+        loss=cookie_loss(request, user),
         **(values or {}),
     )
     return HTMLResponse(html, status_code=status, headers={"Content-Security-Policy": POLICY})

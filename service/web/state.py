@@ -10,6 +10,8 @@ from service.http.root_path import root_path_of
 
 THEME_COOKIE = "theme"
 
+Theme = Literal["auto", "light", "dark"]
+
 
 class PageState(BaseModel):
     """Who is signed in, and what the service allows.
@@ -20,20 +22,27 @@ class PageState(BaseModel):
 
     root: str
     user: User | None
-    theme: Literal["auto", "light", "dark"]
+    theme: Theme
     allow_registration: bool
     allow_guests: bool
+    cookie_secure: bool
     model: str | None
 
 
 def page_state(request: Request, user: User | None) -> PageState:
     settings = request.app.state.settings
-    theme = request.cookies.get(THEME_COOKIE)
     return PageState(
         root=root_path_of(request),
         user=user,
-        theme="dark" if theme == "dark" else "light" if theme == "light" else "auto",
+        theme=theme_of(request),
         allow_registration=settings.allow_registration,
         allow_guests=settings.allow_guests,
+        cookie_secure=settings.cookie_secure,
         model=settings.model,
     )
+
+
+def theme_of(request: Request) -> Theme:
+    """Return how the reader wants pages to look."""
+    theme = request.cookies.get(THEME_COOKIE)
+    return "dark" if theme == "dark" else "light" if theme == "light" else "auto"

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from service.app.middleware.failures import InternalErrors
 from service.app.openapi import OPENAPI_PATH
 from service.chat.handler import PersistentRequestHandler
 from tests.http.test_bodies import code_of
+from tests.support.process import serving
 from tests.support.running import PASSWORD, Person, RunningService, running
 
 CONVERSATIONS = "/api/v1/conversations"
@@ -225,6 +227,44 @@ async def test_other_names_are_refused_except_by_probes(guarded: RunningService,
 async def test_a_forwarded_host_counts_for_nothing(guarded: RunningService) -> None:
     headers = {"Host": "evil.example", "X-Forwarded-Host": "localhost", "Forwarded": "host=localhost"}
     assert code_of(await guarded.client().get(CONVERSATIONS, headers=headers), 400) == "host_not_allowed"
+
+
+async def test_names_below_another_and_ports_may_be_listed(shared_database_url: str) -> None:
+    async with running(shared_database_url, allowed_hosts="*.lan,chat.example.org:8443,2001:db8::1") as service:
+        client = service.client()
+        for host in ("chat.lan", "a.b.lan.:8000", "chat.example.org:8443", "[2001:db8:0::1]:8000"):
+            assert (await client.get(CONVERSATIONS, headers={"Host": host})).status_code == 401, host
+        for host in ("lan", "chat.example.org", "chat.example.org:443", "[2001:db8::2]"):
+            assert code_of(await client.get(CONVERSATIONS, headers={"Host": host}), 400) == "host_not_allowed", host
+
+
+async def test_the_name_that_counts_is_the_one_that_the_browser_used(shared_database_url: str) -> None:
+    settings = {"allowed_hosts": "chat.example.org", "trusted_proxies": "127.0.0.1"}
+    async with running(shared_database_url, **settings) as service:  # type: ignore[arg-type]  # only settings
+        client = service.client()
+        for forwarded, status in (("chat.example.org", 401), ("chat.example.org:8443", 401), ("evil.example", 400)):
+            answer = await client.get(CONVERSATIONS, headers={"X-Forwarded-Host": forwarded})
+            assert answer.status_code == status, forwarded
+        # A proxy that says nothing, with its own name for the service in `Host`.
+        assert (await client.get(CONVERSATIONS)).status_code == 401
+
+
+async def test_an_address_is_allowed_where_the_connection_comes_in_at_it(
+    shared_database_url: str, tmp_path: Path
+) -> None:
+    """All of 127.0.0.0/8 is this machine, and only 127.0.0.1 is always allowed."""
+    for host, addresses in (("0.0.0.0", ("127.0.0.2",)), ("::", ("127.0.0.2", "[::1]"))):
+        async with serving(tmp_path, host=host, database_url=shared_database_url) as service:
+            port = service.url.rpartition(":")[2]
+            async with httpx2.AsyncClient(timeout=30, verify=False, trust_env=False) as client:
+                for address in addresses:
+                    url = f"http://{address}:{port}{CONVERSATIONS}"
+                    assert (await client.get(url)).status_code == 401, url
+                    for other in ("127.0.0.3", "192.168.1.20", "[::2]", "127.0.0.2.evil.example"):
+                        answer = await client.get(url, headers={"Host": f"{other}:{port}"})
+                        assert code_of(answer, 400) == "host_not_allowed", (url, other)
+            (line,) = {line for line in service.log.splitlines() if '=192.168.1.20"' in line}
+            assert '"setting": "CHATKEEP_ALLOWED_HOSTS=192.168.1.20"' in line
 
 
 async def test_a_star_allows_every_name(shared_database_url: str) -> None:

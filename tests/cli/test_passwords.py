@@ -1,13 +1,21 @@
 """Where a new password comes from, and which hashes of other systems are taken for one."""
 
 import io
+import math
 import sys
 
 import pytest
 import typer
 from passlib.hash import argon2, bcrypt, md5_crypt, pbkdf2_sha256, scrypt
 
-from service.cli.passwords import first_line_of_stdin, known_hash, new_password, one_of
+from service.cli.passwords import (
+    RANDOM_CHARACTERS,
+    first_line_of_stdin,
+    known_hash,
+    new_password,
+    one_of,
+    random_password,
+)
 from service.errors import Invalid
 
 PASSWORD = "correct horse battery staple"
@@ -36,6 +44,15 @@ def test_random_passwords_are_long_and_differ() -> None:
     made = {new_password(from_stdin=False, at_random=True) for _ in range(20)}
     assert len(made) == 20
     assert min(map(len, made)) >= 20
+
+
+def test_a_double_click_selects_a_random_password() -> None:
+    """It is one word to terminals and pages, and no option to a command."""
+    for _ in range(200):
+        made = random_password()
+        assert made.isascii()
+        assert made.isalnum()
+    assert 120 < len(made) * math.log2(len(RANDOM_CHARACTERS)) < 130
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,23 @@ async def test_to_begin_with(block: Block, empty_database_url: str, tmp_path: Pa
         shell.stop_serving()
 
 
+@runs(DOCUMENT, "chatkeep serve --local --migrate --host 0.0.0.0")
+async def test_on_a_local_network(block: Block, empty_database_url: str, tmp_path: Path) -> None:
+    shell = Shell(tmp_path / "shell", {"CHATKEEP_DATABASE_URL": empty_database_url})
+    try:
+        await shell.run(block.text)
+        own_address = shell.served_at.replace("127.0.0.1", "127.0.0.2")
+        for url, name in ((shell.served_at, "box:8000"), (shell.served_at, "box.local:8000"), (own_address, None)):
+            headers = {"Accept": "text/html"} | ({"Host": name} if name else {})
+            async with httpx2.AsyncClient(base_url=url, headers=headers, trust_env=False) as client:
+                assert (await client.get("/")).status_code == 200, (url, name)
+        async with httpx2.AsyncClient(base_url=shell.served_at, headers={"Accept": "text/html"}) as client:
+            refused = await client.get("/", headers={"Host": "192.168.1.20:8000"})
+            assert (refused.status_code, "CHATKEEP_ALLOWED_HOSTS=192.168.1.20<" in refused.text) == (400, True)
+    finally:
+        shell.stop_serving()
+
+
 @runs(DOCUMENT, "traefik.http.routers", weaker="Debian has no Traefik: only the header it sends is tried")
 async def test_traefiks_labels(block: Block, database_url: str) -> None:
     (prefix,) = re.findall(r"stripprefix\.prefixes=(\S+)", block.text)

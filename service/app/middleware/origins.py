@@ -1,42 +1,70 @@
 """By which name the service is asked, and from whose pages."""
 
-import re
 from collections.abc import Sequence
 
+import structlog
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import CrossSiteRequest
+from service.hosts import HostPattern, from_socket_address, is_address, parse_host_header
 from service.http.addresses import Network, WebOrigin, parse_origin, request_host, request_scheme
 from service.http.problems import USUAL, protocol_response, response_to
 from service.http.root_path import path_within
+from service.web.host_page import host_page
+
+log = structlog.get_logger(__name__)
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 # Probes ask by the machine's own address, whatever the service is called outside.
 PROBES = ("/healthz", "/readyz", "/metrics")
 _, REFUSED = USUAL["cross_site_request"]
+# The log says each name once; strangers may send any number of them.
+MAX_HOSTS_LOGGED = 20
 
 
 class HostAllowList:
-    """Refuses other names: a page that makes its own name point here (DNS rebinding) is not answered."""
+    """Refuses other names: a page that makes its own name point here (DNS rebinding) is not answered.
 
-    def __init__(self, app: ASGIApp, *, allowed: Sequence[str]) -> None:
+    An address is let in without being listed where the connection came in at that address: no name resolves to
+    something else after the browser has sent an address as `Host`.
+
+    Args:
+        allowed: hosts as `service.hosts.HostPattern` has them.
+        trusted_proxies: the name is the one that the browser used, where one of these passes it on.
+    """
+
+    def __init__(self, app: ASGIApp, *, allowed: Sequence[str], trusted_proxies: Sequence[Network] = ()) -> None:
         self.app = app
-        self._allowed = {host.lower() for host in (*LOOPBACK_HOSTS, *allowed)}
+        self._trusted_proxies = trusted_proxies
+        self._allowed = tuple(map(HostPattern.parse, (*LOOPBACK_HOSTS, *allowed)))
+        self._logged: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and path_within(scope) not in PROBES and not self._knows(Headers(scope=scope)):
-            await protocol_response("host_not_allowed")(scope, receive, send)
-            return
+        if scope["type"] == "http" and path_within(scope) not in PROBES:
+            request = Request(scope)
+            host = parse_host_header(request_host(request, self._trusted_proxies))
+            if host is None or not self._is_allowed(scope, *host):
+                await self._refused(request, host)(scope, receive, send)
+                return
         await self.app(scope, receive, send)
 
-    def _knows(self, headers: Headers) -> bool:
-        host = re.sub(r":\d*$", "", headers.get("host", "").lower())
-        return host in self._allowed or "*" in self._allowed
+    def _is_allowed(self, scope: Scope, host: str, port: int | None) -> bool:
+        if any(pattern.matches(host, port) for pattern in self._allowed):
+            return True
+        server = scope.get("server")
+        return is_address(host) and server is not None and host == from_socket_address(server[0])
+
+    def _refused(self, request: Request, host: tuple[str, int | None] | None) -> Response:
+        name = None if host is None else host[0]
+        if name is not None and name not in self._logged and len(self._logged) < MAX_HOSTS_LOGGED:
+            self._logged.add(name)
+            log.warning("host_not_allowed", host=name, setting=f"CHATKEEP_ALLOWED_HOSTS={name}")
+        return host_page(request, name) or protocol_response("host_not_allowed")
 
 
 class CrossOrigin(CORSMiddleware):

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from service.admin.queries import UserFilters, users_page
+from service.accounts.queries import first_administrator
 from service.audit.keys import SealingKeys
 from service.audit.queries import all_heads
 from service.cli.auditing import audit_secrets
 from service.cli.database import command_database
 from service.cli.doctor.deployment import look_at_pooler, look_at_standbys
 from service.cli.doctor.findings import Area, Findings
+from service.cli.doctor.reachability import look_at_administrator
 from service.config import Settings
 from service.database.address import data_dir
 from service.database.database import Database
@@ -179,20 +180,6 @@ async def _look_at_audit_trail(database: Database, settings: Settings, findings:
 async def _look_at_administrators(database: Database, settings: Settings, findings: Findings) -> None:
     if (await standing(database)).revision is None:
         return
-    filters = UserFilters(role="admin", disabled=False)
     async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-        found = await users_page(connection, filters, after=None, limit=1)
-    if found:
-        findings.ok(Area.ACCOUNTS, "There is an administrator who can sign in.")
-    elif settings.admin_password is not None:
-        findings.note(
-            Area.ACCOUNTS,
-            f"There is no administrator yet; the next start makes {settings.admin_username}, with the configured "
-            "password.",
-        )
-    else:
-        findings.warn(
-            Area.ACCOUNTS,
-            "Nobody can administer: there is no administrator who can sign in.",
-            "chatkeep user create NAME --role admin",
-        )
+        administrator = await first_administrator(connection, settings.admin_username)
+    look_at_administrator(administrator, settings, findings)

@@ -7,10 +7,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from service.cli.doctor.findings import Area, Findings
+from service.cli.doctor.reachability import is_loopback, look_at_reachability
 from service.cli.local import secret_file
 from service.config import Settings
 from service.database.libpq.hosts import is_loopback
 from service.errors import ConfigurationError
+from service.hosts import to_url_host
 
 ENV_FILE = Path(".env")
 
@@ -20,6 +22,7 @@ def look_at_settings(settings: Settings, findings: Findings) -> None:
     _look_at_env_file(findings)
     _look_at_network(settings, findings)
     _look_for_temporary_folder(findings)
+    look_at_reachability(settings, findings)
     if settings.allow_registration and not is_loopback(settings.host):
         findings.note(
             Area.ACCOUNTS,
@@ -85,7 +88,7 @@ def _look_for_temporary_folder(findings: Findings) -> None:
 
 
 def _look_at_network(settings: Settings, findings: Findings) -> None:
-    findings.ok(Area.NETWORK, f"Listens on {settings.host}, port {settings.port}.")
+    findings.ok(Area.NETWORK, f"Listens on {to_url_host(settings.host)}, port {settings.port}.")
     if not settings.cookie_secure and not is_loopback(settings.host):
         findings.problem(
             Area.NETWORK,

@@ -25,10 +25,17 @@ export function showSignIn(message) {
     const body = { username: fields.username.value, password: fields.password.value };
     if (form.dataset.mode === "register") await once("POST", "/api/v1/auth/register", body);
     else await once("POST", "/api/v1/auth/login", { ...body, remember: fields.remember.checked });
-    location.reload();
+    comeBack("user");
     await new Promise(() => {}); // the button stays busy until the new page is there
   });
   form.elements.username.focus();
+}
+
+/** Load the page again. Where the browser has not kept the cookie, the page then says so. */
+function comeBack(as) {
+  const here = new URL(location);
+  here.searchParams.set("as", as);
+  location.replace(here);
 }
 
 function offerModes(page, form) {
@@ -55,6 +62,8 @@ function offerModes(page, form) {
     form.elements.username.focus();
   });
   guest.querySelector("button").addEventListener("click", () => {
+    // A browser drops a cookie for https from any other page.
+    if (!navigator.cookieEnabled || (state.cookie_secure && !isSecureContext)) return comeBack("guest");
     sessionStorage.setItem(AS_GUEST, "1");
     location.reload();
   });
@@ -73,6 +82,9 @@ export async function signOut() {
 }
 
 export function begin() {
+  const here = new URL(location);
+  here.searchParams.delete("as");
+  history.replaceState(history.state, "", here);
   onChoices(document.documentElement.lang, state.theme);
   addEventListener("signed-out", () => showSignIn(t("session_ended")));
   if (isLetIn()) $("app").hidden = false;

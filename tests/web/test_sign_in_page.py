@@ -1,0 +1,140 @@
+"""Signing in where the browser does not keep the cookie: over plain http, or with cookies blocked."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.support.running import ADMIN_PASSWORD, RunningService, running
+from tests.web.browsing import Tab, browser_running, tab_in
+
+NAME = "chat.lan"
+
+
+@pytest.fixture(scope="module")
+async def lan_browser() -> AsyncIterator[Browser]:
+    async with browser_running(f"--host-resolver-rules=MAP {NAME} 127.0.0.1") as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+async def secure(shared_database_url: str) -> AsyncIterator[RunningService]:
+    """A service whose cookie is for https, asked over plain http."""
+    settings: dict[str, Any] = {"cookie_secure": True, "allowed_hosts": NAME, "allow_guests": True}
+    async with running(shared_database_url, **settings) as service:
+        yield service
+
+
+@asynccontextmanager
+async def opened(browser: Browser, service: RunningService, *, host: str = NAME, **options: Any) -> AsyncIterator[Tab]:
+    context = await browser.new_context(**({"locale": "en-GB"} | options))
+    try:
+        tab = await tab_in(context, f"http://{host}:{urlsplit(service.url).port}")
+        await tab.open("/")
+        yield tab
+        tab.check()
+    finally:
+        await context.close()
+
+
+async def sign_in(tab: Tab) -> None:
+    await tab.get("[name=username]").fill("admin")
+    await tab.get("[name=password]").fill(ADMIN_PASSWORD)
+    await tab.get("#sign-in [type=submit]").click()
+
+
+@pytest.mark.parametrize(
+    ("locale", "lost"),
+    [("en-GB", "signed in, but the browser did not keep it"), ("ja-JP", "ブラウザーがその状態を保存しませんでした")],
+)
+async def test_over_plain_http_the_page_says_that_the_browser_did_not_keep_the_cookie(
+    lan_browser: Browser, secure: RunningService, locale: str, lost: str
+) -> None:
+    async with opened(lan_browser, secure, locale=locale) as tab:
+        await sign_in(tab)
+        problem = tab.get("#sign-in .problem")
+        await expect(problem).to_contain_text(lost)
+        await expect(problem).to_contain_text("https")
+        await expect(problem).to_contain_text("CHATKEEP_COOKIE_SECURE=false")
+        await sign_in(tab)
+        await expect(problem).to_contain_text(lost)
+
+
+async def test_a_new_account_is_told_as_much(lan_browser: Browser, secure: RunningService) -> None:
+    async with opened(lan_browser, secure) as tab:
+        await tab.get("button[data-mode]").click()
+        await tab.get("[name=username]").fill("newcomer")
+        await tab.get("[name=password]").fill("a long password of a newcomer")
+        await tab.get("#sign-in [type=submit]").click()
+        await expect(tab.get("#sign-in .problem")).to_contain_text("CHATKEEP_COOKIE_SECURE=false")
+
+
+async def test_a_guest_is_told_before_anything_is_written(lan_browser: Browser, secure: RunningService) -> None:
+    async with opened(lan_browser, secure) as tab:
+        await tab.get("[data-guest]").click()
+        await expect(tab.get("#sign-in .problem")).to_contain_text("CHATKEEP_COOKIE_SECURE=false")
+        await expect(tab.get("#app")).to_be_hidden()
+
+
+async def test_the_machine_itself_keeps_the_cookie_over_plain_http(
+    lan_browser: Browser, secure: RunningService
+) -> None:
+    for host in ("127.0.0.1", "localhost"):
+        async with opened(lan_browser, secure, host=host) as tab:
+            await sign_in(tab)
+            await expect(tab.get("#prompt")).to_be_visible()
+        async with opened(lan_browser, secure, host=host) as tab:
+            await tab.get("[data-guest]").click()
+            await expect(tab.get("#prompt")).to_be_visible()
+
+
+async def test_the_address_stays_as_it_was(lan_browser: Browser, secure: RunningService) -> None:
+    for host in (NAME, "127.0.0.1"):
+        async with opened(lan_browser, secure, host=host) as tab:
+            await tab.open("/account?x=1&y=2#tokens")
+            await sign_in(tab)
+            await expect(tab.get("#app" if host != NAME else "#sign-in .problem")).to_be_visible()
+            assert tab.page.url == f"{tab.url}/account?x=1&y=2#tokens"
+
+
+@pytest.mark.parametrize(
+    ("cookie_secure", "headers", "reason"),
+    [
+        (True, {}, "CHATKEEP_COOKIE_SECURE=false"),
+        (True, {"Sec-Fetch-Mode": "navigate"}, "cookies are blocked"),
+        (True, {"X-Forwarded-Proto": "https"}, "cookies are blocked"),
+        (False, {}, "cookies are blocked"),
+    ],
+)
+async def test_the_reason_is_the_one_that_there_is(
+    shared_database_url: str, cookie_secure: bool, headers: dict[str, str], reason: str
+) -> None:
+    settings: dict[str, Any] = {"cookie_secure": cookie_secure, "trusted_proxies": "127.0.0.1"}
+    async with running(shared_database_url, **settings) as service:
+        page = await service.client().get("/?as=user", headers=headers)
+        assert reason in page.text
+        assert "did not keep it" in page.text
+
+
+async def test_nothing_is_said_to_somebody_who_is_signed_in_or_has_not_tried(service: RunningService) -> None:
+    signed_in, stranger = (await service.person()).client, service.client()
+    for client, path in ((signed_in, "/?as=user"), (signed_in, "/?as=guest"), (stranger, "/"), (stranger, "/?as=x")):
+        page = (await client.get(path)).text
+        assert "did not keep it" not in page
+        assert "cannot keep you" not in page
+        assert '<p class="problem" role="alert" hidden>' in page
+
+
+async def test_what_the_page_advises_works(lan_browser: Browser, shared_database_url: str) -> None:
+    settings: dict[str, Any] = {"cookie_secure": False, "allowed_hosts": NAME, "allow_guests": True}
+    async with running(shared_database_url, **settings) as service:
+        async with opened(lan_browser, service) as tab:
+            await sign_in(tab)
+            await expect(tab.get("#prompt")).to_be_visible()
+        async with opened(lan_browser, service) as tab:
+            await tab.get("[data-guest]").click()
+            await expect(tab.get("#prompt")).to_be_visible()
+            assert await tab.page.evaluate("document.cookie") == ""
