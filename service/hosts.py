@@ -241,3 +241,13 @@ def _refuse_unicode(name: str) -> None:
     except idna.IDNAError:
         raise ValueError(f"{name!r} is not the name of a host. {EXAMPLES}") from None
     raise ValueError(f"{name!r} matches nothing: browsers send {encoded}. Write that.")
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches that host: a name but localhost may be anybody."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -250,7 +250,7 @@ async def administrator_exists(connection: AsyncConnection, *, besides: UUID | N
     return (await connection.execute(query)).first() is not None
 
 
-async def first_administrator(connection: AsyncConnection) -> AnyRow | None:
+async def oldest_administrator(connection: AsyncConnection) -> AnyRow | None:
     """Return the oldest administrator who can sign in, or None."""
     query = select(users).where(users.c.role == "admin", users.c.disabled.is_(False))
     return (await connection.execute(query.order_by(users.c.created_at, users.c.id).limit(1))).first()

@@ -48,7 +48,7 @@ async def account_to_fill(database: Database, username: str | None) -> AnyRow:
     """
     async with database.transaction() as connection:
         if username is None:
-            user = await queries.first_administrator(connection)
+            user = await queries.oldest_administrator(connection)
         else:
             user = await user_named(connection, username)
     if user is None:

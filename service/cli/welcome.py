@@ -18,7 +18,6 @@ from service.accounts.queries import AnyRow
 from service.audit.trail import AuditTrail, Origin
 from service.cli.doctor.findings import Findings, Level
 from service.cli.doctor.reachability import (
-    is_loopback,
     is_unspecified,
     look_at_administrator,
     look_at_reachability,
@@ -30,7 +29,7 @@ from service.cli.passwords import random_password
 from service.clock import utc_now
 from service.config import Settings
 from service.database.database import Database
-from service.hosts import to_url_host
+from service.hosts import is_loopback, to_url_host
 
 READY_SECONDS = 60
 PROBE_TIMEOUT_SECONDS = 5

@@ -159,8 +159,8 @@ USUAL: Mapping[str, tuple[int, str]] = {
     "cross_site_request": (
         403,
         (
-            "This write comes from a page of another site, and was not carried out. "
-            "(If it does not: the proxy in front has to pass the Host header on.)"
+            "This write comes from a page of another site and was not carried out. "
+            "If that is not so, the proxy in front has to pass on the Host header."
         ),
     ),
     "not_found": (404, "There is nothing here, or it is not yours."),

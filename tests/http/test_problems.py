@@ -50,6 +50,8 @@ STATUS_OF = {
     errors.TooManyGenerations: 429,
     errors.Unavailable: 503,
     errors.DatabaseUnavailable: 503,
+    errors.ReadOnlyDatabase: 503,
+    errors.PoolerExhausted: 503,
     errors.QueryTooSlow: 503,
     errors.Busy: 503,
 }

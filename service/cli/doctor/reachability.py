@@ -6,7 +6,7 @@ from service.accounts.queries import AnyRow
 from service.cli.doctor.findings import Area, Findings
 from service.cli.interfaces import host_names, in_container, lan_addresses
 from service.config import Settings
-from service.hosts import HostPattern, is_address, parse_host, to_url_host
+from service.hosts import HostPattern, is_address, is_loopback, parse_host, to_url_host
 
 
 def look_at_reachability(settings: Settings, findings: Findings, *, port: int | None = None) -> None:
@@ -65,16 +65,6 @@ def needs_https(settings: Settings) -> bool:
     # Without a key only `serve --local` starts, which sends the cookie over plain http unless told otherwise.
     only_local = not settings.secret_key and "cookie_secure" not in settings.model_fields_set
     return settings.cookie_secure and not only_local and not is_loopback(settings.host) and not settings.trusted_proxies
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches that host: a name but localhost may be anybody."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def is_unspecified(host: str) -> bool:

@@ -7,12 +7,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from service.cli.doctor.findings import Area, Findings
-from service.cli.doctor.reachability import is_loopback, look_at_reachability
+from service.cli.doctor.reachability import look_at_reachability
 from service.cli.local import secret_file
 from service.config import Settings
-from service.database.libpq.hosts import is_loopback
 from service.errors import ConfigurationError
-from service.hosts import to_url_host
+from service.hosts import is_loopback, to_url_host
 
 ENV_FILE = Path(".env")
 

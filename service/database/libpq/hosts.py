@@ -8,6 +8,7 @@ from itertools import zip_longest
 
 from service.database.libpq.sources import Value
 from service.errors import ConfigurationError
+from service.hosts import is_loopback
 
 DEFAULT_PORT = 5432
 MAX_HOSTS = 32
@@ -72,16 +73,6 @@ def read_hosts(values: Mapping[str, Value]) -> tuple[Host, ...]:
 
 def is_default(hosts: tuple[Host, ...]) -> bool:
     return tuple(each.name for each in hosts) == (*SOCKET_FOLDERS, "localhost")
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches that host: a name but localhost may be anybody."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _listed(values: Mapping[str, Value], name: str) -> list[str]:
