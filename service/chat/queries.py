@@ -1,7 +1,6 @@
 """Conversations: one statement a function, and none commits."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -27,9 +26,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.database.hot import Statement
 from service.database.tables import TIME, conversations, user_activity
+from service.database.times import LATEST
 from service.statistics.notes import noted_conversation
 
-NEWEST_TIME = datetime(9999, 12, 31, tzinfo=UTC)
+NEWEST_TIME = LATEST
 NEWEST_ID = UUID(int=2**128 - 1)
 
 _user_id = bindparam("user_id", type_=Uuid)
