@@ -61,7 +61,8 @@ class SealingKeys:
     def fit(self, head: Head) -> bool:
         """Tell whether one of these keys sealed the chain as it ends now."""
         expected = self.seals_for(head.chain, head.seq, head.hash)
-        return any(hmac.compare_digest(seal.encode(), head.seals.get(key_id, "").encode()) for key_id, seal in expected.items())
+        given = {key_id: head.seals.get(key_id, "").encode() for key_id in expected}
+        return any(hmac.compare_digest(seal.encode(), given[key_id]) for key_id, seal in expected.items())
 
     def know(self, head: Head) -> bool:
         """Tell whether one of these keys is among those that sealed the chain."""

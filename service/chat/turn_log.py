@@ -29,6 +29,7 @@ from service.chat.turns import BegunTurn, NewTurn, Outcome
 from service.clock import Clock
 from service.database.database import Database
 from service.database.failures import constraint_of
+from service.database.stored_json import object_of
 from service.errors import DatabaseUnavailable, IdempotencyKeyReused, NotFound, TurnInProgress
 from service.ids import new_id
 
@@ -152,7 +153,7 @@ class TurnLog:
             content=row["prompt"],
             system_prompt=row["system_prompt"],
             model=row["model"],
-            params=row["params"],
+            params=object_of(row["params"]),
             sibling_count=row["sibling_count"],
             created_at=values["now"],
             earlier=_earlier(row),

@@ -85,6 +85,4 @@ def later(time: datetime, by: timedelta) -> datetime:
 
 async def read_every_time(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Have a new connection read every time that a row may hold; it asks the server nothing."""
-    await connection.set_type_codec(
-        "timestamptz", schema="pg_catalog", encoder=_written, decoder=_read, format="tuple"
-    )
+    await connection.set_type_codec("timestamptz", schema="pg_catalog", encoder=_written, decoder=_read, format="tuple")

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import asyncpg
 from sqlalchemy import BigInteger, Column, DateTime, Integer, SmallInteger, Text
-from sqlalchemy.dialects.postgresql import JSONB, dialect
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import JSONB
 
 from service.database.tables import metadata
 
@@ -19,7 +20,7 @@ TIMES = (
     "10000-01-01 00:00:00+00",
 )
 SMALL, WHOLE, BIG = (tuple(str(end) for end in (2 ** (bits - 1) - 1, 0, -(2 ** (bits - 1)))) for bits in (16, 32, 64))
-TEXTS = ("", "x" * 10_000, "東京 😀 \u202e<script>\x1b[31m\r\n\x7f" * 30_000)
+TEXTS = ("", "x" * 10_000, "東京 😀 \u202e<script>\x1b[31m\r\n\x7f" * 40_000)
 VALUES = (
     "null",
     "true",
@@ -34,7 +35,14 @@ VALUES = (
     '{"a":' * 1000 + "1" + "}" * 1000,
 )
 # Of what the service takes for more than a value: a number that more is added to, text that other text is found by.
-OF_TYPE = ((DateTime, TIMES), (SmallInteger, SMALL), (BigInteger, BIG), (Integer, WHOLE), (JSONB, VALUES), (Text, TEXTS))
+OF_TYPE = (
+    (DateTime, TIMES),
+    (SmallInteger, SMALL),
+    (BigInteger, BIG),
+    (Integer, WHOLE),
+    (JSONB, VALUES),
+    (Text, TEXTS),
+)
 
 
 def extremes_of(column: "Column[object]") -> Sequence[str]:
@@ -42,6 +50,8 @@ def extremes_of(column: "Column[object]") -> Sequence[str]:
     return next((values for kind, values in OF_TYPE if isinstance(column.type, kind)), ())
 
 
+MOST_ROWS = 12
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy gives it no types
 # Where the next row of the audit trail goes: moved, nothing more is put on record, and so nothing is shown.
 PLACES = {("audit_chains", "chain"), ("audit_chains", "seq")}
 COLUMNS = [
@@ -70,21 +80,23 @@ async def restore(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 
 async def put(
-    connection: "asyncpg.Connection[asyncpg.Record]", table: str, column: str, *, but_not: str = "false"
+    connection: "asyncpg.Connection[asyncpg.Record]", table: str, column: str, *, but_not: str = "false", shift: int = 0
 ) -> int:
     """Put each extreme of a column into a row of its own; return how many the table's rules let in.
 
     Args:
         but_not: condition of the rows that stay as they are.
+        shift: with another one, a row gets another extreme.
     """
     found = next(each for each in metadata.tables[table].c if each.name == column)
-    kind, extremes = found.type.compile(dialect()), extremes_of(found)
+    kind, extremes = found.type.compile(_DIALECT), extremes_of(found)
     let_in = 0
-    for place, row in enumerate(await connection.fetch(f"SELECT ctid FROM {table} WHERE NOT ({but_not}) ORDER BY ctid")):
+    query = f"SELECT ctid FROM {table} WHERE NOT ({but_not}) ORDER BY md5(ctid::text) LIMIT {MOST_ROWS}"
+    for place, row in enumerate(await connection.fetch(query)):
         for turn in range(len(extremes)):
             try:
                 update = f'UPDATE {table} SET "{column}" = $2::text::{kind} WHERE ctid = $1'
-                await connection.execute(update, row["ctid"], extremes[(place + turn) % len(extremes)])
+                await connection.execute(update, row["ctid"], extremes[(place + turn + shift) % len(extremes)])
             except asyncpg.PostgresError:
                 continue  # a rule of the table's, which is as good
             let_in += 1

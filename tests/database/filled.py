@@ -17,7 +17,8 @@ WORDS = "something to find 東京"
 # What a service at work leaves behind seldom, and here many of each.
 ROWS = (
     """INSERT INTO users (id, username, username_key, created_at, email, display_name)
-       SELECT gen_random_uuid(), 'other-' || n, 'other-' || n, now(), n || '@example.org', 'n' FROM generate_series(1, 8) n""",
+       SELECT gen_random_uuid(), 'other-' || n, 'other-' || n, now(), n || '@example.org', 'n'
+       FROM generate_series(1, 8) n""",
     "INSERT INTO user_activity (user_id, last_seen_at) SELECT id, now() FROM users WHERE username LIKE 'other-%'",
     """INSERT INTO login_sessions (digest, id, user_id, created_at, last_seen_at, expires_at, ip, user_agent)
        SELECT sha256(n::text::bytea), gen_random_uuid(), $1, now(), now(), now() + '1 day', '127.0.0.1', 'a browser'
@@ -43,7 +44,8 @@ WITH replica AS (SELECT id FROM replicas WHERE machine = 'another' LIMIT 1),
               SELECT $1, gen_random_uuid(), $2, 0, 'streaming', 'prompt', id, now() FROM replica RETURNING id),
      streaming AS (UPDATE conversations SET streaming_turn_id = turn.id, head_turn_id = turn.id FROM turn
                    WHERE user_id = $1 AND conversations.id = $2)
-INSERT INTO reply_fragments (user_id, turn_id, position, text) SELECT $1, id, n * 4, 'text' FROM turn, generate_series(0, 7) n
+INSERT INTO reply_fragments (user_id, turn_id, position, text)
+SELECT $1, id, n * 4, 'text' FROM turn, generate_series(0, 7) n
 """
 
 
@@ -61,9 +63,7 @@ class Filled:
     tokens: list[str] = field(default_factory=list)
 
 
-async def fill(
-    service: RunningService, connection: "asyncpg.Connection[asyncpg.Record]", admin: Person
-) -> Filled:
+async def fill(service: RunningService, connection: "asyncpg.Connection[asyncpg.Record]", admin: Person) -> Filled:
     """Have somebody use the service and an administrator read it, and fill the tables."""
     person = await service.person("subject")
     await imported(person, numbered(*range(MANY)))

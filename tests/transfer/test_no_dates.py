@@ -1,12 +1,13 @@
 """Files that write a date where they have none: nothing that they say keeps the account from being read."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
+from service.clock import utc_now
 from service.database.urls import driver_url
 from tests.support.running import Person, RunningService
 from tests.transfer.formats.test_chatgpt import BRANCHED
@@ -56,7 +57,7 @@ def own(no_date: str, *, begun: str | None = None, said_at: str | None = None, c
 
 
 def of_now(time: str) -> bool:
-    return abs(datetime.now().astimezone() - datetime.fromisoformat(time)).total_seconds() < 3600
+    return abs(utc_now() - datetime.fromisoformat(time)).total_seconds() < 3600
 
 
 async def everything_can_be_read(person: Person) -> None:
@@ -108,7 +109,7 @@ async def test_what_the_file_said_is_kept_aside(person: Person) -> None:
 
 
 async def test_a_clock_that_is_a_little_ahead_is_believed_to_mean_now(person: Person) -> None:
-    ahead = datetime.fromtimestamp(datetime.now().timestamp() + 3600).astimezone().isoformat()
+    ahead = (utc_now() + timedelta(hours=1)).isoformat()
     kept = await only(person, own("0001-01-01T00:00:00Z", said_at=ahead))
     assert of_now(kept["turns"][0]["created_at"])
 
@@ -128,14 +129,14 @@ async def test_what_an_older_version_kept_without_a_date_can_be_read_again(
     await connection.close()
     await everything_can_be_read(person)
     ids: list[str] = []
-    cursor: dict[str, str] = {}
+    asked: dict[str, str] = {"limit": "2"}
     while True:
-        page = (await person.client.get("/api/v1/conversations", params={"limit": 2} | cursor)).json()
+        page = (await person.client.get("/api/v1/conversations", params=asked)).json()
         ids += [each["id"] for each in page["items"]]
         assert {each["created_at"] for each in page["items"]} == {"0001-01-01T00:00:00.000000Z"}
         if page["next_cursor"] is None:
             break
-        cursor = {"cursor": page["next_cursor"]}
+        asked["cursor"] = page["next_cursor"]
     assert len(ids) == len(set(ids)) == 5
     exported = await history(person)
     other = await service.person()
