@@ -12,6 +12,7 @@ from tests.support.databases import create_database, drop_database
 
 REASON = "case 4711, 依頼"
 PASSWORD = "a password for alice\n"
+A_HASH = "$2b$12$" + "." * 22 + "a" * 31
 OS_USER = pwd.getpwuid(os.getuid()).pw_name
 # A file of one conversation that ended long ago.
 HISTORY = {
@@ -24,7 +25,10 @@ POLICY = {"CHATKEEP_RETENTION_DAYS": '{"user": 365}'}
 # Each command, and the acts that it leaves on record, oldest first.
 ACTS: list[tuple[tuple[str, ...], list[str]]] = [
     (("user", "create", "alice", "--password-stdin"), ["account_created"]),
-    (("user", "create", "bob", "--role", "admin", "--password-hash", "$2b$12$" + "." * 22 + "a" * 31), ["account_created"]),
+    (
+        ("user", "create", "bob", "--role", "admin", "--password-hash", "$2b$12$" + "." * 22 + "a" * 31),
+        ["account_created"],
+    ),
     (("user", "create", "carol", "--role", "admin", "--random-password"), ["account_created"]),
     (("user", "password", "alice", "--password-stdin"), ["password_changed"]),
     (("user", "role", "alice", "admin"), ["role_changed"]),
