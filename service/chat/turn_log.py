@@ -36,6 +36,7 @@ from service.ids import new_id
 # No character costs less than a third of a token an octet, see `estimate_tokens`.
 OCTETS_A_TOKEN = 3
 MOST_TRIES = 20
+LAST_POSITION = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +254,8 @@ class TurnLog:
 
         None where the turn is gone.
         """
+        # No reply is that long, and the database adds the two.
+        start = min(start, LAST_POSITION - most)
         row = await self.database.row(FOLLOW, user_id=begun.user_id, turn_id=begun.id, start=start, most=most)
         if row is None:
             return None
