@@ -72,7 +72,7 @@ class _Server(uvicorn.Server):
         clock = asyncio.get_running_loop().time
         deadline = clock() + LAST_REQUESTS_SECONDS
         await asyncio.sleep(TICK_SECONDS)  # who was accepted in this moment is counted, too
-        while self._waits_for_a_request() and clock() < deadline and not self.force_exit:
+        while self._waits_for_a_request() and clock() < deadline and not self.force_exit:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(TICK_SECONDS)
         await super().shutdown(sockets)
 

@@ -1,4 +1,4 @@
-"""Times and numbers at the ends of what a request may say: each is answered, and nothing that it leaves breaks later."""
+"""Times and numbers at the ends of what a request may say: each is answered, and nothing that it leaves breaks."""
 
 import base64
 import json
