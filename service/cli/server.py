@@ -67,8 +67,10 @@ class _Server(uvicorn.Server):
     """
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for listening in (*self.servers, *(sockets or [])):
-            listening.close()
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
         clock = asyncio.get_running_loop().time
         deadline = clock() + LAST_REQUESTS_SECONDS
         await asyncio.sleep(TICK_SECONDS)  # who was accepted in this moment is counted, too
