@@ -37,6 +37,8 @@ from service.secret_files import secret_source
 
 DAY_SECONDS = 24 * 60 * 60
 GUEST_TTL_SECONDS = 14 * DAY_SECONDS
+# A hundred years: longer ones would end beyond the calendar.
+MAX_LIFETIME_SECONDS = 36_500 * DAY_SECONDS
 SHORTEST_SECRET = 32
 HEADER_NAME = r"^[A-Za-z0-9-]{1,64}$"
 EXAMPLE_SECRETS = (
@@ -123,13 +125,13 @@ class Settings(BaseSettings):
     secret_key: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     cookie_secure: bool = True
     cookie_name: str = Field("sid", pattern=r"^[A-Za-z0-9_-]{1,64}$")
-    session_idle_seconds: int = Field(14 * DAY_SECONDS, ge=60)
-    session_max_seconds: int = Field(90 * DAY_SECONDS, ge=60)
+    session_idle_seconds: int = Field(14 * DAY_SECONDS, ge=60, le=MAX_LIFETIME_SECONDS)
+    session_max_seconds: int = Field(90 * DAY_SECONDS, ge=60, le=MAX_LIFETIME_SECONDS)
 
     # Accounts.
     allow_registration: bool = True
     allow_guests: bool = False
-    guest_ttl_seconds: int = Field(GUEST_TTL_SECONDS, ge=60)
+    guest_ttl_seconds: int = Field(GUEST_TTL_SECONDS, ge=60, le=MAX_LIFETIME_SECONDS)
     admin_username: str = "admin"
     admin_password: SecretStr | None = None
     require_audit_reason: bool = False

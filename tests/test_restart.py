@@ -118,6 +118,34 @@ async def test_told_to_stop_it_ends_what_it_was_saying_and_is_seen_to_go(
         assert await ending == 0
 
 
+async def test_who_got_a_connection_is_answered_also_when_it_no_longer_listens(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with serving(tmp_path, database_url=database_url) as service, client_of(service) as client:
+        host, port = service.url.removeprefix("http://").split(":")
+        late = [await asyncio.open_connection(host, int(port)) for _ in range(10)]
+        # Accepted after them, and answered: so they are accepted, too.
+        async with asyncio.timeout(20):
+            assert (await client.get("/healthz")).status_code == 200
+            ending = asyncio.create_task(service.end())
+            while await is_listening(host, int(port)):
+                await asyncio.sleep(0.01)
+            for reader, writer in late:
+                writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+                writer.close()
+            assert await ending == 0
+
+
+async def is_listening(host: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
 async def until_draining(service: ServeProcess) -> None:
     async with asyncio.timeout(20):
         while True:

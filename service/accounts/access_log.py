@@ -1,17 +1,18 @@
 """`/api/v1/auth/me/access-log`: who looked at what the asker wrote."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import APIRouter
 
 from service.accounts.dependencies import SignedIn, TheAccounts
 from service.audit.queries import reads_page
+from service.database.stored_json import object_of
 from service.http.bodies import JsonRoute
 from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, encode_cursor, first_of
 from service.http.problems import documented
-from service.http.schemas import Answer, Time
+from service.http.schemas import Answer, Time, one_of
 
 router = APIRouter(prefix="/api/v1/auth/me", tags=["Accounts"], route_class=JsonRoute)
 
@@ -21,8 +22,8 @@ class HistoryAccess(Answer):
 
     id: UUID
     created_at: Time
-    action: Literal["history_read", "conversation_read", "history_exported"]
-    reader_kind: Literal["user", "operator", "service"]
+    action: Annotated[str, one_of("history_read", "conversation_read", "history_exported")]
+    reader_kind: Annotated[str, one_of("user", "operator", "service")]
     reader: str | None
     conversation_id: UUID | None
 
@@ -34,8 +35,15 @@ class HistoryAccess(Answer):
             action=row["action"],
             reader_kind=row["actor_kind"],
             reader=row["username"],
-            conversation_id=row["details"].get("conversation_id"),
+            conversation_id=_id_in(object_of(row["details"]).get("conversation_id")),
         )
+
+
+def _id_in(value: object) -> UUID | None:
+    try:
+        return UUID(str(value))
+    except ValueError:
+        return None
 
 
 @router.get("/access-log", responses=documented(401, 422, 503))

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, any_, bindparam, delete, func, insert, select, update
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Row, any_, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -186,6 +186,12 @@ async def lock_user(connection: AsyncConnection, user_id: UUID) -> AnyRow | None
     """
     query = select(users).where(users.c.id == user_id).with_for_update(key_share=True)
     return (await connection.execute(query)).one_or_none()
+
+
+def fewer(counter: ColumnElement[int], by: int) -> ColumnElement[int]:
+    """Return a counter less so many, and 0 where it would be below: whatever it holds, the rest of the act is done."""
+    taken = max(by, 0)
+    return func.greatest(counter, taken, type_=BigInteger) - taken
 
 
 async def mark_seen(connection: AsyncConnection, user_id: UUID, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """`/api/v1/admin/audit`: who did or read what."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
@@ -14,7 +14,7 @@ from service.audit.queries import EventFilters, events_page, usernames_of
 from service.http.bodies import JsonRoute, Moment, SearchText
 from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, encode_cursor, first_of
 from service.http.problems import documented
-from service.http.schemas import Answer, Time
+from service.http.schemas import Answer, StoredObject, Time, one_of
 
 QUERY_TIMEOUT_SECONDS = 10
 NAMED = "The {}'s username, exactly but for case and width; of an account that is still there."
@@ -39,7 +39,7 @@ class AuditEvent(Answer):
     id: UUID
     created_at: Time
     action: str
-    actor_kind: Literal["user", "operator", "service", "nobody"]
+    actor_kind: Annotated[str, one_of("user", "operator", "service", "nobody")]
     actor_id: UUID | None
     actor_username: str | None
     subject_id: UUID | None
@@ -47,7 +47,7 @@ class AuditEvent(Answer):
     reason: str | None
     address: str | None
     request_id: str | None
-    details: dict[str, Any]
+    details: StoredObject
     chain: int
     seq: int
     hash: str

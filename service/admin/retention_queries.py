@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, delete, func, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.accounts.queries import AnyRow, lock_user
+from service.accounts.queries import AnyRow, fewer, lock_user
 from service.database.tables import conversations, user_activity, users
 
 RETENTION_LOCK = 0x72657465  # "rete"
@@ -90,8 +90,8 @@ async def delete_due(connection: AsyncConnection, rule: Rule, user_id: UUID, ids
         update(user_activity)
         .where(user_activity.c.user_id == user_id)
         .values(
-            conversation_count=user_activity.c.conversation_count - len(gone),
-            turn_count=user_activity.c.turn_count - sum(gone),
+            conversation_count=fewer(user_activity.c.conversation_count, len(gone)),
+            turn_count=fewer(user_activity.c.turn_count, sum(gone)),
         )
     )
     return gone

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import RowMapping, func, select, true
+from sqlalchemy import BigInteger, RowMapping, cast, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.database.tables import IS_STREAMING, reply_fragments, turns, users
@@ -35,7 +35,7 @@ async def running_page(connection: AsyncConnection, *, after: UUID | None, limit
     found = page.order_by(_t.id.desc()).limit(limit).subquery("found")
     # The last fragment tells how long all of them are.
     last = (
-        select((_f.position + func.char_length(_f.text)).label("characters"))
+        select((cast(_f.position, BigInteger) + func.char_length(_f.text)).label("characters"))
         .where(_f.user_id == found.c.user_id, _f.turn_id == found.c.id)
         .order_by(_f.position.desc())
         .limit(1)

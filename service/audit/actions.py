@@ -32,6 +32,12 @@ class Action(StrEnum):
     IMPORTED = "imported"
     RETENTION_DELETED = "retention_deleted"
     RETENTION_RUN = "retention_run"
+    USERS_LISTED = "users_listed"
+    STATISTICS_READ = "statistics_read"
+    AUDIT_READ = "audit_read"
+    AUDIT_VERIFIED = "audit_verified"
+    BACKED_UP = "backed_up"
+    RESTORED = "restored"
     AUDIT_EXPORTED = "audit_exported"
     TRAIL_SEALED = "trail_sealed"
 

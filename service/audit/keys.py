@@ -8,8 +8,10 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 from service.audit.events import GENESIS
+from service.database.stored_json import object_of
 
 # Keys for another purpose than the cookie's: what one signs is worth nothing as the other.
 DERIVATION = b"chatkeep.audit.v1"
@@ -29,6 +31,11 @@ class Head:
     seq: int
     hash: bytes
     seals: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of_row(cls, chain: int, seq: int, row_hash: bytes, seals: Any) -> Self:
+        """Return the head in a row; of seals that nobody here has written, none fits."""
+        return cls(chain, seq, row_hash, {name: str(seal) for name, seal in object_of(seals).items()})
 
     @property
     def is_untouched(self) -> bool:
@@ -54,7 +61,8 @@ class SealingKeys:
     def fit(self, head: Head) -> bool:
         """Tell whether one of these keys sealed the chain as it ends now."""
         expected = self.seals_for(head.chain, head.seq, head.hash)
-        return any(hmac.compare_digest(seal, head.seals.get(key_id, "")) for key_id, seal in expected.items())
+        given = {key_id: head.seals.get(key_id, "").encode() for key_id in expected}
+        return any(hmac.compare_digest(seal.encode(), given[key_id]) for key_id, seal in expected.items())
 
     def know(self, head: Head) -> bool:
         """Tell whether one of these keys is among those that sealed the chain."""

@@ -48,16 +48,16 @@ async def take_chain(connection: AsyncConnection) -> Head | None:
     """
     query = _heads.limit(1).with_for_update(skip_locked=True, key_share=True)
     row = (await connection.execute(query)).one_or_none()
-    return None if row is None else Head(*row)
+    return None if row is None else Head.of_row(*row)
 
 
 async def all_heads(connection: AsyncConnection) -> list[Head]:
-    return [Head(*row) for row in await connection.execute(_heads)]
+    return [Head.of_row(*row) for row in await connection.execute(_heads)]
 
 
 async def lock_all_heads(connection: AsyncConnection) -> list[Head]:
     """Keep everybody from writing until the transaction ends. For one that writes no row."""
-    return [Head(*row) for row in await connection.execute(_heads.with_for_update(key_share=True))]
+    return [Head.of_row(*row) for row in await connection.execute(_heads.with_for_update(key_share=True))]
 
 
 async def append(connection: AsyncConnection, event: Event, seals: dict[str, str]) -> None:

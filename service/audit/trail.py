@@ -38,13 +38,18 @@ LONGEST_WAIT_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who acts, from where, and why as far as it was said."""
+    """Who acts, from where, and why as far as it was said.
+
+    Args:
+        os_user: of an operator: the account on the machine where the command ran.
+    """
 
     actor_kind: ActorKind = "nobody"
     actor_id: UUID | None = None
     address: str | None = None
     request_id: str | None = None
     reason: str | None = None
+    os_user: str | None = None
 
 
 class AuditTrail:
@@ -118,6 +123,8 @@ class AuditTrail:
         details: Mapping[str, Any],
     ) -> None:
         """Write one row. See `Recorder.record`."""
+        if origin.actor_kind == "operator":
+            details = {**details, "os_user": origin.os_user}
         require_plain(details)
         head = await _chain_of_our_own(connection)
         seq = head.seq + 1

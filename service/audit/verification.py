@@ -149,7 +149,7 @@ async def _verify_chain(database: Database, head: Head, verdict: Verdict, progre
         async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
             page = await queries.chain_page(connection, head.chain, after=seq, limit=min(PAGE_ROWS, head.seq - seq))
             page = [row for row in page if row["seq"] <= head.seq]
-            anchors = [(*place, row["seq"]) for row in page for place in row["heads"] or ()]
+            anchors = [(*place, row["seq"]) for row in page for place in _places_in(row["heads"])]
             places = [(chain, at, row_hash) for chain, at, row_hash, _ in anchors if at > 0]
             kept = await queries.hashes_at(connection, places) if places else {}
         hashes = await anyio.to_thread.run_sync(_hashes, page)
@@ -172,6 +172,18 @@ async def _verify_chain(database: Database, head: Head, verdict: Verdict, progre
         verdict.add(_gap(head.chain, seq + 1, head.seq))
     elif last_hash != head.hash:
         verdict.add(Break(head.chain, seq, Fault.OTHER_END))
+
+
+def _places_in(heads: Any) -> Anchor:
+    """Return the places that a row names; none of what is no place, which the row's own hash tells."""
+    listed = heads if isinstance(heads, list) else []
+    return [(place[0], place[1], place[2]) for place in listed if _is_place(place)]
+
+
+def _is_place(place: Any) -> bool:
+    if not isinstance(place, list) or [type(each) for each in place] != [int, int, str]:
+        return False
+    return 0 <= place[0] < AUDIT_CHAINS and 0 <= place[1] < 2**63
 
 
 def _hashes(page: Sequence[Mapping[str, Any]]) -> list[bytes]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import BigInteger, cast, select
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import LateralFromClause
 
@@ -22,7 +22,7 @@ def turn_above(path: Any, user_id: ColumnElement[Any], conversation_id: ColumnEl
         .where(
             above.c.user_id == user_id,
             above.c.conversation_id == conversation_id,
-            above.c.position == path.c.position - 1,
+            above.c.position == cast(path.c.position, BigInteger) - 1,
             above.c.id == path.c.parent_id,
         )
         .limit(1)

@@ -39,7 +39,7 @@ async def turns_page(
         page: Slice[Any] = await turns_down(
             database, user_id, conversation_id, first=_first_position(cursor, listed), limit=limit
         )
-        after = page.rows[-1]["position"] + 1 if page.more else None
+        after = page.rows[-1]["position"] + 1 if page.more and page.rows else None
     else:
         page = await turns_up(database, user_id, conversation_id, start_id=cursor_of_id(cursor, of=listed), limit=limit)
         after = page.rows[-1]["parent_id"] if page.more else None

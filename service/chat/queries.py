@@ -1,7 +1,6 @@
 """Conversations: one statement a function, and none commits."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -25,11 +24,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.accounts.queries import fewer
 from service.database.hot import Statement
 from service.database.tables import TIME, conversations, user_activity
+from service.database.times import LATEST
 from service.statistics.notes import noted_conversation
 
-NEWEST_TIME = datetime(9999, 12, 31, tzinfo=UTC)
+NEWEST_TIME = LATEST
 NEWEST_ID = UUID(int=2**128 - 1)
 
 _user_id = bindparam("user_id", type_=Uuid)
@@ -115,8 +116,8 @@ async def delete_conversation(connection: AsyncConnection, user_id: UUID, conver
         update(user_activity)
         .where(user_activity.c.user_id == user_id)
         .values(
-            conversation_count=user_activity.c.conversation_count - 1,
-            turn_count=user_activity.c.turn_count - deleted.turn_count,
+            conversation_count=fewer(user_activity.c.conversation_count, 1),
+            turn_count=fewer(user_activity.c.turn_count, deleted.turn_count),
         )
     )
     return True

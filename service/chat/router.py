@@ -1,6 +1,5 @@
 """`/api/v1/conversations`: conversations over HTTP."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from service.audit.actions import Action
 from service.chat import queries, turn_queries
 from service.chat.dependencies import Asker, AskerOrVisitor, TheChat
 from service.chat.schemas import ChangeConversation, Conversation, CreateConversation
+from service.database.times import time_in_cursor
 from service.errors import Invalid, NotAuthenticated, NotFound
 from service.http.bodies import JsonRoute, QueryFlag, SearchText
 from service.http.pages import (
@@ -147,7 +147,7 @@ async def delete_conversation(conversation_id: UUID, identity: Asker, chat: TheC
 def _after(cursor: str | None) -> tuple[object, object]:
     if cursor is None:
         return queries.NEWEST_TIME, queries.NEWEST_ID
-    after_time, after_id = decode_cursor(cursor, datetime.fromisoformat, UUID, of="conversations")
+    after_time, after_id = decode_cursor(cursor, time_in_cursor, UUID, of="conversations")
     return after_time, after_id
 
 

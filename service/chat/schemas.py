@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from service.chat.models import GenerationParams
 from service.http.bodies import Body, Flag, JsonObject, Name, Text
-from service.http.schemas import Answer, Time
+from service.http.schemas import Answer, StoredObject, Time
 
 Prompt = Annotated[Text, Field(min_length=1, examples=["Write a haiku about tea."])]
 SystemPrompt = Annotated[Text, Field(max_length=100_000)]
@@ -68,13 +68,13 @@ class Conversation(Answer):
     title: str | None
     system_prompt: str | None
     model: str | None
-    params: dict[str, Any]
+    params: StoredObject
     head_turn_id: UUID | None
     turn_count: int
     archived: bool
     created_at: Time
     updated_at: Time
-    metadata: dict[str, Any]
+    metadata: StoredObject
 
     @classmethod
     def from_row(cls, row: Mapping[Any, Any]) -> Self:
@@ -114,7 +114,7 @@ class Turn(Answer):
     prompt: Content
     reply: Content | None
     model: str | None
-    params: dict[str, Any]
+    params: StoredObject
     usage: TokenUsage | None
     error: TurnError | None
     feedback: Feedback | None

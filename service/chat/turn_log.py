@@ -29,12 +29,14 @@ from service.chat.turns import BegunTurn, NewTurn, Outcome
 from service.clock import Clock
 from service.database.database import Database
 from service.database.failures import constraint_of
+from service.database.stored_json import object_of
 from service.errors import DatabaseUnavailable, IdempotencyKeyReused, NotFound, TurnInProgress
 from service.ids import new_id
 
 # No character costs less than a third of a token an octet, see `estimate_tokens`.
 OCTETS_A_TOKEN = 3
 MOST_TRIES = 20
+LAST_POSITION = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ class TurnLog:
             content=row["prompt"],
             system_prompt=row["system_prompt"],
             model=row["model"],
-            params=row["params"],
+            params=object_of(row["params"]),
             sibling_count=row["sibling_count"],
             created_at=values["now"],
             earlier=_earlier(row),
@@ -252,6 +254,8 @@ class TurnLog:
 
         None where the turn is gone.
         """
+        # No reply is that long, and the database adds the two.
+        start = min(start, LAST_POSITION - most)
         row = await self.database.row(FOLLOW, user_id=begun.user_id, turn_id=begun.id, start=start, most=most)
         if row is None:
             return None

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     ColumnElement,
     Integer,
     Select,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    cast,
     func,
     select,
     true,
@@ -72,7 +74,7 @@ def _window_up() -> Statement:
     start = _turn(func.coalesce(bindparam("start_id", type_=Uuid), _head_id)).cte("start")
     # Known before anything is read, so that the range is the index's: joined, the whole conversation may be.
     position = select(start.c.position).scalar_subquery()
-    bounds = and_(_t.position <= position, _t.position > position - bindparam("limit", type_=Integer))
+    bounds = and_(_t.position <= position, _t.position > cast(position, BigInteger) - bindparam("limit", type_=Integer))
     return Statement(_window(bounds).add_columns(select(start.c.id).scalar_subquery().label("start_id")))
 
 
@@ -117,6 +119,7 @@ def _leaf() -> Statement:
         .cte("path", recursive=True)
     )
     below = turns.alias("below")
+    next_position = cast(path.c.position, BigInteger) + 1
     newest = (
         select(below.c.id, below.c.position)
         .where(
@@ -124,7 +127,7 @@ def _leaf() -> Statement:
             below.c.conversation_id == _conversation_id,
             # A range and its order, which one index alone has: a plan that is older than the turns takes another if
             # that looks as good, and reads the whole conversation at every step.
-            below.c.position.between(path.c.position + 1, path.c.position + 1),
+            below.c.position.between(next_position, next_position),
             below.c.parent_id == path.c.id,
         )
         .order_by(below.c.position.desc(), below.c.id.desc())

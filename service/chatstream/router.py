@@ -6,6 +6,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from service.accounts.identity import VISITOR
@@ -33,6 +34,7 @@ from service.chatstream.streaming import WholeTextStream
 from service.chatstream.turns import take_turn
 from service.chatstream.wire import CONVERSATION_HEADER
 from service.config import ChatStreamApi
+from service.database.stored_json import object_of
 from service.errors import NotFound
 
 # Not in the OpenAPI document: its errors are problems, and these are ChatStream's. See docs/chatstream.md.
@@ -159,7 +161,11 @@ async def _begin(chat: Chat, asking: Asking, old: Row | None) -> UUID:
     return await begin_conversation(chat.database, chat.clock, asking, instead_of=instead_of, like=old)
 
 
-def _shown(params: dict[str, Any]) -> ParamsShown:
+def _shown(params: Any) -> ParamsShown:
     names = {"temperature": "temperature", "top_k_value": "top_k", "top_p_value": "top_p"}
-    chosen = {shown: params[kept] for shown, kept in names.items() if kept in params}
-    return ParamsShown(generation_params=ShownParams(**chosen))
+    kept = object_of(params)
+    chosen = {shown: kept[name] for shown, name in names.items() if name in kept}
+    try:
+        return ParamsShown(generation_params=ShownParams(**chosen))
+    except ValidationError:  # the row holds what no request could have put there
+        return ParamsShown(generation_params=ShownParams())

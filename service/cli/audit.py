@@ -11,7 +11,7 @@ import typer
 
 from service.audit.actions import Action
 from service.cli.opening import opened
-from service.cli.options import DatabaseUrl, DataDir, examples, storable
+from service.cli.options import DatabaseUrl, DataDir, Reason, ReasonToRecord, examples, storable
 from service.cli.times import moment
 from service.clock import utc_now
 from service.errors import Invalid
@@ -50,9 +50,6 @@ Since = Annotated[
     ),
 ]
 Until = Annotated[datetime | None, _filter("--to", parser=_time, metavar="TIME", help="Before then.")]
-Reason = Annotated[
-    str | None, typer.Option(callback=storable, metavar="TEXT", show_default=False, help="Why; it is put on record.")
-]
 
 
 @app.command(
@@ -78,6 +75,7 @@ def list_events(
         Literal["table", "jsonl"],
         typer.Option("--format", help="A table, or everything: one event a line, as JSON with the API's field names."),
     ] = "table",
+    reason: ReasonToRecord = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -87,6 +85,7 @@ def list_events(
     filters = EventFilters(actor_id=actor_id, subject_id=subject_id, action=action, since=since, until=until)
     most = None if everything else limit
     with opened(database_url, data_dir) as database:
+        database.note(Action.AUDIT_READ, reason)
         database.run(lambda connected: print_events(connected, filters, most, output_format))
 
 
@@ -143,6 +142,7 @@ def verify(
         Path | None,
         typer.Option(metavar="FILE", dir_okay=False, show_default=False, help="Where to keep where the trail ends."),
     ] = None,
+    reason: ReasonToRecord = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -153,6 +153,7 @@ def verify(
 
     checkpoint = None if against is None else read_checkpoint(against)
     with opened(database_url, data_dir) as database:
+        database.note(Action.AUDIT_VERIFIED, reason)
         whole = verify_trail(database, checkpoint, save)
     if not whole:
         raise typer.Exit(1)

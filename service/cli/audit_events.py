@@ -15,7 +15,6 @@ from service.audit.actions import READS, Action
 from service.audit.events import Event
 from service.audit.queries import EventFilters, events_page, usernames_of
 from service.audit.trail import Recorder
-from service.cli.auditing import operators_name
 from service.cli.output import answer_json, say
 from service.cli.pages import pages
 from service.cli.progress import row_progress
@@ -62,7 +61,7 @@ async def print_events(
 async def export_events(database: Database, audit: Recorder, filters: EventFilters, *, progress: bool) -> None:
     """Write every row that fits to standard output, and put first on record that it was exported."""
     async with database.transaction() as connection:
-        await audit.record(connection, Action.AUDIT_EXPORTED, os_user=operators_name())
+        await audit.record(connection, Action.AUDIT_EXPORTED)
 
     async def fetch(connection: AsyncConnection, after: UUID | None, size: int) -> Sequence[RowMapping]:
         return await events_page(connection, filters, after=after, limit=size, oldest_first=True)

@@ -7,7 +7,7 @@ from service.audit.events import Anchor
 from service.audit.keys import SealingKeys
 from service.audit.queries import all_heads
 from service.audit.verification import Verdict, verify
-from service.cli.auditing import audit_secrets
+from service.cli.auditing import audit_secrets, operators_origin
 from service.cli.database import CommandDatabase
 from service.cli.output import answer, complain, say
 from service.cli.progress import row_progress
@@ -45,11 +45,11 @@ def seal_trail(database: CommandDatabase, reason: str) -> None:
     secrets = audit_secrets(database.settings)
 
     async def work(connected: Database) -> list[int]:
-        from service.audit.trail import AuditTrail, Origin  # noqa: PLC0415
+        from service.audit.trail import AuditTrail  # noqa: PLC0415
 
         trail = await AuditTrail.open(connected, secrets)
         async with connected.transaction() as connection:
-            return await trail.seal_as_it_is(connection, Origin("operator", reason=reason))
+            return await trail.seal_as_it_is(connection, operators_origin(reason))
 
     unfit = database.run(work)
     answer(f"Sealed. {len(unfit)} of the chains had no seal that fits; that is on record.")

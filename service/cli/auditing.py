@@ -1,8 +1,10 @@
 """The audit trail, as commands write and check it: the operator's acts are on record, too."""
 
-import getpass
+import os
+import pwd
 
 from service.audit import queries
+from service.audit.actions import Action
 from service.audit.keys import SealingKeys
 from service.audit.trail import AuditTrail, Origin, Recorder
 from service.cli.local import kept_secret, secret_file
@@ -44,7 +46,19 @@ async def operators_audit(database: Database, secrets: tuple[str, ...], reason: 
     if any(head.seals and not keys.know(head) for head in heads):
         raise ConfigurationError(f"The audit trail is sealed with another key than this command has. {SET_KEY}")
     trail = await AuditTrail.open(database, secrets)
-    return trail.by(Origin("operator", reason=reason))
+    return trail.by(operators_origin(reason))
+
+
+def operators_origin(reason: str | None) -> Origin:
+    """Return who gives this command, and why; a reason of blanks is none."""
+    said = reason if (reason or "").strip() else None
+    return Origin("operator", reason=said, os_user=operators_name())
+
+
+async def note(database: Database, audit: Recorder, action: Action) -> None:
+    """Put on record what has no transaction of its own."""
+    async with database.transaction() as connection:
+        await audit.record(connection, action)
 
 
 def require_reason(settings: Settings, reason: str | None) -> None:
@@ -57,9 +71,13 @@ def require_reason(settings: Settings, reason: str | None) -> None:
         raise AuditReasonRequired("Say why, with --reason: it is put on record. CHATKEEP_REQUIRE_AUDIT_REASON is on.")
 
 
-def operators_name() -> str | None:
-    """Return the name of the account on this machine, where it has one."""
+def operators_name() -> str:
+    """Return the account on this machine that runs the command, by its number where it has no name.
+
+    Asked of the system and not of LOGNAME or USER: an operator could put somebody else's name there.
+    """
+    number = os.getuid()
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return None
+        return pwd.getpwuid(number).pw_name.encode("utf-8", "replace").decode()
+    except KeyError:
+        return f"uid {number}"

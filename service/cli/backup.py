@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.options import DatabaseUrl, DataDir, examples
+from service.cli.options import DatabaseUrl, DataDir, Reason, ReasonToRecord, examples
 
 backup_app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 restore_app = typer.Typer(add_completion=False, rich_markup_mode="rich")
@@ -22,6 +22,7 @@ restore_app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="The file to write.")],
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    reason: ReasonToRecord = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -31,7 +32,7 @@ def backup(
     """
     from service.cli.backup_files import make_backup
 
-    make_backup(file, database_url, data_dir, force=force)
+    make_backup(file, database_url, data_dir, force=force, reason=reason)
 
 
 @restore_app.command(
@@ -46,6 +47,7 @@ def restore(
     replace: Annotated[
         bool, typer.Option("--replace", help="Also where there are users or conversations: they are then gone.")
     ] = False,
+    reason: Reason = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -54,4 +56,4 @@ def restore(
     """
     from service.cli.backup_files import restore_backup
 
-    restore_backup(file, database_url, data_dir, replace=replace)
+    restore_backup(file, database_url, data_dir, replace=replace, reason=reason)

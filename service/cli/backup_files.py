@@ -8,7 +8,9 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from sqlalchemy import text
 
+from service.audit.actions import Action
 from service.cli.asynchronous import finished
+from service.cli.auditing import note
 from service.cli.database import CommandDatabase, command_database, command_settings
 from service.cli.local import secret_file
 from service.cli.output import answer, errors, say
@@ -19,10 +21,12 @@ from service.database.database import Database
 from service.database.libpq.address import DatabaseAddress
 from service.database.pooler import Pooling
 from service.database.tables import metadata
-from service.errors import BackupError
+from service.errors import BackupError, ChatkeepError
 
 
-def make_backup(file: Path, database_url: str | None, data_dir: Path | None, *, force: bool) -> None:
+def make_backup(
+    file: Path, database_url: str | None, data_dir: Path | None, *, force: bool, reason: str | None
+) -> None:
     """Write a backup and report it.
 
     Raises:
@@ -31,6 +35,7 @@ def make_backup(file: Path, database_url: str | None, data_dir: Path | None, *, 
     settings = command_settings(database_url, data_dir)
     with command_database(settings) as database:
         found = _programs(database, refused=(Pooling.TRANSACTION,))
+        database.note(Action.BACKED_UP, reason)
         with _bar("Backing up") as progress:
             size = dump(found, database.url, file.absolute(), replace=force, progress=progress)
     answer(f"{file}: {decimal(size)}")
@@ -39,7 +44,9 @@ def make_backup(file: Path, database_url: str | None, data_dir: Path | None, *, 
     say(f"Not in it: the signing secret ({secret}). Without the same one everybody has to sign in again.")
 
 
-def restore_backup(file: Path, database_url: str | None, data_dir: Path | None, *, replace: bool) -> None:
+def restore_backup(
+    file: Path, database_url: str | None, data_dir: Path | None, *, replace: bool, reason: str | None
+) -> None:
     """Restore a backup and report it.
 
     Raises:
@@ -53,6 +60,7 @@ def restore_backup(file: Path, database_url: str | None, data_dir: Path | None, 
         found = _programs(database, refused=(Pooling.TRANSACTION, Pooling.SESSION))
         with _bar("Restoring") as progress:
             finished(restore(found, database.url, file, replace=replace, progress=progress))
+        _put_on_record(database, reason)
     answer(f"{file.name} is restored.")
     say("Passwords are those of the backup. Cookies and the audit trail's seals are good only with its signing secret.")
 
@@ -67,6 +75,14 @@ def _programs(database: CommandDatabase, *, refused: tuple[Pooling, ...]) -> pro
     # Behind a pooler the server knows only of the pooler's connection.
     encrypted = encrypted or DatabaseAddress.parse(database.url).tls_is_certain
     return programs.find_backup_programs(major, database.settings.postgres_bin, encrypted=encrypted)
+
+
+def _put_on_record(database: CommandDatabase, reason: str | None) -> None:
+    """Let the restored trail tell that it was restored; where that cannot be written, say that it does not."""
+    try:
+        database.run_on_record(lambda connected, audit: note(connected, audit, Action.RESTORED), reason=reason)
+    except ChatkeepError as error:  # restored it is all the same
+        say(f"That it was restored is not on record. {error.detail}")
 
 
 async def _looked_at(database: Database) -> tuple[int, bool, Pooling]:

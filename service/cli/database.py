@@ -7,9 +7,10 @@ from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
+from service.audit.actions import Action
 from service.audit.trail import Recorder
 from service.cli.asynchronous import finished
-from service.cli.auditing import audit_secrets, operators_audit
+from service.cli.auditing import audit_secrets, note, operators_audit
 from service.cli.output import say
 from service.config import Settings
 from service.database.address import database_address
@@ -65,6 +66,11 @@ class CommandDatabase:
             return await work(database, await operators_audit(database, secrets, reason))
 
         return self.run(work_on_record)
+
+    def note(self, action: Action, reason: str | None) -> None:
+        """Put on record what leaves no row by itself, where a reason is given. Raises: as `run_on_record`."""
+        if reason is not None:
+            self.run_on_record(lambda connected, audit: note(connected, audit, action), reason=reason)
 
     async def _run(self, work: Callable[[Database], Awaitable[Answer]], *, at_head: bool) -> Answer:
         database = await Database.connect(self.url, pool_size=POOL_SIZE)

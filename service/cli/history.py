@@ -7,7 +7,7 @@ from uuid import UUID
 import typer
 
 from service.cli.opening import opened
-from service.cli.options import DatabaseUrl, DataDir, examples, storable
+from service.cli.options import DatabaseUrl, DataDir, Reason, examples, storable
 from service.cli.times import moment
 from service.clock import utc_now
 from service.errors import Invalid
@@ -79,10 +79,7 @@ def history(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many turns.")] = DEFAULT_LIMIT,
     everything: Annotated[bool, typer.Option("--all", help="All turns that fit, however many.")] = False,
-    reason: Annotated[
-        str | None,
-        typer.Option(callback=storable, metavar="TEXT", show_default=False, help="Why; it is put on record."),
-    ] = None,
+    reason: Reason = None,
     output_format: Annotated[
         Format,
         typer.Option(

@@ -15,7 +15,6 @@ from service.admin.reads import on_record, owners_of
 from service.audit.actions import Action
 from service.audit.reading import Reading
 from service.audit.trail import Recorder
-from service.cli.auditing import operators_name
 from service.cli.output import answer_json, say
 from service.cli.pages import pages
 from service.cli.tables import Column, Table
@@ -82,7 +81,7 @@ async def _print(
         shown += len(wanted)
         more = len(wanted) < len(rows)
         owners = owners_of(wanted, filters)
-        await reading.note(Action.HISTORY_READ, owners, **on_record(filters), os_user=operators_name())
+        await reading.note(Action.HISTORY_READ, owners, **on_record(filters))
         if output_format == "jsonl":
             _print_json(wanted)
         else:

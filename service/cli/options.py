@@ -38,6 +38,27 @@ Username = Annotated[
     ),
 ]
 
+Reason = Annotated[
+    str | None,
+    typer.Option(
+        callback=storable,
+        metavar="TEXT",
+        show_default=False,
+        help="Why; it is put on record, with your account on this machine.",
+    ),
+]
+
+# Of what leaves no row by itself.
+ReasonToRecord = Annotated[
+    str | None,
+    typer.Option(
+        callback=storable,
+        metavar="TEXT",
+        show_default=False,
+        help="Why; with it, that you did is put on record, with your account on this machine.",
+    ),
+]
+
 DatabaseUrl = Annotated[
     str | None,
     typer.Option(

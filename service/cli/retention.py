@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.options import DatabaseUrl, DataDir, examples
+from service.cli.options import DatabaseUrl, DataDir, Reason, examples
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -40,11 +40,13 @@ def retention(
 
 
 @app.command("run", short_help="Delete what is older than the policy keeps it.", epilog=CASES)
-def run(dry_run: DryRun = False, database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+def run(
+    dry_run: DryRun = False, reason: Reason = None, database_url: DatabaseUrl = None, data_dir: DataDir = None
+) -> None:
     """Delete conversations as a whole, a few at a time; the service may run meanwhile. Users under legal hold and
     replies that are being generated are left alone. Broken off, it has deleted whole conversations only, and running it
     again goes on. The service itself does the same every hour.
     """
     from service.cli.retention_run import retain
 
-    retain(database_url, data_dir, dry_run=dry_run)
+    retain(database_url, data_dir, dry_run=dry_run, reason=reason)

@@ -13,7 +13,7 @@ from service.clock import utc_now
 from service.database.database import Database
 
 
-def retain(database_url: str | None, data_dir: Path | None, *, dry_run: bool) -> None:
+def retain(database_url: str | None, data_dir: Path | None, *, dry_run: bool, reason: str | None = None) -> None:
     """Delete what the configured policy says, or only tell of it."""
     settings = command_settings(database_url, data_dir)
     if not settings.retention_days:
@@ -28,7 +28,7 @@ def retain(database_url: str | None, data_dir: Path | None, *, dry_run: bool) ->
             answer(f"{_told(found)} would be deleted.")
         else:
             removed = database.run_on_record(
-                lambda connected, audit: _delete(connected, audit, due, found.conversations)
+                lambda connected, audit: _delete(connected, audit, due, found.conversations), reason=reason
             )
             answer(f"{_told(removed)} deleted.")
 

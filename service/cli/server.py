@@ -1,5 +1,6 @@
 """One process that serves: uvicorn with an application, from its start to its end."""
 
+import asyncio
 import socket
 import sys
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,9 @@ from service.errors import ChatkeepError
 # Longer than a proxy in front keeps an unused connection, 60 s as a rule (nginx, load balancers of clouds): the one
 # that sends the next request must be the one that ends it, or a request now and then meets a closed connection.
 KEEP_ALIVE_SECONDS = 75
+# How long a client that has connected may take to send its first request, once the server no longer listens.
+LAST_REQUESTS_SECONDS = 2.0
+TICK_SECONDS = 0.02
 
 
 class Lifespan:
@@ -56,6 +60,30 @@ class Lifespan:
                 await send(failure)
 
 
+class _Server(uvicorn.Server):
+    """A server that answers everybody who got a connection.
+
+    uvicorn closes a connection whose request has not come yet as soon as it stops listening. A client that was just
+    accepted, which takes the longer the busier the machine is, would see a broken connection: also while another
+    worker still serves, which would have accepted it a moment later.
+    """
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + LAST_REQUESTS_SECONDS
+        await asyncio.sleep(TICK_SECONDS)  # who was accepted in this moment is counted, too
+        while self._waits_for_a_request() and clock() < deadline and not self.force_exit:  # noqa: ASYNC110  nobody tells
+            await asyncio.sleep(TICK_SECONDS)
+        await super().shutdown(sockets)
+
+    def _waits_for_a_request(self) -> bool:
+        return any(getattr(each, "cycle", self) is None for each in self.server_state.connections)
+
+
 def serve_here(
     app: ASGIApp,
     settings: Settings,
@@ -77,7 +105,7 @@ def serve_here(
             each.close()
 
     lifespan = Lifespan(app, lambda: started(stop_listening))
-    server = uvicorn.Server(_config(lifespan, settings, listener))
+    server = _Server(_config(lifespan, settings, listener))
     try:
         server.run(sockets=[listener])
     except SystemExit:

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from service.audit.actions import Action
 from service.cli.opening import opened
-from service.cli.options import DatabaseUrl, DataDir, examples
+from service.cli.options import DatabaseUrl, DataDir, ReasonToRecord, examples
 from service.cli.times import moment
 from service.clock import utc_now
 from service.errors import Invalid
@@ -43,6 +44,7 @@ def stats(
         Literal["hour", "day", "week"], typer.Option(help="Hours, days, or weeks from Monday on, all in UTC.")
     ] = "day",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, that of the HTTP API.")] = False,
+    reason: ReasonToRecord = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -54,4 +56,5 @@ def stats(
     from service.cli.stats_charts import print_statistics  # noqa: PLC0415
 
     with opened(database_url, data_dir) as database:
+        database.note(Action.STATISTICS_READ, reason)
         database.run(lambda connected: print_statistics(connected, since, until, bucket, as_json=as_json))

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from service.cli.opening import opened
-from service.cli.options import DatabaseUrl, DataDir, examples, storable
+from service.cli.options import DatabaseUrl, DataDir, Reason, examples, storable
 
 importing = typer.Typer(add_completion=False, rich_markup_mode="rich")
 exporting = typer.Typer(add_completion=False, rich_markup_mode="rich")
@@ -42,6 +42,7 @@ def import_history(
         Literal["lines", "jsonl"],
         typer.Option("--format", help="What became of each conversation, to read or as JSON."),
     ] = "lines",
+    reason: Reason = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -52,7 +53,7 @@ def import_history(
     from service.cli.transfer_run import import_into  # noqa: PLC0415
 
     with opened(database_url, data_dir) as database:
-        if not import_into(database, user, file, as_json=output_format == "jsonl"):
+        if not import_into(database, user, file, as_json=output_format == "jsonl", reason=reason):
             raise typer.Exit(1)
 
 
@@ -65,10 +66,7 @@ def import_history(
 )
 def export_history(
     user: User,
-    reason: Annotated[
-        str | None,
-        typer.Option(callback=storable, metavar="TEXT", show_default=False, help="Why; it is put on record."),
-    ] = None,
+    reason: Reason = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:

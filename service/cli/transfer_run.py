@@ -15,7 +15,7 @@ from rich.text import Text
 
 from service.audit.actions import Action
 from service.audit.trail import Recorder
-from service.cli.auditing import operators_name, require_reason
+from service.cli.auditing import require_reason
 from service.cli.database import CommandDatabase, command_settings
 from service.cli.output import answer_json, errors, results, say, visible
 from service.cli.user_accounts import user_named
@@ -27,7 +27,7 @@ from service.transfer.importing import Imported, import_file
 STYLES = {"imported": "green", "skipped": "dim", "failed": "red"}
 
 
-def import_into(database: CommandDatabase, username: str, path: Path, *, as_json: bool) -> bool:
+def import_into(database: CommandDatabase, username: str, path: Path, *, as_json: bool, reason: str | None) -> bool:
     """Import a file and report each conversation; return whether all of them are there now.
 
     Raises:
@@ -37,7 +37,8 @@ def import_into(database: CommandDatabase, username: str, path: Path, *, as_json
     size = path.stat().st_size
     with path.open("rb") as file:
         counts = database.run_on_record(
-            lambda connected, audit: _imported(connected, audit, username, file, size, as_json=as_json)
+            lambda connected, audit: _imported(connected, audit, username, file, size, as_json=as_json),
+            reason=reason,
         )
     say(f"{counts['imported']} imported, {counts['skipped']} skipped, {counts['failed']} failed")
     return not counts["failed"]
@@ -86,7 +87,7 @@ async def _exported(database: Database, audit: Recorder, username: str) -> None:
     user_id = await _user_id(database, username)
     async with database.transaction() as connection:
         # A reading of what somebody else wrote, which the user finds in the access log.
-        await audit.record(connection, Action.HISTORY_EXPORTED, user_id, format="jsonl", os_user=operators_name())
+        await audit.record(connection, Action.HISTORY_EXPORTED, user_id, format="jsonl")
     async with aclosing(account_as_jsonl(database, user_id)) as chunks:
         async for chunk in chunks:
             sys.stdout.buffer.write(chunk)

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -34,11 +35,18 @@ class NewAccount:
 
 
 def create_account(
-    database: CommandDatabase, new: NewAccount, *, from_stdin: bool, at_random: bool, password_hash: str | None
+    database: CommandDatabase,
+    new: NewAccount,
+    *,
+    reason: str | None,
+    from_stdin: bool,
+    at_random: bool,
+    password_hash: str | None,
 ) -> None:
     """Make an account and report it. Whether the name is free is said before a password is asked for.
 
     Args:
+        reason: why; it is put on record, as of every act here.
         from_stdin, at_random: where the password comes from, see `new_password`.
         password_hash: the password as another system keeps it, in the place of a password.
 
@@ -50,15 +58,17 @@ def create_account(
     database.run(lambda connected: _require_free(connected, new.username))
     if password_hash is not None:
         kept = known_hash(password_hash)
-        database.run_on_record(lambda connected, audit: _keep(connected, audit, new, kept))
+        database.run_on_record(lambda connected, audit: _keep(connected, audit, new, kept), reason=reason)
         secret = None
     else:
         secret = new_password(from_stdin=from_stdin, at_random=at_random)
-        database.run_on_record(lambda connected, audit: _create(connected, audit, new, secret))
+        database.run_on_record(lambda connected, audit: _create(connected, audit, new, secret), reason=reason)
     _report(f"Created {new.username}, role {new.role}.", secret if at_random else None)
 
 
-def change_password(database: CommandDatabase, username: str, *, from_stdin: bool, at_random: bool) -> None:
+def change_password(
+    database: CommandDatabase, username: str, *, reason: str | None, from_stdin: bool, at_random: bool
+) -> None:
     """Set a password, end every session and token of the user, and report it.
 
     Raises:
@@ -66,7 +76,9 @@ def change_password(database: CommandDatabase, username: str, *, from_stdin: boo
     """
     user = database.run(lambda connected: _user(connected, username))
     secret = new_password(from_stdin=from_stdin, at_random=at_random)
-    database.run_on_record(lambda connected, audit: _set_password(connected, audit, user.username, secret))
+    database.run_on_record(
+        lambda connected, audit: _set_password(connected, audit, user.username, secret), reason=reason
+    )
     _report(
         f"{user.username} has a new password; every session and token of the account has ended.",
         secret if at_random else None,
@@ -75,36 +87,44 @@ def change_password(database: CommandDatabase, username: str, *, from_stdin: boo
         say(f"The account is disabled: `chatkeep user enable {visible(user.username)}` lets the user in again.")
 
 
-def disable_account(database: CommandDatabase, username: str) -> None:
+def disable_account(database: CommandDatabase, username: str, *, reason: str | None) -> None:
     """Keep a user out, and report it.
 
     Raises:
         NotFound: there is no such user.
         LastAdministrator: nobody would be left to let others in.
     """
-    name, changed = database.run_on_record(lambda connected, audit: _change(connected, audit, username, disabled=True))
+    name, changed = database.run_on_record(
+        lambda connected, audit: _change(connected, audit, username, disabled=True), reason=reason
+    )
     answer(f"{name} is disabled and signed out everywhere." if changed else f"{name} was disabled already.")
 
 
-def enable_account(database: CommandDatabase, username: str) -> None:
+def enable_account(database: CommandDatabase, username: str, *, reason: str | None) -> None:
     """Let a user in again, and report it. Raises: as `disable_account`."""
-    name, changed = database.run_on_record(lambda connected, audit: _change(connected, audit, username, disabled=False))
+    name, changed = database.run_on_record(
+        lambda connected, audit: _change(connected, audit, username, disabled=False), reason=reason
+    )
     answer(f"{name} is enabled and can sign in." if changed else f"{name} was enabled already.")
 
 
-def give_role(database: CommandDatabase, username: str, role: str) -> None:
+def give_role(database: CommandDatabase, username: str, role: str, *, reason: str | None) -> None:
     """Give a user a role, and report it. Raises: as `disable_account`."""
-    name, changed = database.run_on_record(lambda connected, audit: _change(connected, audit, username, role=role))
+    name, changed = database.run_on_record(
+        lambda connected, audit: _change(connected, audit, username, role=role), reason=reason
+    )
     answer(f"{name} has the role {role} now." if changed else f"{name} had the role {role} already.")
 
 
-def hold_account(database: CommandDatabase, username: str, *, held: bool) -> None:
+def hold_account(database: CommandDatabase, username: str, *, held: bool, reason: str | None) -> None:
     """Put a user under legal hold or end that, and report it. Raises: NotFound."""
-    name, changed = database.run_on_record(
-        lambda connected, audit: _change(connected, audit, username, legal_hold=held)
-    )
+    name, changed = _changed(database, username, reason, legal_hold=held)
     state = "under legal hold" if held else "not under legal hold"
     answer(f"{name} is {state} now." if changed else f"{name} was {state} already.")
+
+
+def _changed(database: CommandDatabase, username: str, reason: str | None, **change: Any) -> tuple[str, bool]:
+    return database.run_on_record(lambda connected, audit: _change(connected, audit, username, **change), reason=reason)
 
 
 async def user_named(connection: AsyncConnection, username: str) -> AnyRow:

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from service.audit.actions import Action
 from service.cli.opening import opened
-from service.cli.options import DatabaseUrl, DataDir, Username, examples, storable
+from service.cli.options import DatabaseUrl, DataDir, Reason, ReasonToRecord, Username, examples, storable
 from service.cli.passwords import PANEL, AtRandom, FromStdin, one_of
 
 Role = Literal["user", "admin"]
@@ -51,6 +52,7 @@ def create(
             "input.",
         ),
     ] = None,
+    reason: Reason = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -62,7 +64,14 @@ def create(
 
     new = NewAccount(username, role, email)
     with opened(database_url, data_dir) as database:
-        create_account(database, new, from_stdin=password_stdin, at_random=random_password, password_hash=password_hash)
+        create_account(
+            database,
+            new,
+            reason=reason,
+            from_stdin=password_stdin,
+            at_random=random_password,
+            password_hash=password_hash,
+        )
 
 
 @app.command(
@@ -94,6 +103,7 @@ def list_users(
         int | None, typer.Option(min=1, show_default=False, help="At most this many. Default: all.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")] = False,
+    reason: ReasonToRecord = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -102,6 +112,7 @@ def list_users(
 
     filters = UserFilters(q=q, role=role, disabled=disabled)
     with opened(database_url, data_dir) as database:
+        database.note(Action.USERS_LISTED, reason)
         database.run(lambda connected: print_users(connected, filters, limit, as_json=as_json))
 
 
@@ -118,6 +129,7 @@ def password(
     username: Username,
     password_stdin: FromStdin = False,
     random_password: AtRandom = False,
+    reason: Reason = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -128,29 +140,33 @@ def password(
     from service.cli.user_accounts import change_password
 
     with opened(database_url, data_dir) as database:
-        change_password(database, username, from_stdin=password_stdin, at_random=random_password)
+        change_password(database, username, reason=reason, from_stdin=password_stdin, at_random=random_password)
 
 
 @app.command(
     "disable",
     short_help="Keep a user out, and keep what the user wrote.",
-    epilog=examples("chatkeep user disable bob"),
+    epilog=examples("chatkeep user disable bob --reason 'left the company'"),
 )
-def disable(username: Username, database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+def disable(
+    username: Username, reason: Reason = None, database_url: DatabaseUrl = None, data_dir: DataDir = None
+) -> None:
     """Sign a user out everywhere, and let the user in no more until `chatkeep user enable`. Conversations stay."""
     from service.cli.user_accounts import disable_account
 
     with opened(database_url, data_dir) as database:
-        disable_account(database, username)
+        disable_account(database, username, reason=reason)
 
 
 @app.command("enable", short_help="Let a disabled user in again.", epilog=examples("chatkeep user enable bob"))
-def enable(username: Username, database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+def enable(
+    username: Username, reason: Reason = None, database_url: DatabaseUrl = None, data_dir: DataDir = None
+) -> None:
     """Let a disabled user sign in again."""
     from service.cli.user_accounts import enable_account
 
     with opened(database_url, data_dir) as database:
-        enable_account(database, username)
+        enable_account(database, username, reason=reason)
 
 
 @app.command(
@@ -161,6 +177,7 @@ def enable(username: Username, database_url: DatabaseUrl = None, data_dir: DataD
 def role(
     username: Username,
     new_role: Annotated[Role, typer.Argument(metavar="user|admin", show_default=False, help="The role to have.")],
+    reason: Reason = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -168,26 +185,30 @@ def role(
     from service.cli.user_accounts import give_role
 
     with opened(database_url, data_dir) as database:
-        give_role(database, username, new_role)
+        give_role(database, username, new_role, reason=reason)
 
 
 @app.command(
-    "hold", short_help="Put a user under legal hold: nothing is deleted.", epilog=examples("chatkeep user hold alice")
+    "hold",
+    short_help="Put a user under legal hold: nothing is deleted.",
+    epilog=examples("chatkeep user hold alice --reason 'case 4711'"),
 )
-def hold(username: Username, database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+def hold(username: Username, reason: Reason = None, database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
     """Put a user under legal hold. Until `chatkeep user release` neither they nor an administrator can delete the
     account or one of its conversations, and retention leaves them alone.
     """
     from service.cli.user_accounts import hold_account
 
     with opened(database_url, data_dir) as database:
-        hold_account(database, username, held=True)
+        hold_account(database, username, held=True, reason=reason)
 
 
 @app.command("release", short_help="End a user's legal hold.", epilog=examples("chatkeep user release alice"))
-def release(username: Username, database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+def release(
+    username: Username, reason: Reason = None, database_url: DatabaseUrl = None, data_dir: DataDir = None
+) -> None:
     """End a user's legal hold. What retention has waited with is deleted when it runs next."""
     from service.cli.user_accounts import hold_account
 
     with opened(database_url, data_dir) as database:
-        hold_account(database, username, held=False)
+        hold_account(database, username, held=False, reason=reason)

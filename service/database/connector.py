@@ -1,7 +1,6 @@
 """Opens connections to one database, each told what this service relies on before anybody uses it."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from functools import cached_property, partial
 from typing import Any, Self
@@ -26,6 +25,8 @@ from service.database.session import (
     settings_for,
     tell,
 )
+from service.database.stored_json import parsed, written
+from service.database.times import read_every_time
 from service.errors import ReadOnlyDatabase
 
 CONNECT_TIMEOUT_SECONDS = 2.5
@@ -94,7 +95,7 @@ class Connector:
         """Open a connection for hot statements."""
         opening = partial(open_connection, self._address, timeout_seconds=HOT_CONNECT_TIMEOUT_SECONDS)
         connection = await self._opened(opening, self.hot_settings)
-        await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json_text, decoder=json.loads)
+        await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=written, decoder=parsed)
         return connection
 
     def engine(self, settings: Mapping[str, str] | None = None, **options: Any) -> AsyncEngine:
@@ -145,6 +146,7 @@ class Connector:
                     await self.check(connection)
                 else:
                     await tell(connection, settings, must_write=self._must_write)
+                await read_every_time(connection)
         except BaseException as error:
             if connection is not None:
                 connection.terminate()
@@ -178,10 +180,6 @@ def look_before_use(engine: AsyncEngine, connector: Connector) -> None:
             raise (InvalidatePoolError if ends_all_connections(error) else DisconnectionError) from error
 
     event.listen(engine.sync_engine, "checkout", look)
-
-
-def json_text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def _end_what_is_of_no_use(context: ExceptionContext) -> None:

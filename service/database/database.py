@@ -10,7 +10,7 @@ from sqlalchemy import event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from service.database.connector import CONNECT_TIMEOUT_SECONDS, Connector, json_text, look_before_use
+from service.database.connector import CONNECT_TIMEOUT_SECONDS, Connector, look_before_use
 from service.database.failures import TRANSLATED, ends_all_connections, raise_translated, translated
 from service.database.hot import Row, Statement
 from service.database.hot_pool import HotPool, waited_seconds
@@ -18,6 +18,7 @@ from service.database.libpq.address import shown_url
 from service.database.libpq.reasons import words_of
 from service.database.pooler import Pooling
 from service.database.session import not_in_force
+from service.database.stored_json import parsed, written
 from service.errors import DatabaseUnavailable, PoolerExhausted, ReadOnlyDatabase
 
 # Most requests wait for a connection twice, for who is asking and for what they ask.
@@ -62,7 +63,8 @@ class Database:
             pool_size=max(1, pool_size // 2),
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_SECONDS,
-            json_serializer=json_text,
+            json_serializer=written,
+            json_deserializer=parsed,
         )
         hot_size = max(1, pool_size - pool_size // 2)
         pool = HotPool(connector.hot, size=hot_size, timeout_seconds=HOT_POOL_TIMEOUT_SECONDS)

@@ -16,6 +16,7 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.database.times import cursor_text
 from service.errors import InvalidCursor
 from service.http.bodies import FromDigits
 
@@ -95,5 +96,5 @@ def _plain(value: object) -> str:
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, datetime):
-        return value.isoformat()
+        return cursor_text(value)
     raise TypeError(f"a cursor cannot hold {type(value).__name__}")

@@ -1,10 +1,12 @@
 """How answers are written: UTC times with `Z`, and the fields that were promised."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 from starlette.responses import Response
+
+from service.database.stored_json import object_of
 
 
 def _rfc3339(time: datetime) -> str:
@@ -16,6 +18,15 @@ Time = Annotated[
     PlainSerializer(_rfc3339, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-31T09:30:00.000000Z"]}),
 ]
+
+
+def one_of(*words: str) -> WithJsonSchema:
+    """Document the words of a text that nothing but the service writes; a row that holds another one is shown, too."""
+    return WithJsonSchema({"type": "string", "enum": list(words)})
+
+
+# What a row holds as JSON, where it should be an object.
+StoredObject = Annotated[dict[str, Any], BeforeValidator(object_of)]
 
 
 def answer_with(body: BaseModel, status_code: int = 200) -> Response:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from service.database.times import later
+
 # Writing on every request would cost as much as the request.
 TOUCH_INTERVAL = timedelta(minutes=1)
 
@@ -19,15 +21,15 @@ class SessionLimits:
 
     def ends_at(self, began_at: datetime) -> datetime:
         """Return when a session ends at the latest."""
-        return began_at + timedelta(seconds=self.max_seconds)
+        return later(began_at, timedelta(seconds=self.max_seconds))
 
     def ends_unused_at(self, last_seen_at: datetime, ends_at: datetime) -> datetime:
         """Return when a session ends if it is not used again."""
-        return min(ends_at, last_seen_at + timedelta(seconds=self.idle_seconds))
+        return min(ends_at, later(last_seen_at, timedelta(seconds=self.idle_seconds)))
 
     def idle_since(self, now: datetime) -> datetime:
         """Return the moment after which a session must have been seen to be alive now."""
-        return now - timedelta(seconds=self.idle_seconds)
+        return later(now, -timedelta(seconds=self.idle_seconds))
 
     @property
     def touch_interval(self) -> timedelta:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 from uuid import UUID
 
+from service.database.times import later
 from service.sessions.limits import TOUCH_INTERVAL
 
 Update: TypeAlias = Callable[[dict[str, Any]], None]
@@ -71,7 +72,7 @@ class StoredSession:
         """When it ends if it is not used again."""
         if self.max_inactive_seconds <= 0:
             return self.ends_at
-        return min(self.ends_at, self.last_accessed_at + timedelta(seconds=self.max_inactive_seconds))
+        return min(self.ends_at, later(self.last_accessed_at, timedelta(seconds=self.max_inactive_seconds)))
 
     def is_over(self, now: datetime) -> bool:
         return self.expires_at <= now

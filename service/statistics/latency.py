@@ -12,6 +12,8 @@ from sqlalchemy.sql.elements import ColumnElement
 
 BUCKETS_A_DOUBLING = 8
 LARGEST_ERROR = 2 ** (1 / (2 * BUCKETS_A_DOUBLING)) - 1
+# Of the longest duration that a note can hold.
+MAX_BUCKET = 31 * BUCKETS_A_DOUBLING
 PERCENTILES = (50, 90, 95, 99)
 
 
@@ -36,4 +38,4 @@ def percentile(counts: Mapping[int, int], percent: int) -> float | None:
 
 
 def _middle_seconds(bucket: int) -> float:
-    return round(2 ** ((bucket - 0.5) / BUCKETS_A_DOUBLING) / 1000, 6)
+    return round(2 ** ((min(bucket, MAX_BUCKET) - 0.5) / BUCKETS_A_DOUBLING) / 1000, 6)

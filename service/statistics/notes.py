@@ -8,13 +8,28 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, Integer, Text, bindparam, case, cast, func, insert, literal, select
+from sqlalchemy import (
+    CTE,
+    Integer,
+    Interval,
+    Text,
+    bindparam,
+    case,
+    cast,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
 from service.database.tables import statistics_notes
 
+# In milliseconds it has to fit into the note.
+MAX_DURATION = literal_column("interval '24 days'", Interval)
 USER, CONVERSATION = "user", "conversation"
 
 
@@ -29,7 +44,9 @@ def noted_turn(ended: CTE, now: ColumnElement[Any], first_text_ms: ColumnElement
         ended: the row of `turns` as it is from now on; no row notes nothing.
     """
     offered = bindparam("offered_models", type_=ARRAY(Text))
-    milliseconds = cast(func.extract("epoch", now - ended.c.created_at) * 1000, Integer)
+    # A row may have been begun at any time, also at one from which nothing can be counted.
+    begun = func.least(func.greatest(ended.c.created_at, now - MAX_DURATION), now)
+    milliseconds = cast(func.extract("epoch", now - begun) * 1000, Integer)
     note = select(
         ended.c.user_id,
         ended.c.status,

@@ -1,13 +1,29 @@
 """A conversation that comes from a file, whichever program wrote it."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from service.chat.turns import Status
 
 # Where a conversation's metadata keeps what had no place elsewhere.
 KEPT_ASIDE = "import"
+# Programs that have no date write one all the same: year 1 (Go, .NET), 1601 (Windows), 1900 (spreadsheets), the first
+# day of 1970 in some time zone (Unix), or the last of 9999. Nobody chatted then.
+MIN_TIME = datetime(1970, 1, 2, tzinfo=UTC)
+# A clock that is ahead by more is no clock.
+MAX_AHEAD = timedelta(days=1)
+
+
+def believed(time: datetime | None, now: datetime | None = None) -> datetime | None:
+    """Return a time that a file tells; None where it stands for "no date".
+
+    Args:
+        now: None looks at how early the time is only.
+    """
+    if time is None or time < MIN_TIME or (now is not None and time > now + MAX_AHEAD):
+        return None
+    return time
 
 
 class Unreadable(Exception):

@@ -2,7 +2,8 @@
 
 A turn's id is its place in time (UUIDv7), and a filter by time first looks at ids. So the ids of what is imported are
 made from its own times, growing along every path and from sibling to sibling. A time that cannot be true, before the
-turn that it answers or in the future, is moved, and what the file said is kept aside.
+turn that it answers or in the future, is moved, and what the file said is kept aside. One that stands for "no date" is
+taken for none.
 """
 
 import secrets
@@ -14,7 +15,7 @@ from uuid import UUID
 from service.chat.titles import title_from
 from service.ids import id_at
 from service.transfer.cleaning import require_shallow
-from service.transfer.conversations import KEPT_ASIDE, ImportedConversation, ImportedTurn, Unreadable
+from service.transfer.conversations import KEPT_ASIDE, ImportedConversation, ImportedTurn, Unreadable, believed
 
 # How far clocks of several processes are apart at most; filters by time look this much further, and more.
 SLACK = timedelta(seconds=5)
@@ -39,8 +40,9 @@ def placed(conversation: ImportedConversation, user_id: UUID, now: datetime) -> 
     """
     if any(len(turn.model or "") > LONGEST_MODEL for turn in conversation.turns):
         raise Unreadable("The name of one of its models is too long.", conversation.source_id)
-    begun = _begun(conversation, now)
     told = [turn.created_at for turn in conversation.turns]
+    _take_away_no_dates(conversation, now)
+    begun = _begun(conversation, now)
     _settle(conversation.turns, begun, now)
     order = _order(conversation)
     numbers = {place: number for number, place in enumerate(order)}
@@ -73,6 +75,13 @@ def placed(conversation: ImportedConversation, user_id: UUID, now: datetime) -> 
         },
         [rows[place] for place in order],
     )
+
+
+def _take_away_no_dates(conversation: ImportedConversation, now: datetime) -> None:
+    conversation.created_at = believed(conversation.created_at, now)
+    conversation.updated_at = believed(conversation.updated_at, now)
+    for turn in conversation.turns:
+        turn.created_at, turn.completed_at = believed(turn.created_at, now), believed(turn.completed_at, now)
 
 
 def _begun(conversation: ImportedConversation, now: datetime) -> datetime:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     ColumnElement,
     FromClause,
     Integer,
@@ -181,8 +182,8 @@ def with_end(
         last.c.turn_id if each.name == "turn_id" else cast(null(), each.type).label(each.name)
         for each in shown.selected_columns
     ]
-    end = select(*columns, last.c.number, cast(history, Integer).label("history"))
-    no_end = [cast(null(), Integer).label(name) for name in ("number", "history")]
+    end = select(*columns, last.c.number, cast(history, BigInteger).label("history"))
+    no_end = [cast(null(), kind).label(name) for name, kind in (("number", Integer), ("history", BigInteger))]
     candidates = shown.order_by(None).add_columns(*no_end)
     both = union_all(candidates, end).subquery("both")
     return select(both).order_by(both.c.turn_id.desc())

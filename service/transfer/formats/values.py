@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
+from service.transfer.conversations import believed
+
 LONGEST_SOURCE_ID = 200
 # A number of seconds from 1970 to 5138; what is larger counts milliseconds, or parts of them.
 MOST_SECONDS = 10**11
@@ -36,15 +38,17 @@ def count_in(value: Mapping[str, Any], *names: str) -> int | None:
 
 
 def time_in(value: Mapping[str, Any], name: str) -> datetime | None:
-    """Return a time that is told in seconds, in milliseconds or as text; None where there is none to be read."""
+    """Return a time that is told in seconds, in milliseconds or as text; None where there is none to be read, or one
+    that stands for "no date".
+    """
     found = value.get(name)
     if isinstance(found, str):
-        return _time_of_text(found)
+        return believed(_time_of_text(found))
     if isinstance(found, bool) or not isinstance(found, (int, float)) or found <= 0:
         return None
     while found > MOST_SECONDS:
         found /= 1000
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=found)
+    return believed(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=found))
 
 
 def _time_of_text(text: str) -> datetime | None:
