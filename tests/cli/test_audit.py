@@ -76,7 +76,8 @@ async def test_what_an_operator_does_is_listed_and_exported_and_whole(acts: Comm
 
 async def test_without_the_services_key_nothing_is_done(chatkeep: Command, tmp_path: Path, database_url: str) -> None:
     assert (await chatkeep("user", "create", "alice", "--random-password")).code == 0
-    keyless = Command(tmp_path, {"CHATKEEP_DATABASE_URL": database_url})
+    # With a folder of its own: a service that this user once ran may have kept a key in the usual one.
+    keyless = Command(tmp_path, {"CHATKEEP_DATABASE_URL": database_url, "CHATKEEP_DATA_DIR": str(tmp_path / "empty")})
     for settings in ({}, {"CHATKEEP_SECRET_KEY": f"another {SECRET_KEY}"}):
         ran = await keyless("user", "disable", "alice", **settings)
         assert (ran.code, ran.out) == (1, "")
