@@ -233,7 +233,7 @@ async def lock_administrators(connection: AsyncConnection) -> None:
     await connection.execute(select(func.pg_advisory_xact_lock(ADMINISTRATORS_LOCK)))
 
 
-async def first_administrator(connection: AsyncConnection, preferred: str) -> AnyRow | None:
+async def preferred_administrator(connection: AsyncConnection, preferred: str) -> AnyRow | None:
     """Return `username` and `disabled` of an administrator: one who can sign in before others, the oldest.
 
     Args:

@@ -43,7 +43,7 @@ class Administrator:
     """Who can let others in when the service begins.
 
     Args:
-        found: the row of `queries.first_administrator`, or None.
+        found: the row of `queries.preferred_administrator`, or None.
         made: this start has made it.
         password: the random one that it was given, to be shown this once.
     """
@@ -69,7 +69,7 @@ async def first_administrator(
     if made:
         log.info("first_administrator_made", username=settings.admin_username)
     async with database.transaction() as connection:
-        found = await queries.first_administrator(connection, settings.admin_username)
+        found = await queries.preferred_administrator(connection, settings.admin_username)
     return Administrator(found, made, password if made and configured is None else None)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from service.accounts.queries import first_administrator
+from service.accounts.queries import preferred_administrator
 from service.audit.keys import SealingKeys
 from service.audit.queries import all_heads
 from service.cli.auditing import audit_secrets
@@ -181,5 +181,5 @@ async def _look_at_administrators(database: Database, settings: Settings, findin
     if (await standing(database)).revision is None:
         return
     async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-        administrator = await first_administrator(connection, settings.admin_username)
+        administrator = await preferred_administrator(connection, settings.admin_username)
     look_at_administrator(administrator, settings, findings)

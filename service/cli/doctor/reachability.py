@@ -24,7 +24,7 @@ def look_at_administrator(administrator: AnyRow | None, settings: Settings, find
     """Look whether somebody can let others in.
 
     Args:
-        administrator: what `first_administrator` of the accounts' queries returns.
+        administrator: what `preferred_administrator` of the accounts' queries returns.
     """
     if administrator is not None and not administrator.disabled:
         findings.ok(Area.ACCOUNTS, "There is an administrator who can sign in.")
