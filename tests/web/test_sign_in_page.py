@@ -41,8 +41,8 @@ async def opened(browser: Browser, service: RunningService, *, host: str = NAME,
 
 
 async def sign_in(tab: Tab) -> None:
-    await tab.get("[name=username]").fill("admin")
-    await tab.get("[name=password]").fill(ADMIN_PASSWORD)
+    await tab.get("#sign-in [name=username]").fill("admin")
+    await tab.get("#sign-in [name=password]").fill(ADMIN_PASSWORD)
     await tab.get("#sign-in [type=submit]").click()
 
 
@@ -66,8 +66,8 @@ async def test_over_plain_http_the_page_says_that_the_browser_did_not_keep_the_c
 async def test_a_new_account_is_told_as_much(lan_browser: Browser, secure: RunningService) -> None:
     async with opened(lan_browser, secure) as tab:
         await tab.get("button[data-mode]").click()
-        await tab.get("[name=username]").fill("newcomer")
-        await tab.get("[name=password]").fill("a long password of a newcomer")
+        await tab.get("#sign-in [name=username]").fill("newcomer")
+        await tab.get("#sign-in [name=password]").fill("a long password of a newcomer")
         await tab.get("#sign-in [type=submit]").click()
         await expect(tab.get("#sign-in .problem")).to_contain_text("CHATKEEP_COOKIE_SECURE=false")
 
