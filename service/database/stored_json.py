@@ -12,7 +12,7 @@ from typing import Any
 
 MAX_DEPTH = 128
 # A longer number is read as text.
-MAX_NUMBER_CHARACTERS = 4000
+MAX_NUMBER_CHARACTERS = 4300
 TOO_DEEP = {"unreadable": "This is nested too deep to be shown."}
 
 

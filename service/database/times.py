@@ -75,14 +75,6 @@ def time_in_cursor(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def later(time: datetime, by: timedelta) -> datetime:
-    """Return the time that is `by` later, or earlier; at most the calendar's end."""
-    try:
-        return time + by
-    except OverflowError:
-        return EARLIEST if by < timedelta(0) else LATEST
-
-
 async def read_every_time(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Have a new connection read every time that a row may hold; it asks the server nothing."""
     await connection.set_type_codec("timestamptz", schema="pg_catalog", encoder=_written, decoder=_read, format="tuple")

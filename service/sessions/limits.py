@@ -1,12 +1,19 @@
 """How long a session lives: until nobody used it for a while, and never past a moment fixed at its start."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-
-from service.database.times import later
+from datetime import UTC, datetime, timedelta
 
 # Writing on every request would cost as much as the request.
 TOUCH_INTERVAL = timedelta(minutes=1)
+EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+def later(time: datetime, by: timedelta) -> datetime:
+    """Return the time that is `by` later, or earlier; at most the calendar's end."""
+    try:
+        return time + by
+    except OverflowError:
+        return EARLIEST if by < timedelta(0) else LATEST
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 from uuid import UUID
 
-from service.database.times import later
-from service.sessions.limits import TOUCH_INTERVAL
+from service.sessions.limits import TOUCH_INTERVAL, later
 
 Update: TypeAlias = Callable[[dict[str, Any]], None]
 

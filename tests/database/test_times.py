@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, select, text
 from service.database.database import Database
 from service.database.hot import Statement
 from service.database.tables import TIME
-from service.database.times import EARLIEST, LATEST, FarTime, cursor_text, later, time_in_cursor
+from service.database.times import EARLIEST, LATEST, FarTime, cursor_text, time_in_cursor
 
 FAR = {
     "-infinity": EARLIEST,
@@ -93,10 +93,3 @@ def test_a_cursor_names_every_place(stored: int) -> None:
     assert time_in_cursor(cursor_text(time)) == time
     if isinstance(time, FarTime):
         assert cursor_text(time) == f"@{stored}"
-
-
-@given(st.datetimes(timezones=st.just(UTC)), st.timedeltas())
-def test_later_ends_with_the_calendar(time: datetime, by: timedelta) -> None:
-    found = later(time, by)
-    assert EARLIEST <= found <= LATEST
-    assert found >= time if by >= timedelta(0) else found <= time

@@ -1,8 +1,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.sessions import SessionLimits
+from service.sessions.limits import EARLIEST, LATEST, later
 
 START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 LIMITS = SessionLimits(idle_seconds=3600, max_seconds=86400)
@@ -31,3 +34,10 @@ def test_being_seen_is_written_once_a_minute_or_four_times_an_idle_limit(
     assert limits.needs_touch(START + interval, START)
     assert not limits.needs_touch(START + interval - timedelta(microseconds=1), START)
     assert not limits.needs_touch(START - timedelta(hours=1), START)
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.timedeltas())
+def test_later_ends_with_the_calendar(time: datetime, by: timedelta) -> None:
+    found = later(time, by)
+    assert EARLIEST <= found <= LATEST
+    assert found >= time if by >= timedelta(0) else found <= time
