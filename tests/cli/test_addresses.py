@@ -269,7 +269,7 @@ async def test_variables_of_libpq_change_nothing_of_the_embedded_server(bare_cha
 async def test_either_name_of_the_setting_is_read(bare_chatkeep: Command) -> None:
     for name in ("DATABASE_URL", "CHATKEEP_DATABASE_URL"):
         ran = await bare_chatkeep("db", "check", **{name: "postgresql://me@nowhere.invalid/x"})
-        assert "postgresql://me@nowhere.invalid:5432/x: there is no host of that name" in ran.err
+        assert "postgresql://me@nowhere.invalid/x: there is no host of that name" in ran.err
     both = {
         "CHATKEEP_DATABASE_URL": "postgresql://me@first.invalid/x",
         "DATABASE_URL": "postgresql://me@second.invalid/x",

@@ -192,5 +192,5 @@ def test_shown_addresses_hold_no_secret() -> None:
     assert without_secrets("https://me:ge@he/im?#1@host:1/v1?key=geheim") == "https://…@host:1/v1?…"
     assert without_secrets("http://127.0.0.1:11434/v1") == "http://127.0.0.1:11434/v1"
     assert shown_url("postgresql://me:geheim@h/x?sslmode=require&password=geheim") == (
-        "postgresql://me:***@h:5432/x?sslmode=require"
+        "postgresql://me:***@h/x?sslmode=require"
     )

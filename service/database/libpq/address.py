@@ -96,7 +96,7 @@ class DatabaseAddress:
         """The address for people and logs: in one form, with neither its password nor its key's."""
         secret = ":***" if self.password else ""
         hosts = [] if is_default(self.hosts) else self.hosts
-        authority = ",".join(quote(each.name, safe="") if each.socket else each.shown for each in hosts)
+        authority = ",".join(each.in_address(with_port=bool(self.given.get("port"))) for each in hosts)
         shown = f"postgresql://{quote(self.user, safe='')}{secret}@{authority}/{quote(self.database, safe='')}"
         rest = {
             name: value

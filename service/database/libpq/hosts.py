@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
+from urllib.parse import quote
 
 from service.database.libpq.sources import Value
 from service.errors import ConfigurationError
@@ -40,8 +41,19 @@ class Host:
 
     @property
     def shown(self) -> str:
+        return self.socket or self.in_address(with_port=True)
+
+    def in_address(self, *, with_port: bool) -> str:
+        """Return the host as it stands in a URI.
+
+        Args:
+            with_port: also the usual one; another always is there.
+        """
+        if self.socket:
+            return quote(self.socket, safe="")
         name = self.name or self.number
-        return name if self.socket else f"[{name}]:{self.port}" if ":" in name else f"{name}:{self.port}"
+        name = f"[{name}]" if ":" in name else name
+        return f"{name}:{self.port}" if with_port or self.port != DEFAULT_PORT else name
 
     @property
     def is_on_this_machine(self) -> bool:

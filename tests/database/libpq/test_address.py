@@ -121,14 +121,11 @@ def test_a_password_file_has_one_for_each_host(tmp_path: Path) -> None:
 
 def test_an_address_is_shown_in_one_form_without_secrets() -> None:
     assert shown_url("postgres://me:geheim@h/x?sslmode=disable&password=geheim&sslpassword=geheim") == (
-        "postgresql://me:***@h:5432/x?sslmode=disable"
+        "postgresql://me:***@h/x?sslmode=disable"
     )
-    assert (
-        shown_url("host=a,b dbname='my chats' user=me password=geheim")
-        == "postgresql://me:***@a:5432,b:5432/my%20chats"
-    )
+    assert shown_url("host=a,b dbname='my chats' user=me password=geheim") == "postgresql://me:***@a,b/my%20chats"
     assert shown_url("postgresql://me@/x?host=/run/pg") == "postgresql://me@%2Frun%2Fpg/x"
-    assert shown_url(closed_url("postgresql://me@h/x")) == "postgresql://me@h:5432/x"
+    assert shown_url(closed_url("postgresql://me@h/x")) == "postgresql://me@h/x"
 
 
 def test_another_database_of_the_same_server_keeps_all_else() -> None:
