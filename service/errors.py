@@ -196,6 +196,16 @@ class ReadOnlyDatabase(DatabaseUnavailable):
         )
 
 
+class DatabaseFull(DatabaseUnavailable):
+    """The disk of the database is full."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The disk of the database is full: nothing more can be kept. Nothing that was acknowledged is lost. Free "
+            "some space there, and try again."
+        )
+
+
 class PoolerExhausted(DatabaseUnavailable):
     """A pooler between the service and the database has no free connection for it."""
 

@@ -48,7 +48,7 @@ from service.chat.turns_router import router as turns_router
 from service.chatstream.router import router as chatstream_router
 from service.clock import utc_now
 from service.config import Settings
-from service.database.address import database_address
+from service.database.address import database_address, embedded_server
 from service.database.database import Database
 from service.database.migrations import require_head
 from service.database.safety import require_safe
@@ -95,7 +95,7 @@ def create_app(
     async def life(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.enter_context(starting_once(app))
-            url = stack.enter_context(database_address(settings))
+            url = stack.enter_context(database_address(settings, watched=True))
             database = await Database.connect(
                 url,
                 pool_size=settings.database_pool_size,
@@ -115,6 +115,7 @@ def create_app(
                 stack, settings, database, handler, model or _model(settings), app.state.metrics, audience
             )
             app.state.database, app.state.accounts, app.state.chat = database, accounts, chat
+            app.state.embedded_server = embedded_server(settings, url)
             sweeper = asyncio.create_task(keep_swept(accounts), name="sweep")
             stack.push_async_callback(_cancelled, sweeper)
             counter = asyncio.create_task(keep_counted(database), name="count")

@@ -10,11 +10,14 @@ from starlette.responses import Response
 from service.app.metrics import Metrics
 from service.database.database import Database
 from service.database.migrations import standing
-from service.errors import DatabaseUnavailable, Unavailable
+from service.database.postgres.data_folder import DataFolder
+from service.database.postgres.outage import FULL_BYTES, free_bytes
+from service.errors import DatabaseFull, DatabaseUnavailable, Unavailable
 from service.http.problems import documented
 from service.http.schemas import Answer
 
 READINESS_TIMEOUT_SECONDS = 3
+AWAY = "The database does not answer just now."
 PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 router = APIRouter(tags=["Operations"])
@@ -60,14 +63,25 @@ async def readiness(request: Request) -> Readiness:
     if request.app.state.draining:
         raise Draining("The service is going down.")
     database: Database = request.app.state.database
+    server: DataFolder | None = request.app.state.embedded_server
     try:
         async with asyncio.timeout(READINESS_TIMEOUT_SECONDS):
             found = await standing(database)
-    except TimeoutError:
-        raise DatabaseUnavailable("The database does not answer just now.") from None
+    except (TimeoutError, DatabaseUnavailable) as error:
+        raise _away(error, server) from None
+    if server is not None and free_bytes(server.path) < FULL_BYTES:
+        raise DatabaseFull
     if not found.at_head:
         raise NotMigrated(f"The database is at revision {found.revision}, and this version needs {found.head}.")
     return Readiness(revision=found.head)
+
+
+def _away(error: Exception, server: DataFolder | None) -> DatabaseUnavailable:
+    """Return why the database does not answer: as the watch of the embedded server knows it, where there is one."""
+    outage = server.outage_file.current() if server is not None else None
+    if outage is not None:
+        return DatabaseUnavailable(outage.sentence())
+    return error if isinstance(error, DatabaseUnavailable) else DatabaseUnavailable(AWAY)
 
 
 @router.get(

@@ -113,7 +113,7 @@ def serve(
     _leave_in_order()
     with ExitStack() as stack:
         listener = stack.enter_context(open_listener(settings, may_move=local and port is None))
-        url = stack.enter_context(database_address(settings, say=say))
+        url = stack.enter_context(database_address(settings, say=say, watched=True))
         if migrate:
             migrations.upgrade(url)
         administrator = asyncio.run(_prepare(settings, url, local=local))

@@ -1,12 +1,14 @@
 """The database to use: the configured one, or the embedded server for as long as it is needed."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from service.config import Settings
 from service.database.embedded import EmbeddedPostgres, default_data_dir
 from service.database.libpq.address import DatabaseAddress, closed_url
+from service.database.postgres.data_folder import DataFolder
+from service.database.watch import Watch
 from service.errors import ConfigurationError
 
 NO_HOME = (
@@ -28,11 +30,14 @@ def data_dir(settings: Settings) -> Path:
 
 
 @contextmanager
-def database_address(settings: Settings, *, say: Callable[[str], None] | None = None) -> Iterator[str]:
+def database_address(
+    settings: Settings, *, say: Callable[[str], None] | None = None, watched: bool = False
+) -> Iterator[str]:
     """Yield the URL of the database; start the embedded server where none is configured, and stop it again.
 
     Args:
         say: told what takes its time.
+        watched: bring an embedded server back that is killed meanwhile; the log tells of it.
 
     Raises:
         ConfigurationError: the configured address cannot be read; says why, without quoting it.
@@ -45,4 +50,15 @@ def database_address(settings: Settings, *, say: Callable[[str], None] | None = 
         return
     with EmbeddedPostgres(data_dir(settings), binaries=settings.postgres_bin, log=say) as server:
         # `PG…` variables are about a server of one's own, and nothing about this one.
-        yield closed_url(server.url)
+        url = closed_url(server.url)
+        with Watch(server) if watched else nullcontext():
+            yield url
+
+
+def embedded_server(settings: Settings, url: str) -> DataFolder | None:
+    """Return the data folder whose embedded server the database's address leads to; None for any other server."""
+    try:
+        place = DataFolder(data_dir(settings).resolve())
+    except (ConfigurationError, OSError):
+        return None
+    return place if place.is_address(url) else None

@@ -44,9 +44,9 @@ import platformdirs
 
 from service.database.postgres.binaries import PostgresBinaries, find_binaries, find_binaries_of
 from service.database.postgres.cluster import DATABASE, ROLE, create_cluster, renew_password
-from service.database.postgres.data_folder import PORT, DataFolder
+from service.database.postgres.data_folder import PORT, DataFolder, write_password
 from service.database.postgres.file_locks import FileLock
-from service.database.postgres.postmaster import Postmaster, Server
+from service.database.postgres.postmaster import Postmaster, Server, running_postmaster
 from service.database.postgres.privileges import ServerUser, prepare_folder
 from service.database.postgres.programs import Programs, runnable_binaries
 from service.errors import EmbeddedServerError
@@ -72,12 +72,13 @@ class EmbeddedPostgres:
     """
 
     def __init__(self, folder: Path, *, binaries: Path | None = None, log: Callable[[str], None] | None = None) -> None:
-        self._place = DataFolder(folder.expanduser().resolve())
+        self.place = DataFolder(folder.expanduser().resolve())
         self._setting = binaries
         self._log = log or (lambda _line: None)
         self._user: ServerUser | None = None
         self._users_lock: FileLock | None = None
         self._url: str | None = None
+        self._password: str | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -102,7 +103,25 @@ class EmbeddedPostgres:
     @property
     def log_file(self) -> Path:
         """What the server says of itself; nothing of what is stored."""
-        return self._place.log_file
+        return self.place.log_file
+
+    def tell(self, log: Callable[[str], None]) -> None:
+        """Tell `log` of what takes time, from now on."""
+        self._log = log
+
+    def make_outage_file(self) -> None:
+        """Have room for what is said when the server is away, while there is some.
+
+        Raises:
+            EmbeddedServerError: there is none.
+        """
+        if self._user is not None:
+            with _explained(self.place.path):
+                self.place.outage_file.make(self._user)
+
+    def is_running(self) -> bool:
+        """Whether its first process lives; it may be starting or stopping."""
+        return running_postmaster(self.place.cluster) is not None
 
     def start(self) -> str:
         """Make, start or join the server, and return the address of its database, with its password.
@@ -114,8 +133,8 @@ class EmbeddedPostgres:
             EmbeddedServerError: says what stands in the way and what to do.
         """
         _refuse_windows()
-        with _explained(self._place.path):
-            user = prepare_folder(self._place.path, self._place.cluster)
+        with _explained(self.place.path):
+            user = prepare_folder(self.place.path, self.place.cluster)
             with self._turn(user):
                 try:
                     self._join(user)
@@ -123,6 +142,7 @@ class EmbeddedPostgres:
                 except BaseException:
                     self._leave(user)
                     raise
+                self._password = self.place.password()
         self._user = user
         return self._url
 
@@ -134,13 +154,13 @@ class EmbeddedPostgres:
         """
         if self._user is None or self._users_lock is None:
             return
-        with _explained(self._place.path), self._turn(self._user):
+        with _explained(self.place.path), self._turn(self._user):
             self._leave(self._user)
 
     @contextmanager
     def _turn(self, user: ServerUser) -> Iterator[None]:
         """Be the only process that starts, joins, leaves or stops this server."""
-        lock = FileLock(self._place.start_lock, user)
+        lock = FileLock(self.place.start_lock, user)
         try:
             if not lock.try_take():
                 self._log("Waiting for another process that is starting or stopping PostgreSQL.")
@@ -151,7 +171,7 @@ class EmbeddedPostgres:
 
     def _join(self, user: ServerUser) -> None:
         if self._users_lock is None:
-            self._users_lock = FileLock(self._place.users_lock, user)
+            self._users_lock = FileLock(self.place.users_lock, user)
             self._users_lock.share()
 
     def _leave(self, user: ServerUser) -> None:
@@ -160,16 +180,16 @@ class EmbeddedPostgres:
             return
         try:
             if lock.try_take():
-                Server(self._place, user, self._log).stop()
+                Server(self.place, user, self._log).stop()
         finally:
             lock.release()
 
     def _running_url(self, user: ServerUser) -> str:
-        running = self._running_server(Server(self._place, user, self._log), user)
-        password = self._place.password()
+        running = self._running_server(Server(self.place, user, self._log), user)
+        password = self.place.password()
         if password is None:
             raise EmbeddedServerError(
-                f"{self._place.password_file} is missing while the server is running. Stop every process of "
+                f"{self.place.password_file} is missing while the server is running. Stop every process of "
                 "the service: the next start sets a new password."
             )
         # The port is written out, because asyncpg would otherwise take PGPORT from the environment.
@@ -181,13 +201,13 @@ class EmbeddedPostgres:
         return joined or self._start_server(server, user)
 
     def _start_server(self, server: Server, user: ServerUser) -> Postmaster:
-        lock = FileLock(self._place.server_lock, user)
+        lock = FileLock(self.place.server_lock, user)
         try:
             server.stop()  # sees one to its end that is stopping already
             if not server.wait_until_gone(lock):
                 return self._running_server(server, user)
-            (self._place.cluster / "postmaster.pid").unlink(missing_ok=True)
-            self._place.remove_unfinished()
+            (self.place.cluster / "postmaster.pid").unlink(missing_ok=True)
+            self.place.remove_unfinished()
             programs = self._prepared_cluster(user, lock)
             self._log(f"Starting PostgreSQL {programs.binaries.version} of {programs.binaries.folder}.")
             log_bytes = server.launch(programs)
@@ -200,20 +220,23 @@ class EmbeddedPostgres:
 
     def _prepared_cluster(self, user: ServerUser, server_lock: FileLock) -> Programs:
         """Make the cluster if it is missing, and return programs of its version."""
-        place, major = self._place, self._place.major()
+        place, major = self.place, self.place.major()
         if major is None:
             programs = self._programs(find_binaries(self._setting), user, server_lock)
             self._log(f"Creating a database of PostgreSQL {programs.binaries.version} in {place.cluster}.")
             create_cluster(place, programs)
             return programs
         programs = self._programs(find_binaries_of(major, self._setting, place.cluster), user, server_lock)
-        if place.password() is None:
+        if place.password() is None and self._password is not None:
+            # The server knows no other, and neither do those who use the address that `start` gave them.
+            write_password(place, user, self._password)
+        elif place.password() is None:
             self._log("The database's password is not on file: setting a new one.")
             renew_password(place, programs)
         return programs
 
     def _programs(self, found: PostgresBinaries, user: ServerUser, server_lock: FileLock) -> Programs:
-        return Programs(runnable_binaries(found, user, self._place.path), user, server_lock)
+        return Programs(runnable_binaries(found, user, self.place.path), user, server_lock)
 
 
 def _refuse_windows() -> None:

@@ -8,10 +8,11 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from service.errors import DatabaseUnavailable, QueryTooSlow, ReadOnlyDatabase
+from service.errors import DatabaseFull, DatabaseUnavailable, QueryTooSlow, ReadOnlyDatabase
 
 READ_ONLY = "25006"
 QUERY_CANCELED = "57014"
+DISK_FULL = "53100"
 LOCK_NOT_AVAILABLE = "55P03"
 # The connection is another one than we know: a pooler lends it to others, too.
 UNKNOWN_STATEMENT = ("26000", "42P05")
@@ -117,6 +118,7 @@ def raise_translated(error: BaseException) -> NoReturn:
     """Raise what one of `TRANSLATED` means.
 
     Raises:
+        DatabaseFull: its disk is full.
         ReadOnlyDatabase: the database takes no changes.
         DatabaseUnavailable: the database is lost, full or refusing.
         QueryTooSlow: the statement was stopped for its length.
@@ -124,6 +126,8 @@ def raise_translated(error: BaseException) -> NoReturn:
     """
     if sqlstate_of(error) == QUERY_CANCELED:
         raise QueryTooSlow("That took too long and was stopped. Narrow it: by user, by time, by status.") from error
+    if sqlstate_of(error) == DISK_FULL:
+        raise DatabaseFull from error
     if ends_all_connections(error):
         raise ReadOnlyDatabase from error
     if means_unavailable(error):

@@ -14,6 +14,7 @@ from service.audit.queries import all_heads
 from service.cli.auditing import audit_secrets
 from service.cli.database import command_database
 from service.cli.doctor.deployment import look_at_pooler, look_at_standbys
+from service.cli.doctor.embedded import look_at_outage
 from service.cli.doctor.findings import Area, Findings
 from service.cli.doctor.reachability import look_at_administrator
 from service.config import Settings
@@ -55,6 +56,7 @@ def _look_at_embedded(settings: Settings, findings: Findings) -> bool:
     )
     findings.ok(Area.DATABASE, f"The embedded server is PostgreSQL {found.version}, in {found.folder}.")
     _look_at_folder(folder, findings)
+    look_at_outage(place, findings)
     if major is None:
         findings.note(
             Area.DATABASE, f"There is no database in {folder} yet.", "`chatkeep serve --local --migrate` makes one."

@@ -2,6 +2,7 @@
 
     postgresql/             the cluster; only its own major version of PostgreSQL can open it
     postgresql.password     of the role `chatkeep`
+    postgresql.outage       why the server is away, if it is, and when it is started again (outage.py)
     postgresql.log          what the server says of itself; `.log.1` is the one before
     postgresql.socket/      where it listens; if that path is too long, `.socket-path` says where instead
     postgresql.*.lock       see embedded.py; empty, and never removed
@@ -11,6 +12,7 @@
 All belong to the server's user, the copy to root, and all but the copy are closed to everyone else.
 """
 
+import contextlib
 import os
 import re
 import secrets
@@ -18,7 +20,9 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
+from service.database.postgres.outage import OutageFile
 from service.database.postgres.privileges import (
     ServerUser,
     hand_over,
@@ -33,6 +37,8 @@ PORT = 5432
 SOCKET_NAME = f".s.PGSQL.{PORT}"
 # The kernel takes 107 bytes on Linux and 103 on macOS.
 LONGEST_SOCKET_PATH_BYTES = 103
+SHORT_FOLDERS = Path("/tmp")  # noqa: S108  the folders in it are made by mkdtemp, and closed to others
+SHORT_FOLDER_PREFIX = "chatkeep-"
 LOG_FILE_BYTES = 1024 * 1024
 
 
@@ -61,6 +67,15 @@ class DataFolder:
     @property
     def socket_path_file(self) -> Path:
         return self.path / "postgresql.socket-path"
+
+    @property
+    def outage_file(self) -> OutageFile:
+        return OutageFile(self.path / "postgresql.outage")
+
+    def is_address(self, url: str) -> bool:
+        """Whether that address leads to the server of this folder."""
+        host = parse_qs(urlsplit(url).query).get("host", [""])[0]
+        return Path(host) in (self.socket_folder, _recorded_path(self))
 
     @property
     def start_lock(self) -> Path:
@@ -179,15 +194,27 @@ def remove_short_folder(place: DataFolder, user: ServerUser) -> None:
 
 def _recorded_short_folder(place: DataFolder, user: ServerUser) -> Path | None:
     """Return the one of last time, unless it is gone: anybody may have made another of that name in /tmp."""
-    if not place.socket_path_file.exists():
+    folder = _recorded_path(place)
+    if folder is None:
         return None
-    folder = Path(place.socket_path_file.read_text().strip())
+    # As a sweep of /tmp leaves it: made again, so that the address stays what it was. Nowhere else, because the
+    # record is in the hands of the server's user, who could name any place to root.
+    if folder.parent == SHORT_FOLDERS and folder.name.startswith(SHORT_FOLDER_PREFIX):
+        with contextlib.suppress(EmbeddedServerError):
+            make_private_folder(folder, user)
     return folder if is_private_folder(folder, user) else None
+
+
+def _recorded_path(place: DataFolder) -> Path | None:
+    try:
+        return Path(place.socket_path_file.read_text().strip())
+    except OSError:
+        return None
 
 
 def _new_short_folder(place: DataFolder, user: ServerUser) -> Path:
     """Make it in /tmp: TMPDIR may be as long, or closed to the server's user."""
-    folder = Path(tempfile.mkdtemp(prefix="chatkeep-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=SHORT_FOLDER_PREFIX, dir=SHORT_FOLDERS))
     hand_over(folder, user)
     descriptor = open_private(place.socket_path_file, user, os.O_WRONLY | os.O_TRUNC)
     with os.fdopen(descriptor, "w") as file:

@@ -37,6 +37,7 @@ from service.errors import EmbeddedServerError
 
 FAST_LIMIT_SECONDS = 30
 IMMEDIATE_LIMIT_SECONDS = 10
+LEFTOVERS_PATIENCE_SECONDS = 2
 LEFTOVERS_LIMIT_SECONDS = 60
 ANSWER_LIMIT_SECONDS = 5
 REPORT_EVERY_SECONDS = 5
@@ -160,12 +161,27 @@ class Server:
         def report(seconds: int) -> None:
             self._log(f"Waiting for the last PostgreSQL to end, for {seconds} s so far.")
 
+        if not _wait_for(decided, report, min(LEFTOVERS_PATIENCE_SECONDS, LEFTOVERS_LIMIT_SECONDS)):
+            self._tell_leftovers_to_exit()
         if not _wait_for(decided, report, LEFTOVERS_LIMIT_SECONDS):
             raise EmbeddedServerError(
                 f"After {LEFTOVERS_LIMIT_SECONDS} s, {_who_works_in(self._place.cluster)} still works in "
                 f"{self._place.cluster}. Wait until it has ended, or stop it with kill -QUIT, then start again."
             )
         return self.running() is None
+
+    def _tell_leftovers_to_exit(self) -> None:
+        """Tell the processes of a dead server what it would have told them when one of the others crashed.
+
+        They look for its death only between two steps, and a long query is one step. They write nothing more then,
+        and the next start replays the log.
+        """
+        pids = [pid for pid in _pids_in(self._place.cluster) if not _is_postmaster_of(self._place.cluster, pid)]
+        if pids:
+            self._log("Telling what is left of a PostgreSQL that was killed to exit.")
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGQUIT)
 
     def stop(self) -> None:
         """Have the server end sessions, write everything down and exit, if it runs.
@@ -266,8 +282,12 @@ def _wait_for(happened: Callable[[], bool], report: Callable[[int], None], limit
 
 def _who_works_in(cluster: Path) -> str:
     """Name the processes whose working directory is the cluster, as that of every process of a server is."""
-    pids = [str(each.pid) for each in psutil.process_iter(["cwd"]) if each.info["cwd"] == str(cluster)]
-    return f"process {', '.join(pids)}" if pids else "a process out of sight, such as another container's,"
+    pids = _pids_in(cluster)
+    return f"process {', '.join(map(str, pids))}" if pids else "a process out of sight, such as another container's,"
+
+
+def _pids_in(cluster: Path) -> list[int]:
+    return [each.pid for each in psutil.process_iter(["cwd"]) if each.info["cwd"] == str(cluster)]
 
 
 def quoted_log(log_file: Path, since_byte: int) -> str:
