@@ -10,10 +10,16 @@ from service.chat.generation import Generation
 from service.chat.schemas import Content, Siblings, Turn, TurnError
 from service.chat.turn_log import TurnLog
 from service.chat.turns import BegunTurn
-from service.errors import NotFound
+from service.errors import DatabaseUnavailable, NotFound
 
 KEEP_ALIVE_SECONDS = 15
 GONE = "The turn was deleted while it was being answered, or went to the account that this guest signed in to."
+NOT_KEPT_YET = (
+    "The reply is there, and the database does not take it just now. It is stored as soon as it does: ask for the turn "
+    "again, by its id or with the same Idempotency-Key."
+)
+# For a database that only restarts; longer than any statement that keeps a reply is waited for.
+KEPT_WITHIN_SECONDS = 5.0
 # Code points that a follower who is far behind is given at a time: so much of the reply it holds in memory.
 MOST_AT_ONCE = 16_384
 # Between two deltas of one follower. What a fast model says in between comes as one: no reader can tell, and it bounds
@@ -52,9 +58,14 @@ class Following:
         yield event("done", json_line(turn), len(turn.reply.content) if turn.reply else 0)
 
     async def end(self) -> Turn:
-        """Wait for the turn's end and return it."""
+        """Wait for the turn's end and return it.
+
+        Raises:
+            DatabaseUnavailable: the reply is whole, and cannot be kept just now; it will be, and holds the turn's id.
+        """
         if self.generation is not None:
-            await self.generation.until_ended()  # not woken by each piece on the way
+            if not await self.generation.until_ended(kept_within_seconds=KEPT_WITHIN_SECONDS):
+                raise DatabaseUnavailable(NOT_KEPT_YET, turn_id=str(self.begun.id))
         else:
             async for _ in self.texts():
                 pass

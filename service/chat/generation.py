@@ -12,6 +12,9 @@ from service.chat.models import OutputCleaner
 from service.chat.turn_log import Fragment
 from service.chat.turns import BegunTurn, Status
 
+# Between two looks at whether a reply is whole and not kept.
+LOOK_SECONDS = 0.5
+
 
 class Generation:
     """The text of a reply on the replica that generates it. Positions count Unicode code points."""
@@ -27,6 +30,7 @@ class Generation:
         self.ended = False
         self.first_text_ms: int | None = None
         self._began = time.monotonic()
+        self._whole_at: float | None = None
         self._pieces: list[str] = []
         self._starts: list[int] = []
         self._length = 0
@@ -46,7 +50,7 @@ class Generation:
     async def seal(self) -> str:
         """Take no more text, and wait for a write that is under way: it must not come after the turn's end."""
         self._append(self._cleaner.finish())
-        self.generating = False
+        self.generating, self._whole_at = False, time.monotonic()
         await self._write_over.wait()
         return self.text()
 
@@ -92,9 +96,17 @@ class Generation:
         if self._being_written is not None:
             self._being_written = replace(self._being_written, user_id=user_id)
 
-    async def until_ended(self) -> None:
-        if self.task is not None:
-            await asyncio.wait([self.task])
+    async def until_ended(self, *, kept_within_seconds: float) -> bool:
+        """Wait for the end; False where the reply is whole for so long of it and the database has not taken it.
+
+        Not woken by each piece on the way.
+        """
+        began = time.monotonic()
+        while self.task is not None and not (await asyncio.wait([self.task], timeout=LOOK_SECONDS))[0]:
+            whole_at = self._whole_at
+            if whole_at is not None and time.monotonic() - max(whole_at, began) > kept_within_seconds:
+                return False
+        return True
 
     def begin_write(self) -> Fragment:
         """Return what is to be written down next; the same again until `end_write` says that it was."""

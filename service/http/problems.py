@@ -83,7 +83,10 @@ class Problem(BaseModel):
     detail: Annotated[str, Field(description="What happened, for a person.")]
     code: Annotated[str, Field(description="What happened, for a program: it does not change.")]
     errors: Annotated[list[InvalidField] | None, Field(description="Where a request did not fit.")] = None
-    turn_id: Annotated[UUID | None, Field(description="With `turn_in_progress`: the turn in the way.")] = None
+    turn_id: Annotated[
+        UUID | None,
+        Field(description="`turn_in_progress`: the turn in the way. `database_unavailable`: the one stored later."),
+    ] = None
 
 
 def problem_response(
