@@ -13,7 +13,9 @@ from rich.console import Console
 from tests.crash.postgres import Postgres
 from tests.crash.processes import ModelServer
 from tests.crash.scenarios.database_kills import asynchronous_commits, database_kills, long_outages
+from tests.crash.scenarios.embedded import embedded_kills, full_disks
 from tests.crash.scenarios.exhaustion import exhaustion
+from tests.crash.scenarios.read_only import read_only_times
 from tests.crash.scenarios.replicas import replicas
 from tests.crash.scenarios.server_kills import acknowledged_early, never_reaped, server_kills
 from tests.crash.scenarios.shutdowns import cut_short, rolling_restarts
@@ -30,6 +32,9 @@ SCENARIOS: Mapping[str, Callable[[Stage], Awaitable[Result]]] = {
     "D": lambda stage: rolling_restarts(stage, rounds=6),
     "D2": lambda stage: cut_short(stage, rounds=4),
     "E": lambda stage: replicas(stage, kills=3, naps=1, lease_seconds=10),
+    "F": lambda stage: embedded_kills(stage, kills=10),
+    "F2": lambda stage: full_disks(stage, times=3),
+    "G": lambda stage: read_only_times(stage, times=4),
     "control-early": lambda stage: acknowledged_early(stage, most_kills=10),
     "control-reaper": never_reaped,
     "control-commit": lambda stage: asynchronous_commits(stage, kills=5),

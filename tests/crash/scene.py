@@ -36,12 +36,14 @@ class Bounds:
         back: the first success after its return.
         behind: what was read longer before a kill is kept: the flush interval and a little; the time that two commits
             take at that moment comes on top.
+        restart: the embedded server is back after a kill, or after its disk has room again.
         stop: a generation's end after it was asked for.
         lease_slack: turns of a dead process are `interrupted` when its lease has run out, and this much later.
     """
 
     answer: float = 3.0
     back: float = 5.0
+    restart: float = 10.0
     behind: float = 0.3
     stop: float = 1.0
     lease_slack: float = 0.5
@@ -49,7 +51,7 @@ class Bounds:
     @classmethod
     def generous(cls) -> "Bounds":
         """For a machine that has other things to do: what never happens is still found."""
-        return cls(answer=15.0, back=30.0, behind=5.0, stop=15.0, lease_slack=30.0)
+        return cls(answer=15.0, back=30.0, restart=60.0, behind=5.0, stop=15.0, lease_slack=30.0)
 
 
 @dataclass
@@ -92,6 +94,7 @@ class Stage:
         *replicas: str,
         broken: str | None = None,
         before: Callable[[str], Awaitable[None]] | None = None,
+        url: str | None = None,
         settings: Mapping[str, object] | None = None,
     ) -> AsyncIterator["Scene"]:
         """Start replicas on a new database; end them and close everything with the block.
@@ -99,12 +102,16 @@ class Stage:
         Args:
             broken: see `Replica`.
             before: is given the new database first.
+            url: of a migrated database to use in place of a new one.
+            settings: of the replicas; with `data_dir` they are left to find the database themselves.
         """
         folder = Path(tempfile.mkdtemp(prefix=f"{name.split(maxsplit=1)[0]}-", dir=self.folder))
-        url = await self.postgres.new_database()
+        url = url or await self.postgres.new_database()
         if before is not None:
             await before(url)
-        common: dict[str, object] = {"database_url": url, "model_url": self.model_url, "max_generations": 100}
+        common: dict[str, object] = {"model_url": self.model_url, "max_generations": 100}
+        if "data_dir" not in (settings or {}):
+            common["database_url"] = url
         chance = random.Random(f"{self.seed} {name}")
         started = [Replica(each, folder, broken=broken, **common | dict(settings or {})) for each in replicas]
         log = AcknowledgementLog(folder / "acknowledged.jsonl")

@@ -9,6 +9,8 @@ import pytest
 from tests.crash.postgres import Postgres
 from tests.crash.processes import ModelServer
 from tests.crash.scenarios.database_kills import database_kills
+from tests.crash.scenarios.embedded import embedded_kills, full_disks
+from tests.crash.scenarios.read_only import read_only_times
 from tests.crash.scenarios.replicas import replicas
 from tests.crash.scenarios.server_kills import acknowledged_early, never_reaped, server_kills
 from tests.crash.scenarios.shutdowns import rolling_restarts
@@ -43,6 +45,18 @@ async def test_a_rolling_restart_loses_no_text(stage: Stage) -> None:
 
 async def test_two_replicas_follow_stop_and_take_over(stage: Stage) -> None:
     require(await replicas(stage, kills=1, naps=0, lease_seconds=2))
+
+
+async def test_a_killed_embedded_server_comes_back_and_loses_nothing(stage: Stage) -> None:
+    require(await embedded_kills(stage, kills=2))
+
+
+async def test_a_full_disk_loses_nothing(stage: Stage) -> None:
+    require(await full_disks(stage, times=1))
+
+
+async def test_a_database_that_is_read_only_for_a_while_loses_nothing(stage: Stage) -> None:
+    require(await read_only_times(stage, times=1))
 
 
 async def test_an_early_acknowledgement_is_caught(stage: Stage) -> None:
