@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shlex
 
 from service.audit import queries
 from service.audit.actions import Action
@@ -32,6 +33,34 @@ def audit_secrets(settings: Settings, *, make: bool = True) -> tuple[str, ...]:
     if not configured:
         raise ConfigurationError(f"The audit trail is sealed with the service's key. {SET_KEY}")
     return configured
+
+
+def another_key_advice(settings: Settings) -> str | None:
+    """Say what to do where the data folder keeps a key that is not among the configured ones; None where all fits."""
+    if settings.database_url is not None or not settings.secret_key:
+        return None
+    file = secret_file(settings)
+    if file is None or kept_secret(file.parent) in settings.signing_keys():
+        return None
+    return (
+        f"CHATKEEP_SECRET_KEY is another key than the one in {file}, so that everybody has to sign in again: set "
+        f'both, the kept one first, with CHATKEEP_SECRET_KEY="$(cat {shlex.quote(str(file))}),…", or remove the file '
+        "when the service has started once with your own key."
+    )
+
+
+async def unknown_key_advice(database: Database, secrets: tuple[str, ...]) -> str | None:
+    """Say what to do where the audit trail was sealed with none of these keys; None where one of them fits."""
+    keys = SealingKeys(secrets)
+    async with database.transaction() as connection:
+        heads = await queries.all_heads(connection)
+    if not any(head.seals and not keys.know(head) for head in heads):
+        return None
+    return (
+        "This database was used with another key, so that everybody has to sign in again, and the audit trail's seals "
+        "do not fit: stop the service and set CHATKEEP_SECRET_KEY as it was, or old,new to replace it; if the key is "
+        "lost, run `chatkeep audit seal --reason 'the key is lost'`."
+    )
 
 
 async def operators_audit(database: Database, secrets: tuple[str, ...], reason: str | None = None) -> Recorder:

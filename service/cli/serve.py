@@ -19,7 +19,7 @@ from service.app.logs import configure_logging
 from service.app.metrics import shared_figures
 from service.audit.trail import AuditTrail
 from service.cli.application import application_of, name_parts
-from service.cli.auditing import audit_secrets
+from service.cli.auditing import another_key_advice, audit_secrets, unknown_key_advice
 from service.cli.listener import open_listener
 from service.cli.local import kept_secret
 from service.cli.output import complain, say
@@ -157,12 +157,20 @@ async def _prepare(settings: Settings, url: str, *, local: bool) -> Administrato
         await migrations.require_head(database)
         if not settings.allow_unsafe_database:
             await require_safe(database)
+        await _advise_on_keys(settings, database)
         # Also with the key that a command has kept, if one was here before the service.
         trail = await AuditTrail.open(database, audit_secrets(settings))
         return await first_administrator(settings, database, hasher, trail, local=local)
     finally:
         hasher.close()
         await database.close()
+
+
+async def _advise_on_keys(settings: Settings, database: Database) -> None:
+    """Say it where the keys are not those that the data folder was used with, and go on: nothing is lost by that."""
+    for advice in (another_key_advice(settings), await unknown_key_advice(database, audit_secrets(settings))):
+        if advice is not None:
+            complain(advice)
 
 
 def _run(settings: Settings, app: str | None, listener: socket) -> None:

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from service.cli.auditing import another_key_advice
 from service.cli.doctor.findings import Area, Findings
 from service.cli.doctor.reachability import look_at_reachability
 from service.cli.local import secret_file
@@ -47,6 +48,9 @@ def _look_at_signing_keys(settings: Settings, findings: Findings) -> None:
             findings.problem(Area.SECRETS, error.detail)
         return
     findings.ok(Area.SECRETS, "The cookies' signing key is long and random.")
+    if advice := another_key_advice(settings):
+        what, _, remedy = advice.partition(": ")
+        findings.warn(Area.SECRETS, f"{what}.", f"{remedy[0].upper()}{remedy[1:]}")
     if len(keys) > 1:
         findings.note(
             Area.SECRETS,
