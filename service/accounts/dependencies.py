@@ -9,12 +9,20 @@ from starlette.requests import HTTPConnection
 from service.accounts.accounts import DEVICE_COOKIE_SECONDS, Accounts
 from service.accounts.browser_cookies import forget, give, own_contents, own_values
 from service.accounts.guests import begin_guest
-from service.accounts.identity import Identity, identity_by_session, identity_by_token, identity_of, still_valid
+from service.accounts.identity import (
+    Identity,
+    identity_by_session,
+    identity_by_token,
+    identity_of,
+    still_valid,
+    stream_terms,
+)
 from service.accounts.opened_sessions import Client, Opened, renew_session
 from service.accounts.outside import identity_from_outside
 from service.audit.trail import Origin, Recorder
 from service.errors import Forbidden, NotAuthenticated
 from service.http.addresses import client_address
+from service.http.open_streams import OpenStreams, StreamTerms
 from service.sessions import digest_of
 
 
@@ -189,3 +197,19 @@ async def require_administrator(identity: SignedIn) -> Identity:
 
 
 Administrator = Annotated[Identity, Depends(require_administrator)]
+
+
+async def get_administrators_terms(identity: Administrator) -> StreamTerms:
+    """Return on which terms an administrator is sent an answer that lasts: for as long as they are one."""
+    return stream_terms(identity, roles=[identity.role])
+
+
+AdministratorsTerms = Annotated[StreamTerms, Depends(get_administrators_terms)]
+
+
+async def get_streams(request: Request) -> OpenStreams:
+    streams: OpenStreams = request.app.state.streams
+    return streams
+
+
+TheStreams = Annotated[OpenStreams, Depends(get_streams)]
