@@ -22,6 +22,7 @@ from service.accounts.outside import identity_from_outside
 from service.audit.trail import Origin, Recorder
 from service.errors import Forbidden, NotAuthenticated
 from service.http.addresses import client_address
+from service.http.late_answers import set_terms
 from service.http.open_streams import OpenStreams, StreamTerms
 from service.sessions import digest_of
 
@@ -109,8 +110,13 @@ async def require_identity(request: Request, accounts: Accounts) -> Identity:
     identity = await _identity_of(request, accounts)
     if identity is None:
         raise NotAuthenticated("Sign in first: there is no valid session cookie or token.")
-    if not identity.renew:
-        return identity
+    if identity.renew:
+        identity = await _renewed(request, accounts, identity)
+    set_terms(request.scope, stream_terms(identity))
+    return identity
+
+
+async def _renewed(request: Request, accounts: Accounts, identity: Identity) -> Identity:
     opened = await renew_session(accounts, identity, client_of(accounts, request))
     if opened is None:
         return identity
@@ -190,9 +196,10 @@ async def get_audit(visitor: VisitorAudit, identity: SignedIn) -> Recorder:
 TheAudit = Annotated[Recorder, Depends(get_audit)]
 
 
-async def require_administrator(identity: SignedIn) -> Identity:
+async def require_administrator(request: Request, identity: SignedIn) -> Identity:
     if not identity.is_administrator:
         raise Forbidden("This takes an administrator.")
+    set_terms(request.scope, stream_terms(identity, roles=[identity.role]))
     return identity
 
 

@@ -57,6 +57,7 @@ class OpenStreams:
         self._by_terms: defaultdict[StreamTerms, set[Close]] = defaultdict(set)
         self._held: set[Close] = set()
         self._deliveries: set[Delivery] = set()
+        self._standing: Standing = _nobody
 
     def __len__(self) -> int:
         return sum(len(each) for each in self._by_terms.values()) - len(self._held)
@@ -112,10 +113,11 @@ class OpenStreams:
 
     async def watch(self, standing: Standing) -> None:
         """Cut off whoever may no longer read, for as long as the process runs."""
+        self._standing = standing
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
-                await self._look(standing)
+                await self._look()
             except DatabaseUnavailable:
                 log.warning("database_unavailable", step="open_streams")
             except Exception:
@@ -130,10 +132,18 @@ class OpenStreams:
             for delivery in [each for each in self._deliveries if each.waits_since(late)]:
                 delivery.close()
 
-    async def _look(self, standing: Standing) -> None:
+    async def _look(self) -> None:
         if terms := list(self._by_terms):
-            for ended in set(terms).difference(await standing(terms)):
+            for ended in set(terms).difference(await self._standing(terms)):
                 self._close(ended)
+
+    async def holds(self, terms: StreamTerms) -> bool:
+        """Tell whether the terms hold at this moment.
+
+        Raises:
+            DatabaseUnavailable.
+        """
+        return terms in await self._standing([terms])
 
     async def wait_closed(self, seconds: float) -> None:
         """Wait until every stream has ended by itself, but not longer than that."""
@@ -150,3 +160,7 @@ class OpenStreams:
     def _close(self, terms: StreamTerms, but: Collection[Close] = ()) -> None:
         for close in [each for each in self._by_terms.get(terms, ()) if each not in but]:
             close()
+
+
+async def _nobody(_: Collection[StreamTerms]) -> Collection[StreamTerms]:
+    return ()

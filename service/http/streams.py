@@ -9,6 +9,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.http.delivery import Delivery
+from service.http.late_answers import LateAnswer
 from service.http.open_streams import OpenStreams, StreamTerms
 
 SendStream = Callable[[Receive, Send], Awaitable[None]]
@@ -53,7 +54,10 @@ class StreamsLast:
     async def _stream(self, scope: Scope, receive: Receive, delivery: Delivery) -> Callable[[], Awaitable[None]] | None:
         # A scope of its own: what the framework leaves in it goes with it.
         inner = {**scope, _LATER: [], _DELIVERY: delivery}
-        await self.app(inner, receive, delivery.send)
+        reads = scope["method"] in ("GET", "HEAD")
+        await self.app(
+            inner, receive, LateAnswer(inner, receive, delivery.send, self._streams).send if reads else delivery.send
+        )
         if "route" in inner:
             scope["route"] = inner["route"]  # the request is counted by it
         stream: Callable[[], Awaitable[None]] | None = next(iter(inner[_LATER]), None)
