@@ -62,6 +62,16 @@ class OpenStreams:
     def __len__(self) -> int:
         return sum(len(each) for each in self._by_terms.values()) - len(self._held)
 
+    @property
+    def terms(self) -> Collection[StreamTerms]:
+        """On which terms the answers are that are open now."""
+        return list(self._by_terms)
+
+    @property
+    def deliveries(self) -> int:
+        """How many answers are on their way, those that do not last among them."""
+        return len(self._deliveries)
+
     @contextmanager
     def track(self, terms: StreamTerms, close: Close) -> Iterator[None]:
         """Have `close` called when the terms no longer hold, until the block ends."""
