@@ -16,8 +16,9 @@ from service.chat.models import ModelError
 from service.chatstream.answers import in_chatstreams_shape
 from service.chatstream.turns import generation_of
 from service.chatstream.wire import CONVERSATION_HEADER, MESSAGE_ID_HEADER, chunk_of, pause_after
+from service.errors import NotAuthenticated
 from service.http.open_streams import OpenStreams, StreamTerms
-from service.http.problems import problem_response
+from service.http.problems import problem_response, response_to
 
 NO_REPLY_STATUS = 502
 INTERRUPTED_STATUS = 503
@@ -48,10 +49,13 @@ class WholeTextStream(EventStream):
         try:
             with self._streams.hold(self._terms):
                 await _first_text(self._generation, receive)
+            failure = failure_of(self._generation)
+        except NotAuthenticated as error:
+            self._generation.cut("stopped")
+            failure = in_chatstreams_shape(response_to(error))
         except BaseException:
             self._generation.cut("stopped")
             raise
-        failure = failure_of(self._generation)
         await (super().__call__ if failure is None else failure)(scope, receive, send)
 
     async def stream(self, receive: Receive, send: Send) -> None:
