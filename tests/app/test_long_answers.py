@@ -187,6 +187,19 @@ async def test_an_upload_ends_with_the_right_to_it(service: RunningService) -> N
     writer.close()
 
 
+async def test_a_retention_run_ends_with_the_right_to_it(shared_database_url: str) -> None:
+    async with running(shared_database_url, retention_days={"user": 1}) as service:
+        administrator, other = await service.administrator(), await service.person()
+        await set_user(administrator, other.id, role="admin")
+        async with service.database.transaction() as connection:
+            await connection.exec_driver_sql("LOCK TABLE turns IN ACCESS EXCLUSIVE MODE")
+            asking = asyncio.create_task(other.client.post("/api/v1/admin/retention/run"))
+            await asyncio.sleep(0.5)
+            await demote(administrator, other)
+            async with asyncio.timeout(20):
+                assert (await asking).status_code == 401
+
+
 async def test_what_took_long_to_look_up_is_not_shown_to_whom_it_is_not_for_any_more(
     service: RunningService,
 ) -> None:
