@@ -192,10 +192,10 @@ async def test_a_retention_run_ends_with_the_right_to_it(shared_database_url: st
         administrator, other = await service.administrator(), await service.person()
         await set_user(administrator, other.id, role="admin")
         async with service.database.transaction() as connection:
-            await connection.exec_driver_sql("LOCK TABLE turns IN ACCESS EXCLUSIVE MODE")
+            await connection.exec_driver_sql("LOCK TABLE conversations IN ACCESS EXCLUSIVE MODE")
             asking = asyncio.create_task(other.client.post("/api/v1/admin/retention/run"))
             await asyncio.sleep(0.5)
-            await demote(administrator, other)
+            await revoke(administrator, other)
             async with asyncio.timeout(20):
                 assert (await asking).status_code == 401
 
