@@ -9,12 +9,21 @@ from starlette.requests import HTTPConnection
 from service.accounts.accounts import DEVICE_COOKIE_SECONDS, Accounts
 from service.accounts.browser_cookies import forget, give, own_contents, own_values
 from service.accounts.guests import begin_guest
-from service.accounts.identity import Identity, identity_by_session, identity_by_token, identity_of, still_valid
+from service.accounts.identity import (
+    Identity,
+    identity_by_session,
+    identity_by_token,
+    identity_of,
+    still_valid,
+    stream_terms,
+)
 from service.accounts.opened_sessions import Client, Opened, renew_session
 from service.accounts.outside import identity_from_outside
 from service.audit.trail import Origin, Recorder
 from service.errors import Forbidden, NotAuthenticated
 from service.http.addresses import client_address
+from service.http.late_answers import set_terms
+from service.http.open_streams import OpenStreams, StreamTerms
 from service.sessions import digest_of
 
 
@@ -101,8 +110,13 @@ async def require_identity(request: Request, accounts: Accounts) -> Identity:
     identity = await _identity_of(request, accounts)
     if identity is None:
         raise NotAuthenticated("Sign in first: there is no valid session cookie or token.")
-    if not identity.renew:
-        return identity
+    if identity.renew:
+        identity = await _renewed(request, accounts, identity)
+    set_terms(request.scope, stream_terms(identity))
+    return identity
+
+
+async def _renewed(request: Request, accounts: Accounts, identity: Identity) -> Identity:
     opened = await renew_session(accounts, identity, client_of(accounts, request))
     if opened is None:
         return identity
@@ -182,10 +196,27 @@ async def get_audit(visitor: VisitorAudit, identity: SignedIn) -> Recorder:
 TheAudit = Annotated[Recorder, Depends(get_audit)]
 
 
-async def require_administrator(identity: SignedIn) -> Identity:
+async def require_administrator(request: Request, identity: SignedIn) -> Identity:
     if not identity.is_administrator:
         raise Forbidden("This takes an administrator.")
+    set_terms(request.scope, stream_terms(identity, roles=[identity.role]))
     return identity
 
 
 Administrator = Annotated[Identity, Depends(require_administrator)]
+
+
+async def get_administrators_terms(identity: Administrator) -> StreamTerms:
+    """Return on which terms an administrator is sent an answer that lasts: for as long as they are one."""
+    return stream_terms(identity, roles=[identity.role])
+
+
+AdministratorsTerms = Annotated[StreamTerms, Depends(get_administrators_terms)]
+
+
+async def get_streams(request: Request) -> OpenStreams:
+    streams: OpenStreams = request.app.state.streams
+    return streams
+
+
+TheStreams = Annotated[OpenStreams, Depends(get_streams)]

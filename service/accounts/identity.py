@@ -10,6 +10,7 @@ from service.accounts import queries
 from service.accounts.accounts import Accounts
 from service.accounts.queries import AnyRow
 from service.database.hot import Row
+from service.http.open_streams import StreamTerms
 from service.sessions import digest_of
 from service.sessions.limits import TOUCH_INTERVAL
 
@@ -109,11 +110,37 @@ def identity_of(user: AnyRow, *, digest: bytes = b"", by_session: bool = False, 
     )
 
 
+def stream_terms(identity: Identity, roles: Collection[str] = ()) -> StreamTerms:
+    """Return on which terms somebody is sent an answer that lasts; see `StreamTerms`."""
+    return StreamTerms(identity.user_id, identity.digest, frozenset(roles))
+
+
+async def standing(accounts: Accounts, terms: Collection[StreamTerms]) -> set[StreamTerms]:
+    """Return those terms that hold: of accounts with the role that is needed, and by what has not ended."""
+    now = accounts.clock()
+    digests = [each.digest for each in terms if each.digest]
+    outside = [each.user_id for each in terms if not each.digest]
+    roles: dict[bytes | UUID, str] = {}
+    if digests:
+        rows = await accounts.database.rows(
+            queries.ROLES_OF_DIGESTS, digests=digests, now=now, idle_since=accounts.limits.idle_since(now)
+        )
+        roles |= {row["digest"]: row["role"] for row in rows}
+    if outside:
+        rows = await accounts.database.rows(queries.ROLES_OF_USERS, user_ids=outside)
+        roles |= {row["id"]: row["role"] for row in rows}
+    return {each for each in terms if _allows(roles.get(each.digest or each.user_id), each.roles)}
+
+
+def _allows(role: str | None, needed: Collection[str]) -> bool:
+    return role is not None and (not needed or role in needed)
+
+
 async def still_valid(accounts: Accounts, digests: Collection[bytes]) -> set[bytes]:
     """Return those digests whose session or token has not ended, of users who are not disabled."""
     now = accounts.clock()
     rows = await accounts.database.rows(
-        queries.STILL_VALID, digests=list(digests), now=now, idle_since=accounts.limits.idle_since(now)
+        queries.ROLES_OF_DIGESTS, digests=list(digests), now=now, idle_since=accounts.limits.idle_since(now)
     )
     return {row["digest"] for row in rows}
 

@@ -78,10 +78,10 @@ TOUCH_USER = Statement(
     .values(last_seen_at=_now)
 )
 
-# Of many sessions and tokens at once, those that still open something.
+# Of many sessions and tokens at once, those that still open something, and the role of whoever has them.
 _digests = bindparam("digests", type_=ARRAY(login_sessions.c.digest.type))
-STILL_VALID = Statement(
-    select(login_sessions.c.digest)
+ROLES_OF_DIGESTS = Statement(
+    select(login_sessions.c.digest, users.c.role)
     .join(users, users.c.id == login_sessions.c.user_id)
     .where(
         login_sessions.c.digest == any_(_digests),
@@ -89,13 +89,20 @@ STILL_VALID = Statement(
         users.c.disabled.is_(False),
     )
     .union_all(
-        select(access_tokens.c.digest)
+        select(access_tokens.c.digest, users.c.role)
         .join(users, users.c.id == access_tokens.c.user_id)
         .where(
             access_tokens.c.digest == any_(_digests),
             access_tokens.c.expires_at.is_(None) | (access_tokens.c.expires_at > _now),
             users.c.disabled.is_(False),
         )
+    )
+)
+
+# The same of accounts that somebody else signs in.
+ROLES_OF_USERS = Statement(
+    select(users.c.id, users.c.role).where(
+        users.c.id == any_(bindparam("user_ids", type_=ARRAY(users.c.id.type))), users.c.disabled.is_(False)
     )
 )
 

@@ -23,6 +23,8 @@ from service.chat.events import json_line
 from service.database.database import Database
 
 PAGE_ROWS = 200
+# Of the texts of a page, where it is of more than one turn: so much is held for a client that reads slowly.
+MAX_PAGE_BYTES = 256 * 1024
 QUERY_TIMEOUT_SECONDS = 60
 
 COLUMNS = (
@@ -82,13 +84,12 @@ async def _pages(
     after = None
     while filters is not None:
         async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-            rows = await history_page(connection, filters, after=after, limit=PAGE_ROWS)
+            rows = await history_page(connection, filters, after=after, limit=PAGE_ROWS, most_bytes=MAX_PAGE_BYTES)
         owners = owners_of(rows, filters)
         await reading.note(Action.HISTORY_EXPORTED, owners, **on_record(filters), format=file_format)
-        if rows:
-            yield rows
-        if len(rows) < PAGE_ROWS:
+        if not rows:
             return
+        yield rows
         after = rows[-1]["id"]
 
 

@@ -27,7 +27,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from service.accounts.usernames import character_pairs, username_key
 from service.admin.found_turns import AnyTurns, found_turns
 from service.chat.search.asked import asked_for
-from service.chat.turn_queries import TURN_COLUMNS, siblings_of_turn
+from service.chat.turn_queries import TURN_COLUMNS, siblings_of_turn, within_bytes
 from service.database.tables import conversations, turns, user_activity, users
 from service.ids import earliest_id, latest_id
 
@@ -126,9 +126,16 @@ async def conversation_by_id(connection: AsyncConnection, conversation_id: UUID)
 
 
 async def history_page(
-    connection: AsyncConnection, filters: HistoryFilters, *, after: UUID | None, limit: int
+    connection: AsyncConnection,
+    filters: HistoryFilters,
+    *,
+    after: UUID | None,
+    limit: int,
+    most_bytes: int | None = None,
 ) -> Sequence[RowMapping]:
     """Return at most `limit` turns of all users, newest first, from after the turn `after`.
+
+    With `most_bytes` only as many as have so much text together, one at least.
 
     Ids are made in the order of time, so that they are both the order and the cursor. The page is cut before
     anything is joined to it.
@@ -145,6 +152,8 @@ async def history_page(
             page = page.where(_t.id < after)
     else:
         page = _of_ids(await _found(connection, filters.q, filters, after=after, limit=limit))
+    if most_bytes is not None:
+        page = within_bytes(page, lambda columns: [columns.id.desc()], most_bytes)
     found = page.subquery("page")
     siblings = siblings_of_turn()
     query = (

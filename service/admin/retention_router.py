@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 
-from service.accounts.dependencies import require_administrator
+from service.accounts.dependencies import AdministratorsTerms, TheStreams, require_administrator
 from service.admin.dependencies import AdministratorsAudit
 from service.admin.history_filters import TheDatabase
 from service.admin.retention import count_due, delete_old, rules
@@ -36,6 +36,8 @@ async def run_retention(
     request: Request,
     database: TheDatabase,
     audit: AdministratorsAudit,
+    streams: TheStreams,
+    terms: AdministratorsTerms,
     dry_run: Annotated[QueryFlag, Query(description="Only count what would be deleted.")] = False,
 ) -> RetentionRun:
     """Delete the conversations that are older than the policy keeps them. The age of a conversation is that of its last
@@ -43,5 +45,6 @@ async def run_retention(
     """
     settings: Settings = request.app.state.settings
     due = rules(settings.retention_days, utc_now())
-    removed = await count_due(database, due) if dry_run else await delete_old(database, audit, due)
+    with streams.hold(terms):
+        removed = await count_due(database, due) if dry_run else await delete_old(database, audit, due)
     return RetentionRun(deleted_turns=removed.turns, deleted_conversations=removed.conversations, dry_run=dry_run)

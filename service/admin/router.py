@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from service.accounts.administrators import HELD, change_account, delete_user
-from service.accounts.dependencies import require_administrator
+from service.accounts.dependencies import AdministratorsTerms, TheStreams, require_administrator
 from service.accounts.queries import lock_user
 from service.admin import queries
 from service.admin.dependencies import REASON_REQUIRED, AdministratorsAudit, TheReading
@@ -154,6 +154,8 @@ async def export_history(
     database: TheDatabase,
     filters: AskedFilters,
     reading: TheReading,
+    streams: TheStreams,
+    terms: AdministratorsTerms,
     file_format: Annotated[ExportFormat, Query(alias="format")] = "jsonl",
 ) -> Download:
     """Return all turns that fit as a file, newest first: one a line as JSON, or a table.
@@ -162,9 +164,10 @@ async def export_history(
     in it can see who exported them.
     """
     if file_format == "csv":
-        return await download(history_as_csv(database, reading, filters), media_type="text/csv", name="history.csv")
-    chunks = history_as_jsonl(database, reading, filters)
-    return await download(chunks, media_type="application/jsonl", name="history.jsonl")
+        table = history_as_csv(database, reading, filters)
+        return await download(table, streams, terms, media_type="text/csv", name="history.csv")
+    lines = history_as_jsonl(database, reading, filters)
+    return await download(lines, streams, terms, media_type="application/jsonl", name="history.jsonl")
 
 
 @router.get(

@@ -13,7 +13,7 @@ from service import __version__
 from service.accounts.access_log import router as access_log_router
 from service.accounts.accounts import Accounts, DeviceMark
 from service.accounts.administrators import create_first_administrator
-from service.accounts.identity import still_valid
+from service.accounts.identity import standing
 from service.accounts.passwords import PasswordHasher
 from service.accounts.router import router as accounts_router
 from service.accounts.trusted_headers import TrustedHeaderAuth
@@ -35,7 +35,6 @@ from service.app.middleware.recording import RequestRecord
 from service.app.middleware.requests import BodyLimit, TrailingSlash
 from service.app.openapi import OPENAPI_PATH, describe
 from service.audit.trail import AuditTrail, Origin
-from service.chat.audience import Audience
 from service.chat.chat import Chat
 from service.chat.generations import Generations
 from service.chat.handler import PersistentRequestHandler, RequestHandler
@@ -53,6 +52,7 @@ from service.database.database import Database
 from service.database.migrations import require_head
 from service.database.safety import require_safe
 from service.errors import ConfigurationError
+from service.http.open_streams import OpenStreams
 from service.http.root_path import RootPath
 from service.http.streams import StreamsLast
 from service.sessions import SessionCookie, SessionLimits
@@ -109,10 +109,11 @@ def create_app(
             weeder = asyncio.create_task(keep_weeded(database), name="connections")
             stack.push_async_callback(_cancelled, weeder)
             accounts = await _open_accounts(stack, settings, keys, database, front_server)
-            audience = Audience(partial(still_valid, accounts))
-            stack.push_async_callback(_cancelled, asyncio.create_task(audience.watch(), name="audience"))
+            streams: OpenStreams = app.state.streams
+            for watch in (streams.watch(partial(standing, accounts)), streams.watch_writes()):
+                stack.push_async_callback(_cancelled, asyncio.create_task(watch, name="open streams"))
             chat = await _open_chat(
-                stack, settings, database, handler, model or _model(settings), app.state.metrics, audience
+                stack, settings, database, handler, model or _model(settings), app.state.metrics, streams
             )
             app.state.database, app.state.accounts, app.state.chat = database, accounts, chat
             app.state.embedded_server = embedded_server(settings, url)
@@ -142,6 +143,7 @@ def create_app(
     app.state.settings = settings
     app.state.started = app.state.running = app.state.draining = False
     app.state.metrics = Metrics()
+    app.state.streams = OpenStreams(write_timeout_seconds=settings.follower_timeout_seconds)
     app.state.imports = Imports(most_bytes=settings.max_import_bytes)
     for router in (
         accounts_router,
@@ -207,7 +209,7 @@ async def _open_chat(
     handler: HandlerFactory,
     model: LanguageModel,
     metrics: Metrics,
-    audience: Audience,
+    streams: OpenStreams,
 ) -> Chat:
     stack.push_async_callback(model.close)
     flush_seconds = settings.flush_interval_ms / 1000
@@ -230,9 +232,8 @@ async def _open_chat(
         turn_log=turn_log,
         generations=generations,
         clock=utc_now,
-        audience=audience,
+        streams=streams,
         flush_seconds=flush_seconds,
-        follower_timeout_seconds=settings.follower_timeout_seconds,
     )
 
 
@@ -284,7 +285,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         guests=settings.allow_guests,
         user_header=settings.auth_user_header,
     )
-    app.add_middleware(StreamsLast)
+    app.add_middleware(StreamsLast, streams=app.state.streams)
     app.add_middleware(InternalErrors)
     if settings.allowed_origins:
         app.add_middleware(CrossOrigin, origins=settings.allowed_origins)

@@ -25,8 +25,8 @@ async def drain(app: FastAPI, grace_seconds: float) -> None:
     app.state.draining = True
     chat: Chat = app.state.chat
     await chat.generations.close(grace_seconds)
-    await chat.audience.gone(DELIVERY_SECONDS)
-    chat.audience.send_all_away()
+    await chat.streams.wait_closed(DELIVERY_SECONDS)
+    chat.streams.close()
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from service.accounts.identity import Identity
-from service.chat.audience import Audience, Seat
 from service.chat.following import Following
 from service.chat.generations import Generations
 from service.chat.handler import RequestHandler
@@ -15,6 +14,7 @@ from service.chat.turns import BegunTurn, NewTurn
 from service.clock import Clock
 from service.database.database import Database
 from service.errors import TooManyGenerations
+from service.http.open_streams import OpenStreams
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Chat:
     """The parts.
 
     Args:
-        follower_timeout_seconds: how long a client that does not read is waited for.
+        streams: the open answers of this process.
         flush_seconds: how often replies are written down, and so how often to look for more.
     """
 
@@ -31,9 +31,8 @@ class Chat:
     turn_log: TurnLog
     generations: Generations
     clock: Clock
-    audience: Audience
+    streams: OpenStreams
     flush_seconds: float
-    follower_timeout_seconds: float
 
     async def take_turn(self, identity: Identity, new: NewTurn, model: LanguageModel | None = None) -> Following:
         """Keep a new turn and begin to answer it, or join the one that has the same idempotency key.
@@ -69,10 +68,6 @@ class Chat:
                 joined=True,
             )
         )
-
-    def seat(self, identity: Identity) -> Seat:
-        """Return on which terms somebody is sent a stream."""
-        return Seat(self.audience, identity.digest, self.follower_timeout_seconds)
 
     async def stop_turn(self, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> None:
         """End a generation wherever it runs: here at once, elsewhere with that process's next flush."""

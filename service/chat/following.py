@@ -55,7 +55,9 @@ class Following:
             position += len(text)
             yield delta_event(text, position) if text else KEEP_ALIVE
         turn = await self.turn_at_its_end()
-        yield event("done", json_line(turn), len(turn.reply.content) if turn.reply else 0)
+        done = event("done", json_line(turn), len(turn.reply.content) if turn.reply else 0)
+        del turn  # once is enough, while the client reads it
+        yield done
 
     async def end(self) -> Turn:
         """Wait for the turn's end and return it.

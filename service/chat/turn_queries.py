@@ -1,5 +1,6 @@
 """Turns, by themselves and on their paths: one statement a function, and none commits."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -43,6 +44,25 @@ TURN_COLUMNS = (
     *(column for column in turns.c if column.name not in _INNER),
     _reply,
 )
+
+
+def within_bytes(page: Select[Any], order: Callable[[Any], Sequence[Any]], most_bytes: Any) -> Select[Any]:
+    """The first of these (`user_id`, `id`), one at least, until their texts are `most_bytes` together.
+
+    How long a text is stands beside it: none is read.
+
+    Args:
+        order: the order of the page, by the columns of `turns`.
+    """
+    found = page.subquery("sized")
+    size = func.octet_length(_t.prompt) + func.coalesce(func.octet_length(_t.reply), 0)
+    before = func.sum(size).over(order_by=order(_t)) - size
+    sized = (
+        select(found.c.user_id, found.c.id, before.label("before"))
+        .join(turns, and_(_t.user_id == found.c.user_id, _t.id == found.c.id))
+        .subquery("measured")
+    )
+    return select(sized.c.user_id, sized.c.id).where(sized.c.before <= most_bytes)
 
 
 def _window(bounds: Any) -> Select[Any]:

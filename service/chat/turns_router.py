@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Request
 from pydantic import Field
 
-from service.accounts.identity import Identity
+from service.accounts.identity import Identity, stream_terms
 from service.chat import turn_queries
 from service.chat.chat import Chat
 from service.chat.dependencies import Asker, TheChat
@@ -216,11 +216,13 @@ async def _take_turn(chat: Chat, identity: Identity, new: NewTurn, request: Requ
     following = await chat.take_turn(identity, new)
     if stream if stream is not None else _accepts_events(request):
         return _stream(chat, identity, following)
-    return answer_with(await following.end(), 201)
+    with chat.streams.hold(stream_terms(identity)):
+        turn = await following.end()
+    return answer_with(turn, 201)
 
 
 def _stream(chat: Chat, identity: Identity, following: Following, start: int = 0) -> EventStream:
-    return EventStream(following.events(start), chat.seat(identity))
+    return EventStream(following.events(start), chat.streams, stream_terms(identity))
 
 
 async def _require_turn(chat: Chat, identity: Identity, conversation_id: UUID, turn_id: UUID) -> Turn:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from service.accounts.accounts import Accounts
 from service.accounts.dependencies import require_identity, welcome_guest, welcomes
-from service.accounts.identity import VISITOR, Identity
+from service.accounts.identity import VISITOR, Identity, stream_terms
 from service.chat.chat import Chat
 from service.chat.prompt import ChatPrompt
 from service.chatstream.conversations import Asking
@@ -89,7 +89,7 @@ class PersistentChatStreamHandler(AbstractRequestHandler):  # type: ignore[misc]
         following = await take_turn(chat, Asking(identity, named), say, reply)
         # Nothing was awaited since the generation was started, so it has not asked for this yet.
         reply.message_id = str(following.begun.id)
-        return WholeTextStream(following, chat.seat(identity))
+        return WholeTextStream(following, chat.streams, stream_terms(identity))
 
     async def _identity_or_visitor(self, request: Request) -> Identity | None:
         """Return who asks; None for a visitor who may become a guest. Who has users of their own has no guests."""

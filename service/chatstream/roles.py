@@ -11,6 +11,11 @@ class DeniedByRole(Forbidden):
     code = "denied_by_role"
 
 
+def roles_with(settings: Settings, api: ChatStreamApi) -> set[str]:
+    """Return the roles that allow the endpoint."""
+    return {name for name, role in settings.chatstream_roles.items() if role.allows(api)}
+
+
 def require_role(settings: Settings, identity: Identity, api: ChatStreamApi) -> None:
     """Refuse what the account's role does not allow.
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Header, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from service.accounts.identity import VISITOR
+from service.accounts.identity import VISITOR, stream_terms
 from service.chat.chat import Chat
 from service.chat.dependencies import AskerOrVisitor, TheChat
 from service.chat.prompt import ChatPrompt
@@ -18,7 +18,7 @@ from service.chatstream.answers import ChatStreamRoute, Done
 from service.chatstream.conversations import Asking, Row, begin_conversation, conversation_id_of, conversation_of
 from service.chatstream.prompts import prompt_of
 from service.chatstream.resources import load_of, memory_usage
-from service.chatstream.roles import require_role
+from service.chatstream.roles import require_role, roles_with
 from service.chatstream.schemas import (
     FeedbackTaken,
     GiveFeedback,
@@ -70,8 +70,9 @@ async def chat_stream(
     """Say something and stream the whole text so far, again and again. Hanging up stops the reply and keeps it."""
     if not body.regenerate:
         asking = await _welcomed(request, chat, asking)
+    terms = stream_terms(asking.identity, roles_with(request.app.state.settings, "chat_stream"))
     following = await take_turn(chat, asking, body)
-    return WholeTextStream(following, chat.seat(asking.identity))
+    return WholeTextStream(following, chat.streams, terms)
 
 
 @router.post("/clear_context")

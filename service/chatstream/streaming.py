@@ -9,7 +9,6 @@ import anyio
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.chat.audience import Seat
 from service.chat.events import EventStream
 from service.chat.following import Following
 from service.chat.generation import Generation
@@ -17,7 +16,9 @@ from service.chat.models import ModelError
 from service.chatstream.answers import in_chatstreams_shape
 from service.chatstream.turns import generation_of
 from service.chatstream.wire import CONVERSATION_HEADER, MESSAGE_ID_HEADER, chunk_of, pause_after
-from service.http.problems import problem_response
+from service.errors import NotAuthenticated
+from service.http.open_streams import OpenStreams, StreamTerms
+from service.http.problems import problem_response, response_to
 
 NO_REPLY_STATUS = 502
 INTERRUPTED_STATUS = 503
@@ -38,19 +39,23 @@ class WholeTextStream(EventStream):
 
     media_type = "text/plain"
 
-    def __init__(self, following: Following, seat: Seat) -> None:
-        super().__init__(whole_texts(following), seat)
+    def __init__(self, following: Following, streams: OpenStreams, terms: StreamTerms) -> None:
+        super().__init__(whole_texts(following), streams, terms)
         self._generation = generation_of(following)
         self.headers[MESSAGE_ID_HEADER] = str(following.begun.id)
         self.headers[CONVERSATION_HEADER] = str(following.begun.conversation_id)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await _first_text(self._generation, receive)
+            with self._streams.hold(self._terms):
+                await _first_text(self._generation, receive)
+            failure = failure_of(self._generation)
+        except NotAuthenticated as error:
+            self._generation.cut("stopped")
+            failure = in_chatstreams_shape(response_to(error))
         except BaseException:
             self._generation.cut("stopped")
             raise
-        failure = failure_of(self._generation)
         await (super().__call__ if failure is None else failure)(scope, receive, send)
 
     async def stream(self, receive: Receive, send: Send) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.cli.connections import BreakableProtocol
 from service.config import Settings
 from service.errors import ChatkeepError
 
@@ -119,6 +120,7 @@ def serve_here(
 def _config(app: Lifespan, settings: Settings, listener: socket.socket) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=BreakableProtocol,
         interface="asgi3",
         host=settings.host,
         port=listener.getsockname()[1],

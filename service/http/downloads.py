@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 import anyio
 
-from service.http.streams import ClosingStream
+from service.http.open_streams import OpenStreams, StreamTerms
+from service.http.streams import Stream
 
 LONGEST_NAME = 80
 # What a file system or a shell takes for something else, what turns text around, and what cannot be seen.
@@ -14,19 +15,23 @@ _UNSAFE = re.compile('[\x00-\x1f\x7f-\x9f"*/:<>?\\\\|`$%;\u061c\u200b-\u200f\u20
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
 
 
-class Download(ClosingStream):
+class Download(Stream):
     """A streamed file."""
-
-    def __init__(self, chunks: AsyncGenerator[bytes, None], *, media_type: str, disposition: str) -> None:
-        super().__init__(chunks, media_type=media_type, headers={"Content-Disposition": disposition})
 
 
 async def download(
-    chunks: AsyncGenerator[bytes, None], *, media_type: str, name: str, title: str | None = None
+    chunks: AsyncGenerator[bytes, None],
+    streams: OpenStreams,
+    terms: StreamTerms,
+    *,
+    media_type: str,
+    name: str,
+    title: str | None = None,
 ) -> Download:
     """Return a file whose first chunk is there already, so that what fails before it has a status code.
 
     Args:
+        terms: on which it is sent.
         name: ASCII, such as `history.csv`.
         title: what somebody called it; shown in place of the name's stem where the client can.
     """
@@ -41,7 +46,8 @@ async def download(
             with anyio.CancelScope(shield=True):
                 await chunks.aclose()
 
-    return Download(from_first(), media_type=media_type, disposition=content_disposition(name, title))
+    headers = {"Content-Disposition": content_disposition(name, title)}
+    return Download(from_first(), streams, terms, headers=headers, media_type=media_type)
 
 
 def content_disposition(name: str, title: str | None = None) -> str:

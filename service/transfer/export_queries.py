@@ -1,11 +1,12 @@
 """What an export reads: pages by the last row seen (keyset), each one statement."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, Integer, Select, Uuid, and_, bindparam, cast, func, select, true, tuple_
+from sqlalchemy import ARRAY, BigInteger, Integer, Select, Uuid, and_, bindparam, cast, func, select, true, tuple_
 
 from service.chat.climbing import turn_above
-from service.chat.turn_queries import TURN_COLUMNS, siblings_of_turn
+from service.chat.turn_queries import TURN_COLUMNS, siblings_of_turn, within_bytes
 from service.database.hot import Statement
 from service.database.tables import conversations, turns
 
@@ -13,6 +14,7 @@ _user_id = bindparam("user_id", type_=Uuid)
 _conversation_id = bindparam("conversation_id", type_=Uuid)
 _after_id = bindparam("after_id", type_=Uuid)
 _limit = bindparam("limit", type_=Integer)
+_most_bytes = bindparam("most_bytes", type_=BigInteger)
 _c = conversations.c
 _t = turns.c
 
@@ -20,6 +22,10 @@ _t = turns.c
 CONVERSATIONS_AFTER = Statement(
     select(conversations).where(_c.user_id == _user_id, _c.id > _after_id).order_by(_c.id).limit(_limit)
 )
+
+
+def _in_files(columns: Any) -> Sequence[Any]:
+    return columns.conversation_id, columns.position, columns.id
 
 
 def _with_siblings(page: Select[Any]) -> Select[Any]:
@@ -38,7 +44,7 @@ def _with_siblings(page: Select[Any]) -> Select[Any]:
 def _turns_after() -> Statement:
     """Turns of neighbouring conversations, parents before children: from after a turn, to those of `last_id`.
 
-    Turns with an id above `newest_id` are left out.
+    Turns with an id above `newest_id` are left out. As many as fit; none where there are no more.
     """
     after = tuple_(_conversation_id, bindparam("position", type_=Integer), _after_id)
     page = (
@@ -53,7 +59,7 @@ def _turns_after() -> Statement:
         .order_by(_t.conversation_id, _t.position, _t.id)
         .limit(_limit)
     )
-    return Statement(_with_siblings(page))
+    return Statement(_with_siblings(within_bytes(page, _in_files, _most_bytes)))
 
 
 TURNS_AFTER = _turns_after()
@@ -76,9 +82,13 @@ PATH_IDS = _path_ids()
 
 
 def _turns_by_ids() -> Statement:
-    """Turns of one user, each looked up by its key: PostgreSQL 15 reads all that the user has for `id = ANY (...)`."""
+    """The first of these turns of one user, oldest first, as many as fit.
+
+    Each is looked up by its key: PostgreSQL 15 reads all that the user has for `id = ANY (...)`.
+    """
     ids = func.unnest(bindparam("turn_ids", type_=ARRAY(Uuid))).table_valued("id", name="given").render_derived()
-    return Statement(_with_siblings(select(_user_id.label("user_id"), cast(ids.c.id, Uuid).label("id"))))
+    page = select(_user_id.label("user_id"), cast(ids.c.id, Uuid).label("id"))
+    return Statement(_with_siblings(within_bytes(page, _in_files, _most_bytes)))
 
 
 TURNS_BY_IDS = _turns_by_ids()

@@ -20,6 +20,8 @@ from service.transfer import export_queries as queries
 OWN_FORMAT = "chatkeep/1"
 CONVERSATIONS_A_BATCH = 100
 TURNS_A_BATCH = 100
+# Of the texts of a batch, where it is of more than one turn: so much is held for a client that reads slowly.
+MAX_BATCH_BYTES = 256 * 1024
 
 FIRST_ID = UUID(int=0)
 
@@ -60,9 +62,13 @@ async def path_turns(database: Database, user_id: UUID, conversation: Row) -> As
     """Yield the turns of the active path, oldest first, as the path is now."""
     path = await database.rows(queries.PATH_IDS, user_id=user_id, conversation_id=conversation["id"])
     ids = [row["id"] for row in path]
-    for start in range(0, len(ids), TURNS_A_BATCH):
-        rows = await database.rows(queries.TURNS_BY_IDS, user_id=user_id, turn_ids=ids[start : start + TURNS_A_BATCH])
+    start = 0
+    while wanted := ids[start : start + TURNS_A_BATCH]:
+        rows = await database.rows(queries.TURNS_BY_IDS, user_id=user_id, turn_ids=wanted, most_bytes=MAX_BATCH_BYTES)
+        if not rows:
+            return  # deleted meanwhile
         yield [Turn.from_row(row) for row in rows]
+        start += wanted.index(rows[-1]["id"]) + 1
 
 
 async def _whole(
@@ -81,13 +87,15 @@ async def _whole(
             last_id=conversations[-1]["id"],
             newest_id=newest_id,
             limit=TURNS_A_BATCH,
+            most_bytes=MAX_BATCH_BYTES,
         )
+        if not rows:
+            break
         for row in rows:
             writer.add(row)
-        if len(rows) < TURNS_A_BATCH:
-            break
-        yield writer.written()
         after = (rows[-1]["conversation_id"], rows[-1]["position"], rows[-1]["id"])
+        del row, rows  # what is written is enough to hold while the client reads it
+        yield writer.written()
     writer.end()
     yield writer.written()
 

@@ -6,8 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 
 from service.accounts.dependencies import VisitorAudit
+from service.accounts.identity import Identity, stream_terms
 from service.audit.actions import Action
+from service.audit.trail import Recorder
 from service.chat import queries
+from service.chat.chat import Chat
 from service.chat.dependencies import Asker, TheChat
 from service.errors import NotFound
 from service.http.bodies import JsonRoute
@@ -73,6 +76,8 @@ async def export_conversation(
     write, media_type, suffix = WRITERS[file_format]
     return await download(
         write(chat.database, identity.user_id, row),
+        chat.streams,
+        stream_terms(identity),
         media_type=media_type,
         name=f"conversation-{conversation_id}.{suffix}",
         title=row["title"],
@@ -94,7 +99,11 @@ async def export_account(identity: Asker, chat: TheChat, visitor: VisitorAudit) 
     async with chat.database.transaction() as connection:
         await visitor.acting_as(identity.user_id).record(connection, Action.EXPORTED, identity.user_id)
     return await download(
-        account_as_jsonl(chat.database, identity.user_id), media_type="application/jsonl", name="chatkeep-history.jsonl"
+        account_as_jsonl(chat.database, identity.user_id),
+        chat.streams,
+        stream_terms(identity),
+        media_type="application/jsonl",
+        name="chatkeep-history.jsonl",
     )
 
 
@@ -122,8 +131,14 @@ async def import_history(request: Request, identity: Asker, chat: TheChat, visit
     out. What was imported before is skipped. Each conversation is kept whole or not at all, one after the other: after
     a failure the same file may be sent again. What has no place in a turn is in `metadata.import`.
     """
-    imports: Imports = request.app.state.imports
     report = ImportReport()
+    with chat.streams.hold(stream_terms(identity)):
+        await _import(request, identity, chat, visitor, report)
+    return report
+
+
+async def _import(request: Request, identity: Identity, chat: Chat, visitor: Recorder, report: ImportReport) -> None:
+    imports: Imports = request.app.state.imports
     async with imports.received(request) as file:
         async for outcome in import_file(
             chat.database,
@@ -134,4 +149,3 @@ async def import_history(request: Request, identity: Asker, chat: TheChat, visit
             most_bytes=imports.most_bytes,
         ):
             report.add(outcome)
-    return report

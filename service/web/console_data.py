@@ -6,14 +6,14 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
-from service.accounts.dependencies import TheAccounts, require_administrator
+from service.accounts.dependencies import AdministratorsTerms, TheAccounts, TheStreams, require_administrator
 from service.admin.dependencies import TheReading
 from service.admin.history_filters import QUERY_TIMEOUT_SECONDS, TheDatabase
 from service.admin.router import list_turns_of_any
 from service.admin.running import RunningTurn, running_page
 from service.http.bodies import FromDigits, JsonRoute
 from service.http.pages import CursorText, Page, cursor_of_id, encode_cursor, first_of
-from service.http.streams import ClosingStream
+from service.http.streams import Stream
 from service.web.turns import RenderedTurn, rendered_turns
 from service.web.verifying import verification_lines
 
@@ -56,7 +56,7 @@ async def list_running(
 
 
 @router.post("/audit/verification")
-async def verify_trail(accounts: TheAccounts) -> ClosingStream:
+async def verify_trail(accounts: TheAccounts, streams: TheStreams, terms: AdministratorsTerms) -> Stream:
     """Read the whole trail, and say how far it has come and at last what was found: JSON, a line each."""
     lines = verification_lines(accounts.database, accounts.trail.keys)
-    return ClosingStream(lines, media_type="application/jsonl")
+    return Stream(lines, streams, terms, media_type="application/jsonl")

@@ -246,7 +246,7 @@ async def test_a_client_that_does_not_read_is_dropped_and_its_reply_goes_on(shar
         assert (turn["status"], len(turn["reply"]["content"])) == ("complete", 95 * 10_000)
         # The rest of what was on its way, and then the end, without HTTP's own: nobody takes it for the whole.
         async with asyncio.timeout(15):
-            while len(service.chat.audience):
+            while len(service.chat.streams):
                 await asyncio.sleep(0.1)
             rest = b""
             while chunk := await reader.read(2**20):

@@ -3,6 +3,7 @@
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.http.open_streams import OpenStreams
 from service.http.streams import StreamsLast, send_last
 
 
@@ -44,7 +45,7 @@ async def ask(app: ASGIApp) -> tuple[Scope, list[Message]]:
 
 async def test_a_stream_comes_after_the_application_and_through_its_layers() -> None:
     app = Application()
-    scope, sent = await ask(StreamsLast(app))
+    scope, sent = await ask(StreamsLast(app, streams=OpenStreams(write_timeout_seconds=30)))
     assert app.told == ["returned", "stream"]
     assert sent == [{"type": "marked", "body": b"asked"}]
     assert scope == {"type": "http", "route": "the route"}  # and nothing that the application left
@@ -59,4 +60,4 @@ async def test_it_comes_at_once_where_nobody_waits_for_the_application() -> None
 
 async def test_its_errors_are_the_servers() -> None:
     with pytest.raises(RuntimeError, match="in the stream"):
-        await ask(StreamsLast(Application(fails=True)))
+        await ask(StreamsLast(Application(fails=True), streams=OpenStreams(write_timeout_seconds=30)))

@@ -18,6 +18,7 @@ from service.app import create_app
 from service.audit.trail import Origin, Recorder
 from service.chat.chat import Chat
 from service.chat.models import DemonstrationModel, LanguageModel
+from service.cli.connections import BreakableProtocol
 from service.config import Settings
 from service.database.database import Database
 
@@ -146,6 +147,7 @@ async def running(
     server = uvicorn.Server(
         uvicorn.Config(
             served,
+            http=BreakableProtocol,  # as `chatkeep serve`
             log_config=None,
             proxy_headers=False,
             lifespan="on",

@@ -4,6 +4,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.app.logs import safe_traceback, shown_path
+from service.http.delivery import AnswerCut
 from service.http.problems import protocol_response
 from service.http.root_path import path_within
 
@@ -29,6 +30,8 @@ class InternalErrors:
 
         try:
             await self.app(scope, receive, send_noted)
+        except AnswerCut:
+            raise
         except Exception as error:
             # Already as text: how the log was set up must not decide whether it holds what people wrote.
             log.error(  # noqa: TRY400

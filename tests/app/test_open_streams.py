@@ -47,7 +47,7 @@ async def test_a_session_that_ends_takes_its_streams_with_it(shared_database_url
             assert (await anext(events)).data == {"text": "seen "}
             await ending(service, owner, thief)
             assert await until_broken_off(events) == []
-        assert not len(service.chat.audience)
+        assert not len(service.chat.streams)
         model.go_on()
         again = await signed_in_elsewhere(service, owner, "an entirely different one", PASSWORD)
         assert (await ended(again, conversation, turn))["reply"]["content"] == "seen not seen"
