@@ -78,7 +78,11 @@ async def _load(scene: Scene) -> Load:
     site = scene.site
     talking: list[Actor] = list(await chatters(site, users=4, conversations=2, lengths=(5, 60)))
     person = site.person
-    others = [Beginner(site, await person()), PasswordChanger(site, await person()), Prober(site, await person())]
+    others: list[Actor] = [
+        Beginner(site, await person()),
+        PasswordChanger(site, await person()),
+        Prober(site, await person()),
+    ]
     load = Load(site, [*talking, *others, TokenMaker(site, await person())])
     load.begin()
     return load

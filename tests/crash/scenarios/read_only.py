@@ -5,7 +5,7 @@ import time
 
 from service.database import migrations
 from tests.crash.errands import Beginner, PasswordChanger, Prober
-from tests.crash.load import Load, chatters
+from tests.crash.load import Actor, Load, chatters
 from tests.crash.outages import Outage, check_answers
 from tests.crash.scene import Result, Scene, Stage, until
 from tests.support.clusters import Cluster, cluster
@@ -20,7 +20,7 @@ async def read_only_times(stage: Stage, *, times: int) -> Result:
         async with stage.scene("G read-only for a while", "one", url=server.url) as scene:
             site = scene.site
             talking = await chatters(site, users=4, conversations=2, lengths=(5, 60))
-            others = [Beginner(site, await site.person()), PasswordChanger(site, await site.person())]
+            others: list[Actor] = [Beginner(site, await site.person()), PasswordChanger(site, await site.person())]
             load = Load(site, [*talking, *others, Prober(site, await site.person())])
             load.begin()
             outages = [await _read_only_once(server, scene, load) for _ in range(times)]
