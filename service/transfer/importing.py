@@ -12,7 +12,7 @@ an end was broken off.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -90,7 +90,7 @@ async def import_file(
     most_bytes: int,
     advance: Callable[[], None] = lambda: None,
     turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
-) -> AsyncIterator[Imported]:
+) -> AsyncGenerator[Imported, None]:
     """Keep the conversations of a file, and yield what became of each.
 
     Args:

@@ -101,23 +101,6 @@ class Imports:
             raise Unavailable("Too many files are being imported at this moment. Try again in a few minutes.")
 
 
-@asynccontextmanager
-async def while_somebody_waits(request: Request) -> AsyncIterator[None]:
-    """Cancel the block when the client leaves; to be entered when all of the body was read."""
-    with anyio.CancelScope() as scope:
-        watching = asyncio.create_task(_cancel_without_client(request.receive, scope))
-        try:
-            yield
-        finally:
-            watching.cancel()
-
-
-async def _cancel_without_client(receive: Receive, scope: anyio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()
-
-
 def _paced(receive: Receive, count: Callable[[int], None], clock: Callable[[], float]) -> Receive:
     """Return a `receive` that counts what comes, and gives up on who sends too slowly."""
     began = clock()

@@ -16,12 +16,13 @@ from service.chat.dependencies import Asker, TheChat
 from service.errors import NotFound
 from service.http.bodies import JsonRoute
 from service.http.downloads import Download, download
+from service.http.presence import while_client_waits
 from service.http.problems import documented
 from service.transfer.examples import ACCOUNT, CHATSTREAM_PROMPT, CONVERSATION, MARKDOWN, TURNS
 from service.transfer.exporting import account_as_jsonl, conversation_as_json, conversation_as_jsonl
 from service.transfer.importing import import_file
 from service.transfer.markdown import conversation_as_markdown
-from service.transfer.receiving import Imports, while_somebody_waits
+from service.transfer.receiving import Imports
 from service.transfer.schemas import ImportReport
 
 router = APIRouter(prefix="/api/v1", tags=["Import and export"], route_class=JsonRoute)
@@ -137,7 +138,8 @@ async def import_history(request: Request, identity: Asker, chat: TheChat, visit
     It may be an export of this service (a conversation as JSON, an account as JSONL), of ChatGPT (the ZIP, or a
     `conversations.json` of it) or of Open WebUI, or a ChatStream prompt (`ChatPrompt.to_dict()`): which one is found
     out. What was imported before is skipped. Each conversation is kept whole or not at all, one after the other: after
-    a failure the same file may be sent again. It ends with the connection; what was kept by then stays. What has no place in a turn is in `metadata.import`.
+    a failure the same file may be sent again. It ends with the connection; what was kept by then stays. What has no
+    place in a turn is in `metadata.import`.
     """
     report = ImportReport()
     with chat.streams.hold(stream_terms(identity)):
@@ -147,7 +149,7 @@ async def import_history(request: Request, identity: Asker, chat: TheChat, visit
 
 async def _import(request: Request, identity: Identity, chat: Chat, visitor: Recorder, report: ImportReport) -> None:
     imports: Imports = request.app.state.imports
-    async with imports.received(request, identity.user_id) as file, while_somebody_waits(request):
+    async with imports.received(request, identity.user_id) as file, while_client_waits(request):
         outcomes = import_file(
             chat.database,
             identity.user_id,
