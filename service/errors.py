@@ -172,6 +172,16 @@ class TooManyGenerations(TooMany):
     code = "too_many_generations"
 
 
+class TooManyImports(TooMany):
+    code = "too_many_imports"
+
+
+class UploadTooSlow(ChatkeepError):
+    """A file stopped coming, or comes slower than anyone sends one."""
+
+    code = "upload_too_slow"
+
+
 class Unavailable(ChatkeepError):
     """Something this service stands on does not answer; a later try may work."""
 

@@ -15,10 +15,12 @@ class FairQueue:
 
     Args:
         places: how many may be held at once.
+        most_of_one_user: of these, how many by the same user; None sets no bound.
     """
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, *, most_of_one_user: int | None = None) -> None:
         self._free = places
+        self._most_of_one_user = places if most_of_one_user is None else most_of_one_user
         self._held: Counter[UUID] = Counter()
         # Users in the order of their turns; no user is here without somebody waiting.
         self._waiting: dict[UUID, deque[asyncio.Future[None]]] = {}
@@ -33,7 +35,8 @@ class FairQueue:
             self._give_back(user_id)
 
     async def _take(self, user_id: UUID) -> None:
-        if self._free:  # then nobody waits: a place that gets free is passed on at once
+        # Those who wait while a place is free have as many as one user may.
+        if self._free and self._may_have_more(user_id):
             self._free -= 1
             self._held[user_id] += 1
             return
@@ -52,15 +55,22 @@ class FairQueue:
         self._held[user_id] -= 1
         if not self._held[user_id]:
             del self._held[user_id]
-        if not self._waiting:
-            self._free += 1
+        self._free += 1
+        self._call_next()
+
+    def _call_next(self) -> None:
+        following = min(filter(self._may_have_more, self._waiting), key=self._held.__getitem__, default=None)
+        if following is None:
             return
-        following = min(self._waiting, key=self._held.__getitem__)
         waiting = self._waiting.pop(following)
         waiting.popleft().set_result(None)
+        self._free -= 1
         self._held[following] += 1
         if waiting:
             self._waiting[following] = waiting  # at the end: everyone else comes first
+
+    def _may_have_more(self, user_id: UUID) -> bool:
+        return self._held[user_id] < self._most_of_one_user
 
     def _leave(self, user_id: UUID, called: "asyncio.Future[None]") -> None:
         waiting = self._waiting[user_id]

@@ -12,13 +12,15 @@ an end was broken off.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Literal
 from uuid import UUID
 
-import anyio
+import anyio.from_thread
+import anyio.to_thread
 from sqlalchemy.exc import IntegrityError
 
 from service.audit.actions import Action
@@ -87,13 +89,17 @@ async def import_file(
     clock: Clock,
     most_bytes: int,
     advance: Callable[[], None] = lambda: None,
-) -> AsyncIterator[Imported]:
+    turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+) -> AsyncGenerator[Imported, None]:
     """Keep the conversations of a file, and yield what became of each.
 
     Args:
         audit: whoever imports.
         most_bytes: how much a ZIP may unpack to.
         advance: called now and then, while the file is read.
+        turn: held while a batch is read and kept, and given up after it, so that others come in between.
+
+    Cancelled, it ends after the piece that is being read; what was yielded is kept.
 
     Raises:
         UnknownImportFormat: the file is of no known format; nothing was changed.
@@ -103,23 +109,25 @@ async def import_file(
     if file.seek(0, 2) == 0:
         raise UnknownImportFormat("The file is empty.")
     file.seek(0)
-    found = values_in(file, most_bytes=most_bytes)
+    found = values_in(file, most_bytes=most_bytes, check=anyio.from_thread.check_cancelled)
     counts = Counter(imported=0, skipped=0, failed=0)
     is_first = True
     while True:
-        # Parsing takes its time, in which replies are to go on.
-        batch = await anyio.to_thread.run_sync(_next_batch, found, user_id, clock(), is_first)
-        if not batch:
-            break
-        if is_first:
-            known_format = next((read.source for read in batch if read.source), None)
-            await _note(database, audit, user_id, stage="begun", format=known_format)
-        is_first = False
-        advance()
-        async for outcome in _kept(database, user_id, batch, clock):
-            yield outcome
-            counts[outcome.outcome] += 1
-        await index_pending(database)
+        async with turn():
+            # Parsing takes its time, in which replies are to go on.
+            batch = await anyio.to_thread.run_sync(_next_batch, found, user_id, clock(), is_first)
+            if not batch:
+                break
+            if is_first:
+                known_format = next((read.source for read in batch if read.source), None)
+                await _note(database, audit, user_id, stage="begun", format=known_format)
+            is_first = False
+            advance()
+            async for outcome in _kept(database, user_id, batch, clock):
+                yield outcome
+                counts[outcome.outcome] += 1
+            if any(read.rows is not None for read in batch):
+                await index_pending(database)
         if counts["failed"] >= MOST_FAILURES:
             yield Imported("(the rest)", "failed", "Too much of this file cannot be read; the rest was left.")
             break
@@ -204,9 +212,11 @@ async def _kept(database: Database, user_id: UUID, batch: list[_Read], clock: Cl
 async def _known(database: Database, user_id: UUID, batch: list[_Read]) -> set[tuple[str, str]]:
     """Return what the user has of a batch: imported before, or begun here and exported from here."""
     keys = [read.key for read in batch if read.rows is not None]
+    if not keys:
+        return set()
     own = [UUID(source_id) for source, source_id in keys if source == OWN]
     async with database.transaction() as connection:
-        known = await queries.known_sources(connection, user_id, keys) if keys else set()
+        known = await queries.known_sources(connection, user_id, keys)
         mine = await queries.own_conversations(connection, user_id, own) if own else set()
     return known | {(OWN, str(each)) for each in mine}
 

@@ -8,6 +8,7 @@ Source: RFC 8259; NDJSON is values with line feeds between them.
 
 import codecs
 import json
+import json.scanner
 import math
 import re
 from collections.abc import Iterator
@@ -20,14 +21,18 @@ CHUNK_BYTES = 1024 * 1024
 LARGEST_CHARACTERS = 32 * 1024 * 1024
 # Parsed, a value takes many times its length where it is made of tiny parts: three bytes can be 72 in memory.
 MOST_PARTS = 1_500_000
-# What JSON says of a value that only ended too early is said of its end, but for a text without an end.
-CUT_OFF = 16
 LONGEST_NUMBER = 300
+MAX_WORD_CHARACTERS = 1024
+MAX_STEP_CHARACTERS = 256 * 1024
+# A list of more parts is read by Python's own code: the faster one in C lets no other thread run until it has ended.
+MANY_PARTS = 50_000
 
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
-_BRACKET = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
-_DEPTHS = {"[": 1, "{": 1, "]": -1, "}": -1}
-_WORD = re.compile(r"[^\s,\[\]{}]+|.", re.DOTALL)
+# Whole texts and runs of brackets at once: a file of nothing else costs the steps of its runs, not of its characters.
+# Nothing here is looked at twice, however it goes on (`++`, `*+`).
+_OUTSIDE = re.compile(r'"(?:[^"\\]++|\\.)*+"|"|\\.|\[++|\{++|\]++|\}++', re.DOTALL)
+_REST_OF_TEXT = re.compile(r'(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_WORD = re.compile(rf"[^\s,\[\]{{}}]{{1,{MAX_WORD_CHARACTERS}}}|.", re.DOTALL)
 
 
 class Readable(Protocol):
@@ -52,7 +57,21 @@ def _number(text: str) -> float | str:
 
 
 # NaN is no JSON, and Python writes it all the same.
-_DECODER = json.JSONDecoder(parse_int=_whole_number, parse_float=_number, parse_constant=lambda _: None, strict=False)
+_NUMBERS: dict[str, Any] = {
+    "parse_int": _whole_number,
+    "parse_float": _number,
+    "parse_constant": lambda _: None,
+}
+_DECODER = json.JSONDecoder(**_NUMBERS, strict=False)
+
+
+def _in_steps(decoder: json.JSONDecoder) -> json.JSONDecoder:
+    """Return the same decoder, made to let other threads run while it reads."""
+    decoder.scan_once = json.scanner.py_make_scanner(decoder)  # type: ignore[attr-defined]  # not in the stubs
+    return decoder
+
+
+_PATIENT_DECODER = _in_steps(json.JSONDecoder(**_NUMBERS, strict=False))
 
 
 class JsonValues:
@@ -67,8 +86,6 @@ class JsonValues:
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
         self._text = ""
         self._at = 0
-        # Read for a value that was larger than those after it, which are looked at a chunk at a time.
-        self._later = ""
         self._ended = False
 
     def __iter__(self) -> Iterator[Value | Unreadable]:
@@ -93,92 +110,73 @@ class JsonValues:
 
     def _read_on(self) -> bool:
         """Have more text, at least twice as much as is waiting; False at the file's end."""
-        size = max(CHUNK_BYTES, len(self._text) - self._at)
-        if self._later:
-            more, self._later = self._later[:size], self._later[size:]
-        elif self._ended:
+        if self._ended:
             return False
-        else:
-            data = self._file.read(size)
-            self._ended = not data
-            more = self._decoder.decode(data, final=self._ended)
-        self._text, self._at = self._text[self._at :] + more, 0
+        data = self._file.read(max(CHUNK_BYTES, len(self._text) - self._at))
+        self._ended = not data
+        self._text, self._at = self._text[self._at :] + self._decoder.decode(data, final=self._ended), 0
         return True
 
-    def _forget_growth(self) -> None:
-        """Keep the next chunk before the eyes, and the rest for later."""
-        if len(self._text) - self._at > 2 * CHUNK_BYTES:
-            end = self._at + CHUNK_BYTES
-            self._text, self._later = self._text[self._at : end], self._text[end:] + self._later
-            self._at = 0
-
     def _value(self) -> Value | Unreadable:
-        self._forget_growth()
+        return self._bracketed() if self._text[self._at] in '[{"' else self._word()
+
+    def _word(self) -> Value | Unreadable:
+        """Read a number, or a name such as `null`: all up to the next bracket, comma or space."""
+        while len(self._text) - self._at < MAX_WORD_CHARACTERS and self._read_on():
+            pass
+        found = _WORD.match(self._text, self._at)
+        self._at = found.end() if found else len(self._text)
+        return _parsed(found[0] if found else "", UnknownFormat())
+
+    def _bracketed(self) -> Value | Unreadable:
+        """Read a list, an object or a text. Its end is found first, so that no broken one is looked at twice."""
+        brackets = _Brackets()
+        looked_at = self._at
         while True:
-            try:
-                return self._parsed()
-            except (ValueError, RecursionError) as error:
-                waiting = len(self._text) - self._at
-                if self._is_hopeless(error) or waiting > LARGEST_CHARACTERS or not self._read_on():
-                    return self._passed_over(error)
-
-    def _parsed(self) -> Value:
-        """Raises: ValueError, RecursionError: it is not a whole value, or not yet."""
-        if self._has_too_many_parts():
-            raise _TooManyParts
-        parsed, end = _DECODER.raw_decode(self._text, self._at)
-        if end == len(self._text) and not (self._ended and not self._later) and not isinstance(parsed, (dict, list)):
-            raise ValueError("a number may go on")
-        text, self._at = self._text[self._at : end], end
-        return Value(parsed, text)
-
-    def _has_too_many_parts(self) -> bool:
-        """Tell whether the value, as far as it is there, would take too much memory."""
-        if self._parts_to(len(self._text)) <= MOST_PARTS:
-            return False
-        end, _ = _Brackets().end_in(self._text, self._at)
-        return end is None or self._parts_to(end) > MOST_PARTS
-
-    def _parts_to(self, end: int) -> int:
-        if end - self._at < MOST_PARTS:
-            return 0
-        return sum(self._text.count(part, self._at, end) for part in ",{[")
-
-    def _is_hopeless(self, error: Exception) -> bool:
-        """Tell whether more of the file cannot mend it."""
-        if not isinstance(error, json.JSONDecodeError):
-            return isinstance(error, (_TooManyParts, RecursionError))
-        return not error.msg.startswith("Unterminated") and error.pos < len(self._text) - CUT_OFF
-
-    def _passed_over(self, error: Exception) -> Unreadable:
-        if self._text[self._at] not in '[{"':
-            word = _WORD.match(self._text, self._at)
-            self._at = word.end() if word else self._at + 1
-            return UnknownFormat()
-        length, whole = self._pass_over()
-        if isinstance(error, RecursionError):
-            return Unreadable("It is nested too deep.")
-        if length > LARGEST_CHARACTERS or isinstance(error, _TooManyParts):
-            return Unreadable(f"It is larger than {LARGEST_CHARACTERS // 1024**2} MiB, or of too many parts.")
-        if not whole:
-            return Unreadable("The file ends in the middle of it.")
-        return Unreadable("It is not valid JSON.")
-
-    def _pass_over(self) -> tuple[int, bool]:
-        """Go behind the value by its brackets; return how long it was, and whether it had an end."""
-        length, brackets = 0, _Brackets()
-        while True:
-            start = self._at
-            end, seen = brackets.end_in(self._text, start)
-            # An escape may be cut in its middle.
-            cut = end is None and self._text.endswith("\\") and seen < len(self._text)
-            self._at = len(self._text) - cut if end is None else end
-            length += self._at - start
+            end, looked_at = brackets.end_in(self._text, looked_at)
             if end is not None:
-                return length, True
+                text, self._at = self._text[self._at : end], end
+                return _parsed(text, Unreadable("It is not valid JSON."))
+            if len(self._text) - self._at > LARGEST_CHARACTERS:
+                return self._passed_over(brackets, looked_at)
+            looked_at -= self._at
             if not self._read_on():
                 self._at = len(self._text)
-                return length, False
+                return Unreadable("The file ends in the middle of it.")
+
+    def _passed_over(self, brackets: "_Brackets", looked_at: int) -> Unreadable:
+        """Go behind a value that is too large, and keep none of it."""
+        end: int | None = None
+        while end is None:
+            self._at = looked_at
+            if not self._read_on():
+                self._at = len(self._text)
+                break
+            end, looked_at = brackets.end_in(self._text, 0)
+            self._at = looked_at if end is None else end
+        return _too_large()
+
+
+def _parts_of(text: str) -> int:
+    """Return how many parts a value has at most."""
+    return sum(map(text.count, ",{["))
+
+
+def _too_large() -> Unreadable:
+    return Unreadable(f"It is larger than {LARGEST_CHARACTERS // 1024**2} MiB, or of too many parts.")
+
+
+def _parsed(text: str, otherwise: Unreadable) -> Value | Unreadable:
+    parts = _parts_of(text)
+    if parts > MOST_PARTS or len(text) > LARGEST_CHARACTERS:
+        return _too_large()
+    decoder = _PATIENT_DECODER if parts > MANY_PARTS else _DECODER
+    try:
+        return Value(decoder.decode(text), text)
+    except RecursionError:
+        return Unreadable("It is nested too deep.")
+    except ValueError:
+        return otherwise
 
 
 class _Brackets:
@@ -189,18 +187,46 @@ class _Brackets:
         self._in_text = False
 
     def end_in(self, text: str, start: int) -> tuple[int | None, int]:
-        """Return where the value ends in this piece, if it does, and how far it was looked at."""
-        seen = start
-        for found in _BRACKET.finditer(text, start):
-            mark, seen = found[0], found.end()
+        """Return where the value ends in this piece, if it does, and from where on to look with more of it."""
+        while True:
+            # One step looks at so much and no more: other threads, those that answer requests too, wait for its end.
+            stop = min(len(text), start + MAX_STEP_CHARACTERS)
+            end, start = self._end_between(text, start, stop)
+            if end is not None or stop == len(text):
+                return end, start
+
+    def _end_between(self, text: str, start: int, stop: int) -> tuple[int | None, int]:
+        if self._in_text:
+            rest = _REST_OF_TEXT.match(text, start, stop)
+            if rest is None:
+                return None, _before_cut_escape(text, start, stop)
+            self._in_text, start = False, rest.end()
+            if self._depth <= 0:
+                return start, start
+        for found in _OUTSIDE.finditer(text, start, stop):
+            mark = found[0]
             if mark == '"':
-                self._in_text = not self._in_text
-            elif not self._in_text:
-                self._depth += _DEPTHS.get(mark, 0)
-            if self._depth <= 0 and not self._in_text:
-                return seen, seen
-        return None, seen
+                self._in_text = True
+                return None, _before_cut_escape(text, found.end(), stop)
+            end = self._end_at(mark, found.start())
+            if end is not None:
+                return end, end
+        return None, _before_cut_escape(text, start, stop)
+
+    def _end_at(self, mark: str, start: int) -> int | None:
+        if mark[0] in "[{":
+            self._depth += len(mark)
+        elif mark[0] in "]}":
+            if len(mark) >= self._depth:
+                return start + max(1, self._depth)
+            self._depth -= len(mark)
+        elif mark[0] == '"' and self._depth <= 0:
+            return start + len(mark)
+        return None
 
 
-class _TooManyParts(ValueError):
-    """Parsed, it would take too much memory."""
+def _before_cut_escape(text: str, start: int, stop: int) -> int:
+    """Return the piece's end, or where the escape begins that the next piece has the rest of."""
+    piece = text[start:stop]
+    escapes = len(piece) - len(piece.rstrip("\\"))
+    return stop - escapes % 2

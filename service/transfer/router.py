@@ -1,5 +1,6 @@
 """Export and import over HTTP: a conversation, all of an account, and a file from here or elsewhere."""
 
+from contextlib import aclosing
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from service.chat.dependencies import Asker, TheChat
 from service.errors import NotFound
 from service.http.bodies import JsonRoute
 from service.http.downloads import Download, download
+from service.http.presence import while_client_waits
 from service.http.problems import documented
 from service.transfer.examples import ACCOUNT, CHATSTREAM_PROMPT, CONVERSATION, MARKDOWN, TURNS
 from service.transfer.exporting import account_as_jsonl, conversation_as_json, conversation_as_jsonl
@@ -109,7 +111,14 @@ async def export_account(identity: Asker, chat: TheChat, visitor: VisitorAudit) 
 
 @router.post(
     "/import",
-    responses=documented(401, 413, 503, unknown_import_format=UNKNOWN_FORMAT),
+    responses=documented(
+        401,
+        413,
+        503,
+        upload_too_slow=(408, "The file stopped coming. Send it again over a steadier connection."),
+        unknown_import_format=UNKNOWN_FORMAT,
+        too_many_imports=(429, "You are sending as many files as one account may at once. Wait until one has ended."),
+    ),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -129,7 +138,8 @@ async def import_history(request: Request, identity: Asker, chat: TheChat, visit
     It may be an export of this service (a conversation as JSON, an account as JSONL), of ChatGPT (the ZIP, or a
     `conversations.json` of it) or of Open WebUI, or a ChatStream prompt (`ChatPrompt.to_dict()`): which one is found
     out. What was imported before is skipped. Each conversation is kept whole or not at all, one after the other: after
-    a failure the same file may be sent again. What has no place in a turn is in `metadata.import`.
+    a failure the same file may be sent again. It ends with the connection; what was kept by then stays. What has no
+    place in a turn is in `metadata.import`.
     """
     report = ImportReport()
     with chat.streams.hold(stream_terms(identity)):
@@ -139,13 +149,16 @@ async def import_history(request: Request, identity: Asker, chat: TheChat, visit
 
 async def _import(request: Request, identity: Identity, chat: Chat, visitor: Recorder, report: ImportReport) -> None:
     imports: Imports = request.app.state.imports
-    async with imports.received(request) as file:
-        async for outcome in import_file(
+    async with imports.received(request, identity.user_id) as file, while_client_waits(request):
+        outcomes = import_file(
             chat.database,
             identity.user_id,
             file,
             audit=visitor.acting_as(identity.user_id),
             clock=chat.clock,
             most_bytes=imports.most_bytes,
-        ):
-            report.add(outcome)
+            turn=lambda: imports.turn(identity.user_id),
+        )
+        async with aclosing(outcomes):
+            async for outcome in outcomes:
+                report.add(outcome)

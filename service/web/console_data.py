@@ -6,7 +6,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
-from service.accounts.dependencies import AdministratorsTerms, TheAccounts, TheStreams, require_administrator
+from service.accounts.dependencies import (
+    Administrator,
+    AdministratorsTerms,
+    TheAccounts,
+    TheStreams,
+    require_administrator,
+)
 from service.admin.dependencies import TheReading
 from service.admin.history_filters import QUERY_TIMEOUT_SECONDS, TheDatabase
 from service.admin.router import list_turns_of_any
@@ -34,12 +40,13 @@ async def rendered_turns_of_any(
     conversation_id: UUID,
     database: TheDatabase,
     reading: TheReading,
+    administrator: Administrator,
     limit: Annotated[Number, Query()] = 30,
     cursor: CursorText = None,
 ) -> Page[RenderedTurn]:
     """Return the active path of anyone's conversation as HTML, newest first, when it is on record who reads it."""
     page = await list_turns_of_any(conversation_id, database, reading, "desc", limit, cursor)
-    return Page(items=await rendered_turns(page.items), next_cursor=page.next_cursor)
+    return Page(items=await rendered_turns(administrator.user_id, page.items), next_cursor=page.next_cursor)
 
 
 @router.get("/running")

@@ -12,6 +12,7 @@ from service.accounts.schemas import User
 from service.chat.dependencies import Asker, TheChat
 from service.errors import NotAuthenticated, NotFound, Unavailable
 from service.http.bodies import Body, FromDigits, JsonRoute, Text
+from service.http.presence import while_client_waits
 from service.web.markdown import LONGEST_MARKDOWN
 from service.web.rendering import ASSETS, rendered_page
 from service.web.turns import RenderedTurn, Stretch, rendered_text, rendered_turn, stretch_down, stretch_up
@@ -63,6 +64,7 @@ async def static_file(digest: str, language: str, name: str, request: Request) -
 @router.get("/web/conversations/{conversation_id}/turns")
 async def rendered_turns(
     conversation_id: UUID,
+    request: Request,
     identity: Asker,
     chat: TheChat,
     start: Annotated[UUID | None, Query()] = None,
@@ -70,9 +72,13 @@ async def rendered_turns(
     limit: Annotated[Number, Query()] = 30,
 ) -> Stretch:
     """Return a stretch of the active path: up from the turn `start` (or the head), or down from the index `first`."""
-    if first is not None:
-        return await stretch_down(chat.database, identity.user_id, conversation_id, first=first, limit=limit)
-    return await stretch_up(chat.database, identity.user_id, conversation_id, start_id=start, limit=limit)
+    found = Stretch(items=[], more=False)
+    async with while_client_waits(request):
+        if first is not None:
+            found = await stretch_down(chat.database, identity.user_id, conversation_id, first=first, limit=limit)
+        else:
+            found = await stretch_up(chat.database, identity.user_id, conversation_id, start_id=start, limit=limit)
+    return found
 
 
 @router.get("/web/conversations/{conversation_id}/turns/{turn_id}")
@@ -81,9 +87,12 @@ async def one_rendered_turn(conversation_id: UUID, turn_id: UUID, identity: Aske
 
 
 @router.post("/web/markdown")
-async def rendered_markdown(body: Markdown, _identity: Asker) -> Rendered:
+async def rendered_markdown(body: Markdown, request: Request, identity: Asker) -> Rendered:
     """Return a part of a reply that is still being written as HTML. Only for the signed-in: it costs time."""
-    return Rendered(html=await rendered_text(body.text))
+    html = ""
+    async with while_client_waits(request):
+        html = await rendered_text(identity.user_id, body.text)
+    return Rendered(html=html)
 
 
 async def _page(name: str, request: Request, accounts: TheAccounts) -> HTMLResponse:

@@ -1,21 +1,30 @@
 """Pages of a conversation's turns with their replies as HTML, read from any turn of the path in both directions."""
 
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Self
+from typing import Self, TypeVar
 from uuid import UUID
 
+import anyio.from_thread
 import anyio.to_thread
 from pydantic import BaseModel
 
 from service.chat import queries, turn_queries
+from service.chat.fair_queue import FairQueue
 from service.chat.paths import turns_down, turns_up
 from service.chat.schemas import Turn
 from service.database.database import Database
 from service.errors import NotFound
 from service.web.markdown import render
 
-# Text that was made to be slow holds up these two, and neither the event loop nor the password hashing.
-_renderers = anyio.CapacityLimiter(2)
+Made = TypeVar("Made")
+
+# Text that was made to be slow holds up one of these two, for its own user: neither the pages of others, nor the event
+# loop, nor the password hashing.
+RENDERED_AT_ONCE = 2
+RENDERED_CHARACTERS_AT_ONCE = 20_000
+_threads = anyio.CapacityLimiter(RENDERED_AT_ONCE)
+_places = FairQueue(RENDERED_AT_ONCE, most_of_one_user=1)
 
 
 class RenderedTurn(Turn):
@@ -47,7 +56,7 @@ async def stretch_up(
     page = await turns_up(database, user_id, conversation_id, start_id=start_id, limit=limit)
     if not page.rows:
         await _require_conversation(database, user_id, conversation_id)
-    return await _rendered([Turn.from_row(row) for row in page.rows], more=page.more)
+    return await _rendered(user_id, [Turn.from_row(row) for row in page.rows], more=page.more)
 
 
 async def stretch_down(database: Database, user_id: UUID, conversation_id: UUID, *, first: int, limit: int) -> Stretch:
@@ -59,7 +68,7 @@ async def stretch_down(database: Database, user_id: UUID, conversation_id: UUID,
     page = await turns_down(database, user_id, conversation_id, first=first, limit=limit)
     if not page.rows:
         await _require_conversation(database, user_id, conversation_id)
-    return await _rendered([Turn.from_row(row) for row in page.rows], more=page.more)
+    return await _rendered(user_id, [Turn.from_row(row) for row in page.rows], more=page.more)
 
 
 async def rendered_turn(database: Database, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> RenderedTurn:
@@ -71,21 +80,54 @@ async def rendered_turn(database: Database, user_id: UUID, conversation_id: UUID
     row = await database.row(turn_queries.TURN, user_id=user_id, conversation_id=conversation_id, turn_id=turn_id)
     if row is None:
         raise NotFound
-    return (await _rendered([Turn.from_row(row)], more=False)).items[0]
+    return (await _rendered(user_id, [Turn.from_row(row)], more=False)).items[0]
 
 
-async def rendered_text(text: str) -> str:
+async def rendered_text(user_id: UUID, text: str) -> str:
     """Return Markdown as sanitised HTML, without holding up anybody else."""
-    return await anyio.to_thread.run_sync(partial(render, text), limiter=_renderers)
+    return await _in_place(user_id, partial(render, text))
 
 
-async def rendered_turns(turns: list[Turn]) -> list[RenderedTurn]:
-    """Return turns with their replies as sanitised HTML, without holding up anybody else."""
-    return await anyio.to_thread.run_sync(lambda: [RenderedTurn.of(turn) for turn in turns], limiter=_renderers)
+async def rendered_turns(user_id: UUID, turns: list[Turn]) -> list[RenderedTurn]:
+    """Return turns with their replies as sanitised HTML, without holding up anybody else.
+
+    Args:
+        user_id: the reader, who waits for others after every few replies.
+    """
+    made: list[RenderedTurn] = []
+    for few in _portions(turns):
+        made += await _in_place(user_id, partial(_all_rendered, few))
+    return made
 
 
-async def _rendered(turns: list[Turn], *, more: bool) -> Stretch:
-    return Stretch(items=await rendered_turns(turns), more=more)
+def _portions(turns: list[Turn]) -> Iterator[list[Turn]]:
+    portion: list[Turn] = []
+    size = 0
+    for turn in turns:
+        portion.append(turn)
+        size += len(turn.reply.content) if turn.reply else 0
+        if size >= RENDERED_CHARACTERS_AT_ONCE:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
+
+
+def _all_rendered(turns: list[Turn]) -> list[RenderedTurn]:
+    made = []
+    for turn in turns:
+        anyio.from_thread.check_cancelled()
+        made.append(RenderedTurn.of(turn))
+    return made
+
+
+async def _in_place(user_id: UUID, render_all: Callable[[], Made]) -> Made:
+    async with _places.place(user_id):
+        return await anyio.to_thread.run_sync(render_all, limiter=_threads)
+
+
+async def _rendered(user_id: UUID, turns: list[Turn], *, more: bool) -> Stretch:
+    return Stretch(items=await rendered_turns(user_id, turns), more=more)
 
 
 async def _require_conversation(database: Database, user_id: UUID, conversation_id: UUID) -> None:

@@ -82,3 +82,16 @@ async def test_a_place_given_to_who_stops_in_the_same_moment_is_passed_on() -> N
     async with asyncio.timeout(5):
         async with served._queue.place(first):
             assert not served._queue._waiting
+
+
+async def test_a_user_has_no_more_places_than_one_may_have() -> None:
+    served = Served(FairQueue(2, most_of_one_user=1))
+    greedy, modest = new_id(), new_id()
+    for user in (greedy, greedy, greedy, modest):
+        await served.ask(user)
+    assert served.order == [greedy, modest]
+    for _ in range(4):
+        await served.end_one()
+    assert served.order == [greedy, modest, greedy, greedy]
+    async with asyncio.timeout(5), served._queue.place(greedy), served._queue.place(modest):
+        assert not served._queue._waiting

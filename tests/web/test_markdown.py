@@ -1,10 +1,15 @@
 """What a model's Markdown becomes: HTML with nothing in it but text, and little of that which costs."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 
 from service.web.markdown import LONGEST_COLOURED, LONGEST_MARKDOWN, render
+from tests.support.growth import require_proportional
+
+# Of a whole reply of the longest kind, on a machine that is busy with other things too.
+MAX_SECONDS = 3.0
 
 
 @pytest.mark.parametrize(
@@ -73,3 +78,35 @@ def test_what_is_too_long_is_shown_as_it_is() -> None:
     many = render(("```python\n" + "x = 1\n" * 900 + "```\n\n") * 5)
     assert many.count("<pre") == 5
     assert many.count('class="n"') == 2 * 900
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        *(
+            "*",
+            "a*",
+            "**a ",
+            "_a",
+            "*a_ ",
+            "~~a",
+            "[",
+            "![",
+            "](",
+            "[a](b)",
+            "[a]: b\n",
+            "<",
+            "<!--",
+            "<http://a",
+            "&",
+            "\\",
+        ),
+        *("`", "``a`", ">", "- a\n ", "1.", "# a\n", "|", "a|b\n", "```python\n'\n```\n", "```json\n[[[[[[[[\n```\n"),
+    ],
+)
+def test_hostile_text_costs_what_its_length_does(unit: str) -> None:
+    def work(size: int) -> Callable[[], object]:
+        text = (unit * (size // len(unit) + 1))[:size]
+        return lambda: render(text)
+
+    assert require_proportional(work, LONGEST_MARKDOWN // 4) <= MAX_SECONDS

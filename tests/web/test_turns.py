@@ -1,5 +1,6 @@
 """Turns with their replies as HTML: the same turns as the API's, for their owner alone."""
 
+import asyncio
 from typing import Any
 
 import httpx2
@@ -91,3 +92,24 @@ async def test_part_of_a_reply_is_rendered_for_the_signed_in(service: RunningSer
     assert (await markdown(person.client, {"text": "a", "html": True})).status_code == 422
     forged = await markdown(person.client, {"text": "a"}, **{"Sec-Fetch-Site": "cross-site"})
     assert forged.json()["code"] == "cross_site_request"
+
+
+async def test_one_users_slow_text_keeps_nobody_else_waiting(service: RunningService, person: Person) -> None:
+    """Ten requests of one user, each of which takes about a second; another's answer does not wait for them."""
+    columns = 200
+    slow = ("|a" * columns + "|\n" + "|-" * columns + "|\n" + "|a\n" * 8000)[:30_000]
+    other = await service.person()
+    ended: list[str] = []
+
+    async def ask(who: Person, name: str, text: str) -> None:
+        answer = await who.client.post("/web/markdown", json={"text": text})
+        assert answer.status_code == 200, answer.text
+        ended.append(name)
+
+    asking = [asyncio.create_task(ask(person, "slow", slow)) for _ in range(10)]
+    await asyncio.sleep(0.5)  # they are there, and wait for each other
+    await ask(other, "small", "*small*")
+    assert ended.index("small") <= 3, ended
+    for each in asking:
+        each.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)

@@ -1,0 +1,123 @@
+"""Files made to cost more than they did to send: work grows with what was sent, and stays under a second a megabyte."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from service.transfer.files import MAX_RATIO, SMALL_UNPACKED_BYTES, values_in
+from service.transfer.importing import MOST_FAILURES, _next_batch
+from tests.support.growth import require_proportional, seconds_of
+
+MEGABYTE = 1024**2
+# A second a megabyte, on a machine that is busy with other things too.
+MAX_SECONDS_A_MEGABYTE = 2.0
+UNITS = {
+    "open lists": "[",
+    "open objects": '{"a":',
+    "open texts": '"',
+    "broken lists": "[1 2],",
+    "broken objects": "{b},",
+    "broken texts in objects": '{"a" ',
+    "texts with brackets": '{"[',
+    "escapes": "\\",
+    "escapes in texts": '"\\',
+    "words": "a ",
+    "one word": "a",
+    "closed lists": "[[],",
+    "line breaks": "\n",
+    "no UTF-8": "\xff",
+    "deep lists": "[" * 2000 + "]" * 2000 + ",",
+    "empty conversations": '{"mapping":{},"id":"a"},',
+    "one line of lines": "\n\n{}",
+}
+
+
+def read(file: bytes) -> int:
+    """Read a file as an import does, to its end or to too many failures; return how many values it had."""
+    found = values_in(io.BytesIO(file), most_bytes=10**9)
+    count = 0
+    while count < MOST_FAILURES:
+        batch = _next_batch(found, UUID(int=1), datetime.now(UTC), False)
+        if not batch:
+            break
+        count += len(batch)
+    return count
+
+
+def zipped(text: bytes, packing: int = zipfile.ZIP_DEFLATED) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", packing) as archive:
+        archive.writestr("conversations.json", text)
+    return out.getvalue()
+
+
+def repeated(unit: str, size: int) -> bytes:
+    return b"[" + (unit * (size // len(unit))).encode("latin-1")
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_work_grows_with_the_file(name: str) -> None:
+    def work(size: int) -> Callable[[], object]:
+        file = repeated(UNITS[name], size)
+        return lambda: read(file)
+
+    assert require_proportional(work, MEGABYTE // 4) <= MAX_SECONDS_A_MEGABYTE
+
+
+def test_one_broken_value_is_looked_at_once() -> None:
+    """Two megabytes of them took a minute, when each failure counted the lines before it."""
+    file = repeated("[1 2],", 2 * MEGABYTE)
+    assert seconds_of(lambda: list(values_in(io.BytesIO(file), most_bytes=10**9))) <= 2 * MAX_SECONDS_A_MEGABYTE
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_small_zip_costs_little(name: str) -> None:
+    file = zipped(repeated(UNITS[name], 20 * MEGABYTE))
+    assert len(file) < MEGABYTE
+    assert seconds_of(lambda: read(file)) <= MAX_SECONDS_A_MEGABYTE
+
+
+def test_a_zip_unpacks_to_a_bounded_part_of_what_was_sent() -> None:
+    unit = json.dumps("a" * 997)
+    file = zipped(b"[" + f"{unit},".encode() * (30 * MEGABYTE // 1000))
+    reasons = [value for _, value in values_in(io.BytesIO(file), most_bytes=10**9)]
+    assert len(reasons) * 1000 <= SMALL_UNPACKED_BYTES + MAX_RATIO * len(file) + 1000
+    assert "unpacks to more than" in str(reasons[-1])
+
+
+def test_entries_that_lie_over_each_other_count_each_time() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("conversations-1.json", "[" * MEGABYTE)
+        entry = archive.infolist()[0]
+        archive.filelist += [entry] * 2000
+    assert seconds_of(lambda: read(out.getvalue())) <= MAX_SECONDS_A_MEGABYTE
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_packings_that_unpack_much_in_one_step_are_refused(packing: int) -> None:
+    file = zipped(json.dumps(["x" * MEGABYTE]).encode(), packing)
+    (value,) = [value for _, value in values_in(io.BytesIO(file), most_bytes=10**9)]
+    assert "packed in an unknown way" in str(value)
+
+
+def test_reading_ends_when_it_is_told_to() -> None:
+    pieces = 0
+
+    class Left(Exception):
+        pass
+
+    def check() -> None:
+        nonlocal pieces
+        pieces += 1
+        if pieces > 3:
+            raise Left
+
+    found = values_in(io.BytesIO(repeated("{},", 30 * MEGABYTE)), most_bytes=10**9, check=check)
+    with pytest.raises(Left):
+        _ = list(found)
