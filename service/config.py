@@ -39,6 +39,7 @@ DAY_SECONDS = 24 * 60 * 60
 GUEST_TTL_SECONDS = 14 * DAY_SECONDS
 # A hundred years: longer ones would end beyond the calendar.
 MAX_LIFETIME_SECONDS = 36_500 * DAY_SECONDS
+MAX_REGISTRATIONS_PER_HOUR = 200
 SHORTEST_SECRET = 32
 HEADER_NAME = r"^[A-Za-z0-9-]{1,64}$"
 EXAMPLE_SECRETS = (
@@ -130,6 +131,7 @@ class Settings(BaseSettings):
 
     # Accounts.
     allow_registration: bool = True
+    max_registrations_per_hour: int = Field(MAX_REGISTRATIONS_PER_HOUR, ge=1, le=1_000_000)
     allow_guests: bool = False
     guest_ttl_seconds: int = Field(GUEST_TTL_SECONDS, ge=60, le=MAX_LIFETIME_SECONDS)
     admin_username: str = "admin"

@@ -8,7 +8,7 @@ from service.accounts.passwords import PasswordHasher
 from service.accounts.trusted_headers import TrustedHeaderAuth
 from service.audit.trail import AuditTrail
 from service.clock import Clock
-from service.config import GUEST_TTL_SECONDS
+from service.config import GUEST_TTL_SECONDS, MAX_REGISTRATIONS_PER_HOUR
 from service.database.database import Database
 from service.http.addresses import Network
 from service.sessions import SessionCookie, SessionLimits, SignedCookie, new_secret
@@ -53,6 +53,7 @@ class Accounts:
     trail: AuditTrail
     trusted_proxies: Sequence[Network]
     allow_registration: bool
+    max_registrations_per_hour: int = MAX_REGISTRATIONS_PER_HOUR
     allow_guests: bool = False
     guest_ttl_seconds: int = GUEST_TTL_SECONDS
     front_server: TrustedHeaderAuth | None = None

@@ -31,7 +31,15 @@ from service.accounts.schemas import (
     Token,
     User,
 )
-from service.accounts.sign_in import WRONG_PASSWORD, change_password, delete_account, log_in, log_out, register
+from service.accounts.sign_in import (
+    TOO_MANY_REGISTRATIONS,
+    WRONG_PASSWORD,
+    change_password,
+    delete_account,
+    log_in,
+    log_out,
+    register,
+)
 from service.accounts.tokens import create_token
 from service.audit.actions import Action
 from service.errors import NotAuthenticated, NotFound
@@ -60,6 +68,7 @@ TOO_MANY_TRIES = (429, "Too many tries. Wait 10 minutes and try again.")
         username_taken=(409, "That username is taken."),
         weak_password=(422, "That password is among the first that anyone would try. Choose a longer one."),
         registration_closed=(403, "This service takes no new accounts."),
+        too_many_attempts=(429, f"{TOO_MANY_REGISTRATIONS} Wait 10 minutes and try again."),
         service_unavailable=BUSY,
     ),
 )

@@ -12,12 +12,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.accounts import queries, token_queries
 from service.accounts.accounts import Accounts
 from service.accounts.administrators import delete_user
+from service.accounts.familiarity import lane_of
 from service.accounts.guests import lock_guest, move_guest, promote_guest, require_account
+from service.accounts.hash_lanes import Lane
 from service.accounts.identity import Identity
 from service.accounts.opened_sessions import Client, Opened, open_session
 from service.accounts.queries import AnyRow
 from service.accounts.refused_sign_ins import refusals_on_record
-from service.accounts.throttling import counted_attempt, counters_for, counters_for_signed_in, forgive_attempt
+from service.accounts.throttling import (
+    counted_attempt,
+    counters_for,
+    counters_for_registration,
+    counters_for_signed_in,
+    forgive_attempt,
+)
 from service.accounts.usernames import require_username, username_key
 from service.audit.actions import Action
 from service.audit.trail import Recorder
@@ -26,6 +34,8 @@ from service.sessions import queries as session_queries
 from service.statistics.notes import note_user
 
 WRONG_PASSWORD = "The username or the password is wrong."  # noqa: S105  a sentence
+NAME_TAKEN = "That username is taken. Names differ by more than case, width or accents' encoding."
+TOO_MANY_REGISTRATIONS = "Too many accounts were made from your network. An administrator can make one for you."
 
 
 async def register(
@@ -44,11 +54,19 @@ async def register(
 
     Raises:
         RegistrationClosed, UsernameTaken, WeakPassword, Invalid: the name is not one.
-        Unavailable: too many people sign in at this moment.
+        TooManyAttempts: too many people registered at this place; a program could fill the table, and the threads
+            that check passwords.
+        Unavailable: too many people register at this moment.
     """
     if not accounts.allow_registration:
         raise RegistrationClosed("This service takes no new accounts. Ask its administrator for one.")
-    password_hash = await accounts.hasher.hash_new(password, require_username(username))
+    require_username(username)
+    accounts.hasher.require_room(Lane.NEW)
+    counters = counters_for_registration(client.address, accounts.max_registrations_per_hour)
+    async with counted_attempt(accounts.database, counters, accounts.clock(), refusal=TOO_MANY_REGISTRATIONS):
+        async with accounts.database.transaction() as connection:
+            _refuse_taken(await queries.user_by_key(connection, username_key(username)))
+        password_hash = await accounts.hasher.hash_new(password, username, Lane.NEW)
     async with accounts.database.transaction() as connection:
         guest = await lock_guest(accounts, connection, instead_of)
         if guest is None:
@@ -107,8 +125,13 @@ async def _insert_user(
 
 def _require_free(user: AnyRow | None) -> AnyRow:
     if user is None:
-        raise UsernameTaken("That username is taken. Names differ by more than case, width or accents' encoding.")
+        raise UsernameTaken(NAME_TAKEN)
     return user
+
+
+def _refuse_taken(owner: AnyRow | None) -> None:
+    if owner is not None:
+        raise UsernameTaken(NAME_TAKEN)
 
 
 async def log_in(
@@ -132,12 +155,14 @@ async def log_in(
         Unavailable: too many people sign in at this moment.
     """
     key = username_key(username)
-    counters = counters_for(key, client.address, accounts.device_mark.read(client.device_mark, key))
+    device = accounts.device_mark.read(client.device_mark, key)
+    counters = counters_for(key, client.address, device)
     counted = counted_attempt(accounts.database, counters, accounts.clock())
     async with counted, refusals_on_record(accounts, audit, key):
         async with accounts.database.transaction() as connection:
             user = await queries.user_by_key(connection, key)
-        matches, new_hash = await accounts.hasher.verify(password, user.password_hash if user else None)
+            lane = await lane_of(connection, user, client.address, device)
+        matches, new_hash = await accounts.hasher.verify(password, user.password_hash if user else None, lane)
         if user is None or not matches:
             raise InvalidCredentials(WRONG_PASSWORD)
         async with accounts.database.transaction() as connection:

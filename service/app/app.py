@@ -196,6 +196,7 @@ async def _open_accounts(
         trail=trail,
         trusted_proxies=settings.trusted_proxies,
         allow_registration=settings.allow_registration,
+        max_registrations_per_hour=settings.max_registrations_per_hour,
         allow_guests=settings.allow_guests,
         guest_ttl_seconds=settings.guest_ttl_seconds,
         front_server=front_server,
