@@ -8,7 +8,12 @@ from service.accounts.passwords import PasswordHasher
 from service.accounts.trusted_headers import TrustedHeaderAuth
 from service.audit.trail import AuditTrail
 from service.clock import Clock
-from service.config import GUEST_TTL_SECONDS, MAX_REGISTRATIONS_PER_HOUR
+from service.config import (
+    ACCESS_TOKEN_MAX_SECONDS,
+    GUEST_TTL_SECONDS,
+    MAX_ACCESS_TOKENS,
+    MAX_REGISTRATIONS_PER_HOUR,
+)
 from service.database.database import Database
 from service.http.addresses import Network
 from service.sessions import SessionCookie, SessionLimits, SignedCookie, new_secret
@@ -41,6 +46,14 @@ class DeviceMark:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenLimits:
+    """How many access tokens an account may have, and how long each lasts at most."""
+
+    number: int = MAX_ACCESS_TOKENS
+    max_seconds: int = ACCESS_TOKEN_MAX_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
 class Accounts:
     """The parts, put together once when the service starts."""
 
@@ -54,6 +67,7 @@ class Accounts:
     trusted_proxies: Sequence[Network]
     allow_registration: bool
     max_registrations_per_hour: int = MAX_REGISTRATIONS_PER_HOUR
+    token_limits: TokenLimits = TokenLimits()
     allow_guests: bool = False
     guest_ttl_seconds: int = GUEST_TTL_SECONDS
     front_server: TrustedHeaderAuth | None = None

@@ -263,13 +263,22 @@ async def list_tokens(
     "/tokens",
     status_code=201,
     responses=documented(
-        401, 413, 415, 422, 503, guest_not_allowed=(403, "A guest has no access tokens. Register first.")
+        401,
+        413,
+        415,
+        422,
+        503,
+        guest_not_allowed=(403, "A guest has no access tokens. Register first."),
+        too_many_tokens=(409, "An account has at most 50 access tokens. Revoke one that is not used."),
     ),
 )
 async def create_access_token(
     body: CreateToken, identity: SignedIn, accounts: TheAccounts, audit: TheAudit
 ) -> NewToken:
-    """Make an access token for `Authorization: Bearer`. Its secret is in this answer and nowhere else."""
+    """Make an access token for `Authorization: Bearer`. Its secret is in this answer and nowhere else.
+
+    Without `expires_at` it ends as late as this service lets a token end: after a year, unless it is set up otherwise.
+    """
     row, secret = await create_token(accounts, audit, identity, body.name, body.expires_at)
     return NewToken(**Token.model_validate(row).model_dump(), token=secret)
 
