@@ -1,8 +1,9 @@
 """What accounts are made of: the parts that signing in and being recognised need."""
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from service.accounts.passwords import PasswordHasher
 from service.accounts.trusted_headers import TrustedHeaderAuth
@@ -19,6 +20,8 @@ from service.http.addresses import Network
 from service.sessions import SessionCookie, SessionLimits, SignedCookie, new_secret
 
 DEVICE_COOKIE_SECONDS = 365 * 24 * 60 * 60
+# A quarter of the connections that a process has unless it is set up otherwise.
+MAX_STRANGERS_AT_DATABASE = 4
 DEVICE_SALT = "chatkeep.device.v1"
 
 
@@ -71,6 +74,8 @@ class Accounts:
     allow_guests: bool = False
     guest_ttl_seconds: int = GUEST_TTL_SECONDS
     front_server: TrustedHeaderAuth | None = None
+    # Strangers queue for one counter's row, and would hold every connection of the pool meanwhile.
+    strangers_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_STRANGERS_AT_DATABASE))
 
 
 def _digest_of(account: str) -> str:

@@ -25,6 +25,7 @@ from service.accounts.throttling import (
     counters_for_registration,
     counters_for_signed_in,
     forgive_attempt,
+    refused_slowly,
 )
 from service.accounts.usernames import require_username, username_key
 from service.audit.actions import Action
@@ -61,12 +62,7 @@ async def register(
     if not accounts.allow_registration:
         raise RegistrationClosed("This service takes no new accounts. Ask its administrator for one.")
     require_username(username)
-    accounts.hasher.require_room(Lane.NEW)
-    counters = counters_for_registration(client.address, accounts.max_registrations_per_hour)
-    async with counted_attempt(accounts.database, counters, accounts.clock(), refusal=TOO_MANY_REGISTRATIONS):
-        async with accounts.database.transaction() as connection:
-            _refuse_taken(await queries.user_by_key(connection, username_key(username)))
-        password_hash = await accounts.hasher.hash_new(password, username, Lane.NEW)
+    password_hash = await _hash_of_stranger(accounts, username, password, client)
     async with accounts.database.transaction() as connection:
         guest = await lock_guest(accounts, connection, instead_of)
         if guest is None:
@@ -87,6 +83,19 @@ async def register(
             connection, Action.ACCOUNT_CREATED, user.id, signed_in=True, was_guest=guest is not None
         )
     return opened
+
+
+async def _hash_of_stranger(accounts: Accounts, username: str, password: str, client: Client) -> str:
+    """Return the first hash of a new account, where the counters and the threads have room for it."""
+    counters = counters_for_registration(client.address, accounts.max_registrations_per_hour)
+    gate, now = accounts.strangers_gate, accounts.clock()
+    counted = counted_attempt(accounts.database, counters, now, refusal=TOO_MANY_REGISTRATIONS, gate=gate)
+    async with refused_slowly():
+        accounts.hasher.require_room(Lane.NEW)
+        async with counted:
+            async with gate, accounts.database.transaction() as connection:
+                _refuse_taken(await queries.user_by_key(connection, username_key(username)))
+            return await accounts.hasher.hash_new(password, username, Lane.NEW)
 
 
 async def create_user(

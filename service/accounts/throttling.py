@@ -20,11 +20,12 @@ is refused counts nowhere: whoever goes on trying from one place fills the count
 Source: OWASP Authentication Cheat Sheet; OWASP, Slow Down Online Guessing Attacks with Device Cookies.
 """
 
+import asyncio
 import hashlib
 import ipaddress
 import math
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -58,6 +59,7 @@ ACCOUNT_FROM_ONE_PLACE = Limit(10, timedelta(minutes=15))
 ONE_PLACE = Limit(100, timedelta(minutes=15))
 ACCOUNT_FROM_ANYWHERE = Limit(200, timedelta(hours=1))
 GUESTS_FROM_ONE_PLACE = Limit(100, timedelta(hours=1))
+REFUSAL_SECONDS = 1
 REGISTRATION_WINDOW = timedelta(hours=1)
 
 
@@ -117,23 +119,44 @@ def _counters_of_place(limit: Limit, what: str, address: str) -> list[Counter]:
 
 @asynccontextmanager
 async def counted_attempt(
-    database: Database, counters: Sequence[Counter], now: datetime, *, refusal: str = "Too many tries."
+    database: Database,
+    counters: Sequence[Counter],
+    now: datetime,
+    *,
+    refusal: str = "Too many tries.",
+    gate: AbstractAsyncContextManager[object] | None = None,
 ) -> AsyncIterator[None]:
     """Count one try, which is made in the block; one that could not be made is not counted after all.
+
+    Args:
+        gate: is passed to count, and left before the block.
 
     Raises:
         TooManyAttempts: a limit is reached; the block is not entered.
     """
-    # Before any row is locked: a flood that is refused makes nobody queue, and writes nothing.
-    await _require_room(database, counters, now, refusal)
-    async with database.transaction() as connection:
-        await _count(connection, counters, now, refusal)
+    async with gate or nullcontext():
+        # Before any row is locked: a flood that is refused makes nobody queue, and writes nothing.
+        await _require_room(database, counters, now, refusal)
+        async with database.transaction() as connection:
+            await _count(connection, counters, now, refusal)
     try:
         yield
     except Unavailable:
         async with database.transaction() as connection:
             for counter in _in_order(counters):
                 await attempt_queries.uncount_attempt(connection, counter.bucket)
+        raise
+
+
+@asynccontextmanager
+async def refused_slowly() -> AsyncIterator[None]:
+    """Answer a refusal of the block after a second: a program that tries again at once would take the processor from
+    others with nothing but refusals. Somebody who waits for minutes anyway loses nothing by it.
+    """
+    try:
+        yield
+    except (TooManyAttempts, Unavailable):
+        await asyncio.sleep(REFUSAL_SECONDS)
         raise
 
 

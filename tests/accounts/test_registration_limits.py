@@ -70,9 +70,7 @@ async def test_what_is_no_name_and_no_body_costs_nothing_and_counts_nowhere(serv
 
 
 async def test_processes_count_registrations_together(service: RunningService, shared_database_url: str) -> None:
-    async with running(
-        shared_database_url, trusted_proxies="127.0.0.0/8", max_registrations_per_hour=FEW
-    ) as another:
+    async with running(shared_database_url, trusted_proxies="127.0.0.0/8", max_registrations_per_hour=FEW) as another:
         answers = await asyncio.gather(
             *(register(each, f"p{id(each)}-{n}") for each in (service, another) for n in range(FEW))
         )
