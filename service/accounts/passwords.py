@@ -23,7 +23,7 @@ JUDGED_CHARACTERS = 24
 
 HASHES_AT_ONCE = 2
 HASHES_WAITING = 60
-# Of each lane of strangers. One thread at most works for both: none of these waits for longer than LONGEST_WAIT_SECONDS.
+# Of each lane of strangers. One thread at most works for both.
 MAX_STRANGERS_WAITING = 30
 # Of one account among the known: with the right password, anybody could fill that lane by signing in again and again.
 MAX_KNOWN_OF_ONE_ACCOUNT = 4

@@ -19,6 +19,7 @@ from service.accounts.dependencies import (
     send_session,
 )
 from service.accounts.opened_sessions import end_other_sessions
+from service.accounts.registration import TOO_MANY_REGISTRATIONS, register
 from service.accounts.schemas import (
     ChangeMe,
     ChangePassword,
@@ -31,15 +32,7 @@ from service.accounts.schemas import (
     Token,
     User,
 )
-from service.accounts.sign_in import (
-    TOO_MANY_REGISTRATIONS,
-    WRONG_PASSWORD,
-    change_password,
-    delete_account,
-    log_in,
-    log_out,
-    register,
-)
+from service.accounts.sign_in import WRONG_PASSWORD, change_password, delete_account, log_in, log_out
 from service.accounts.tokens import create_token
 from service.audit.actions import Action
 from service.errors import NotAuthenticated, NotFound

@@ -57,8 +57,8 @@ def _end_of(expires_at: datetime | None, now: datetime, limits: TokenLimits) -> 
         raise Invalid("expires_at is in the past.")
     if expires_at > latest:
         raise Invalid(
-            f"expires_at is later than {latest:%Y-%m-%dT%H:%M:%SZ}, when an access token ends at the latest. Leave expires_at "
-            "out for that time."
+            f"expires_at is later than {latest:%Y-%m-%dT%H:%M:%SZ}, when an access token ends at the latest. Leave "
+            "expires_at out for that time."
         )
     return expires_at
 

@@ -14,7 +14,8 @@ from service.accounts.accounts import Accounts, DeviceMark
 from service.accounts.administrators import change_account, sign_out_everywhere
 from service.accounts.passwords import PasswordHasher
 from service.accounts.queries import AnyRow
-from service.accounts.sign_in import create_user, set_password
+from service.accounts.registration import create_user
+from service.accounts.sign_in import set_password
 from service.accounts.usernames import require_username, username_key
 from service.audit.actions import Action
 from service.audit.trail import Recorder
