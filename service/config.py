@@ -39,6 +39,10 @@ DAY_SECONDS = 24 * 60 * 60
 GUEST_TTL_SECONDS = 14 * DAY_SECONDS
 # A hundred years: longer ones would end beyond the calendar.
 MAX_LIFETIME_SECONDS = 36_500 * DAY_SECONDS
+MAX_REGISTRATIONS_PER_HOUR = 200
+MAX_ACCESS_TOKENS = 50
+# A year, whichever year it is.
+ACCESS_TOKEN_MAX_SECONDS = 366 * DAY_SECONDS
 SHORTEST_SECRET = 32
 HEADER_NAME = r"^[A-Za-z0-9-]{1,64}$"
 EXAMPLE_SECRETS = (
@@ -130,6 +134,9 @@ class Settings(BaseSettings):
 
     # Accounts.
     allow_registration: bool = True
+    max_registrations_per_hour: int = Field(MAX_REGISTRATIONS_PER_HOUR, ge=1, le=1_000_000)
+    max_access_tokens: int = Field(MAX_ACCESS_TOKENS, ge=1, le=10_000)
+    access_token_max_seconds: int = Field(ACCESS_TOKEN_MAX_SECONDS, ge=60, le=MAX_LIFETIME_SECONDS)
     allow_guests: bool = False
     guest_ttl_seconds: int = Field(GUEST_TTL_SECONDS, ge=60, le=MAX_LIFETIME_SECONDS)
     admin_username: str = "admin"

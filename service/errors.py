@@ -134,6 +134,12 @@ class IsGuest(Conflict):
     code = "is_guest"
 
 
+class TooManyTokens(Conflict):
+    """The account has as many access tokens as it may have."""
+
+    code = "too_many_tokens"
+
+
 class NoPassword(Conflict):
     """The account has none: a server in front signs it in."""
 

@@ -1,19 +1,27 @@
 """What accounts are made of: the parts that signing in and being recognised need."""
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from service.accounts.passwords import PasswordHasher
 from service.accounts.trusted_headers import TrustedHeaderAuth
 from service.audit.trail import AuditTrail
 from service.clock import Clock
-from service.config import GUEST_TTL_SECONDS
+from service.config import (
+    ACCESS_TOKEN_MAX_SECONDS,
+    GUEST_TTL_SECONDS,
+    MAX_ACCESS_TOKENS,
+    MAX_REGISTRATIONS_PER_HOUR,
+)
 from service.database.database import Database
 from service.http.addresses import Network
 from service.sessions import SessionCookie, SessionLimits, SignedCookie, new_secret
 
 DEVICE_COOKIE_SECONDS = 365 * 24 * 60 * 60
+# A quarter of the connections that a process has unless it is set up otherwise.
+MAX_STRANGERS_AT_DATABASE = 4
 DEVICE_SALT = "chatkeep.device.v1"
 
 
@@ -41,6 +49,14 @@ class DeviceMark:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenLimits:
+    """How many access tokens an account may have, and how long each lasts at most."""
+
+    number: int = MAX_ACCESS_TOKENS
+    max_seconds: int = ACCESS_TOKEN_MAX_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
 class Accounts:
     """The parts, put together once when the service starts."""
 
@@ -53,9 +69,13 @@ class Accounts:
     trail: AuditTrail
     trusted_proxies: Sequence[Network]
     allow_registration: bool
+    max_registrations_per_hour: int = MAX_REGISTRATIONS_PER_HOUR
+    token_limits: TokenLimits = TokenLimits()
     allow_guests: bool = False
     guest_ttl_seconds: int = GUEST_TTL_SECONDS
     front_server: TrustedHeaderAuth | None = None
+    # Strangers queue for one counter's row, and would hold every connection of the pool meanwhile.
+    strangers_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_STRANGERS_AT_DATABASE))
 
 
 def _digest_of(account: str) -> str:

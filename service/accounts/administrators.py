@@ -81,6 +81,23 @@ async def change_account(
     return after
 
 
+async def sign_out_everywhere(connection: AsyncConnection, audit: Recorder, user_id: UUID) -> tuple[int, int]:
+    """End every session and every access token of a user; return how many of each.
+
+    The tokens as well: whoever was in the account may have made one.
+
+    Raises:
+        NotFound: no such user.
+    """
+    # A session that is being renewed at this moment would otherwise outlive its end.
+    if await queries.lock_user(connection, user_id) is None:
+        raise NotFound
+    sessions = await session_queries.end_sessions_of(connection, user_id)
+    tokens = await token_queries.delete_tokens_of(connection, user_id)
+    await audit.record(connection, Action.SESSIONS_ENDED, user_id, ended=sessions, tokens=tokens)
+    return sessions, tokens
+
+
 async def _put_on_record(connection: AsyncConnection, audit: Recorder, before: AnyRow, after: AnyRow) -> None:
     if after.role != before.role:
         await audit.record(connection, Action.ROLE_CHANGED, after.id, before=before.role, after=after.role)

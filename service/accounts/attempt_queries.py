@@ -2,11 +2,20 @@
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, case, delete, update
+from sqlalchemy import ARRAY, any_, bindparam, case, delete, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.database.hot import Statement
 from service.database.tables import TIME, login_attempts
+
+_kept = login_attempts.c
+COUNTED = Statement(
+    select(_kept.bucket, _kept.attempts, _kept.window_ends_at).where(
+        _kept.bucket == any_(bindparam("buckets", type_=ARRAY(_kept.bucket.type))),
+        _kept.window_ends_at > bindparam("now", type_=TIME),
+    )
+)
 
 
 async def count_attempt(

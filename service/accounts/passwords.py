@@ -2,14 +2,16 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from passlib.context import CryptContext
 from passlib.hash import argon2, bcrypt
 from zxcvbn import zxcvbn
 
+from service.accounts.hash_lanes import HashLanes, Lane
 from service.errors import Unavailable, WeakPassword
 
 SHORTEST = 8
@@ -21,11 +23,16 @@ JUDGED_CHARACTERS = 24
 
 HASHES_AT_ONCE = 2
 HASHES_WAITING = 60
+# Of each lane of strangers. One thread at most works for both.
+MAX_STRANGERS_WAITING = 30
+# Of one account among the known: with the right password, anybody could fill that lane by signing in again and again.
+MAX_KNOWN_OF_ONE_ACCOUNT = 4
 LONGEST_WAIT_SECONDS = 10
 BCRYPT_BYTES = 72
 ARGON2_VERSION = 19
 
 Answer = TypeVar("Answer")
+Key = TypeVar("Key", bound=Hashable)
 
 # What passlib raises about hashes that are damaged, or of a kind it does not know.
 _UNREADABLE = (ValueError, TypeError, AssertionError, MemoryError)
@@ -53,7 +60,8 @@ def require_strong(password: str, username: str) -> None:
 
 
 class PasswordHasher:
-    """Hashes in a few threads of its own: 19 MiB and some tens of milliseconds each.
+    """Hashes in a few threads of its own: 19 MiB and some tens of milliseconds each. See `hash_lanes` for who waits
+    for whom.
 
     New hashes are argon2id at OWASP's minimum (19 MiB, 2 passes, 1 lane). bcrypt, PBKDF2-SHA256 and scrypt
     hashes from elsewhere verify, and `verify` returns their replacement.
@@ -70,25 +78,36 @@ class PasswordHasher:
             argon2__time_cost=passes,
             argon2__parallelism=1,
         )
-        self._threads = ThreadPoolExecutor(HASHES_AT_ONCE, thread_name_prefix="hash")
-        self._under_way = 0
+        self._lanes = HashLanes()
+        self._under_way: Counter[Lane] = Counter()
+        self._known: Counter[str] = Counter()
 
     async def warm_up(self) -> None:
         """Load the libraries and make the hash that unknown names are checked against."""
-        await self._in_thread(self._context.dummy_verify)
+        await self._in_thread(Lane.KNOWN, self._context.dummy_verify)
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._lanes.close()
 
-    async def hash(self, password: str) -> str:
+    def require_room(self, lane: Lane) -> None:
+        """Refuse at once where the lane is full, before anything else is done for the request.
+
+        Raises:
+            Unavailable: too many hashes are waiting already.
+        """
+        waiting = HASHES_WAITING if lane is Lane.KNOWN else MAX_STRANGERS_WAITING
+        if self._under_way[lane] >= HASHES_AT_ONCE + waiting:
+            raise Unavailable("Too many people are signing in at this moment. Try again in a few seconds.")
+
+    async def hash(self, password: str, lane: Lane = Lane.KNOWN) -> str:
         """Return an argon2id hash.
 
         Raises:
             Unavailable: too many hashes are waiting already.
         """
-        return await self._in_thread(lambda: self._hash(password))
+        return await self._in_thread(lane, lambda: self._hash(password))
 
-    async def hash_new(self, password: str, username: str) -> str:
+    async def hash_new(self, password: str, username: str, lane: Lane = Lane.KNOWN) -> str:
         """Return the hash of a password that somebody chooses.
 
         Raises:
@@ -100,9 +119,11 @@ class PasswordHasher:
             require_strong(password, username)
             return self._hash(password)
 
-        return await self._in_thread(judge_and_hash)
+        return await self._in_thread(lane, judge_and_hash)
 
-    async def verify(self, password: str, password_hash: str | None) -> tuple[bool, str | None]:
+    async def verify(
+        self, password: str, password_hash: str | None, lane: Lane = Lane.KNOWN
+    ) -> tuple[bool, str | None]:
         """Return whether the password is right, and a new hash where the kept one is out of date.
 
         Where there is no hash, the same work is done for nothing: the time must not tell that a name is unknown.
@@ -110,7 +131,11 @@ class PasswordHasher:
         Raises:
             Unavailable: too many hashes are waiting already.
         """
-        return await self._in_thread(lambda: self._verify(password, password_hash))
+        account = password_hash if lane is Lane.KNOWN else None
+        if account is None or self._known[account] >= MAX_KNOWN_OF_ONE_ACCOUNT:
+            return await self._in_thread(Lane.SIGN_IN, lambda: self._verify(password, password_hash))
+        with _counted(self._known, account):
+            return await self._in_thread(Lane.KNOWN, lambda: self._verify(password, password_hash))
 
     def _hash(self, password: str) -> str:
         return str(self._context.hash(password))
@@ -142,14 +167,22 @@ class PasswordHasher:
         kept = argon2.from_string(password_hash)
         return bool(kept.type != "id" or kept.version < ARGON2_VERSION or kept.memory_cost * kept.rounds < self._work)
 
-    async def _in_thread(self, work: Callable[[], Answer]) -> Answer:
-        if self._under_way >= HASHES_AT_ONCE + HASHES_WAITING:
-            raise Unavailable("Too many people are signing in at this moment. Try again in a few seconds.")
-        self._under_way += 1
-        try:
-            async with asyncio.timeout(LONGEST_WAIT_SECONDS):
-                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        except TimeoutError:
-            raise Unavailable("Signing in takes too long just now. Try again in a few seconds.") from None
-        finally:
-            self._under_way -= 1
+    async def _in_thread(self, lane: Lane, work: Callable[[], Answer]) -> Answer:
+        self.require_room(lane)
+        with _counted(self._under_way, lane):
+            try:
+                async with asyncio.timeout(LONGEST_WAIT_SECONDS):
+                    return await asyncio.wrap_future(self._lanes.submit(lane, work))
+            except TimeoutError:
+                raise Unavailable("Signing in takes too long just now. Try again in a few seconds.") from None
+
+
+@contextmanager
+def _counted(counts: Counter[Key], key: Key) -> Iterator[None]:
+    counts[key] += 1
+    try:
+        yield
+    finally:
+        counts[key] -= 1
+        if not counts[key]:
+            del counts[key]

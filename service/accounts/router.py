@@ -19,6 +19,7 @@ from service.accounts.dependencies import (
     send_session,
 )
 from service.accounts.opened_sessions import end_other_sessions
+from service.accounts.registration import TOO_MANY_REGISTRATIONS, register
 from service.accounts.schemas import (
     ChangeMe,
     ChangePassword,
@@ -31,7 +32,7 @@ from service.accounts.schemas import (
     Token,
     User,
 )
-from service.accounts.sign_in import WRONG_PASSWORD, change_password, delete_account, log_in, log_out, register
+from service.accounts.sign_in import WRONG_PASSWORD, change_password, delete_account, log_in, log_out
 from service.accounts.tokens import create_token
 from service.audit.actions import Action
 from service.errors import NotAuthenticated, NotFound
@@ -60,6 +61,7 @@ TOO_MANY_TRIES = (429, "Too many tries. Wait 10 minutes and try again.")
         username_taken=(409, "That username is taken."),
         weak_password=(422, "That password is among the first that anyone would try. Choose a longer one."),
         registration_closed=(403, "This service takes no new accounts."),
+        too_many_attempts=(429, f"{TOO_MANY_REGISTRATIONS} Wait 10 minutes and try again."),
         service_unavailable=BUSY,
     ),
 )
@@ -254,13 +256,22 @@ async def list_tokens(
     "/tokens",
     status_code=201,
     responses=documented(
-        401, 413, 415, 422, 503, guest_not_allowed=(403, "A guest has no access tokens. Register first.")
+        401,
+        413,
+        415,
+        422,
+        503,
+        guest_not_allowed=(403, "A guest has no access tokens. Register first."),
+        too_many_tokens=(409, "An account has at most 50 access tokens. Revoke one that is not used."),
     ),
 )
 async def create_access_token(
     body: CreateToken, identity: SignedIn, accounts: TheAccounts, audit: TheAudit
 ) -> NewToken:
-    """Make an access token for `Authorization: Bearer`. Its secret is in this answer and nowhere else."""
+    """Make an access token for `Authorization: Bearer`. Its secret is in this answer and nowhere else.
+
+    Without `expires_at` it ends as late as this service lets a token end: after a year, unless it is set up otherwise.
+    """
     row, secret = await create_token(accounts, audit, identity, body.name, body.expires_at)
     return NewToken(**Token.model_validate(row).model_dump(), token=secret)
 

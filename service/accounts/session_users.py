@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.accounts import queries
 from service.accounts.accounts import Accounts
 from service.accounts.dependencies import TheAccounts
+from service.accounts.familiarity import lane_of
 from service.accounts.identity import Identity, identity_of
 from service.accounts.opened_sessions import Client
 from service.accounts.queries import AnyRow
@@ -96,14 +97,16 @@ SessionUser = Annotated[Identity, Depends(require_session_user)]
 
 async def _user_by_password(accounts: Accounts, username: str, password: str, client: Client) -> AnyRow:
     key = username_key(username)
-    counters = counters_for(key, client.address, accounts.device_mark.read(client.device_mark, key))
+    device = accounts.device_mark.read(client.device_mark, key)
+    counters = counters_for(key, client.address, device)
     audit = accounts.trail.by(Origin(address=client.address))
     counted = counted_attempt(accounts.database, counters, accounts.clock())
     async with counted, refusals_on_record(accounts, audit, key):
         async with accounts.database.transaction() as connection:
             user = await queries.user_by_key(connection, key)
+            lane = await lane_of(connection, user, client.address, device)
         # A password that changes meanwhile changes the mark: the session that is begun here is then nobody's.
-        matches, _ = await accounts.hasher.verify(password, user.password_hash if user else None)
+        matches, _ = await accounts.hasher.verify(password, user.password_hash if user else None, lane)
         if user is None or not matches or user.disabled:
             raise InvalidCredentials(WRONG_PASSWORD)
         async with accounts.database.transaction() as connection:

@@ -1,4 +1,4 @@
-"""Registering, signing in and out, and what changes a password: each one transaction.
+"""Signing in and out, and what changes a password: each one transaction.
 
 If the process dies before the commit, nothing has happened and the client was told nothing. If it dies between
 the commit and the answer, there is a session (or an account) whose cookie nobody has: signing in again works,
@@ -12,103 +12,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.accounts import queries, token_queries
 from service.accounts.accounts import Accounts
 from service.accounts.administrators import delete_user
-from service.accounts.guests import lock_guest, move_guest, promote_guest, require_account
+from service.accounts.familiarity import lane_of
+from service.accounts.guests import lock_guest, move_guest, require_account
 from service.accounts.identity import Identity
 from service.accounts.opened_sessions import Client, Opened, open_session
 from service.accounts.queries import AnyRow
 from service.accounts.refused_sign_ins import refusals_on_record
-from service.accounts.throttling import counted_attempt, counters_for, counters_for_signed_in, forgive_attempt
-from service.accounts.usernames import require_username, username_key
+from service.accounts.throttling import (
+    counted_attempt,
+    counters_for,
+    counters_for_signed_in,
+    forgive_attempt,
+)
+from service.accounts.usernames import username_key
 from service.audit.actions import Action
 from service.audit.trail import Recorder
-from service.errors import InvalidCredentials, IsGuest, NoPassword, NotAuthenticated, RegistrationClosed, UsernameTaken
+from service.errors import InvalidCredentials, IsGuest, NoPassword, NotAuthenticated
 from service.sessions import queries as session_queries
-from service.statistics.notes import note_user
 
 WRONG_PASSWORD = "The username or the password is wrong."  # noqa: S105  a sentence
-
-
-async def register(
-    accounts: Accounts,
-    audit: Recorder,
-    username: str,
-    password: str,
-    email: str | None,
-    client: Client,
-    *,
-    instead_of: bytes | None,
-) -> Opened:
-    """Make an account and sign it in; the session with the digest `instead_of` ends.
-
-    A guest's session makes the guest the account, with everything that is theirs.
-
-    Raises:
-        RegistrationClosed, UsernameTaken, WeakPassword, Invalid: the name is not one.
-        Unavailable: too many people sign in at this moment.
-    """
-    if not accounts.allow_registration:
-        raise RegistrationClosed("This service takes no new accounts. Ask its administrator for one.")
-    password_hash = await accounts.hasher.hash_new(password, require_username(username))
-    async with accounts.database.transaction() as connection:
-        guest = await lock_guest(accounts, connection, instead_of)
-        if guest is None:
-            user = await _insert_user(accounts, connection, username, password_hash, email=email, role="user")
-        else:
-            user = _require_free(await promote_guest(connection, guest, username, password_hash, email))
-            await note_user(connection, user.id, accounts.clock())
-        opened = await open_session(
-            accounts,
-            connection,
-            user,
-            client,
-            instead_of=instead_of,
-            remember=False,
-            data=guest.remembered if guest else None,
-        )
-        await audit.acting_as(user.id).record(
-            connection, Action.ACCOUNT_CREATED, user.id, signed_in=True, was_guest=guest is not None
-        )
-    return opened
-
-
-async def create_user(
-    accounts: Accounts,
-    audit: Recorder,
-    username: str,
-    password: str,
-    *,
-    email: str | None = None,
-    role: str = "user",
-) -> UUID:
-    """Make an account as an operator does. Raises: as `register`, but for `RegistrationClosed`."""
-    password_hash = await accounts.hasher.hash_new(password, require_username(username))
-    async with accounts.database.transaction() as connection:
-        user = await _insert_user(accounts, connection, username, password_hash, email=email, role=role)
-        await audit.record(connection, Action.ACCOUNT_CREATED, user.id, role=role)
-    user_id: UUID = user.id
-    return user_id
-
-
-async def _insert_user(
-    accounts: Accounts, connection: AsyncConnection, username: str, password_hash: str, *, email: str | None, role: str
-) -> AnyRow:
-    return _require_free(
-        await queries.insert_user(
-            connection,
-            username=username,
-            username_key=username_key(username),
-            password_hash=password_hash,
-            now=accounts.clock(),
-            email=email,
-            role=role,
-        )
-    )
-
-
-def _require_free(user: AnyRow | None) -> AnyRow:
-    if user is None:
-        raise UsernameTaken("That username is taken. Names differ by more than case, width or accents' encoding.")
-    return user
 
 
 async def log_in(
@@ -132,12 +54,14 @@ async def log_in(
         Unavailable: too many people sign in at this moment.
     """
     key = username_key(username)
-    counters = counters_for(key, client.address, accounts.device_mark.read(client.device_mark, key))
+    device = accounts.device_mark.read(client.device_mark, key)
+    counters = counters_for(key, client.address, device)
     counted = counted_attempt(accounts.database, counters, accounts.clock())
     async with counted, refusals_on_record(accounts, audit, key):
         async with accounts.database.transaction() as connection:
             user = await queries.user_by_key(connection, key)
-        matches, new_hash = await accounts.hasher.verify(password, user.password_hash if user else None)
+            lane = await lane_of(connection, user, client.address, device)
+        matches, new_hash = await accounts.hasher.verify(password, user.password_hash if user else None, lane)
         if user is None or not matches:
             raise InvalidCredentials(WRONG_PASSWORD)
         async with accounts.database.transaction() as connection:

@@ -1,10 +1,14 @@
 """How often a password may be tried: counted in the database, so that every process counts as one.
 
-Three counters, each over a window that does not slide:
+Four counters, each over a window that does not slide:
 
 - one account from one place: few tries;
 - one place, whatever the account: more, since an office shares an address (against one password on many names);
-- one account from anywhere: more still (against many places on one name).
+- one network of such places: more still, since a provider hands out many addresses to one customer;
+- one account from anywhere: more than from one place (against many places on one name).
+
+New accounts and new guests have counters of a place and of a network, too: whoever asks for one is a stranger, and a
+new password costs as much work as a checked one.
 
 A browser that has signed in to the account before carries a signed mark, and then only its own counter counts.
 So does only one of its own for somebody who is signed in and gives the password again. So a stranger can fill the
@@ -16,11 +20,12 @@ is refused counts nowhere: whoever goes on trying from one place fills the count
 Source: OWASP Authentication Cheat Sheet; OWASP, Slow Down Online Guessing Attacks with Device Cookies.
 """
 
+import asyncio
 import hashlib
 import ipaddress
 import math
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -32,6 +37,11 @@ from service.database.database import Database
 from service.errors import TooManyAttempts, Unavailable
 
 IPV6_HOUSEHOLD_BITS = 64
+# What a customer is given at most, and what one can rent in one piece.
+IPV6_NETWORK_BITS = 48
+IPV4_NETWORK_BITS = 24
+# So many times what one place may; fewer than all places of a network together.
+NETWORK_FACTOR = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +51,16 @@ class Limit:
     attempts: int
     window: timedelta
 
+    def of_network(self) -> "Limit":
+        return Limit(NETWORK_FACTOR * self.attempts, self.window)
+
 
 ACCOUNT_FROM_ONE_PLACE = Limit(10, timedelta(minutes=15))
 ONE_PLACE = Limit(100, timedelta(minutes=15))
 ACCOUNT_FROM_ANYWHERE = Limit(200, timedelta(hours=1))
 GUESTS_FROM_ONE_PLACE = Limit(100, timedelta(hours=1))
+REFUSAL_SECONDS = 1
+REGISTRATION_WINDOW = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +90,7 @@ def counters_for(account: str, address: str, known_device: str | None) -> list[C
     return [
         _counter(ACCOUNT_FROM_ONE_PLACE, "account at place", account, place),
         _counter(ONE_PLACE, "place", place, resets=False),
+        _counter(ONE_PLACE.of_network(), "network", network_of(address), resets=False),
         _counter(ACCOUNT_FROM_ANYWHERE, "account", account, resets=False),
     ]
 
@@ -86,26 +102,61 @@ def counters_for_signed_in(user_id: UUID) -> list[Counter]:
 
 def counters_for_guest(address: str) -> list[Counter]:
     """Return what a new guest counts against: a program that keeps no cookie makes one with each request."""
-    return [_counter(GUESTS_FROM_ONE_PLACE, "guests at place", place_of(address))]
+    return _counters_of_place(GUESTS_FROM_ONE_PLACE, "guests", address)
+
+
+def counters_for_registration(address: str, per_hour: int) -> list[Counter]:
+    """Return what a try to register counts against, whether or not it makes an account: each costs a hash."""
+    return _counters_of_place(Limit(per_hour, REGISTRATION_WINDOW), "registrations", address)
+
+
+def _counters_of_place(limit: Limit, what: str, address: str) -> list[Counter]:
+    return [
+        _counter(limit, f"{what} at place", place_of(address)),
+        _counter(limit.of_network(), f"{what} in network", network_of(address)),
+    ]
 
 
 @asynccontextmanager
 async def counted_attempt(
-    database: Database, counters: Sequence[Counter], now: datetime, *, refusal: str = "Too many tries."
+    database: Database,
+    counters: Sequence[Counter],
+    now: datetime,
+    *,
+    refusal: str = "Too many tries.",
+    gate: AbstractAsyncContextManager[object] | None = None,
 ) -> AsyncIterator[None]:
     """Count one try, which is made in the block; one that could not be made is not counted after all.
+
+    Args:
+        gate: is passed to count, and left before the block.
 
     Raises:
         TooManyAttempts: a limit is reached; the block is not entered.
     """
-    async with database.transaction() as connection:
-        await _count(connection, counters, now, refusal)
+    async with gate or nullcontext():
+        # Before any row is locked: a flood that is refused makes nobody queue, and writes nothing.
+        await _require_room(database, counters, now, refusal)
+        async with database.transaction() as connection:
+            await _count(connection, counters, now, refusal)
     try:
         yield
     except Unavailable:
         async with database.transaction() as connection:
             for counter in _in_order(counters):
                 await attempt_queries.uncount_attempt(connection, counter.bucket)
+        raise
+
+
+@asynccontextmanager
+async def refused_slowly() -> AsyncIterator[None]:
+    """Answer a refusal of the block after a second: a program that tries again at once would take the processor from
+    others with nothing but refusals. Somebody who waits for minutes anyway loses nothing by it.
+    """
+    try:
+        yield
+    except (TooManyAttempts, Unavailable):
+        await asyncio.sleep(REFUSAL_SECONDS)
         raise
 
 
@@ -117,6 +168,18 @@ async def _count(connection: AsyncConnection, counters: Sequence[Counter], now: 
         )
         if attempts > counter.limit.attempts:
             waits.append(ends_at - now)
+    _refuse(waits, refusal)
+
+
+async def _require_room(database: Database, counters: Sequence[Counter], now: datetime, refusal: str) -> None:
+    buckets = [counter.bucket for counter in counters]
+    limits = {counter.bucket: counter.limit.attempts for counter in counters}
+    rows = await database.rows(attempt_queries.COUNTED, buckets=buckets, now=now)
+    full = [row for row in rows if row["attempts"] >= limits[row["bucket"]]]
+    _refuse([row["window_ends_at"] - now for row in full], refusal)
+
+
+def _refuse(waits: Sequence[timedelta], refusal: str) -> None:
     if waits:
         seconds = max(1, math.ceil(max(waits).total_seconds()))
         raise TooManyAttempts(f"{refusal} Wait {_in_words(seconds)} and try again.", seconds)
@@ -138,13 +201,21 @@ def _in_order(counters: Sequence[Counter]) -> list[Counter]:
 
 def place_of(address: str) -> str:
     """Return the address, or for IPv6 its network: one household has as many addresses as it likes."""
+    return _network(address, IPV6_HOUSEHOLD_BITS, ipv4_bits=None)
+
+
+def network_of(address: str) -> str:
+    """Return the network of places that one customer of a provider may have."""
+    return _network(address, IPV6_NETWORK_BITS, IPV4_NETWORK_BITS)
+
+
+def _network(address: str, ipv6_bits: int, ipv4_bits: int | None) -> str:
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((parsed, IPV6_HOUSEHOLD_BITS), strict=False))
-    return address
+    bits = ipv6_bits if isinstance(parsed, ipaddress.IPv6Address) else ipv4_bits
+    return address if bits is None else str(ipaddress.ip_network((parsed, bits), strict=False))
 
 
 def _counter(limit: Limit, *parts: str, resets: bool = True) -> Counter:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.accounts.queries import AnyRow
@@ -36,6 +36,13 @@ async def tokens_of(connection: AsyncConnection, user_id: UUID, *, after: UUID |
     return (await connection.execute(query.order_by(access_tokens.c.id.desc()).limit(limit))).all()
 
 
+async def count_tokens(connection: AsyncConnection, user_id: UUID, now: datetime) -> int:
+    """Return how many of the user's tokens have not ended."""
+    kept = access_tokens.c
+    query = select(func.count()).where(kept.user_id == user_id, kept.expires_at.is_(None) | (kept.expires_at > now))
+    return (await connection.execute(query)).scalar_one()
+
+
 async def delete_token(connection: AsyncConnection, user_id: UUID, token_id: UUID) -> bool:
     deleted = await connection.execute(
         delete(access_tokens).where(access_tokens.c.user_id == user_id, access_tokens.c.id == token_id)
@@ -48,8 +55,9 @@ async def token_exists(connection: AsyncConnection, digest: bytes) -> bool:
     return (await connection.execute(query)).first() is not None
 
 
-async def delete_tokens_of(connection: AsyncConnection, user_id: UUID) -> None:
-    await connection.execute(delete(access_tokens).where(access_tokens.c.user_id == user_id))
+async def delete_tokens_of(connection: AsyncConnection, user_id: UUID) -> int:
+    """End every token of the user; return how many."""
+    return (await connection.execute(delete(access_tokens).where(access_tokens.c.user_id == user_id))).rowcount
 
 
 async def sweep_tokens(connection: AsyncConnection, now: datetime) -> None:

@@ -5,9 +5,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from service.accounts.administrators import HELD, change_account, delete_user
+from service.accounts.administrators import HELD, change_account, delete_user, sign_out_everywhere
 from service.accounts.dependencies import AdministratorsTerms, TheStreams, require_administrator
-from service.accounts.queries import lock_user
 from service.admin import queries
 from service.admin.dependencies import REASON_REQUIRED, AdministratorsAudit, TheReading
 from service.admin.history_export import history_as_csv, history_as_jsonl
@@ -24,7 +23,6 @@ from service.http.bodies import JsonRoute, QueryFlag, SearchText
 from service.http.downloads import Download, download
 from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, encode_cursor, first_of
 from service.http.problems import documented
-from service.sessions import queries as session_queries
 
 router = APIRouter(
     prefix="/api/v1/admin",
@@ -108,13 +106,9 @@ async def delete_any_user(user_id: UUID, database: TheDatabase, audit: Administr
 
 @router.post("/users/{user_id}/sessions/revoke", status_code=204, responses=documented(401, 403, 404, 422, 503))
 async def revoke_sessions(user_id: UUID, database: TheDatabase, audit: AdministratorsAudit) -> None:
-    """Sign a user out everywhere."""
+    """Sign a user out everywhere: every session and every access token ends."""
     async with database.transaction() as connection:
-        # A session that is being renewed at this moment would otherwise outlive its end.
-        if await lock_user(connection, user_id) is None:
-            raise NotFound
-        ended = await session_queries.end_sessions_of(connection, user_id)
-        await audit.record(connection, Action.SESSIONS_ENDED, user_id, ended=ended)
+        await sign_out_everywhere(connection, audit, user_id)
 
 
 @router.get(

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from service import __version__
 from service.accounts.access_log import router as access_log_router
-from service.accounts.accounts import Accounts, DeviceMark
+from service.accounts.accounts import Accounts, DeviceMark, TokenLimits
 from service.accounts.administrators import create_first_administrator
 from service.accounts.identity import standing
 from service.accounts.passwords import PasswordHasher
@@ -196,6 +196,8 @@ async def _open_accounts(
         trail=trail,
         trusted_proxies=settings.trusted_proxies,
         allow_registration=settings.allow_registration,
+        max_registrations_per_hour=settings.max_registrations_per_hour,
+        token_limits=TokenLimits(settings.max_access_tokens, settings.access_token_max_seconds),
         allow_guests=settings.allow_guests,
         guest_ttl_seconds=settings.guest_ttl_seconds,
         front_server=front_server,

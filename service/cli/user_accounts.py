@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.accounts import queries
 from service.accounts.accounts import Accounts, DeviceMark
-from service.accounts.administrators import change_account
+from service.accounts.administrators import change_account, sign_out_everywhere
 from service.accounts.passwords import PasswordHasher
 from service.accounts.queries import AnyRow
-from service.accounts.sign_in import create_user, set_password
+from service.accounts.registration import create_user
+from service.accounts.sign_in import set_password
 from service.accounts.usernames import require_username, username_key
 from service.audit.actions import Action
 from service.audit.trail import Recorder
@@ -98,6 +99,14 @@ def disable_account(database: CommandDatabase, username: str, *, reason: str | N
         lambda connected, audit: _change(connected, audit, username, disabled=True), reason=reason
     )
     answer(f"{name} is disabled and signed out everywhere." if changed else f"{name} was disabled already.")
+
+
+def sign_account_out(database: CommandDatabase, username: str, *, reason: str | None) -> None:
+    """End every session and access token of a user, and report it. Raises: NotFound."""
+    name, sessions, tokens = database.run_on_record(
+        lambda connected, audit: _sign_out(connected, audit, username), reason=reason
+    )
+    answer(f"{name} is signed out everywhere. Sessions ended: {sessions}. Access tokens ended: {tokens}.")
 
 
 def enable_account(database: CommandDatabase, username: str, *, reason: str | None) -> None:
@@ -196,6 +205,13 @@ async def _user(database: Database, username: str) -> AnyRow:
 async def _set_password(database: Database, audit: Recorder, username: str, password: str) -> None:
     with _accounts(database, audit) as accounts:
         await set_password(accounts, audit, username, password)
+
+
+async def _sign_out(database: Database, audit: Recorder, username: str) -> tuple[str, int, int]:
+    async with database.transaction() as connection:
+        user = await user_named(connection, username)
+        sessions, tokens = await sign_out_everywhere(connection, audit, user.id)
+    return visible(user.username), sessions, tokens
 
 
 async def _change(

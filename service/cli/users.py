@@ -158,6 +158,21 @@ def disable(
         disable_account(database, username, reason=reason)
 
 
+@app.command(
+    "sign-out",
+    short_help="End a user's sessions and access tokens.",
+    epilog=examples("chatkeep user sign-out bob --reason 'lost a laptop'"),
+)
+def sign_out(
+    username: Username, reason: Reason = None, database_url: DatabaseUrl = None, data_dir: DataDir = None
+) -> None:
+    """Sign a user out everywhere: every session and every access token ends. The password stays, and signs in again."""
+    from service.cli.user_accounts import sign_account_out
+
+    with opened(database_url, data_dir) as database:
+        sign_account_out(database, username, reason=reason)
+
+
 @app.command("enable", short_help="Let a disabled user in again.", epilog=examples("chatkeep user enable bob"))
 def enable(
     username: Username, reason: Reason = None, database_url: DatabaseUrl = None, data_dir: DataDir = None

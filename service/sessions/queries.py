@@ -78,6 +78,12 @@ async def sessions_of(
     return (await connection.execute(query)).all()
 
 
+async def addresses_of(connection: AsyncConnection, user_id: UUID, *, limit: int) -> Sequence[str]:
+    """Return where the user's newest sessions were used last."""
+    query = select(s.c.ip).where(s.c.user_id == user_id, s.c.ip.is_not(None)).order_by(s.c.id.desc()).limit(limit)
+    return (await connection.execute(query)).scalars().all()
+
+
 async def session_exists(connection: AsyncConnection, digest: bytes) -> bool:
     return (await connection.execute(select(s.c.digest).where(s.c.digest == digest))).first() is not None
 

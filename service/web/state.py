@@ -6,6 +6,7 @@ from fastapi import Request
 from pydantic import BaseModel
 
 from service.accounts.schemas import User
+from service.config import DAY_SECONDS
 from service.http.root_path import root_path_of
 
 THEME_COOKIE = "theme"
@@ -27,6 +28,7 @@ class PageState(BaseModel):
     allow_guests: bool
     cookie_secure: bool
     model: str | None
+    token_days: int
 
 
 def page_state(request: Request, user: User | None) -> PageState:
@@ -39,6 +41,7 @@ def page_state(request: Request, user: User | None) -> PageState:
         allow_guests=settings.allow_guests,
         cookie_secure=settings.cookie_secure,
         model=settings.model,
+        token_days=settings.access_token_max_seconds // DAY_SECONDS,
     )
 
 

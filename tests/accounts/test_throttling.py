@@ -9,6 +9,7 @@ from dataclasses import replace
 import httpx2
 import pytest
 
+from service.accounts.hash_lanes import Lane
 from service.accounts.throttling import ACCOUNT_FROM_ANYWHERE, ACCOUNT_FROM_ONE_PLACE, ONE_PLACE, place_of
 from service.app.maintenance import sweep
 from service.errors import Unavailable
@@ -48,7 +49,7 @@ def no_guess_right(service: RunningService) -> Iterator[None]:
     """Have no guess be right and none take time: what counts them comes before."""
 
     class NoHasher:
-        async def verify(self, _password: str, _password_hash: str | None) -> tuple[bool, None]:
+        async def verify(self, _password: str, _password_hash: str | None, _lane: Lane) -> tuple[bool, None]:
             return False, None
 
     accounts = service.app.state.accounts
@@ -88,7 +89,7 @@ async def test_of_many_guesses_at_once_no_more_than_the_limit_are_looked_at(serv
     assert Counter(answer.status_code for answer in answers) == {401: FEW, 429: 60 - FEW}
     assert all("retry-after" in answer.headers for answer in answers if answer.status_code == 429)
     kept = await rows(service.database, "SELECT attempts FROM login_attempts")
-    assert [row.attempts for row in kept] == [FEW] * 3
+    assert [row.attempts for row in kept] == [FEW] * 4
 
 
 async def test_processes_count_together(service: RunningService, shared_database_url: str) -> None:
@@ -120,7 +121,7 @@ async def test_signing_in_makes_good_the_tries_before(service: RunningService) -
         assert (await guess(service, person.username, HOME, PASSWORD)).status_code == 200
     # But not those against all names from one place, or anybody with one account could guess on.
     kept = await rows(service.database, "SELECT attempts FROM login_attempts ORDER BY attempts")
-    assert [row.attempts for row in kept] == [3 * (FEW - 1)] * 2
+    assert [row.attempts for row in kept] == [3 * (FEW - 1)] * 3
 
 
 async def test_one_stranger_cannot_lock_the_owner_out(service: RunningService) -> None:
@@ -211,7 +212,7 @@ async def test_a_try_that_could_not_be_looked_at_is_not_counted(service: Running
     person = await service.person()
 
     class FullHasher:
-        async def verify(self, _password: str, _password_hash: str | None) -> tuple[bool, None]:
+        async def verify(self, _password: str, _password_hash: str | None, _lane: Lane) -> tuple[bool, None]:
             raise Unavailable("Too many people are signing in at this moment.")
 
     accounts = service.app.state.accounts

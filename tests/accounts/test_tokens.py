@@ -1,13 +1,14 @@
 import asyncio
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from service.app.maintenance import sweep
+from service.config import ACCESS_TOKEN_MAX_SECONDS, MAX_ACCESS_TOKENS
 from tests.accounts.browsing import AUTH, change, code_of, new_token, rows, status_of_me, value
 from tests.accounts.clocks import MovableClock
-from tests.support.running import RunningService
+from tests.support.running import RunningService, running
 
 
 async def test_a_token_is_shown_once_and_kept_as_a_digest(service: RunningService) -> None:
@@ -113,6 +114,8 @@ async def test_a_token_ends_when_it_was_said_to(service: RunningService, clock: 
         "9999-12-31T23:59:59-14:00",
         "tomorrow",
         4102444800,
+        "9999-12-31T23:59:59Z",
+        "2099-06-01T00:00:00+09:00",
     ],
 )
 async def test_an_end_that_cannot_be_is_refused(service: RunningService, expires_at: object) -> None:
@@ -122,10 +125,64 @@ async def test_an_end_that_cannot_be_is_refused(service: RunningService, expires
     assert (await person.client.get(f"{AUTH}/tokens")).json()["items"] == []
 
 
-@pytest.mark.parametrize("expires_at", ["9999-12-31T23:59:59Z", "2099-06-01T00:00:00+09:00", None])
-async def test_any_other_end_is_taken(service: RunningService, expires_at: str | None) -> None:
+@pytest.mark.parametrize("seconds", [1, 3600, ACCESS_TOKEN_MAX_SECONDS])
+async def test_any_other_end_is_taken(service: RunningService, clock: MovableClock, seconds: int) -> None:
+    person, end = await service.person(), clock() + timedelta(seconds=seconds)
+    for zone in (UTC, timezone(timedelta(hours=9))):
+        expires_at = end.astimezone(zone).isoformat()
+        assert await status_of_me(service, token=await new_token(person, expires_at=expires_at)) == 200
+
+
+async def test_a_token_without_an_end_ends_as_late_as_one_may(service: RunningService, clock: MovableClock) -> None:
     person = await service.person()
-    assert await status_of_me(service, token=await new_token(person, expires_at=expires_at)) == 200
+    latest = clock() + timedelta(seconds=ACCESS_TOKEN_MAX_SECONDS)
+    for body in ({"name": "left out"}, {"name": "null", "expires_at": None}):
+        made = (await person.client.post(f"{AUTH}/tokens", json=body)).json()
+        assert datetime.fromisoformat(made["expires_at"]) == latest
+    later = (latest + timedelta(seconds=1)).isoformat()
+    answer = await person.client.post(f"{AUTH}/tokens", json={"name": "later", "expires_at": later})
+    assert code_of(answer) == (422, "invalid_request")
+    assert f"{latest:%Y-%m-%d}" in answer.json()["detail"]
+
+
+async def test_a_token_from_before_keeps_that_it_never_ends(service: RunningService, clock: MovableClock) -> None:
+    person = await service.person()
+    token = await new_token(person)
+    never = "UPDATE access_tokens SET expires_at = NULL WHERE user_id = cast(:id AS uuid)"
+    await change(service.database, never, id=person.id)
+    clock.advance(2 * ACCESS_TOKEN_MAX_SECONDS)
+    await sweep(service.app.state.accounts)
+    assert await status_of_me(service, token=token) == 200
+
+
+async def test_an_account_has_only_so_many_tokens_however_many_are_asked_for_at_once(
+    service: RunningService, clock: MovableClock
+) -> None:
+    person, other = await service.person(), await service.person()
+    answers = await asyncio.gather(
+        *(person.client.post(f"{AUTH}/tokens", json={"name": str(n)}) for n in range(MAX_ACCESS_TOKENS + 10))
+    )
+    assert sorted(each.status_code for each in answers) == [201] * MAX_ACCESS_TOKENS + [409] * 10
+    refused = next(each for each in answers if each.status_code == 409)
+    assert code_of(refused) == (409, "too_many_tokens")
+    assert str(MAX_ACCESS_TOKENS) in refused.json()["detail"]
+    await new_token(other)
+    made = next(each.json() for each in answers if each.status_code == 201)
+    assert (await person.client.delete(f"{AUTH}/tokens/{made['id']}")).status_code == 204
+    await new_token(person, expires_at=(clock() + timedelta(hours=1)).isoformat())
+    assert code_of(await person.client.post(f"{AUTH}/tokens", json={"name": "x"})) == (409, "too_many_tokens")
+    clock.advance(3600)  # one that has ended makes room, swept away or not
+    await new_token(person)
+
+
+async def test_both_bounds_are_settings(database_url: str) -> None:
+    async with running(database_url, max_access_tokens=1, access_token_max_seconds=3600) as service:
+        person = await service.person()
+        late = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+        answer = await person.client.post(f"{AUTH}/tokens", json={"name": "x", "expires_at": late})
+        assert code_of(answer) == (422, "invalid_request")
+        await new_token(person)
+        assert code_of(await person.client.post(f"{AUTH}/tokens", json={"name": "x"})) == (409, "too_many_tokens")
 
 
 async def test_use_is_written_at_most_once_a_minute(service: RunningService, clock: MovableClock) -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from uuid import UUID
 
+from service.accounts import attempt_queries
 from service.accounts import queries as accounts_queries
 from service.chat import begin_statement, fragments, replica_statements, turn_queries, turn_statements
 from service.chat import queries as chat_queries
@@ -29,6 +30,7 @@ MODULES: tuple[ModuleType, ...] = (
     begin_statement,
     replica_statements,
     accounts_queries,
+    attempt_queries,
     export_queries,
     candidates,
     search_statements,
@@ -66,6 +68,7 @@ def _values(filled: Filled, name: str) -> dict[str, object]:
         "most": 16_384,
         "username_key": "user-7",
         "digests": [b"\0" * 32],
+        "buckets": [b"\0" * 32],
         "machine": "machine",
         "pid": 1,
         "process_began_at": NOW,

@@ -279,8 +279,12 @@ async def test_a_user_is_signed_out_everywhere(service: RunningService, administ
     second = service.client()
     body = {"username": person.username, "password": PASSWORD}
     await second.post("/api/v1/auth/login", json=body)
+    token = (await person.client.post("/api/v1/auth/tokens", json={"name": "stolen"})).json()["token"]
+    program = service.client(headers={"Authorization": f"Bearer {token}"})
+    assert (await program.get("/api/v1/auth/me")).status_code == 200
     answer = await administrator.client.post(f"{USERS}/{person.id}/sessions/revoke")
     assert (answer.status_code, answer.content) == (204, b"")
+    assert (await program.get("/api/v1/auth/me")).status_code == 401
     for client in (person.client, second):
         assert (await client.get("/api/v1/auth/me")).status_code == 401
     assert (await other.client.get("/api/v1/auth/me")).status_code == 200

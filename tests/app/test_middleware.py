@@ -289,6 +289,12 @@ CROSS_SITE = [
     ({"Sec-Fetch-Site": "cross-site", "Origin": "{own}"}, False),
     ({"Sec-Fetch-Site": "cross-site", "Origin": FRIEND}, False),
     ({"Sec-Fetch-Site": "same-site", "Origin": STRANGER}, False),
+    # A page of another host of the domain, whose Origin something on the way took out.
+    ({"Sec-Fetch-Site": "same-site"}, False),
+    ({"Sec-Fetch-Site": "Same-Site"}, False),
+    ({"Sec-Fetch-Site": "same-site", "Origin": "null"}, False),
+    ({"Sec-Fetch-Site": "same-origin, same-site"}, False),
+    ({"Sec-Fetch-Site": "something-new"}, False),
     ({"Origin": STRANGER}, False),
     ({"Origin": "null"}, False),
     ({"Origin": ""}, False),

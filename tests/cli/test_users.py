@@ -7,7 +7,7 @@ from service.accounts import queries
 from service.clock import utc_now
 from service.database.database import Database
 from tests.cli.commands import Command, without_styles
-from tests.support.running import RunningService, running
+from tests.support.running import PASSWORD, RunningService, running
 
 GOOD = "correct horse battery staple"
 
@@ -111,6 +111,21 @@ async def test_a_new_password_ends_sessions_and_tokens(chatkeep: Command, databa
         assert (await alice.client.get("/api/v1/auth/me")).status_code == 401
         assert (await script.get("/api/v1/auth/me")).status_code == 401
         assert await can_sign_in(service, "alice", GOOD)
+
+
+async def test_signing_a_user_out_ends_sessions_and_tokens_and_leaves_the_password(
+    chatkeep: Command, database_url: str
+) -> None:
+    async with running(database_url) as service:
+        person = await service.person("alice")
+        token = (await person.client.post("/api/v1/auth/tokens", json={"name": "x"})).json()["token"]
+        ran = await chatkeep("user", "sign-out", "ALICE", "--reason", "lost a laptop")
+        assert (ran.code, ran.err) == (0, "")
+        assert ran.out == "alice is signed out everywhere. Sessions ended: 1. Access tokens ended: 1.\n"
+        assert (await person.client.get("/api/v1/auth/me")).status_code == 401
+        program = service.client(headers={"Authorization": f"Bearer {token}"})
+        assert (await program.get("/api/v1/auth/me")).status_code == 401
+        assert await can_sign_in(service, "alice", PASSWORD)
 
 
 async def test_disabling_signs_out_and_enabling_lets_in_again(chatkeep: Command, database_url: str) -> None:

@@ -110,6 +110,7 @@ class CrossSiteCheck:
 
     A browser says itself where a request comes from, in `Sec-Fetch-Site`, and no script can set that header. It does
     so over https and on its own machine; without it, `Origin` has to be this service's own, as its clients see it.
+    A page of the same site (`same-site`) is as foreign as any other, unless `Origin` says that it is on the list.
 
     Source: OWASP Cross-Site Request Forgery Prevention Cheat Sheet, Fetch Metadata.
 
@@ -146,6 +147,11 @@ class CrossSiteCheck:
             return False
         site = headers.get("sec-fetch-site", "").lower()
         if site == "cross-site":
+            return True
+        if site not in ("", "same-origin", "none") and "origin" not in headers:
+            # A page of another host of this domain, or one on another port: SameSite=Lax lets the cookie through, and
+            # that page may be somebody else's, or taken over. Browsers name such a page in `Origin`; where something on
+            # the way took that out, it is not known whose page it is.
             return True
         if site == "same-origin":
             # Proof enough, also where a proxy made another name of `Host`. A page of another name that points here

@@ -1,0 +1,129 @@
+"""New accounts: one that somebody registers, and one that an operator makes. Each is one transaction.
+
+If the process dies before the commit, nothing has happened. If it dies between the commit and the answer, the account
+is there, and its password signs in.
+"""
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.accounts import queries
+from service.accounts.accounts import Accounts
+from service.accounts.guests import lock_guest, promote_guest
+from service.accounts.hash_lanes import Lane
+from service.accounts.opened_sessions import Client, Opened, open_session
+from service.accounts.queries import AnyRow
+from service.accounts.throttling import counted_attempt, counters_for_registration, refused_slowly
+from service.accounts.usernames import require_username, username_key
+from service.audit.actions import Action
+from service.audit.trail import Recorder
+from service.errors import RegistrationClosed, UsernameTaken
+from service.statistics.notes import note_user
+
+NAME_TAKEN = "That username is taken. Names differ by more than case, width or accents' encoding."
+TOO_MANY_REGISTRATIONS = "Too many accounts were made from your network. An administrator can make one for you."
+
+
+async def register(
+    accounts: Accounts,
+    audit: Recorder,
+    username: str,
+    password: str,
+    email: str | None,
+    client: Client,
+    *,
+    instead_of: bytes | None,
+) -> Opened:
+    """Make an account and sign it in; the session with the digest `instead_of` ends.
+
+    A guest's session makes the guest the account, with everything that is theirs.
+
+    Raises:
+        RegistrationClosed, UsernameTaken, WeakPassword, Invalid: the name is not one.
+        TooManyAttempts: too many people registered at this place; a program could fill the table, and the threads
+            that check passwords.
+        Unavailable: too many people register at this moment.
+    """
+    if not accounts.allow_registration:
+        raise RegistrationClosed("This service takes no new accounts. Ask its administrator for one.")
+    require_username(username)
+    password_hash = await _hash_of_stranger(accounts, username, password, client)
+    async with accounts.database.transaction() as connection:
+        guest = await lock_guest(accounts, connection, instead_of)
+        if guest is None:
+            user = await _insert_user(accounts, connection, username, password_hash, email=email, role="user")
+        else:
+            user = _require_free(await promote_guest(connection, guest, username, password_hash, email))
+            await note_user(connection, user.id, accounts.clock())
+        opened = await open_session(
+            accounts,
+            connection,
+            user,
+            client,
+            instead_of=instead_of,
+            remember=False,
+            data=guest.remembered if guest else None,
+        )
+        await audit.acting_as(user.id).record(
+            connection, Action.ACCOUNT_CREATED, user.id, signed_in=True, was_guest=guest is not None
+        )
+    return opened
+
+
+async def _hash_of_stranger(accounts: Accounts, username: str, password: str, client: Client) -> str:
+    """Return the first hash of a new account, where the counters and the threads have room for it."""
+    counters = counters_for_registration(client.address, accounts.max_registrations_per_hour)
+    gate, now = accounts.strangers_gate, accounts.clock()
+    counted = counted_attempt(accounts.database, counters, now, refusal=TOO_MANY_REGISTRATIONS, gate=gate)
+    async with refused_slowly():
+        accounts.hasher.require_room(Lane.NEW)
+        async with counted:
+            async with gate, accounts.database.transaction() as connection:
+                _refuse_taken(await queries.user_by_key(connection, username_key(username)))
+            return await accounts.hasher.hash_new(password, username, Lane.NEW)
+
+
+async def create_user(
+    accounts: Accounts,
+    audit: Recorder,
+    username: str,
+    password: str,
+    *,
+    email: str | None = None,
+    role: str = "user",
+) -> UUID:
+    """Make an account as an operator does. Raises: as `register`, but for `RegistrationClosed`."""
+    password_hash = await accounts.hasher.hash_new(password, require_username(username))
+    async with accounts.database.transaction() as connection:
+        user = await _insert_user(accounts, connection, username, password_hash, email=email, role=role)
+        await audit.record(connection, Action.ACCOUNT_CREATED, user.id, role=role)
+    user_id: UUID = user.id
+    return user_id
+
+
+async def _insert_user(
+    accounts: Accounts, connection: AsyncConnection, username: str, password_hash: str, *, email: str | None, role: str
+) -> AnyRow:
+    return _require_free(
+        await queries.insert_user(
+            connection,
+            username=username,
+            username_key=username_key(username),
+            password_hash=password_hash,
+            now=accounts.clock(),
+            email=email,
+            role=role,
+        )
+    )
+
+
+def _require_free(user: AnyRow | None) -> AnyRow:
+    if user is None:
+        raise UsernameTaken(NAME_TAKEN)
+    return user
+
+
+def _refuse_taken(owner: AnyRow | None) -> None:
+    if owner is not None:
+        raise UsernameTaken(NAME_TAKEN)
