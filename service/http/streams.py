@@ -54,7 +54,7 @@ class StreamsLast:
     async def _stream(self, scope: Scope, receive: Receive, delivery: Delivery) -> Callable[[], Awaitable[None]] | None:
         # A scope of its own: what the framework leaves in it goes with it.
         inner = {**scope, _LATER: [], _DELIVERY: delivery}
-        reads = scope["method"] in ("GET", "HEAD")
+        reads = scope.get("method") in ("GET", "HEAD")
         await self.app(
             inner, receive, LateAnswer(inner, receive, delivery.send, self._streams).send if reads else delivery.send
         )
