@@ -34,16 +34,19 @@ class Flood:
 
     async def register(self, stranger: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        for number in count():
-            writer.write(self._request(stranger, number))
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-            status, length = int(head.split()[1]), re.search(r"content-length: (\d+)", head)
-            assert length is not None, head
-            await reader.readexactly(int(length[1]))
-            assert status not in (429, 503) or "retry-after: " in head
-            self.answers[status] += 1
-            if self.answers.total() > STRANGERS:
-                self.begun.set()
+        try:
+            for number in count():
+                writer.write(self._request(stranger, number))
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+                status, length = int(head.split()[1]), re.search(r"content-length: (\d+)", head)
+                assert length is not None, head
+                await reader.readexactly(int(length[1]))
+                assert status not in (429, 503) or "retry-after: " in head
+                self.answers[status] += 1
+                if self.answers.total() > STRANGERS:
+                    self.begun.set()
+        finally:
+            writer.close()
 
     @staticmethod
     def _request(stranger: int, number: int) -> bytes:
