@@ -122,4 +122,5 @@ def _values(filled: Filled, name: str) -> dict[str, object]:
         "ip": "192.0.2.1",
         "last_id": filled.conversation_id,
         "newest_id": UUID(int=2**128 - 1),
+        "most_bytes": 262_144,
     }
