@@ -29,6 +29,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from service.env_file import require_clear
 from service.errors import ConfigurationError
 from service.hosts import HostPattern, parse_listen_host, require_origin
 from service.networks import Network, parse_network
@@ -306,6 +307,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the library passes it by name
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return where values come from, first to last."""
+        if cls._handed_over is None or cls is not Settings:
+            require_clear(cls.model_config.get("env_file"))
         if cls._handed_over is None:
             return init_settings, env_settings, dotenv_settings, secret_source(settings_cls)
         handed_over = InitSettingsSource(settings_cls, init_kwargs=dict(cls._handed_over))

@@ -226,9 +226,9 @@ def test_values_in_the_file_are_written_as_elsewhere(
     ("name", "value", "part"),
     [
         ("RETENTION_DAYS", "365", "CHATKEEP_RETENTION_DAYS"),
-        ("RETENTION_DAYS", "{user: 365}", "CHATKEEP_RETENTION_DAYS: Value error, is not JSON"),
+        ("RETENTION_DAYS", "{user: 365}", "CHATKEEP_RETENTION_DAYS: is not JSON"),
         ("RETENTION_DAYS", '{"user": 0}', "CHATKEEP_RETENTION_DAYS"),
-        ("CHATSTREAM_ROLES", "all", "CHATKEEP_CHATSTREAM_ROLES: Value error, is not JSON"),
+        ("CHATSTREAM_ROLES", "all", "CHATKEEP_CHATSTREAM_ROLES: is not JSON"),
         ("PORT", "tcp://10.0.0.1:8000", "enableServiceLinks"),
     ],
 )
@@ -247,6 +247,32 @@ async def test_a_file_that_cannot_be_read_is_one_sentence(bare_chatkeep: Command
         ran = await bare_chatkeep(*command)
         assert ran.code == 1
         assert "The file .env in" in ran.out + ran.err
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("CHATKEEP_PORT='18188\n", "Line 1"),
+        ("\n# fine\nCHATKEEP_MODEL=m\n\ngeheim\n", "Line 5"),
+        ("CHATKEEP_COOKIE_SECURE\n", "Line 1"),
+        ("CHATKEEP_MODEL=m\n=5\n\nCHATKEEP_ALLOWED_HOSTS='a' geheim\n", "Lines 2, 4"),
+        ('CHATKEEP_MODEL="m\nCHATKEEP_ALLOWED_HOSTS="\n', "Line 1"),
+    ],
+)
+async def test_a_line_of_the_file_that_says_nothing_is_refused_by_its_number(
+    bare_chatkeep: Command, text: str, lines: str
+) -> None:
+    (bare_chatkeep.folder / ".env").write_text(text)
+    for command in ("serve", "doctor"):
+        ran = await bare_chatkeep(command)
+        assert ran.code == 1
+        assert f"{lines} of {bare_chatkeep.folder}/.env cannot be read: write NAME=value" in ran.out + ran.err
+        assert "geheim" not in ran.out + ran.err
+
+
+def test_a_value_of_several_lines_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = read_in(tmp_path, monkeypatch, "export CHATKEEP_MODEL='a\nb' # said\n#\n\nOTHER=\n")
+    assert read.model == "a\nb"
 
 
 def documented() -> dict[str, tuple[str, str]]:
