@@ -15,6 +15,7 @@ import typer
 from pydantic import SecretStr
 
 from service.accounts.passwords import PasswordHasher
+from service.app.front_server import front_server_of
 from service.app.logs import configure_logging
 from service.app.metrics import shared_figures
 from service.audit.trail import AuditTrail
@@ -106,7 +107,9 @@ def serve(
     settings = _settings(options, local=local)
     settings.signing_keys()
     if app is not None:
-        name_parts(app)
+        name_parts(app)  # its own settings may be others
+    else:
+        front_server_of(settings)
     for unknown in unknown_names():
         complain(f"{unknown.what} {unknown.advice}")
     configure_logging(settings)

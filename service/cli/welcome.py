@@ -87,9 +87,13 @@ def announce(
         own_app: an application of the operator's is served, where `/readyz` may be anywhere: any answer will do.
         ready_seconds: after so long it says why the service is not ready, and goes on waiting.
     """
+    try:
+        address = listener.getsockname()
+    except OSError:  # it is closed: the start has failed, and says why
+        return
     # Unlike `getsockname`, with the zone that an address of the link alone needs.
-    host, _ = socket.getnameinfo(listener.getsockname(), socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
-    port = listener.getsockname()[1]
+    host, _ = socket.getnameinfo(address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
+    port = address[1]
     _wait_until_ready(_own_address(host), port, ready_seconds, own_app=own_app)
     _print_block(settings, port, administrator)
     sys.stdout.write(f"listening on http://{to_url_host(host)}:{port}\n")

@@ -241,6 +241,35 @@ async def test_a_value_that_cannot_be_used_is_one_sentence(
         assert part in ran.out + ran.err
 
 
+FRONT = {"AUTH_USER_HEADER": "X-User", "ALLOW_REGISTRATION": "false", "AUTH_SECRET": "0123456789" * 4}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"ALLOW_REGISTRATION": "true"},
+        {"AUTH_SECRET": ""},
+        {"AUTH_SECRET": "short"},
+        {"AUTH_SECRET": "\u00e9" * 40},
+        {"AUTH_SECRET": " " + "0123456789" * 4},
+        {"AUTH_SECRET_HEADER": "x-user"},
+        {"AUTH_EMAIL_HEADER": "X-User"},
+        {"AUTH_SECRET_HEADER": "authorization"},
+        *({"AUTH_USER_HEADER": name} for name in ("Host", "Cookie", "Authorization", "X-Forwarded-For", "user-agent")),
+        {"MODEL_URL": "http://127.0.0.1:1/v1", "MODEL_API_KEY": "\u00e9"},
+    ],
+)
+async def test_the_doctor_refuses_what_the_service_refuses_in_the_same_words(
+    chatkeep: Command, changed: dict[str, str]
+) -> None:
+    variables = {f"CHATKEEP_{name}": text for name, text in (FRONT | changed).items()}
+    served = await chatkeep("serve", "--port", "0", CHATKEEP_LOG_LEVEL="error", **variables)
+    assert (served.code, served.out) == (1, "")
+    sentence = served.err.strip().splitlines()[-1].removeprefix("chatkeep: ")
+    examined = await chatkeep("doctor", "--json", **variables)
+    assert sentence in [each["what"] for each in examined.objects_of("findings") if each["level"] == "problem"]
+
+
 async def test_a_file_that_cannot_be_read_is_one_sentence(bare_chatkeep: Command) -> None:
     (bare_chatkeep.folder / ".env").write_bytes(b"CHATKEEP_MODEL=\xff\xfe\n")
     for command in (["serve"], ["doctor"], ["db", "current"], ["backup", "x"]):

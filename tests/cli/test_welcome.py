@@ -185,6 +185,13 @@ async def test_on_a_terminal_it_has_colours_and_is_one_block(tmp_path: Path, cha
     ), plain
 
 
+def test_a_start_that_failed_before_it_was_announced_is_not_announced(capfd: pytest.CaptureFixture[str]) -> None:
+    listener = socket.socket()
+    listener.close()
+    announce(listener, settings_for("postgresql://h/d"), Administrator(None))
+    assert capfd.readouterr() == ("", "")
+
+
 class ListenerAt(socket.socket):
     """A socket that stands for the one of a service that runs already."""
 
