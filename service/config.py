@@ -32,8 +32,10 @@ from pydantic_settings import (
 from service.env_file import require_clear
 from service.errors import ConfigurationError
 from service.hosts import HostPattern, parse_listen_host, require_origin
+from service.model_url import require_model_url
 from service.networks import Network, parse_network
 from service.public_path import parse_root_path
+from service.refused_settings import explained
 from service.secret_files import secret_source
 
 DAY_SECONDS = 24 * 60 * 60
@@ -153,7 +155,7 @@ class Settings(BaseSettings):
     auth_secret_header: str = Field("X-Chatkeep-Auth-Secret", pattern=HEADER_NAME)
 
     # The language model.
-    model_url: str | None = Field(None, pattern=r"^https?://")
+    model_url: str | None = None
     model_api_key: SecretStr | None = None
     model: str | None = None
     counted_models: Annotated[tuple[str, ...], NoDecode] = ()
@@ -207,8 +209,10 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         try:
-            return json.loads(value)
-        except ValueError:
+            return json.loads(value, object_pairs_hook=_without_doubles)
+        except _TwiceError:
+            raise ValueError("names something twice: write each role once") from None
+        except (ValueError, RecursionError):
             raise ValueError("is not JSON, such as .env.example shows") from None
 
     @field_validator("data_dir", "postgres_bin")
@@ -256,10 +260,24 @@ class Settings(BaseSettings):
             )
         return self
 
-    @field_validator("log_level", mode="before")
+    @field_validator("model_url")
     @classmethod
-    def _lower_case(cls, value: object) -> object:
-        return value.lower() if isinstance(value, str) else value
+    def _usable_model_url(cls, value: str | None) -> str | None:
+        return value if value is None else require_model_url(value)
+
+    @field_validator(
+        "allow_unsafe_database",
+        "cookie_secure",
+        "allow_registration",
+        "allow_guests",
+        "require_audit_reason",
+        "log_level",
+        "log_format",
+        mode="before",
+    )
+    @classmethod
+    def _word(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
 
     @classmethod
     def read(cls, **options: object) -> Self:
@@ -275,7 +293,7 @@ class Settings(BaseSettings):
         try:
             return cls(**given)  # type: ignore[arg-type]  # options come by name from the command line
         except ValidationError as error:
-            raise ConfigurationError(_explained(error)) from None
+            raise ConfigurationError(explained(error, _bounds())) from None
         except SettingsError as error:
             raise ConfigurationError(f"Settings that cannot be used: {error}") from None
         except (OSError, UnicodeDecodeError) as error:
@@ -354,13 +372,25 @@ def _refuse_guessable(key: str) -> None:
         )
 
 
-def _explained(error: ValidationError) -> str:
-    lines = [
-        f"{_environment_name(each['loc'])}: {each['msg'].removeprefix('Value error, ')}" for each in error.errors()
-    ]
-    return "Settings that cannot be used:\n  " + "\n  ".join(lines)
+def _bounds() -> dict[str, tuple[int | None, int | None]]:
+    """Return the least and the greatest value of each setting that is a number."""
+    found = {}
+    for name, field in Settings.model_fields.items():
+        if field.annotation is int:
+            ends = [
+                next((getattr(each, end) for each in field.metadata if hasattr(each, end)), None) for end in ("ge", "le")
+            ]
+            found[name] = (ends[0], ends[1])
+    return found
 
 
-def _environment_name(loc: tuple[int | str, ...]) -> str:
-    name = str(loc[0]) if loc else "settings"
-    return name if name.isupper() else f"CHATKEEP_{name.upper()}"
+def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Refuse a name that is there twice: JSON would take the last, by which conversations may be deleted."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _TwiceError
+    return found
+
+
+class _TwiceError(Exception):
+    """A name is there twice in one object of JSON."""
