@@ -374,14 +374,12 @@ def _refuse_guessable(key: str) -> None:
 
 def _bounds() -> dict[str, tuple[int | None, int | None]]:
     """Return the least and the greatest value of each setting that is a number."""
-    found = {}
-    for name, field in Settings.model_fields.items():
-        if field.annotation is int:
-            ends = [
-                next((getattr(each, end) for each in field.metadata if hasattr(each, end)), None) for end in ("ge", "le")
-            ]
-            found[name] = (ends[0], ends[1])
-    return found
+    numbers = {name: field.metadata for name, field in Settings.model_fields.items() if field.annotation is int}
+    return {name: (_end(metadata, "ge"), _end(metadata, "le")) for name, metadata in numbers.items()}
+
+
+def _end(metadata: list[object], name: str) -> int | None:
+    return next((getattr(each, name) for each in metadata if hasattr(each, name)), None)
 
 
 def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -18,7 +18,7 @@ _FORMS: Mapping[str, str] = {
     "auth_name_header": _HEADER,
     "auth_secret_header": _HEADER,
     "chatstream_roles": (
-        "must be JSON of the roles user and admin, each with \"all\" or a list of ChatStream's endpoints, such as "
+        'must be JSON of the roles user and admin, each with "all" or a list of ChatStream\'s endpoints, such as '
         '{"user": {"apis": {"allow": ["chat_stream"]}}}'
     ),
     "retention_days": (

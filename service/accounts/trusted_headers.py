@@ -15,13 +15,48 @@ SECRET_HEADER = "X-Chatkeep-Auth-Secret"  # noqa: S105  a header's name
 # Headers that every client or proxy sends for a purpose of its own: one of them would name a user by accident, or let a
 # client choose who it is.
 OTHERS_HEADERS = frozenset(
-    (
-        "authorization proxy-authorization cookie host origin referer user-agent connection keep-alive upgrade te trailer "
-        "transfer-encoding content-length content-type content-encoding accept accept-encoding accept-language "
-        "cache-control date expect forwarded via x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-proto "
-        "x-forwarded-prefix x-real-ip x-request-id idempotency-key last-event-id if-match if-none-match range "
-        "sec-fetch-dest sec-fetch-mode sec-fetch-site sec-fetch-user"
-    ).split()
+    [
+        "authorization",
+        "proxy-authorization",
+        "cookie",
+        "host",
+        "origin",
+        "referer",
+        "user-agent",
+        "connection",
+        "keep-alive",
+        "upgrade",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "content-length",
+        "content-type",
+        "content-encoding",
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "cache-control",
+        "date",
+        "expect",
+        "forwarded",
+        "via",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-proto",
+        "x-forwarded-prefix",
+        "x-real-ip",
+        "x-request-id",
+        "idempotency-key",
+        "last-event-id",
+        "if-match",
+        "if-none-match",
+        "range",
+        "sec-fetch-dest",
+        "sec-fetch-mode",
+        "sec-fetch-site",
+        "sec-fetch-user",
+    ]
 )
 
 
@@ -123,7 +158,9 @@ def _require_own_names(**headers: str | None) -> None:
         if header.lower() in OTHERS_HEADERS:
             raise ConfigurationError(f"{setting} cannot be {header}, which has another purpose: choose one of its own.")
         if other := taken.get(header.lower()):
-            raise ConfigurationError(f"{setting} and {other} cannot be the same header: choose another for one of them.")
+            raise ConfigurationError(
+                f"{setting} and {other} cannot be the same header: choose another for one of them."
+            )
         taken[header.lower()] = setting
 
 

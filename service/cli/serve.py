@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from socket import socket
@@ -20,7 +21,7 @@ from service.app.logs import configure_logging
 from service.app.metrics import shared_figures
 from service.audit.trail import AuditTrail
 from service.cli.application import application_of, name_parts
-from service.cli.auditing import another_key_advice, audit_secrets, unknown_key_advice
+from service.cli.auditing import another_key_advice, audit_secrets, unfit_seal_advice, unknown_key_advice
 from service.cli.listener import open_listener
 from service.cli.local import kept_secret
 from service.cli.output import complain, say
@@ -163,7 +164,9 @@ async def _prepare(settings: Settings, url: str, *, local: bool) -> Administrato
         await _advise_on_keys(settings, database)
         # Also with the key that a command has kept, if one was here before the service.
         trail = await AuditTrail.open(database, audit_secrets(settings))
-        return await first_administrator(settings, database, hasher, trail, local=local)
+        administrator = await first_administrator(settings, database, hasher, trail, local=local)
+        # By the keys that the service itself has, after what the new administrator has left in the trail.
+        return replace(administrator, unfit_seals=await unfit_seal_advice(database, settings.signing_keys()))
     finally:
         hasher.close()
         await database.close()

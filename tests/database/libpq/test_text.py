@@ -76,11 +76,11 @@ def test_a_password_may_hold_any_character(password: str) -> None:
 
 
 def test_a_parameter_that_there_is_not_is_named_with_the_one_that_is_alike() -> None:
-    with pytest.raises(ConfigurationError, match=r"Unknown parameter sslmod in CHATKEEP_DATABASE_URL. Did you mean sslmode\?"):
+    with pytest.raises(ConfigurationError, match=r"Unknown parameter sslmod[^.]*. Did you mean sslmode\?"):
         parameters_of("postgresql://h/chat?sslmod=require")
     with pytest.raises(ConfigurationError, match=r"Unknown parameter pgbouncer in"):
         parameters_of("postgresql://h/chat?pgbouncer=true")
-    with pytest.raises(ConfigurationError, match=r"Unknown parameter hots in CHATKEEP_DATABASE_URL. Did you mean host\?"):
+    with pytest.raises(ConfigurationError, match=r"Unknown parameter hots[^.]*. Did you mean host\?"):
         parameters_of("hots=h dbname=chat")
 
 
