@@ -29,10 +29,13 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from service.env_file import require_clear
 from service.errors import ConfigurationError
 from service.hosts import HostPattern, parse_listen_host, require_origin
+from service.model_url import require_model_url
 from service.networks import Network, parse_network
 from service.public_path import parse_root_path
+from service.refused_settings import explained
 from service.secret_files import secret_source
 
 DAY_SECONDS = 24 * 60 * 60
@@ -152,7 +155,7 @@ class Settings(BaseSettings):
     auth_secret_header: str = Field("X-Chatkeep-Auth-Secret", pattern=HEADER_NAME)
 
     # The language model.
-    model_url: str | None = Field(None, pattern=r"^https?://")
+    model_url: str | None = None
     model_api_key: SecretStr | None = None
     model: str | None = None
     counted_models: Annotated[tuple[str, ...], NoDecode] = ()
@@ -206,8 +209,10 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         try:
-            return json.loads(value)
-        except ValueError:
+            return json.loads(value, object_pairs_hook=_without_doubles)
+        except _TwiceError:
+            raise ValueError("names something twice: write each role once") from None
+        except (ValueError, RecursionError):
             raise ValueError("is not JSON, such as .env.example shows") from None
 
     @field_validator("data_dir", "postgres_bin")
@@ -255,10 +260,24 @@ class Settings(BaseSettings):
             )
         return self
 
-    @field_validator("log_level", mode="before")
+    @field_validator("model_url")
     @classmethod
-    def _lower_case(cls, value: object) -> object:
-        return value.lower() if isinstance(value, str) else value
+    def _usable_model_url(cls, value: str | None) -> str | None:
+        return value if value is None else require_model_url(value)
+
+    @field_validator(
+        "allow_unsafe_database",
+        "cookie_secure",
+        "allow_registration",
+        "allow_guests",
+        "require_audit_reason",
+        "log_level",
+        "log_format",
+        mode="before",
+    )
+    @classmethod
+    def _word(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
 
     @classmethod
     def read(cls, **options: object) -> Self:
@@ -274,7 +293,7 @@ class Settings(BaseSettings):
         try:
             return cls(**given)  # type: ignore[arg-type]  # options come by name from the command line
         except ValidationError as error:
-            raise ConfigurationError(_explained(error)) from None
+            raise ConfigurationError(explained(error, _bounds())) from None
         except SettingsError as error:
             raise ConfigurationError(f"Settings that cannot be used: {error}") from None
         except (OSError, UnicodeDecodeError) as error:
@@ -306,6 +325,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the library passes it by name
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return where values come from, first to last."""
+        if cls._handed_over is None or cls is not Settings:
+            require_clear(cls.model_config.get("env_file"))
         if cls._handed_over is None:
             return init_settings, env_settings, dotenv_settings, secret_source(settings_cls)
         handed_over = InitSettingsSource(settings_cls, init_kwargs=dict(cls._handed_over))
@@ -351,13 +372,23 @@ def _refuse_guessable(key: str) -> None:
         )
 
 
-def _explained(error: ValidationError) -> str:
-    lines = [
-        f"{_environment_name(each['loc'])}: {each['msg'].removeprefix('Value error, ')}" for each in error.errors()
-    ]
-    return "Settings that cannot be used:\n  " + "\n  ".join(lines)
+def _bounds() -> dict[str, tuple[int | None, int | None]]:
+    """Return the least and the greatest value of each setting that is a number."""
+    numbers = {name: field.metadata for name, field in Settings.model_fields.items() if field.annotation is int}
+    return {name: (_end(metadata, "ge"), _end(metadata, "le")) for name, metadata in numbers.items()}
 
 
-def _environment_name(loc: tuple[int | str, ...]) -> str:
-    name = str(loc[0]) if loc else "settings"
-    return name if name.isupper() else f"CHATKEEP_{name.upper()}"
+def _end(metadata: list[object], name: str) -> int | None:
+    return next((getattr(each, name) for each in metadata if hasattr(each, name)), None)
+
+
+def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Refuse a name that is there twice: JSON would take the last, by which conversations may be deleted."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _TwiceError
+    return found
+
+
+class _TwiceError(Exception):
+    """A name is there twice in one object of JSON."""

@@ -12,6 +12,52 @@ from service.http.addresses import Network, is_within, peer_of
 
 SHORTEST_SECRET = 32
 SECRET_HEADER = "X-Chatkeep-Auth-Secret"  # noqa: S105  a header's name
+# Headers that every client or proxy sends for a purpose of its own: one of them would name a user by accident, or let a
+# client choose who it is.
+OTHERS_HEADERS = frozenset(
+    [
+        "authorization",
+        "proxy-authorization",
+        "cookie",
+        "host",
+        "origin",
+        "referer",
+        "user-agent",
+        "connection",
+        "keep-alive",
+        "upgrade",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "content-length",
+        "content-type",
+        "content-encoding",
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "cache-control",
+        "date",
+        "expect",
+        "forwarded",
+        "via",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-proto",
+        "x-forwarded-prefix",
+        "x-real-ip",
+        "x-request-id",
+        "idempotency-key",
+        "last-event-id",
+        "if-match",
+        "if-none-match",
+        "range",
+        "sec-fetch-dest",
+        "sec-fetch-mode",
+        "sec-fetch-site",
+        "sec-fetch-user",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +83,8 @@ class TrustedHeaderAuth:
         secret: what it sends in `secret_header`, at least 32 characters. With `proxies`, both have to fit.
 
     Raises:
-        ConfigurationError: neither proxies nor a secret, or a short one: anybody could be anybody.
+        ConfigurationError: neither proxies nor a secret, or a short one: anybody could be anybody. Also where a header
+            has another purpose, or the secret cannot be the value of one.
     """
 
     def __init__(
@@ -55,8 +102,14 @@ class TrustedHeaderAuth:
                 f"{user_header} is believed from nobody yet: name the addresses of the server that sets it "
                 "(CHATKEEP_AUTH_PROXIES) or a secret that it sends (CHATKEEP_AUTH_SECRET)."
             )
-        if secret is not None and len(secret) < SHORTEST_SECRET:
-            raise ConfigurationError(f"The secret of the server in front takes at least {SHORTEST_SECRET} characters.")
+        _require_own_names(
+            CHATKEEP_AUTH_USER_HEADER=user_header,
+            CHATKEEP_AUTH_EMAIL_HEADER=email_header,
+            CHATKEEP_AUTH_NAME_HEADER=name_header,
+            CHATKEEP_AUTH_SECRET_HEADER=None if secret is None else secret_header,
+        )
+        if secret is not None:
+            _require_sendable(secret)
         self.user_header = user_header
         self._email_header = email_header
         self._name_header = name_header
@@ -95,6 +148,33 @@ class TrustedHeaderAuth:
         sent = connection.headers.getlist(self._secret_header)
         # In the same time whatever was sent: otherwise it could be guessed character by character.
         return len(sent) == 1 and hmac.compare_digest(sent[0].encode("latin-1"), secret)
+
+
+def _require_own_names(**headers: str | None) -> None:
+    taken: dict[str, str] = {}
+    for setting, header in headers.items():
+        if header is None:
+            continue
+        if header.lower() in OTHERS_HEADERS:
+            raise ConfigurationError(f"{setting} cannot be {header}, which has another purpose: choose one of its own.")
+        if other := taken.get(header.lower()):
+            raise ConfigurationError(
+                f"{setting} and {other} cannot be the same header: choose another for one of them."
+            )
+        taken[header.lower()] = setting
+
+
+def _require_sendable(secret: str) -> None:
+    if len(secret) < SHORTEST_SECRET:
+        raise ConfigurationError(
+            "The secret of the server in front takes at least "
+            f"{SHORTEST_SECRET} characters: set a longer CHATKEEP_AUTH_SECRET here and there."
+        )
+    if not (secret.isascii() and secret.isprintable()) or secret != secret.strip():
+        raise ConfigurationError(
+            "CHATKEEP_AUTH_SECRET cannot be sent in a header: make it of letters, digits and signs of ASCII, without "
+            "blanks at its ends."
+        )
 
 
 def _only(connection: HTTPConnection, header: str | None) -> str | None:

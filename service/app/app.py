@@ -25,6 +25,7 @@ from service.app import operations
 from service.app.docs import router as docs_router
 from service.app.draining import drain, draining_first
 from service.app.errors import add_error_handlers
+from service.app.front_server import front_server_of
 from service.app.lifespan import StartedOnly, starting_once
 from service.app.logs import leave_logging_to_host
 from service.app.maintenance import keep_counted, keep_retained, keep_swept, keep_weeded
@@ -51,7 +52,6 @@ from service.database.address import database_address, embedded_server
 from service.database.database import Database
 from service.database.migrations import require_head
 from service.database.safety import require_safe
-from service.errors import ConfigurationError
 from service.http.open_streams import OpenStreams
 from service.http.root_path import RootPath
 from service.http.streams import StreamsLast
@@ -88,7 +88,7 @@ def create_app(
     Raises:
         ConfigurationError: a setting is missing or unsafe.
     """
-    keys, front_server = settings.signing_keys(), _front_server(settings)
+    keys, front_server = settings.signing_keys(), front_server_of(settings)
     leave_logging_to_host()
 
     @asynccontextmanager
@@ -236,30 +236,6 @@ async def _open_chat(
         clock=utc_now,
         streams=streams,
         flush_seconds=flush_seconds,
-    )
-
-
-def _front_server(settings: Settings) -> TrustedHeaderAuth | None:
-    """Return whom to believe about who is asking, where the settings name a server in front.
-
-    Raises:
-        ConfigurationError: it could be anybody, or anybody could take a name before its owner is first seen.
-    """
-    if settings.auth_user_header is None:
-        return None
-    if settings.allow_registration:
-        raise ConfigurationError(
-            "CHATKEEP_AUTH_USER_HEADER is set, and anybody may register: a stranger could take a colleague's name and "
-            "share the account later. Set CHATKEEP_ALLOW_REGISTRATION=false."
-        )
-    secret = settings.auth_secret
-    return TrustedHeaderAuth(
-        settings.auth_user_header,
-        email_header=settings.auth_email_header,
-        name_header=settings.auth_name_header,
-        proxies=settings.auth_proxies,
-        secret=None if secret is None else secret.get_secret_value(),
-        secret_header=settings.auth_secret_header,
     )
 
 

@@ -63,6 +63,19 @@ async def unknown_key_advice(database: Database, secrets: tuple[str, ...]) -> st
     )
 
 
+async def unfit_seal_advice(database: Database, secrets: tuple[str, ...]) -> tuple[str, str] | None:
+    """Return what is wrong with the audit trail's ends, and what to do about it; None where all fit."""
+    keys = SealingKeys(secrets)
+    async with database.transaction() as connection:
+        heads = await queries.all_heads(connection)
+    if all(head.is_untouched for head in heads) or all(keys.fit(head) for head in heads):
+        return None
+    return (
+        "The audit trail does not end as it was sealed with this signing key.",
+        "`chatkeep audit verify` says where. If the key was replaced, give the old one, too: old,new.",
+    )
+
+
 async def operators_audit(database: Database, secrets: tuple[str, ...], reason: str | None = None) -> Recorder:
     """Return what puts on record what the operator does.
 

@@ -9,7 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from service import __version__
 from service.cli.options import examples
-from service.cli.output import complain, leave_quietly, let_nothing_fail_to_print
+from service.cli.output import complain, leave_quietly, let_nothing_fail_to_print, open_what_is_closed
 from service.errors import ChatkeepError
 
 # Each command: where it is, and what the list of commands says of it.
@@ -97,6 +97,7 @@ def options(
 
 def main() -> None:
     """Run the command; an error that somebody can do something about is one sentence, not a traceback."""
+    open_what_is_closed()
     let_nothing_fail_to_print()
     try:
         try:

@@ -62,6 +62,19 @@ def complain(sentence: str) -> None:
     errors.print(Text.assemble(("chatkeep: ", "bold red"), shown), soft_wrap=True)
 
 
+def open_what_is_closed() -> None:
+    """Give a command that was started with a closed input or output (`>&-`) an empty one.
+
+    Its number would otherwise go to the next file or connection, into which the command would then print.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  by number, and open to the end
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  by number, and open to the end
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  by number, and open to the end
+
+
 def let_nothing_fail_to_print() -> None:
     """Have a terminal that knows fewer characters show `?` instead of a traceback."""
     for stream in (sys.stdout, sys.stderr):

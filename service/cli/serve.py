@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from socket import socket
@@ -15,11 +16,12 @@ import typer
 from pydantic import SecretStr
 
 from service.accounts.passwords import PasswordHasher
+from service.app.front_server import front_server_of
 from service.app.logs import configure_logging
 from service.app.metrics import shared_figures
 from service.audit.trail import AuditTrail
 from service.cli.application import application_of, name_parts
-from service.cli.auditing import another_key_advice, audit_secrets, unknown_key_advice
+from service.cli.auditing import another_key_advice, audit_secrets, unfit_seal_advice, unknown_key_advice
 from service.cli.listener import open_listener
 from service.cli.local import kept_secret
 from service.cli.output import complain, say
@@ -106,7 +108,9 @@ def serve(
     settings = _settings(options, local=local)
     settings.signing_keys()
     if app is not None:
-        name_parts(app)
+        name_parts(app)  # its own settings may be others
+    else:
+        front_server_of(settings)
     for unknown in unknown_names():
         complain(f"{unknown.what} {unknown.advice}")
     configure_logging(settings)
@@ -160,7 +164,9 @@ async def _prepare(settings: Settings, url: str, *, local: bool) -> Administrato
         await _advise_on_keys(settings, database)
         # Also with the key that a command has kept, if one was here before the service.
         trail = await AuditTrail.open(database, audit_secrets(settings))
-        return await first_administrator(settings, database, hasher, trail, local=local)
+        administrator = await first_administrator(settings, database, hasher, trail, local=local)
+        # By the keys that the service itself has, after what the new administrator has left in the trail.
+        return replace(administrator, unfit_seals=await unfit_seal_advice(database, settings.signing_keys()))
     finally:
         hasher.close()
         await database.close()

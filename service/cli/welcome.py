@@ -16,7 +16,7 @@ from service.accounts.administrators import create_first_administrator
 from service.accounts.passwords import PasswordHasher
 from service.accounts.queries import AnyRow
 from service.audit.trail import AuditTrail, Origin
-from service.cli.doctor.findings import Findings, Level
+from service.cli.doctor.findings import Area, Findings, Level
 from service.cli.doctor.reachability import (
     is_unspecified,
     look_at_administrator,
@@ -46,11 +46,13 @@ class Administrator:
         found: the row of `queries.preferred_administrator`, or None.
         made: this start has made it.
         password: the random one that it was given, to be shown this once.
+        unfit_seals: `unfit_seal_advice` of the trail that tells what administrators do.
     """
 
     found: AnyRow | None
     made: bool = False
     password: str | None = None
+    unfit_seals: tuple[str, str] | None = None
 
 
 async def first_administrator(
@@ -87,9 +89,13 @@ def announce(
         own_app: an application of the operator's is served, where `/readyz` may be anywhere: any answer will do.
         ready_seconds: after so long it says why the service is not ready, and goes on waiting.
     """
+    try:
+        address = listener.getsockname()
+    except OSError:  # it is closed: the start has failed, and says why
+        return
     # Unlike `getsockname`, with the zone that an address of the link alone needs.
-    host, _ = socket.getnameinfo(listener.getsockname(), socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
-    port = listener.getsockname()[1]
+    host, _ = socket.getnameinfo(address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
+    port = address[1]
     _wait_until_ready(_own_address(host), port, ready_seconds, own_app=own_app)
     _print_block(settings, port, administrator)
     sys.stdout.write(f"listening on http://{to_url_host(host)}:{port}\n")
@@ -138,6 +144,8 @@ def _print_block(settings: Settings, port: int, administrator: Administrator) ->
     findings = Findings()
     look_at_reachability(settings, findings, port=port)
     look_at_administrator(administrator.found, settings, findings)
+    if administrator.unfit_seals is not None:
+        findings.problem(Area.DATABASE, *administrator.unfit_seals)
     rows = [*_addresses(settings, port), *_sign_in(settings, administrator)]
     block = Text("\n").join([Text(), *_aligned(rows), *_told(findings), Text()])
     try:

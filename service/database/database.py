@@ -1,6 +1,7 @@
 """The one way to PostgreSQL: SQLAlchemy's engine for everything, asyncpg for what is hot."""
 
 import asyncio
+import shlex
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -11,10 +12,17 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from service.database.connector import CONNECT_TIMEOUT_SECONDS, Connector, look_before_use
-from service.database.failures import TRANSLATED, ends_all_connections, raise_translated, translated
+from service.database.failures import (
+    TRANSLATED,
+    UNKNOWN_DATABASE,
+    ends_all_connections,
+    raise_translated,
+    sqlstate_of,
+    translated,
+)
 from service.database.hot import Row, Statement
 from service.database.hot_pool import HotPool, waited_seconds
-from service.database.libpq.address import shown_url
+from service.database.libpq.address import DatabaseAddress, shown_url
 from service.database.libpq.reasons import words_of
 from service.database.pooler import Pooling
 from service.database.session import not_in_force
@@ -194,9 +202,18 @@ def _in_words(url: str) -> Iterator[None]:
         if ends_all_connections(error):
             raise ReadOnlyDatabase from error
         raise DatabaseUnavailable(
-            f"Cannot use the database at {shown_url(url)}: {words_of(error)}. Check CHATKEEP_DATABASE_URL or "
-            "--database-url, and that the server is up."
+            f"Cannot use the database at {shown_url(url)}: {words_of(error)}. {_advice(url, error)}"
         ) from error
+
+
+def _advice(url: str, error: BaseException) -> str:
+    if sqlstate_of(error) == UNKNOWN_DATABASE:
+        name = shlex.quote(DatabaseAddress.parse(url).database)
+        return (
+            f"Create it there with `createdb {name}` and bring it to this version with `chatkeep db upgrade`, or check "
+            "CHATKEEP_DATABASE_URL or --database-url."
+        )
+    return "Check CHATKEEP_DATABASE_URL or --database-url, and that the server is up."
 
 
 def _expire(pool: HotPool, context: ExceptionContext) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from service.errors import DatabaseFull, DatabaseUnavailable, QueryTooSlow, ReadOnlyDatabase
 
 READ_ONLY = "25006"
+UNKNOWN_DATABASE = "3D000"
 QUERY_CANCELED = "57014"
 DISK_FULL = "53100"
 LOCK_NOT_AVAILABLE = "55P03"

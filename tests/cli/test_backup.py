@@ -101,6 +101,22 @@ async def test_a_backup_restored_into_another_data_folder_is_the_same_service(
             assert await value(server.url, "SELECT count(*) FROM turns") == 3
 
 
+async def test_a_role_with_an_encoding_of_its_own_backs_up_and_restores_every_character(
+    chatkeep: Command, database_url: str, other_url: str
+) -> None:
+    quoted = "\u201cquoted\u201d"
+    async with running(database_url) as service:
+        person = await service.person("alice")
+        await person.say(await person.conversation(), quoted)
+    for url in (database_url, other_url):
+        await run(url, f"ALTER ROLE CURRENT_USER IN DATABASE {name_of(url)} SET client_encoding = latin1")
+    made = await chatkeep("backup", "a.backup")
+    assert made.code == 0, made.err
+    ran = await restored_into(chatkeep, other_url)
+    assert ran.code == 0, ran.err
+    assert await value(other_url, f"SELECT count(*) FROM turns WHERE prompt LIKE '%{quoted}%'") == 1
+
+
 async def test_a_database_that_holds_something_is_replaced_only_when_asked(
     chatkeep: Command, backup: Path, other_url: str
 ) -> None:

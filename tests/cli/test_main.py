@@ -74,7 +74,8 @@ async def test_a_database_without_that_name_says_so(chatkeep: Command) -> None:
     address = with_database(there, f"{name_of(there)}_not")
     ran = await chatkeep("history", "--database-url", address)
     assert ran.code == 1
-    assert "does not exist" in ran.err
+    assert f"does not exist. Create it there with `createdb {name_of(there)}_not`" in ran.err.replace("\n", " ")
+    assert "the server is up" not in ran.err
 
 
 async def test_an_env_file_that_is_no_text_is_one_sentence(chatkeep: Command) -> None:
@@ -97,6 +98,13 @@ async def test_a_reader_that_goes_away_is_no_error_to_read_about(chatkeep: Comma
         ran = await chatkeep.in_shell(f"chatkeep {command} | true; echo ${{PIPESTATUS[0]}}")
         assert ran.err == "", command
         assert ran.out in ("0\n", "1\n")
+
+
+async def test_a_closed_input_or_output_is_an_empty_one(chatkeep: Command) -> None:
+    for command in ("doctor", "--help", "db current"):
+        for closed, prints in ((">&-", False), ("<&- >&- 2>&-", False), ("2>&-", True)):
+            ran = await chatkeep.in_shell(f"chatkeep {command} {closed}")
+            assert (ran.code, ran.err, bool(ran.out)) == (0, "", prints), (command, closed)
 
 
 async def test_output_that_cannot_be_written_is_one_sentence(chatkeep: Command) -> None:

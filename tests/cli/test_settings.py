@@ -226,10 +226,28 @@ def test_values_in_the_file_are_written_as_elsewhere(
     ("name", "value", "part"),
     [
         ("RETENTION_DAYS", "365", "CHATKEEP_RETENTION_DAYS"),
-        ("RETENTION_DAYS", "{user: 365}", "CHATKEEP_RETENTION_DAYS: Value error, is not JSON"),
+        ("RETENTION_DAYS", "{user: 365}", "CHATKEEP_RETENTION_DAYS: is not JSON"),
         ("RETENTION_DAYS", '{"user": 0}', "CHATKEEP_RETENTION_DAYS"),
-        ("CHATSTREAM_ROLES", "all", "CHATKEEP_CHATSTREAM_ROLES: Value error, is not JSON"),
+        ("CHATSTREAM_ROLES", "all", "CHATKEEP_CHATSTREAM_ROLES: is not JSON"),
         ("PORT", "tcp://10.0.0.1:8000", "enableServiceLinks"),
+        ("PORT", "99999", "CHATKEEP_PORT: must be a whole number from 0 to 65535\n"),
+        ("CONTEXT_TOKENS", "many", "CHATKEEP_CONTEXT_TOKENS: must be a whole number from 256\n"),
+        ("COOKIE_SECURE", "perhaps", "CHATKEEP_COOKIE_SECURE: must be true or false\n"),
+        ("LOG_FORMAT", "xml", "CHATKEEP_LOG_FORMAT: must be one of auto, json, console\n"),
+        ("COOKIE_NAME", "a b", "CHATKEEP_COOKIE_NAME: must be a name of letters"),
+        ("AUTH_USER_HEADER", "X User", "CHATKEEP_AUTH_USER_HEADER: must be the name of a header"),
+        ("RETENTION_DAYS", '{"user": 1, "user": 2}', "CHATKEEP_RETENTION_DAYS: names something twice"),
+        ("RETENTION_DAYS", '{"robot": 1}', "CHATKEEP_RETENTION_DAYS: must be JSON of the roles user, admin and guest"),
+        ("CHATSTREAM_ROLES", "[" * 100_000, "CHATKEEP_CHATSTREAM_ROLES: is not JSON"),
+        ("CHATSTREAM_ROLES", '{"user": 5}', "CHATKEEP_CHATSTREAM_ROLES: must be JSON of the roles user and admin"),
+        ("CHATSTREAM_ROLES", '{"user": {"apis": {"allow": 5}}}', "CHATKEEP_CHATSTREAM_ROLES: must be JSON of the"),
+        ("CHATSTREAM_ROLES", "[5]", "CHATKEEP_CHATSTREAM_ROLES: must be JSON of the roles user and admin"),
+        ("MODEL_URL", "ftp://h", "CHATKEEP_MODEL_URL: write the http or https address"),
+        ("MODEL_URL", "http://", "CHATKEEP_MODEL_URL: write the http or https address"),
+        ("MODEL_URL", "http://[::1/v1", "CHATKEEP_MODEL_URL: write the http or https address"),
+        ("MODEL_URL", "http://127.0.0.1:99999/v1", "CHATKEEP_MODEL_URL: write the http or https address"),
+        ("MODEL_URL", "http://127.0.0.1:0/v1", "CHATKEEP_MODEL_URL: write the http or https address"),
+        ("MODEL_URL", "http://a b/v1", "CHATKEEP_MODEL_URL: write the http or https address"),
     ],
 )
 async def test_a_value_that_cannot_be_used_is_one_sentence(
@@ -238,7 +256,56 @@ async def test_a_value_that_cannot_be_used_is_one_sentence(
     for command in ("serve", "doctor"):
         ran = await bare_chatkeep(command, **{f"CHATKEEP_{name}": value})
         assert ran.code == 1
-        assert part in ran.out + ran.err
+        shown = "\n".join(line.rstrip() for line in (ran.out + ran.err).splitlines()) + "\n"
+        assert part in shown
+        assert len(shown) < 2000
+        assert not re.search("Input should|String should|instance of", shown)
+
+
+@pytest.mark.parametrize("name", ["HOST", "ALLOWED_HOSTS", "ALLOWED_ORIGINS", "TRUSTED_PROXIES", "ROOT_PATH"])
+@pytest.mark.parametrize("text", ["a" * 5000, "a b" * 2000, "'" * 5000])
+def test_a_long_value_is_not_shown_whole(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
+    monkeypatch.setenv(f"CHATKEEP_{name}", text)
+    with pytest.raises(ConfigurationError) as refused:
+        Settings.read()
+    assert f"CHATKEEP_{name}: " in refused.value.detail
+    assert len(refused.value.detail) < 500
+
+
+def test_blanks_around_a_word_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in (("COOKIE_SECURE", " FALSE "), ("ALLOW_GUESTS", "\ttrue\n"), ("LOG_FORMAT", " json ")):
+        monkeypatch.setenv(f"CHATKEEP_{name}", text)
+    read = Settings.read()
+    assert (read.cookie_secure, read.allow_guests, read.log_format) == (False, True, "json")
+
+
+FRONT = {"AUTH_USER_HEADER": "X-User", "ALLOW_REGISTRATION": "false", "AUTH_SECRET": "0123456789" * 4}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"ALLOW_REGISTRATION": "true"},
+        {"AUTH_SECRET": ""},
+        {"AUTH_SECRET": "short"},
+        {"AUTH_SECRET": "\u00e9" * 40},
+        {"AUTH_SECRET": " " + "0123456789" * 4},
+        {"AUTH_SECRET_HEADER": "x-user"},
+        {"AUTH_EMAIL_HEADER": "X-User"},
+        {"AUTH_SECRET_HEADER": "authorization"},
+        *({"AUTH_USER_HEADER": name} for name in ("Host", "Cookie", "Authorization", "X-Forwarded-For", "user-agent")),
+        {"MODEL_URL": "http://127.0.0.1:1/v1", "MODEL_API_KEY": "\u00e9"},
+    ],
+)
+async def test_the_doctor_refuses_what_the_service_refuses_in_the_same_words(
+    chatkeep: Command, changed: dict[str, str]
+) -> None:
+    variables = {f"CHATKEEP_{name}": text for name, text in (FRONT | changed).items()}
+    served = await chatkeep("serve", "--port", "0", CHATKEEP_LOG_LEVEL="error", **variables)
+    assert (served.code, served.out) == (1, "")
+    sentence = served.err.strip().splitlines()[-1].removeprefix("chatkeep: ")
+    examined = await chatkeep("doctor", "--json", **variables)
+    assert sentence in [each["what"] for each in examined.objects_of("findings") if each["level"] == "problem"]
 
 
 async def test_a_file_that_cannot_be_read_is_one_sentence(bare_chatkeep: Command) -> None:
@@ -247,6 +314,32 @@ async def test_a_file_that_cannot_be_read_is_one_sentence(bare_chatkeep: Command
         ran = await bare_chatkeep(*command)
         assert ran.code == 1
         assert "The file .env in" in ran.out + ran.err
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("CHATKEEP_PORT='18188\n", "Line 1"),
+        ("\n# fine\nCHATKEEP_MODEL=m\n\ngeheim\n", "Line 5"),
+        ("CHATKEEP_COOKIE_SECURE\n", "Line 1"),
+        ("CHATKEEP_MODEL=m\n=5\n\nCHATKEEP_ALLOWED_HOSTS='a' geheim\n", "Lines 2, 4"),
+        ('CHATKEEP_MODEL="m\nCHATKEEP_ALLOWED_HOSTS="\n', "Line 1"),
+    ],
+)
+async def test_a_line_of_the_file_that_says_nothing_is_refused_by_its_number(
+    bare_chatkeep: Command, text: str, lines: str
+) -> None:
+    (bare_chatkeep.folder / ".env").write_text(text)
+    for command in ("serve", "doctor"):
+        ran = await bare_chatkeep(command)
+        assert ran.code == 1
+        assert f"{lines} of {bare_chatkeep.folder}/.env cannot be read: write NAME=value" in ran.out + ran.err
+        assert "geheim" not in ran.out + ran.err
+
+
+def test_a_value_of_several_lines_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = read_in(tmp_path, monkeypatch, "export CHATKEEP_MODEL='a\nb' # said\n#\n\nOTHER=\n")
+    assert read.model == "a\nb"
 
 
 def documented() -> dict[str, tuple[str, str]]:

@@ -121,6 +121,18 @@ async def test_what_the_start_advises_lets_people_in(tmp_path: Path, database_ur
         assert "refused" not in service.log
 
 
+async def test_a_start_with_another_key_says_in_its_summary_that_the_trail_does_not_fit(
+    tmp_path: Path, database_url: str
+) -> None:
+    says = "does not end as it was sealed with this signing key.\n  `chatkeep audit verify` says where."
+    for key, fits in (("first", True), ("second", False), ("first", True)):
+        secret_key = f"{key} 0123456789 abcdefghijklmnopqrstuvwxyz"
+        # Not the folder of whoever runs the tests, where `--local` may keep a key.
+        settings = {"database_url": database_url, "data_dir": tmp_path / "data", "secret_key": secret_key}
+        async with serving(tmp_path, **settings, admin_password="a password that is long", **LOCAL) as service:
+            assert (says in service.log.partition("  Open ")[2]) is not fits
+
+
 async def test_addresses_for_other_machines_work(
     tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +195,13 @@ async def test_on_a_terminal_it_has_colours_and_is_one_block(tmp_path: Path, cha
         r" +It is shown this once; `chatkeep user password admin` sets another\.\n\nlistening on http://127\.0\.0\.1:\d+",
         plain,
     ), plain
+
+
+def test_a_start_that_failed_before_it_was_announced_is_not_announced(capfd: pytest.CaptureFixture[str]) -> None:
+    listener = socket.socket()
+    listener.close()
+    announce(listener, settings_for("postgresql://h/d"), Administrator(None))
+    assert capfd.readouterr() == ("", "")
 
 
 class ListenerAt(socket.socket):

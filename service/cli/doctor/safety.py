@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from service.app.front_server import front_server_of
 from service.cli.auditing import another_key_advice
 from service.cli.doctor.findings import Area, Findings
 from service.cli.doctor.reachability import look_at_reachability
@@ -19,6 +20,8 @@ ENV_FILE = Path(".env")
 
 def look_at_settings(settings: Settings, findings: Findings) -> None:
     _look_at_signing_keys(settings, findings)
+    with findings.noting_failure(Area.ACCOUNTS):
+        front_server_of(settings)
     _look_at_env_file(findings)
     _look_at_network(settings, findings)
     _look_for_temporary_folder(findings)

@@ -58,9 +58,16 @@ VARIABLES: Mapping[str, str | None] = {
     "requirepeer": "PGREQUIREPEER",
     "target_session_attrs": "PGTARGETSESSIONATTRS",
     "load_balance_hosts": "PGLOADBALANCEHOSTS",
+    "scram_client_key": None,
+    "scram_server_key": None,
+    "oauth_issuer": None,
+    "oauth_client_id": None,
+    "oauth_client_secret": None,
+    "oauth_scope": None,
+    "sslkeylogfile": None,
 }
 
-SECRETS = frozenset({"password", "sslpassword"})
+SECRETS = frozenset({"password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"})
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
@@ -103,6 +110,12 @@ _UNABLE: Mapping[tuple[str, str], str] = {
 _NEVER: Mapping[str, str] = {
     "require_auth": "the driver takes the server's choice. Use sslmode=verify-full, and leave require_auth out.",
     "requirepeer": "the driver does not ask whose the socket is. Leave it out.",
+    **dict.fromkeys(("scram_client_key", "scram_server_key"), "the driver signs in with a password. Use password."),
+    **dict.fromkeys(
+        ("oauth_issuer", "oauth_client_id", "oauth_client_secret", "oauth_scope"),
+        "the driver has no OAuth. Use a password or a certificate.",
+    ),
+    "sslkeylogfile": "the driver does not write the keys of a connection. Leave it out.",
     "replication": "the service needs an ordinary connection. Leave it out.",
 }
 
@@ -127,12 +140,12 @@ def refuse_unknown(name: str, *, nameable: bool) -> None:
         return
     if not nameable or not _NAME.fullmatch(name):
         raise ConfigurationError(
-            f"{SETTING} holds a parameter that there is not. It is not shown, since it may be a piece of a password: "
-            "there, signs such as & = / ? @ are percent-encoded (%26 %3D %2F %3F %40)."
+            f"{SETTING} holds an unknown parameter. It is not shown, since it may be a piece of a password: "
+            "there, characters such as & = / ? @ are percent-encoded (%26 %3D %2F %3F %40)."
         )
     alike = difflib.get_close_matches(name, VARIABLES, n=1)
     advice = f"Did you mean {alike[0]}?" if alike else "Leave it out; libpq's parameters are understood."
-    raise ConfigurationError(f"{SETTING} holds the parameter {name}, which there is not. {advice}")
+    raise ConfigurationError(f"Unknown parameter {name} in {SETTING}. {advice}")
 
 
 def require_sensible(name: str, value: str, called: str) -> None:
@@ -143,7 +156,7 @@ def require_sensible(name: str, value: str, called: str) -> None:
     """
     choices = CHOICES.get(name)
     if choices and value not in choices:
-        raise ConfigurationError(f"{called} is none of {', '.join(choices)}.")
+        raise ConfigurationError(f"{called} must be one of {', '.join(choices)}.")
     reason = _NEVER.get(name) or _UNABLE.get((name, value))
     if reason:
         shown = f"{called} is {value}, which" if choices else f"{called}"

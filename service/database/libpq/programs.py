@@ -55,6 +55,8 @@ def _environment(address: DatabaseAddress) -> dict[str, str]:
         "PGUSER": address.user,
         "PGPASSWORD": address.password,
         "PGPASSFILE": address.password_file,
+        # A role's own client_encoding may lack characters of the conversations, and pg_dump would fail at the first.
+        "PGCLIENTENCODING": "UTF8",
         "PGAPPNAME": address.application_name,
         "PGOPTIONS": address.options,
         "PGCONNECT_TIMEOUT": int(timeout) if timeout else None,

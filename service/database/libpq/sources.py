@@ -112,7 +112,7 @@ def number(values: Mapping[str, Value], name: str, *, least: int = -(2**31)) -> 
     except ValueError:
         found = None
     if found is None or not least <= found < 2**31:
-        raise ConfigurationError(f"{values[name].called} is not a whole number that it can be.")
+        raise ConfigurationError(f"{values[name].called} must be a whole number from {least} to {2**31 - 1}.")
     return found
 
 

@@ -25,7 +25,7 @@ HINT = (
     "postgresql://user:password@host:5432/database."
 )
 ENCODE = (
-    f"{SETTING} cannot be read: signs in its user, password and database have to be percent-encoded. "
+    f"{SETTING} cannot be read: characters in its user, password and database have to be percent-encoded. "
     "Write / as %2F, @ as %40, % as %25, : as %3A, ? as %3F and # as %23."
 )
 
@@ -136,7 +136,7 @@ def _decoded(text: str) -> str:
     try:
         decoded = unquote_to_bytes(text).decode()
     except UnicodeDecodeError:
-        raise ConfigurationError(f"{SETTING} holds percent-encoded signs that are not text in UTF-8.") from None
+        raise ConfigurationError(f"{SETTING} holds percent-encoded characters that are not text in UTF-8.") from None
     if "\x00" in decoded:
         raise ConfigurationError(f"{SETTING} holds %00, which PostgreSQL does not take.")
     return decoded

@@ -67,7 +67,7 @@ def test_variables_of_the_environment_say_what_the_address_leaves_out() -> None:
     address = parse("postgresql://me:own@h:9/chat?sslmode=require", **variables)
     assert (address.password, address.tls.mode, address.hosts[0].port) == ("own", "require", 9)
     assert parse("postgresql:///chat", PGHOST="/tmp", PGUSER="you").hosts[0].socket == "/tmp"
-    with pytest.raises(ConfigurationError, match=r"^PGSSLMODE is none of disable"):
+    with pytest.raises(ConfigurationError, match=r"^PGSSLMODE must be one of disable"):
         parse(URL, PGSSLMODE="no")
 
 

@@ -1,0 +1,27 @@
+"""The address of the model server, as the settings hold it."""
+
+from urllib.parse import urlsplit
+
+FORM = "write the http or https address of a server that speaks the OpenAI API, such as http://127.0.0.1:11434/v1"
+
+
+def require_model_url(text: str) -> str:
+    """Return an address that can be asked.
+
+    Raises:
+        ValueError: says what to write, and not what was written: there may be a password in it.
+    """
+    if not _is_address(text):
+        raise ValueError(FORM)
+    return text
+
+
+def _is_address(text: str) -> bool:
+    if not text.isprintable() or " " in text:
+        return False
+    try:
+        address = urlsplit(text)
+        port = address.port
+    except ValueError:  # a bracket without its other one; a port that is no number, or beyond 65535
+        return False
+    return address.scheme in ("http", "https") and bool(address.hostname) and port != 0
