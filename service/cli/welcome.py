@@ -26,6 +26,7 @@ from service.cli.doctor.reachability import (
 )
 from service.cli.output import complain, errors, visible
 from service.cli.passwords import random_password
+from service.cli.running_address import RunningAddress
 from service.clock import utc_now
 from service.config import Settings
 from service.database.database import Database
@@ -79,18 +80,22 @@ def announce(
     administrator: Administrator,
     *,
     own_app: bool = False,
+    running: RunningAddress | None = None,
     ready_seconds: float = READY_SECONDS,
 ) -> None:
     """Wait until the service is ready, and say how to get in. Where that takes too long, say what it waits for.
 
     Args:
         own_app: an application of the operator's is served, where `/readyz` may be anywhere: any answer will do.
+        running: told the address when the service is ready.
         ready_seconds: after so long it says why the service is not ready, and goes on waiting.
     """
     # Unlike `getsockname`, with the zone that an address of the link alone needs.
     host, _ = socket.getnameinfo(listener.getsockname(), socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
     port = listener.getsockname()[1]
     _wait_until_ready(_own_address(host), port, ready_seconds, own_app=own_app)
+    if running is not None:
+        running.tell(f"http://{to_url_host(_own_address(host))}:{port}")
     _print_block(settings, port, administrator)
     sys.stdout.write(f"listening on http://{to_url_host(host)}:{port}\n")
     sys.stdout.flush()
