@@ -72,7 +72,7 @@ def serve(
         typer.Option(
             "--local",
             help="For this machine alone: makes and keeps a signing secret, makes the first administrator, sends the "
-            "cookie over plain http, and takes the next port where one is taken.",
+            "cookie over plain http, and takes the next free port unless you name one.",
         ),
     ] = False,
 ) -> None:

@@ -16,6 +16,7 @@ from service.accounts.administrators import create_first_administrator
 from service.accounts.passwords import PasswordHasher
 from service.accounts.queries import AnyRow
 from service.audit.trail import AuditTrail, Origin
+from service.cli.command_name import as_typed
 from service.cli.doctor.findings import Findings, Level
 from service.cli.doctor.reachability import (
     is_unspecified,
@@ -170,7 +171,8 @@ def _sign_in(settings: Settings, administrator: Administrator) -> Iterator[tuple
     yield "Sign in as", visible(found.username), "bold"
     if administrator.password is not None:
         yield "Password", administrator.password, "bold green"
-        yield "", f"It is shown this once; `chatkeep user password {visible(found.username)}` sets another.", "dim"
+        command = as_typed(f"chatkeep user password {visible(found.username)}")
+        yield "", f"It is shown this once; `{command}` sets another.", "dim"
     elif administrator.made:
         yield "Password", "the one in CHATKEEP_ADMIN_PASSWORD", ""
 
@@ -186,4 +188,4 @@ def _told(findings: Findings) -> Iterator[Text]:
         if finding.level is Level.OK:
             continue
         style = "dim" if finding.level is Level.NOTE else "yellow"
-        yield Text.assemble("\n  ", (visible(finding.what), style), "\n  ", (visible(finding.advice), "bold"))
+        yield Text.assemble("\n  ", (visible(finding.what), style), "\n  ", (visible(as_typed(finding.advice)), "bold"))
