@@ -97,7 +97,8 @@ def announce(
     _wait_until_ready(_own_address(host), port, ready_seconds, own_app=own_app)
     if running is not None:
         running.tell(f"http://{to_url_host(_own_address(host))}:{port}")
-    _print_block(settings, port, administrator)
+    at_root = not own_app or _is_service(_own_address(host), port)
+    _print_block(settings, port, administrator, at_root=at_root)
     sys.stdout.write(f"listening on http://{to_url_host(host)}:{port}\n")
     sys.stdout.flush()
 
@@ -126,6 +127,18 @@ def _why_not_ready(host: str, port: int, *, own_app: bool) -> str | None:
     return None if own_app or response.status == 200 else f"/readyz says {response.status}: {_detail_of(body)}"
 
 
+def _is_service(host: str, port: int) -> bool:
+    """Tell whether the service itself is at `/`, and not below a path of another application or nowhere."""
+    connection = HTTPConnection(host, port, timeout=PROBE_TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", "/readyz")
+        return "revision" in json.loads(connection.getresponse().read())
+    except (OSError, HTTPException, ValueError, TypeError):
+        return False
+    finally:
+        connection.close()
+
+
 def _detail_of(body: bytes) -> str:
     try:
         return str(json.loads(body)["detail"])
@@ -140,12 +153,20 @@ def _own_address(host: str) -> str:
     return "::1" if ":" in host else "127.0.0.1"
 
 
-def _print_block(settings: Settings, port: int, administrator: Administrator) -> None:
+def _print_block(settings: Settings, port: int, administrator: Administrator, *, at_root: bool) -> None:
+    """Say how to get in; where the service is not at `/`, only what is true wherever it is."""
+    if not at_root:
+        if administrator.found is not None and not administrator.found.disabled:
+            _print(Text("\n").join([Text(), *_aligned(list(_sign_in(settings, administrator))), Text()]))
+        return
     findings = Findings()
     look_at_reachability(settings, findings, port=port)
     look_at_administrator(administrator.found, settings, findings)
     rows = [*_addresses(settings, port), *_sign_in(settings, administrator)]
-    block = Text("\n").join([Text(), *_aligned(rows), *_told(findings), Text()])
+    _print(Text("\n").join([Text(), *_aligned(rows), *_told(findings), Text()]))
+
+
+def _print(block: Text) -> None:
     try:
         errors.print(block, soft_wrap=True)
     except OSError:  # the disk that it goes to is full

@@ -95,6 +95,17 @@ async def test_it_works_with_local_and_the_embedded_database(tmp_path: Path, wor
             assert int(httpx2.get(f"{service.url}/own").text) != 0
 
 
+@pytest.mark.parametrize("text", ["from fastapi import FastAPI\napp = FastAPI()\n", MOUNTED], ids=["plain", "mounted"])
+async def test_an_application_without_the_service_at_its_root_is_not_described_as_it(
+    database_url: str, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "mine.py").write_text(text)
+    async with serving(tmp_path, "--app", "mine:app", database_url=database_url) as service:
+        assert "Open  " not in service.log
+        assert "Sign in" not in service.log
+        assert "Nobody can administer" not in service.log
+
+
 @pytest.mark.parametrize(
     ("app", "part"),
     [
