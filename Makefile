@@ -9,7 +9,7 @@ TESTS ?= tests
 
 .PHONY: run test test-chatstream compare-fastsession crash demo-data bench bench-search lint lock wheel sbom audit clean help
 
-help: ## say what there is
+help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: .venv/run ## set everything up and run the service on this machine; SERVE="--port 9000" adds options
@@ -30,19 +30,19 @@ crash: .venv/test ## kill the service and its PostgreSQL many times, and count w
 demo-data: .venv/run ## fill your list in a running service with conversations to look at; DEMO="--username alice" fills another
 	@$(BIN)/chatkeep demo-data $(DEMO)
 
-bench: .venv/test ## measure the service beside the bare parts it stands on; BENCH="--turns 200000" is quicker
+bench: .venv/test ## measure the service against its bare dependencies; BENCH="--turns 200000" is quicker
 	@$(BIN)/python -m bench $(BENCH)
 
 bench-search: .venv/test ## measure lists and searches on a million turns; FOLDER=... keeps them for the next run
 	@$(BIN)/python -m bench.search_scale --data-dir $(or $(FOLDER),bench-search-data) $(BENCH)
 
-lint: .venv/test ## what else has to pass: style, types, who imports whom
+lint: .venv/test ## check style, types and import order
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-lock: .venv/test ## choose new versions of what this stands on
+lock: .venv/test ## update the locked dependencies
 	$(BIN)/uv pip compile $(LOCK) --extra embedded pyproject.toml requirements/build.in -o requirements/run.txt
 	$(BIN)/uv pip compile $(LOCK) --extra embedded --group dev pyproject.toml requirements/build.in \
 	  -c requirements/run.txt -o requirements/dev.txt
@@ -64,7 +64,7 @@ audit: .venv-audit/ready ## ask the public advisories about what the service run
 	@.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/run.txt || { echo "make audit:" \
 	  "not passed. A package has a known weakness, or not every package could be looked up: see above." >&2; exit 1; }
 
-clean: ## take away what was set up; conversations stay where they are
+clean: ## remove what was installed; conversations are kept
 	rm -rf .venv .venv-audit .venv-chatstream
 
 .venv/bin/python:
@@ -75,13 +75,13 @@ clean: ## take away what was set up; conversations stay where they are
 
 # Each mark is made last: an installation that was broken off is begun again.
 .venv/run: requirements/run.txt pyproject.toml | .venv/bin/python
-	@echo "Installing what the service stands on; this takes a minute the first time ..." >&2
+	@echo "Installing the dependencies; this takes a minute the first time ..." >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
 .venv/test: requirements/dev.txt .venv/run
-	@echo "Installing what the tests stand on ..." >&2
+	@echo "Installing the test dependencies ..." >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
@@ -96,7 +96,7 @@ TORCH ?= torch==2.13.0
 CHATSTREAM_PIP := .venv-chatstream/bin/python -m pip install --quiet --disable-pip-version-check
 
 .venv-chatstream/ready: requirements/dev.txt pyproject.toml
-	@echo "Installing ChatStream, PyTorch and what the tests stand on; this takes some minutes the first time ..." >&2
+	@echo "Installing ChatStream, PyTorch and the test dependencies; this takes some minutes the first time ..." >&2
 	@$(PYTHON) -m venv .venv-chatstream
 	@$(CHATSTREAM_PIP) --require-hashes -r requirements/dev.txt
 	@$(CHATSTREAM_PIP) $(TORCH)

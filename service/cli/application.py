@@ -10,7 +10,8 @@ from typing import Any, cast
 from starlette.types import ASGIApp
 
 from service.app import worker
-from service.errors import ConfigurationError
+from service.cli.application_errors import failure_of, is_a_signal
+from service.errors import ChatkeepError, ConfigurationError
 
 FORM = "Name it as --app module:attribute, such as --app mine:app for `app` in mine.py."
 
@@ -23,11 +24,20 @@ def application_of(name: str | None) -> ASGIApp:
             application, or a function without arguments that returns one.
 
     Raises:
-        ConfigurationError: there is no such module or attribute, or it is neither.
+        ConfigurationError: there is no such module or attribute, it is neither, or it fails while it is loaded.
     """
     if name is None:
         return worker.application()
-    return _application(_attribute(*name_parts(name), name), name)
+    try:
+        return _application(_attribute(*name_parts(name), name), name)
+    except ChatkeepError:
+        raise
+    except SystemExit as error:
+        if is_a_signal(error):
+            raise
+        raise failure_of(name, error) from None
+    except Exception as error:  # noqa: BLE001  whatever a module of somebody else's raises
+        raise failure_of(name, error) from None
 
 
 def name_parts(name: str) -> tuple[str, str]:

@@ -51,7 +51,7 @@ def restore(
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Put a backup in the place of the database, and bring it to this version. It happens whole or not at all. Stop the
+    """Replace the database with a backup, and bring it to this version. It happens whole or not at all. Stop the
     service first.
     """
     from service.cli.backup_files import restore_backup

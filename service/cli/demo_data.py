@@ -24,7 +24,14 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
     )
 )
 def demo_data(
-    url: Annotated[str, typer.Option(metavar="URL", help="Where the service is.")] = "http://127.0.0.1:8000",
+    url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            show_default=False,
+            help="Where the service is. Default: where the service of this database runs.",
+        ),
+    ] = None,
     username: Annotated[
         str | None,
         typer.Option(
@@ -76,11 +83,11 @@ def demo_data(
 
     chosen = file_to_read(file)
     conversations = read_conversations(chosen)
-    say(f"{len(conversations)} conversations of {chosen}")
+    settings = command_settings(database_url, data_dir)
     if people:
-        went_well = fill_with_people(url, conversations, at_once=users)
+        went_well = fill_with_people(settings, url, conversations, at_once=users)
     else:
-        settings = command_settings(database_url, data_dir)
         went_well = fill_account(settings, url, username, conversations, at_once=users)
+    say(f"The {len(conversations)} conversations are those of {chosen}.")
     if not went_well:
         raise typer.Exit(1)

@@ -1,6 +1,7 @@
 """Demonstration conversations over the public HTTP API, of one account or each of a user of its own."""
 
 import asyncio
+import math
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
@@ -62,6 +63,12 @@ class Person:
                 "The service takes no new accounts. Start it with CHATKEEP_ALLOW_REGISTRATION=true, fill it, and close "
                 "it again."
             )
+        if answer.status_code == 429:
+            raise Refused(
+                "the service takes no more new accounts for now. Run the command again in "
+                f"{math.ceil(_retry_after_seconds(answer) / 60)} min, or start the service with a higher "
+                "CHATKEEP_MAX_REGISTRATIONS_PER_HOUR"
+            )
         self.existed = code == "username_taken"
         if not self.existed:
             _require(answer, 201)
@@ -112,7 +119,7 @@ class Person:
         """Post; where the service is full, wait as long as it says and ask again."""
         for _ in range(TRIES):
             answer = await self.client.post(path, json=body, headers=headers)
-            if answer.status_code not in (429, 503):
+            if answer.status_code not in (429, 503) or _retry_after_seconds(answer) > TRIES * LONGEST_PAUSE_SECONDS:
                 break
             await asyncio.sleep(min(_retry_after_seconds(answer), LONGEST_PAUSE_SECONDS))
         return answer

@@ -14,7 +14,9 @@ from service.cli.demo_account import account_to_fill, require_database, token_fo
 from service.cli.demo_conversations import DemoConversation
 from service.cli.demo_people import Person, Refused, client_for, demo_conversations_of
 from service.cli.output import answer, complain, errors, say, visible
+from service.cli.running_address import configured_address, running_address
 from service.config import Settings
+from service.database.address import data_dir
 from service.database.database import Database
 from service.errors import ConfigurationError, NotAuthenticated
 
@@ -26,18 +28,24 @@ OTHER_DATABASE = (
 
 
 def fill_account(
-    settings: Settings, url: str, username: str | None, conversations: Sequence[DemoConversation], *, at_once: int
+    settings: Settings,
+    url: str | None,
+    username: str | None,
+    conversations: Sequence[DemoConversation],
+    *,
+    at_once: int,
 ) -> bool:
     """Have all conversations by one account, report what came of it, and return whether all went well.
 
     Args:
+        url: None is where the service of this database runs.
         username: None is the first administrator.
 
     Raises:
         ConfigurationError: nothing of ours answers at `url`, or it has another database than this command.
         NotFound: there is no such account.
     """
-    address = _address(url)
+    address = _address(url or _address_of_service(settings))
     # Before a database is opened: an embedded one would be started for nothing.
     finished(_require_service(address))
     require_database(settings)
@@ -48,22 +56,42 @@ def fill_account(
     answer(f"account        {visible(account)}")
     went_well = _report(people)
     say(
-        f"Sign in as {visible(account)} at {url} to see them. `chatkeep user password` sets a new password, "
+        f"Sign in as {visible(account)} at {address} to see them. `chatkeep user password` sets a new password, "
         "`chatkeep demo-data --remove` takes the conversations away."
     )
     return went_well
 
 
-def fill_with_people(url: str, conversations: Sequence[DemoConversation], *, at_once: int) -> bool:
+def fill_with_people(
+    settings: Settings, url: str | None, conversations: Sequence[DemoConversation], *, at_once: int
+) -> bool:
     """Have each conversation by a user of its own, report what came of it, and return whether all went well.
 
     Raises:
         ConfigurationError: nothing of ours answers at `url`.
         RegistrationClosed: it takes no new accounts.
     """
-    address = _address(url)
+    address = _address(url or running_address(settings) or configured_address(settings))
     finished(_require_service(address))
     return _report(finished(_filled_people(address, conversations, at_once)))
+
+
+def _address_of_service(settings: Settings) -> str:
+    """Return where the service of this database runs; another one is not to be sent a token of it.
+
+    Raises:
+        ConfigurationError: it is not known to run.
+    """
+    if settings.database_url is not None:
+        return configured_address(settings)
+    require_database(settings)
+    found = running_address(settings)
+    if found is None:
+        raise ConfigurationError(
+            f"No service is running on the database in {data_dir(settings)}. Start it with `chatkeep serve --local "
+            "--migrate`, or name its address with --url."
+        )
+    return found
 
 
 def _address(url: str) -> httpx2.URL:

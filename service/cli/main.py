@@ -25,8 +25,8 @@ COMMANDS = {
     "export": ("service.cli.transfer:exporting", "Print a user's whole history, one conversation a line."),
     "db": ("service.cli.db:app", "Bring the database to this version, or say where it stands."),
     "backup": ("service.cli.backup:backup_app", "Write everything in the database into one file."),
-    "restore": ("service.cli.backup:restore_app", "Put a backup in the place of the database."),
-    "search": ("service.cli.search:app", "Look after what turns are found by."),
+    "restore": ("service.cli.backup:restore_app", "Replace the database with a backup."),
+    "search": ("service.cli.search:app", "Maintain the search index."),
     "demo-data": ("service.cli.demo_data:app", "Fill your list in a running service with conversations to look at."),
 }
 

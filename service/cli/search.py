@@ -11,13 +11,13 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
-    help="Look after what turns are found by.",
+    help="Maintain the search index.",
 )
 
 
 @app.callback()
 def search() -> None:
-    """Look after what turns are found by."""
+    """Maintain the search index."""
 
 
 @app.command(

@@ -25,6 +25,7 @@ from service.cli.auditing import another_key_advice, audit_secrets, unfit_seal_a
 from service.cli.listener import open_listener
 from service.cli.local import kept_secret
 from service.cli.output import complain, say
+from service.cli.running_address import address_to_tell
 from service.cli.server import serve_here
 from service.cli.setting_names import unknown_names
 from service.cli.supervisor import Supervisor
@@ -73,7 +74,7 @@ def serve(
         typer.Option(
             "--local",
             help="For this machine alone: makes and keeps a signing secret, makes the first administrator, sends the "
-            "cookie over plain http, and takes the next port where one is taken.",
+            "cookie over plain http, and takes the next free port unless you name one.",
         ),
     ] = False,
 ) -> None:
@@ -120,11 +121,12 @@ def serve(
         url = stack.enter_context(database_address(settings, say=say, watched=True))
         if migrate:
             migrations.upgrade(url)
+        running = stack.enter_context(address_to_tell(settings))
         administrator = asyncio.run(_prepare(settings, url, local=local))
         threading.Thread(
             target=announce,
             args=(listener, settings, administrator),
-            kwargs={"own_app": app is not None},
+            kwargs={"own_app": app is not None, "running": running},
             daemon=True,
         ).start()
         _run(settings.model_copy(update={"database_url": SecretStr(url)}), app, listener)

@@ -16,6 +16,7 @@ from service.accounts.administrators import create_first_administrator
 from service.accounts.passwords import PasswordHasher
 from service.accounts.queries import AnyRow
 from service.audit.trail import AuditTrail, Origin
+from service.cli.command_name import as_typed
 from service.cli.doctor.findings import Area, Findings, Level
 from service.cli.doctor.reachability import (
     is_unspecified,
@@ -26,6 +27,7 @@ from service.cli.doctor.reachability import (
 )
 from service.cli.output import complain, errors, visible
 from service.cli.passwords import random_password
+from service.cli.running_address import RunningAddress
 from service.clock import utc_now
 from service.config import Settings
 from service.database.database import Database
@@ -81,12 +83,14 @@ def announce(
     administrator: Administrator,
     *,
     own_app: bool = False,
+    running: RunningAddress | None = None,
     ready_seconds: float = READY_SECONDS,
 ) -> None:
     """Wait until the service is ready, and say how to get in. Where that takes too long, say what it waits for.
 
     Args:
         own_app: an application of the operator's is served, where `/readyz` may be anywhere: any answer will do.
+        running: told the address when the service is ready.
         ready_seconds: after so long it says why the service is not ready, and goes on waiting.
     """
     try:
@@ -97,7 +101,10 @@ def announce(
     host, _ = socket.getnameinfo(address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
     port = address[1]
     _wait_until_ready(_own_address(host), port, ready_seconds, own_app=own_app)
-    _print_block(settings, port, administrator)
+    if running is not None:
+        running.tell(f"http://{to_url_host(_own_address(host))}:{port}")
+    at_root = not own_app or _is_service(_own_address(host), port)
+    _print_block(settings, port, administrator, at_root=at_root)
     sys.stdout.write(f"listening on http://{to_url_host(host)}:{port}\n")
     sys.stdout.flush()
 
@@ -126,6 +133,18 @@ def _why_not_ready(host: str, port: int, *, own_app: bool) -> str | None:
     return None if own_app or response.status == 200 else f"/readyz says {response.status}: {_detail_of(body)}"
 
 
+def _is_service(host: str, port: int) -> bool:
+    """Tell whether the service itself is at `/`, and not below a path of another application or nowhere."""
+    connection = HTTPConnection(host, port, timeout=PROBE_TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", "/readyz")
+        return "revision" in json.loads(connection.getresponse().read())
+    except (OSError, HTTPException, ValueError, TypeError):
+        return False
+    finally:
+        connection.close()
+
+
 def _detail_of(body: bytes) -> str:
     try:
         return str(json.loads(body)["detail"])
@@ -140,14 +159,22 @@ def _own_address(host: str) -> str:
     return "::1" if ":" in host else "127.0.0.1"
 
 
-def _print_block(settings: Settings, port: int, administrator: Administrator) -> None:
+def _print_block(settings: Settings, port: int, administrator: Administrator, *, at_root: bool) -> None:
+    """Say how to get in; where the service is not at `/`, only what is true wherever it is."""
+    if not at_root:
+        if administrator.found is not None and not administrator.found.disabled:
+            _print(Text("\n").join([Text(), *_aligned(list(_sign_in(settings, administrator))), Text()]))
+        return
     findings = Findings()
     look_at_reachability(settings, findings, port=port)
     look_at_administrator(administrator.found, settings, findings)
     if administrator.unfit_seals is not None:
         findings.problem(Area.DATABASE, *administrator.unfit_seals)
     rows = [*_addresses(settings, port), *_sign_in(settings, administrator)]
-    block = Text("\n").join([Text(), *_aligned(rows), *_told(findings), Text()])
+    _print(Text("\n").join([Text(), *_aligned(rows), *_told(findings), Text()]))
+
+
+def _print(block: Text) -> None:
     try:
         errors.print(block, soft_wrap=True)
     except OSError:  # the disk that it goes to is full
@@ -173,7 +200,8 @@ def _sign_in(settings: Settings, administrator: Administrator) -> Iterator[tuple
     yield "Sign in as", visible(found.username), "bold"
     if administrator.password is not None:
         yield "Password", administrator.password, "bold green"
-        yield "", f"It is shown this once; `chatkeep user password {visible(found.username)}` sets another.", "dim"
+        command = as_typed(f"chatkeep user password {visible(found.username)}")
+        yield "", f"It is shown this once; `{command}` sets another.", "dim"
     elif administrator.made:
         yield "Password", "the one in CHATKEEP_ADMIN_PASSWORD", ""
 
@@ -189,4 +217,4 @@ def _told(findings: Findings) -> Iterator[Text]:
         if finding.level is Level.OK:
             continue
         style = "dim" if finding.level is Level.NOTE else "yellow"
-        yield Text.assemble("\n  ", (visible(finding.what), style), "\n  ", (visible(finding.advice), "bold"))
+        yield Text.assemble("\n  ", (visible(finding.what), style), "\n  ", (visible(as_typed(finding.advice)), "bold"))

@@ -95,6 +95,17 @@ async def test_it_works_with_local_and_the_embedded_database(tmp_path: Path, wor
             assert int(httpx2.get(f"{service.url}/own").text) != 0
 
 
+@pytest.mark.parametrize("text", ["from fastapi import FastAPI\napp = FastAPI()\n", MOUNTED], ids=["plain", "mounted"])
+async def test_an_application_without_the_service_at_its_root_is_not_described_as_it(
+    database_url: str, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "mine.py").write_text(text)
+    async with serving(tmp_path, "--app", "mine:app", database_url=database_url) as service:
+        assert "Open  " not in service.log
+        assert "Sign in" not in service.log
+        assert "Nobody can administer" not in service.log
+
+
 @pytest.mark.parametrize(
     ("app", "part"),
     [
@@ -120,8 +131,23 @@ async def test_a_wrong_name_is_one_sentence(database_url: str, tmp_path: Path, a
         assert part in await refused(tmp_path, "--app", app, "--workers", workers, database_url=database_url)
 
 
-async def test_a_module_that_needs_another_one_says_which(database_url: str, tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text("import absent_library\n")
-    with pytest.raises(AssertionError, match="No module named 'absent_library'"):
-        async with serving(tmp_path, "--app", "mine:app", database_url=database_url):
-            pass
+@pytest.mark.parametrize(
+    ("text", "sentence", "workers"),
+    [
+        ("import absent_library\n", "failed with ModuleNotFoundError: No module named 'absent_library'. ", 1),
+        ("def app(:\n", "failed with SyntaxError: invalid syntax. ", 1),
+        ("raise RuntimeError('no licence')\n", "failed with RuntimeError: no licence. ", 1),
+        ("raise RuntimeError('no licence')\n", "failed with RuntimeError: no licence. ", 2),
+        ("raise SystemExit(3)\n", "ended the process (SystemExit: 3). ", 1),
+        ("raise SystemExit(3)\n", "ended the process (SystemExit: 3). ", 2),
+        ("import json\ndef app(): return json.loads('?')\n", "failed with JSONDecodeError: Expecting value", 1),
+    ],
+)
+async def test_a_module_that_fails_says_how_and_where(
+    database_url: str, tmp_path: Path, text: str, sentence: str, workers: int
+) -> None:
+    (tmp_path / "mine.py").write_text(text)
+    said = await refused(tmp_path, "--app", "mine:app", database_url=database_url, workers=workers)
+    assert f"mine:app cannot be served: loading it {sentence}" in said
+    assert f'File "{tmp_path / "mine.py"}", line ' in said
+    assert not any(part in said for part in ("typer", "site-packages", "importlib", "service/cli"))

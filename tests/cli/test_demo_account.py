@@ -1,11 +1,14 @@
 """`chatkeep demo-data` without `--people`: the list of one account, and taking everything away again."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from service.cli.demo_conversations import MADE_BY, file_to_read, read_conversations
 from tests.cli.commands import Command, without_styles
 from tests.support.databases import create_database, drop_database
 from tests.support.models import HeldModel
+from tests.support.process import serving
 from tests.support.running import PASSWORD, Person, RunningService, running
 
 OWN = read_conversations(file_to_read(None))
@@ -124,6 +127,20 @@ async def test_another_database_than_the_service_has_is_told_apart(
             assert f"The service at {service.url} has another database than this command." in ran.err
     finally:
         await drop_database(server_url, other)
+
+
+async def test_the_service_of_the_database_is_found_at_any_port(bare_chatkeep: Command, tmp_path: Path) -> None:
+    with TemporaryDirectory(prefix="chatkeep-") as data_dir:
+        options = ("--data-dir", data_dir)
+        settings = {"secret_key": "", "cookie_secure": ""}
+        async with serving(tmp_path, "--local", "--migrate", *options, **settings) as service:
+            ran = await bare_chatkeep("demo-data", *options)
+            assert ran.code == 0, ran.err
+            assert f"Sign in as admin at {service.url}" in ran.err
+        ran = await bare_chatkeep("demo-data", *options)
+        assert (ran.code, ran.out) == (1, "")
+        assert f"No service is running on the database in {data_dir}." in ran.err
+        assert "conversations of" not in ran.err
 
 
 async def test_options_that_exclude_each_other_are_refused(bare_chatkeep: Command) -> None:

@@ -120,6 +120,7 @@ async def test_what_stops_it_at_once_is_one_sentence(bare_chatkeep: Command, dat
         ran = await bare_chatkeep("demo-data", "--people", "--url", f"{service.url}/elsewhere")
         assert "is not Chatkeep (404)" in ran.err
     for arguments, reason in (
+        (("--data-dir", str(bare_chatkeep.folder)), "There is no database of the service in"),
         (("--url", service.url), "Start the service there"),
         (("--url", "chat.example.org"), "is not an address such as"),
         (("--file", "nowhere.jsonl"), "nowhere.jsonl cannot be read: No such file"),
@@ -127,6 +128,15 @@ async def test_what_stops_it_at_once_is_one_sentence(bare_chatkeep: Command, dat
         ran = await bare_chatkeep("demo-data", *arguments)
         assert (ran.code, ran.out) == (1, "")
         assert reason in ran.err
+
+
+async def test_too_many_registrations_are_explained(bare_chatkeep: Command, database_url: str) -> None:
+    async with running(database_url, max_registrations_per_hour=3) as service:
+        ran = await bare_chatkeep("demo-data", "--people", "--url", service.url)
+    assert ran.code == 1
+    assert "3 made" in ran.out
+    assert "the service takes no more new accounts for now. Run the command again in " in ran.err
+    assert "CHATKEEP_MAX_REGISTRATIONS_PER_HOUR." in ran.err
 
 
 async def test_ctrl_c_ends_it_quietly(bare_chatkeep: Command, database_url: str) -> None:

@@ -122,6 +122,15 @@ def test_the_two_commands_to_begin_with(block: Block, data_folder: Path) -> None
     assert said.split()[-1] == "tests"
 
 
+@runs("README.md", ".venv/bin/activate")
+def test_the_command_is_put_on_the_path(block: Block) -> None:
+    line = block.text.replace(".venv/bin", str(Path(sys.executable).parent))
+    script = f"{line.strip()}\ncommand -v chatkeep\nchatkeep --version"
+    said = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert said.splitlines()[0] == str(Path(sys.executable).parent / "chatkeep")
+    assert said.splitlines()[1].startswith("chatkeep ")
+
+
 @runs(
     "README.md", "make wheel", weaker="installs all that the service needs anew: tests/test_wheel.py builds and runs it"
 )

@@ -27,6 +27,23 @@ NO_DATES = (
     "9999-12-31T23:59:59Z",
     "3000-01-01T00:00:00Z",
 )
+# The last second of 9999 in seconds, milliseconds and microseconds; ticks of .NET and of Windows; what is no count of
+# anything; and the ends of integers.
+NO_NUMBERS = (
+    253402300799,
+    253402300799000,
+    253402300799999999,
+    638396640000000000,
+    133000000000000000,
+    -1,
+    -62135596800,
+    0,
+    1e10,
+    200_000_000_000,
+    1e30,
+    2**63 - 1,
+    10**400,
+)
 A_DATE = "2024-02-29T12:00:00Z"
 
 
@@ -35,7 +52,7 @@ async def person(service: RunningService) -> Person:
     return await service.person()
 
 
-def own(no_date: str, *, begun: str | None = None, said_at: str | None = None, changed: str | None = None) -> Any:
+def own(no_date: Any, *, begun: str | None = None, said_at: str | None = None, changed: str | None = None) -> Any:
     first, second = str(uuid4()), str(uuid4())
     turn: dict[str, Any] = {
         "status": "complete",
@@ -69,8 +86,8 @@ async def everything_can_be_read(person: Person) -> None:
         assert (await person.client.get(address, params={"format": form})).status_code == 200
 
 
-@pytest.mark.parametrize("no_date", NO_DATES)
-async def test_no_date_is_none_in_this_services_own_files(person: Person, no_date: str) -> None:
+@pytest.mark.parametrize("no_date", [*NO_DATES, *NO_NUMBERS], ids=lambda value: f"{value!r:.24}")
+async def test_no_date_is_none_in_this_services_own_files(person: Person, no_date: Any) -> None:
     kept = await only(person, own(no_date, said_at=A_DATE))
     assert kept["created_at"] == kept["updated_at"] == "2024-02-29T12:00:00.000000Z"
     assert [turn["created_at"] for turn in kept["turns"]] == ["2024-02-29T12:00:00.000000Z"] * 2
@@ -83,8 +100,8 @@ async def test_no_date_is_none_in_this_services_own_files(person: Person, no_dat
     await everything_can_be_read(person)
 
 
-@pytest.mark.parametrize("no_date", NO_DATES)
-async def test_no_date_is_none_in_files_of_others(person: Person, no_date: str) -> None:
+@pytest.mark.parametrize("no_date", [*NO_DATES, *NO_NUMBERS], ids=lambda value: f"{value!r:.24}")
+async def test_no_date_is_none_in_files_of_others(person: Person, no_date: Any) -> None:
     told = dict.fromkeys(("create_time", "update_time"), no_date)
     mapping = {
         name: node | ({"message": node["message"] | told} if node.get("message") else {})
@@ -96,6 +113,15 @@ async def test_no_date_is_none_in_files_of_others(person: Person, no_date: str) 
     kept = await only(person, talk | {"created_at": no_date, "updated_at": no_date})
     assert all(of_now(each["created_at"]) for each in (kept, *kept["turns"]))
     await everything_can_be_read(person)
+
+
+@pytest.mark.parametrize("number", [1.7e9, 1.7e12, 1.7e15, 1.7e18, 1_700_000_000_000_000_000])
+async def test_a_number_is_read_in_the_unit_that_its_size_shows(person: Person, number: float) -> None:
+    time = "2023-11-14T22:13:20.000000Z"
+    assert (await only(person, own(number)))["created_at"] == time
+    assert (await only(person, BRANCHED | {"create_time": number}))["created_at"] == time
+    talk = chat(message("u", None, "user", "Hallo"), message("a", "u", "assistant", "Moin"))
+    assert (await only(person, talk | {"created_at": number}))["created_at"] == time
 
 
 async def test_the_next_best_time_is_taken(person: Person) -> None:

@@ -98,8 +98,8 @@ def _look_at_own_names(settings: Settings, findings: Findings) -> None:
     if in_container():
         findings.note(
             Area.NETWORK,
-            "The service runs in a container: where its port is published, browsers are refused at the address of the "
-            "machine around it, except at localhost.",
+            "The service seems to run in a container: where its port is published, browsers are refused at the "
+            "address of the machine around it, except at localhost.",
             "To allow it: CHATKEEP_ALLOWED_HOSTS=192.168.1.20, with that address. The page that refuses a browser "
             "shows the line.",
         )

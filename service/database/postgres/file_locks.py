@@ -20,6 +20,13 @@ class FileLock:
     def __init__(self, path: Path, user: ServerUser) -> None:
         self.descriptor = open_private(path, user, os.O_RDWR)
 
+    @classmethod
+    def of(cls, descriptor: int) -> "FileLock":
+        """Return the lock of a file that is open already."""
+        lock = cls.__new__(cls)
+        lock.descriptor = descriptor
+        return lock
+
     def take(self) -> None:
         """Wait until nobody else holds it, and hold it alone."""
         fcntl.flock(self.descriptor, fcntl.LOCK_EX)

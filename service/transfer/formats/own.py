@@ -1,18 +1,36 @@
 """This service's own files: conversations as `exporting` writes them."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from service.chat.models import GenerationParams
 from service.transfer.conversations import ImportedConversation, ImportedTurn, Unreadable
 from service.transfer.exporting import OWN_FORMAT
+from service.transfer.formats.values import time_of_number
 
 SOURCE = "chatkeep"
 
+FIRST_TIME, LAST_TIME = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 Count = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+def _numbers_read(value: Any) -> Any:
+    """Read a number as the other formats do: pydantic takes the last second of 9999 for a day of 1978.
+
+    A number that tells no time becomes an end of the calendar, which counts as no date.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return value
+    return time_of_number(number) or (LAST_TIME if number > 0 else FIRST_TIME)
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_numbers_read)]
 
 
 class _Own(BaseModel):
@@ -50,8 +68,8 @@ class _Turn(_Own):
     usage: _Usage | None = None
     error: _Error | None = None
     feedback: _Feedback | None = None
-    created_at: AwareDatetime
-    completed_at: AwareDatetime | None = None
+    created_at: Time
+    completed_at: Time | None = None
 
 
 class _Conversation(_Own):
@@ -65,8 +83,8 @@ class _Conversation(_Own):
     metadata: dict[str, Any] = Field(default_factory=dict)
     archived: bool = False
     head_turn_id: UUID | None = None
-    created_at: AwareDatetime
-    updated_at: AwareDatetime | None = None
+    created_at: Time
+    updated_at: Time | None = None
     turns: list[_Turn]
 
 

@@ -10,8 +10,13 @@ from typing import Any
 from service.transfer.conversations import believed
 
 LONGEST_SOURCE_ID = 200
-# A number of seconds from 1970 to 5138; what is larger counts milliseconds, or parts of them.
-MOST_SECONDS = 10**11
+# A number of seconds from 1970 to 5138; a larger one counts milliseconds, microseconds or nanoseconds.
+MAX_SECONDS = 10**11
+FRACTIONS = (10**3, 10**6, 10**9)
+# No chat was kept before. A large number that would be earlier in the unit that it seems to have is no time: the last
+# second of 9999 read as milliseconds is a day of 1978.
+MIN_SCALED_SECONDS = 946_684_800
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def mapping_in(value: Any, *names: str) -> Mapping[str, Any]:
@@ -44,11 +49,19 @@ def time_in(value: Mapping[str, Any], name: str) -> datetime | None:
     found = value.get(name)
     if isinstance(found, str):
         return believed(_time_of_text(found))
-    if isinstance(found, bool) or not isinstance(found, (int, float)) or found <= 0:
+    if isinstance(found, bool) or not isinstance(found, (int, float)):
         return None
-    while found > MOST_SECONDS:
-        found /= 1000
-    return believed(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=found))
+    return believed(time_of_number(found))
+
+
+def time_of_number(number: float) -> datetime | None:
+    """Return the time that a number since 1970 tells, in the unit that its size shows; None where there is none."""
+    if 0 < number <= MAX_SECONDS:
+        return EPOCH + timedelta(seconds=number)
+    unit = next((each for each in FRACTIONS if MAX_SECONDS < number <= MAX_SECONDS * each), None)
+    if unit is None or number < MIN_SCALED_SECONDS * unit:
+        return None
+    return EPOCH + timedelta(seconds=number / unit)
 
 
 def _time_of_text(text: str) -> datetime | None:
