@@ -45,6 +45,12 @@ class Metrics:
             registry=self.registry,
         )
         self._found: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self.refused = Counter(
+            "chatkeep_http_refused",
+            "Connections and requests that the server refused before the application saw them, by the code of why.",
+            ["code"],
+            registry=self.registry,
+        )
         self.turns = Counter("chatkeep_turns", "Turns ended, by status.", ["status"], registry=self.registry)
         self.running = Gauge(
             "chatkeep_generations",
@@ -52,6 +58,9 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
+
+    def request_refused(self, code: str) -> None:
+        self.refused.labels(code).inc()
 
     def request_ended(self, method: str, route: str, status: int, seconds: float) -> None:
         # Whatever a client makes up is one figure, not one each.
@@ -84,6 +93,12 @@ class Metrics:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library does not say its types here
         return generate_latest(registry)
+
+
+def metrics_of(app: object) -> Metrics | None:
+    """Return the figures of an application of `create_app`; another one has none."""
+    found = getattr(getattr(app, "state", None), "metrics", None)
+    return found if isinstance(found, Metrics) else None
 
 
 @contextmanager

@@ -176,7 +176,7 @@ async def _advise_on_keys(settings: Settings, database: Database) -> None:
 def _run(settings: Settings, app: str | None, listener: socket) -> None:
     if settings.workers == 1:
         settings.hand_over()
-        serve_here(application_of(app), settings, listener)
+        serve_here(application_of(app), settings, listener, websockets=app is not None)
         return
     with shared_figures() as folder:
         start = partial(WorkerProcess, Work(settings, app, listener, folder))

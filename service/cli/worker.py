@@ -56,7 +56,9 @@ class Work:
         self.settings.hand_over()
         configure_logging(self.settings)
         try:
-            serve_here(application_of(self.app), self.settings, self.listener, life.began)
+            serve_here(
+                application_of(self.app), self.settings, self.listener, life.began, websockets=self.app is not None
+            )
         except ChatkeepError as error:
             life.say(error.detail)
             sys.exit(1)

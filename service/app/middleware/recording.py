@@ -12,6 +12,7 @@ from service.app.logs import shown_path
 from service.app.metrics import Metrics
 from service.http.cookies import cookies_of
 from service.http.root_path import path_within
+from service.http.security_headers import security_headers
 from service.ids import new_id
 
 log = structlog.get_logger(__name__)
@@ -31,7 +32,7 @@ class RequestRecord:
     def __init__(self, app: ASGIApp, metrics: Metrics, *, https: bool) -> None:
         self.app = app
         self.metrics = metrics
-        self._headers = _security_headers(https=https)
+        self._headers = security_headers(https=https)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -83,26 +84,6 @@ class RequestRecord:
             *((b"set-cookie", cookie.encode("latin-1")) for cookie in cookies.values()),
             (b"x-request-id", request_id.encode("latin-1")),
         ]
-
-
-def _security_headers(*, https: bool) -> tuple[tuple[bytes, bytes], ...]:
-    """Return the headers of an API that OWASP would have.
-
-    Source: OWASP REST Security Cheat Sheet, Security Headers.
-    """
-    headers = {
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-        "Referrer-Policy": "no-referrer",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-        "Cache-Control": "no-store",
-    }
-    if https:
-        # For this name alone: others of the same domain may have no TLS, and would be out of reach for two years.
-        headers["Strict-Transport-Security"] = "max-age=63072000"
-    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
 
 
 def _given_id(scope: Scope) -> str | None:
