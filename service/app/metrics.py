@@ -18,6 +18,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  the folder that is made in it is
 # Set for workers that share one address, before they begin; the folder is empty then.
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+BLOCKED_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 NO_FOLDER = (
     "Several workers add up their figures in a folder, and no folder for temporary files can be written. Mount one at "
     "/tmp (docker run --tmpfs /tmp), name one in TMPDIR, or set CHATKEEP_WORKERS=1."
@@ -49,6 +50,13 @@ class Metrics:
             "chatkeep_http_refused",
             "Connections and requests that the server refused before the application saw them, by the code of why.",
             ["code"],
+            registry=self.registry,
+        )
+        self.loop_blocked_seconds = Histogram(
+            "chatkeep_event_loop_blocked_seconds",
+            "Times of 100 ms and more in which one request or task held the event loop, and everybody else waited.",
+            ["holder"],
+            buckets=BLOCKED_SECONDS,
             registry=self.registry,
         )
         self.turns = Counter("chatkeep_turns", "Turns ended, by status.", ["status"], registry=self.registry)

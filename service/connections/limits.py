@@ -6,7 +6,8 @@ from typing import Self
 
 import structlog
 
-from service.config import Network, Settings
+from service.config import Settings
+from service.http.addresses import Network
 
 log = structlog.get_logger(__name__)
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from service import errors
+from service.http.strict_json import NOT_JSON
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_UNAVAILABLE_SECONDS = 2
@@ -156,7 +157,8 @@ def invalid_response(found: Sequence[Mapping[str, Any]]) -> Response:
 def _kind_of_invalid(found: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     kinds = {error["type"] for error in found}
     if "json_invalid" in kinds:
-        return "invalid_json", PROTOCOL["invalid_json"][1]
+        message = str(found[0]["msg"])
+        return "invalid_json", PROTOCOL["invalid_json"][1] if message == NOT_JSON else f"{message}."
     if any(tuple(error["loc"]) == ("query", "cursor") for error in found):
         return "invalid_cursor", USUAL["invalid_cursor"][1]
     if kinds & {"invalid_text", "string_unicode"}:

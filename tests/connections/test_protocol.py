@@ -225,19 +225,19 @@ async def test_a_body_that_stops_coming_is_408(served: ServeProcess, fields: byt
 
 async def test_a_body_that_hardly_comes_is_408(served: ServeProcess) -> None:
     async with connected(served.url) as raw, asyncio.timeout(PATIENCE_SECONDS):
-        await raw.send(post(b"Content-Length: 1000000\r\n"))
+        await raw.send(post(b"Content-Length: 10000\r\n"))
         while await raw.is_open(0.1):  # the first byte of the answer is taken here
             await raw.send(b" ")
         assert b"request_timeout" in await raw.rest()
 
 
 async def test_a_slow_body_that_comes_is_read(served: ServeProcess) -> None:
-    piece, count = b" " * 2000, 4 * BODY_SECONDS * 10
+    piece, count = b" " * 1500, 3 * BODY_SECONDS
     async with connected(served.url) as raw:
         await raw.send(post(b"Content-Length: %d\r\n" % (len(piece) * count + 2)))
         for _ in range(count):
             await raw.send(piece)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(1)
         await raw.send(b"{}")
         answer = await raw.answer()
     assert answer is not None
@@ -321,8 +321,8 @@ async def test_one_address_has_so_many_connections(served: ServeProcess) -> None
         while True:  # what ended counts no more
             async with connected(served.url, address) as raw:
                 await raw.send(GET)
-                answer = await raw.answer()
-                if answer is not None and answer.status == 200:
+                again = await raw.answer()
+                if again is not None and again.status == 200:
                     break
 
 
@@ -360,8 +360,8 @@ async def test_refusals_are_counted_and_an_attack_does_not_fill_the_log(served: 
     ]
     assert float(line.split()[1]) >= 30
     assert "Traceback" not in served.log
-    for line in served.log.splitlines():
-        assert json.loads(line)["level"] in ("info", "warning"), line
+    logged = [json.loads(line) for line in served.log.splitlines() if line.startswith("{")]
+    assert {each["level"] for each in logged} <= {"info", "warning"}
 
 
 async def test_somebody_else_is_served_meanwhile(served: ServeProcess) -> None:

@@ -9,6 +9,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.app.logs import shown_path
+from service.app.loop_watch import UnderWay
 from service.app.metrics import Metrics
 from service.http.cookies import cookies_of
 from service.http.root_path import path_within
@@ -27,10 +28,12 @@ class RequestRecord:
 
     Args:
         https: also tell browsers to come back by https only.
+        under_way: kept up to date, for the watch over the event loop.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, *, https: bool) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, *, https: bool, under_way: UnderWay) -> None:
         self.app = app
+        self._under_way = under_way
         self.metrics = metrics
         self._headers = security_headers(https=https)
 
@@ -56,11 +59,13 @@ class RequestRecord:
                 self._complete(message, path, request_id, cookies)
             await send(message)
 
+        task = self._under_way.begin(scope)
         begun = time.perf_counter()
         with structlog.contextvars.bound_contextvars(**ids):
             try:
                 await self.app(scope, receive, send_recorded)
             finally:
+                self._under_way.end(task)
                 seconds = time.perf_counter() - begun
                 # The route's template, not the path: there are too many ids to count by.
                 route = getattr(scope.get("route"), "path", "(none)")
