@@ -129,6 +129,11 @@ class Settings(BaseSettings):
     head_timeout_seconds: int = Field(10, ge=1, le=3600)
     body_timeout_seconds: int = Field(30, ge=1, le=3600)
 
+    # Figures for Prometheus: at a port of their own, or for whoever has the token.
+    metrics_host: str = Field("127.0.0.1", min_length=1)
+    metrics_port: int | None = Field(None, ge=1, le=65535)
+    metrics_token: SecretStr | None = Field(None, min_length=16)
+
     # Sessions.
     secret_key: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     cookie_secure: bool = True
@@ -249,6 +254,15 @@ class Settings(BaseSettings):
     @classmethod
     def _plain_root_path(cls, value: str) -> str:
         return parse_root_path(value)
+
+    @model_validator(mode="after")
+    def _metrics_apart(self) -> Self:
+        if self.metrics_port == self.port:
+            raise ValueError(
+                "CHATKEEP_METRICS_PORT is the service's own port. Give it another one, or leave it unset and set "
+                "CHATKEEP_METRICS_TOKEN."
+            )
+        return self
 
     @model_validator(mode="after")
     def _guests_no_longer_than_sessions(self) -> Self:

@@ -32,6 +32,7 @@ from service.app.loop_watch import UnderWay, watching_loop
 from service.app.maintenance import keep_counted, keep_retained, keep_swept, keep_weeded
 from service.app.metrics import Metrics
 from service.app.middleware.failures import InternalErrors
+from service.app.middleware.metrics_port import MetricsApart
 from service.app.middleware.origins import CrossOrigin, CrossSiteCheck, HostAllowList
 from service.app.middleware.recording import RequestRecord
 from service.app.middleware.requests import BodyLimit, TrailingSlash
@@ -295,6 +296,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(InternalErrors)
     if settings.allowed_origins:
         app.add_middleware(CrossOrigin, origins=settings.allowed_origins)
+    if settings.metrics_port is not None:
+        app.add_middleware(MetricsApart, port=settings.metrics_port)
     app.add_middleware(
         HostAllowList, allowed=(*settings.allowed_hosts, settings.host), trusted_proxies=settings.trusted_proxies
     )

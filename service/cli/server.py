@@ -96,12 +96,14 @@ def serve_here(
     started: Callable[[Callable[[], None]], None] = lambda _stop_listening: None,
     *,
     websockets: bool = False,
+    metrics_listener: socket.socket | None = None,
 ) -> None:
     """Serve in this process until it is told to stop.
 
     Args:
         started: called in the event loop when the application has started, with what stops listening there.
         websockets: the application may have some; the service itself has none.
+        metrics_listener: where `/metrics` is, if not with everything else.
 
     Raises:
         ChatkeepError: the application does not start, and says why.
@@ -109,15 +111,16 @@ def serve_here(
     """
 
     def stop_listening() -> None:
-        for each in (*getattr(server, "servers", ()), listener):
+        for each in (*getattr(server, "servers", ()), *listeners):
             each.close()
 
+    listeners = [each for each in (listener, metrics_listener) if each is not None]
     lifespan = Lifespan(app, lambda: started(stop_listening))
     metrics = metrics_of(app)
     door = Door(Limits.of(settings), **({} if metrics is None else {"count_refusal": metrics.request_refused}))
     server = _Server(_config(lifespan, settings, listener, door, websockets=websockets))
     try:
-        server.run(sockets=[listener])
+        server.run(sockets=listeners)
     except SystemExit:
         if server.started:
             raise
