@@ -6,6 +6,7 @@ written here. `.env.example` explains each. An empty variable counts as one that
 """
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -132,7 +133,7 @@ class Settings(BaseSettings):
     # Figures for Prometheus: at a port of their own, or for whoever has the token.
     metrics_host: str = Field("127.0.0.1", min_length=1)
     metrics_port: int | None = Field(None, ge=1, le=65535)
-    metrics_token: SecretStr | None = Field(None, min_length=16)
+    metrics_token: SecretStr | None = None
 
     # Sessions.
     secret_key: Annotated[tuple[SecretStr, ...], NoDecode] = ()
@@ -218,6 +219,13 @@ class Settings(BaseSettings):
             return json.loads(value)
         except ValueError:
             raise ValueError("is not JSON, such as .env.example shows") from None
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _sendable_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[\x21-\x7e]{16,1000}", value.get_secret_value()):
+            raise ValueError("takes 16 or more letters, digits and signs of ASCII, without blanks")
+        return value
 
     @field_validator("data_dir", "postgres_bin")
     @classmethod

@@ -12,7 +12,7 @@ from tests.http.test_bodies import code_of
 from tests.support.process import serving
 from tests.support.running import running, settings_for
 
-TOKEN = "a token for tests: 0123456789"
+TOKEN = "a-token-for-tests:0123456789"
 
 
 def free_port() -> int:
@@ -78,7 +78,7 @@ async def test_a_port_that_is_taken_is_named(database_url: str, tmp_path: Path) 
 def test_settings_that_protect_nothing_are_refused(changes: dict[str, object], named: str) -> None:
     with pytest.raises(ConfigurationError, match=named) as caught:
         settings_for("postgresql://nobody@127.0.0.1:1/nothing", **changes)
-    assert "short" not in str(caught.value).replace("shorter", "")
+    assert "short" not in str(caught.value)
 
 
 async def test_an_address_that_is_not_this_machines_is_named(database_url: str, tmp_path: Path) -> None:
