@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+# For a machine that is busy with other things; what waits for longer waits for ever.
+PATIENCE_SECONDS = 30
+
 _places = itertools.count(20)
 
 
@@ -45,7 +48,8 @@ class Raw:
     async def answer(self) -> Answer | None:
         """Return the next answer, or None where the connection ended instead."""
         try:
-            head = await self._reader.readuntil(b"\r\n\r\n")
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                head = await self._reader.readuntil(b"\r\n\r\n")
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
         first, *lines = head.decode("latin-1").split("\r\n")
@@ -74,9 +78,14 @@ class Raw:
     async def rest(self) -> bytes:
         """Return what comes until the connection ends."""
         try:
-            return await self._reader.read()
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await self._reader.read()
         except ConnectionError:
             return b""
+
+    async def read(self, size: int) -> bytes:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await self._reader.readexactly(size)
 
     async def is_open(self, seconds: float) -> bool:
         """Tell whether nothing comes for so long, not even the end."""
