@@ -31,7 +31,7 @@ ADDRESS = "127.0.0.77"
 async def status_of(raw: Raw) -> int | None:
     await raw.send(UPGRADE)
     answer = await raw.answer()
-    return answer and answer.status
+    return None if answer is None else answer.status
 
 
 async def test_a_websocket_lasts_and_counts_until_it_ends(database_url: str, tmp_path: Path) -> None:
