@@ -6,6 +6,7 @@ written here. `.env.example` explains each. An empty variable counts as one that
 """
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -127,6 +128,15 @@ class Settings(BaseSettings):
     root_path: str = ""
     max_body_bytes: int = Field(1024 * 1024, ge=1024, le=1024**3)
     max_import_bytes: int = Field(1024**3, ge=1024, le=1024**4)
+    max_connections: int | None = Field(None, ge=1, le=1_000_000)
+    max_connections_per_address: int = Field(256, ge=1, le=1_000_000)
+    head_timeout_seconds: int = Field(10, ge=1, le=3600)
+    body_timeout_seconds: int = Field(30, ge=1, le=3600)
+
+    # Figures for Prometheus: at a port of their own, or for whoever has the token.
+    metrics_host: str = Field("127.0.0.1", min_length=1)
+    metrics_port: int | None = Field(None, ge=1, le=65535)
+    metrics_token: SecretStr | None = None
 
     # Sessions.
     secret_key: Annotated[tuple[SecretStr, ...], NoDecode] = ()
@@ -215,6 +225,13 @@ class Settings(BaseSettings):
         except (ValueError, RecursionError):
             raise ValueError("is not JSON, such as .env.example shows") from None
 
+    @field_validator("metrics_token")
+    @classmethod
+    def _sendable_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[\x21-\x7e]{16,1000}", value.get_secret_value()):
+            raise ValueError("takes 16 or more letters, digits and signs of ASCII, without blanks")
+        return value
+
     @field_validator("data_dir", "postgres_bin")
     @classmethod
     def _at_home(cls, value: Path | None) -> Path | None:
@@ -250,6 +267,15 @@ class Settings(BaseSettings):
     @classmethod
     def _plain_root_path(cls, value: str) -> str:
         return parse_root_path(value)
+
+    @model_validator(mode="after")
+    def _metrics_apart(self) -> Self:
+        if self.metrics_port == self.port:
+            raise ValueError(
+                "CHATKEEP_METRICS_PORT is the service's own port. Give it another one, or leave it unset and set "
+                "CHATKEEP_METRICS_TOKEN."
+            )
+        return self
 
     @model_validator(mode="after")
     def _guests_no_longer_than_sessions(self) -> Self:

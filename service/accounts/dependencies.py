@@ -124,6 +124,11 @@ async def _renewed(request: Request, accounts: Accounts, identity: Identity) -> 
     return replace(identity, digest=digest_of(opened.secret), renew=False)
 
 
+async def is_signed_in(request: Request, accounts: Accounts) -> bool:
+    """Tell whether the request comes from an account; nothing is renewed, so that it may be asked again."""
+    return await _identity_of(request, accounts) is not None
+
+
 def welcomes(accounts: Accounts, request: Request) -> bool:
     """Tell whether somebody whom nobody knows may become a guest; not a program whose token is wrong, nor somebody
     whom a server in front names, and whose account is disabled.

@@ -36,7 +36,7 @@ from service.accounts.sign_in import WRONG_PASSWORD, change_password, delete_acc
 from service.accounts.tokens import create_token
 from service.audit.actions import Action
 from service.errors import NotAuthenticated, NotFound
-from service.http.bodies import JsonRoute
+from service.http.bodies import MAX_ANONYMOUS_BYTES, JsonRoute, takes_body_of
 from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, encode_cursor, first_of
 from service.http.problems import documented
 from service.http.schemas import answer_with
@@ -65,6 +65,7 @@ TOO_MANY_TRIES = (429, "Too many tries. Wait 10 minutes and try again.")
         service_unavailable=BUSY,
     ),
 )
+@takes_body_of(MAX_ANONYMOUS_BYTES)
 async def register_account(
     body: Register,
     request: Request,
@@ -91,6 +92,7 @@ async def register_account(
         service_unavailable=BUSY,
     ),
 )
+@takes_body_of(MAX_ANONYMOUS_BYTES)
 async def log_in_with_password(
     body: LogIn,
     request: Request,

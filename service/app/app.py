@@ -26,11 +26,14 @@ from service.app.docs import router as docs_router
 from service.app.draining import drain, draining_first
 from service.app.errors import add_error_handlers
 from service.app.front_server import front_server_of
+from service.app.known_callers import is_known
 from service.app.lifespan import StartedOnly, starting_once
 from service.app.logs import leave_logging_to_host
+from service.app.loop_watch import UnderWay, watching_loop
 from service.app.maintenance import keep_counted, keep_retained, keep_swept, keep_weeded
 from service.app.metrics import Metrics
 from service.app.middleware.failures import InternalErrors
+from service.app.middleware.metrics_port import MetricsApart
 from service.app.middleware.origins import CrossOrigin, CrossSiteCheck, HostAllowList
 from service.app.middleware.recording import RequestRecord
 from service.app.middleware.requests import BodyLimit, TrailingSlash
@@ -127,6 +130,7 @@ def create_app(
                 stack.push_async_callback(_cancelled, retainer)
             if Settings.are_handed_over() if owns_process is None else owns_process:
                 stack.enter_context(draining_first(app, settings.shutdown_grace_seconds))
+            stack.enter_context(watching_loop(app))
             app.state.running = True
             yield
             await drain(app, settings.shutdown_grace_seconds)
@@ -142,7 +146,8 @@ def create_app(
     )
     app.state.settings = settings
     app.state.started = app.state.running = app.state.draining = False
-    app.state.metrics = Metrics()
+    app.state.metrics, app.state.under_way = Metrics(), UnderWay()
+    app.state.is_known = is_known
     app.state.streams = OpenStreams(write_timeout_seconds=settings.follower_timeout_seconds)
     app.state.imports = Imports(most_bytes=settings.max_import_bytes)
     for router in (
@@ -267,11 +272,15 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(InternalErrors)
     if settings.allowed_origins:
         app.add_middleware(CrossOrigin, origins=settings.allowed_origins)
+    if settings.metrics_port is not None:
+        app.add_middleware(MetricsApart, port=settings.metrics_port)
     app.add_middleware(
         HostAllowList, allowed=(*settings.allowed_hosts, settings.host), trusted_proxies=settings.trusted_proxies
     )
     app.add_middleware(StartedOnly, started_app=app)
-    app.add_middleware(RequestRecord, metrics=app.state.metrics, https=settings.cookie_secure)
+    app.add_middleware(
+        RequestRecord, metrics=app.state.metrics, https=settings.cookie_secure, under_way=app.state.under_way
+    )
     app.add_middleware(RootPath, configured=settings.root_path, trusted_proxies=settings.trusted_proxies)
 
 

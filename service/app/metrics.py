@@ -18,6 +18,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  the folder that is made in it is
 # Set for workers that share one address, before they begin; the folder is empty then.
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+BLOCKED_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 NO_FOLDER = (
     "Several workers add up their figures in a folder, and no folder for temporary files can be written. Mount one at "
     "/tmp (docker run --tmpfs /tmp), name one in TMPDIR, or set CHATKEEP_WORKERS=1."
@@ -45,6 +46,19 @@ class Metrics:
             registry=self.registry,
         )
         self._found: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self.refused = Counter(
+            "chatkeep_http_refused",
+            "Connections and requests that the server refused before the application saw them, by the code of why.",
+            ["code"],
+            registry=self.registry,
+        )
+        self.loop_blocked_seconds = Histogram(
+            "chatkeep_event_loop_blocked_seconds",
+            "Times of 100 ms and more in which one request or task held the event loop, and everybody else waited.",
+            ["holder"],
+            buckets=BLOCKED_SECONDS,
+            registry=self.registry,
+        )
         self.turns = Counter("chatkeep_turns", "Turns ended, by status.", ["status"], registry=self.registry)
         self.running = Gauge(
             "chatkeep_generations",
@@ -52,6 +66,9 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
+
+    def request_refused(self, code: str) -> None:
+        self.refused.labels(code).inc()
 
     def request_ended(self, method: str, route: str, status: int, seconds: float) -> None:
         # Whatever a client makes up is one figure, not one each.
@@ -84,6 +101,12 @@ class Metrics:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library does not say its types here
         return generate_latest(registry)
+
+
+def metrics_of(app: object) -> Metrics | None:
+    """Return the figures of an application of `create_app`; another one has none."""
+    found = getattr(getattr(app, "state", None), "metrics", None)
+    return found if isinstance(found, Metrics) else None
 
 
 @contextmanager

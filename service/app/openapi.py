@@ -55,6 +55,10 @@ _ELSEWHERE = {
     "PreflightRefused": "preflight_refused",
     "BrokenOff": "bad_request",
     "NotStarted": "not_started",
+    "TooSlow": "request_timeout",
+    "HeadTooLarge": "head_too_large",
+    "TooManyConnections": "too_many_connections",
+    "ConnectionsExhausted": "connections_exhausted",
 }
 
 _DONE = {"200": "What was asked for.", "201": "What was made.", "202": "Taken in; it is being done.", "204": "Done."}

@@ -1,6 +1,7 @@
 """`/healthz`, `/readyz`, `/metrics`: for whoever keeps the service running."""
 
 import asyncio
+import hmac
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
@@ -12,7 +13,7 @@ from service.database.database import Database
 from service.database.migrations import standing
 from service.database.postgres.data_folder import DataFolder
 from service.database.postgres.outage import FULL_BYTES, free_bytes
-from service.errors import DatabaseFull, DatabaseUnavailable, Unavailable
+from service.errors import DatabaseFull, DatabaseUnavailable, NotAuthenticated, Unavailable
 from service.http.problems import documented
 from service.http.schemas import Answer
 
@@ -33,6 +34,12 @@ class NotMigrated(Unavailable):
     """The tables are not the ones that this version needs."""
 
     code = "database_not_migrated"
+
+
+class MetricsTokenRequired(NotAuthenticated):
+    """The figures are for a program that has the token."""
+
+    code = "metrics_token_required"
 
 
 class Health(Answer):
@@ -87,12 +94,25 @@ def _away(error: Exception, server: DataFolder | None) -> DatabaseUnavailable:
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses=documented(metrics_token_required=(401, "Send the token of CHATKEEP_METRICS_TOKEN as a bearer token."))
+    | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def metrics(request: Request) -> Response:
-    """Return figures in Prometheus' text format."""
+    """Return figures in Prometheus' text format, to whoever has the token where one is set."""
+    _require_token(request)
     figures: Metrics = request.app.state.metrics
     return Response(figures.text(), media_type=PROMETHEUS_TEXT)
+
+
+def _require_token(request: Request) -> None:
+    token = request.app.state.settings.metrics_token
+    if token is None:
+        return
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    # In constant time: otherwise the time of an answer tells how many letters were right.
+    right = hmac.compare_digest(given.strip().encode(), token.get_secret_value().encode())
+    if scheme.lower() != "bearer" or not right:
+        raise MetricsTokenRequired("Send the token of CHATKEEP_METRICS_TOKEN as a bearer token.")
 
 
 # Monitors and load balancers that ask for no body.

@@ -14,7 +14,7 @@ from service.chat.dependencies import Asker, AskerOrVisitor, TheChat
 from service.chat.schemas import ChangeConversation, Conversation, CreateConversation
 from service.database.times import time_in_cursor
 from service.errors import Invalid, NotAuthenticated, NotFound
-from service.http.bodies import JsonRoute, QueryFlag, SearchText
+from service.http.bodies import JsonRoute, QueryFlag, SearchText, takes_body_of
 from service.http.pages import (
     DEFAULT_LIMIT,
     CursorText,
@@ -45,6 +45,7 @@ router = APIRouter(prefix="/api/v1/conversations", tags=["Conversations"], route
         ),
     ),
 )
+@takes_body_of(None)
 async def create_conversation(
     body: CreateConversation, request: Request, asker: AskerOrVisitor, chat: TheChat
 ) -> Conversation:
@@ -114,6 +115,7 @@ async def read_conversation(conversation_id: UUID, identity: Asker, chat: TheCha
 
 
 @router.patch("/{conversation_id}", responses=documented(401, 404, 413, 415, 422, 503))
+@takes_body_of(None)
 async def change_conversation(
     conversation_id: UUID, body: ChangeConversation, identity: Asker, chat: TheChat
 ) -> Conversation:

@@ -16,7 +16,7 @@ from service.chat.pages import siblings_page, turns_page
 from service.chat.schemas import CreateTurn, Edit, GiveFeedback, Regenerate, Turn
 from service.chat.turns import NewTurn
 from service.errors import NotFound
-from service.http.bodies import FromDigits, JsonRoute
+from service.http.bodies import FromDigits, JsonRoute, takes_body_of
 from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page
 from service.http.problems import documented
 from service.http.schemas import answer_with
@@ -83,6 +83,7 @@ async def list_turns(
 
 
 @router.post("", status_code=201, response_model=Turn, responses=NEW_TURN)
+@takes_body_of(None)
 async def create_turn(
     conversation_id: UUID,
     body: CreateTurn,
@@ -136,6 +137,7 @@ async def regenerate_turn(
 
 
 @router.post("/{turn_id}/edit", status_code=201, response_model=Turn, responses=NEW_TURN)
+@takes_body_of(None)
 async def edit_turn(
     conversation_id: UUID,
     turn_id: UUID,
@@ -198,6 +200,7 @@ async def follow_turn(
 
 
 @router.put("/{turn_id}/feedback", responses=documented(401, 404, 413, 415, 422, 503))
+@takes_body_of(None)
 async def give_feedback(
     conversation_id: UUID, turn_id: UUID, body: GiveFeedback, identity: Asker, chat: TheChat
 ) -> Turn:

@@ -36,6 +36,7 @@ from service.chatstream.wire import CONVERSATION_HEADER
 from service.config import ChatStreamApi
 from service.database.stored_json import object_of
 from service.errors import NotFound
+from service.http.bodies import takes_body_of
 
 # Not in the OpenAPI document: its errors are problems, and these are ChatStream's. See docs/chatstream.md.
 router = APIRouter(route_class=ChatStreamRoute, include_in_schema=False)
@@ -64,6 +65,7 @@ async def _welcomed(request: Request, chat: Chat, asking: Asking) -> Asking:
 
 
 @router.post("/chat_stream")
+@takes_body_of(None)
 async def chat_stream(
     body: Say, request: Request, chat: TheChat, asking: Annotated[Asking, _may("chat_stream")]
 ) -> Response:
@@ -129,6 +131,7 @@ async def get_generation_params(chat: TheChat, asking: Annotated[Asking, _may("g
 
 
 @router.post("/set_feedback")
+@takes_body_of(None)
 async def set_feedback(
     body: GiveFeedback, chat: TheChat, asking: Annotated[Asking, _may("set_feedback")]
 ) -> FeedbackTaken:

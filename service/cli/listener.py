@@ -14,6 +14,7 @@ BACKLOG = 2048
 
 _PORT = "Choose another with --port or CHATKEEP_PORT; 0 picks a free one."
 _HOST = "Set --host or CHATKEEP_HOST to an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them."
+_METRICS_HOST = "Set CHATKEEP_METRICS_HOST to an address of this machine, such as 127.0.0.1."
 _ADVICE = {
     errno.EADDRINUSE: f"the port is taken. {_PORT}",
     errno.EACCES: f"only root, or a process with CAP_NET_BIND_SERVICE, may take a port below 1024. {_PORT}",
@@ -42,12 +43,30 @@ def open_listener(settings: Settings, *, may_move: bool) -> socket.socket:
     raise AssertionError("the last port returns or raises")
 
 
-def _address(host: str) -> tuple[socket.AddressFamily, tuple[Any, ...]]:
+def open_metrics_listener(settings: Settings) -> socket.socket | None:
+    """Return the socket for `/metrics` alone, or None where it is at the service's own port.
+
+    Raises:
+        ConfigurationError: says what keeps it from listening, and which setting to change.
+    """
+    if settings.metrics_port is None:
+        return None
+    try:
+        return _listening(*_address(settings.metrics_host, _METRICS_HOST), settings.metrics_port)
+    except OSError as error:
+        place = f"{settings.metrics_host}:{settings.metrics_port}"
+        raise ConfigurationError(
+            f"Cannot listen on {place} for /metrics: {error.strerror}. Set CHATKEEP_METRICS_PORT to a free port and "
+            "CHATKEEP_METRICS_HOST to an address of this machine."
+        ) from error
+
+
+def _address(host: str, advice: str = _HOST) -> tuple[socket.AddressFamily, tuple[Any, ...]]:
     """Return the socket address of that name; one of IPv4 where there are both. That of IPv6 holds its zone."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, ValueError):
-        raise ConfigurationError(f"Cannot listen on {host!r}: there is no such host. {_HOST}") from None
+        raise ConfigurationError(f"Cannot listen on {host!r}: there is no such host. {advice}") from None
     family, _, _, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
     return family, address
 

@@ -22,7 +22,7 @@ from service.app.metrics import shared_figures
 from service.audit.trail import AuditTrail
 from service.cli.application import application_of, name_parts
 from service.cli.auditing import another_key_advice, audit_secrets, unfit_seal_advice, unknown_key_advice
-from service.cli.listener import open_listener
+from service.cli.listener import open_listener, open_metrics_listener
 from service.cli.local import kept_secret
 from service.cli.output import complain, say
 from service.cli.running_address import address_to_tell
@@ -118,6 +118,9 @@ def serve(
     _leave_in_order()
     with ExitStack() as stack:
         listener = stack.enter_context(open_listener(settings, may_move=local and port is None))
+        metrics_listener = open_metrics_listener(settings)
+        if metrics_listener is not None:
+            stack.enter_context(metrics_listener)
         url = stack.enter_context(database_address(settings, say=say, watched=True))
         if migrate:
             migrations.upgrade(url)
@@ -129,7 +132,7 @@ def serve(
             kwargs={"own_app": app is not None, "running": running},
             daemon=True,
         ).start()
-        _run(settings.model_copy(update={"database_url": SecretStr(url)}), app, listener)
+        _run(settings.model_copy(update={"database_url": SecretStr(url)}), app, listener, metrics_listener)
 
 
 def _leave_in_order() -> None:
@@ -181,11 +184,17 @@ async def _advise_on_keys(settings: Settings, database: Database) -> None:
             complain(advice)
 
 
-def _run(settings: Settings, app: str | None, listener: socket) -> None:
+def _run(settings: Settings, app: str | None, listener: socket, metrics_listener: socket | None) -> None:
     if settings.workers == 1:
         settings.hand_over()
-        serve_here(application_of(app), settings, listener)
+        serve_here(
+            application_of(app),
+            settings,
+            listener,
+            websockets=app is not None,
+            metrics_listener=metrics_listener,
+        )
         return
     with shared_figures() as folder:
-        start = partial(WorkerProcess, Work(settings, app, listener, folder))
+        start = partial(WorkerProcess, Work(settings, app, listener, folder, metrics_listener))
         Supervisor(start, settings.workers, grace_seconds=settings.shutdown_grace_seconds).run()

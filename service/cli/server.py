@@ -4,12 +4,16 @@ import asyncio
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.cli.connections import BreakableProtocol
+from service.app.metrics import metrics_of
 from service.config import Settings
+from service.connections.door import Door
+from service.connections.limits import Limits
+from service.connections.protocol import GuardedProtocol
 from service.errors import ChatkeepError
 
 # Longer than a proxy in front keeps an unused connection, 60 s as a rule (nginx, load balancers of clouds): the one
@@ -90,11 +94,16 @@ def serve_here(
     settings: Settings,
     listener: socket.socket,
     started: Callable[[Callable[[], None]], None] = lambda _stop_listening: None,
+    *,
+    websockets: bool = False,
+    metrics_listener: socket.socket | None = None,
 ) -> None:
     """Serve in this process until it is told to stop.
 
     Args:
         started: called in the event loop when the application has started, with what stops listening there.
+        websockets: the application may have some; the service itself has none.
+        metrics_listener: where `/metrics` is, if not with everything else.
 
     Raises:
         ChatkeepError: the application does not start, and says why.
@@ -102,13 +111,16 @@ def serve_here(
     """
 
     def stop_listening() -> None:
-        for each in (*getattr(server, "servers", ()), listener):
+        for each in (*getattr(server, "servers", ()), *listeners):
             each.close()
 
+    listeners = [each for each in (listener, metrics_listener) if each is not None]
     lifespan = Lifespan(app, lambda: started(stop_listening))
-    server = _Server(_config(lifespan, settings, listener))
+    metrics = metrics_of(app)
+    door = Door(Limits.of(settings), **({} if metrics is None else {"count_refusal": metrics.request_refused}))
+    server = _Server(_config(lifespan, settings, listener, door, websockets=websockets))
     try:
-        server.run(sockets=[listener])
+        server.run(sockets=listeners)
     except SystemExit:
         if server.started:
             raise
@@ -117,10 +129,13 @@ def serve_here(
         sys.exit(1)
 
 
-def _config(app: Lifespan, settings: Settings, listener: socket.socket) -> uvicorn.Config:
+def _config(
+    app: Lifespan, settings: Settings, listener: socket.socket, door: Door, *, websockets: bool
+) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=BreakableProtocol,
+        http=partial(GuardedProtocol, door=door),  # type: ignore[arg-type]  # uvicorn calls it, and asks no more of it
+        ws="auto" if websockets else "none",
         interface="asgi3",
         host=settings.host,
         port=listener.getsockname()[1],

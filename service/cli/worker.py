@@ -38,12 +38,14 @@ class Work:
     Args:
         app: the name of the application, see `application_of`.
         folder: what the workers share while the service runs.
+        metrics_listener: where `/metrics` is, if not with everything else.
     """
 
     settings: Settings
     app: str | None
     listener: socket.socket
     folder: Path
+    metrics_listener: socket.socket | None = None
 
     def __call__(self, supervisor: Connection) -> None:
         """Serve until the supervisor says that it is enough, or is gone."""
@@ -56,7 +58,14 @@ class Work:
         self.settings.hand_over()
         configure_logging(self.settings)
         try:
-            serve_here(application_of(self.app), self.settings, self.listener, life.began)
+            serve_here(
+                application_of(self.app),
+                self.settings,
+                self.listener,
+                life.began,
+                websockets=self.app is not None,
+                metrics_listener=self.metrics_listener,
+            )
         except ChatkeepError as error:
             life.say(error.detail)
             sys.exit(1)

@@ -37,7 +37,7 @@ def client_address(connection: HTTPConnection, trusted_proxies: Sequence[Network
     hops = [hop.strip() for header in connection.headers.getlist("x-forwarded-for") for hop in header.split(",")]
     hops = [hop for hop in hops if hop]
     while is_within(address, trusted_proxies) and hops:
-        nearest = _parsed(hops.pop())
+        nearest = parse_address(hops.pop())
         if nearest is None:
             break
         address = nearest
@@ -89,14 +89,14 @@ def _forwarded(connection: HTTPConnection, name: str, trusted_proxies: Sequence[
 
 def peer_of(connection: HTTPConnection) -> Address | None:
     """Return the address of whoever is at the other end of the connection, which a header cannot change."""
-    return _parsed(connection.client.host) if connection.client else None
+    return parse_address(connection.client.host) if connection.client else None
 
 
 def is_within(address: Address | None, networks: Sequence[Network]) -> bool:
     return address is not None and any(address in network for network in networks if network.version == address.version)
 
 
-def _parsed(text: str) -> Address | None:
+def parse_address(text: str) -> Address | None:
     """Return an address as it is compared and counted: an IPv4 one that came through an IPv6 socket is IPv4."""
     try:
         # Without its zone: that names an interface of ours, not the client.

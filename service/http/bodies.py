@@ -5,21 +5,29 @@ import math
 import re
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
+import anyio
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 from starlette.datastructures import QueryParams
-from starlette.requests import ClientDisconnect, Request
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Message
 
-from service.http.problems import protocol_response
+from service.errors import NotAuthenticated
+from service.http.problems import USUAL, protocol_response
 from service.http.strict_json import UNSTORABLE, is_storable, parsed_json
 
 DEEPEST_JSON = 16
 LARGEST_JSON_CHARACTERS = 16_384
+# Of a body: for most routes; before the caller is known; and in the event loop, where a second is everybody's.
+MAX_USUAL_BYTES = 64 * 1024
+MAX_ANONYMOUS_BYTES = 16 * 1024
+MAX_BYTES_PARSED_IN_LOOP = 16 * 1024
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -101,7 +109,11 @@ class StrictRequest(Request):
 
     async def json(self) -> Any:
         if not hasattr(self, "_json"):
-            self._json = parsed_json(await self.body())
+            body = await self.body()
+            if len(body) > MAX_BYTES_PARSED_IN_LOOP:
+                self._json = await anyio.to_thread.run_sync(parsed_json, body)
+            else:
+                self._json = parsed_json(body)
         return self._json
 
     @property
@@ -122,24 +134,80 @@ class StrictRequest(Request):
         return media_type != "application/json" and not re.fullmatch(r"application/[^/]+\+json", media_type)
 
 
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+def takes_body_of(max_bytes: int | None) -> Callable[[Endpoint], Endpoint]:
+    """Return a decorator for an endpoint of a `JsonRoute`, under the router's, that sets how long its body may be.
+
+    Args:
+        max_bytes: instead of `MAX_USUAL_BYTES`; None leaves it to CHATKEEP_MAX_BODY_BYTES.
+    """
+
+    def marked(endpoint: Endpoint) -> Endpoint:
+        endpoint.max_body_bytes = max_bytes  # type: ignore[attr-defined]  # read by `JsonRoute`
+        return endpoint
+
+    return marked
+
+
 class JsonRoute(APIRoute):
-    """A route that answers 415 to a body that is not JSON, and takes only strict JSON."""
+    """A route that answers 415 to a body that is not JSON, and takes only strict JSON.
+
+    A body is read as far as its route needs it, and only its beginning before the caller is known. `app.state.is_known`
+    tells whether that is so: a coroutine function of the request. Without it every caller counts as known.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
         takes_body = self.body_field is not None
+        max_bytes: int | None = getattr(self.endpoint, "max_body_bytes", MAX_USUAL_BYTES)
 
         async def handle(request: Request) -> Response:
-            strict = StrictRequest(request.scope, request.receive)
-            if takes_body:
-                try:
-                    if await strict.is_of_another_type():
-                        return protocol_response("unsupported_media_type")
-                    # Here and not in FastAPI, which makes a 400 of whatever is wrong with a body.
-                    if await strict.body():
-                        await strict.json()
-                except ClientDisconnect:
-                    return protocol_response("bad_request")  # nobody reads it
+            if not takes_body:
+                return await handler(StrictRequest(request.scope, request.receive))
+            bound = _BodyBound(request, max_bytes)
+            strict = StrictRequest(request.scope, bound.receive)
+            if await strict.is_of_another_type():
+                return protocol_response("unsupported_media_type")
+            await bound.check_announced()
+            # Here and not in FastAPI, which makes a 400 of whatever is wrong with a body.
+            if await strict.body():
+                await strict.json()
             return await handler(strict)
 
         return handle
+
+
+class _BodyBound:
+    """How much of a request's body is read."""
+
+    def __init__(self, request: Request, max_bytes: int | None) -> None:
+        self._request = request
+        self._max_bytes = math.inf if max_bytes is None else max_bytes
+        self._received = 0
+        self._is_known = False
+
+    async def receive(self) -> Message:
+        message = await self._request.receive()
+        self._received += len(message.get("body", b""))
+        await self._check(self._received)
+        return message
+
+    async def check_announced(self) -> None:
+        """Check the length that the client says, before anything is read."""
+        length = self._request.headers.get("content-length", "")
+        await self._check(int(length) if length.isdecimal() else 0)
+
+    async def _check(self, size: int) -> None:
+        """Refuse a body of that size.
+
+        Strangers cost a service what it reads and parses for them, as often as they like.
+        """
+        if size > self._max_bytes:
+            raise HTTPException(413, f"The body is larger than {self._max_bytes} bytes.")
+        if size > MAX_ANONYMOUS_BYTES and not self._is_known and self._max_bytes > MAX_ANONYMOUS_BYTES:
+            is_known = getattr(self._request.app.state, "is_known", None)
+            if is_known is not None and not await is_known(self._request):
+                raise NotAuthenticated(USUAL["not_authenticated"][1])
+            self._is_known = True

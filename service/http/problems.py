@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from service import errors
+from service.http.strict_json import NOT_JSON
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_UNAVAILABLE_SECONDS = 2
@@ -35,8 +36,18 @@ PROTOCOL: Mapping[str, tuple[int, str]] = {
     ),
     "preflight_refused": (400, "Pages of that origin may not send such a request. See CHATKEEP_ALLOWED_ORIGINS."),
     "method_not_allowed": (405, "This address does not take that method."),
+    "request_timeout": (408, "The request did not come in time. Send it again, over a faster line."),
     "body_too_large": (413, "The body is larger than this service accepts."),
     "unsupported_media_type": (415, "Send JSON, with Content-Type: application/json."),
+    "too_many_connections": (
+        429,
+        (
+            "Too many connections are open from your address. Close some. If this is the address of a proxy, its "
+            "administrator names it in CHATKEEP_TRUSTED_PROXIES."
+        ),
+    ),
+    "head_too_large": (431, "The request's headers are larger than this service accepts: 64 KB in 100 fields."),
+    "connections_exhausted": (503, "The service has as many connections as it can hold. Try again in a moment."),
     "invalid_json": (422, "The body is not valid JSON."),
     "internal_error": (
         500,
@@ -64,6 +75,7 @@ _TITLES = {
     422: "Cannot be carried out as written",
     428: "Something is required first",
     429: "Too many",
+    431: "Too large",
     500: "Internal error",
     503: "Not available now",
 }
@@ -145,7 +157,8 @@ def invalid_response(found: Sequence[Mapping[str, Any]]) -> Response:
 def _kind_of_invalid(found: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     kinds = {error["type"] for error in found}
     if "json_invalid" in kinds:
-        return "invalid_json", PROTOCOL["invalid_json"][1]
+        message = str(found[0]["msg"])
+        return "invalid_json", PROTOCOL["invalid_json"][1] if message == NOT_JSON else f"{message}."
     if any(tuple(error["loc"]) == ("query", "cursor") for error in found):
         return "invalid_cursor", USUAL["invalid_cursor"][1]
     if kinds & {"invalid_text", "string_unicode"}:

@@ -11,7 +11,7 @@ from service.accounts.dependencies import TheAccounts, require_identity
 from service.accounts.schemas import User
 from service.chat.dependencies import Asker, TheChat
 from service.errors import NotAuthenticated, NotFound, Unavailable
-from service.http.bodies import Body, FromDigits, JsonRoute, Text
+from service.http.bodies import Body, FromDigits, JsonRoute, Text, takes_body_of
 from service.http.presence import while_client_waits
 from service.web.markdown import LONGEST_MARKDOWN
 from service.web.rendering import ASSETS, rendered_page
@@ -87,6 +87,7 @@ async def one_rendered_turn(conversation_id: UUID, turn_id: UUID, identity: Aske
 
 
 @router.post("/web/markdown")
+@takes_body_of(None)
 async def rendered_markdown(body: Markdown, request: Request, identity: Asker) -> Rendered:
     """Return a part of a reply that is still being written as HTML. Only for the signed-in: it costs time."""
     html = ""

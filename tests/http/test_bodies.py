@@ -81,7 +81,7 @@ async def test_no_body_where_one_is_needed_is_an_invalid_request(person: Person)
     assert code_of(await send(person, b""), 422) == "invalid_request"
 
 
-@pytest.mark.parametrize("body", [b"{", b'{"title": NaN}', b'{"title":"a","title":"b"}', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize("body", [b"{", b'{"title": NaN}', b'{"title":"a","title":"b"}', b"\xff", b"[" * 60_000])
 async def test_bad_json_is_invalid_json_on_every_method(person: Person, body: bytes) -> None:
     conversation = f"{CONVERSATIONS}/{await person.conversation()}"
     for method, path in (

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -18,8 +19,10 @@ from service.app import create_app
 from service.audit.trail import Origin, Recorder
 from service.chat.chat import Chat
 from service.chat.models import DemonstrationModel, LanguageModel
-from service.cli.connections import BreakableProtocol
 from service.config import Settings
+from service.connections.door import Door
+from service.connections.limits import Limits
+from service.connections.protocol import GuardedProtocol
 from service.database.database import Database
 
 PASSWORD = "tests have long passwords"
@@ -149,7 +152,7 @@ async def running(
     server = uvicorn.Server(
         uvicorn.Config(
             served,
-            http=BreakableProtocol,  # as `chatkeep serve`
+            http=partial(GuardedProtocol, door=Door(Limits.of(settings))),  # type: ignore[arg-type]  # as chatkeep serve
             log_config=None,
             proxy_headers=False,
             lifespan="on",

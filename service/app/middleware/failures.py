@@ -1,6 +1,7 @@
 """What nobody else caught."""
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.app.logs import safe_traceback, shown_path
@@ -33,6 +34,10 @@ class InternalErrors:
         except AnswerCut:
             raise
         except Exception as error:
+            if _is_of_client(error):
+                # Nobody is there to be answered: a broken-off upload is its client's affair.
+                log.info("client_left", method=scope["method"], path=shown_path(path_within(scope)))
+                return
             # Already as text: how the log was set up must not decide whether it holds what people wrote.
             log.error(  # noqa: TRY400
                 "request_failed",
@@ -43,3 +48,10 @@ class InternalErrors:
             if begun:
                 raise  # the server breaks the connection, so that the client does not take this for the end
             await protocol_response("internal_error")(scope, receive, send)
+
+
+def _is_of_client(error: BaseException) -> bool:
+    """Tell whether an error is only that the client has gone."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_of_client, error.exceptions))
+    return isinstance(error, ClientDisconnect)

@@ -9,9 +9,11 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.app.logs import shown_path
+from service.app.loop_watch import UnderWay
 from service.app.metrics import Metrics
 from service.http.cookies import cookies_of
 from service.http.root_path import path_within
+from service.http.security_headers import security_headers
 from service.ids import new_id
 
 log = structlog.get_logger(__name__)
@@ -26,12 +28,14 @@ class RequestRecord:
 
     Args:
         https: also tell browsers to come back by https only.
+        under_way: kept up to date, for the watch over the event loop.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, *, https: bool) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, *, https: bool, under_way: UnderWay) -> None:
         self.app = app
+        self._under_way = under_way
         self.metrics = metrics
-        self._headers = _security_headers(https=https)
+        self._headers = security_headers(https=https)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -55,11 +59,13 @@ class RequestRecord:
                 self._complete(message, path, request_id, cookies)
             await send(message)
 
+        task = self._under_way.begin(scope)
         begun = time.perf_counter()
         with structlog.contextvars.bound_contextvars(**ids):
             try:
                 await self.app(scope, receive, send_recorded)
             finally:
+                self._under_way.end(task)
                 seconds = time.perf_counter() - begun
                 # The route's template, not the path: there are too many ids to count by.
                 route = getattr(scope.get("route"), "path", "(none)")
@@ -83,26 +89,6 @@ class RequestRecord:
             *((b"set-cookie", cookie.encode("latin-1")) for cookie in cookies.values()),
             (b"x-request-id", request_id.encode("latin-1")),
         ]
-
-
-def _security_headers(*, https: bool) -> tuple[tuple[bytes, bytes], ...]:
-    """Return the headers of an API that OWASP would have.
-
-    Source: OWASP REST Security Cheat Sheet, Security Headers.
-    """
-    headers = {
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-        "Referrer-Policy": "no-referrer",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-        "Cache-Control": "no-store",
-    }
-    if https:
-        # For this name alone: others of the same domain may have no TLS, and would be out of reach for two years.
-        headers["Strict-Transport-Security"] = "max-age=63072000"
-    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
 
 
 def _given_id(scope: Scope) -> str | None:
