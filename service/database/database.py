@@ -34,6 +34,7 @@ HOT_POOL_TIMEOUT_SECONDS = 1.25
 # Transactions queue for each other's locks with a connection in their hands, so more patience is worth it: all that is
 # left of these after the waits before, but as much as for a hot one in any case.
 POOL_TIMEOUT_SECONDS = 2.5
+CLOSE_TIMEOUT_SECONDS = 5
 
 
 class Database:
@@ -43,6 +44,7 @@ class Database:
         self._engine = engine
         self._pool = pool
         self._connector = connector
+        self._ending: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def connect(
@@ -97,9 +99,11 @@ class Database:
     async def close(self) -> None:
         """Close both pools; whoever still uses a connection has a few seconds to give it back."""
         try:
-            await self._pool.close(timeout_seconds=5)
+            await self._pool.close(timeout_seconds=CLOSE_TIMEOUT_SECONDS)
         except TimeoutError:
             self._pool.terminate()
+        if self._ending:
+            await asyncio.wait(self._ending, timeout=CLOSE_TIMEOUT_SECONDS)
         await self._engine.dispose()
 
     @asynccontextmanager
@@ -111,7 +115,7 @@ class Database:
         """
         with translated():
             connection = self._engine.connect()
-            await _start(connection)
+            await _start(connection, self._ending)
             try:
                 async with connection.begin():
                     yield connection
@@ -221,25 +225,38 @@ def _expire(pool: HotPool, context: ExceptionContext) -> None:
         pool.expire()
 
 
-async def _start(connection: AsyncConnection) -> None:
+async def _start(connection: AsyncConnection, ending: "set[asyncio.Task[None]]") -> None:
     """Take a connection from the engine's pool, or give up in time.
 
     A connection that does not answer is closed with some patience: in a task of its own, since whoever asked has
-    waited long enough.
+    waited long enough. So is one that came just as its caller was cancelled, which nobody else would give back.
+
+    Args:
+        ending: where such tasks are until they are done.
     """
     starting = asyncio.ensure_future(connection.start())
     patience = max(POOL_TIMEOUT_SECONDS - waited_seconds.get(), HOT_POOL_TIMEOUT_SECONDS)
     try:
         await asyncio.wait({starting}, timeout=patience)
-    finally:
-        if not starting.done():
-            starting.add_done_callback(_forget)
-            starting.cancel()
+    except BaseException:
+        _end_later(starting, connection, ending)
+        raise
     if not starting.done():
+        _end_later(starting, connection, ending)
         raise TimeoutError
     starting.result()
 
 
-def _forget(ended: "asyncio.Future[AsyncConnection]") -> None:
-    if not ended.cancelled():
-        ended.exception()  # asked for, so that nobody is told of it again
+def _end_later(
+    starting: "asyncio.Future[AsyncConnection]", connection: AsyncConnection, ending: "set[asyncio.Task[None]]"
+) -> None:
+    starting.cancel()
+    task = asyncio.ensure_future(_end(starting, connection))
+    ending.add(task)
+    task.add_done_callback(ending.discard)
+
+
+async def _end(starting: "asyncio.Future[AsyncConnection]", connection: AsyncConnection) -> None:
+    await asyncio.wait({starting})
+    if not starting.cancelled() and starting.exception() is None:
+        await connection.close()
