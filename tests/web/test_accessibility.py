@@ -217,6 +217,8 @@ async def test_the_console_is_used_with_the_keyboard_alone(
             await press("Tab")
         await expect(tab.get("#list a")).to_be_focused()
         await press("Enter")
+        # With its scripts: until then the form is hidden, and what is hidden takes no focus.
+        await tab.page.wait_for_url("**/console/conversations/*")
         await tab.get("#f-reason").focus()
         await tab.page.keyboard.type("because")
         await press("Enter")
