@@ -161,7 +161,7 @@ async def test_one_command_from_nothing_on_the_embedded_database(tmp_path: Path)
     with TemporaryDirectory(prefix="chatkeep-") as data_dir:
         settings = {"data_dir": data_dir, "secret_key": "", "cookie_secure": ""}
         async with serving(tmp_path, "--local", "--migrate", **settings) as service:
-            password = service.log.partition("with the password ")[2].split()[0]
+            password = service.log.partition("Password ")[2].split()[0]
             async with client_of(service) as client:
                 body = {"username": "admin", "password": password}
                 assert (await client.post("/api/v1/auth/login", json=body)).json()["role"] == "admin"

@@ -25,7 +25,7 @@ from service.cli.doctor.reachability import (
     needs_https,
     reachable_addresses,
 )
-from service.cli.output import complain, errors, visible
+from service.cli.output import complain, errors, results, visible
 from service.cli.passwords import random_password
 from service.cli.running_address import RunningAddress
 from service.clock import utc_now
@@ -104,8 +104,14 @@ def announce(
     if running is not None:
         running.tell(f"http://{to_url_host(_own_address(host))}:{port}")
     at_root = not own_app or _is_service(_own_address(host), port)
-    _print_block(settings, port, administrator, at_root=at_root)
-    sys.stdout.write(f"listening on http://{to_url_host(host)}:{port}\n")
+    listening = f"listening on http://{to_url_host(host)}:{port}\n"
+    block = _block(settings, port, administrator, at_root=at_root)
+    if settings.log_format == "json":  # what reads the log must not meet lines for people
+        results.file.write(listening)
+        results.print(block, soft_wrap=True)
+        return
+    _print(block)
+    sys.stdout.write(listening)
     sys.stdout.flush()
 
 
@@ -159,22 +165,24 @@ def _own_address(host: str) -> str:
     return "::1" if ":" in host else "127.0.0.1"
 
 
-def _print_block(settings: Settings, port: int, administrator: Administrator, *, at_root: bool) -> None:
-    """Say how to get in; where the service is not at `/`, only what is true wherever it is."""
+def _block(settings: Settings, port: int, administrator: Administrator, *, at_root: bool) -> Text:
+    """Return how to get in; where the service is not at `/`, only what is true wherever it is."""
     if not at_root:
-        if administrator.found is not None and not administrator.found.disabled:
-            _print(Text("\n").join([Text(), *_aligned(list(_sign_in(settings, administrator))), Text()]))
-        return
+        if administrator.found is None or administrator.found.disabled:
+            return Text()
+        return Text("\n").join([Text(), *_aligned(list(_sign_in(settings, administrator))), Text()])
     findings = Findings()
     look_at_reachability(settings, findings, port=port)
     look_at_administrator(administrator.found, settings, findings)
     if administrator.unfit_seals is not None:
         findings.problem(Area.DATABASE, *administrator.unfit_seals)
     rows = [*_addresses(settings, port), *_sign_in(settings, administrator)]
-    _print(Text("\n").join([Text(), *_aligned(rows), *_told(findings), Text()]))
+    return Text("\n").join([Text(), *_aligned(rows), *_told(findings), Text()])
 
 
 def _print(block: Text) -> None:
+    if not block:
+        return
     try:
         errors.print(block, soft_wrap=True)
     except OSError:  # the disk that it goes to is full

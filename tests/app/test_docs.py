@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from markupsafe import escape
 
 from service.app.openapi import OPENAPI_PATH
 from tests.support.running import RunningService, running
@@ -167,11 +166,8 @@ async def test_the_address_of_a_request_cannot_write_on_the_page(shared_database
     async with running(shared_database_url, allowed_hosts="*") as service:
         for host in ('x"><script>alert(1)</script>', "a'onload=alert(1)", "<b>", "&amp;"):
             answer = await service.client().get("/docs", headers={"Host": host})
-            assert answer.status_code == 200
-            page = Page(answer.text)
-            assert "script" not in {tag for tag, _ in page.elements}
-            assert "b" not in {tag for tag, _ in page.elements}
-            assert escape(f"//{host}/api/v1/") in answer.text
+            assert answer.status_code == 400
+            assert host not in answer.text
         behind = {"Host": "chat.example.org", "X-Forwarded-Proto": "https"}
         assert "http://chat.example.org/api" in (await service.client().get("/docs", headers=behind)).text
     async with running(shared_database_url, allowed_hosts="*", trusted_proxies="127.0.0.1") as service:

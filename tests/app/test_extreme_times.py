@@ -76,7 +76,6 @@ async def test_a_token_that_would_end_at_such_a_time_is_refused(service: Running
     assert (await person.client.get("/api/v1/auth/tokens")).json()["items"] == []
 
 
-
 def cursor(*position: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(["conversations", *position]).encode()).decode().rstrip("=")
 
