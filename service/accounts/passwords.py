@@ -97,7 +97,7 @@ class PasswordHasher:
         """
         waiting = HASHES_WAITING if lane is Lane.KNOWN else MAX_STRANGERS_WAITING
         if self._under_way[lane] >= HASHES_AT_ONCE + waiting:
-            raise Unavailable("Too many people are signing in at this moment. Try again in a few seconds.")
+            raise Unavailable("Too many people are signing in right now. Try again in a few seconds.")
 
     async def hash(self, password: str, lane: Lane = Lane.KNOWN) -> str:
         """Return an argon2id hash.

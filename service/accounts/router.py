@@ -45,7 +45,7 @@ from service.sessions import queries as session_queries
 router = APIRouter(prefix="/api/v1/auth", tags=["Accounts"], route_class=JsonRoute)
 
 INVALID_CREDENTIALS = (401, WRONG_PASSWORD)
-BUSY = (503, "Too many people are signing in at this moment. Try again in a few seconds.")
+BUSY = (503, "Too many people are signing in right now. Try again in a few seconds.")
 NO_PASSWORD = (409, "This account has no password here: what signs it in stands in front of this service.")
 TOO_MANY_TRIES = (429, "Too many tries. Wait 10 minutes and try again.")
 

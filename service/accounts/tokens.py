@@ -68,8 +68,8 @@ async def _require_still_signed_in(connection: AsyncConnection, identity: Identi
     user = await queries.lock_user(connection, identity.user_id)
     if identity.from_outside:
         if user is None or user.disabled:
-            raise NotAuthenticated("This account was disabled at this moment.")
+            raise NotAuthenticated("This account has just been disabled.")
         return
     exists = session_exists if identity.by_session else token_queries.token_exists
     if not await exists(connection, identity.digest):
-        raise NotAuthenticated("You were signed out at this moment.")
+        raise NotAuthenticated("You have just been signed out.")

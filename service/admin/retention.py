@@ -35,7 +35,7 @@ class Removed:
 
 
 def rules(days_of_role: Mapping[KeptRole, int], now: datetime) -> list[Rule]:
-    """Return what is due of whom; a role that is not named keeps everything."""
+    """Return one rule per role: conversations unused since then are deleted. Roles without a rule keep everything."""
     return [Rule(role, now - timedelta(days=days)) for role, days in sorted(days_of_role.items())]
 
 

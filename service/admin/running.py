@@ -1,4 +1,4 @@
-"""What is being answered at this moment, of all users."""
+"""Answers in progress, of all users."""
 
 from collections.abc import Sequence
 from uuid import UUID

@@ -67,7 +67,7 @@ async def create_conversation(
             now=chat.clock(),
         )
     except asyncpg.ForeignKeyViolationError:
-        raise NotAuthenticated("This account was deleted at this moment.") from None
+        raise NotAuthenticated("This account has just been deleted.") from None
     if row is None:
         raise NotFound
     return Conversation.from_row(row)

@@ -1,4 +1,4 @@
-"""`chatkeep search`: what turns are found by, made anew where it is missing or old."""
+"""`chatkeep search`: rebuild missing or old parts of the search index."""
 
 # ruff: noqa: PLC0415  the database's libraries are loaded when a command runs: help and completion answer at once
 

@@ -1,4 +1,4 @@
-"""Answers that are open at this moment: whose each of them is, and how long each has waited for its reader."""
+"""Open answers of this process: the user of each, and how long each has waited for its reader."""
 
 import asyncio
 import time

@@ -236,7 +236,7 @@ async def _keep(database: Database, user_id: UUID, read: _Read, rows: Placed, no
     except IntegrityError as error:
         if sqlstate_of(error) != FOREIGN_KEY_VIOLATION:
             raise
-        raise NotAuthenticated("This account was deleted at this moment.") from None
+        raise NotAuthenticated("This account has just been deleted.") from None
     return True
 
 

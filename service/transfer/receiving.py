@@ -98,7 +98,7 @@ class Imports:
     def _require_room(self, user_id: UUID) -> None:
         room = MOST_AT_ONCE * self.most_bytes
         if self._bytes.total() > room and self._bytes[user_id] > room / len(self._uploads):
-            raise Unavailable("Too many files are being imported at this moment. Try again in a few minutes.")
+            raise Unavailable("Too many files are being imported right now. Try again in a few minutes.")
 
 
 def _paced(receive: Receive, count: Callable[[int], None], clock: Callable[[], float]) -> Receive:

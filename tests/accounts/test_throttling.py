@@ -215,7 +215,7 @@ async def test_a_try_that_could_not_be_looked_at_is_not_counted(service: Running
 
     class FullHasher:
         async def verify(self, _password: str, _password_hash: str | None, _lane: Lane) -> tuple[bool, None]:
-            raise Unavailable("Too many people are signing in at this moment.")
+            raise Unavailable("Too many people are signing in right now.")
 
     accounts = service.app.state.accounts
     service.app.state.accounts = replace(accounts, hasher=FullHasher())

@@ -51,7 +51,7 @@ async def test_the_trail_is_filtered_read_to_its_end_and_verified(
         await assert_accessible(tab)
 
         await rows.nth(1).get_by_role("link", name=NASTY).click()
-        await expect(tab.page.get_by_label("To or about")).to_have_value(NASTY)
+        await expect(tab.page.get_by_label("Target")).to_have_value(NASTY)
         await expect(rows).to_have_count(2)
         await tab.page.get_by_label("What").select_option("user_disabled")
         await tab.page.get_by_label("By", exact=True).fill(administrator.id)

@@ -55,7 +55,7 @@ async def test_what_is_being_answered_comes_grows_and_goes(
             await expect(rows.first).to_contain_text(NASTY)
             await expect(rows.first).to_contain_text("taught")
             await expect(rows.first.locator(".long")).to_have_text("12 characters")
-            await expect(tab.get("#count")).to_have_text("Being written: 2")
+            await expect(tab.get("#count")).to_have_text("In progress: 2")
             assert SECRET not in await tab.page.content()
             await assert_accessible(tab)
             link = rows.last.get_by_role("link", name="Open, with a reason")

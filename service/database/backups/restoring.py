@@ -38,7 +38,7 @@ STOP_IT = "Something is connected to the database. Stop the service, and whateve
 async def restore(
     programs: BackupPrograms, url: str, file: Path, *, replace: bool, progress: Progress | None = None
 ) -> None:
-    """Put the backup in the place of the database at `url`.
+    """Replace the database at `url` with the backup.
 
     Args:
         replace: also where that has users or conversations, which are then gone.
