@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Iterator, MutableMapping
+from collections.abc import AsyncIterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 import structlog
 from fastapi import FastAPI
 
+from service.app import loop_watch
 from service.app.loop_watch import LoopWatch, UnderWay
 from service.app.metrics import Metrics
 from tests.app.test_metrics import samples
@@ -42,9 +43,11 @@ async def in_c():
 
 
 @pytest.fixture
-def told() -> Iterator[Lines]:
-    with structlog.testing.capture_logs() as lines:
-        yield lines
+def told(monkeypatch: pytest.MonkeyPatch) -> Lines:
+    """The lines of the watch, however the log is set up."""
+    captured = structlog.testing.LogCapture()
+    monkeypatch.setattr(loop_watch, "log", structlog.wrap_logger(structlog.PrintLogger(), processors=[captured]))
+    return captured.entries
 
 
 @pytest.fixture
