@@ -15,9 +15,9 @@ from tests.cli.commands import Command
     [
         ("no-such-host.invalid", "there is no such host"),
         ("198.51.100.7", "this machine does not have that address"),
-        (f"{'x' * 80}.example", "there is no such host"),
-        (" ", "there is no such host"),
-        ("[::1]", "there is no such host"),
+        (f"{'x' * 80}.example", "is not the name of a host"),
+        (" ", "is not the name of a host"),
+        ("[::2]", "this machine does not have that address"),
     ],
 )
 async def test_a_host_that_is_not_here_is_one_sentence(chatkeep: Command, host: str, part: str) -> None:
