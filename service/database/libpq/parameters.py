@@ -119,7 +119,8 @@ _NEVER: Mapping[str, str] = {
     "replication": "the service needs an ordinary connection. Leave it out.",
 }
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+# As libpq names parameters: with a capital or a digit it is sooner a piece of a password.
+_NAME = re.compile(r"[a-z_]{1,40}")
 
 
 def label(name: str, variable: str | None = None) -> str:
