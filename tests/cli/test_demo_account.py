@@ -116,10 +116,12 @@ async def test_another_database_than_the_service_has_is_told_apart(
     other = await create_database(server_url, template)
     try:
         async with running(other) as service:
-            ran = await bare_chatkeep("demo-data", "--url", service.url)
+            # Not in the usual folder, where this user may have a database.
+            empty = bare_chatkeep.folder / "empty"
+            ran = await bare_chatkeep("demo-data", "--url", service.url, CHATKEEP_DATA_DIR=str(empty))
             assert ran.code == 1
             assert "There is no database of the service in" in ran.err
-            assert not (bare_chatkeep.folder / ".local/share/chatkeep/postgresql").exists()
+            assert not (empty / "postgresql").exists()
             made = await chatkeep("user", "create", "admin", "--role", "admin", "--password-stdin", stdin=PASSWORD)
             assert made.code == 0, made.err
             ran = await chatkeep("demo-data", "--url", service.url)
