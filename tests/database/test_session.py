@@ -16,10 +16,10 @@ from tests.support.poolers import pooled
 from tests.support.running import RunningService, running
 
 HOSTILE = {
-    "statement_timeout": "'20ms'",
+    "statement_timeout": "'50ms'",
     "lock_timeout": "'1ms'",
     "idle_in_transaction_session_timeout": "'1ms'",
-    "idle_session_timeout": "'10ms'",
+    "idle_session_timeout": "'300ms'",
     "default_transaction_isolation": "'serializable'",
     "default_transaction_deferrable": "on",
     "default_transaction_read_only": "on",

@@ -124,7 +124,7 @@ def test_the_two_commands_to_begin_with(block: Block, data_folder: Path) -> None
 
 @runs("README.md", ".venv/bin/activate")
 def test_the_command_is_put_on_the_path(block: Block) -> None:
-    line = block.text.replace(".venv/bin", str(Path(sys.executable).parent))
+    line = block.text.replace(".venv/bin/", shlex.quote(f"{Path(sys.executable).parent}/"))
     script = f"{line.strip()}\ncommand -v chatkeep\nchatkeep --version"
     said = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert said.splitlines()[0] == str(Path(sys.executable).parent / "chatkeep")
