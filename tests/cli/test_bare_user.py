@@ -74,7 +74,7 @@ async def test_without_a_home_or_a_database_server_it_says_what_to_set(database_
     environment = bare_environment(secret_key=SECRET_KEY, data_dir="~/here", database_url=database_url)
     code, said = await ran(bare_user(*CHATKEEP, "serve"), environment)
     assert code == 1
-    assert "CHATKEEP_DATA_DIR: Value error, there is no home folder for ~" in said
+    assert "CHATKEEP_DATA_DIR: there is no home folder for ~" in said
 
 
 @as_root
