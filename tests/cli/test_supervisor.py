@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -125,7 +125,9 @@ async def test_workers_are_renewed_one_after_the_other(database_url: str, tmp_pa
         os.kill(service.pid, signal.SIGHUP)
         async with asyncio.timeout(PATIENCE_SECONDS):
             while service.log.count('"worker_started"') < 4 or len(workers_of(service)) > 2:
-                assert httpx2.get(f"{service.url}/readyz", timeout=PATIENCE_SECONDS).status_code in (200, 503)
+                # On a machine so busy that a stopping worker waits in vain for a request, its connection is closed.
+                with suppress(httpx2.TransportError):
+                    assert httpx2.get(f"{service.url}/readyz", timeout=PATIENCE_SECONDS).status_code in (200, 503)
                 await asyncio.sleep(0.05)
         assert not {each.pid for each in before} & {each.pid for each in workers_of(service)}
         assert "worker_died" not in service.log
