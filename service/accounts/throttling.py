@@ -54,6 +54,10 @@ class Limit:
     def of_network(self) -> "Limit":
         return Limit(NETWORK_FACTOR * self.attempts, self.window)
 
+    def wait(self, ends_at: datetime, now: datetime) -> timedelta:
+        """Return the time until the window ends. A concurrent request opened it, perhaps a moment after `now`."""
+        return min(ends_at - now, self.window)
+
 
 ACCOUNT_FROM_ONE_PLACE = Limit(10, timedelta(minutes=15))
 ONE_PLACE = Limit(100, timedelta(minutes=15))
@@ -167,16 +171,16 @@ async def _count(connection: AsyncConnection, counters: Sequence[Counter], now: 
             connection, counter.bucket, now, now + counter.limit.window
         )
         if attempts > counter.limit.attempts:
-            waits.append(ends_at - now)
+            waits.append(counter.limit.wait(ends_at, now))
     _refuse(waits, refusal)
 
 
 async def _require_room(database: Database, counters: Sequence[Counter], now: datetime, refusal: str) -> None:
     buckets = [counter.bucket for counter in counters]
-    limits = {counter.bucket: counter.limit.attempts for counter in counters}
+    limits = {counter.bucket: counter.limit for counter in counters}
     rows = await database.rows(attempt_queries.COUNTED, buckets=buckets, now=now)
-    full = [row for row in rows if row["attempts"] >= limits[row["bucket"]]]
-    _refuse([row["window_ends_at"] - now for row in full], refusal)
+    full = [(limits[row["bucket"]], row) for row in rows if row["attempts"] >= limits[row["bucket"]].attempts]
+    _refuse([limit.wait(row["window_ends_at"], now) for limit, row in full], refusal)
 
 
 def _refuse(waits: Sequence[timedelta], refusal: str) -> None:

@@ -285,7 +285,7 @@ async def test_the_import_of_a_deleted_account_ends(service: RunningService, per
     body = {"password": "tests have long passwords"}
     await person.client.request("DELETE", "/api/v1/auth/me", json=body)
     file = io.BytesIO(json.dumps(numbered(1)).encode())
-    with pytest.raises(Exception, match="account was deleted"):
+    with pytest.raises(Exception, match="account has just been deleted"):
         _ = [
             each
             async for each in import_file(

@@ -119,7 +119,7 @@ async def test_a_conversation_is_shown_as_its_user_saw_it(console: Tab, model: T
     await person.client.put(f"{turns}/{again['id']}/feedback", json={"rating": -1, "comment": "Cold."})
     await person.say(conversation, "fail")
     await console.open(f"/console/conversations/{conversation}")
-    await console.page.get_by_label("Why do you read").fill(REASON)
+    await console.page.get_by_label("Why are you reading").fill(REASON)
     await console.page.get_by_role("button", name="Read", exact=True).click()
     shown = console.get(".turn")
     await expect(shown.first.get_by_role("heading", name="Tea")).to_be_visible()
@@ -170,7 +170,7 @@ async def test_a_conversation_is_read_for_a_reason(console: Tab, administrator: 
     await console.page.get_by_role("button", name="Read", exact=True).click()
     await expect(console.get("#why .problem")).to_contain_text("Fill in")
     assert await reasons(administrator, person, "conversation_read") == []
-    await console.page.get_by_label("Why do you read").fill(REASON)
+    await console.page.get_by_label("Why are you reading").fill(REASON)
     await console.page.get_by_role("button", name="Read", exact=True).click()
     await expect(console.get("#title")).to_have_text("tea")
     await expect(console.get(".turn")).to_have_count(30)

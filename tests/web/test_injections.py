@@ -204,7 +204,7 @@ async def test_the_consoles_history_stays_text(console: Tab) -> None:
 
 async def test_the_consoles_conversation_stays_text(console: Tab, author: Author) -> None:
     await console.open(f"/console/conversations/{author.conversation_id}")
-    await console.page.get_by_label("Why do you read").fill(EVERYTHING[:500].replace("\n", " "))
+    await console.page.get_by_label("Why are you reading").fill(EVERYTHING[:500].replace("\n", " "))
     await console.page.get_by_role("button", name="Read", exact=True).click()
     turns, more = console.get(".turn"), console.get("#state").get_by_role("button", name="More")
     await read_on(turns, more)
