@@ -1,5 +1,7 @@
 """The session's cookie over https, in a real browser and beside another host of the same domain that plants cookies."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from tests.accounts.browsing import log_in, set_cookies
 from tests.proxies.documented import NAME
 from tests.proxies.places import LEFT_ON, ROOT, TAKEN_OFF, Place, behind_nginx
 from tests.proxies.servers import free_port, nginx_running
+from tests.support.parts import required_program
 from tests.support.running import PASSWORD, Person
 from tests.web.browsing import Tab, browser_running, browsing_at
 
@@ -65,6 +68,14 @@ async def plant(context: BrowserContext, folder: Path, signed: tuple[Path, Path]
         page = await context.new_page()
         await page.goto(f"https://{SIBLING}:{port}/")
         await page.close()
+
+
+async def printed(*command: str) -> bytes:
+    """Run a program; return what it prints."""
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    return output
 
 
 @pytest.mark.parametrize(
@@ -145,3 +156,19 @@ async def test_a_session_of_the_version_before_goes_on_under_its_new_name(
         assert "sid" not in cookies
         assert cookies["__Host-sid"]["value"] != given
         await tab.say("still here")
+
+
+@pytest.mark.parametrize("variant", [ROOT, LEFT_ON])
+async def test_programs_keep_it_as_well(
+    database_url: str, folder: Path, signed: tuple[Path, Path], variant: str
+) -> None:
+    async with behind_nginx(variant, database_url, folder, signed) as place:
+        body = {"username": "program", "password": PASSWORD}
+        async with place.client() as client:
+            assert (await client.post("/api/v1/auth/register", json=body)).status_code == 201
+            assert (await client.get("/api/v1/auth/me")).json()["username"] == "program"
+        jar, find = str(folder / "jar"), ("--resolve", f"{NAME}:{place.port}:127.0.0.1")
+        curl = (required_program("curl"), "--silent", "--insecure", *find, "--cookie", jar, "--cookie-jar", jar)
+        api = f"{place.url}/api/v1/auth"
+        await printed(*curl, "--json", json.dumps(body), f"{api}/login")
+        assert json.loads(await printed(*curl, f"{api}/me"))["username"] == "program"
