@@ -119,7 +119,7 @@ async def test_whom_a_server_in_front_names_gets_in_and_the_log_says_so(database
         "log_level": "warning",
     }
     async with running(database_url, **settings) as service:
-        client = service.client(headers={"X-User": "oboe".translate(BY_CYRILLIC)})
+        client = service.client(headers=[(b"X-User", "oboe".translate(BY_CYRILLIC).encode())])
         with capture_logs() as logs:
             answer = await client.get(f"{AUTH}/me")
         assert answer.status_code == 200
