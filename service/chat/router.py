@@ -1,6 +1,7 @@
 """`/api/v1/conversations`: conversations over HTTP."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 import asyncpg
 from fastapi import APIRouter, Query, Request
