@@ -9,7 +9,7 @@ DEADLINE_SECONDS = 120
 
 
 async def served(ask: Callable[[], Awaitable[httpx2.Response]]) -> httpx2.Response:
-    """Return the first answer that is not 503. A crowd that waits longer than the pool's patience is asked to return."""
+    """Return the first answer that is not 503, which a crowd is given that waits for longer than the pool does."""
     async with asyncio.timeout(DEADLINE_SECONDS):
         while (answer := await ask()).status_code == 503:
             assert int(answer.headers["retry-after"]) >= 1
