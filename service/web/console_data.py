@@ -15,7 +15,7 @@ from service.accounts.dependencies import (
 )
 from service.admin.dependencies import TheReading
 from service.admin.history_filters import QUERY_TIMEOUT_SECONDS, TheDatabase
-from service.admin.router import list_turns_of_any
+from service.admin.history_reading import read_turns
 from service.admin.running import RunningTurn, running_page
 from service.http.bodies import FromDigits, JsonRoute
 from service.http.pages import CursorText, Page, cursor_of_id, page_of
@@ -45,7 +45,7 @@ async def rendered_turns_of_any(
     cursor: CursorText = None,
 ) -> Page[RenderedTurn]:
     """Return the active path of anyone's conversation as HTML, newest first, when it is on record who reads it."""
-    page = await list_turns_of_any(conversation_id, database, reading, "desc", limit, cursor)
+    page = await read_turns(database, reading, conversation_id, order="desc", limit=limit, cursor=cursor)
     return Page(items=await rendered_turns(administrator.user_id, page.items), next_cursor=page.next_cursor)
 
 
