@@ -13,6 +13,7 @@ from hypothesis import settings
 
 from service.database import migrations
 from tests.support.databases import create_database, drop_database, name_of, server_address
+from tests.support.patience import patience
 from tests.support.programs import ordinary_folder
 from tests.support.running import RunningService, running
 from tests.support.tls import Certificates, Server, server
@@ -76,8 +77,9 @@ async def shared_database_url(server_url: str, template: str) -> AsyncIterator[s
 @pytest.fixture(scope="module")
 async def service(shared_database_url: str) -> AsyncIterator[RunningService]:
     """A running service that the tests of one file share; each test registers users of its own."""
-    async with running(shared_database_url) as service:
-        yield service
+    with patience():
+        async with running(shared_database_url) as service:
+            yield service
 
 
 @pytest.fixture(scope="session")
