@@ -39,6 +39,7 @@ from service.app.middleware.recording import RequestRecord
 from service.app.middleware.requests import BodyLimit, TrailingSlash
 from service.app.openapi import OPENAPI_PATH, describe
 from service.audit.trail import AuditTrail, Origin
+from service.chat.admission import TurnAdmission
 from service.chat.chat import Chat
 from service.chat.generations import Generations
 from service.chat.handler import PersistentRequestHandler, RequestHandler
@@ -119,6 +120,7 @@ def create_app(
                 stack, settings, database, handler, model or _model(settings), app.state.metrics, streams
             )
             app.state.database, app.state.accounts, app.state.chat = database, accounts, chat
+            app.state.admission = TurnAdmission(chat.generations, database)
             app.state.embedded_server = embedded_server(settings, url)
             sweeper = asyncio.create_task(keep_swept(accounts), name="sweep")
             stack.push_async_callback(_cancelled, sweeper)
