@@ -109,13 +109,15 @@ async def test_ids_in_a_file_are_never_taken_over(service: RunningService, perso
     assert {turn["id"] for turn in kept["turns"]}.isdisjoint(turn["id"] for turn in theirs["turns"])
 
 
+@pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize(
-    "after", ["insert_conversation", "insert_source", "insert_turns", "await_lexemes", "count_conversation"]
+    "after", ["insert_conversations", "insert_sources", "insert_turns", "await_lexemes", "count_conversations"]
 )
 async def test_a_crash_leaves_whole_conversations_and_the_next_try_the_rest(
-    service: RunningService, person: Person, monkeypatch: pytest.MonkeyPatch, after: str
+    service: RunningService, person: Person, monkeypatch: pytest.MonkeyPatch, after: str, batch: int
 ) -> None:
-    """The second conversation's transaction is broken off after each of its steps."""
+    """The second batch's transaction is broken off after each of its steps."""
+    monkeypatch.setattr(importing, "CONVERSATIONS_A_BATCH", batch)
     step, calls = getattr(import_queries, after), 0
 
     async def broken(connection: AsyncConnection, *arguments: Any) -> Any:
@@ -128,9 +130,24 @@ async def test_a_crash_leaves_whole_conversations_and_the_next_try_the_rest(
 
     monkeypatch.setattr(import_queries, after, broken)
     assert code_of(await send(person, numbered(1, 2, 3)), 503) == "database_unavailable"
-    assert [len(each["turns"]) for each in await history(person)] == [4]
-    assert await counts(service, person) == "1 4"
+    assert [len(each["turns"]) for each in await history(person)] == [4] * batch
+    assert await counts(service, person) == f"{batch} {4 * batch}"
     monkeypatch.undo()
+    report = await imported(person, numbered(1, 2, 3))
+    assert (report["imported"], report["skipped"]) == (3 - batch, batch)
+    assert await counts(service, person) == "3 12"
+
+
+async def test_a_batch_of_which_one_is_imported_at_this_moment_is_kept_one_by_one(
+    service: RunningService, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else was quicker after the look at what is there already."""
+    await imported(person, numbered(2))
+
+    async def nothing(*_: Any) -> set[tuple[str, str]]:
+        return set()
+
+    monkeypatch.setattr(import_queries, "known_sources", nothing)
     report = await imported(person, numbered(1, 2, 3))
     assert (report["imported"], report["skipped"]) == (2, 1)
     assert await counts(service, person) == "3 12"
