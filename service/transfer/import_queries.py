@@ -55,8 +55,8 @@ async def insert_sources(
         {"user_id": user_id, "source": source, "source_id": name, "conversation_id": each, "imported_at": now}
         for (source, name), each in conversation_ids.items()
     ]
-    new = postgresql.insert(imported_conversations).values(rows)
-    return len((await connection.execute(new.on_conflict_do_nothing().returning(_i.source_id))).all())
+    new = postgresql.insert(imported_conversations).on_conflict_do_nothing().returning(_i.source_id)
+    return len((await connection.execute(new, rows)).all())
 
 
 async def insert_turns(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
