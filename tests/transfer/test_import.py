@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.clock import utc_now
 from service.ids import earliest_id, id_at, latest_id
+from service.database.database import Database
 from service.transfer import import_queries, importing
 from service.transfer.importing import import_file
 from tests.accounts.browsing import value
@@ -136,6 +137,23 @@ async def test_a_crash_leaves_whole_conversations_and_the_next_try_the_rest(
     report = await imported(person, numbered(1, 2, 3))
     assert (report["imported"], report["skipped"]) == (3 - batch, batch)
     assert await counts(service, person) == "3 12"
+
+
+async def test_many_small_conversations_are_kept_in_few_transactions(
+    service: RunningService, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A megabyte holds thousands of them: a transaction for each took 40 s of processor time."""
+    transaction, opened = Database.transaction, 0
+
+    def counted(database: Database) -> Any:
+        nonlocal opened
+        opened += 1
+        return transaction(database)
+
+    monkeypatch.setattr(Database, "transaction", counted)
+    report = await imported(person, numbered(*range(40)))
+    assert report["imported"] == 40
+    assert opened < 20
 
 
 async def test_a_batch_of_which_one_is_imported_at_this_moment_is_kept_one_by_one(
