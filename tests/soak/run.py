@@ -99,12 +99,15 @@ class Soak:
         return Outcome(self._seconds, verdicts, self._site.rounds, self._site.statuses, self._site.wrong)
 
     async def _fill(self) -> None:
-        for _ in range(PEOPLE):
-            person = await self._site.register(self._site.new_client())
-            assert person is not None
-            self._site.people.append(person)
+        while len(self._site.people) < PEOPLE:
+            client = self._site.new_client()
+            if person := await self._site.register(client):
+                self._site.people.append(person)
+            else:
+                await client.aclose()
         client = self._site.new_client()
-        assert await self._site.sign_in(client, "admin", ADMIN_PASSWORD)
+        while not await self._site.sign_in(client, "admin", ADMIN_PASSWORD):
+            await asyncio.sleep(RETRY_SECONDS)
         self._site.administrators.append(Person(client, "", "admin"))
 
     async def _load(self, seconds: float, *, kills: bool) -> list[Sample]:
