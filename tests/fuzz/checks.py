@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from tests.fuzz.requests import Request
 from tests.fuzz.wire import Answer
 
-# "Not now", each with a time after which to try again.
-MEANT = frozenset({"database_unavailable", "query_too_slow", "service_unavailable", "connections_exhausted"})
+# "Not now", each with a time after which to try again. A page says it in words.
+MEANT = frozenset({"page", "database_unavailable", "query_too_slow", "service_unavailable", "connections_exhausted"})
 TELLTALE = (b"Traceback", b"asyncpg", b"sqlalchemy", b"SELECT ", b"pydantic_core")
 FAULTS_IN_LOGS = re.compile(
     r"Traceback|\"?(request_failed|background_step_failed)\"?|Task exception was never|never awaited|Exception in"
@@ -22,8 +22,9 @@ def faults_of(request: Request, answer: Answer) -> Iterator[str]:
         if request.is_whole:
             yield "no answer to a whole request"
     elif answer.status == 503:
-        if answer.problem.get("code") not in MEANT or "retry-after" not in answer.headers:
-            yield f"a 503 that nobody meant: {answer.body[:200]!r}"
+        meant = answer.code in MEANT or request.label.startswith("HEAD ")  # whose answer has no body
+        if not meant or "retry-after" not in answer.headers:
+            yield f"a 503 that nobody meant: {answer.headers} {answer.body[:200]!r}"
     elif answer.status >= 500:
         yield f"{answer.status}, request {answer.headers.get('x-request-id')}"
     if answer.status >= 400 and any(word in answer.body for word in TELLTALE):

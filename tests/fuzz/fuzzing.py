@@ -75,9 +75,12 @@ class Fuzzing:
         answer = await sent(self._service.url, request.payload)
         self.report.statuses[answer.status] += 1
         if answer.status == 503:
-            self.report.refusals[str(answer.problem.get("code"))] += 1
+            self.report.refusals[answer.code] += 1
         for fault in faults_of(request, answer):
-            self.report.faults.append(f"{request.label} by {request.caller}: {fault}; {request.payload[:600]!r}")
+            told = f"{request.label} by {request.caller}: {fault}; {request.payload[:600]!r}"
+            self.report.faults.append(told)
+            if self._progress:
+                print(f"  {told}", flush=True)
 
     async def _callers(self) -> list[Caller]:
         """Return nobody, and new people: by cookie, by token, and one who may administer."""

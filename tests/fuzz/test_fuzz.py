@@ -46,6 +46,7 @@ async def test_the_same_seed_sends_the_same_requests(service: RunningService) ->
         (WHOLE, Answer(502, {}, b""), "502"),
         (WHOLE, Answer(503, PROBLEM | {"retry-after": "2"}, b'{"code": "internal_error"}'), "nobody meant"),
         (WHOLE, Answer(503, PROBLEM, b'{"code": "database_unavailable"}'), "nobody meant"),
+        (WHOLE, Answer(503, {"content-type": "text/html"}, b"<html>"), "nobody meant"),
         (WHOLE, Answer(422, PROBLEM, b'{"detail": "asyncpg.DataError"}'), "tells what is behind"),
     ],
 )
@@ -60,6 +61,7 @@ def test_a_fault_is_found(request_: Request, answer: Answer, fault: str) -> None
         (WHOLE, Answer(200, {}, b"<html>")),
         (BROKEN, NOTHING),
         (WHOLE, Answer(503, PROBLEM | {"retry-after": "2"}, b'{"code": "database_unavailable"}')),
+        (WHOLE, Answer(503, {"content-type": "text/html; charset=utf-8", "retry-after": "2"}, b"<html>")),
     ],
 )
 def test_the_rest_is_none(request_: Request, answer: Answer) -> None:

@@ -27,15 +27,16 @@ class Answer:
     body: bytes
 
     @property
-    def problem(self) -> Mapping[str, Any]:
-        """The body of an error; empty where it is none."""
-        if self.headers.get("content-type", "").partition(";")[0] != "application/problem+json":
-            return {}
+    def code(self) -> str:
+        """What an error says for programs, in either shape; `page` for people, and empty where it says nothing."""
+        media_type = self.headers.get("content-type", "").partition(";")[0]
+        if media_type == "text/html":
+            return "page"
         try:
-            found = json.loads(self.body)
+            found: Any = json.loads(self.body) if "json" in media_type else {}
         except ValueError:
-            return {}
-        return found if isinstance(found, dict) else {}
+            return ""
+        return str(found.get("code") or found.get("error") or "") if isinstance(found, dict) else ""
 
 
 NOTHING = Answer(0, {}, b"")
