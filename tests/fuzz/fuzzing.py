@@ -18,7 +18,7 @@ PROGRESS_SECONDS = 10.0
 # How often each of `_callers` asks.
 WEIGHTS = (1, 3, 2, 3)
 # Deleted, signed out and ended by the requests themselves: from time to time everybody is somebody new.
-RENEWED_REQUESTS = 500
+RENEWED_REQUESTS = 200
 
 
 @dataclass
