@@ -48,6 +48,7 @@ from service.app.middleware.recording import RequestRecord
 from service.app.middleware.requests import BodyLimit, TrailingSlash
 from service.app.openapi import OPENAPI_PATH, describe
 from service.audit.trail import AuditTrail, Origin
+from service.chat.admission import TurnAdmission
 from service.chat.chat import Chat
 from service.chat.generations import Generations
 from service.chat.handler import PersistentRequestHandler, RequestHandler
@@ -129,6 +130,7 @@ def create_app(
                 stack, settings, database, handler, model or _model(settings), app.state.metrics, streams
             )
             app.state.database, app.state.accounts, app.state.chat = database, accounts, chat
+            app.state.admission = TurnAdmission(chat.generations, database)
             app.state.embedded_server = embedded_server(settings, url)
             _repeat(stack, SWEEP_SECONDS, partial(sweep, accounts), name="sweep", at_once=True)
             _repeat(stack, COUNT_SECONDS, partial(count, database), name="count")

@@ -148,6 +148,8 @@ replicas = Table(
     Column("machine", Text),
     Column("pid", Integer),
     Column("process_began_at", TIME),
+    # Of the lexemes that it keeps of turns; NULL: code from before this column, which may keep none.
+    Column("search_version", SmallInteger),
     Index(None, "lease_expires_at"),
     comment="One row a server process. What it was generating when its lease ran out is interrupted.",
 )
