@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.clock import utc_now
-from service.ids import earliest_id, id_at, latest_id
 from service.database.database import Database
+from service.ids import earliest_id, id_at, latest_id
 from service.transfer import import_queries, importing
 from service.transfer.importing import import_file
 from tests.accounts.browsing import value

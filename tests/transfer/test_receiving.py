@@ -149,7 +149,7 @@ async def test_an_import_ends_with_its_client(service: RunningService) -> None:
 
 async def test_a_form_is_parsed_in_small_pieces_between_which_others_run() -> None:
     whole = bytes(range(256)) * 1000
-    sent = [
+    sent: list[Message] = [
         {"type": "http.request", "body": whole[:200_000], "more_body": True},
         {"type": "http.request", "body": b"", "more_body": True},
         {"type": "http.request", "body": whole[200_000:], "more_body": False},
@@ -167,7 +167,8 @@ async def test_a_form_is_parsed_in_small_pieces_between_which_others_run() -> No
         return sent.pop(0)
 
     beside = asyncio.create_task(run_beside())
-    pieces, in_pieces = [], _in_pieces(receive)
+    pieces: list[Message] = []
+    in_pieces = _in_pieces(receive)
     while not pieces or pieces[-1]["more_body"]:
         pieces.append(await in_pieces())
     beside.cancel()
