@@ -1,0 +1,31 @@
+"""A service that waits as long as a slow machine needs.
+
+The service gives up within seconds where its database or its hashing threads are overloaded, and answers 503. A test
+that has many requests at once overloads a slow machine by itself. What it shows must not depend on that; the limits
+have tests of their own, which set them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+PATIENT_SECONDS = 100
+LIMITS = (
+    "service.database.database.POOL_TIMEOUT_SECONDS",
+    "service.database.database.HOT_POOL_TIMEOUT_SECONDS",
+    "service.database.database.CONNECT_TIMEOUT_SECONDS",
+    "service.database.connector.CONNECT_TIMEOUT_SECONDS",
+    "service.database.connector.HOT_CONNECT_TIMEOUT_SECONDS",
+    "service.accounts.passwords.LONGEST_WAIT_SECONDS",
+    "service.audit.trail.LONGEST_WAIT_SECONDS",
+)
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Have services that start in the block wait for as long as it takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        for limit in LIMITS:
+            patch.setattr(limit, PATIENT_SECONDS)
+        yield
