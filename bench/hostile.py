@@ -182,7 +182,7 @@ def _forms(port: int, cookie: str) -> Iterator[Attack]:
     part = b'--x\r\nContent-Disposition: form-data; name="a"; filename="f"\r\n'
     shapes = {
         "empty parts": (b"--x\r\n\r\n" * MEGABYTE)[:MEGABYTE],
-        "parts": (part + b"\r\n\r\n") * (MEGABYTE // len(part)),
+        "parts": ((part + b"\r\n\r\n") * (MEGABYTE // len(part)))[:MEGABYTE],
         "one header": part + b"A: " + b"b" * MEGABYTE,
         "headers": part + b"A: b\r\n" * (MEGABYTE // 6),
         "boundaries": part + b"\r\n" + (b"\r\n--" * MEGABYTE)[:MEGABYTE],
