@@ -7,8 +7,8 @@ BIN := .venv/bin
 SERVE ?=
 TESTS ?= tests
 
-.PHONY: run test test-chatstream compare-fastsession crash fuzz soak long demo-data bench bench-search lint lock wheel sbom audit \
-  clean help
+.PHONY: run test test-chatstream compare-fastsession crash fuzz soak long demo-data bench bench-search bench-overload \
+  bench-attacks lint lock wheel sbom audit clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,12 @@ bench: .venv/test ## measure the service against its bare dependencies; BENCH="-
 
 bench-search: .venv/test ## measure lists and searches on a million turns; FOLDER=... keeps them for the next run
 	@$(BIN)/python -m bench.search_scale --data-dir $(or $(FOLDER),bench-search-data) $(BENCH)
+
+bench-overload: .venv/test ## measure lists, turns and sign-ins at twice the turns that the service can take (two minutes)
+	@$(BIN)/python -m bench.overload $(BENCH)
+
+bench-attacks: .venv/test ## measure requests that were made to be dear: processor time, and how long the loop is held
+	@$(BIN)/python -m bench.attacks $(BENCH)
 
 lint: .venv/test ## check style, types and import order
 	$(BIN)/ruff format --check

@@ -96,6 +96,11 @@ class Database:
         """What is between us and the server."""
         return self._connector.pooling
 
+    @property
+    def is_congested(self) -> bool:
+        """Whether new turns wait for connections for so long that another one would wait in vain."""
+        return self._pool.is_congested
+
     async def close(self) -> None:
         """Close both pools; whoever still uses a connection has a few seconds to give it back."""
         try:
