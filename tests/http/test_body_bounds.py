@@ -15,7 +15,7 @@ from service.http.strict_json import MAX_STRUCTURE_BYTES, parsed_json
 from tests.connections.raw import connected
 from tests.http.test_bodies import code_of
 from tests.support.process import serving
-from tests.support.running import PASSWORD, Person, RunningService, running
+from tests.support.running import Person, RunningService, register, running
 
 CONVERSATIONS = "/api/v1/conversations"
 JSON = {"Content-Type": "application/json"}
@@ -25,6 +25,7 @@ SIGNED_IN = (CONVERSATIONS, "/api/v1/auth/tokens", f"{CONVERSATIONS}/01a20323-d9
 FOR_CHATSTREAM = ("/chat_stream", "/set_feedback")
 
 # The beginning of a file in a form; in every other place it is only bytes.
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 FORM = b'--x\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
 
 # A megabyte each, which costs the parser or whoever looks at its values as much as it can.
@@ -152,8 +153,7 @@ async def test_nobody_waits_for_a_megabyte(database_url: str, tmp_path: Path) ->
         async with httpx2.AsyncClient(base_url=service.url, timeout=60) as client:
             for signed_in in (False, True):
                 if signed_in:
-                    account = {"username": "alice", "password": PASSWORD}
-                    assert (await client.post("/api/v1/auth/register", json=account)).status_code == 201
+                    await register(client, "alice")
                 for body in HEAVY.values():
                     for path in (CONVERSATIONS, "/api/v1/auth/login"):
                         answer = await client.post(path, content=body, headers=JSON)
@@ -178,13 +178,13 @@ async def test_an_upload_that_is_broken_off_is_no_error(
 ) -> None:
     async with serving(tmp_path, database_url=database_url, log_format="json") as service:
         async with httpx2.AsyncClient(base_url=service.url, timeout=30) as client:
-            account = {"username": "alice", "password": PASSWORD}
-            await client.post("/api/v1/auth/register", json=account)
+            await register(client, "alice")
             cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
         head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\nContent-Type: {media_type}\r\n"
         async with connected(service.url) as raw:
-            await raw.send(f"{head}Content-Length: 500000\r\n\r\n".encode() + FORM + b'{"user_input":' * 1000)
-            await asyncio.sleep(0.5)
+            await raw.send(f"{head}Expect: 100-continue\r\nContent-Length: 500000\r\n\r\n".encode())
+            assert await raw.read(len(CONTINUE)) == CONTINUE  # the body is waited for
+            await raw.send(FORM + b'{"user_input":' * 1000)
         async with asyncio.timeout(30):
             while "client_left" not in service.log:
                 await asyncio.sleep(0.1)
