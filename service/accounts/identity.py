@@ -27,6 +27,7 @@ class Identity:
         by_session: a session's cookie asks, not a token.
         remember: the session's cookie outlives the browser's session.
         renew: the session is to get a new id.
+        exchange: the same, for its cookie has the name of an earlier version.
         from_outside: a server in front has signed the user in; there is neither a session nor a token.
     """
 
@@ -41,6 +42,7 @@ class Identity:
     by_session: bool = False
     remember: bool = False
     renew: bool = False
+    exchange: bool = False
     from_outside: bool = False
 
     @property
@@ -74,7 +76,7 @@ async def identity_by_session(accounts: Accounts, digest: bytes, address: Callab
         return None
     if accounts.limits.needs_touch(now, row["last_seen_at"]):
         seen_before = now - accounts.limits.touch_interval
-        await accounts.database.row(
+        await accounts.database.execute(
             queries.TOUCH_SESSION, digest=digest, now=now, seen_before=seen_before, ip=address()
         )
     return identity_in(row, digest, by_session=True, remember=row["remember"], renew=row["renew"])
@@ -90,7 +92,7 @@ async def identity_by_token(accounts: Accounts, token: str) -> Identity | None:
         return None
     seen_before = now - TOUCH_INTERVAL
     if row["last_used_at"] is None or row["last_used_at"] <= seen_before:
-        await accounts.database.row(queries.TOUCH_TOKEN, digest=digest, now=now, seen_before=seen_before)
+        await accounts.database.execute(queries.TOUCH_TOKEN, digest=digest, now=now, seen_before=seen_before)
     return identity_in(row, digest)
 
 

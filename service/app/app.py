@@ -1,7 +1,7 @@
 """The application: which parts there are, and in which order they come and go."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Protocol
@@ -13,6 +13,7 @@ from service import __version__
 from service.accounts.access_log import router as access_log_router
 from service.accounts.accounts import Accounts, DeviceMark, TokenLimits
 from service.accounts.administrators import create_first_administrator
+from service.accounts.browser_cookies import BrowserCookie
 from service.accounts.identity import standing
 from service.accounts.passwords import PasswordHasher
 from service.accounts.router import router as accounts_router
@@ -30,7 +31,15 @@ from service.app.known_callers import is_known
 from service.app.lifespan import StartedOnly, starting_once
 from service.app.logs import leave_logging_to_host
 from service.app.loop_watch import UnderWay, watching_loop
-from service.app.maintenance import keep_counted, keep_retained, keep_swept, keep_weeded
+from service.app.maintenance import (
+    COUNT_SECONDS,
+    RETENTION_SECONDS,
+    SWEEP_SECONDS,
+    WEED_SECONDS,
+    count,
+    retain,
+    sweep,
+)
 from service.app.metrics import Metrics
 from service.app.middleware.failures import InternalErrors
 from service.app.middleware.metrics_port import MetricsApart
@@ -39,6 +48,7 @@ from service.app.middleware.recording import RequestRecord
 from service.app.middleware.requests import BodyLimit, TrailingSlash
 from service.app.openapi import OPENAPI_PATH, describe
 from service.audit.trail import AuditTrail, Origin
+from service.chat.admission import TurnAdmission
 from service.chat.chat import Chat
 from service.chat.generations import Generations
 from service.chat.handler import PersistentRequestHandler, RequestHandler
@@ -58,7 +68,9 @@ from service.database.safety import require_safe
 from service.http.open_streams import OpenStreams
 from service.http.root_path import RootPath
 from service.http.streams import StreamsLast
-from service.sessions import SessionCookie, SessionLimits
+from service.periodic import run_every
+from service.sessions import SessionLimits
+from service.sessions.cookies import SESSION_SALT
 from service.transfer.receiving import Imports
 from service.transfer.router import IMPORT_PATH
 from service.transfer.router import router as transfer_router
@@ -109,8 +121,7 @@ def create_app(
             await require_head(database)
             if not settings.allow_unsafe_database:
                 await require_safe(database)
-            weeder = asyncio.create_task(keep_weeded(database), name="connections")
-            stack.push_async_callback(_cancelled, weeder)
+            _repeat(stack, WEED_SECONDS, database.weed, name="connections")
             accounts = await _open_accounts(stack, settings, keys, database, front_server)
             streams: OpenStreams = app.state.streams
             for watch in (streams.watch(partial(standing, accounts)), streams.watch_writes()):
@@ -119,15 +130,13 @@ def create_app(
                 stack, settings, database, handler, model or _model(settings), app.state.metrics, streams
             )
             app.state.database, app.state.accounts, app.state.chat = database, accounts, chat
+            app.state.admission = TurnAdmission(chat.generations, database)
             app.state.embedded_server = embedded_server(settings, url)
-            sweeper = asyncio.create_task(keep_swept(accounts), name="sweep")
-            stack.push_async_callback(_cancelled, sweeper)
-            counter = asyncio.create_task(keep_counted(database), name="count")
-            stack.push_async_callback(_cancelled, counter)
+            _repeat(stack, SWEEP_SECONDS, partial(sweep, accounts), name="sweep", at_once=True)
+            _repeat(stack, COUNT_SECONDS, partial(count, database), name="count")
             if settings.retention_days:
-                retaining = keep_retained(database, accounts.trail, settings.retention_days)
-                retainer = asyncio.create_task(retaining, name="retention")
-                stack.push_async_callback(_cancelled, retainer)
+                retaining = partial(retain, database, accounts.trail, settings.retention_days)
+                _repeat(stack, RETENTION_SECONDS, retaining, name="retention", at_once=True)
             if Settings.are_handed_over() if owns_process is None else owns_process:
                 stack.enter_context(draining_first(app, settings.shutdown_grace_seconds))
             stack.enter_context(watching_loop(app))
@@ -194,7 +203,7 @@ async def _open_accounts(
     return Accounts(
         database=database,
         hasher=hasher,
-        cookie=SessionCookie(keys, name=settings.cookie_name, secure=settings.cookie_secure),
+        cookie=BrowserCookie(keys, name=settings.cookie_name, salt=SESSION_SALT, secure=settings.cookie_secure),
         device_mark=DeviceMark(keys, name=f"{settings.cookie_name}_device", secure=settings.cookie_secure),
         limits=SessionLimits(settings.session_idle_seconds, settings.session_max_seconds),
         clock=utc_now,
@@ -287,3 +296,11 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 async def _cancelled(task: "asyncio.Task[None]") -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def _repeat(
+    stack: AsyncExitStack, seconds: float, step: Callable[[], Awaitable[object]], *, name: str, at_once: bool = False
+) -> None:
+    """Run a step every so many seconds until the service closes."""
+    task = asyncio.create_task(run_every(seconds, step, name=name, at_once=at_once), name=name)
+    stack.push_async_callback(_cancelled, task)
