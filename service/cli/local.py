@@ -32,6 +32,11 @@ def kept_secret(folder: Path) -> str:
         ) from error
 
 
+def forget_secret(folder: Path) -> None:
+    """Remove the secret of a start that was refused."""
+    (folder / SECRET_FILE).unlink(missing_ok=True)
+
+
 def secret_file(settings: Settings) -> Path | None:
     """Return the file of the secret that is kept, or None.
 

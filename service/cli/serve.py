@@ -23,7 +23,7 @@ from service.audit.trail import AuditTrail
 from service.cli.application import application_of, name_parts
 from service.cli.auditing import another_key_advice, audit_secrets, require_known_key, unfit_seal_advice
 from service.cli.listener import open_listener, open_metrics_listener
-from service.cli.local import kept_secret
+from service.cli.local import forget_secret, kept_secret, secret_file
 from service.cli.mount import mount_path
 from service.cli.output import complain, say
 from service.cli.running_address import address_to_tell
@@ -38,6 +38,7 @@ from service.database import migrations
 from service.database.address import data_dir, database_address
 from service.database.database import Database
 from service.database.safety import require_safe
+from service.errors import AnotherSigningKey
 
 
 def serve(
@@ -107,6 +108,7 @@ def serve(
         "model": model,
         "workers": workers,
     }
+    makes_secret = local and secret_file(Settings.read(**options)) is None
     settings = _settings(options, local=local)
     settings.signing_keys()
     if app is not None:
@@ -127,7 +129,13 @@ def serve(
             migrations.upgrade(url)
         running = stack.enter_context(address_to_tell(settings))
         place = ServicePlace("" if app is None else None, known=app is None)
-        administrator = asyncio.run(_prepare(settings, url, local=local))
+        try:
+            administrator = asyncio.run(_prepare(settings, url, local=local))
+        except AnotherSigningKey:
+            if makes_secret:
+                # Made by this start for nothing; the next one would take it for the key of this folder.
+                forget_secret(data_dir(settings))
+            raise
         threading.Thread(
             target=announce,
             args=(listener, settings, administrator),
