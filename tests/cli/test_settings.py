@@ -15,8 +15,9 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
+from service.chatstream_roles import ChatStreamApis, ChatStreamRole
 from service.cli.serve import serve
-from service.config import ChatStreamApis, ChatStreamRole, Settings
+from service.config import Settings
 from service.errors import ConfigurationError
 from tests.cli.commands import Command
 from tests.support.process import ServeProcess, serving
