@@ -21,6 +21,7 @@ from tests.accounts.test_lock_order import held
 from tests.chat.test_following import following
 from tests.support.events import streaming
 from tests.support.models import HeldModel
+from tests.support.patience import patience
 from tests.support.running import PASSWORD, Person, RunningService, running
 from tests.transfer.formats.test_chatgpt import numbered
 from tests.transfer.sending import imported
@@ -28,8 +29,9 @@ from tests.transfer.sending import imported
 
 @pytest.fixture(scope="module")
 async def service(shared_database_url: str) -> AsyncIterator[RunningService]:
-    async with running(shared_database_url, allow_guests=True) as service:
-        yield service
+    with patience():
+        async with running(shared_database_url, allow_guests=True) as service:
+            yield service
 
 
 async def left_of(service: RunningService, guest: Person) -> dict[str, int]:

@@ -11,6 +11,7 @@ from service.accounts import throttling
 from service.errors import ConfigurationError
 from tests.accounts.browsing import AUTH, code_of, rows, session_of, set_cookies, status_of_me, value
 from tests.accounts.guesting import CONVERSATIONS, guest, same_browser, the_conversations
+from tests.support.patience import patience
 from tests.support.running import RunningService, running, settings_for
 
 GUESTS = "SELECT count(*) FROM users WHERE is_guest"
@@ -18,8 +19,9 @@ GUESTS = "SELECT count(*) FROM users WHERE is_guest"
 
 @pytest.fixture(scope="module")
 async def service(shared_database_url: str) -> AsyncIterator[RunningService]:
-    async with running(shared_database_url, allow_guests=True) as service:
-        yield service
+    with patience():
+        async with running(shared_database_url, allow_guests=True) as service:
+            yield service
 
 
 async def test_without_the_setting_nobody_is_a_guest(database_url: str) -> None:

@@ -3,7 +3,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 
 import pytest
@@ -15,8 +15,15 @@ from zxcvbn.matching import RANKED_DICTIONARIES
 from service.accounts import passwords
 from service.accounts.passwords import PasswordHasher, require_strong
 from service.errors import Unavailable, WeakPassword
+from tests.support.patience import patience
 
 LONG_PASSWORD = "長い合言葉" * 8  # 120 bytes
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _patient() -> Iterator[None]:
+    with patience():
+        yield
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from service.accounts.throttling import NETWORK_FACTOR, REGISTRATION_WINDOW, network_of
 from tests.accounts.browsing import AUTH, change, code_of, value
 from tests.accounts.clocks import MovableClock
+from tests.support.patience import patience
 from tests.support.running import PASSWORD, RunningService, running
 
 FEW = 4
@@ -20,10 +21,11 @@ ACCOUNTS = "SELECT count(*) FROM users WHERE role = 'user'"
 
 @pytest.fixture(scope="module")
 async def service(shared_database_url: str) -> AsyncIterator[RunningService]:
-    async with running(
-        shared_database_url, trusted_proxies="127.0.0.0/8", max_registrations_per_hour=FEW, allow_guests=True
-    ) as service:
-        yield service
+    with patience():
+        async with running(
+            shared_database_url, trusted_proxies="127.0.0.0/8", max_registrations_per_hour=FEW, allow_guests=True
+        ) as service:
+            yield service
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ from service.app import create_app
 from service.errors import ConfigurationError
 from tests.accounts.browsing import AUTH, change, code_of, log_in, rows, value
 from tests.accounts.guesting import CONVERSATIONS, the_conversations
+from tests.support.patience import patience
 from tests.support.running import ADMIN_PASSWORD, RunningService, running, settings_for
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -28,8 +29,9 @@ BEHIND: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 async def service(shared_database_url: str) -> AsyncIterator[RunningService]:
-    async with running(shared_database_url, **BEHIND) as service:
-        yield service
+    with patience():
+        async with running(shared_database_url, **BEHIND) as service:
+            yield service
 
 
 def front(service: RunningService, username: str | bytes, **headers: str) -> httpx2.AsyncClient:

@@ -19,6 +19,13 @@ async def own(database_url: str) -> AsyncIterator[RunningService]:
         yield service
 
 
+@pytest.fixture(scope="module")
+async def service(shared_database_url: str) -> AsyncIterator[RunningService]:
+    """One that gives up in time: in other files the shared one does not."""
+    async with running(shared_database_url) as service:
+        yield service
+
+
 async def test_a_process_that_lives_says_so(service: RunningService) -> None:
     answer = await service.client().get("/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
