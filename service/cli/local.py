@@ -32,9 +32,9 @@ def kept_secret(folder: Path) -> str:
         ) from error
 
 
-def forget_secret(folder: Path) -> None:
+def forget_secret(settings: Settings) -> None:
     """Remove the secret of a start that was refused."""
-    (folder / SECRET_FILE).unlink(missing_ok=True)
+    (data_dir(settings) / SECRET_FILE).unlink(missing_ok=True)
 
 
 def secret_file(settings: Settings) -> Path | None:

@@ -23,7 +23,8 @@ from service.audit.trail import AuditTrail
 from service.cli.application import application_of, name_parts
 from service.cli.auditing import another_key_advice, audit_secrets, require_known_key, unfit_seal_advice
 from service.cli.listener import open_listener, open_metrics_listener
-from service.cli.local import forget_secret, kept_secret, secret_file
+from service.cli.local import forget_secret, kept_secret
+from service.cli.local import secret_file as find_secret
 from service.cli.mount import mount_path
 from service.cli.output import complain, say
 from service.cli.running_address import address_to_tell
@@ -108,7 +109,7 @@ def serve(
         "model": model,
         "workers": workers,
     }
-    makes_secret = local and secret_file(Settings.read(**options)) is None
+    makes_secret = local and find_secret(Settings.read(**options)) is None
     settings = _settings(options, local=local)
     settings.signing_keys()
     if app is not None:
@@ -134,7 +135,7 @@ def serve(
         except AnotherSigningKey:
             if makes_secret:
                 # Made by this start for nothing; the next one would take it for the key of this folder.
-                forget_secret(data_dir(settings))
+                forget_secret(settings)
             raise
         threading.Thread(
             target=announce,
