@@ -14,7 +14,7 @@ import structlog
 from service.chat.fair_queue import FairQueue
 from service.chat.generation import Generation
 from service.chat.handler import RequestHandler, TurnRow
-from service.chat.models import LanguageModel, ModelError, ReplyTooLong, Usage
+from service.chat.models import End, LanguageModel, ModelError, ReplyTooLong, Text, as_piece
 from service.chat.prompt import ChatPrompt
 from service.chat.turns import BegunTurn, Outcome
 from service.errors import TooManyGenerations, Unavailable
@@ -167,10 +167,11 @@ class Generations:
 async def _generate(generation: Generation, prompt: ChatPrompt, model: LanguageModel) -> Outcome:
     begun, usage = generation.begun, None
     async with aclosing(model.stream(prompt, model=begun.model, params=begun.params)) as pieces:
-        async for piece in pieces:
-            if isinstance(piece, Usage):
-                usage = piece
-            else:
+        async for said in pieces:
+            piece = as_piece(said)
+            if isinstance(piece, End):
+                usage = piece.usage
+            elif isinstance(piece, Text):
                 generation.append(piece.text)
                 if generation.length > MOST_REPLY_CHARACTERS:
                     raise ReplyTooLong("The reply grew longer than this service keeps. What there was of it is kept.")

@@ -12,7 +12,7 @@ import anyio
 import pytest
 from pydantic import SecretStr
 
-from service.chat.models import Delta, LanguageModel, ModelError, Usage
+from service.chat.models import Delta, LanguageModel, ModelError, Said, Usage
 from service.chat.models.openai_compatible import OpenAICompatibleModel
 from service.chat.models.openai_failures import seconds_to_wait
 from service.chat.models.text import clean_output
@@ -59,14 +59,12 @@ def asking(*prompts: str, system: str | None = None) -> ChatPrompt:
     return prompt
 
 
-async def stream(
-    model: LanguageModel, prompt: ChatPrompt, name: str | None = None, /, **params: object
-) -> list[Delta | Usage]:
+async def stream(model: LanguageModel, prompt: ChatPrompt, name: str | None = None, /, **params: object) -> list[Said]:
     async with aclosing(model.stream(prompt, model=name, params=params)) as reply:
         return [piece async for piece in reply]
 
 
-def text_of(answer: list[Delta | Usage]) -> str:
+def text_of(answer: list[Said]) -> str:
     return "".join(piece.text for piece in answer if isinstance(piece, Delta))
 
 

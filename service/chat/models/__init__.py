@@ -2,19 +2,40 @@
 
 from service.chat.models.demonstration import DemonstrationModel
 from service.chat.models.errors import ModelError, ReplyTooLong
-from service.chat.models.model import Delta, LanguageModel, Usage, offered_names
+from service.chat.models.model import Delta, LanguageModel, offered_names
 from service.chat.models.params import GenerationParams
+from service.chat.models.pieces import (
+    End,
+    FinishReason,
+    Item,
+    Piece,
+    Reasoning,
+    Refusal,
+    Said,
+    Text,
+    Usage,
+    as_piece,
+)
 from service.chat.models.text import OutputCleaner, clean_output
 
 __all__ = [
     "Delta",
     "DemonstrationModel",
+    "End",
+    "FinishReason",
     "GenerationParams",
+    "Item",
     "LanguageModel",
     "ModelError",
     "OutputCleaner",
+    "Piece",
+    "Reasoning",
+    "Refusal",
     "ReplyTooLong",
+    "Said",
+    "Text",
     "Usage",
+    "as_piece",
     "clean_output",
     "offered_names",
 ]

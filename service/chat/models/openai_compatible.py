@@ -14,10 +14,10 @@ from pydantic import SecretStr
 
 from service import __version__
 from service.chat.models.errors import ModelBadAnswer, ModelError, ModelNotFound, ModelRateLimited
-from service.chat.models.model import Delta, Usage
 from service.chat.models.openai_events import read_chunks
 from service.chat.models.openai_failures import model_errors
 from service.chat.models.params import GenerationParams
+from service.chat.models.pieces import Text, Usage
 from service.chat.prompt import ChatPrompt
 from service.errors import ConfigurationError
 
@@ -86,7 +86,7 @@ class OpenAICompatibleModel:
 
     async def stream(
         self, prompt: ChatPrompt, *, model: str | None, params: Mapping[str, object]
-    ) -> AsyncGenerator[Delta | Usage, None]:
+    ) -> AsyncGenerator[Text | Usage, None]:
         """Yield the reply as it comes. Closing it early closes the connection, which stops the server.
 
         Raises:
@@ -124,7 +124,7 @@ class OpenAICompatibleModel:
 
     async def _reply(
         self, prompt: ChatPrompt, model: str | None, params: Mapping[str, object]
-    ) -> AsyncGenerator[Delta | Usage, None]:
+    ) -> AsyncGenerator[Text | Usage, None]:
         name = model or await self._default_model()
         messages = prompt.to_openai_messages()
         with model_errors(name, [*self._unspoken(), *(message["content"] for message in messages)]):
@@ -135,14 +135,14 @@ class OpenAICompatibleModel:
                 async for piece in pieces:
                     yield piece
 
-    async def _pieces(self, response: httpx2.Response, deadline: float) -> AsyncGenerator[Delta | Usage, None]:
+    async def _pieces(self, response: httpx2.Response, deadline: float) -> AsyncGenerator[Text | Usage, None]:
         usage = None
         first_wait_seconds = max(0.0, deadline - anyio.current_time())
         async with aclosing(read_chunks(response, first_wait_seconds, self._next_token_seconds)) as chunks:
             async for chunk in chunks:
                 usage = chunk.usage or usage
                 if chunk.text:
-                    yield Delta(chunk.text)
+                    yield Text(chunk.text)
         if usage:
             yield usage
 

@@ -16,7 +16,7 @@ import anyio
 import httpx2
 
 from service.chat.models.errors import ModelBadAnswer, ModelCutOff, ModelError
-from service.chat.models.model import Usage
+from service.chat.models.pieces import Usage
 
 # After `finish_reason` only the usage and [DONE] may follow; nobody is kept waiting for a server without.
 LAST_WORDS_SECONDS = 5.0
