@@ -87,7 +87,7 @@ class Journal:
         generations = [each for each in self._generations.all() if each.generating]
         if not generations:
             return
-        fragments = [each.begin_write() for each in generations]
+        fragments = [fragment for each in generations for fragment in each.begin_write()]
         ours: dict[UUID, bool] | None = None
         try:
             ours = await self._turn_log.flush(fragments)

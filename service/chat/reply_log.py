@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.chat.items import kept_item, reasoning_item, refusal_item, text_item
-from service.chat.models import OutputCleaner
-from service.chat.models.pieces import Item, Piece, Reasoning, Refusal, Text
+from service.chat.item_cleaning import kept_item
+from service.chat.items import reasoning_item, refusal_item, text_item
+from service.chat.models import Item, OutputCleaner, Piece, Reasoning, Refusal, Text, clean_output
 
 # A fragment's kind where it is neither the reply's text (None) nor reasoning (the name under which that came).
 ITEM = "item"
@@ -41,10 +41,6 @@ class Stretch:
         if self.kind is None:
             return Text(self.text)
         return Item(json.loads(self.text)) if self.kind == ITEM else Reasoning(self.text, self.kind)
-
-    def after(self, skipped: int) -> "Stretch":
-        """Return what is left of it after so many positions."""
-        return Stretch(self.position + skipped, self.kind, self.text[skipped:]) if skipped else self
 
 
 class ReplyLog:
@@ -81,7 +77,8 @@ class ReplyLog:
             case Reasoning(text, field):
                 self._grow(field, text)
             case Refusal(text):
-                self._close()
+                if not self._refusal:
+                    self._close()
                 self._refusal.append(text)
                 self.size += len(text)
             case Item(item):
@@ -152,11 +149,15 @@ class ReplyLog:
         self._add(kind, self._cleaner.feed(text))
 
     def _close(self) -> None:
-        """End what is open: half a character that is held back, a refusal."""
+        """End what is open: half a character that is held back, a refusal, the time that reasoning takes."""
         self._add(self._open, self._cleaner.finish())
+        if self._open is not None and self._reasoned:
+            next(reversed(self._reasoned.values()))[1] = self._clock()
+        self._open = None
         if self._refusal:
-            whole, self._refusal = "".join(self._refusal), []
-            self._add_item(refusal_item(OutputCleaner().whole(whole)))
+            whole, self._refusal = clean_output("".join(self._refusal)), []
+            if whole:
+                self._add_item(refusal_item(whole))
 
     def _add_item(self, item: Mapping[str, Any]) -> None:
         self._add(ITEM, json.dumps(item, ensure_ascii=False, allow_nan=False))
@@ -166,20 +167,13 @@ class ReplyLog:
             return
         if kind is not None:
             self._is_plain = False
-            if kind != ITEM:
-                self._time(kind)
+            if kind != ITEM and (not self._kinds or self._kinds[-1] != kind):
+                self._reasoned[self.length] = [self._clock()] * 2
         self._starts.append(self.length)
         self._kinds.append(kind)
         self._texts.append(text)
         self.length += 1 if kind == ITEM else len(text)
         self.size += len(text)
-
-    def _time(self, kind: str) -> None:
-        now = self._clock()
-        if not self._kinds or self._kinds[-1] != kind:
-            self._reasoned[self.length] = [now, now]
-        else:
-            next(reversed(self._reasoned.values()))[1] = now
 
 
 def items_of(stretches: Iterable[Stretch], seconds: Callable[[int], float | None]) -> list[dict[str, Any]]:
@@ -213,6 +207,32 @@ def stretches_of(reply: str, items: Sequence[Mapping[str, Any]] | None) -> Itera
         if stretch.text:
             yield stretch
             position += stretch.length
+
+
+def between(stretches: Iterable[Stretch], start: int, end: int) -> Iterator[Stretch]:
+    """Yield what of these lies between two positions, neighbours of a kind as one."""
+    pending: Stretch | None = None
+    for each in stretches:
+        cut = _cut(each, start, end)
+        if cut is None:
+            continue
+        if pending is not None and cut.kind == pending.kind != ITEM:
+            pending = Stretch(pending.position, pending.kind, pending.text + cut.text)
+            continue
+        if pending is not None:
+            yield pending
+        pending = cut
+    if pending is not None:
+        yield pending
+
+
+def _cut(stretch: Stretch, start: int, end: int) -> Stretch | None:
+    skipped = max(0, start - stretch.position)
+    if skipped >= stretch.length or stretch.position >= end:
+        return None
+    if stretch.kind == ITEM:
+        return stretch
+    return Stretch(stretch.position + skipped, stretch.kind, stretch.text[skipped : end - stretch.position])
 
 
 def length_of(reply: str | None, items: Sequence[Mapping[str, Any]] | None) -> int:

@@ -10,9 +10,9 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from service.admin.history_filters import Status
 from service.audit.actions import Action
 from service.audit.verification import Fault
+from service.chat.turns import Status
 from service.statistics.reading import Bucket
 from service.web import router as web
 from service.web.console import SECTIONS

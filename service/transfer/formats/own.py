@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from service.chat.models import GenerationParams
+from service.chat.turns import Status
 from service.transfer.conversations import ImportedConversation, ImportedTurn, Unreadable
 from service.transfer.exporting import OWN_FORMAT
 from service.transfer.formats.values import time_of_number
@@ -60,7 +61,7 @@ class _Feedback(_Own):
 class _Turn(_Own):
     id: UUID
     parent_id: UUID | None
-    status: Literal["streaming", "complete", "stopped", "failed", "interrupted"]
+    status: Status
     prompt: _Content
     reply: _Content | None
     model: str | None = None
