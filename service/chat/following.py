@@ -46,9 +46,14 @@ class Following:
 
     async def texts(self) -> AsyncGenerator[str, None]:
         """Yield the reply's own text, and "" when there was nothing of it for a while; end with the turn."""
+        clock = asyncio.get_running_loop().time
+        yielded_at = clock()
         async with aclosing(self.stretches()) as found:
             async for stretches in found:
-                yield "".join(each.text for each in stretches if each.kind is None)
+                text = "".join(each.text for each in stretches if each.kind is None)
+                if text or not stretches or clock() - yielded_at >= KEEP_ALIVE_SECONDS:
+                    yield text
+                    yielded_at = clock()
 
     def stretches(self, start: int = 0) -> AsyncGenerator[Sequence[Stretch], None]:
         """Yield the reply from `start` on, and nothing when there was nothing for a while; end with the turn."""

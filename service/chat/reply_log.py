@@ -64,6 +64,7 @@ class ReplyLog:
         self._cleaner = OutputCleaner()
         self._open: str | None = None
         self._refusal: list[str] = []
+        self.has_text = False
         self.length = 0
         # All characters, those of items too.
         self.size = 0
@@ -84,6 +85,8 @@ class ReplyLog:
             case Item(item):
                 self._close()
                 self._add_item(kept_item(item))
+            case _:
+                raise TypeError(f"no piece of a reply: {type(piece).__name__}")
         return self.length > before
 
     def finish(self) -> bool:
@@ -165,7 +168,9 @@ class ReplyLog:
     def _add(self, kind: str | None, text: str) -> None:
         if not text:
             return
-        if kind is not None:
+        if kind is None:
+            self.has_text = True
+        else:
             self._is_plain = False
             if kind != ITEM and (not self._kinds or self._kinds[-1] != kind):
                 self._reasoned[self.length] = [self._clock()] * 2
@@ -240,6 +245,18 @@ def length_of(reply: str | None, items: Sequence[Mapping[str, Any]] | None) -> i
     if items is None:
         return len(reply or "")
     return sum(each.length for each in stretches_of(reply or "", items))
+
+
+def fits_reply(reply: str, items: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether the items say of all of a reply's text, and in its order, where it stands."""
+    at = 0
+    for item in items:
+        match item:
+            case {"type": "message", "start": int(start), "end": int(end)} if start != at or end < start:
+                return False
+            case {"type": "message", "start": int(), "end": int(end)}:
+                at = end
+    return at == len(reply)
 
 
 def _stretch_of(position: int, reply: str, item: Mapping[str, Any]) -> Stretch:

@@ -4,18 +4,30 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from service.chat.items import refusal_of
 from service.chat.models import GenerationParams
 from service.chat.turns import Status
 from service.database.stored_json import object_of
-from service.http.bodies import Body, Flag, JsonObject, Name, Text
+from service.http.bodies import Body, Flag, JsonObject, Name, Text, check_json
 from service.http.schemas import Answer, StoredObject, Time, one_of
 
+MAX_ITEMS = 256
 Prompt = Annotated[Text, Field(min_length=1, examples=["Write a haiku about tea."])]
 SystemPrompt = Annotated[Text, Field(max_length=100_000)]
 Title = Annotated[Text, Field(min_length=1, max_length=500)]
+
+
+def _with_type(item: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(item.get("type"), str):
+        raise PydanticCustomError("item_type", "An item has a `type`")
+    return check_json(item)
+
+
+PromptItem = Annotated[dict[str, Any], AfterValidator(_with_type)]
+PromptItems = Annotated[list[PromptItem], Field(min_length=1, max_length=MAX_ITEMS)]
 
 
 class CreateConversation(Body):
@@ -38,11 +50,24 @@ class ChangeConversation(Body):
 
 
 class CreateTurn(Body):
-    content: Prompt
+    # Before the text, which may be empty where there are some.
+    items: PromptItems | None = Field(
+        None, description="What the prompt is made of beside its text, such as `function_call_output`."
+    )
+    content: Annotated[
+        Text, Field(examples=["Write a haiku about tea."], description="Empty only where there are `items`.")
+    ]
     parent_id: UUID | None = None
     model: Name | None = None
     params: GenerationParams = GenerationParams()
     stream: Flag | None = Field(None, description="Default: true where `Accept` names `text/event-stream`.")
+
+    @field_validator("content")
+    @classmethod
+    def _says_something(cls, content: str, given: ValidationInfo) -> str:
+        if not content and not given.data.get("items"):
+            raise PydanticCustomError("string_too_short", "String should have at least 1 character")
+        return content
 
 
 class Regenerate(Body):
