@@ -149,7 +149,7 @@ async def test_a_reply_without_text_is_no_error(make_model: MakeModel) -> None:
 async def test_a_finished_reply_needs_no_end_mark(
     make_model: MakeModel, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.chat.models.openai_events.LAST_WORDS_SECONDS", 0.05)
+    monkeypatch.setattr("service.chat.models.openai_stream.LAST_WORDS_SECONDS", 0.05)
     with anyio.fail_after(2):
         assert text_of(await stream(make_model(), asking("hello"), name)) == "Hello, world!"
 
@@ -307,7 +307,7 @@ async def test_retry_after_decides_when(make_model: MakeModel) -> None:
     [(None, None), ("7", 7.0), ("soon", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), ("-1", None)],
 )
 def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
-    assert seconds_to_wait(header) == seconds
+    assert seconds_to_wait({} if header is None else {"retry-after": header}) == seconds
 
 
 async def test_every_detail_is_a_short_sentence_for_a_person(make_model: MakeModel) -> None:

@@ -1,7 +1,7 @@
 """Language models: what the service asks of one, and the two that come with it."""
 
 from service.chat.models.demonstration import DemonstrationModel
-from service.chat.models.errors import ModelError, ReplyTooLong
+from service.chat.models.errors import EmptyReply, ModelError, ReplyTooLong
 from service.chat.models.model import Delta, LanguageModel, offered_names
 from service.chat.models.params import GenerationParams
 from service.chat.models.pieces import (
@@ -13,6 +13,7 @@ from service.chat.models.pieces import (
     Refusal,
     Said,
     Text,
+    TextWasReasoning,
     Usage,
     as_piece,
 )
@@ -21,6 +22,7 @@ from service.chat.models.text import OutputCleaner, clean_output
 __all__ = [
     "Delta",
     "DemonstrationModel",
+    "EmptyReply",
     "End",
     "FinishReason",
     "GenerationParams",
@@ -34,6 +36,7 @@ __all__ = [
     "ReplyTooLong",
     "Said",
     "Text",
+    "TextWasReasoning",
     "Usage",
     "as_piece",
     "clean_output",

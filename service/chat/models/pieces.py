@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
-# Where reasoning came from: a field of the answer, or marks in its text.
-ReasoningField = Literal["reasoning_content", "reasoning", "reasoning_details", "think", "harmony"]
+FinishReason: TypeAlias = Literal["stop", "length", "content_filter", "tool_calls"]
+# Where reasoning came from: a field of the answer, or marks in its text (also a list's parts that say what they are).
+ReasoningField: TypeAlias = Literal["reasoning_content", "reasoning", "reasoning_details", "think", "harmony"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,17 @@ class Reasoning:
     """
 
     text: str
-    field: str
+    field: ReasoningField
+
+
+@dataclass(frozen=True, slots=True)
+class TextWasReasoning:
+    """All text so far was reasoning: the mark at its end told so, and the model's template had begun it.
+
+    It changes no position. Those who follow have been shown the text; the turn's end says what it was.
+    """
+
+    field: ReasoningField
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +74,7 @@ class End:
     usage: Usage | None = None
 
 
-Piece: TypeAlias = Text | Reasoning | Refusal | Item | End
+Piece: TypeAlias = Text | Reasoning | TextWasReasoning | Refusal | Item | End
 # What a model may yield: a plain str is text, and a Usage the end of a whole reply.
 Said: TypeAlias = Piece | Usage | str
 
