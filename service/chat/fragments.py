@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import (
     Integer,
     ScalarSelect,
+    Text,
     Uuid,
     bindparam,
     case,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     literal_column,
     null,
     select,
+    update,
 )
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.sql.elements import ColumnElement
@@ -51,6 +53,7 @@ def written_items(user_id: ColumnElement[Any], turn_id: ColumnElement[Any]) -> S
     marked = (
         select(_f.position, _f.kind, _f.text, length.label("length"), begins.label("begins"))
         .where(_f.user_id == user_id, _f.turn_id == turn_id)
+        .correlate(turns)  # or it would be of all turns
         .subquery("marked")
     )
     m = marked.c
@@ -88,6 +91,19 @@ def _joined(text: ColumnElement[Any], position: ColumnElement[Any]) -> ColumnEle
 # A write that was under way when its connection was lost may come after the turn's end.
 SWEEP_FRAGMENTS = Statement(
     delete(reply_fragments).where(_f.user_id == _t.user_id, _f.turn_id == _t.id, _t.status != "streaming"),
+    timeout_seconds=BACKGROUND_SECONDS,
+)
+
+
+RENAME_TEXT = Statement(
+    update(reply_fragments)
+    .where(
+        _f.user_id == _user_id,
+        _f.turn_id == _turn_id,
+        _f.position < bindparam("end", type_=Integer),
+        _f.kind.is_(None),
+    )
+    .values(kind=bindparam("kind", type_=Text)),
     timeout_seconds=BACKGROUND_SECONDS,
 )
 

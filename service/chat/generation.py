@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from service.chat.models import Piece, Text
+from service.chat.models import Piece, Text, TextWasReasoning
 from service.chat.reply_log import ReplyLog, Stretch
 from service.chat.turn_log import Fragment
 from service.chat.turns import BegunTurn, Status
@@ -36,6 +36,7 @@ class Generation:
         self.log = ReplyLog()
         self._written = self._write_to = 0
         self._being_written: list[Fragment] | None = None
+        self._renaming: tuple[int, str] | None = None
         self._write_over = asyncio.Event()
         self._write_over.set()
         # Who waits for text, and who for the end alone.
@@ -48,6 +49,8 @@ class Generation:
             if self.first_text_ms is None and isinstance(piece, Text):
                 self.first_text_ms = int((time.monotonic() - self._began) * 1000)
             self._wake_waiting()
+        if isinstance(piece, TextWasReasoning):
+            self._renaming = (self.length, piece.field)
 
     async def seal(self) -> None:
         """Take no more, and wait for a write that is under way: it must not come after the turn's end."""
@@ -123,6 +126,13 @@ class Generation:
         if worked and self._being_written is not None:
             self._written, self._being_written = self._write_to, None
         self._write_over.set()
+
+    def renaming(self) -> tuple[int, str] | None:
+        """Return up to which position text that is written down was reasoning, and under which name; None: nowhere."""
+        return self._renaming if self._renaming is not None and self._written >= self._renaming[0] else None
+
+    def end_renaming(self) -> None:
+        self._renaming = None
 
     def _wake_waiting(self) -> None:
         if self._waiting:

@@ -13,7 +13,16 @@ from typing import Any
 
 from service.chat.item_cleaning import kept_item
 from service.chat.items import reasoning_item, refusal_item, text_item
-from service.chat.models import Item, OutputCleaner, Piece, Reasoning, Refusal, Text, clean_output
+from service.chat.models import (
+    Item,
+    OutputCleaner,
+    Piece,
+    Reasoning,
+    Refusal,
+    Text,
+    TextWasReasoning,
+    clean_output,
+)
 
 # A fragment's kind where it is neither the reply's text (None) nor reasoning (the name under which that came).
 ITEM = "item"
@@ -37,14 +46,9 @@ class Stretch:
     def length(self) -> int:
         return 1 if self.kind == ITEM else len(self.text)
 
-    def piece(self) -> Piece:
-        if self.kind is None:
-            return Text(self.text)
-        return Item(json.loads(self.text)) if self.kind == ITEM else Reasoning(self.text, self.kind)
-
 
 class ReplyLog:
-    """The reply of one turn as it grows; nothing in it ever changes.
+    """The reply of one turn as it grows. Positions never change; what is text may turn out to be reasoning.
 
     What PostgreSQL cannot keep is replaced here, for every model. A refusal is one item, so it is there when it is
     whole: when something else follows, or at the end.
@@ -61,6 +65,8 @@ class ReplyLog:
         self._is_plain = True
         # Of each run of reasoning, by where it begins, when it began and ended.
         self._reasoned: dict[int, list[float]] = {}
+        # When the first of it came.
+        self._began: float | None = None
         self._cleaner = OutputCleaner()
         self._open: str | None = None
         self._refusal: list[str] = []
@@ -77,6 +83,9 @@ class ReplyLog:
                 self._grow(None, text)
             case Reasoning(text, field):
                 self._grow(field, text)
+            case TextWasReasoning(field):
+                self._close()
+                self._rename(field)
             case Refusal(text):
                 if not self._refusal:
                     self._close()
@@ -145,6 +154,14 @@ class ReplyLog:
         began, ended = self._reasoned[position]
         return round(ended - began, 1)
 
+    def _rename(self, field: str) -> None:
+        """Have all text be reasoning, which took from the beginning until now."""
+        self._kinds = [field if kind is None else kind for kind in self._kinds]
+        self._is_plain, self.has_text = not self._kinds, False
+        self._reasoned = {each.position: [self._clock()] * 2 for each in self.stretches() if each.kind != ITEM}
+        if self._reasoned and self._began is not None:
+            next(iter(self._reasoned.values()))[0] = self._began
+
     def _grow(self, kind: str | None, text: str) -> None:
         if self._refusal or kind != self._open:
             self._close()
@@ -168,6 +185,8 @@ class ReplyLog:
     def _add(self, kind: str | None, text: str) -> None:
         if not text:
             return
+        if self._began is None:
+            self._began = self._clock()
         if kind is None:
             self.has_text = True
         else:

@@ -20,7 +20,7 @@ from service.chat import turn_queries
 from service.chat import turn_statements as statements
 from service.chat.begin_statement import BEGIN_TURN, EARLIER
 from service.chat.context import EarlierTurn
-from service.chat.fragments import FOLLOW
+from service.chat.fragments import FOLLOW, RENAME_TEXT
 from service.chat.models import LanguageModel, offered_names
 from service.chat.replica import Replica
 from service.chat.reply_log import Stretch, between, stretches_of
@@ -255,6 +255,10 @@ class TurnLog:
             except asyncpg.ForeignKeyViolationError:
                 continue  # a turn was deleted in this moment; now it can be seen
             return {row["id"]: row["stop_requested"] for row in rows}
+
+    async def rename_text(self, begun: BegunTurn, end: int, field: str) -> None:
+        """Have what is written down as text, up to a position, be reasoning that came under that name."""
+        await self.database.row(RENAME_TEXT, user_id=begun.user_id, turn_id=begun.id, end=end, kind=field)
 
     def offered_models(self) -> list[str]:
         """Return the names that the statistics count by; what else a client may ask for counts as another."""
