@@ -271,7 +271,7 @@ def fits_reply(reply: str, items: Sequence[Mapping[str, Any]]) -> bool:
     at = 0
     for item in items:
         match item:
-            case {"type": "message", "start": int(start), "end": int(end)} if start != at or end < start:
+            case {"type": "message", "start": int(start), "end": int(end)} if start != at or end <= start:
                 return False
             case {"type": "message", "start": int(), "end": int(end)}:
                 at = end

@@ -16,7 +16,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.chat.models import DemonstrationModel, End, Item, ModelError, Piece, Reasoning, Refusal, Text, Usage
+from service.chat.context import GO_ON
+from service.chat.models import (
+    DemonstrationModel,
+    End,
+    Item,
+    ModelError,
+    Piece,
+    Reasoning,
+    Refusal,
+    Text,
+    TextWasReasoning,
+    Usage,
+)
 from service.chat.reaper import Reaper
 from service.chat.reply_log import ReplyLog, stretches_of
 from service.chat.turn_log import Fragment, TurnLog
@@ -107,7 +119,7 @@ def require_rising(events: Sequence[Event], start: int) -> None:
     for event in events[1:-1]:
         at += 1 if event.name == "item" else len(event.data["text"])
         assert event.id == at
-    assert events[-1].id == max(at, LENGTH)
+    assert (events[-1].id, max(at, LENGTH)) == (LENGTH, max(start, LENGTH))
 
 
 @asynccontextmanager
@@ -209,6 +221,127 @@ async def test_how_a_reply_ended_is_said_truly(
         assert await alice.turns(conversation) == [turn]
 
 
+async def test_a_reply_that_was_cut_is_gone_on_with_in_a_turn_below_it(shared_database_url: str) -> None:
+    model = HeldModel("one, ", End("length"))
+    async with running(shared_database_url, model=model) as service:
+        alice = await service.person()
+        conversation = await alice.conversation()
+        cut = await alice.say(conversation, "count")
+        goes_on = path(conversation, cut["id"], "continue")
+        model.script = ("two.",)
+        answer = await alice.client.post(goes_on, json={"stream": False})
+        turn = answer.json()
+        assert (answer.status_code, turn["parent_id"], turn["continues"]) == (201, cut["id"], cut["id"])
+        assert (turn["prompt"]["content"], turn["reply"]["content"], turn["index"]) == ("", "two.", 1)
+        # Once more: another version of it, which goes on as well.
+        again = await alice.client.post(path(conversation, turn["id"], "regenerate"), json={"stream": False})
+        assert (again.json()["continues"], again.json()["siblings"]["count"]) == (cut["id"], 2)
+        assert [each.get_contents()[-1].message for each in model.prompts] == ["count", GO_ON, GO_ON]
+        # What is whole cannot be gone on with, and what is somebody else's is not there.
+        refused = await alice.client.post(path(conversation, turn["id"], "continue"))
+        assert (refused.status_code, refused.json()["code"]) == (409, "nothing_to_continue")
+        bob = await service.person()
+        assert (await bob.client.post(goes_on)).status_code == 404
+        listed = await alice.turns(conversation)
+        assert [each["continues"] for each in listed] == [cut["id"], None]
+        await alice.say(conversation, "and now?")
+        assert [each.message for each in model.prompts[-1].get_contents()] == ["count", "one, two.", "and now?"]
+
+
+async def test_outputs_of_tools_are_a_prompt_and_go_to_the_model_with_their_call(shared_database_url: str) -> None:
+    model = HeldModel(Reasoning("Look it up.", "reasoning_content"), Item(CALL), End("tool_calls"))
+    async with running(shared_database_url, model=model) as service:
+        alice = await service.person()
+        conversation = await alice.conversation()
+        await alice.say(conversation, "Tea?")
+        model.script = ("Tea is good.",)
+        output = {"type": "function_call_output", "call_id": "c1", "output": "good"}
+        turn = await alice.say(conversation, "", items=[output])
+        assert turn["prompt"] == {"content": "", "items": [output]}
+        roles = [each["role"] for each in model.prompts[-1].to_openai_messages()]
+        assert roles == ["user", "assistant", "tool"]
+        assert model.prompts[-1].to_openai_messages()[1]["reasoning_content"] == "Look it up."
+        # Asked again, it is shown the same.
+        await alice.client.post(path(conversation, turn["id"], "regenerate"), json={"stream": False})
+        assert model.prompts[-1].to_openai_messages() == model.prompts[-2].to_openai_messages()
+        await alice.say(conversation, "Thanks")
+        assert [each["role"] for each in model.prompts[-1].to_openai_messages()] == [
+            *roles,
+            "assistant",
+            "user",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        ({"content": "", "items": [{"type": "message", "text": "a"}]}, ("a", None)),
+        (
+            {"content": "a", "items": [{"type": "x", "y": 1}]},
+            ("a", [{"type": "x", "y": 1}, {"type": "message", "start": 0, "end": 1}]),
+        ),
+        (
+            {
+                "content": "",
+                "items": [{"type": "message", "text": "👍"}, {"type": "x"}, {"type": "message", "text": "b"}],
+            },
+            (
+                "👍\n\nb",
+                [{"type": "message", "start": 0, "end": 1}, {"type": "x"}, {"type": "message", "start": 1, "end": 4}],
+            ),
+        ),
+        ({"content": "", "items": []}, None),
+        ({"content": ""}, None),
+        ({"content": "a", "items": [{"type": "message", "text": "a"}]}, None),
+        ({"content": "a", "items": [{"type": "image", "file_id": "f"}]}, None),
+        ({"content": "a", "items": [{"no": "type"}]}, None),
+        ({"content": "a", "items": ["text"]}, None),
+    ],
+)
+async def test_what_a_prompt_is_made_of(
+    service: RunningService, body: dict[str, Any], kept: tuple[str, Any] | None
+) -> None:
+    alice = await service.person()
+    conversation = await alice.conversation()
+    answer = await alice.client.post(f"/api/v1/conversations/{conversation}/turns", json={**body, "stream": False})
+    if kept is None:
+        assert answer.status_code == 422, answer.text
+        assert await alice.turns(conversation) == []
+    else:
+        assert answer.json()["prompt"] == {"content": kept[0], "items": kept[1]}
+
+
+async def test_how_many_turns_were_left_out_is_kept(shared_database_url: str) -> None:
+    async with running(shared_database_url, model=HeldModel("ok"), context_tokens=256) as service:
+        alice = await service.person()
+        conversation = await alice.conversation()
+        shown = [(await alice.say(conversation, "word " * 60))["context"] for _ in range(4)]
+        assert shown[0] == {"turns": 0, "left_out": 0}
+        assert [each["turns"] + each["left_out"] for each in shown] == [0, 1, 2, 3]
+        assert shown[-1]["left_out"] > 0
+
+
+async def test_a_thought_that_began_as_text_is_kept_as_one_also_when_the_process_dies(
+    shared_database_url: str,
+) -> None:
+    model = HeldModel("They greet. ", None, TextWasReasoning("think"), "Hello!", None)
+    async with replicas(shared_database_url, model) as (one, two):
+        alice = await one.person()
+        conversation = await alice.conversation()
+        async with streaming(alice, conversation, "Hi") as events:
+            begun = await anext(events)
+            assert (await anext(events)).data == {"text": "They greet. "}
+            elsewhere = path(conversation, begun.data["id"])
+            model.go_on()
+            async with asyncio.timeout(20):
+                while True:
+                    read = (await on(alice, two).client.get(elsewhere)).json()
+                    if read["reply"] and read["reply"]["content"] == "Hello!":
+                        break
+                    await asyncio.sleep(0.05)
+            assert [each["type"] for each in read["reply"]["items"]] == ["reasoning", "message"]
+
+
 async def test_a_plain_turn_writes_the_rows_and_bytes_that_it_always_did(database_url: str) -> None:
     model = HeldModel("Hello ", "world.", None, "!")
     async with running(database_url, model=model, flush_interval_ms=30) as service:
@@ -272,7 +405,7 @@ async def database(shared_database_url: str) -> AsyncIterator[Database]:
 async def test_of_the_dead_sql_keeps_what_the_process_would_have_kept(
     database: Database, pieces: list[Piece], cuts: list[int]
 ) -> None:
-    dead = TurnLog(database, utc_now, model=DemonstrationModel(), lease_seconds=10)
+    dead = TurnLog(database, utc_now, model=DemonstrationModel(), lease_seconds=600)
     await dead.replica.renew_lease()
     user_id = await new_user(database)
     begun = await begin(dead, (user_id, await new_conversation(database, user_id)))
