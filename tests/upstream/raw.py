@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import socket
+import ssl
 import struct
 import threading
 import zlib
@@ -58,12 +59,19 @@ class RawServer:
 
     Args:
         answers: by the requested model's name: the answers to its first requests, the last to all further ones.
-        listed: the body of `GET …/models`.
+        listed: the answer to `GET …/models`.
+        tls: what it shows of itself; None speaks plain http.
     """
 
-    def __init__(self, answers: Mapping[str, tuple[Answer, ...]], listed: Answer | None = None) -> None:
+    def __init__(
+        self,
+        answers: Mapping[str, tuple[Answer, ...]],
+        listed: Answer | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.answers = dict(answers)
         self.listed = listed or Answer('{"data": []}', content_type="application/json")
+        self._tls = tls
         self.asked: Counter[str] = Counter()
         # Each request: its first line, its headers in lower case, its body.
         self.requests: list[tuple[str, dict[str, str], dict[str, Any]]] = []
@@ -73,7 +81,7 @@ class RawServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._socket.getsockname()[1]}/v1"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -87,19 +95,20 @@ class RawServer:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._serve, sock=self._socket))
+        server = self._loop.run_until_complete(asyncio.start_server(self._serve, sock=self._socket, ssl=self._tls))
         self._loop.run_forever()
         server.close()
-        for task in (tasks := asyncio.all_tasks(self._loop)):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self._loop.run_until_complete(_stopped())
         self._loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
-            while await self._answer_one(reader, writer):
-                pass
-        writer.close()
+        try:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                while await self._answer_one(reader, writer):
+                    pass
+            writer.close()
+        except asyncio.CancelledError:
+            writer.transport.abort()
 
     async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Tell whether the connection can go on."""
@@ -149,6 +158,16 @@ async def _send(writer: asyncio.StreamWriter, answer: Answer) -> None:
     elif answer.framing == "chunked":
         writer.write((_chunked(press.flush()) if press else b"") + b"0\r\n\r\n")
         await writer.drain()
+
+
+async def _stopped() -> None:
+    """Wait until every connection is closed."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for _ in range(3):  # as a closed transport, with or without TLS, takes some rounds of the loop to go
+        await asyncio.sleep(0)
 
 
 def _head(answer: Answer) -> bytes:
