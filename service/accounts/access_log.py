@@ -10,7 +10,7 @@ from service.accounts.dependencies import SignedIn, TheAccounts
 from service.audit.queries import reads_page
 from service.database.stored_json import object_of
 from service.http.bodies import JsonRoute
-from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, encode_cursor, first_of
+from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
 from service.http.problems import documented
 from service.http.schemas import Answer, Time, one_of
 
@@ -57,6 +57,4 @@ async def list_history_accesses(
     after = cursor_of_id(cursor, of="access-log")
     async with accounts.database.transaction() as connection:
         rows = await reads_page(connection, identity.user_id, after=after, limit=limit + 1)
-    page = first_of(rows, limit)
-    items = [HistoryAccess.from_row(row) for row in page.rows]
-    return Page(items=items, next_cursor=encode_cursor(items[-1].id, of="access-log") if page.more else None)
+    return page_of(rows, limit, HistoryAccess.from_row, of="access-log")

@@ -74,7 +74,7 @@ async def identity_by_session(accounts: Accounts, digest: bytes, address: Callab
         return None
     if accounts.limits.needs_touch(now, row["last_seen_at"]):
         seen_before = now - accounts.limits.touch_interval
-        await accounts.database.row(
+        await accounts.database.execute(
             queries.TOUCH_SESSION, digest=digest, now=now, seen_before=seen_before, ip=address()
         )
     return identity_in(row, digest, by_session=True, remember=row["remember"], renew=row["renew"])
@@ -90,7 +90,7 @@ async def identity_by_token(accounts: Accounts, token: str) -> Identity | None:
         return None
     seen_before = now - TOUCH_INTERVAL
     if row["last_used_at"] is None or row["last_used_at"] <= seen_before:
-        await accounts.database.row(queries.TOUCH_TOKEN, digest=digest, now=now, seen_before=seen_before)
+        await accounts.database.execute(queries.TOUCH_TOKEN, digest=digest, now=now, seen_before=seen_before)
     return identity_in(row, digest)
 
 

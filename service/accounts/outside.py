@@ -52,7 +52,7 @@ async def identity_from_outside(
     now = accounts.clock()
     seen_before = now - TOUCH_INTERVAL
     if row["last_seen_at"] is None or row["last_seen_at"] <= seen_before:
-        await accounts.database.row(queries.TOUCH_USER, user_id=row["user_id"], now=now)
+        await accounts.database.execute(queries.TOUCH_USER, user_id=row["user_id"], now=now)
     return identity_in(row, from_outside=True)
 
 

@@ -1,5 +1,6 @@
 """`/api/v1/auth`: accounts, sessions and tokens over HTTP."""
 
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -37,7 +38,7 @@ from service.accounts.tokens import create_token
 from service.audit.actions import Action
 from service.errors import NotAuthenticated, NotFound
 from service.http.bodies import MAX_ANONYMOUS_BYTES, JsonRoute, takes_body_of
-from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, encode_cursor, first_of
+from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
 from service.http.problems import documented
 from service.http.schemas import answer_with
 from service.sessions import queries as session_queries
@@ -209,9 +210,9 @@ async def list_sessions(
             after=cursor_of_id(cursor, of="sessions"),
             limit=limit + 1,
         )
-    page = first_of(rows, limit)
-    items = [
-        LoginSession(
+
+    def to_session(row: Any) -> LoginSession:
+        return LoginSession(
             id=row.id,
             created_at=row.created_at,
             last_seen_at=row.last_seen_at,
@@ -220,9 +221,8 @@ async def list_sessions(
             user_agent=row.user_agent,
             current=row.digest == identity.digest,
         )
-        for row in page.rows
-    ]
-    return Page(items=items, next_cursor=encode_cursor(items[-1].id, of="sessions") if page.more else None)
+
+    return page_of(rows, limit, to_session, of="sessions")
 
 
 @router.delete("/sessions/{session_id}", status_code=204, responses=documented(401, 404, 422, 503))
@@ -249,9 +249,7 @@ async def list_tokens(
         rows = await token_queries.tokens_of(
             connection, identity.user_id, after=cursor_of_id(cursor, of="tokens"), limit=limit + 1
         )
-    page = first_of(rows, limit)
-    items = [Token.model_validate(row) for row in page.rows]
-    return Page(items=items, next_cursor=encode_cursor(items[-1].id, of="tokens") if page.more else None)
+    return page_of(rows, limit, Token.model_validate, of="tokens")
 
 
 @router.post(

@@ -1,6 +1,7 @@
 """`/api/v1/admin/audit`: who did or read what."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from service.admin.queries import user_id_by_name
 from service.audit.actions import Action
 from service.audit.queries import EventFilters, events_page, usernames_of
 from service.http.bodies import JsonRoute, Moment, SearchText
-from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, encode_cursor, first_of
+from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
 from service.http.problems import documented
 from service.http.schemas import Answer, StoredObject, Time, one_of
 
@@ -111,7 +112,5 @@ async def list_audit_events(
         return Page(items=[])
     async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
         rows = await events_page(connection, filters, after=after, limit=limit + 1)
-        page = first_of(rows, limit)
-        names = await usernames_of(connection, named_in(page.rows))
-    items = [AuditEvent.from_row(row, names) for row in page.rows]
-    return Page(items=items, next_cursor=encode_cursor(items[-1].id, of="audit") if page.more else None)
+        names = await usernames_of(connection, named_in(rows[:limit]))
+    return page_of(rows, limit, partial(AuditEvent.from_row, names=names), of="audit")

@@ -21,7 +21,7 @@ from service.chat.turn_queries import request_stop_of_user
 from service.errors import NotFound
 from service.http.bodies import JsonRoute, QueryFlag, SearchText
 from service.http.downloads import Download, download
-from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, encode_cursor, first_of
+from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
 from service.http.problems import documented
 
 router = APIRouter(
@@ -60,9 +60,7 @@ async def list_users(
     filters = queries.UserFilters(q=q, role=role, disabled=disabled)
     async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
         rows = await queries.users_page(connection, filters, after=cursor_of_id(cursor, of="users"), limit=limit + 1)
-    page = first_of(rows, limit)
-    items = [ListedUser.model_validate(row) for row in page.rows]
-    return Page(items=items, next_cursor=encode_cursor(items[-1].id, of="users") if page.more else None)
+    return page_of(rows, limit, ListedUser.model_validate, of="users")
 
 
 @router.patch(
@@ -131,10 +129,9 @@ async def list_history(
         return Page(items=[])
     async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
         rows = await queries.history_page(connection, filters, after=after, limit=limit + 1)
-    page = first_of(rows, limit)
-    await reading.note(Action.HISTORY_READ, owners_of(page.rows, filters), **on_record(filters), turns=len(page.rows))
-    items = [HistoryTurn.from_row(row) for row in page.rows]
-    return Page(items=items, next_cursor=encode_cursor(items[-1].id, of="history") if page.more else None)
+    shown = rows[:limit]
+    await reading.note(Action.HISTORY_READ, owners_of(shown, filters), **on_record(filters), turns=len(shown))
+    return page_of(rows, limit, HistoryTurn.from_row, of="history")
 
 
 @router.get(

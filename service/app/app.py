@@ -1,7 +1,7 @@
 """The application: which parts there are, and in which order they come and go."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Protocol
@@ -30,7 +30,15 @@ from service.app.known_callers import is_known
 from service.app.lifespan import StartedOnly, starting_once
 from service.app.logs import leave_logging_to_host
 from service.app.loop_watch import UnderWay, watching_loop
-from service.app.maintenance import keep_counted, keep_retained, keep_swept, keep_weeded
+from service.app.maintenance import (
+    COUNT_SECONDS,
+    RETENTION_SECONDS,
+    SWEEP_SECONDS,
+    WEED_SECONDS,
+    count,
+    retain,
+    sweep,
+)
 from service.app.metrics import Metrics
 from service.app.middleware.failures import InternalErrors
 from service.app.middleware.metrics_port import MetricsApart
@@ -58,6 +66,7 @@ from service.database.safety import require_safe
 from service.http.open_streams import OpenStreams
 from service.http.root_path import RootPath
 from service.http.streams import StreamsLast
+from service.periodic import run_every
 from service.sessions import SessionCookie, SessionLimits
 from service.transfer.receiving import Imports
 from service.transfer.router import IMPORT_PATH
@@ -109,8 +118,7 @@ def create_app(
             await require_head(database)
             if not settings.allow_unsafe_database:
                 await require_safe(database)
-            weeder = asyncio.create_task(keep_weeded(database), name="connections")
-            stack.push_async_callback(_cancelled, weeder)
+            _repeat(stack, WEED_SECONDS, database.weed, name="connections")
             accounts = await _open_accounts(stack, settings, keys, database, front_server)
             streams: OpenStreams = app.state.streams
             for watch in (streams.watch(partial(standing, accounts)), streams.watch_writes()):
@@ -120,14 +128,11 @@ def create_app(
             )
             app.state.database, app.state.accounts, app.state.chat = database, accounts, chat
             app.state.embedded_server = embedded_server(settings, url)
-            sweeper = asyncio.create_task(keep_swept(accounts), name="sweep")
-            stack.push_async_callback(_cancelled, sweeper)
-            counter = asyncio.create_task(keep_counted(database), name="count")
-            stack.push_async_callback(_cancelled, counter)
+            _repeat(stack, SWEEP_SECONDS, partial(sweep, accounts), name="sweep", at_once=True)
+            _repeat(stack, COUNT_SECONDS, partial(count, database), name="count")
             if settings.retention_days:
-                retaining = keep_retained(database, accounts.trail, settings.retention_days)
-                retainer = asyncio.create_task(retaining, name="retention")
-                stack.push_async_callback(_cancelled, retainer)
+                retaining = partial(retain, database, accounts.trail, settings.retention_days)
+                _repeat(stack, RETENTION_SECONDS, retaining, name="retention", at_once=True)
             if Settings.are_handed_over() if owns_process is None else owns_process:
                 stack.enter_context(draining_first(app, settings.shutdown_grace_seconds))
             stack.enter_context(watching_loop(app))
@@ -247,10 +252,10 @@ async def _open_chat(
 def _model(settings: Settings) -> LanguageModel:
     if settings.model_url is None:
         return DemonstrationModel()
-    # Its client takes a second to load, which the demonstration need not wait for.
+    # Its client takes a moment to load, which the demonstration need not wait for.
     from service.chat.models.openai_compatible import OpenAICompatibleModel  # noqa: PLC0415
 
-    return OpenAICompatibleModel(settings.model_url, api_key=settings.model_api_key, model=settings.model)
+    return OpenAICompatibleModel.of(settings)
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
@@ -287,3 +292,11 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 async def _cancelled(task: "asyncio.Task[None]") -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def _repeat(
+    stack: AsyncExitStack, seconds: float, step: Callable[[], Awaitable[object]], *, name: str, at_once: bool = False
+) -> None:
+    """Run a step every so many seconds until the service closes."""
+    task = asyncio.create_task(run_every(seconds, step, name=name, at_once=at_once), name=name)
+    stack.push_async_callback(_cancelled, task)

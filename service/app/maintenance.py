@@ -1,10 +1,9 @@
-"""What is done now and then.
+"""Work that is repeated while the service runs.
 
 Swept away are sessions, tokens and counters that are over, and guests who do not come back; notes become statistics;
 conversations that are older than the policy keeps them are deleted.
 """
 
-import asyncio
 from collections.abc import Mapping
 
 import structlog
@@ -17,7 +16,7 @@ from service.audit.trail import AuditTrail, Origin
 from service.clock import utc_now
 from service.config import KeptRole
 from service.database.database import Database
-from service.errors import Busy, DatabaseUnavailable
+from service.errors import Busy
 from service.sessions.queries import sweep_sessions
 from service.statistics.counting import count_notes
 
@@ -26,6 +25,8 @@ log = structlog.get_logger(__name__)
 SWEEP_SECONDS = 600
 COUNT_SECONDS = 10
 RETENTION_SECONDS = 3600
+# Whoever writes to a server that takes no changes any more meets it at once. Whoever reads would go on reading there: a
+# session that was ended elsewhere since.
 WEED_SECONDS = 1
 
 
@@ -42,47 +43,10 @@ async def sweep(accounts: Accounts) -> None:
     await accounts.trail.renew_seals(accounts.database)
 
 
-async def keep_swept(accounts: Accounts) -> None:
-    """Sweep for as long as the service runs."""
-    while True:
-        try:
-            await sweep(accounts)
-        except DatabaseUnavailable:
-            log.warning("sweep_put_off")
-        except Exception:
-            # What is not swept today is swept tomorrow; a loop that has ended never sweeps again.
-            log.exception("sweep_failed")
-        await asyncio.sleep(SWEEP_SECONDS)
-
-
-async def keep_counted(database: Database) -> None:
-    """Turn what was noted for the statistics into counters, for as long as the service runs."""
-    while True:
-        await asyncio.sleep(COUNT_SECONDS)
-        try:
-            async with database.transaction() as connection:
-                await count_notes(connection)
-        except DatabaseUnavailable:
-            log.warning("count_put_off")
-        except Exception:
-            # The notes stay, and are counted later; a loop that has ended never counts again.
-            log.exception("count_failed")
-
-
-async def keep_weeded(database: Database) -> None:
-    """Leave a server that takes no changes any more, for as long as the service runs.
-
-    Whoever writes meets it at once. Whoever reads would go on reading there: a session that was ended elsewhere since.
-    """
-    while True:
-        await asyncio.sleep(WEED_SECONDS)
-        try:
-            await database.weed()
-        except DatabaseUnavailable as error:
-            log.warning("database_unavailable", step="connections", detail=error.detail)
-        except Exception:
-            # The connections stay until somebody writes; a loop that has ended never looks again.
-            log.exception("background_step_failed", step="connections")
+async def count(database: Database) -> None:
+    """Turn what was noted for the statistics into counters."""
+    async with database.transaction() as connection:
+        await count_notes(connection)
 
 
 async def retain(database: Database, trail: AuditTrail, days_of_role: Mapping[KeptRole, int]) -> None:
@@ -94,16 +58,3 @@ async def retain(database: Database, trail: AuditTrail, days_of_role: Mapping[Ke
     else:
         if removed.conversations:
             log.info("retention", deleted_conversations=removed.conversations, deleted_turns=removed.turns)
-
-
-async def keep_retained(database: Database, trail: AuditTrail, days_of_role: Mapping[KeptRole, int]) -> None:
-    """Apply the retention policy every hour, for as long as the service runs."""
-    while True:
-        try:
-            await retain(database, trail, days_of_role)
-        except DatabaseUnavailable:
-            log.warning("retention_put_off")
-        except Exception:
-            # What is not deleted now is deleted in an hour.
-            log.exception("retention_failed")
-        await asyncio.sleep(RETENTION_SECONDS)

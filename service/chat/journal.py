@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 import structlog
@@ -18,6 +18,7 @@ from service.chat.replica import TAKING_OVER
 from service.chat.search.indexing import index_pending
 from service.chat.turn_log import TurnLog
 from service.errors import DatabaseUnavailable
+from service.periodic import run_every
 
 log = structlog.get_logger(__name__)
 
@@ -54,11 +55,11 @@ class Journal:
         await self._take_over()
         lease_seconds = self._turn_log.replica.lease_seconds
         self._tasks = [
-            asyncio.create_task(self._every(self._flush_seconds, self._flush), name="flush"),
-            asyncio.create_task(self._every(lease_seconds * RENEWING, self._look_after), name="lease"),
-            asyncio.create_task(self._every(lease_seconds * TAKING_OVER, self._take_over_in_time), name="take over"),
+            asyncio.create_task(run_every(self._flush_seconds, self._flush, name="flush")),
+            asyncio.create_task(run_every(lease_seconds * RENEWING, self._look_after, name="lease")),
+            asyncio.create_task(run_every(lease_seconds * TAKING_OVER, self._take_over_in_time, name="take over")),
             # By itself: a lease must not wait for long texts.
-            asyncio.create_task(self._every(lease_seconds / 4, self._index), name="index"),
+            asyncio.create_task(run_every(lease_seconds / 4, self._index, name="index")),
         ]
 
     async def close(self) -> None:
@@ -68,21 +69,6 @@ class Journal:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(DatabaseUnavailable):  # it runs out by itself
             await self._turn_log.replica.end_lease()
-
-    async def _every(self, seconds: float, step: Callable[[], Coroutine[None, None, None]]) -> None:
-        """Begin a step `seconds` after the last one began; where that took longer, after a short rest."""
-        took_seconds, clock = 0.0, asyncio.get_running_loop().time
-        while True:
-            await asyncio.sleep(max(seconds - took_seconds, seconds / 4))
-            began = clock()
-            try:
-                await step()
-            except DatabaseUnavailable:
-                log.warning("database_unavailable", step=step.__name__)
-            except Exception:
-                # The loop is what keeps the promises: an error of ours must not end it.
-                log.exception("background_step_failed", step=step.__name__)
-            took_seconds = clock() - began
 
     async def _flush(self) -> None:
         generations = [each for each in self._generations.all() if each.generating]

@@ -1,14 +1,14 @@
 """Pages of a conversation's path, with the cursors of the contract."""
 
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from service.chat import queries, turn_queries
-from service.chat.paths import turns_down, turns_up
+from service.chat.paths import Slice, turns_down, turns_up
 from service.chat.schemas import Turn
 from service.database.database import Database
 from service.errors import NotFound
-from service.http.pages import Page, Slice, cursor_of_id, decode_cursor, encode_cursor, first_of
+from service.http.pages import Page, cursor_of_id, decode_cursor, encode_cursor, page_of
 
 DEEPEST_POSITION = 2**31 - 1
 OLDEST_ID = UUID(int=0)
@@ -36,7 +36,7 @@ async def turns_page(
     after: object = None
     listed = f"turns {order} {conversation_id}"
     if order == "asc":
-        page: Slice[Any] = await turns_down(
+        page: Slice = await turns_down(
             database, user_id, conversation_id, first=_first_position(cursor, listed), limit=limit
         )
         after = page.rows[-1]["position"] + 1 if page.more and page.rows else None
@@ -71,11 +71,7 @@ async def siblings_page(
     )
     if not rows and cursor is None:
         raise NotFound
-    page = first_of(rows, limit)
-    return Page(
-        items=[Turn.from_row(row) for row in page.rows],
-        next_cursor=encode_cursor(page.rows[-1]["id"], of=listed) if page.more else None,
-    )
+    return page_of(rows, limit, Turn.from_row, of=listed)
 
 
 async def _require_conversation(database: Database, user_id: UUID, conversation_id: UUID) -> None:

@@ -7,17 +7,25 @@ from the head to the page: one step a turn.
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from service.chat import turn_queries
 from service.database.database import Database
-from service.http.pages import Slice
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Rows of a path, and whether there are more behind them."""
+
+    rows: Sequence[Any]
+    more: bool
 
 
 async def turns_up(
     database: Database, user_id: UUID, conversation_id: UUID, *, start_id: UUID | None, limit: int
-) -> Slice[Any]:
+) -> Slice:
     """Return at most `limit` turns from `start_id` (None: the head) towards the root, newest first."""
     rows = await database.rows(
         turn_queries.TURNS_UP, user_id=user_id, conversation_id=conversation_id, start_id=start_id, limit=limit
@@ -26,7 +34,7 @@ async def turns_up(
     return Slice(path, bool(path) and path[-1]["parent_id"] is not None)
 
 
-async def turns_down(database: Database, user_id: UUID, conversation_id: UUID, *, first: int, limit: int) -> Slice[Any]:
+async def turns_down(database: Database, user_id: UUID, conversation_id: UUID, *, first: int, limit: int) -> Slice:
     """Return at most `limit` turns of the head's path from position `first` on, oldest first."""
     key = {"user_id": user_id, "conversation_id": conversation_id}
     head = await database.row(turn_queries.HEAD_POSITION, **key)

@@ -34,7 +34,7 @@ class Reaper:
                 won += await self._interrupt(each["user_id"], each["conversation_id"], each["id"], each["replica_id"])
             found += won
         await self._log.replica.forget_the_dead()
-        await self._log.database.row(SWEEP_FRAGMENTS)
+        await self._log.database.execute(SWEEP_FRAGMENTS)
         return found
 
     async def interrupt_unclaimed(self, generated: Collection[UUID]) -> None:

@@ -27,7 +27,7 @@ class Replica:
 
     async def renew_lease(self) -> None:
         """Say that this replica lives."""
-        await self._database.row(
+        await self._database.execute(
             statements.RENEW_LEASE,
             replica_id=self.id,
             now=self._clock(),
@@ -38,15 +38,15 @@ class Replica:
         )
 
     async def end_lease(self) -> None:
-        await self._database.row(statements.END_LEASE, replica_id=self.id)
+        await self._database.execute(statements.END_LEASE, replica_id=self.id)
 
     async def end_leases_of_the_dead(self) -> None:
         """Give up the leases of processes on this machine that are seen to have ended: nobody need wait for them."""
         rows = await self._database.rows(statements.NEIGHBOURS, replica_id=self.id, machine=self.process.machine)
         for row in rows:
             if ServiceProcess.from_row(row).has_ended():
-                await self._database.row(statements.END_LEASE, replica_id=row["id"])
+                await self._database.execute(statements.END_LEASE, replica_id=row["id"])
 
     async def forget_the_dead(self) -> None:
         """Take away what is left of replicas whose leases ran out long ago."""
-        await self._database.row(statements.FORGET_DEAD_REPLICAS)
+        await self._database.execute(statements.FORGET_DEAD_REPLICAS)

@@ -1,6 +1,6 @@
 """`/api/v1/conversations`: conversations over HTTP."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg
@@ -21,8 +21,7 @@ from service.http.pages import (
     Limit,
     Page,
     decode_cursor,
-    encode_cursor,
-    first_of,
+    page_of,
 )
 from service.http.problems import documented
 from service.ids import new_id
@@ -97,12 +96,11 @@ async def list_conversations(
         rows = await chat.database.rows(queries.LIST_CONVERSATIONS_BY_TITLE, **values, q=q)
     else:
         rows = await chat.database.rows(queries.LIST_CONVERSATIONS, **values)
-    page = first_of(rows, limit)
-    last = page.rows[-1] if page.more else None
-    return Page(
-        items=[Conversation.from_row(row) for row in page.rows],
-        next_cursor=encode_cursor(last["last_turn_at"], last["id"], of="conversations") if last else None,
-    )
+    return page_of(rows, limit, Conversation.from_row, of="conversations", position=_recency)
+
+
+def _recency(row: Any) -> tuple[object, ...]:
+    return row["last_turn_at"], row["id"]
 
 
 @router.get("/{conversation_id}", responses=documented(401, 404, 422, 503))

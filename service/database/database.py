@@ -145,6 +145,10 @@ class Database:
             raise_translated(error)
         return found
 
+    async def execute(self, statement: Statement, **values: object) -> None:
+        """Run a hot statement whose rows, if any, nobody needs."""
+        await self.row(statement, **values)
+
     async def rows(self, statement: Statement, **values: object) -> list[Any]:
         """Run a hot statement and return its rows."""
         try:

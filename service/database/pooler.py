@@ -85,11 +85,12 @@ async def _share_a_process(first: Connection, second: Connection) -> bool:
 
     A pooler lends the connection that came back last, as a rule. Others may be quicker, so it is tried again.
     """
-    seen: list[set[int]] = [set(), set()]
+    seen: dict[Connection, set[int]] = {first: set(), second: set()}
     for _ in range(TRIES):
-        for each, pids in zip((first, second), seen, strict=True):
-            pids.add((await asked(each, "SELECT pg_backend_pid() AS pid"))["pid"])
-        if any(len(pids) > 1 for pids in seen) or seen[0] & seen[1]:
+        # The second twice: a pooler that lends two connections in turn would otherwise lend each of us always the same.
+        for each in (first, second, second):
+            seen[each].add((await asked(each, "SELECT pg_backend_pid() AS pid"))["pid"])
+        if any(len(pids) > 1 for pids in seen.values()) or seen[first] & seen[second]:
             return True
     return False
 

@@ -8,12 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-import structlog
-
-from service.errors import DatabaseUnavailable, NotAuthenticated
+from service.errors import NotAuthenticated
 from service.http.delivery import Delivery
-
-log = structlog.get_logger(__name__)
+from service.periodic import run_every
 
 LOOK_SECONDS = 1.0
 MAX_WRITE_LOOK_SECONDS = 1.0
@@ -124,23 +121,17 @@ class OpenStreams:
     async def watch(self, standing: Standing) -> None:
         """Cut off whoever may no longer read, for as long as the process runs."""
         self._standing = standing
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            try:
-                await self._look()
-            except DatabaseUnavailable:
-                log.warning("database_unavailable", step="open_streams")
-            except Exception:
-                # A loop that has ended would never cut anybody off again.
-                log.exception("background_step_failed", step="open_streams")
+        await run_every(LOOK_SECONDS, self._look, name="open streams")
 
     async def watch_writes(self) -> None:
         """Cut off whoever does not take what they are sent. Not in `watch`: a slow database must not hold this up."""
-        while True:
-            await asyncio.sleep(min(self.write_timeout_seconds / 2, MAX_WRITE_LOOK_SECONDS))
-            late = time.monotonic() - self.write_timeout_seconds
-            for delivery in [each for each in self._deliveries if each.waits_since(late)]:
-                delivery.close()
+        seconds = min(self.write_timeout_seconds / 2, MAX_WRITE_LOOK_SECONDS)
+        await run_every(seconds, self._cut_unread, name="unread answers")
+
+    async def _cut_unread(self) -> None:
+        late = time.monotonic() - self.write_timeout_seconds
+        for delivery in [each for each in self._deliveries if each.waits_since(late)]:
+            delivery.close()
 
     async def _look(self) -> None:
         if terms := list(self._by_terms):

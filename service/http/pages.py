@@ -8,9 +8,8 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 from fastapi import Query
@@ -40,17 +39,25 @@ class Page(BaseModel, Generic[Item]):
     next_cursor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Slice(Generic[Row]):
-    """The rows of a page, and whether there are more behind them."""
+def page_of(
+    rows: Sequence[Row],
+    limit: int,
+    to_item: Callable[[Row], Item],
+    *,
+    of: str,
+    position: Callable[[Row], tuple[object, ...]] | None = None,
+) -> Page[Item]:
+    """Return a page of `limit` items from the `limit + 1` rows of a query.
 
-    rows: Sequence[Row]
-    more: bool
-
-
-def first_of(rows: Sequence[Row], limit: int) -> Slice[Row]:
-    """Return a page of `limit` from the `limit + 1` rows that were asked for."""
-    return Slice(rows[:limit], len(rows) > limit)
+    Args:
+        of: the list's name, which its cursors carry.
+        position: the values of a row that the next page starts after; None: its item's id.
+    """
+    items: list[Any] = [to_item(row) for row in rows[:limit]]
+    if len(rows) <= limit:
+        return Page(items=items)
+    last = position(rows[limit - 1]) if position else (items[-1].id,)
+    return Page(items=items, next_cursor=encode_cursor(*last, of=of))
 
 
 def encode_cursor(*position: object, of: str = "") -> str:

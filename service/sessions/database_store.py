@@ -72,7 +72,7 @@ class DatabaseStore:
         session = _session(row)
         if session.needs_touch(now):
             seen_before = now - session.touch_interval
-            await database.row(queries.TOUCH, key=key, now=now, seen_before=seen_before)
+            await database.execute(queries.TOUCH, key=key, now=now, seen_before=seen_before)
         return session
 
     async def create(self, session: StoredSession) -> None:

@@ -18,7 +18,7 @@ from service.admin.history_filters import QUERY_TIMEOUT_SECONDS, TheDatabase
 from service.admin.router import list_turns_of_any
 from service.admin.running import RunningTurn, running_page
 from service.http.bodies import FromDigits, JsonRoute
-from service.http.pages import CursorText, Page, cursor_of_id, encode_cursor, first_of
+from service.http.pages import CursorText, Page, cursor_of_id, page_of
 from service.http.streams import Stream
 from service.web.turns import RenderedTurn, rendered_turns
 from service.web.verifying import verification_lines
@@ -57,9 +57,7 @@ async def list_running(
     after = cursor_of_id(cursor, of="running")
     async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
         rows = await running_page(connection, after=after, limit=limit + 1)
-    page = first_of(rows, limit)
-    items = [RunningTurn.model_validate(row) for row in page.rows]
-    return Page(items=items, next_cursor=encode_cursor(items[-1].id, of="running") if page.more else None)
+    return page_of(rows, limit, RunningTurn.model_validate, of="running")
 
 
 @router.post("/audit/verification")

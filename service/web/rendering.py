@@ -50,3 +50,8 @@ def rendered_page(
 def rendered(template: str, language: str, **values: object) -> str:
     """Return a template with its texts; every value is escaped."""
     return _environment.get_template(template).render(t=texts_of(language), language=language, **values)
+
+
+def render_svg(template: str, **values: object) -> str:
+    """Return a drawing, which has no texts of its own; every value is escaped."""
+    return _environment.get_template(template).render(**values)

@@ -237,7 +237,7 @@ async def test_one_process_at_a_time_deletes_and_who_is_asked_waits(place: Place
 async def test_a_running_service_deletes_by_itself_again_and_again(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.app.maintenance.RETENTION_SECONDS", 0.05)
+    monkeypatch.setattr("service.app.app.RETENTION_SECONDS", 0.05)
     async with running(database_url, retention_days={"user": 1}) as service:
         person = await service.person()
         for _ in range(2):

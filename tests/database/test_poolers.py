@@ -187,3 +187,29 @@ async def test_its_mode_is_found_out_however_it_chooses_connections(
                 database = await Database.connect(pooler.url, pool_size=2)
                 assert database.pooling is expected
                 await database.close()
+
+
+@pytest.mark.parametrize("round_robin", [0, 1])
+@pytest.mark.parametrize("connections", [1, 2, 3, 4])
+async def test_transaction_mode_is_found_out_however_many_connections_are_open(
+    database_url: str, connections: int, round_robin: int
+) -> None:
+    settings = {"default_pool_size": connections, "server_round_robin": round_robin}
+    async with pooled(database_url, pool_mode="transaction", **settings) as pooler:
+        await open_together(pooler, connections)
+        for _ in range(3):
+            database = await Database.connect(pooler.url, pool_size=2)
+            assert database.pooling is Pooling.TRANSACTION
+            await database.close()
+
+
+async def open_together(pooler: Pooler, number: int) -> None:
+    """Have the pooler open that many connections to the server, and keep them."""
+    strangers = [await stranger(pooler) for _ in range(number)]
+    for each in strangers:
+        await each.execute("BEGIN")
+    pids = {await each.fetchval("SELECT pg_backend_pid()") for each in strangers}
+    assert len(pids) == number
+    for each in strangers:
+        await each.execute("COMMIT")
+        await each.close()

@@ -6,18 +6,17 @@ More is read than the standard allows where it does no harm: an event whose clos
 Source: WHATWG HTML, Server-sent events, 9.2.6 Interpreting an event stream.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 BOM = b"\xef\xbb\xbf"
 # A picture may come as one event.
 MAX_EVENT_BYTES = 32 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event.
 
-    Attributes:
+    Args:
         name: of `event:`; "" where it has none.
         data: its lines, joined by newlines; UTF-8 whatever the header says, wrong bytes replaced.
         error: of `error:`, which some servers write in place of `data:`; None where there is none.
@@ -67,6 +66,8 @@ class EventParser:
             received = received.removeprefix(b"\n")
         if not received:
             return []
+        if self._is_between_events and received.endswith(b"\n\n") and b"\r" not in received:  # as most do
+            return [event for block in received[:-2].split(b"\n\n") for event in self._read_block(block)]
         self._after_cr = received.endswith(b"\r")
         if b"\n" not in received and b"\r" not in received:
             self._keep(received)
@@ -77,6 +78,16 @@ class EventParser:
         if not lines[-1].endswith((b"\n", b"\r")):
             self._keep(lines.pop())
         return [event for line in lines for event in self._read(line.rstrip(b"\r\n"))]
+
+    @property
+    def _is_between_events(self) -> bool:
+        return not (self._unfinished or self._data or self._name or self._bare or self._error is not None)
+
+    def _read_block(self, block: bytes) -> list[Event]:
+        """Return the events of what stood before a blank line."""
+        if block.startswith(b"data: ") and b"\n" not in block and len(block) <= MAX_EVENT_BYTES:
+            return [Event(data=block[6:].decode("utf-8", "replace"))]
+        return [event for line in (*block.split(b"\n"), b"") for event in self._read(line)]
 
     def finish(self) -> list[Event]:
         """Return the event whose end never came, if there is one."""

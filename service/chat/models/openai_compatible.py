@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 from pydantic import SecretStr
@@ -24,6 +24,7 @@ from service.chat.models.openai_stream import ReplyStream
 from service.chat.models.params import GenerationParams
 from service.chat.models.pieces import Piece
 from service.chat.prompt import ChatPrompt
+from service.config import Settings
 
 MODEL_LIST_SECONDS = 10.0
 REFUSAL_SECONDS = 10.0
@@ -83,6 +84,19 @@ class OpenAICompatibleModel:
         self._retry_pause_seconds = retry_pause_seconds
         self._asks_for_usage = True
 
+    @classmethod
+    def of(cls, settings: Settings, *, first_token_seconds: float | None = None, retries: int = 2) -> Self:
+        """Return the model that the settings name; `model_url` is set."""
+        return cls(
+            settings.model_url or "",
+            settings.model_api_key,
+            settings.model,
+            first_token_seconds=first_token_seconds or settings.model_first_token_seconds,
+            next_token_seconds=settings.model_next_token_seconds,
+            retries=retries,
+            proxy=settings.model_proxy,
+        )
+
     @property
     def default_name(self) -> str | None:
         """The default model's name; None until the server was asked."""
@@ -118,6 +132,14 @@ class OpenAICompatibleModel:
             else:
                 return
             await asyncio.sleep(pause_seconds)
+
+    async def list_models(self) -> list[str]:
+        """Return the names of the models that the server lists.
+
+        Raises:
+            ModelError: it does not answer, or lists none.
+        """
+        return [str(entry["id"]) for entry in await self._entries()]
 
     async def close(self) -> None:
         await self._connection.close()
@@ -170,10 +192,13 @@ class OpenAICompatibleModel:
 
     async def _default_model(self) -> str:
         if self._model is None:
-            entries = listed_models(await self._listing())
+            entries = await self._entries()
             self._model = first_to_chat(entries)
             self.offered = tuple(str(entry["id"]) for entry in entries)
         return self._model
+
+    async def _entries(self) -> list[Mapping[str, Any]]:
+        return listed_models(await self._listing())
 
     async def _listing(self) -> str:
         failures = Failures("(the first)", self._secrets(), self._has_key)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import aiohttp
@@ -36,8 +37,6 @@ class Connection:
         if proxy is not None:
             parse_address(proxy.get_secret_value(), "CHATKEEP_MODEL_PROXY")
         self._proxy = proxy
-        # The system's certificates, or those of SSL_CERT_FILE and SSL_CERT_DIR.
-        self._tls = ssl.create_default_context()
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, address: URL, body: Mapping[str, Any]) -> aiohttp.ClientResponse:
@@ -70,13 +69,19 @@ class Connection:
         """Made at the first request: it belongs to the event loop that runs then."""
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ssl=self._tls, keepalive_timeout=KEEP_ALIVE_SECONDS),
+                connector=aiohttp.TCPConnector(limit=0, ssl=_tls(), keepalive_timeout=KEEP_ALIVE_SECONDS),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_seconds),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=("Accept-Encoding", "User-Agent"),
                 trust_env=False,
             )
         return self._session
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Trust the system's certificates, or those of SSL_CERT_FILE and SSL_CERT_DIR."""
+    return ssl.create_default_context()
 
 
 class Silence:

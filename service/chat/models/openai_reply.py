@@ -154,9 +154,9 @@ class ReplyReader:
 
     def _noted(self, pieces: list[Piece]) -> list[Piece]:
         """Note what sort of thing was said, which decides whether the reply is an empty one."""
-        if not self._answered:
+        if pieces and not self._answered:
             self._answered = any(isinstance(piece, Text | Refusal | Item) for piece in pieces)
-        if not self._thought:
+        if pieces and not self._thought and not self._answered:
             self._thought = any(isinstance(piece, Reasoning) for piece in pieces)
         return pieces
 

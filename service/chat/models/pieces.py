@@ -24,7 +24,7 @@ class Reasoning:
     """
 
     text: str
-    field: ReasoningField
+    field: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class TextWasReasoning:
     It changes no position. Those who follow have been shown the text; the turn's end says what it was.
     """
 
-    field: ReasoningField
+    field: str
 
 
 @dataclass(frozen=True, slots=True)

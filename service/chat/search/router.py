@@ -1,9 +1,8 @@
 """`/api/v1/search`: the caller's own turns by what they say."""
 
 import asyncio
-from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import Field
@@ -15,7 +14,7 @@ from service.chat.search.finding import Finding
 from service.chat.search.schemas import FoundTurn
 from service.chat.search.snippets import snippet
 from service.http.bodies import JsonRoute, SearchText
-from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, encode_cursor, first_of
+from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
 from service.http.problems import documented
 
 router = APIRouter(prefix="/api/v1/search", tags=["Search"], route_class=JsonRoute)
@@ -45,21 +44,18 @@ async def search(
     asked = asked_for(q)
     after = cursor_of_id(cursor, of="search")
     source = OwnTurns(chat.database, identity.user_id, asked)
-    page = first_of(await Finding(asked, source, limit=limit + 1).newest(after), limit)
+    rows = await Finding(asked, source, limit=limit + 1).newest(after)
     # Long texts take their time, and others wait for the event loop.
-    items = await asyncio.to_thread(_items, asked, page.rows)
-    last_id: UUID | None = items[-1].turn_id if page.more else None
-    return Page(items=items, next_cursor=encode_cursor(last_id, of="search") if last_id else None)
+    return await asyncio.to_thread(
+        page_of, rows, limit, partial(_item, asked), of="search", position=lambda row: (row["turn_id"],)
+    )
 
 
-def _items(asked: Asked, rows: Sequence[Any]) -> list[FoundTurn]:
-    return [
-        FoundTurn(
-            conversation_id=row["conversation_id"],
-            conversation_title=row["conversation_title"],
-            turn_id=row["turn_id"],
-            snippet=snippet(asked, row["prompt"], row["reply"]),
-            created_at=row["created_at"],
-        )
-        for row in rows
-    ]
+def _item(asked: Asked, row: Any) -> FoundTurn:
+    return FoundTurn(
+        conversation_id=row["conversation_id"],
+        conversation_title=row["conversation_title"],
+        turn_id=row["turn_id"],
+        snippet=snippet(asked, row["prompt"], row["reply"]),
+        created_at=row["created_at"],
+    )
