@@ -228,6 +228,16 @@ class DatabaseFull(DatabaseUnavailable):
         )
 
 
+class MissingPrivilege(DatabaseUnavailable):
+    """A right at the database that the service needs was taken from its role, or never given."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database no longer lets the service do this. Its administrator has to grant the service's role its "
+            "rights on the tables. Nothing was lost."
+        )
+
+
 class PoolerExhausted(DatabaseUnavailable):
     """A pooler between the service and the database has no free connection for it."""
 

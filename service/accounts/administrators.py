@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.accounts import queries, token_queries
+from service.accounts.names import warn_of_lookalike
 from service.accounts.passwords import PasswordHasher
 from service.accounts.queries import AnyRow
 from service.accounts.usernames import require_username, username_key
@@ -190,5 +191,7 @@ async def create_first_administrator(
                 f"There is no administrator yet, and {username!r} belongs to an ordinary user. Set "
                 f"CHATKEEP_ADMIN_USERNAME to another name, or run `chatkeep user role {username} admin`."
             )
+        # Not refused: with a name that looks like it, a stranger could keep the service from its first start.
+        await warn_of_lookalike(connection, made)
         await audit.record(connection, Action.ACCOUNT_CREATED, made.id, role="admin")
     return True

@@ -21,6 +21,7 @@ from service.accounts import guest_queries, queries
 from service.accounts.accounts import Accounts
 from service.accounts.administrators import delete_user, erase_user
 from service.accounts.identity import Identity
+from service.accounts.lookalikes import skeleton_digests
 from service.accounts.opened_sessions import Client, Opened, open_session
 from service.accounts.queries import AnyRow
 from service.accounts.throttling import counted_attempt, counters_for_guest
@@ -121,6 +122,7 @@ async def promote_guest(
             "password_hash": password_hash,
             "email": email,
             "name_pairs": character_pairs(username, email, guest.user.display_name),
+            "name_skeletons": skeleton_digests(username),
         },
     )
     if user is not None:

@@ -101,7 +101,7 @@ async def _user_by_password(accounts: Accounts, username: str, password: str, cl
     counters = counters_for(key, client.address, device)
     audit = accounts.trail.by(Origin(address=client.address))
     counted = counted_attempt(accounts.database, counters, accounts.clock())
-    async with counted, refusals_on_record(accounts, audit, key):
+    async with refusals_on_record(accounts, audit, key), counted:
         async with accounts.database.transaction() as connection:
             user = await queries.user_by_key(connection, key)
             lane = await lane_of(connection, user, client.address, device)

@@ -5,6 +5,8 @@ the commit and the answer, there is a session (or an account) whose cookie nobod
 and the row ends by itself.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -57,7 +59,7 @@ async def log_in(
     device = accounts.device_mark.read(client.device_mark, key)
     counters = counters_for(key, client.address, device)
     counted = counted_attempt(accounts.database, counters, accounts.clock())
-    async with counted, refusals_on_record(accounts, audit, key):
+    async with refusals_on_record(accounts, audit, key), counted:
         async with accounts.database.transaction() as connection:
             user = await queries.user_by_key(connection, key)
             lane = await lane_of(connection, user, client.address, device)
@@ -104,7 +106,8 @@ async def require_password(accounts: Accounts, audit: Recorder, user_id: UUID, p
         InvalidCredentials, TooManyAttempts, Unavailable: as `log_in`.
     """
     counters = counters_for_signed_in(user_id)
-    async with counted_attempt(accounts.database, counters, accounts.clock()):
+    counted = counted_attempt(accounts.database, counters, accounts.clock())
+    async with _failed_checks_on_record(accounts, audit, user_id), counted:
         async with accounts.database.transaction() as connection:
             user = await queries.user_by_id(connection, user_id)
         if user is None:
@@ -113,12 +116,21 @@ async def require_password(accounts: Accounts, audit: Recorder, user_id: UUID, p
             raise NoPassword("This account has no password here: what signs it in stands in front of this service.")
         matches, _ = await accounts.hasher.verify(password, user.password_hash)
         if not matches:
-            async with accounts.database.transaction() as connection:
-                await audit.record(connection, Action.PASSWORD_CHECK_FAILED, user_id)
             raise InvalidCredentials("The password is wrong.")
         async with accounts.database.transaction() as connection:
             await forgive_attempt(connection, counters)
     return user
+
+
+@asynccontextmanager
+async def _failed_checks_on_record(accounts: Accounts, audit: Recorder, user_id: UUID) -> AsyncIterator[None]:
+    """Record a password that the block refuses. Around the counting, as `refusals_on_record` is."""
+    try:
+        yield
+    except InvalidCredentials:
+        async with accounts.database.transaction() as connection:
+            await audit.record(connection, Action.PASSWORD_CHECK_FAILED, user_id)
+        raise
 
 
 async def change_password(

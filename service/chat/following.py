@@ -66,10 +66,7 @@ class Following:
         yield event("turn", json_line(await self.turn_at_its_start()))
         async for stretches in self.stretches(start):
             yield b"".join(map(stretch_event, stretches)) or KEEP_ALIVE
-        turn = await self.turn_at_its_end()
-        done = event("done", json_line(turn), length_of(turn.reply.content, turn.reply.items) if turn.reply else 0)
-        del turn  # once is enough, while the client reads it
-        yield done
+        yield _done_event(await self.turn_at_its_end())
 
     async def end(self) -> Turn:
         """Wait for the turn's end and return it.
@@ -154,6 +151,10 @@ async def _from_database(
 
 def _end_of(stretches: Sequence[Stretch]) -> int:
     return stretches[-1].position + stretches[-1].length
+
+
+def _done_event(turn: Turn) -> bytes:
+    return event("done", json_line(turn), length_of(turn.reply.content, turn.reply.items) if turn.reply else 0)
 
 
 def _new_turn(begun: BegunTurn) -> Turn:

@@ -52,6 +52,9 @@ def create(
             "input.",
         ),
     ] = None,
+    allow_lookalike: Annotated[
+        bool, typer.Option("--allow-lookalike", help="Also where the name looks like another user's, as 1 and l do.")
+    ] = False,
     reason: Reason = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
@@ -62,7 +65,7 @@ def create(
     one_of(password_stdin=password_stdin, random_password=random_password, password_hash=password_hash is not None)
     from service.cli.user_accounts import NewAccount, create_account
 
-    new = NewAccount(username, role, email)
+    new = NewAccount(username, role, email, may_look_alike=allow_lookalike)
     with opened(database_url, data_dir) as database:
         create_account(
             database,

@@ -117,7 +117,7 @@ def test_alembic_writes_sql_without_a_database() -> None:
 
 
 async def test_turns_get_their_items_without_being_rewritten_and_lose_them_again(empty_url: str) -> None:
-    await asyncio.to_thread(migrations.upgrade, empty_url, "0011")
+    await asyncio.to_thread(migrations.upgrade, empty_url, "0013")
     connection = await asyncpg.connect(driver_url(empty_url))
     files = "SELECT relname, relfilenode FROM pg_class WHERE relname IN ('turns', 'reply_fragments') ORDER BY 1"
     try:
@@ -145,7 +145,7 @@ async def test_turns_get_their_items_without_being_rewritten_and_lose_them_again
         await connection.execute(fragment, user_id, cut_id, 1, "reasoning")
         with pytest.raises(asyncpg.CheckViolationError):
             await connection.execute(new_turn, user_id, new_id(), talk_id, "of another kind", now)
-        await asyncio.to_thread(migrations.downgrade, empty_url, "0011")
+        await asyncio.to_thread(migrations.downgrade, empty_url, "0013")
         assert await connection.fetch(files) == before
         assert {row[0] for row in await connection.fetch("SELECT status FROM turns")} == {"complete"}
         assert [row[0] for row in await connection.fetch("SELECT position FROM reply_fragments")] == [0]

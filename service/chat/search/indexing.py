@@ -2,7 +2,8 @@
 
 What is there if the process dies: a turn is ended in one statement with its lexemes, or with a row that says that they
 are to be made. Such rows are found by any replica, now or at the next start, and stay until the lexemes are there; so
-do turns of an older version until `reindex` has come to them. Doing either twice gives the same rows.
+do turns of an older version until `reindex` has come to them, and turns without any until `UnindexedTurns` has. Doing
+either twice gives the same rows.
 """
 
 import asyncio
@@ -59,14 +60,15 @@ async def reindex(database: Database) -> AsyncIterator[tuple[int, int]]:
     ):
         stale = [row for row in rows if row["stale"]]
         for first in range(0, len(stale), BATCH_TURNS):
-            await _index(database, stale[first : first + BATCH_TURNS])
+            await index_turns(database, stale[first : first + BATCH_TURNS])
         yield len(rows), len(stale)
         if len(rows) < WINDOW_TURNS:
             break  # or the last user could keep it going for ever, by saying more
         after_user_id, after_id = rows[-1]["user_id"], rows[-1]["id"]
 
 
-async def _index(database: Database, keys: Sequence[Any]) -> None:
+async def index_turns(database: Database, keys: Sequence[Any]) -> None:
+    """Make the lexemes of finished turns, in the place of those that they have; `keys` are rows with their ids."""
     rows = await database.rows(
         statements.TEXTS, user_ids=[key["user_id"] for key in keys], turn_ids=[key["id"] for key in keys]
     )

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from service.accounts.browser_cookies import cookie_name
 from service.app.front_server import front_server_of
 from service.cli.auditing import another_key_advice
 from service.cli.doctor.findings import Area, Findings
@@ -129,9 +130,10 @@ def _look_at_place_on_host(settings: Settings, findings: Findings) -> None:
     if settings.root_path:
         findings.ok(Area.NETWORK, f"Browsers find it under {settings.root_path}.")
     if settings.cookie_name == Settings.model_fields["cookie_name"].default:
+        name = cookie_name(settings.cookie_name, secure=settings.cookie_secure, path=settings.root_path or "/")
         findings.note(
             Area.NETWORK,
-            f"The cookie is called {settings.cookie_name}, and cookies ignore ports: another application on this host "
+            f"The cookie is called {name}, and cookies ignore ports: another application on this host "
             "that has a cookie of the same name can sign people out.",
             "Set CHATKEEP_COOKIE_NAME, for example to chatkeep, if there is one.",
         )
