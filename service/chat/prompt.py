@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 from service.chat.items import AnyItem
 from service.chat.messages import ChatContent, ChatMessage, Side, openai_messages
@@ -19,6 +19,7 @@ class ChatPrompt:
         system: what the model is told before the first message; None or "" for nothing.
 
     Attributes:
+        tools: `tools` and `tool_choice` as a model server takes them; empty where there are none.
         earlier_turns: how many turns it shows of those before the new one; None where nobody counted.
     """
 
@@ -26,6 +27,7 @@ class ChatPrompt:
         self.system = system
         self.requester = "user"
         self.responder = "assistant"
+        self.tools: Mapping[str, Any] = {}
         self.earlier_turns: int | None = None
         self._contents: list[ChatContent] = []
 

@@ -15,6 +15,7 @@ from service.http.bodies import Body, Flag, JsonObject, Name, Text, check_json
 from service.http.schemas import Answer, StoredObject, Time, one_of
 
 MAX_ITEMS = 256
+MAX_TOOLS = 128
 Prompt = Annotated[Text, Field(min_length=1, examples=["Write a haiku about tea."])]
 SystemPrompt = Annotated[Text, Field(max_length=100_000)]
 Title = Annotated[Text, Field(min_length=1, max_length=500)]
@@ -26,6 +27,8 @@ def _with_type(item: dict[str, Any]) -> dict[str, Any]:
     return check_json(item)
 
 
+Tools = Annotated[list[Annotated[dict[str, Any], AfterValidator(check_json)]], Field(max_length=MAX_TOOLS)]
+ToolChoice = Annotated[str, Field(max_length=64)] | Annotated[dict[str, Any], AfterValidator(check_json)]
 PromptItem = Annotated[dict[str, Any], AfterValidator(_with_type)]
 PromptItems = Annotated[list[PromptItem], Field(min_length=1, max_length=MAX_ITEMS)]
 
@@ -60,6 +63,8 @@ class CreateTurn(Body):
     parent_id: UUID | None = None
     model: Name | None = None
     params: GenerationParams = GenerationParams()
+    tools: Tools | None = Field(None, description="Which tools the model may call, as the model server takes them.")
+    tool_choice: ToolChoice | None = Field(None, description="Which of them it is to call, likewise.")
     stream: Flag | None = Field(None, description="Default: true where `Accept` names `text/event-stream`.")
 
     @field_validator("content")

@@ -5,7 +5,7 @@ What is there if the process dies:
 - before `begin` commits: nothing, and nothing was acknowledged;
 - after it: the prompt, with status `streaming` and this replica's id. When the replica's lease runs out, any other
   one marks it `interrupted`; the next start on the same machine does at once;
-- after a `flush`: also the text up to it;
+- after a `flush`: also what was said up to it, of whatever kind;
 - before `end` commits: as after the last flush; after it: the whole turn, whether or not anyone was told.
 """
 
@@ -168,6 +168,7 @@ class TurnLog:
             joined=verdict == "repeated",
             items=row["prompt_items"],
             continues=bool(row["continues"]),
+            tools=new.tools,
         )
 
     async def joined(self, user_id: UUID, new: NewTurn) -> BegunTurn | None:

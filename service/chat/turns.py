@@ -26,6 +26,7 @@ class NewTurn:
         model, params: None and missing names take the conversation's.
         items: what the prompt is made of beside its text; None takes those of `beside_id` where `content` does.
         continues: go on with the reply of the turn `parent_id`, without a prompt.
+        tools: `tools` and `tool_choice` for the model server, of this turn alone; they are not kept.
     """
 
     conversation_id: UUID
@@ -37,6 +38,7 @@ class NewTurn:
     idempotency_key: str | None = None
     items: Sequence[AnyItem] | None = None
     continues: bool = False
+    tools: Mapping[str, Any] = field(default_factory=dict)
 
     def digest(self) -> bytes:
         """Return what is equal for two requests that ask for the same turn."""
@@ -47,8 +49,9 @@ class NewTurn:
             self.model,
             dict(self.params),
         ]
-        if self.items is not None or self.continues:  # so that of all others it is what it was before there were these
-            asked += [[dict(each) for each in self.items or ()], self.continues]
+        # Of all others it is what it was before there were these.
+        if self.items is not None or self.continues or self.tools:
+            asked += [[dict(each) for each in self.items or ()], self.continues, dict(self.tools)]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()
 
 
@@ -76,6 +79,7 @@ class BegunTurn:
     joined: bool = False
     items: Sequence[AnyItem] | None = None
     continues: bool = False
+    tools: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

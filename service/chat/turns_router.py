@@ -112,6 +112,7 @@ async def create_turn(
         model=body.model,
         params=body.params.chosen(),
         idempotency_key=idempotency_key,
+        tools=body.model_dump(include={"tools", "tool_choice"}, exclude_none=True),
     )
     return await _take_turn(chat, identity, new, request, stream=body.stream)
 

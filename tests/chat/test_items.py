@@ -253,7 +253,9 @@ async def test_outputs_of_tools_are_a_prompt_and_go_to_the_model_with_their_call
     async with running(shared_database_url, model=model) as service:
         alice = await service.person()
         conversation = await alice.conversation()
-        await alice.say(conversation, "Tea?")
+        tools = [{"type": "function", "function": {"name": "search", "parameters": {"type": "object"}}}]
+        await alice.say(conversation, "Tea?", tools=tools, tool_choice="auto")
+        assert model.prompts[-1].tools == {"tools": tools, "tool_choice": "auto"}
         model.script = ("Tea is good.",)
         output = {"type": "function_call_output", "call_id": "c1", "output": "good"}
         turn = await alice.say(conversation, "", items=[output])

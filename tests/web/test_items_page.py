@@ -48,7 +48,7 @@ async def test_a_reload_in_the_middle_of_several_kinds_goes_on_where_it_was(tab:
     model.go_on("mixed")
     await tab.answered()
     follows = [each for each in tab.requested if each.url.endswith("/events")]
-    assert [each.headers.get("last-event-id") for each in follows] == ["18"]
+    assert [each.headers.get("last-event-id") for each in follows] == ["19"]
     await expect(tab.reply().locator(".part")).to_have_text(["One 🍵", "two three."])
     labels = tab.reply().locator("summary")
     await expect(labels).to_have_count(4)
@@ -119,5 +119,6 @@ async def test_a_filtered_and_an_empty_answer_are_told_apart(tab: Tab, model: Ta
     await tab.open()
     await tab.say("filtered")
     await expect(tab.get(".ending")).to_have_text("The model's content filter stopped the answer.")
+    await tab.open()
     await tab.say("nothing")
     await expect(tab.get(".ending.bad")).to_have_text("The model ended its answer without saying anything.")

@@ -111,7 +111,7 @@ class OpenAICompatibleModel:
             ModelError: one of `service.chat.models.errors`, after the retries.
         """
         retries = _Retries(self._retries, self._retry_pause_seconds, self._first_token_seconds)
-        body = {**_known(params), "messages": prompt.to_openai_messages()}
+        body = {**_known(params), **prompt.tools, "messages": prompt.to_openai_messages()}
         while True:
             started = False
             try:

@@ -1,6 +1,6 @@
 // What the buttons of a turn do.
 import { ApiError, CONVERSATIONS, api, explain, get } from "./api.js";
-import { $, t } from "./dom.js";
+import { t } from "./dom.js";
 import { ask } from "./dialogs.js";
 import { toast } from "./toasts.js";
 import { copyFrom, editPrompt } from "./turn.js";
@@ -10,7 +10,6 @@ const addressOf = (turn) => `${CONVERSATIONS}/${turn.conversation_id}/turns/${tu
 export class TurnActions {
   constructor(thread) {
     this.thread = thread;
-    $("turns").addEventListener("click", (event) => this.clicked(event));
   }
 
   async clicked(event) {

@@ -4,9 +4,7 @@ import { h, spinner, t } from "./dom.js";
 /** How long the model thought, in words. */
 export function thoughtFor(seconds) {
   if (seconds == null) return t("thought");
-  const whole = Math.max(1, Math.round(seconds));
-  if (whole < 60) return t("thought_for_seconds", { seconds: whole });
-  return t("thought_for_minutes", { minutes: Math.floor(whole / 60), seconds: whole % 60 });
+  return t("thought_for", { seconds: Math.max(1, Math.round(seconds)) });
 }
 
 /** Reasoning, folded. `label` is what stands on the fold. */

@@ -50,7 +50,7 @@ export class LiveReply {
 
   startText(text, html) {
     this.close();
-    const element = h("div", { class: "part" });
+    const element = h("div", { class: "said" });
     this.put(element);
     this.text = new LiveText(element, { text, html, changed: this.changed });
   }
