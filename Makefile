@@ -7,7 +7,8 @@ BIN := .venv/bin
 SERVE ?=
 TESTS ?= tests
 
-.PHONY: run test test-chatstream compare-fastsession crash demo-data bench bench-search lint lock wheel sbom audit clean help
+.PHONY: run test test-chatstream compare-fastsession crash fuzz soak long demo-data bench bench-search bench-overload \
+  bench-attacks lint lock wheel sbom audit clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +28,21 @@ compare-fastsession: .venv/test ## send the same requests to the real fastsessio
 crash: .venv/test ## kill the service and its PostgreSQL many times, and count what is lost; CRASH="A B" runs some (ten minutes)
 	@$(BIN)/python -m tests.crash $(CRASH)
 
+fuzz: .venv/test ## send 10,000 random and broken requests at the service; FUZZ="--seed 7" sends the same ones again
+	@$(BIN)/python -m tests.fuzz $(FUZZ)
+
+soak: .venv/test ## everything at once for SOAK_SECONDS (600), and a table of what grows
+	@$(BIN)/python -m tests.soak $(SOAK)
+
+# Each is run, whatever came of those before it.
+LONG ?= crash fuzz soak audit sbom
+long: .venv/test ## all that takes long: crash, fuzz, soak, audit and sbom, one after the other; LONG="fuzz soak" runs some
+	@report=; failed=0; for each in $(LONG); do \
+	  echo "=== $$each" >&2; began=$$(date +%s); \
+	  if $(MAKE) --no-print-directory $$each; then verdict=passed; else verdict="NOT PASSED"; failed=1; fi; \
+	  report="$$report$$each: $$verdict, $$(($$(date +%s) - began)) s\n"; \
+	done; printf "=== make long\n$$report"; exit $$failed
+
 demo-data: .venv/run ## fill your list in a running service with conversations to look at; DEMO="--username alice" fills another
 	@$(BIN)/chatkeep demo-data $(DEMO)
 
@@ -35,6 +51,12 @@ bench: .venv/test ## measure the service against its bare dependencies; BENCH="-
 
 bench-search: .venv/test ## measure lists and searches on a million turns; FOLDER=... keeps them for the next run
 	@$(BIN)/python -m bench.search_scale --data-dir $(or $(FOLDER),bench-search-data) $(BENCH)
+
+bench-overload: .venv/test ## measure lists, turns and sign-ins at twice the turns that the service can take (two minutes)
+	@$(BIN)/python -m bench.overload $(BENCH)
+
+bench-attacks: .venv/test ## measure requests that were made to be dear: processor time, and how long the loop is held
+	@$(BIN)/python -m bench.attacks $(BENCH)
 
 lint: .venv/test ## check style, types and import order
 	$(BIN)/ruff format --check
@@ -61,8 +83,11 @@ sbom: .venv/test ## write bom.json: what the service runs on, in CycloneDX's for
 
 # --strict: a package that could not be looked up is a failure, not a pass.
 audit: .venv-audit/ready ## ask the public advisories about what the service runs on; needs the internet
-	@.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/run.txt || { echo "make audit:" \
-	  "not passed. A package has a known weakness, or not every package could be looked up: see above." >&2; exit 1; }
+	@.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/run.txt > .venv-audit/report 2>&1 \
+	  && cat .venv-audit/report || { if grep -q "^Found .* known vulnerabilit" .venv-audit/report; then \
+	    cat .venv-audit/report; echo "make audit: a package has a known weakness, see above." >&2; \
+	  else echo "make audit: the public advisories cannot be asked about every package from here, so nothing is known:" \
+	    "$$(tail -n 1 .venv-audit/report)" >&2; fi; exit 1; }
 
 clean: ## remove what was installed; conversations are kept
 	rm -rf .venv .venv-audit .venv-chatstream

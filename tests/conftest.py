@@ -1,8 +1,9 @@
 """What tests stand on: real PostgreSQL and real HTTP; only the language model's weights are a stand-in."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from functools import wraps
+from functools import partial, wraps
 from inspect import iscoroutinefunction
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from service.accounts.passwords import PasswordHasher
 from service.database import migrations
-from tests.support.databases import create_database, drop_database, name_of, server_address
+from tests.support.databases import SERVER_URL, create_database, drop_database, name_of, server_address
+from tests.support.patience import patience
 from tests.support.programs import ordinary_folder
 from tests.support.running import RunningService, running
 from tests.support.tls import Certificates, Server, server
@@ -25,10 +28,19 @@ settings.load_profile("any machine")
 MOST_SECONDS = 300
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get(SERVER_URL):
+        keep_those_on_the_server(config, items)
     for item in items:
         if isinstance(item, pytest.Function) and iscoroutinefunction(item.obj):
             item.obj = ended_in_time(item.obj)
+
+
+def keep_those_on_the_server(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests that ask no database, or start one of their own: on any server they are the same."""
+    same = [item for item in items if "server_url" not in getattr(item, "fixturenames", ())]
+    config.hook.pytest_deselected(items=same)
+    items[:] = [item for item in items if "server_url" in getattr(item, "fixturenames", ())]
 
 
 def ended_in_time(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -38,6 +50,17 @@ def ended_in_time(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitab
             await test(*arguments, **fixtures)
 
     return run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def light_hashes() -> Iterator[None]:
+    """Have services in the tests' own process hash passwords with little work, which half of a registration's time is.
+
+    Those of `tests/accounts`, and those that are processes of their own, hash as everywhere.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("service.app.app.PasswordHasher", partial(PasswordHasher, memory_kib=8, passes=1))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -76,8 +99,9 @@ async def shared_database_url(server_url: str, template: str) -> AsyncIterator[s
 @pytest.fixture(scope="module")
 async def service(shared_database_url: str) -> AsyncIterator[RunningService]:
     """A running service that the tests of one file share; each test registers users of its own."""
-    async with running(shared_database_url) as service:
-        yield service
+    with patience():
+        async with running(shared_database_url) as service:
+            yield service
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from service.accounts.browser_cookies import BrowserCookie
 from service.accounts.passwords import PasswordHasher
 from service.accounts.trusted_headers import TrustedHeaderAuth
 from service.audit.trail import AuditTrail
@@ -17,7 +18,7 @@ from service.config import (
 )
 from service.database.database import Database
 from service.http.addresses import Network
-from service.sessions import SessionCookie, SessionLimits, SignedCookie, new_secret
+from service.sessions import SessionLimits, new_secret
 
 DEVICE_COOKIE_SECONDS = 365 * 24 * 60 * 60
 # A quarter of the connections that a process has unless it is set up otherwise.
@@ -36,11 +37,11 @@ class DeviceMark:
     """
 
     def __init__(self, keys: Sequence[str], *, name: str, secure: bool) -> None:
-        self.cookie = SignedCookie(keys, name=name, salt=DEVICE_SALT, secure=secure)
+        self.cookie = BrowserCookie(keys, name=name, salt=DEVICE_SALT, secure=secure)
 
-    def read(self, value: str | None, account: str) -> str | None:
-        """Return the device's own random name where `value` is a mark for this account."""
-        account_digest, _, device = (self.cookie.read(value) or "").partition("_")
+    def read(self, content: str | None, account: str) -> str | None:
+        """Return the device's own random name where the cookie says that it is a mark for this account."""
+        account_digest, _, device = (content or "").partition("_")
         return device if account_digest == _digest_of(account) else None
 
     def content(self, account: str, device: str | None) -> str:
@@ -62,7 +63,7 @@ class Accounts:
 
     database: Database
     hasher: PasswordHasher
-    cookie: SessionCookie
+    cookie: BrowserCookie
     device_mark: DeviceMark
     limits: SessionLimits
     clock: Clock
@@ -74,7 +75,7 @@ class Accounts:
     allow_guests: bool = False
     guest_ttl_seconds: int = GUEST_TTL_SECONDS
     front_server: TrustedHeaderAuth | None = None
-    # Strangers queue for one counter's row, and would hold every connection of the pool meanwhile.
+    # Strangers queue for one counter's row, and would hold every connection of the pool in the meantime.
     strangers_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_STRANGERS_AT_DATABASE))
 
 

@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
 from service.accounts.accounts import DEVICE_COOKIE_SECONDS, Accounts
-from service.accounts.browser_cookies import forget, give, own_contents, own_values
+from service.accounts.browser_cookies import Held, all_contents, forget, give, held_by
 from service.accounts.guests import begin_guest
 from service.accounts.identity import (
     Identity,
@@ -44,7 +44,7 @@ def client_of(accounts: Accounts, connection: HTTPConnection) -> Client:
     return Client(
         address=client_address(connection, accounts.trusted_proxies),
         user_agent=connection.headers.get("user-agent"),
-        device_mark=next(iter(own_values(connection, accounts.device_mark.cookie)), None),
+        device_mark=next(iter(held_by(connection, accounts.device_mark.cookie).contents), None),
     )
 
 
@@ -55,21 +55,17 @@ async def get_client(request: Request, accounts: TheAccounts) -> Client:
 TheClient = Annotated[Client, Depends(get_client)]
 
 
-def session_digests_of(accounts: Accounts, connection: HTTPConnection) -> list[bytes]:
-    """Return what the sessions of the request's cookies are kept under; each may have ended all the same.
+async def get_session_digests(request: Request, accounts: TheAccounts) -> list[bytes]:
+    """Return what the sessions of all the request's cookies are kept under, to end them.
 
     One as a rule; none where there is no cookie, or only such as were not signed here.
     """
-    return [digest_of(secret) for secret in own_contents(connection, accounts.cookie)]
-
-
-async def get_session_digests(request: Request, accounts: TheAccounts) -> list[bytes]:
-    return session_digests_of(accounts, request)
+    return [digest_of(secret) for secret in all_contents(request, accounts.cookie)]
 
 
 async def get_session_digest(request: Request, accounts: TheAccounts) -> bytes | None:
-    """Return the one that is still valid where there are several, or else the first."""
-    digests = session_digests_of(accounts, request)
+    """Return the one that counts: where there are several, one that is still valid, or else the first."""
+    digests = [digest_of(secret) for secret in held_by(request, accounts.cookie).contents]
     if len(digests) > 1:
         valid = await still_valid(accounts, digests)
         digests.sort(key=lambda digest: digest not in valid)
@@ -87,9 +83,9 @@ def send_session(request: Request, accounts: Accounts, opened: Opened) -> None:
         return  # there is no password whose tries the mark could tell apart
     account, remember = opened.user.username_key, opened.max_age_seconds is not None
     mark = accounts.device_mark
-    devices = (mark.read(value, account) for value in own_values(request, mark.cookie))
-    device = next(filter(None, devices), None)
-    if device is None or remember:
+    marks = held_by(request, mark.cookie)
+    device = next(filter(None, (mark.read(content, account) for content in marks.contents)), None)
+    if device is None or remember or marks.is_earlier:
         lifetime = DEVICE_COOKIE_SECONDS if remember else None
         give(request, mark.cookie, mark.content(account, device), max_age_seconds=lifetime)
 
@@ -110,7 +106,7 @@ async def require_identity(request: Request, accounts: Accounts) -> Identity:
     identity = await _identity_of(request, accounts)
     if identity is None:
         raise NotAuthenticated("Sign in first: there is no valid session cookie or token.")
-    if identity.renew:
+    if identity.renew or identity.exchange:
         identity = await _renewed(request, accounts, identity)
     set_terms(request.scope, stream_terms(identity))
     return identity
@@ -121,7 +117,7 @@ async def _renewed(request: Request, accounts: Accounts, identity: Identity) -> 
     if opened is None:
         return identity
     send_session(request, accounts, opened)
-    return replace(identity, digest=digest_of(opened.secret), renew=False)
+    return replace(identity, digest=digest_of(opened.secret), renew=False, exchange=False)
 
 
 async def is_signed_in(request: Request, accounts: Accounts) -> bool:
@@ -163,13 +159,32 @@ async def _identity_of(request: Request, accounts: Accounts) -> Identity | None:
         # A wrong token is not made good by a cookie: the caller believes to be somebody else.
         token = request.headers["authorization"].partition(" ")[2]
         return await identity_by_token(accounts, token.strip())
-    for digest in session_digests_of(accounts, request):
-        identity = await identity_by_session(
-            accounts, digest, lambda: client_address(request, accounts.trusted_proxies)
-        )
+    held = held_by(request, accounts.cookie)
+    if held.is_earlier:
+        return await _identity_by_earlier_name(request, accounts, held)
+    for content in held.contents:
+        identity = await _identity_by_cookie(request, accounts, content)
         if identity is not None:
             return identity
     return None
+
+
+async def _identity_by_earlier_name(request: Request, accounts: Accounts, held: Held) -> Identity | None:
+    """Return who is asking by cookies of the old name, to be exchanged; nobody where they are of several users.
+
+    One of those may be planted by another host of the domain, to have whoever is there write in a stranger's account.
+    """
+    asked = [await _identity_by_cookie(request, accounts, content) for content in held.contents]
+    found = [identity for identity in asked if identity is not None]
+    if len({identity.user_id for identity in found}) != 1:
+        return None
+    return replace(found[0], exchange=True)
+
+
+async def _identity_by_cookie(request: Request, accounts: Accounts, content: str) -> Identity | None:
+    return await identity_by_session(
+        accounts, digest_of(content), lambda: client_address(request, accounts.trusted_proxies)
+    )
 
 
 async def require_signed_in(request: Request) -> Identity:

@@ -21,6 +21,7 @@ from service.accounts import guest_queries, queries
 from service.accounts.accounts import Accounts
 from service.accounts.administrators import delete_user, erase_user
 from service.accounts.identity import Identity
+from service.accounts.lookalikes import skeleton_digests
 from service.accounts.opened_sessions import Client, Opened, open_session
 from service.accounts.queries import AnyRow
 from service.accounts.throttling import counted_attempt, counters_for_guest
@@ -84,6 +85,21 @@ async def begin_guest(accounts: Accounts, audit: Recorder, client: Client) -> Op
     return opened
 
 
+async def open_session_after_guest(
+    accounts: Accounts,
+    connection: AsyncConnection,
+    user: AnyRow,
+    client: Client,
+    guest: Guest | None,
+    *,
+    instead_of: bytes | None,
+    remember: bool,
+) -> Opened:
+    """Open a session of a user that remembers what the guest's did, if a guest signed in here."""
+    data = guest.remembered if guest else None
+    return await open_session(accounts, connection, user, client, instead_of=instead_of, remember=remember, data=data)
+
+
 async def lock_guest(accounts: Accounts, connection: AsyncConnection, digest: bytes | None) -> Guest | None:
     """Return the guest who has the session, and keep them as they are until the transaction ends.
 
@@ -99,7 +115,7 @@ async def lock_guest(accounts: Accounts, connection: AsyncConnection, digest: by
     if found is None:
         return None
     user = await queries.lock_user(connection, found.id)
-    # Asked again under the lock: they may have registered, signed in or signed out meanwhile.
+    # Asked again under the lock: they may have registered, signed in or signed out in the meantime.
     found = await guest_queries.guest_of_session(connection, digest, now, limits)
     return Guest(user, found.data) if user is not None and found is not None else None
 
@@ -121,6 +137,7 @@ async def promote_guest(
             "password_hash": password_hash,
             "email": email,
             "name_pairs": character_pairs(username, email, guest.user.display_name),
+            "name_skeletons": skeleton_digests(username),
         },
     )
     if user is not None:
@@ -132,7 +149,7 @@ async def move_guest(connection: AsyncConnection, guest: Guest, account_id: UUID
     """Give everything that the guest said to the account, whose row is locked, and delete the guest.
 
     Locks are taken as everywhere: users, conversations, turns, sessions, counters. Whoever writes something of the
-    guest's at this moment is either done before, and it is moved, or waits and then finds the guest gone.
+    guest's right now is either done before, and it is moved, or waits and then finds the guest gone.
 
     A legal hold goes along: what the guest said has to stay.
 
@@ -158,7 +175,7 @@ async def move_guest(connection: AsyncConnection, guest: Guest, account_id: UUID
 
 
 async def sweep_guests(accounts: Accounts) -> int:
-    """Delete the guests whom nobody used for `guest_ttl_seconds`, with everything of theirs; return how many.
+    """Delete the guests whom nobody used for `guest_ttl_seconds`, with all their data; return how many.
 
     Each guest is a transaction of its own: a process that dies leaves the others for the next sweep.
     """

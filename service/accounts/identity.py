@@ -27,6 +27,7 @@ class Identity:
         by_session: a session's cookie asks, not a token.
         remember: the session's cookie outlives the browser's session.
         renew: the session is to get a new id.
+        exchange: the same, for its cookie has the name of an earlier version.
         from_outside: a server in front has signed the user in; there is neither a session nor a token.
     """
 
@@ -41,6 +42,7 @@ class Identity:
     by_session: bool = False
     remember: bool = False
     renew: bool = False
+    exchange: bool = False
     from_outside: bool = False
 
     @property

@@ -76,7 +76,8 @@ async def open_session(
 
 
 async def renew_session(accounts: Accounts, identity: Identity, client: Client) -> Opened | None:
-    """Give a session a new secret, as after a change of role; None where another request does it already.
+    """Give a session a new secret, as after a change of role or of the cookie's name; None where another request does
+    it already.
 
     The old secret works for some seconds more, for requests that are under way with it.
     """
@@ -84,7 +85,7 @@ async def renew_session(accounts: Accounts, identity: Identity, client: Client) 
     async with accounts.database.transaction() as connection:
         # First, as whatever ends all sessions of a user does: it must not miss the new one.
         user = await queries.lock_user(connection, identity.user_id)
-        found = await session_queries.retire_session(connection, identity.digest, now)
+        found = await session_queries.retire_session(connection, identity.digest, now, due=not identity.exchange)
         if user is None or found is None:
             return None
         await session_queries.insert_session(

@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection, Request
 from service.accounts import queries
 from service.accounts.accounts import Accounts
 from service.accounts.identity import Identity, identity_in
+from service.accounts.names import warn_of_lookalike
 from service.accounts.schemas import Email
 from service.accounts.trusted_headers import Named, TrustedHeaderAuth
 from service.accounts.usernames import require_username, username_key
@@ -70,7 +71,7 @@ def identify_by(auth: TrustedHeaderAuth, chatkeep: FastAPI) -> Callable[[Request
 
 
 async def _make_account(accounts: Accounts, audit: Recorder, named: Named, key: str) -> None:
-    """Make the account, unless another request makes it at this moment."""
+    """Make the account, unless another request makes it right now."""
     require_username(named.username)
     email = _fitting(_EMAIL, named.email, "e-mail address")
     display_name = _fitting(_NAME, named.display_name, "display name")
@@ -85,6 +86,8 @@ async def _make_account(accounts: Accounts, audit: Recorder, named: Named, key: 
         )
         if made is None:
             return
+        # Not refused: who somebody is was decided in front, and there they cannot choose another name.
+        await warn_of_lookalike(connection, made)
         if display_name:
             await queries.update_profile(connection, made.id, {"display_name": display_name})
         await audit.acting_as(made.id).record(connection, Action.ACCOUNT_CREATED, made.id, from_outside=True)

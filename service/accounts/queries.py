@@ -9,6 +9,7 @@ from sqlalchemy import ARRAY, BigInteger, ColumnElement, Row, any_, bindparam, d
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.accounts.lookalikes import skeleton_digests
 from service.accounts.usernames import character_pairs, username_key
 from service.database.hot import Statement
 from service.database.tables import (
@@ -144,7 +145,10 @@ async def insert_user(
     role: str = "user",
     is_guest: bool = False,
 ) -> AnyRow | None:
-    """Keep a new user; return it, or None where the name is taken."""
+    """Keep a new user; return it, or None where the name is taken.
+
+    Guests are not compared with names that look alike: nobody chose theirs.
+    """
     new = postgresql.insert(users).values(
         id=new_id(),
         username=username,
@@ -155,6 +159,7 @@ async def insert_user(
         is_guest=is_guest,
         created_at=now,
         name_pairs=character_pairs(username, email),
+        name_skeletons=None if is_guest else skeleton_digests(username),
     )
     user = (await connection.execute(new.on_conflict_do_nothing().returning(users))).one_or_none()
     if user is not None:
@@ -222,7 +227,7 @@ async def update_profile(connection: AsyncConnection, user_id: UUID, changes: Ma
 
 
 async def delete_user(connection: AsyncConnection, user_id: UUID) -> None:
-    """Delete a user and, by the foreign keys, every row of theirs that is left."""
+    """Delete a user and, by the foreign keys, every row of their own that is left."""
     await connection.execute(delete(users).where(users.c.id == user_id))
 
 

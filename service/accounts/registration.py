@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.accounts import queries
 from service.accounts.accounts import Accounts
-from service.accounts.guests import lock_guest, promote_guest
+from service.accounts.guests import lock_guest, open_session_after_guest, promote_guest
 from service.accounts.hash_lanes import Lane
-from service.accounts.opened_sessions import Client, Opened, open_session
+from service.accounts.names import NAME_TAKEN, require_distinct, require_likely_free
+from service.accounts.opened_sessions import Client, Opened
 from service.accounts.queries import AnyRow
 from service.accounts.throttling import counted_attempt, counters_for_registration, refused_slowly
 from service.accounts.usernames import require_username, username_key
@@ -21,7 +22,6 @@ from service.audit.trail import Recorder
 from service.errors import RegistrationClosed, UsernameTaken
 from service.statistics.notes import note_user
 
-NAME_TAKEN = "That username is taken. Names differ by more than case, width or accents' encoding."
 TOO_MANY_REGISTRATIONS = "Too many accounts were made from your network. An administrator can make one for you."
 
 
@@ -40,10 +40,11 @@ async def register(
     A guest's session makes the guest the account, with everything that is theirs.
 
     Raises:
-        RegistrationClosed, UsernameTaken, WeakPassword, Invalid: the name is not one.
+        RegistrationClosed, WeakPassword, Invalid: the name is not one.
+        UsernameTaken: somebody has the name, or one that looks like it.
         TooManyAttempts: too many people registered at this place; a program could fill the table, and the threads
             that check passwords.
-        Unavailable: too many people register at this moment.
+        Unavailable: too many people register right now.
     """
     if not accounts.allow_registration:
         raise RegistrationClosed("This service takes no new accounts. Ask its administrator for one.")
@@ -51,19 +52,14 @@ async def register(
     password_hash = await _hash_of_stranger(accounts, username, password, client)
     async with accounts.database.transaction() as connection:
         guest = await lock_guest(accounts, connection, instead_of)
+        await require_distinct(connection, username)
         if guest is None:
             user = await _insert_user(accounts, connection, username, password_hash, email=email, role="user")
         else:
             user = _require_free(await promote_guest(connection, guest, username, password_hash, email))
             await note_user(connection, user.id, accounts.clock())
-        opened = await open_session(
-            accounts,
-            connection,
-            user,
-            client,
-            instead_of=instead_of,
-            remember=False,
-            data=guest.remembered if guest else None,
+        opened = await open_session_after_guest(
+            accounts, connection, user, client, guest, instead_of=instead_of, remember=False
         )
         await audit.acting_as(user.id).record(
             connection, Action.ACCOUNT_CREATED, user.id, signed_in=True, was_guest=guest is not None
@@ -80,7 +76,7 @@ async def _hash_of_stranger(accounts: Accounts, username: str, password: str, cl
         accounts.hasher.require_room(Lane.NEW)
         async with counted:
             async with gate, accounts.database.transaction() as connection:
-                _refuse_taken(await queries.user_by_key(connection, username_key(username)))
+                await require_likely_free(connection, username)
             return await accounts.hasher.hash_new(password, username, Lane.NEW)
 
 
@@ -92,10 +88,16 @@ async def create_user(
     *,
     email: str | None = None,
     role: str = "user",
+    may_look_alike: bool = False,
 ) -> UUID:
-    """Make an account as an operator does. Raises: as `register`, but for `RegistrationClosed`."""
+    """Make an account as an operator does; with `may_look_alike`, its name may look like another's.
+
+    Raises: as `register`, but for `RegistrationClosed`.
+    """
     password_hash = await accounts.hasher.hash_new(password, require_username(username))
     async with accounts.database.transaction() as connection:
+        if not may_look_alike:
+            await require_distinct(connection, username)
         user = await _insert_user(accounts, connection, username, password_hash, email=email, role=role)
         await audit.record(connection, Action.ACCOUNT_CREATED, user.id, role=role)
     user_id: UUID = user.id
@@ -122,8 +124,3 @@ def _require_free(user: AnyRow | None) -> AnyRow:
     if user is None:
         raise UsernameTaken(NAME_TAKEN)
     return user
-
-
-def _refuse_taken(owner: AnyRow | None) -> None:
-    if owner is not None:
-        raise UsernameTaken(NAME_TAKEN)

@@ -59,7 +59,7 @@ TOO_MANY_TRIES = (429, "Too many tries. Wait 10 minutes and try again.")
         415,
         422,
         503,
-        username_taken=(409, "That username is taken."),
+        username_taken=(409, "That username is taken, or looks like one that is."),
         weak_password=(422, "That password is among the first that anyone would try. Choose a longer one."),
         registration_closed=(403, "This service takes no new accounts."),
         too_many_attempts=(429, f"{TOO_MANY_REGISTRATIONS} Wait 10 minutes and try again."),

@@ -5,6 +5,8 @@ the commit and the answer, there is a session (or an account) whose cookie nobod
 and the row ends by itself.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,7 +15,7 @@ from service.accounts import queries, token_queries
 from service.accounts.accounts import Accounts
 from service.accounts.administrators import delete_user
 from service.accounts.familiarity import lane_of
-from service.accounts.guests import lock_guest, move_guest, require_account
+from service.accounts.guests import lock_guest, move_guest, open_session_after_guest, require_account
 from service.accounts.identity import Identity
 from service.accounts.opened_sessions import Client, Opened, open_session
 from service.accounts.queries import AnyRow
@@ -51,13 +53,13 @@ async def log_in(
     Raises:
         InvalidCredentials: the same, after the same work, for an unknown name and for a wrong password.
         TooManyAttempts: whoever is right also waits; otherwise guessing would go on.
-        Unavailable: too many people sign in at this moment.
+        Unavailable: too many people sign in right now.
     """
     key = username_key(username)
     device = accounts.device_mark.read(client.device_mark, key)
     counters = counters_for(key, client.address, device)
     counted = counted_attempt(accounts.database, counters, accounts.clock())
-    async with counted, refusals_on_record(accounts, audit, key):
+    async with refusals_on_record(accounts, audit, key), counted:
         async with accounts.database.transaction() as connection:
             user = await queries.user_by_key(connection, key)
             lane = await lane_of(connection, user, client.address, device)
@@ -71,14 +73,8 @@ async def log_in(
             guest = await lock_guest(accounts, connection, instead_of)
             if guest is not None:
                 await move_guest(connection, guest, user.id)
-            opened = await open_session(
-                accounts,
-                connection,
-                user,
-                client,
-                instead_of=instead_of,
-                remember=remember,
-                data=guest.remembered if guest else None,
+            opened = await open_session_after_guest(
+                accounts, connection, user, client, guest, instead_of=instead_of, remember=remember
             )
             await forgive_attempt(connection, counters)
             audit = audit.acting_as(user.id)
@@ -104,7 +100,8 @@ async def require_password(accounts: Accounts, audit: Recorder, user_id: UUID, p
         InvalidCredentials, TooManyAttempts, Unavailable: as `log_in`.
     """
     counters = counters_for_signed_in(user_id)
-    async with counted_attempt(accounts.database, counters, accounts.clock()):
+    counted = counted_attempt(accounts.database, counters, accounts.clock())
+    async with _failed_checks_on_record(accounts, audit, user_id), counted:
         async with accounts.database.transaction() as connection:
             user = await queries.user_by_id(connection, user_id)
         if user is None:
@@ -113,12 +110,21 @@ async def require_password(accounts: Accounts, audit: Recorder, user_id: UUID, p
             raise NoPassword("This account has no password here: what signs it in stands in front of this service.")
         matches, _ = await accounts.hasher.verify(password, user.password_hash)
         if not matches:
-            async with accounts.database.transaction() as connection:
-                await audit.record(connection, Action.PASSWORD_CHECK_FAILED, user_id)
             raise InvalidCredentials("The password is wrong.")
         async with accounts.database.transaction() as connection:
             await forgive_attempt(connection, counters)
     return user
+
+
+@asynccontextmanager
+async def _failed_checks_on_record(accounts: Accounts, audit: Recorder, user_id: UUID) -> AsyncIterator[None]:
+    """Record a password that the block refuses. Around the counting, as `refusals_on_record` is."""
+    try:
+        yield
+    except InvalidCredentials:
+        async with accounts.database.transaction() as connection:
+            await audit.record(connection, Action.PASSWORD_CHECK_FAILED, user_id)
+        raise
 
 
 async def change_password(
@@ -164,7 +170,7 @@ async def set_password(accounts: Accounts, audit: Recorder, username: str, new: 
 
 
 async def delete_account(accounts: Accounts, audit: Recorder, identity: Identity, password: str) -> None:
-    """Delete the user and everything of theirs.
+    """Delete the user and all their data.
 
     A guest is not asked for a password, nor is whom a server in front signs in: there is none.
 

@@ -130,7 +130,7 @@ async def counted_attempt(
     refusal: str = "Too many tries.",
     gate: AbstractAsyncContextManager[object] | None = None,
 ) -> AsyncIterator[None]:
-    """Count one try, which is made in the block; one that could not be made is not counted after all.
+    """Count one try, which is made in the block; one that could not be made (`Unavailable`) is not counted after all.
 
     Args:
         gate: is passed to count, and left before the block.

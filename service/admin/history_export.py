@@ -2,7 +2,7 @@
 
 Memory does not grow with the history, and no connection is held while the client reads. A page is what it is when
 it is read. Every turn that was begun before the export and is still there when its page comes is in it once; one that
-is begun meanwhile is not, since the newest come first.
+is begun in the meantime is not, since the newest come first.
 """
 
 import csv
@@ -11,8 +11,6 @@ import json
 import re
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
-
-from sqlalchemy import RowMapping
 
 from service.admin.queries import HistoryFilters, history_page
 from service.admin.reads import on_record, owners_of
@@ -58,8 +56,8 @@ async def history_as_jsonl(
     database: Database, reading: Reading, filters: HistoryFilters | None
 ) -> AsyncGenerator[bytes, None]:
     """Yield one turn a line, newest first, as the history's pages have them."""
-    async for rows in _pages(database, reading, filters, file_format="jsonl"):
-        yield b"".join(json_line(HistoryTurn.from_row(row)) + b"\n" for row in rows)
+    async for turns in _pages(database, reading, filters, file_format="jsonl"):
+        yield _lines(turns)
 
 
 async def history_as_csv(
@@ -70,8 +68,8 @@ async def history_as_csv(
     Source: RFC 4180; OWASP, CSV Injection.
     """
     header: list[Sequence[Any]] = [COLUMNS]
-    async for rows in _pages(database, reading, filters, file_format="csv"):
-        yield _csv([*header, *(_cells(HistoryTurn.from_row(row)) for row in rows)])
+    async for turns in _pages(database, reading, filters, file_format="csv"):
+        yield _table(header, turns)
         header = []
     if header:
         yield _csv(header)
@@ -79,8 +77,11 @@ async def history_as_csv(
 
 async def _pages(
     database: Database, reading: Reading, filters: HistoryFilters | None, *, file_format: str
-) -> AsyncGenerator[Sequence[RowMapping], None]:
-    """Yield pages of turns, newest first, each when it is on record whose they are."""
+) -> AsyncGenerator[list[HistoryTurn], None]:
+    """Yield pages of turns, newest first, each when it is on record whose they are.
+
+    Whoever writes a page empties it: nothing else is held while the client reads.
+    """
     after = None
     while filters is not None:
         async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
@@ -89,8 +90,22 @@ async def _pages(
         await reading.note(Action.HISTORY_EXPORTED, owners, **on_record(filters), format=file_format)
         if not rows:
             return
-        yield rows
         after = rows[-1]["id"]
+        turns = [HistoryTurn.from_row(row) for row in rows]
+        del rows
+        yield turns
+
+
+def _lines(turns: list[HistoryTurn]) -> bytes:
+    written = b"".join(json_line(turn) + b"\n" for turn in turns)
+    turns.clear()
+    return written
+
+
+def _table(header: Sequence[Sequence[Any]], turns: list[HistoryTurn]) -> bytes:
+    written = _csv([*header, *map(_cells, turns)])
+    turns.clear()
+    return written
 
 
 def _csv(rows: Sequence[Sequence[Any]]) -> bytes:

@@ -11,14 +11,11 @@ from service.admin import queries
 from service.admin.dependencies import REASON_REQUIRED, AdministratorsAudit, TheReading
 from service.admin.history_export import history_as_csv, history_as_jsonl
 from service.admin.history_filters import QUERY_TIMEOUT_SECONDS, AskedFilters, TheDatabase
-from service.admin.reads import on_record, owners_of
+from service.admin.history_reading import read_conversation, read_history, read_turns
 from service.admin.schemas import AnyConversation, ChangeUser, HistoryTurn, ListedUser
-from service.audit.actions import Action
-from service.chat.pages import turns_page
 from service.chat.schemas import Turn
 from service.chat.search.router import NOTHING_TO_FIND
 from service.chat.turn_queries import request_stop_of_user
-from service.errors import NotFound
 from service.http.bodies import JsonRoute, QueryFlag, SearchText
 from service.http.downloads import Download, download
 from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
@@ -79,7 +76,7 @@ async def list_users(
 )
 async def change_user(user_id: UUID, body: ChangeUser, database: TheDatabase, audit: AdministratorsAudit) -> ListedUser:
     """Change a role, or who may sign in; in force on the user's next request. While `legal_hold` is true nobody can
-    delete the user or a conversation of theirs, and retention leaves them alone.
+    delete the user or one of their conversations, and retention leaves them alone.
     """
     async with database.transaction() as connection:
         await change_account(
@@ -97,7 +94,7 @@ async def change_user(user_id: UUID, body: ChangeUser, database: TheDatabase, au
     responses=documented(401, 403, 404, 422, 503, last_administrator=LAST_ADMINISTRATOR, legal_hold=(409, HELD)),
 )
 async def delete_any_user(user_id: UUID, database: TheDatabase, audit: AdministratorsAudit) -> None:
-    """Delete a user and everything of theirs."""
+    """Delete a user and all their data."""
     async with database.transaction() as connection:
         await delete_user(connection, audit, user_id)
 
@@ -127,10 +124,7 @@ async def list_history(
     after = cursor_of_id(cursor, of="history")
     if filters is None:
         return Page(items=[])
-    async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-        rows = await queries.history_page(connection, filters, after=after, limit=limit + 1)
-    shown = rows[:limit]
-    await reading.note(Action.HISTORY_READ, owners_of(shown, filters), **on_record(filters), turns=len(shown))
+    rows = await read_history(database, reading, filters, after=after, limit=limit)
     return page_of(rows, limit, HistoryTurn.from_row, of="history")
 
 
@@ -167,12 +161,7 @@ async def export_history(
 )
 async def read_any_conversation(conversation_id: UUID, database: TheDatabase, reading: TheReading) -> AnyConversation:
     """Return anyone's conversation, without its turns."""
-    async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-        row = await queries.conversation_by_id(connection, conversation_id)
-    if row is None:
-        raise NotFound
-    await reading.note(Action.CONVERSATION_READ, [row["user_id"]], conversation_id=str(conversation_id))
-    return AnyConversation.from_row(row)
+    return AnyConversation.from_row(await read_conversation(database, reading, conversation_id))
 
 
 @router.get(
@@ -188,15 +177,4 @@ async def list_turns_of_any(
     cursor: CursorText = None,
 ) -> Page[Turn]:
     """Return the active path of anyone's conversation."""
-    async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-        row = await queries.conversation_by_id(connection, conversation_id)
-    if row is None:
-        raise NotFound
-    page = await turns_page(database, row["user_id"], conversation_id, order=order, limit=limit, cursor=cursor)
-    await reading.note(
-        Action.CONVERSATION_READ,
-        [row["user_id"]],
-        conversation_id=str(conversation_id),
-        turns=len(page.items),
-    )
-    return page
+    return await read_turns(database, reading, conversation_id, order=order, limit=limit, cursor=cursor)

@@ -10,6 +10,7 @@ from service.admin.history_filters import QUERY_TIMEOUT_SECONDS, TheDatabase
 from service.admin.router import TOO_SLOW
 from service.admin.statistics_schemas import StatisticsAnswer
 from service.clock import utc_now
+from service.database.database import Database
 from service.errors import Invalid
 from service.http.bodies import JsonRoute, Moment
 from service.http.problems import documented
@@ -54,6 +55,14 @@ async def read_stats(
     histories are in none. Latencies are estimates from a histogram, within 4.5 %.
     """
     since, until = asked_time(since, until, bucket)
+    return await statistics_between(database, since, until, bucket)
+
+
+async def statistics_between(database: Database, since: datetime, until: datetime, bucket: Bucket) -> StatisticsAnswer:
+    """Return what was counted in a time. The API and the console show the same.
+
+    Raises:
+        QueryTooSlow
+    """
     async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-        found = await read_statistics(connection, since, until, bucket)
-    return StatisticsAnswer.of(found)
+        return StatisticsAnswer.of(await read_statistics(connection, since, until, bucket))

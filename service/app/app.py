@@ -13,6 +13,7 @@ from service import __version__
 from service.accounts.access_log import router as access_log_router
 from service.accounts.accounts import Accounts, DeviceMark, TokenLimits
 from service.accounts.administrators import create_first_administrator
+from service.accounts.browser_cookies import BrowserCookie
 from service.accounts.identity import standing
 from service.accounts.passwords import PasswordHasher
 from service.accounts.router import router as accounts_router
@@ -47,6 +48,7 @@ from service.app.middleware.recording import RequestRecord
 from service.app.middleware.requests import BodyLimit, TrailingSlash
 from service.app.openapi import OPENAPI_PATH, describe
 from service.audit.trail import AuditTrail, Origin
+from service.chat.admission import TurnAdmission
 from service.chat.chat import Chat
 from service.chat.generations import Generations
 from service.chat.handler import PersistentRequestHandler, RequestHandler
@@ -67,7 +69,8 @@ from service.http.open_streams import OpenStreams
 from service.http.root_path import RootPath
 from service.http.streams import StreamsLast
 from service.periodic import run_every
-from service.sessions import SessionCookie, SessionLimits
+from service.sessions import SessionLimits
+from service.sessions.cookies import SESSION_SALT
 from service.transfer.receiving import Imports
 from service.transfer.router import IMPORT_PATH
 from service.transfer.router import router as transfer_router
@@ -127,6 +130,7 @@ def create_app(
                 stack, settings, database, handler, model or _model(settings), app.state.metrics, streams
             )
             app.state.database, app.state.accounts, app.state.chat = database, accounts, chat
+            app.state.admission = TurnAdmission(chat.generations, database)
             app.state.embedded_server = embedded_server(settings, url)
             _repeat(stack, SWEEP_SECONDS, partial(sweep, accounts), name="sweep", at_once=True)
             _repeat(stack, COUNT_SECONDS, partial(count, database), name="count")
@@ -199,7 +203,7 @@ async def _open_accounts(
     return Accounts(
         database=database,
         hasher=hasher,
-        cookie=SessionCookie(keys, name=settings.cookie_name, secure=settings.cookie_secure),
+        cookie=BrowserCookie(keys, name=settings.cookie_name, salt=SESSION_SALT, secure=settings.cookie_secure),
         device_mark=DeviceMark(keys, name=f"{settings.cookie_name}_device", secure=settings.cookie_secure),
         limits=SessionLimits(settings.session_idle_seconds, settings.session_max_seconds),
         clock=utc_now,

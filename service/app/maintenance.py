@@ -11,6 +11,7 @@ import structlog
 from service.accounts import attempt_queries, token_queries
 from service.accounts.accounts import Accounts
 from service.accounts.guests import sweep_guests
+from service.accounts.names import fill_names
 from service.admin.retention import delete_old, rules
 from service.audit.trail import AuditTrail, Origin
 from service.clock import utc_now
@@ -32,7 +33,8 @@ WEED_SECONDS = 1
 
 async def sweep(accounts: Accounts) -> None:
     """Delete the rows that count for nothing any more; every query ignores them already. Renew the audit trail's seals,
-    so that a signing key can be taken away some time after another came.
+    so that a signing key can be taken away some time after another came. Fill in what the names of accounts that an
+    earlier version made are compared by.
     """
     await sweep_guests(accounts)
     now = accounts.clock()
@@ -41,6 +43,7 @@ async def sweep(accounts: Accounts) -> None:
         await token_queries.sweep_tokens(connection, now)
         await attempt_queries.sweep_attempts(connection, now)
     await accounts.trail.renew_seals(accounts.database)
+    await fill_names(accounts.database)
 
 
 async def count(database: Database) -> None:

@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import RouteContext, iter_route_contexts
 
 from service import __version__
+from service.accounts.browser_cookies import cookie_name
 from service.accounts.dependencies import require_signed_in
 from service.app.examples import PARAMETERS, example_of
 from service.app.middleware.origins import PROBES, SAFE_METHODS
@@ -241,7 +242,7 @@ def _security_schemes(settings: Settings) -> dict[str, Any]:
         "cookie": {
             "type": "apiKey",
             "in": "cookie",
-            "name": settings.cookie_name,
+            "name": cookie_name(settings.cookie_name, secure=settings.cookie_secure, path=settings.root_path or "/"),
             "description": "The session that signing in begins.",
         },
         "bearer": {"type": "http", "scheme": "bearer", "description": "A personal access token."},

@@ -54,10 +54,7 @@ class Following:
         async for text in self.texts(start):
             position += len(text)
             yield delta_event(text, position) if text else KEEP_ALIVE
-        turn = await self.turn_at_its_end()
-        done = event("done", json_line(turn), len(turn.reply.content) if turn.reply else 0)
-        del turn  # once is enough, while the client reads it
-        yield done
+        yield _done_event(await self.turn_at_its_end())
 
     async def end(self) -> Turn:
         """Wait for the turn's end and return it.
@@ -139,6 +136,10 @@ async def _from_database(
         if silent_seconds >= KEEP_ALIVE_SECONDS:
             silent_seconds = 0.0
             yield ""
+
+
+def _done_event(turn: Turn) -> bytes:
+    return event("done", json_line(turn), len(turn.reply.content) if turn.reply else 0)
 
 
 def _new_turn(begun: BegunTurn) -> Turn:

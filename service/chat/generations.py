@@ -17,6 +17,7 @@ from service.chat.handler import RequestHandler, TurnRow
 from service.chat.models import End, LanguageModel, ModelError, ReplyTooLong, Text, as_piece
 from service.chat.prompt import ChatPrompt
 from service.chat.turns import BegunTurn, Outcome
+from service.database.priority import Priority, priority
 from service.errors import TooManyGenerations, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -86,8 +87,7 @@ class Generations:
         Raises:
             TooManyGenerations: the service is full, or this user's part of it is, or it is shutting down.
         """
-        if self._closing or self._places.total() >= self._most:
-            raise TooManyGenerations("The service is answering as many as it can. Try again soon.", RETRY_AFTER_SECONDS)
+        self.require_room()
         if self._places[user_id] >= self._most_of_one_user:
             raise TooManyGenerations(
                 "So many of your prompts are being answered that others would have to wait. Try again soon.",
@@ -107,6 +107,15 @@ class Generations:
             if not started:
                 self._give_back(user_id)
 
+    def require_room(self) -> None:
+        """Refuse what nobody could get a place for.
+
+        Raises:
+            TooManyGenerations: the service is full, or it is shutting down.
+        """
+        if self._closing or self._places.total() >= self._most:
+            raise TooManyGenerations("The service is answering as many as it can. Try again soon.", RETRY_AFTER_SECONDS)
+
     def _give_back(self, user_id: UUID) -> None:
         self._places[user_id] -= 1
         if not self._places[user_id]:
@@ -123,6 +132,7 @@ class Generations:
 
     async def _run(self, generation: Generation, handler: RequestHandler, model: LanguageModel, user_id: UUID) -> None:
         row: TurnRow | None = None
+        priority.set(Priority.FINISH_TURN)  # of this task, no longer as the request that began the turn
         try:
             outcome = await self._outcome(generation, handler, model)
             reply = await generation.seal()

@@ -14,6 +14,7 @@ from service.chat.generations import Generations
 from service.chat.reaper import Reaper
 from service.chat.replica import TAKING_OVER
 from service.chat.search.indexing import index_pending
+from service.chat.search.unindexed import UnindexedTurns
 from service.chat.turn_log import TurnLog
 from service.errors import DatabaseUnavailable
 from service.periodic import run_every
@@ -34,6 +35,7 @@ class Journal:
     def __init__(self, turn_log: TurnLog, generations: Generations, *, flush_seconds: float) -> None:
         self._turn_log = turn_log
         self._reaper = Reaper(turn_log)
+        self._unindexed = UnindexedTurns(turn_log.database, turn_log.clock)
         self._generations = generations
         self._flush_seconds = flush_seconds
         self._tasks: list[asyncio.Task[None]] = []
@@ -118,5 +120,6 @@ class Journal:
             log.warning("turns_interrupted", count=interrupted)
 
     async def _index(self) -> None:
-        if made := await index_pending(self._turn_log.database):
+        made = await index_pending(self._turn_log.database)
+        if made := made + await self._unindexed.index():
             log.info("turns_made_findable", count=made)

@@ -1,8 +1,9 @@
 """The statements of a replica's life: its lease, and the turns of those whose lease ran out."""
 
-from sqlalchemy import Float, Integer, Text, Uuid, bindparam, delete, func, or_, select
+from sqlalchemy import Float, Integer, Text, Uuid, bindparam, delete, func, literal, or_, select
 from sqlalchemy.dialects import postgresql
 
+from service.chat.search.lexemes import VERSION
 from service.database.hot import Statement
 from service.database.tables import IS_STREAMING, TIME, replicas, turns
 
@@ -21,6 +22,7 @@ def _renew_lease() -> Statement:
         machine=bindparam("machine", type_=Text),
         pid=bindparam("pid", type_=Integer),
         process_began_at=bindparam("process_began_at", type_=TIME),
+        search_version=literal(VERSION),
     )
     return Statement(
         new.on_conflict_do_update(

@@ -16,6 +16,7 @@ from service.chat.pages import siblings_page, turns_page
 from service.chat.schemas import CreateTurn, Edit, GiveFeedback, Regenerate, Turn
 from service.chat.turns import NewTurn
 from service.errors import NotFound
+from service.http.admission import begins_turn
 from service.http.bodies import FromDigits, JsonRoute, takes_body_of
 from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page
 from service.http.problems import documented
@@ -84,6 +85,7 @@ async def list_turns(
 
 @router.post("", status_code=201, response_model=Turn, responses=NEW_TURN)
 @takes_body_of(None)
+@begins_turn
 async def create_turn(
     conversation_id: UUID,
     body: CreateTurn,
@@ -115,6 +117,7 @@ async def read_turn(conversation_id: UUID, turn_id: UUID, identity: Asker, chat:
 
 
 @router.post("/{turn_id}/regenerate", status_code=201, response_model=Turn, responses=NEW_TURN)
+@begins_turn
 async def regenerate_turn(
     conversation_id: UUID,
     turn_id: UUID,
@@ -138,6 +141,7 @@ async def regenerate_turn(
 
 @router.post("/{turn_id}/edit", status_code=201, response_model=Turn, responses=NEW_TURN)
 @takes_body_of(None)
+@begins_turn
 async def edit_turn(
     conversation_id: UUID,
     turn_id: UUID,

@@ -33,9 +33,10 @@ from service.chatstream.schemas import (
 from service.chatstream.streaming import WholeTextStream
 from service.chatstream.turns import take_turn
 from service.chatstream.wire import CONVERSATION_HEADER
-from service.config import ChatStreamApi
+from service.chatstream_roles import ChatStreamApi
 from service.database.stored_json import object_of
 from service.errors import NotFound
+from service.http.admission import begins_turn
 from service.http.bodies import takes_body_of
 
 # Not in the OpenAPI document: its errors are problems, and these are ChatStream's. See docs/chatstream.md.
@@ -66,6 +67,7 @@ async def _welcomed(request: Request, chat: Chat, asking: Asking) -> Asking:
 
 @router.post("/chat_stream")
 @takes_body_of(None)
+@begins_turn
 async def chat_stream(
     body: Say, request: Request, chat: TheChat, asking: Annotated[Asking, _may("chat_stream")]
 ) -> Response:

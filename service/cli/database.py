@@ -15,21 +15,22 @@ from service.cli.output import say
 from service.config import Settings
 from service.database.address import database_address
 from service.database.database import Database
-from service.database.failures import READ_ONLY, sqlstate_of
+from service.database.failures import sqlstate_of
 from service.database.migrations import require_head
-from service.errors import ReadOnlyDatabase, StartUpError
+from service.database.sqlstates import INSUFFICIENT_PRIVILEGE, READ_ONLY
+from service.errors import MissingPrivilege, ReadOnlyDatabase, StartUpError
 
 Answer = TypeVar("Answer")
 
 POOL_SIZE = 2
 
 # What a role or a server may refuse, and what the operator does about it.
-NOT_THE_TABLES = "The tables are not those that this version makes. `chatkeep db check` says how they differ."
+NOT_THE_TABLES = "The tables are not the ones that this version needs. `chatkeep db check` shows the differences."
 REFUSALS = {
     "42P01": NOT_THE_TABLES,
     "42703": NOT_THE_TABLES,
-    "42501": "The database's role may not do this. Use the address of the role that owns the tables.",
-    READ_ONLY: "This database takes no changes: it is a standby or read-only. Use the address of the primary.",
+    INSUFFICIENT_PRIVILEGE: "The database's role may not do this. Use the address of the role that owns the tables.",
+    READ_ONLY: "This database is read-only: it is a standby, or was made read-only. Use the address of the primary.",
 }
 
 
@@ -82,6 +83,8 @@ class CommandDatabase:
             raise _refusal(error) from error
         except ReadOnlyDatabase as error:
             raise StartUpError(REFUSALS[READ_ONLY]) from error
+        except MissingPrivilege as error:
+            raise StartUpError(REFUSALS[INSUFFICIENT_PRIVILEGE]) from error
         finally:
             await database.close()
 

@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.accounts import queries
 from service.accounts.accounts import Accounts, DeviceMark
 from service.accounts.administrators import change_account, sign_out_everywhere
+from service.accounts.browser_cookies import BrowserCookie
+from service.accounts.names import lookalike_of, require_distinct
 from service.accounts.passwords import PasswordHasher
 from service.accounts.queries import AnyRow
 from service.accounts.registration import create_user
@@ -25,14 +27,19 @@ from service.cli.passwords import known_hash, new_password
 from service.clock import utc_now
 from service.database.database import Database
 from service.errors import Invalid, NotFound, UsernameTaken
-from service.sessions import SessionCookie, SessionLimits
+from service.sessions import SessionLimits
 
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
+    """Args:
+    may_look_alike: the name may look like another user's.
+    """
+
     username: str
     role: str
     email: str | None
+    may_look_alike: bool = False
 
 
 def create_account(
@@ -49,14 +56,14 @@ def create_account(
     Args:
         reason: why; it is put on record, as of every act here.
         from_stdin, at_random: where the password comes from, see `new_password`.
-        password_hash: the password as another system keeps it, in the place of a password.
+        password_hash: the password as another system keeps it, in place of a password.
 
     Raises:
         Invalid, UsernameTaken, WeakPassword: say what to change.
     """
     _require_email(new.email)
     require_username(new.username)
-    database.run(lambda connected: _require_free(connected, new.username))
+    database.run(lambda connected: _require_free(connected, new))
     if password_hash is not None:
         kept = known_hash(password_hash)
         database.run_on_record(lambda connected, audit: _keep(connected, audit, new, kept), reason=reason)
@@ -167,22 +174,38 @@ def _require_email(email: str | None) -> None:
             raise Invalid(f"{email} is not an e-mail address.") from None
 
 
-async def _require_free(database: Database, username: str) -> None:
+async def _require_free(database: Database, new: NewAccount) -> None:
     async with database.transaction() as connection:
-        user = await queries.user_by_key(connection, username_key(username))
+        user = await queries.user_by_key(connection, username_key(new.username))
+        other = None if new.may_look_alike else await lookalike_of(connection, new.username)
     if user is not None:
         raise UsernameTaken(
             f"There is a user {user.username} already. `chatkeep user password {user.username}` sets a new password."
+        )
+    if other is not None:
+        raise UsernameTaken(
+            f"The name {new.username} looks like {other.username}, who is another user. Choose another name, or add "
+            "--allow-lookalike."
         )
 
 
 async def _create(database: Database, audit: Recorder, new: NewAccount, password: str) -> None:
     with _accounts(database, audit) as accounts:
-        await create_user(accounts, audit, new.username, password, email=new.email, role=new.role)
+        await create_user(
+            accounts,
+            audit,
+            new.username,
+            password,
+            email=new.email,
+            role=new.role,
+            may_look_alike=new.may_look_alike,
+        )
 
 
 async def _keep(database: Database, audit: Recorder, new: NewAccount, password_hash: str) -> None:
     async with database.transaction() as connection:
+        if not new.may_look_alike:
+            await require_distinct(connection, new.username)
         kept = await queries.insert_user(
             connection,
             username=new.username,
@@ -241,7 +264,7 @@ def _accounts(database: Database, audit: Recorder) -> Iterator[Accounts]:
         yield Accounts(
             database=database,
             hasher=hasher,
-            cookie=SessionCookie(keys),
+            cookie=BrowserCookie(keys, name="none", salt="none", secure=True),
             device_mark=DeviceMark(keys, name="none", secure=True),
             limits=SessionLimits(0, 0),
             clock=utc_now,

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from service.database.connector import CONNECT_TIMEOUT_SECONDS, Connector, look_before_use
 from service.database.failures import (
     TRANSLATED,
-    UNKNOWN_DATABASE,
     ends_all_connections,
     raise_translated,
     sqlstate_of,
@@ -26,6 +25,7 @@ from service.database.libpq.address import DatabaseAddress, shown_url
 from service.database.libpq.reasons import words_of
 from service.database.pooler import Pooling
 from service.database.session import not_in_force
+from service.database.sqlstates import UNKNOWN_DATABASE
 from service.database.stored_json import parsed, written
 from service.errors import DatabaseUnavailable, PoolerExhausted, ReadOnlyDatabase
 
@@ -95,6 +95,11 @@ class Database:
     def pooling(self) -> Pooling:
         """What is between us and the server."""
         return self._connector.pooling
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether new turns wait for connections for so long that another one would wait in vain."""
+        return self._pool.is_congested
 
     async def close(self) -> None:
         """Close both pools; whoever still uses a connection has a few seconds to give it back."""

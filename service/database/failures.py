@@ -5,27 +5,31 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 import asyncpg
+import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from service.errors import DatabaseFull, DatabaseUnavailable, QueryTooSlow, ReadOnlyDatabase
+from service.database.sqlstates import (
+    DISK_FULL,
+    FAULT,
+    FEATURE_NOT_SUPPORTED,
+    INSUFFICIENT_PRIVILEGE,
+    INTERNAL_ERROR,
+    READ_ONLY,
+    Meaning,
+    meaning_of,
+)
+from service.errors import (
+    DatabaseFull,
+    DatabaseUnavailable,
+    InvalidText,
+    MissingPrivilege,
+    QueryTooSlow,
+    ReadOnlyDatabase,
+)
 
-READ_ONLY = "25006"
-UNKNOWN_DATABASE = "3D000"
-QUERY_CANCELED = "57014"
-DISK_FULL = "53100"
-LOCK_NOT_AVAILABLE = "55P03"
-# The connection is another one than we know: a pooler lends it to others, too.
-UNKNOWN_STATEMENT = ("26000", "42P05")
+log = structlog.get_logger(__name__)
 
-# SQLSTATEs after which a connection is of no use: no connection, a server that takes no changes (any more), a
-# transaction that idled too long, a server that shuts down or starts.
-_ENDED = ("08", READ_ONLY, "25P03", "25P04", *UNKNOWN_STATEMENT, "57P")
-# SQLSTATEs that mean "not now", most by their class: those, sign-in at the database, no such database, deadlock and
-# serialisation, resources, a database that takes no connections, operator intervention, the disk.
-UNAVAILABLE = (*_ENDED, "28", "3D", "40", "53", "55000", "57", "58030")
-
-INTERNAL_ERROR = "XX000"
 # Errors without a code of their own that mean the same, by their words in English: these are translated nowhere. From
 # Citus, of a worker that is gone; from a server that became a standby.
 _ENDED_IN_WORDS = (
@@ -35,7 +39,6 @@ _ENDED_IN_WORDS = (
     "during recovery",
 )
 
-FEATURE_NOT_SUPPORTED = "0A000"
 # A transaction that a standby cannot begin, by where in the server it comes from: the same in every language.
 _STANDBY = ("GetSerializableTransactionSnapshot",)
 
@@ -68,10 +71,19 @@ def constraint_of(error: BaseException) -> str:
     return getattr(error, "constraint_name", None) or ""
 
 
+def _meaning(error: BaseException) -> Meaning:
+    return meaning_of(state) if (state := sqlstate_of(error)) else FAULT
+
+
 def ends_connection(error: BaseException) -> bool:
     """Whether the connection that it came through must not be used again."""
-    driver, state = _of_the_driver(error), sqlstate_of(error) or ""
-    if getattr(driver, "severity_en", None) in ("FATAL", "PANIC") or state.startswith(_ENDED):
+    return _meaning(error).ends or _is_lost(error)
+
+
+def _is_lost(error: BaseException) -> bool:
+    """Whether the connection ended with an error whose SQLSTATE does not say so."""
+    driver, state = _of_the_driver(error), sqlstate_of(error)
+    if getattr(driver, "severity_en", None) in ("FATAL", "PANIC"):
         return True
     if state == FEATURE_NOT_SUPPORTED:
         return getattr(driver, "server_source_function", None) in _STANDBY
@@ -87,20 +99,18 @@ def ends_all_connections(error: BaseException) -> bool:
 
 
 def means_unavailable(error: BaseException) -> bool:
-    if isinstance(error, _CONNECTION_LOST):
+    if isinstance(error, _CONNECTION_LOST) or _is_lost(error):
         return True
-    if isinstance(error, DBAPIError):
-        if error.connection_invalidated or isinstance(error.orig, _CONNECTION_LOST):
-            return True
-        if isinstance(getattr(error.orig, "__cause__", None), _CONNECTION_LOST):
-            return True
-    if ends_connection(error):
-        return True
-    # The statement was prepared before a migration changed its tables; the next time it is prepared anew.
+    # The statement was prepared before a migration changed its tables; the next time it is prepared again.
     if isinstance(_of_the_driver(error), asyncpg.InvalidCachedStatementError):
         return True
-    state = sqlstate_of(error) or ""
-    return state == LOCK_NOT_AVAILABLE or state.startswith(UNAVAILABLE)
+    if sqlstate_of(error):
+        return _meaning(error).answer in ("not now", "too slow")
+    return isinstance(error, DBAPIError) and (
+        error.connection_invalidated
+        or isinstance(error.orig, _CONNECTION_LOST)
+        or isinstance(getattr(error.orig, "__cause__", None), _CONNECTION_LOST)
+    )
 
 
 def _of_the_driver(error: BaseException) -> BaseException:
@@ -120,15 +130,24 @@ def raise_translated(error: BaseException) -> NoReturn:
 
     Raises:
         DatabaseFull: its disk is full.
+        MissingPrivilege: a right was taken from the service's role.
         ReadOnlyDatabase: the database takes no changes.
         DatabaseUnavailable: the database is lost, full or refusing.
         QueryTooSlow: the statement was stopped for its length.
-        BaseException: `error` itself, where it is neither.
+        InvalidText: the database has no such character.
+        BaseException: `error` itself, where it is a fault.
     """
-    if sqlstate_of(error) == QUERY_CANCELED:
+    state, meaning = sqlstate_of(error), _meaning(error)
+    if meaning.tells:
+        log.warning("database_refused", sqlstate=state)
+    if meaning.answer == "too slow":
         raise QueryTooSlow("That took too long and was stopped. Narrow it: by user, by time, by status.") from error
-    if sqlstate_of(error) == DISK_FULL:
+    if meaning.answer == "unstorable":
+        raise InvalidText("The database cannot keep a character of this text.") from error
+    if state == DISK_FULL:
         raise DatabaseFull from error
+    if state == INSUFFICIENT_PRIVILEGE:
+        raise MissingPrivilege from error
     if ends_all_connections(error):
         raise ReadOnlyDatabase from error
     if means_unavailable(error):

@@ -6,7 +6,6 @@ than the database's answer or refusal is closed.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import asyncpg
 
 from service.database.failures import ends_all_connections, ends_connection
+from service.database.priority import Priority, WaitQueue, priority
 
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
@@ -25,9 +25,17 @@ else:
 # How long the running task, a request's as a rule, has waited for connections of any pool so far.
 waited_seconds: ContextVar[float] = ContextVar("waited_seconds", default=0.0)
 
+# New turns that wait for a connection; more of them would only be refused a second later.
+MAX_WAITING_TURNS = 256
+# Where the first of them has waited for so long, another one would wait in vain.
+CONGESTED_SECONDS = 0.5
+
 
 class HotPool:
     """At most `size` connections, opened when wanted and kept.
+
+    Three quarters of them at most work for turns: where turns come faster than they can be kept, a list finds a
+    connection, and the server has time for it.
 
     Args:
         timeout_seconds: how long to wait for one while all are taken.
@@ -42,9 +50,18 @@ class HotPool:
         # Of these, which nobody is to be given any more.
         self._expired: set[Connection] = set()
         self._opening = 0
+        # Of the taken ones and those that are being opened, how many work for turns.
+        self._for_turns: set[Connection] = set()
+        self._opening_for_turns = 0
+        self._max_for_turns = size - size // 4
         # Each gets a connection from hand to hand, or None for room to open one: nobody comes in between.
-        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
+        self._waiting: WaitQueue[Connection | None] = WaitQueue()
         self._closed = False
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether a new turn would wait for a connection in vain."""
+        return self._waiting.longest_wait(Priority.NEW_TURN) > CONGESTED_SECONDS
 
     async def row(self, sql: str, arguments: Sequence[object], *, timeout_seconds: float | None = None) -> Any:
         """Run a statement and return its first row, or None.
@@ -86,7 +103,7 @@ class HotPool:
     async def close(self, *, timeout_seconds: float) -> None:
         """Close every connection; whoever still uses one has `timeout_seconds` to give it back."""
         self._closed = True
-        while self._tell_next():
+        while self._tell_next(may_take=lambda _: True):
             pass
         async with asyncio.timeout(timeout_seconds):
             while self._taken or self._opening:  # noqa: ASYNC110  only here does anyone wait for the last
@@ -124,43 +141,62 @@ class HotPool:
             connection.terminate()
 
     def _take_free(self) -> Connection | None:
+        if not self._free or not self._may_take(priority.get()):
+            return None
         while self._free and not self._closed:
             connection = self._free.pop()
             if not connection.is_closed():
-                self._taken.add(connection)
+                self._note_taken(connection, priority.get())
                 return connection
         return None
 
+    def _may_take(self, at: Priority) -> bool:
+        return at is Priority.READ or len(self._for_turns) + self._opening_for_turns < self._max_for_turns
+
+    def _note_taken(self, connection: Connection, at: Priority) -> None:
+        self._taken.add(connection)
+        if at is not Priority.READ:
+            self._for_turns.add(connection)
+
     async def _take(self) -> Connection:
+        at = priority.get()
+        if at is Priority.NEW_TURN and self._waiting.count(at) >= MAX_WAITING_TURNS:
+            raise TimeoutError("too many new turns wait for a connection")
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 while not self._closed:
-                    if len(self._taken) + self._opening < self._size:
-                        return await self._open()
-                    if connection := await self._given():
+                    if connection := self._take_free():
+                        return connection
+                    if self._may_take(at) and len(self._taken) + len(self._free) + self._opening < self._size:
+                        return await self._open(at)
+                    if connection := await self._given(at):
                         return connection
         finally:
             waited_seconds.set(waited_seconds.get() + clock() - began)
         raise asyncpg.InterfaceError("the pool is closed")
 
-    async def _open(self) -> Connection:
-        self._opening += 1
+    async def _open(self, at: Priority) -> Connection:
+        self._note_opening(at, 1)
         try:
             connection = await self._connect()
-            self._taken.add(connection)
         except BaseException:
+            self._note_opening(at, -1)
             self._tell_next()  # there is room for another try
             raise
-        finally:
-            self._opening -= 1
+        self._note_opening(at, -1)
+        self._note_taken(connection, at)
         return connection
 
-    async def _given(self) -> Connection | None:
+    def _note_opening(self, at: Priority, change: int) -> None:
+        self._opening += change
+        if at is not Priority.READ:
+            self._opening_for_turns += change
+
+    async def _given(self, at: Priority) -> Connection | None:
         """Wait for somebody's connection; None where there is room to open one."""
-        waiting: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiting)
+        waiting = self._waiting.join(at)
         try:
             return await waiting
         except BaseException:
@@ -174,11 +210,14 @@ class HotPool:
             connection.terminate()
         if connection.is_closed():
             self._taken.discard(connection)
+            self._for_turns.discard(connection)
             self._tell_next()
         else:
             self._hand_on(connection)
 
     def _hand_on(self, connection: Connection | None) -> None:
+        if connection is not None:
+            self._for_turns.discard(connection)
         if not self._tell_next(connection) and connection is not None:
             self._taken.discard(connection)
             self._free.append(connection)
@@ -191,10 +230,14 @@ class HotPool:
                 self.expire()
         self._give_back(connection)
 
-    def _tell_next(self, connection: Connection | None = None) -> bool:
-        while self._waiting:
-            waiting = self._waiting.popleft()
-            if not waiting.done():
-                waiting.set_result(connection)
-                return True
-        return False
+    def _tell_next(
+        self, connection: Connection | None = None, *, may_take: Callable[[Priority], bool] | None = None
+    ) -> bool:
+        found = self._waiting.next(may_take or self._may_take)
+        if found is None:
+            return False
+        at, waiting = found
+        if connection is not None:
+            self._note_taken(connection, at)
+        waiting.set_result(connection)
+        return True

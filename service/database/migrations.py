@@ -20,9 +20,10 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from service.database.database import Database
-from service.database.failures import LOCK_NOT_AVAILABLE, means_unavailable, sqlstate_of
+from service.database.failures import means_unavailable, sqlstate_of
 from service.database.libpq.address import shown_url
 from service.database.libpq.reasons import words_of
+from service.database.sqlstates import LOCK_NOT_AVAILABLE
 from service.errors import DatabaseUnavailable, MigrationError
 
 # "chatkeep" as a number: whoever migrates holds this lock.

@@ -60,11 +60,22 @@ users = Table(
     CheckConstraint("role IN ('user', 'admin')", name="role"),
     # Pairs of neighbouring characters of the names, so that a part of a name is found by index.
     Column("name_pairs", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    # What names are compared by that look alike. Null for guests, and for accounts from before until it is filled in.
+    Column("name_skeletons", ARRAY(LargeBinary)),
     # The administrator's list: newest first, filtered by role, by disabled or by part of a name.
     Index(None, "name_pairs", postgresql_using="gin"),
     Index(None, "role", "id"),
     Index("ix_users_disabled_id", "id", postgresql_where=text("disabled")),
     # Guests to sweep away, oldest first.
+    # At once and not in a list that each look-up reads through: whether a name is free is asked for each new account.
+    Index(
+        None,
+        "name_skeletons",
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "off"},
+        postgresql_where=text("name_skeletons IS NOT NULL"),
+    ),
+    Index("ix_users_no_skeletons_id", "id", postgresql_where=text("name_skeletons IS NULL AND NOT is_guest")),
     Index("ix_users_guest_id", "id", postgresql_where=text("is_guest")),
 )
 
@@ -137,6 +148,8 @@ replicas = Table(
     Column("machine", Text),
     Column("pid", Integer),
     Column("process_began_at", TIME),
+    # Of the lexemes that it keeps of turns; NULL: code from before this column, which may keep none.
+    Column("search_version", SmallInteger),
     Index(None, "lease_expires_at"),
     comment="One row a server process. What it was generating when its lease ran out is interrupted.",
 )

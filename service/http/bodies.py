@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from service.errors import NotAuthenticated
+from service.http.admission import with_admission
 from service.http.problems import USUAL, protocol_response
 from service.http.strict_json import UNSTORABLE, is_storable, parsed_json
 
@@ -176,7 +177,7 @@ class JsonRoute(APIRoute):
                 await strict.json()
             return await handler(strict)
 
-        return handle
+        return with_admission(handle) if getattr(self.endpoint, "begins_turn", False) else handle
 
 
 class _BodyBound:

@@ -2,10 +2,15 @@
 
 import asyncio
 import time
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
+
+from service.http.spool import MAX_BYTES_IN_MEMORY, read_back, spooled
+
+Pieces = AsyncGenerator[bytes, None]
 
 # What a server keeps of a piece that its client does not take is all of it, whatever its own limit is.
 PIECE_BYTES = 65_536
@@ -16,6 +21,20 @@ DISCONNECT_SECONDS = 1.0
 
 class AnswerCut(Exception):
     """The answer was ended in its middle on purpose. The server closes the connection; there is nothing to log."""
+
+
+async def spool(message: Message) -> Pieces:
+    """Take the body out of a message, and return it in pieces, read back from disk."""
+    body = message.pop("body")
+    file = await spooled(body)
+    if file is None:
+        return _in_memory(body)
+    return read_back(file, PIECE_BYTES)
+
+
+async def _in_memory(body: bytes) -> Pieces:
+    for start in range(0, len(body), PIECE_BYTES):
+        yield body[start : start + PIECE_BYTES]
 
 
 class Delivery:
@@ -40,13 +59,30 @@ class Delivery:
         return self._started and not self._complete and not self._gone
 
     async def send(self, message: Message) -> None:
-        """Send a message, a long body in pieces. The last one is empty: the answer ends when the others are taken."""
+        """Send a message, a long body in pieces. The last one is empty: the answer ends when the others are taken.
+
+        The body of a very long one is taken out of the message: all who pass it on hold the message, and the body is
+        on disk until the client has read it.
+        """
+        if len(message.get("body", b"")) > MAX_BYTES_IN_MEMORY:
+            await self.send_file(message, await spool(message))
+            return
         body = message.get("body", b"")
         if len(body) <= PIECE_BYTES:
             await self._send_piece(message)
             return
         for start in range(0, len(body), PIECE_BYTES):
             await self._send_piece({**message, "body": body[start : start + PIECE_BYTES], "more_body": True})
+        await self._end(message)
+
+    async def send_file(self, message: Message, pieces: "Pieces") -> None:
+        """Send what `spool` has made of a message."""
+        async with aclosing(pieces):
+            async for piece in pieces:
+                await self._send_piece({**message, "body": piece, "more_body": True})
+        await self._end(message)
+
+    async def _end(self, message: Message) -> None:
         if not message.get("more_body", False):
             await self._send_piece({**message, "body": b""})
 

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 
 import anyio
 from starlette.responses import StreamingResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.http.delivery import Delivery
+from service.http.delivery import Delivery, spool
 from service.http.late_answers import LateAnswer
 from service.http.open_streams import OpenStreams, StreamTerms
+from service.http.spool import MAX_BYTES_IN_MEMORY
 
 SendStream = Callable[[Receive, Send], Awaitable[None]]
 
@@ -55,13 +57,33 @@ class StreamsLast:
         # A scope of its own: what the framework leaves in it goes with it.
         inner = {**scope, _LATER: [], _DELIVERY: delivery}
         reads = scope.get("method") in ("GET", "HEAD")
-        await self.app(
-            inner, receive, LateAnswer(inner, receive, delivery.send, self._streams).send if reads else delivery.send
-        )
+        send = _LongBodyLast(inner[_LATER], delivery).send
+        await self.app(inner, receive, LateAnswer(inner, receive, send, self._streams).send if reads else send)
         if "route" in inner:
             scope["route"] = inner["route"]  # the request is counted by it
         stream: Callable[[], Awaitable[None]] | None = next(iter(inner[_LATER]), None)
         return stream
+
+
+class _LongBodyLast:
+    """Leaves the body of a very long answer on disk until the application has returned, and with it what it holds.
+
+    An answer that is sent as a whole is held by the response, by what made it, and by all who wait for that.
+    """
+
+    __slots__ = ("_begun", "_delivery", "_later")
+
+    def __init__(self, later: list[Callable[[], Awaitable[None]]], delivery: Delivery) -> None:
+        self._later, self._delivery = later, delivery
+        self._begun = False
+
+    async def send(self, message: Message) -> None:
+        is_whole = not self._begun and not message.get("more_body", False)
+        self._begun = self._begun or message["type"] == "http.response.body"
+        if is_whole and len(message.get("body", b"")) > MAX_BYTES_IN_MEMORY:
+            self._later.append(partial(self._delivery.send_file, message, await spool(message)))
+        else:
+            await self._delivery.send(message)
 
 
 async def send_last(stream: SendStream, scope: Scope, receive: Receive, send: Send) -> None:
@@ -112,6 +134,14 @@ class Stream(StreamingResponse):
             await send_last(self.stream, inner, receive, send)
 
         await StreamsLast(app, streams=self._streams)(scope, receive, send)
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the pieces, and hold none while it is on its way: a very long one is then on disk."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        with suppress(StopAsyncIteration):
+            while True:
+                await send({"type": "http.response.body", "body": await anext(self._chunks), "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def stream(self, receive: Receive, send: Send) -> None:
         assert self._delivery is not None  # noqa: S101  `__call__` has set it

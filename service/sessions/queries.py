@@ -113,15 +113,20 @@ async def ask_renewal(connection: AsyncConnection, user_id: UUID) -> None:
     await connection.execute(update(s).where(s.c.user_id == user_id).values(renew=True))
 
 
-async def retire_session(connection: AsyncConnection, digest: bytes, now: datetime) -> AnyRow | None:
+async def retire_session(
+    connection: AsyncConnection, digest: bytes, now: datetime, *, due: bool = True
+) -> AnyRow | None:
     """Let a session that is being renewed end soon; return `remember`, `data` and when it would have ended.
 
-    None where another request was first, where it was never to be renewed, and where it ends soon anyway.
+    None where another request was first, and where it ends soon anyway.
+
+    Args:
+        due: only one that is to be renewed; otherwise any.
     """
     soon = now + RENEWAL_GRACE
     query = select(s.c.remember, s.c.data, s.c.expires_at.label("ends_at"))
-    due = query.where(s.c.digest == digest, s.c.renew, s.c.expires_at > soon).with_for_update()
-    found = (await connection.execute(due)).one_or_none()
+    query = query.where(s.c.digest == digest, s.c.expires_at > soon).with_for_update()
+    found = (await connection.execute(query.where(s.c.renew) if due else query)).one_or_none()
     if found is not None:
         await connection.execute(update(s).where(s.c.digest == digest).values(renew=False, expires_at=soon))
     return found

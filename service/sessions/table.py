@@ -1,17 +1,14 @@
 """The table of `DatabaseStore` where nothing else of this service is: made without its other tables."""
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from service.database.database import Database
-from service.database.failures import sqlstate_of
 from service.database.tables import login_sessions
-from service.errors import ConfigurationError
+from service.errors import ConfigurationError, MissingPrivilege
 
 # "sessions" as a number: of processes that start together, one makes the table.
 _ADVISORY_LOCK = 0x7365737369
-_INSUFFICIENT_PRIVILEGE = "42501"
 _EXISTS = text("SELECT to_regclass(:name) IS NOT NULL")
 
 
@@ -52,9 +49,7 @@ async def create_table(database: Database) -> None:
             )
             for index in login_sessions.indexes:
                 await connection.execute(CreateIndex(index, if_not_exists=True))
-    except DBAPIError as error:
-        if sqlstate_of(error) != _INSUFFICIENT_PRIVILEGE:
-            raise
+    except MissingPrivilege:
         raise ConfigurationError(
             f"The database's user may not make the table {login_sessions.name}. Let its owner run create_table() once, "
             "or grant CREATE on the schema."

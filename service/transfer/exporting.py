@@ -2,11 +2,11 @@
 
 Everything is read in batches, each a statement of its own: memory does not grow with the history, and no connection
 is held while the client reads. An export is no snapshot of one moment. It has every turn that was begun before it, as
-that stood when its batch was read, and none that was begun later; what is deleted meanwhile may be in it or not.
+that stood when its batch was read, and none that was begun later; what is deleted in the meantime may be in it or not.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
 from typing import Any
 from uuid import UUID
 
@@ -37,38 +37,46 @@ async def account_as_jsonl(database: Database, user_id: UUID) -> AsyncGenerator[
         )
         if rows:
             async with aclosing(_whole(database, user_id, rows, newest_id)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+                with suppress(StopAsyncIteration):
+                    while True:
+                        yield await anext(chunks)  # and hold nothing of it while the client reads
         if len(rows) < CONVERSATIONS_A_BATCH:
             return
         after_id = rows[-1]["id"]
 
 
-async def conversation_as_json(database: Database, user_id: UUID, conversation: Row) -> AsyncGenerator[bytes, None]:
+def conversation_as_json(database: Database, user_id: UUID, conversation: Row) -> AsyncGenerator[bytes, None]:
     """Yield a conversation with all of its turns, on whichever branch: parents before children."""
-    async with aclosing(_whole(database, user_id, [conversation], new_id())) as chunks:
-        async for chunk in chunks:
-            yield chunk
+    return _whole(database, user_id, [conversation], new_id())
 
 
 async def conversation_as_jsonl(database: Database, user_id: UUID, conversation: Row) -> AsyncGenerator[bytes, None]:
     """Yield the turns of the active path, oldest first, one a line."""
     async with aclosing(path_turns(database, user_id, conversation)) as batches:
         async for turns in batches:
-            yield b"".join(json_line(turn) + b"\n" for turn in turns)
+            yield written_down(turns, lambda turn: json_line(turn) + b"\n")
+
+
+def written_down(turns: list[Turn], write: Callable[[Turn], bytes]) -> bytes:
+    """Return turns as they are written, and empty the list: nothing else is held while the client reads."""
+    written = b"".join(map(write, turns))
+    turns.clear()
+    return written
 
 
 async def path_turns(database: Database, user_id: UUID, conversation: Row) -> AsyncGenerator[list[Turn], None]:
-    """Yield the turns of the active path, oldest first, as the path is now."""
+    """Yield the turns of the active path, oldest first, as the path is now; each list is its reader's to empty."""
     path = await database.rows(queries.PATH_IDS, user_id=user_id, conversation_id=conversation["id"])
     ids = [row["id"] for row in path]
     start = 0
     while wanted := ids[start : start + TURNS_A_BATCH]:
         rows = await database.rows(queries.TURNS_BY_IDS, user_id=user_id, turn_ids=wanted, most_bytes=MAX_BATCH_BYTES)
         if not rows:
-            return  # deleted meanwhile
-        yield [Turn.from_row(row) for row in rows]
+            return  # deleted in the meantime
         start += wanted.index(rows[-1]["id"]) + 1
+        turns = [Turn.from_row(row) for row in rows]
+        del rows
+        yield turns
 
 
 async def _whole(

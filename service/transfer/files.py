@@ -15,7 +15,7 @@ from service.transfer.json_values import JsonValues, Readable, Value
 CONVERSATIONS = re.compile(r"conversations(-\d{1,6})?\.json")
 # Of what is said in chats, a ZIP makes a tenth; one that unpacks to far more was made to cost more than it was to send.
 MAX_RATIO = 32
-SMALL_UNPACKED_BYTES = 4 * 1024**2
+SMALL_UNPACKED_BYTES = 512 * 1024
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 LARGEST_DIRECTORY_BYTES = 16 * 1024**2
 _END_BYTES = 22

@@ -37,22 +37,26 @@ async def own_conversations(connection: AsyncConnection, user_id: UUID, ids: Seq
     return set((await connection.execute(select(own.c.id).select_from(given.join(own, true())))).scalars())
 
 
-async def insert_conversation(connection: AsyncConnection, row: Mapping[str, Any]) -> None:
-    await connection.execute(insert(conversations).values(row))
+async def insert_conversations(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    await connection.execute(insert(conversations), rows)
 
 
-async def insert_source(
-    connection: AsyncConnection, user_id: UUID, key: tuple[str, str], conversation_id: UUID, now: datetime
-) -> bool:
-    """Note where a conversation comes from; False where it is here already.
+async def insert_sources(
+    connection: AsyncConnection, user_id: UUID, conversation_ids: Mapping[tuple[str, str], UUID], now: datetime
+) -> int:
+    """Note where conversations come from; return how many of them were not here already.
 
-    Whoever imports the same at this moment is waited for, until that is kept or given up.
+    Whoever imports the same right now is waited for, until that is kept or given up.
+
+    Args:
+        conversation_ids: by source and source id, in order: two that import the same must not wait for each other.
     """
-    new = postgresql.insert(imported_conversations).values(
-        user_id=user_id, source=key[0], source_id=key[1], conversation_id=conversation_id, imported_at=now
-    )
-    kept = await connection.execute(new.on_conflict_do_nothing().returning(_i.conversation_id))
-    return kept.first() is not None
+    rows = [
+        {"user_id": user_id, "source": source, "source_id": name, "conversation_id": each, "imported_at": now}
+        for (source, name), each in conversation_ids.items()
+    ]
+    new = postgresql.insert(imported_conversations).on_conflict_do_nothing().returning(_i.source_id)
+    return len((await connection.execute(new, rows)).all())
 
 
 async def insert_turns(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -70,12 +74,12 @@ async def await_lexemes(connection: AsyncConnection, rows: Sequence[Mapping[str,
         await connection.execute(insert(turn_search), pending[start : start + TURNS_A_STATEMENT])
 
 
-async def count_conversation(connection: AsyncConnection, user_id: UUID, turn_count: int) -> None:
+async def count_conversations(connection: AsyncConnection, user_id: UUID, count: int, turn_count: int) -> None:
     await connection.execute(
         update(user_activity)
         .where(user_activity.c.user_id == user_id)
         .values(
-            conversation_count=user_activity.c.conversation_count + 1,
+            conversation_count=user_activity.c.conversation_count + count,
             turn_count=user_activity.c.turn_count + turn_count,
         )
     )

@@ -1,11 +1,15 @@
-"""Conversations out of a file into an account, one transaction each.
+"""Conversations out of a file into an account, a batch in one transaction.
+
+A transaction for each would cost as much for a conversation of one word as for a long one, and a megabyte holds
+thousands of those.
 
 What is there if the process dies:
 
-- before a conversation's transaction commits: the conversations before it, each whole, with what they are called
+- before a batch's transaction commits: the batches before it, each conversation whole, with what they are called
   where they come from; nothing of this one;
 - after it: this one, too, and that it is to be made findable, which any replica does. Importing the file again leaves
-  out what is there and goes on with the rest.
+  out what is there and goes on with the rest. The same holds for each conversation of a batch that could not be kept
+  together, because somebody imports the same at this moment.
 
 That an import begins is on record before its first conversation, and how it ended after the last: a beginning without
 an end was broken off.
@@ -103,7 +107,7 @@ async def import_file(
 
     Raises:
         UnknownImportFormat: the file is of no known format; nothing was changed.
-        NotAuthenticated: the account was deleted meanwhile.
+        NotAuthenticated: the account was deleted in the meantime.
         DatabaseUnavailable: what was yielded is kept; importing again goes on from there.
     """
     if file.seek(0, 2) == 0:
@@ -191,13 +195,14 @@ def _read(place: str, value: Value | Unreadable, user_id: UUID, now: datetime) -
 
 async def _kept(database: Database, user_id: UUID, batch: list[_Read], clock: Clock) -> AsyncIterator[Imported]:
     known = await _known(database, user_id, batch)
+    new = {read.key: read for read in reversed(batch) if read.rows is not None and read.key not in known}
+    together = await _keep(database, user_id, list(new.values()), clock()) if len(new) > 1 else False
     for read in batch:
         if read.rows is None:
             yield Imported(read.source_id, "failed", read.reason)
-        elif read.key in known or not await _keep(database, user_id, read, read.rows, clock()):
+        elif new.get(read.key) is not read or not (together or await _keep(database, user_id, [read], clock())):
             yield Imported(read.source_id, "skipped")
         else:
-            known.add(read.key)
             row = read.rows.conversation
             yield Imported(
                 read.source_id,
@@ -221,16 +226,20 @@ async def _known(database: Database, user_id: UUID, batch: list[_Read]) -> set[t
     return known | {(OWN, str(each)) for each in mine}
 
 
-async def _keep(database: Database, user_id: UUID, read: _Read, rows: Placed, now: datetime) -> bool:
-    """Keep a conversation with all that hangs on it, or, where it is here already, nothing."""
+async def _keep(database: Database, user_id: UUID, reads: list[_Read], now: datetime) -> bool:
+    """Keep conversations with all that hangs on them, or, where one of them is here already, nothing."""
+    # In one order, so that two imports of the same conversations never wait for each other.
+    kept = {read.key: read.rows for read in sorted(reads, key=lambda each: each.key) if read.rows is not None}
+    turns = [turn for rows in kept.values() for turn in rows.turns]
     try:
         async with database.transaction() as connection:
-            await queries.insert_conversation(connection, rows.conversation)
-            if not await queries.insert_source(connection, user_id, read.key, rows.conversation["id"], now):
+            await queries.insert_conversations(connection, [rows.conversation for rows in kept.values()])
+            ids = {key: rows.conversation["id"] for key, rows in kept.items()}
+            if await queries.insert_sources(connection, user_id, ids, now) < len(kept):
                 raise _IsThere
-            await queries.insert_turns(connection, rows.turns)
-            await queries.await_lexemes(connection, rows.turns)
-            await queries.count_conversation(connection, user_id, len(rows.turns))
+            await queries.insert_turns(connection, turns)
+            await queries.await_lexemes(connection, turns)
+            await queries.count_conversations(connection, user_id, len(kept), len(turns))
     except _IsThere:
         return False
     except IntegrityError as error:
@@ -241,4 +250,4 @@ async def _keep(database: Database, user_id: UUID, read: _Read, rows: Placed, no
 
 
 class _IsThere(Exception):
-    """Somebody imported it at this moment; what was written of it is taken back."""
+    """Somebody imported it right now; what was written of it is taken back."""

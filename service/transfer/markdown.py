@@ -7,7 +7,7 @@ from uuid import UUID
 
 from service.chat.schemas import Turn
 from service.database.database import Database
-from service.transfer.exporting import Row, path_turns
+from service.transfer.exporting import Row, path_turns, written_down
 
 ENDINGS = {
     "streaming": "This reply is still being written.",
@@ -21,7 +21,7 @@ async def conversation_as_markdown(database: Database, user_id: UUID, conversati
     yield _heading(conversation).encode()
     async with aclosing(path_turns(database, user_id, conversation)) as batches:
         async for turns in batches:
-            yield "".join(part for turn in turns for part in _turn(turn)).encode()
+            yield written_down(turns, lambda turn: "".join(_turn(turn)).encode())
 
 
 def _heading(conversation: Row) -> str:

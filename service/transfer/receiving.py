@@ -24,6 +24,8 @@ from service.errors import TooManyImports, Unavailable, UnknownImportFormat, Upl
 MOST_AT_ONCE = 4
 MAX_UPLOADS_OF_ONE_USER = 4
 WRITTEN_AT_ONCE = 1024 * 1024
+# Of a form, parsed at once: a hundredth of a second of whatever was made to take long.
+MAX_PIECE_BYTES = 16 * 1024
 MAX_PAUSE_SECONDS = 30
 # Slower than any line that people have: after this time so much must have come for each second of it.
 PATIENCE_SECONDS = 60
@@ -101,6 +103,29 @@ class Imports:
             raise Unavailable("Too many files are being imported right now. Try again in a few minutes.")
 
 
+def _in_pieces(receive: Receive) -> Receive:
+    """Return a `receive` that gives no more than `MAX_PIECE_BYTES` at a time, and lets others come in between.
+
+    A form's parser looks at every byte, in the event loop.
+    """
+    waiting: list[Message] = []
+
+    async def receive_piece() -> Message:
+        if not waiting:
+            message = await receive()
+            body = message.get("body", b"")
+            if len(body) <= MAX_PIECE_BYTES:
+                return message
+            starts = range(0, len(body), MAX_PIECE_BYTES)
+            pieces = [{**message, "body": body[start : start + MAX_PIECE_BYTES], "more_body": True} for start in starts]
+            pieces[-1]["more_body"] = message.get("more_body", False)
+            waiting.extend(reversed(pieces))
+        await asyncio.sleep(0)
+        return waiting.pop()
+
+    return receive_piece
+
+
 def _paced(receive: Receive, count: Callable[[int], None], clock: Callable[[], float]) -> Receive:
     """Return a `receive` that counts what comes, and gives up on who sends too slowly."""
     began = clock()
@@ -131,7 +156,7 @@ def _too_slow() -> UploadTooSlow:
 @asynccontextmanager
 async def _file_of(request: Request) -> AsyncIterator[BinaryIO]:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data":
-        async with request.form(max_files=1, max_fields=10) as form:
+        async with Request(request.scope, _in_pieces(request.receive)).form(max_files=1, max_fields=10) as form:
             yield _file_in(list(form.values()))
     else:
         with TemporaryFile(prefix="chatkeep-import-") as file:

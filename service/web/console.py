@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse
 from service.accounts.dependencies import TheAccounts, require_identity
 from service.accounts.schemas import User
 from service.admin.history_filters import Status, TheDatabase
-from service.admin.statistics_router import read_stats
+from service.admin.statistics_router import statistics_between
 from service.audit.actions import Action
 from service.audit.verification import verify_ends
 from service.clock import utc_now
@@ -53,7 +53,7 @@ async def statistics_page(
 
     async def shown() -> dict[str, object]:
         since, until, bucket = asked_period(period, utc_now())
-        answer = await read_stats(database, since, until, bucket)
+        answer = await statistics_between(database, since, until, bucket)
         language = language_of(request)
         return {
             "period": period,
@@ -98,7 +98,7 @@ async def _page(
     shown: Callable[[], Awaitable[Mapping[str, object]]] = _nothing_more,
     **values: object,
 ) -> HTMLResponse:
-    """Show a page of the console to an administrator, and to anybody else that it is none of theirs.
+    """Show a page of the console to an administrator, and to anybody else that it is not for them.
 
     Args:
         shown: reads what the page shows; asked only for an administrator.

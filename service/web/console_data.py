@@ -3,8 +3,9 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
+from starlette.requests import ClientDisconnect
 
 from service.accounts.dependencies import (
     Administrator,
@@ -15,10 +16,11 @@ from service.accounts.dependencies import (
 )
 from service.admin.dependencies import TheReading
 from service.admin.history_filters import QUERY_TIMEOUT_SECONDS, TheDatabase
-from service.admin.router import list_turns_of_any
+from service.admin.history_reading import read_turns
 from service.admin.running import RunningTurn, running_page
 from service.http.bodies import FromDigits, JsonRoute
 from service.http.pages import CursorText, Page, cursor_of_id, page_of
+from service.http.presence import while_client_waits
 from service.http.streams import Stream
 from service.web.turns import RenderedTurn, rendered_turns
 from service.web.verifying import verification_lines
@@ -38,6 +40,7 @@ router = APIRouter(
 @router.get("/conversations/{conversation_id}/turns")
 async def rendered_turns_of_any(
     conversation_id: UUID,
+    request: Request,
     database: TheDatabase,
     reading: TheReading,
     administrator: Administrator,
@@ -45,8 +48,11 @@ async def rendered_turns_of_any(
     cursor: CursorText = None,
 ) -> Page[RenderedTurn]:
     """Return the active path of anyone's conversation as HTML, newest first, when it is on record who reads it."""
-    page = await list_turns_of_any(conversation_id, database, reading, "desc", limit, cursor)
-    return Page(items=await rendered_turns(administrator.user_id, page.items), next_cursor=page.next_cursor)
+    page = await read_turns(database, reading, conversation_id, order="desc", limit=limit, cursor=cursor)
+    async with while_client_waits(request):
+        items = await rendered_turns(administrator.user_id, page.items)
+        return Page(items=items, next_cursor=page.next_cursor)
+    raise ClientDisconnect
 
 
 @router.get("/running")

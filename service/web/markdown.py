@@ -1,17 +1,24 @@
 """Markdown as HTML that may stand in a page: rendered, coloured, and then sanitised whatever it was made from."""
 
+from contextlib import suppress
+
 import nh3
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 from markdown_it.rules_core import StateCore
+from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.token import STANDARD_TYPES
 
-# Longer text is shown as it is: what one reply costs the process has a bound.
+# Text that is longer, or has more parts, is shown as it is: what one reply costs the process has a bound. Of nothing
+# but marks, text of this length took more than a second; real replies stay below these numbers of parts.
 LONGEST_MARKDOWN = 60_000
+MAX_LINES = 5_000
+MAX_BLOCK_TOKENS = 10_000
+MAX_INLINE_STEPS = 12_000
 LONGEST_COLOURED = 6_000  # of one block; of a whole reply, twice that
 HIGHEST_HEADING = 3  # the page's title and the turns come above
 
@@ -34,10 +41,8 @@ def render(text: str) -> str:
     No script, no style, no form, and nothing that is loaded: an image in a model's reply would tell its server
     whatever the model was talked into writing into the address. Images are links.
     """
-    whole = len(text) <= LONGEST_MARKDOWN
-    html = _markdown.render(text) if whole else f'<div class="plain">{escapeHtml(text)}</div>'
     return nh3.clean(
-        html,
+        _html_of(text),
         tags=set(_TAGS.split()),
         attributes={
             "a": {"href", "title"},
@@ -57,6 +62,39 @@ def render(text: str) -> str:
         link_rel="noopener noreferrer nofollow",
         set_tag_attribute_values={"a": {"target": "_blank"}},
     )
+
+
+def _html_of(text: str) -> str:
+    if len(text) <= LONGEST_MARKDOWN and text.count("\n") <= MAX_LINES:
+        with suppress(_TooManyParts):
+            return _markdown.render(text)
+    return f'<div class="plain">{escapeHtml(text)}</div>'
+
+
+class _TooManyParts(Exception):
+    """The text was made to cost more than it is worth, or is no Markdown."""
+
+
+class _Tokens(list[Token]):
+    """The blocks of a text, as many as there may be."""
+
+    def append(self, token: Token) -> None:
+        if len(self) >= MAX_BLOCK_TOKENS:
+            raise _TooManyParts
+        super().append(token)
+
+
+def _bound_blocks(state: StateCore) -> None:
+    state.tokens = _Tokens()
+    state.env["inline_steps"] = 0
+
+
+def _bound_inline(state: StateInline, silent: bool) -> bool:  # noqa: ARG001  a rule's parameters
+    """Count a step through a text: one for each mark, also where brackets are looked at again and again."""
+    state.env["inline_steps"] += 1
+    if state.env["inline_steps"] > MAX_INLINE_STEPS:
+        raise _TooManyParts
+    return False
 
 
 def _kept_attribute(tag: str, name: str, value: str) -> str | None:
@@ -123,6 +161,8 @@ def _image_as_link(token: Token) -> str:
 def _make() -> MarkdownIt:
     made = MarkdownIt("commonmark", {"html": False, "breaks": True})
     made.enable(["table", "strikethrough"])
+    made.core.ruler.before("block", "bound_blocks", _bound_blocks)
+    made.inline.ruler.before("text", "bound_inline", _bound_inline)
     made.core.ruler.push("fit_into_page", _fit_into_page)
     return made
 

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from service.accounts.schemas import User
+from service.http.problems import RETRY_UNAVAILABLE_SECONDS
 from service.web.assets import Assets
 from service.web.cookie_loss import cookie_loss
 from service.web.state import page_state
@@ -44,7 +45,10 @@ def rendered_page(
         loss=cookie_loss(request, user),
         **(values or {}),
     )
-    return HTMLResponse(html, status_code=status, headers={"Content-Security-Policy": POLICY})
+    headers = {"Content-Security-Policy": POLICY}
+    if status == 503:
+        headers["Retry-After"] = str(RETRY_UNAVAILABLE_SECONDS)
+    return HTMLResponse(html, status_code=status, headers=headers)
 
 
 def rendered(template: str, language: str, **values: object) -> str:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
+from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, Response
 
 from service.accounts.dependencies import TheAccounts, require_identity
@@ -82,8 +83,12 @@ async def rendered_turns(
 
 
 @router.get("/web/conversations/{conversation_id}/turns/{turn_id}")
-async def one_rendered_turn(conversation_id: UUID, turn_id: UUID, identity: Asker, chat: TheChat) -> RenderedTurn:
-    return await rendered_turn(chat.database, identity.user_id, conversation_id, turn_id)
+async def one_rendered_turn(
+    conversation_id: UUID, turn_id: UUID, request: Request, identity: Asker, chat: TheChat
+) -> RenderedTurn:
+    async with while_client_waits(request):
+        return await rendered_turn(chat.database, identity.user_id, conversation_id, turn_id)
+    raise ClientDisconnect
 
 
 @router.post("/web/markdown")

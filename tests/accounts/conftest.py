@@ -5,8 +5,17 @@ from dataclasses import replace
 
 import pytest
 
+from service.accounts.passwords import PasswordHasher
 from tests.accounts.clocks import MovableClock
 from tests.support.running import RunningService
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _hashes_as_everywhere(light_hashes: None) -> Iterator[None]:
+    """How long a hash takes is part of what is tested here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("service.app.app.PasswordHasher", PasswordHasher)
+        yield
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta, timezone
-from functools import partial
 
 import pytest
 
@@ -9,7 +8,6 @@ from service.app.maintenance import sweep
 from service.config import ACCESS_TOKEN_MAX_SECONDS, MAX_ACCESS_TOKENS
 from tests.accounts.browsing import AUTH, change, code_of, new_token, rows, status_of_me, value
 from tests.accounts.clocks import MovableClock
-from tests.support.patience import served
 from tests.support.running import RunningService, running
 
 
@@ -162,10 +160,7 @@ async def test_an_account_has_only_so_many_tokens_however_many_are_asked_for_at_
 ) -> None:
     person, other = await service.person(), await service.person()
     answers = await asyncio.gather(
-        *(
-            served(partial(person.client.post, f"{AUTH}/tokens", json={"name": str(n)}))
-            for n in range(MAX_ACCESS_TOKENS + 10)
-        )
+        *(person.client.post(f"{AUTH}/tokens", json={"name": str(n)}) for n in range(MAX_ACCESS_TOKENS + 10))
     )
     assert sorted(each.status_code for each in answers) == [201] * MAX_ACCESS_TOKENS + [409] * 10
     refused = next(each for each in answers if each.status_code == 409)

@@ -56,6 +56,8 @@ def arguments_of(name: str, filled: Filled, **others: object) -> list[object]:
 def _values(filled: Filled, name: str) -> dict[str, object]:
     return {
         "user_id": filled.user_id,
+        "since_id": UUID(int=0),
+        "before_id": UUID(int=2**128 - 1),
         "conversation_id": new_id() if "CREATE" in name else filled.conversation_id,
         "turn_id": filled.middle_id,
         "start_id": filled.middle_id,

@@ -39,6 +39,21 @@ async def test_an_account_is_made_with_a_password_from_standard_input(chatkeep: 
         assert (user["role"], user["email"]) == ("admin", "t@example.jp")
 
 
+async def test_a_name_that_looks_like_anothers_takes_an_option(chatkeep: Command, database_url: str) -> None:
+    await insert_users(database_url, "paypal")
+    refused = await chatkeep("user", "create", "paypa1", "--random-password")
+    assert refused.code != 0
+    assert "looks like paypal" in refused.err
+    assert "--allow-lookalike" in refused.err
+    made = await chatkeep("user", "create", "paypa1", "--random-password", "--allow-lookalike")
+    assert (made.code, made.err) == (0, "Created paypa1, role user.\n")
+    kept = "$2b$12$" + "a" * 53
+    moved = await chatkeep("user", "create", "p\u0430ypal", "--password-hash", kept, "--allow-lookalike")
+    assert moved.code == 0
+    again = await chatkeep("user", "create", "paypal", "--random-password", "--allow-lookalike")
+    assert "There is a user paypal already" in again.err
+
+
 async def test_a_random_password_has_standard_output_for_itself(chatkeep: Command, database_url: str) -> None:
     made = await chatkeep("user", "create", "alice", "--random-password")
     changed = await chatkeep("user", "password", "ALICE", "--random-password")
@@ -90,7 +105,7 @@ async def test_an_account_is_refused_for_a_reason(chatkeep: Command, database_ur
         ([b"\xff", random], "", 2, "not text in UTF-8"),
         (["bob", random, "--email", "bob"], "", 1, "bob is not an e-mail address"),
         (["bob", random, "--password-stdin"], GOOD, 2, "Choose one of"),
-        (["bob", "--password-hash", "geheim"], "", 1, "no password hash"),
+        (["bob", "--password-hash", "geheim"], "", 1, "not a password hash"),
         (["bob", "--password-stdin"], "password1\n", 1, "among the first"),
         (["bob"], "", 1, "There is no terminal to ask for the password on"),
     ):
@@ -193,7 +208,7 @@ async def test_lists_are_filtered_and_have_the_fields_of_the_api(chatkeep: Comma
     table = await chatkeep("user", "list", "--q", "alice")
     assert table.lines[1].split()[:5] == ["alice", "user", "disabled", "1", "1"]
     nobody = await chatkeep("user", "list", "--q", "nobody")
-    assert (nobody.code, nobody.out, nobody.err) == (0, "", "No user fits.\n")
+    assert (nobody.code, nobody.out, nobody.err) == (0, "", "No user matches.\n")
 
 
 async def test_a_table_fits_the_terminal(chatkeep: Command, database_url: str) -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from service.database import migrations
 from service.database.database import Database
-from service.database.urls import driver_url
 from service.errors import DatabaseUnavailable, MigrationError
 from tests.support.databases import create_database, drop_database, run
+from tests.support.urls import driver_url
 
 PROJECT = Path(__file__).parents[2]
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
 import httpx2
@@ -12,10 +13,10 @@ from fastapi.exceptions import RequestValidationError
 
 from service.http.bodies import MAX_ANONYMOUS_BYTES, MAX_USUAL_BYTES
 from service.http.strict_json import MAX_STRUCTURE_BYTES, parsed_json
-from tests.connections.raw import connected
+from tests.connections.raw import Raw, connected
 from tests.http.test_bodies import code_of
 from tests.support.process import serving
-from tests.support.running import PASSWORD, Person, RunningService, running
+from tests.support.running import Person, RunningService, register, running
 
 CONVERSATIONS = "/api/v1/conversations"
 JSON = {"Content-Type": "application/json"}
@@ -152,8 +153,7 @@ async def test_nobody_waits_for_a_megabyte(database_url: str, tmp_path: Path) ->
         async with httpx2.AsyncClient(base_url=service.url, timeout=60) as client:
             for signed_in in (False, True):
                 if signed_in:
-                    account = {"username": "alice", "password": PASSWORD}
-                    assert (await client.post("/api/v1/auth/register", json=account)).status_code == 201
+                    await register(client, "alice")
                 for body in HEAVY.values():
                     for path in (CONVERSATIONS, "/api/v1/auth/login"):
                         answer = await client.post(path, content=body, headers=JSON)
@@ -164,30 +164,42 @@ async def test_nobody_waits_for_a_megabyte(database_url: str, tmp_path: Path) ->
     assert blocked == []
 
 
-@pytest.mark.parametrize(
-    ("path", "media_type"),
-    [
-        (CONVERSATIONS, "application/json"),
-        ("/api/v1/import", "application/octet-stream"),
-        ("/api/v1/import", "multipart/form-data; boundary=x"),
-        ("/chat_stream", "application/json"),
-    ],
+BROKEN_OFF = (
+    (CONVERSATIONS, "application/json"),
+    ("/api/v1/auth/me", "application/json"),
+    ("/api/v1/import", "application/octet-stream"),
+    ("/api/v1/import", "application/zip"),
+    ("/api/v1/import", "multipart/form-data; boundary=x"),
+    ("/chat_stream", "application/json"),
+    ("/api/v1/auth/login", "application/json"),
 )
-async def test_an_upload_that_is_broken_off_is_no_error(
-    database_url: str, tmp_path: Path, path: str, media_type: str
-) -> None:
+LENGTHS = ("Content-Length: 15000", "Transfer-Encoding: chunked")
+WAYS: tuple[Callable[[Raw], None], ...] = (Raw.leave, Raw.reset)
+
+
+async def test_an_upload_that_is_broken_off_is_no_error(database_url: str, tmp_path: Path) -> None:
+    left = 0
     async with serving(tmp_path, database_url=database_url, log_format="json") as service:
         async with httpx2.AsyncClient(base_url=service.url, timeout=30) as client:
-            account = {"username": "alice", "password": PASSWORD}
-            await client.post("/api/v1/auth/register", json=account)
+            await register(client, "alice")
             cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
-        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\nContent-Type: {media_type}\r\n"
-        async with connected(service.url) as raw:
-            await raw.send(f"{head}Content-Length: 500000\r\n\r\n".encode() + FORM + b'{"user_input":' * 1000)
-            await asyncio.sleep(0.5)
-        async with asyncio.timeout(30):
-            while "client_left" not in service.log:
-                await asyncio.sleep(0.1)
+        for leave, (path, media_type), length in product(WAYS, BROKEN_OFF, LENGTHS):
+            method = "PATCH" if path.endswith("/me") else "POST"
+            head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\n{length}\r\n"
+            if not path.endswith("login"):
+                head += f"Cookie: {cookie}\r\n"
+            part = FORM + b'{"user_input":'
+            async with connected(service.url) as raw:
+                await raw.send(f"{head}Expect: 100-continue\r\n\r\n".encode())
+                # Said when whoever takes the request asks for its body.
+                assert await raw.read(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+                await raw.send(b"%x\r\n%b\r\n" % (len(part), part) if "chunked" in length else part)
+                leave(raw)
+            left += 1
+            async with asyncio.timeout(30):
+                while service.log.count("client_left") < left:
+                    await asyncio.sleep(0.05)
         assert await service.end() == 0
+    assert service.log.count("client_left") == left
     assert "Traceback" not in service.log
     assert '"level": "error"' not in service.log

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
-from service.database.urls import driver_url
+from tests.support.urls import driver_url
 
 TURN_BYTES = 100_000
 
@@ -19,12 +19,14 @@ FROM generate_series(1, $3::int) AS n
 _HEAD = "UPDATE conversations SET head_turn_id = lpad(to_hex($3::int), 32, '0')::uuid, turn_count = $3 WHERE id = $2"
 
 
-async def add_long_turns(database_url: str, user_id: str, conversation_id: str, turns: int) -> None:
-    """Give an empty conversation `turns` turns of `TURN_BYTES` each."""
+async def add_long_turns(
+    database_url: str, user_id: str, conversation_id: str, turns: int, *, turn_bytes: int = TURN_BYTES
+) -> None:
+    """Give an empty conversation `turns` turns of `turn_bytes` each."""
     connection = await asyncpg.connect(driver_url(database_url))
     try:
         owner, conversation = UUID(user_id), UUID(conversation_id)
-        await connection.execute(_TURNS, owner, conversation, turns, TURN_BYTES)
+        await connection.execute(_TURNS, owner, conversation, turns, turn_bytes)
         await connection.execute(_HEAD + " AND user_id = $1", owner, conversation, turns)
     finally:
         await connection.close()

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.clock import utc_now
+from service.database.database import Database
 from service.ids import earliest_id, id_at, latest_id
 from service.transfer import import_queries, importing
 from service.transfer.importing import import_file
@@ -109,13 +110,15 @@ async def test_ids_in_a_file_are_never_taken_over(service: RunningService, perso
     assert {turn["id"] for turn in kept["turns"]}.isdisjoint(turn["id"] for turn in theirs["turns"])
 
 
+@pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize(
-    "after", ["insert_conversation", "insert_source", "insert_turns", "await_lexemes", "count_conversation"]
+    "after", ["insert_conversations", "insert_sources", "insert_turns", "await_lexemes", "count_conversations"]
 )
 async def test_a_crash_leaves_whole_conversations_and_the_next_try_the_rest(
-    service: RunningService, person: Person, monkeypatch: pytest.MonkeyPatch, after: str
+    service: RunningService, person: Person, monkeypatch: pytest.MonkeyPatch, after: str, batch: int
 ) -> None:
-    """The second conversation's transaction is broken off after each of its steps."""
+    """The second batch's transaction is broken off after each of its steps."""
+    monkeypatch.setattr(importing, "CONVERSATIONS_A_BATCH", batch)
     step, calls = getattr(import_queries, after), 0
 
     async def broken(connection: AsyncConnection, *arguments: Any) -> Any:
@@ -128,9 +131,41 @@ async def test_a_crash_leaves_whole_conversations_and_the_next_try_the_rest(
 
     monkeypatch.setattr(import_queries, after, broken)
     assert code_of(await send(person, numbered(1, 2, 3)), 503) == "database_unavailable"
-    assert [len(each["turns"]) for each in await history(person)] == [4]
-    assert await counts(service, person) == "1 4"
+    assert [len(each["turns"]) for each in await history(person)] == [4] * batch
+    assert await counts(service, person) == f"{batch} {4 * batch}"
     monkeypatch.undo()
+    report = await imported(person, numbered(1, 2, 3))
+    assert (report["imported"], report["skipped"]) == (3 - batch, batch)
+    assert await counts(service, person) == "3 12"
+
+
+async def test_many_small_conversations_are_kept_in_few_transactions(
+    service: RunningService, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A megabyte holds thousands of them: a transaction for each took 40 s of processor time."""
+    transaction, opened = Database.transaction, 0
+
+    def counted(database: Database) -> Any:
+        nonlocal opened
+        opened += 1
+        return transaction(database)
+
+    monkeypatch.setattr(Database, "transaction", counted)
+    report = await imported(person, numbered(*range(40)))
+    assert report["imported"] == 40
+    assert opened < 20
+
+
+async def test_a_batch_of_which_one_is_imported_at_this_moment_is_kept_one_by_one(
+    service: RunningService, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else was quicker after the look at what is there already."""
+    await imported(person, numbered(2))
+
+    async def nothing(*_: Any) -> set[tuple[str, str]]:
+        return set()
+
+    monkeypatch.setattr(import_queries, "known_sources", nothing)
     report = await imported(person, numbered(1, 2, 3))
     assert (report["imported"], report["skipped"]) == (2, 1)
     assert await counts(service, person) == "3 12"

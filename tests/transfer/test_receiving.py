@@ -12,7 +12,7 @@ from starlette.types import Message
 from service.errors import TooManyImports, Unavailable, UploadTooSlow
 from service.ids import new_id
 from service.transfer import receiving
-from service.transfer.receiving import MAX_UPLOADS_OF_ONE_USER, MOST_AT_ONCE, Imports
+from service.transfer.receiving import MAX_PIECE_BYTES, MAX_UPLOADS_OF_ONE_USER, MOST_AT_ONCE, Imports, _in_pieces
 from tests.accounts.browsing import value
 from tests.http.test_bodies import code_of
 from tests.support.running import Person, RunningService
@@ -145,3 +145,34 @@ async def test_an_import_ends_with_its_client(service: RunningService) -> None:
     assert all(len(each["turns"]) == 4 for each in await history(person))
     again = await imported(person, file)
     assert (again["imported"], again["skipped"]) == (many - kept, kept)
+
+
+async def test_a_form_is_parsed_in_small_pieces_between_which_others_run() -> None:
+    whole = bytes(range(256)) * 1000
+    sent: list[Message] = [
+        {"type": "http.request", "body": whole[:200_000], "more_body": True},
+        {"type": "http.request", "body": b"", "more_body": True},
+        {"type": "http.request", "body": whole[200_000:], "more_body": False},
+        {"type": "http.disconnect"},
+    ]
+    others = 0
+
+    async def run_beside() -> None:
+        nonlocal others
+        while True:
+            others += 1
+            await asyncio.sleep(0)
+
+    async def receive() -> Message:
+        return sent.pop(0)
+
+    beside = asyncio.create_task(run_beside())
+    pieces: list[Message] = []
+    in_pieces = _in_pieces(receive)
+    while not pieces or pieces[-1]["more_body"]:
+        pieces.append(await in_pieces())
+    beside.cancel()
+    assert b"".join(each["body"] for each in pieces) == whole
+    assert max(len(each["body"]) for each in pieces) == MAX_PIECE_BYTES
+    assert others >= len(whole) // MAX_PIECE_BYTES
+    assert (await in_pieces())["type"] == "http.disconnect"

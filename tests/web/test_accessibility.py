@@ -197,7 +197,10 @@ async def test_the_console_is_used_with_the_keyboard_alone(
         await tab.open("/console")
         await expect(tab.get("#list li").first).to_be_visible()
         await tab.get("#f-q").focus()
-        await tab.page.keyboard.type(person.username)
+        # A pause in the typing asks too: the list is read anew until the whole name was asked for.
+        async with tab.page.expect_response(f"**/api/v1/admin/users?*q={person.username}*"):
+            await tab.page.keyboard.type(person.username)
+        await expect(tab.get(".spinner:visible")).to_have_count(0)
         await expect(tab.get("#list li")).to_have_count(1)
         for _ in range(3):
             await press("Tab")
@@ -224,6 +227,22 @@ async def test_the_console_is_used_with_the_keyboard_alone(
         await press("Enter")
         await expect(tab.get(".turn")).to_have_count(1)
         assert "pre" in await walked(tab)
+
+
+async def test_a_list_that_is_read_again_keeps_the_keyboard(
+    browser: Browser, service: RunningService, person: Person
+) -> None:
+    """Somebody types and goes on with the Tab key before the answer is there."""
+    async with browsing(browser, service, await service.administrator()) as tab:
+        await tab.open("/console")
+        await expect(tab.get("#list li").first).to_be_visible()
+        await tab.get("#list button").last.focus()
+        await tab.get("#f-q").evaluate(
+            "(field, name) => { field.value = name; field.dispatchEvent(new Event('input', {bubbles: true})); }",
+            person.username,
+        )
+        await expect(tab.get("#list li")).to_have_count(1)
+        await expect(tab.get("#list button")).to_be_focused()
 
 
 async def test_the_first_key_leads_past_the_list(tab: Tab) -> None:

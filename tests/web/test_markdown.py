@@ -2,14 +2,19 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from service.web.markdown import LONGEST_COLOURED, LONGEST_MARKDOWN, render
-from tests.support.growth import require_proportional
+from bench.hostile import MARKDOWN
+from service.web.markdown import LONGEST_COLOURED, LONGEST_MARKDOWN, MAX_BLOCK_TOKENS, MAX_INLINE_STEPS, render
+from tests.support.growth import require_proportional, seconds_of
 
 # Of a whole reply of the longest kind, on a machine that is busy with other things too.
 MAX_SECONDS = 3.0
+MAX_SECONDS_OF_MARKS = 0.7
+PLAIN = '<div class="plain">'
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -110,3 +115,30 @@ def test_hostile_text_costs_what_its_length_does(unit: str) -> None:
         return lambda: render(text)
 
     assert require_proportional(work, LONGEST_MARKDOWN // 4) <= MAX_SECONDS
+
+
+@pytest.mark.parametrize("name", MARKDOWN)
+def test_text_of_nothing_but_marks_costs_little(name: str) -> None:
+    """The longest text that is rendered, made of what costs most: it took up to 1.4 s before there was a bound."""
+    text = (MARKDOWN[name] * LONGEST_MARKDOWN)[:LONGEST_MARKDOWN]
+    html = render(text)
+    assert html.startswith(PLAIN) or html.count("<") <= 4 * (MAX_BLOCK_TOKENS + MAX_INLINE_STEPS)
+    assert seconds_of(lambda: render(text)) <= MAX_SECONDS_OF_MARKS
+
+
+@pytest.mark.parametrize("unit", ["**a** ", "- a\n", "|a|b|\n|-|-|\n", "![", "[a](b) ", "a\n"])
+def test_what_is_beyond_the_bounds_is_shown_as_it_is(unit: str) -> None:
+    text = (unit * LONGEST_MARKDOWN)[:LONGEST_MARKDOWN]
+    assert render(text).startswith(PLAIN)
+    assert not render(text[:6_000]).startswith(PLAIN)
+
+
+def test_a_table_of_empty_cells_is_bounded_too() -> None:
+    """Few marks make many cells: each short row is filled up to the width of the head."""
+    assert render("a|" * 5000 + "\n" + "-|" * 5000 + "\n" + "b\n" * 15).startswith(PLAIN)
+
+
+@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "docs/operating.md", "docs/decisions.md"])
+def test_long_documents_are_rendered(name: str) -> None:
+    text = (ROOT / name).read_text()[:LONGEST_MARKDOWN]
+    assert not render(text).startswith(PLAIN)

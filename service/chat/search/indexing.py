@@ -2,7 +2,8 @@
 
 What is there if the process dies: a turn is ended in one statement with its lexemes, or with a row that says that they
 are to be made. Such rows are found by any replica, now or at the next start, and stay until the lexemes are there; so
-do turns of an older version until `reindex` has come to them. Doing either twice gives the same rows.
+do turns of an older version until `reindex` has come to them, and turns without any until `UnindexedTurns` has. Doing
+either twice gives the same rows.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ async def lexemes_of_turn(user_id: UUID, prompt: str, reply: str | None) -> list
 async def index_pending(database: Database) -> int:
     """Make the lexemes that are to be made, some turns at a time, until none are left; return how many parts that is.
 
-    What somebody deletes meanwhile is left for the next time.
+    What somebody deletes in the meantime is left for the next time.
     """
     total = 0
     while rows := await database.rows(statements.PENDING, limit=BATCH_TURNS):
@@ -48,7 +49,7 @@ async def reindex(database: Database) -> AsyncIterator[tuple[int, int]]:
     """Make the lexemes of all turns that lack them or have those of an older version.
 
     It can be stopped at any time and begun again: turns that are done are passed over. So are those that begin
-    meanwhile, which have theirs already.
+    in the meantime, which have theirs already.
 
     Yields:
         How many turns were looked at since the last, and of how many of them lexemes were made.
@@ -59,14 +60,15 @@ async def reindex(database: Database) -> AsyncIterator[tuple[int, int]]:
     ):
         stale = [row for row in rows if row["stale"]]
         for first in range(0, len(stale), BATCH_TURNS):
-            await _index(database, stale[first : first + BATCH_TURNS])
+            await index_turns(database, stale[first : first + BATCH_TURNS])
         yield len(rows), len(stale)
         if len(rows) < WINDOW_TURNS:
             break  # or the last user could keep it going for ever, by saying more
         after_user_id, after_id = rows[-1]["user_id"], rows[-1]["id"]
 
 
-async def _index(database: Database, keys: Sequence[Any]) -> None:
+async def index_turns(database: Database, keys: Sequence[Any]) -> None:
+    """Make the lexemes of finished turns, in the place of those that they have; `keys` are rows with their ids."""
     rows = await database.rows(
         statements.TEXTS, user_ids=[key["user_id"] for key in keys], turn_ids=[key["id"] for key in keys]
     )

@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from service.chat.search.lexemes import SEPARATOR, VERSION
 from service.database.hot import BACKGROUND_SECONDS, Statement
-from service.database.tables import turn_search, turns
+from service.database.tables import IS_STREAMING, replicas, turn_search, turns
 
 _s = turn_search.c
 _t = turns.c
@@ -101,6 +101,39 @@ def _window() -> Statement:
 WINDOW = _window()
 
 
+def _missing() -> Statement:
+    """The newest turns between two ids, and of each whether it has ended and has no lexemes, nor waits for them."""
+    window = (
+        select(_t.user_id, _t.id, _t.status)
+        .where(_t.id >= bindparam("since_id", type_=Uuid), _t.id < bindparam("before_id", type_=Uuid))
+        .order_by(_t.id.desc())
+        .limit(bindparam("limit", type_=Integer))
+        .subquery("newest_turns")
+    )
+    # Looked up turn by turn, as above.
+    made = (
+        select(_s.version)
+        .where(_s.user_id == window.c.user_id, _s.turn_id == window.c.id, _s.part == 0)
+        .limit(1)
+        .lateral("made")
+    )
+    missing = and_(window.c.status != "streaming", made.c.version.is_(None))
+    return Statement(
+        select(window.c.user_id, window.c.id, missing.label("missing"))
+        .select_from(window.outerjoin(made, true()))
+        .order_by(window.c.id.desc()),
+        timeout_seconds=BACKGROUND_SECONDS,
+    )
+
+
+MISSING = _missing()
+OLDEST_STREAMING = Statement(select(_t.id).where(IS_STREAMING).order_by(_t.id).limit(1))
+# Replicas whose code keeps no lexemes, or others than this one's.
+OLDER_REPLICAS = Statement(
+    select(replicas.c.id).where(func.coalesce(replicas.c.search_version, literal(0)) < literal(VERSION)).limit(1)
+)
+
+
 def _given(*columns: tuple[str, Any]) -> Any:
     """Rows that are given column by column."""
     arrays = [bindparam(f"{name}s", type_=ARRAY(kind)) for name, kind in columns]
@@ -121,9 +154,9 @@ TEXTS = _texts()
 
 
 def _index() -> Statement:
-    """Keep the lexemes of several turns in the place of what there is; return of how many parts.
+    """Keep the lexemes of several turns in place of what there is; return of how many parts.
 
-    Turns that are gone, or that somebody deletes at this moment, are left out: waiting for them could be in a circle.
+    Turns that are gone, or that somebody deletes right now, are left out: waiting for them could be in a circle.
     """
     given = _given(("user_id", Uuid), ("turn_id", Uuid), ("number", Integer), ("count", Integer), ("joined_part", Text))
     user_id, turn_id = cast(given.c.user_id, Uuid), cast(given.c.turn_id, Uuid)

@@ -55,14 +55,16 @@ export class Pages {
   async load(read) {
     this.abort?.abort();
     this.abort = new AbortController();
+    this.focused ||= this.list.contains(document.activeElement);
     this.list.replaceChildren();
     this.list.hidden = true;
     announce("");
     await this.more(read, null, this.abort.signal);
   }
 
+  /** Read a page. The keyboard stays in the list where it was in it, or on the button that asked for more. */
   async more(read, cursor, signal) {
-    const focused = this.state.contains(document.activeElement);
+    this.focused ||= this.state.contains(document.activeElement);
     this.state.replaceChildren(spinner());
     try {
       const page = await read(cursor, signal);
@@ -76,7 +78,9 @@ export class Pages {
       const none = this.list.hidden ? [h("p", { class: "none", text: this.empty })] : [];
       this.state.replaceChildren(...next, ...none);
       if (this.endless) next.forEach(whenNear);
-      if (focused) rows[0]?.querySelector("a, button")?.focus();
+      const nowhere = document.activeElement === document.body; // or somebody went on to another place
+      if (this.focused && nowhere) rows[0]?.querySelector("a, button")?.focus();
+      this.focused = false;
     } catch (error) {
       if (signal.aborted) return;
       const mistaken = error.status === 422; // which the same question would be again
