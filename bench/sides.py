@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-
 from bench.filling import WORDS, Connection, copy_turns, path_of
 from bench.measuring import Effort
 from service.chat import queries
@@ -18,7 +16,8 @@ from service.chat.models import DemonstrationModel
 from service.chat.turn_log import TurnLog
 from service.clock import utc_now
 from service.database.database import Database
-from service.database.urls import driver_url
+from service.database.libpq.address import DatabaseAddress
+from service.database.libpq.connection import open_connection
 from service.ids import new_id
 
 MOST_PLACES = 4_000
@@ -99,7 +98,7 @@ async def both_sides(url: str, effort: Effort) -> AsyncIterator[Both]:
 
 
 async def bare_connection(url: str) -> "Connection[Any]":
-    connection: Connection[Any] = await asyncpg.connect(driver_url(url))
+    connection: Connection[Any] = await open_connection(DatabaseAddress.parse(url))
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
     return connection
 

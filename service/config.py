@@ -5,7 +5,6 @@ the file `.env` in the working directory, a file of secrets such as `/run/secret
 written here. `.env.example` explains each. An empty variable counts as one that is not set.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +12,6 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
     AliasChoices,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -30,14 +27,17 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from service.chatstream_roles import ALL_OF_CHATSTREAM, ChatStreamRole
 from service.env_file import require_clear
 from service.errors import ConfigurationError
 from service.hosts import HostPattern, parse_listen_host, require_origin
 from service.model_url import require_model_proxy, require_model_url
-from service.networks import Network, parse_network
+from service.networks import Network
 from service.public_path import parse_root_path
 from service.refused_settings import explained
 from service.secret_files import secret_source
+from service.setting_values import parse_json, parse_networks, split_at_commas
+from service.signing_keys import require_unguessable
 
 DAY_SECONDS = 24 * 60 * 60
 GUEST_TTL_SECONDS = 14 * DAY_SECONDS
@@ -47,52 +47,8 @@ MAX_REGISTRATIONS_PER_HOUR = 200
 MAX_ACCESS_TOKENS = 50
 # A year, whichever year it is.
 ACCESS_TOKEN_MAX_SECONDS = 366 * DAY_SECONDS
-SHORTEST_SECRET = 32
 HEADER_NAME = r"^[A-Za-z0-9-]{1,64}$"
-EXAMPLE_SECRETS = (
-    "change-me",
-    "change_me",
-    "changeme",
-    "example",
-    "placeholder",
-    "your-s",
-    "your_s",
-    "yoursecret",
-)
-
 KeptRole = Literal["user", "admin", "guest"]
-ChatStreamApi = Literal[
-    "chat_stream",
-    "clear_context",
-    "get_prompt",
-    "set_generation_params",
-    "get_generation_params",
-    "set_feedback",
-    "get_load",
-    "get_resource_usage",
-]
-
-
-class ChatStreamApis(BaseModel):
-    """ChatStream's endpoints that a role may use: their names, or "all"."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    allow: Literal["all"] | tuple[ChatStreamApi, ...]
-
-
-class ChatStreamRole(BaseModel):
-    """One of ChatStream's `client_roles`. What else ChatStream has there is refused: nothing here would obey it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    apis: ChatStreamApis
-
-    def allows(self, api: ChatStreamApi) -> bool:
-        return self.apis.allow == "all" or api in self.apis.allow
-
-
-_ALL_OF_CHATSTREAM = ChatStreamRole(apis=ChatStreamApis(allow="all"))
 
 
 class Settings(BaseSettings):
@@ -182,8 +138,8 @@ class Settings(BaseSettings):
 
     # ChatStream's endpoints: what each role of an account may use; a role that is not named, nothing.
     chatstream_roles: Annotated[dict[Literal["user", "admin"], ChatStreamRole], NoDecode] = {
-        "user": _ALL_OF_CHATSTREAM,
-        "admin": _ALL_OF_CHATSTREAM,
+        "user": ALL_OF_CHATSTREAM,
+        "admin": ALL_OF_CHATSTREAM,
     }
 
     # For how many days after its last turn a conversation is kept, by whose it is; a role that is not named, for ever.
@@ -202,7 +158,7 @@ class Settings(BaseSettings):
     )
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
-        return _parts(value)
+        return split_at_commas(value)
 
     @field_validator("host")
     @classmethod
@@ -219,14 +175,7 @@ class Settings(BaseSettings):
     @field_validator("chatstream_roles", "retention_days", mode="before")
     @classmethod
     def _from_json(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        try:
-            return json.loads(value, object_pairs_hook=_without_doubles)
-        except _TwiceError:
-            raise ValueError("names something twice: write each role once") from None
-        except (ValueError, RecursionError):
-            raise ValueError("is not JSON, such as .env.example shows") from None
+        return parse_json(value)
 
     @field_validator("metrics_token")
     @classmethod
@@ -261,10 +210,7 @@ class Settings(BaseSettings):
     @field_validator("trusted_proxies", "auth_proxies", mode="before")
     @classmethod
     def _networks(cls, value: object) -> object:
-        parts = _parts(value)
-        if not isinstance(parts, list | tuple):
-            return parts
-        return [parse_network(part) if isinstance(part, str) else part for part in parts]
+        return parse_networks(value)
 
     @field_validator("root_path")
     @classmethod
@@ -339,7 +285,7 @@ class Settings(BaseSettings):
     def hand_over(self) -> None:
         """Have this process read these settings from now on, and its environment and `.env` no more.
 
-        `chatkeep serve` does so in each process that serves: one that is started later, in the place of another, is
+        `chatkeep serve` does so in each process that serves: one that is started later, in place of another, is
         as the others, whatever the file says by then.
         """
         Settings._handed_over = {name: getattr(self, name) for name in self.model_fields_set}
@@ -375,35 +321,8 @@ class Settings(BaseSettings):
             ConfigurationError: there is none, or one that a stranger could guess.
         """
         keys = tuple(key.get_secret_value() for key in self.secret_key)
-        if not keys:
-            raise ConfigurationError(
-                "CHATKEEP_SECRET_KEY is not set. Make one with "
-                "`python -c 'import secrets; print(secrets.token_urlsafe(48))'` and keep it; "
-                "`chatkeep serve --local` makes and keeps one by itself."
-            )
-        for key in keys:
-            _refuse_guessable(key)
+        require_unguessable(keys)
         return keys
-
-
-def _parts(value: object) -> object:
-    """Split a text at its commas."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
-def _refuse_guessable(key: str) -> None:
-    """A stranger who guesses the key signs a cookie for any session id that leaks."""
-    if len(key) < SHORTEST_SECRET:
-        raise ConfigurationError(
-            f"CHATKEEP_SECRET_KEY holds a key of {len(key)} characters; it takes at least {SHORTEST_SECRET}."
-        )
-    if any(example in key.lower() for example in EXAMPLE_SECRETS) or len(set(key)) < 8:
-        raise ConfigurationError(
-            "CHATKEEP_SECRET_KEY holds an example or a pattern. Make a random one with "
-            "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`."
-        )
 
 
 def _bounds() -> dict[str, tuple[int | None, int | None]]:
@@ -414,15 +333,3 @@ def _bounds() -> dict[str, tuple[int | None, int | None]]:
 
 def _end(metadata: list[object], name: str) -> int | None:
     return next((getattr(each, name) for each in metadata if hasattr(each, name)), None)
-
-
-def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Refuse a name that is there twice: JSON would take the last, by which conversations may be deleted."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise _TwiceError
-    return found
-
-
-class _TwiceError(Exception):
-    """A name is there twice in one object of JSON."""

@@ -213,8 +213,8 @@ class ReadOnlyDatabase(DatabaseUnavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            "The database takes no changes just now: it is a standby, or was made read-only. Nothing was lost; try "
-            "again in a moment."
+            "The database is read-only for now: it is a standby, or was made read-only. Nothing was lost; try again "
+            "in a moment."
         )
 
 
@@ -223,7 +223,7 @@ class DatabaseFull(DatabaseUnavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            "The disk of the database is full: nothing more can be kept. Nothing that was acknowledged is lost. Free "
+            "The database's disk is full, so nothing more can be saved. Nothing that was acknowledged is lost. Free "
             "some space there, and try again."
         )
 
@@ -243,8 +243,9 @@ class PoolerExhausted(DatabaseUnavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            "The pooler before the database has no free connection. Give it more (default_pool_size in PgBouncer): in "
-            "session mode CHATKEEP_DATABASE_POOL_SIZE for each process of the service, and some for commands."
+            "The pooler in front of the database has no free connection. Raise its limit (default_pool_size in "
+            "PgBouncer): session mode needs CHATKEEP_DATABASE_POOL_SIZE for each process of the service, and a "
+            "few more for commands."
         )
 
 
@@ -262,6 +263,16 @@ class StartUpError(ChatkeepError):
 
 class ConfigurationError(StartUpError):
     """A setting is missing, unsafe or contradicts another."""
+
+
+class AnotherSigningKey(ConfigurationError):
+    """The database was used with another signing key than the one that is set."""
+
+    def __init__(self, remedy: str = "old,new to replace it") -> None:
+        super().__init__(
+            "This database was used with another signing key: set CHATKEEP_SECRET_KEY to that one, or to "
+            f"{remedy}; if the old key is lost, run `chatkeep audit seal --reason 'the key is lost'`."
+        )
 
 
 class EmbeddedServerError(StartUpError):

@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 
-from structlog.testing import capture_logs
+import pytest
+from structlog.testing import CapturingLogger
 
+from service import periodic
 from service.errors import DatabaseUnavailable
-from service.periodic import run_every
 
 
-async def test_a_step_that_fails_is_logged_and_repeated() -> None:
-    calls, done = 0, asyncio.Event()
+async def test_a_step_that_fails_is_logged_and_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, done, lines = 0, asyncio.Event(), CapturingLogger()
+    monkeypatch.setattr(periodic, "log", lines)
 
     async def step() -> None:
         nonlocal calls
@@ -21,15 +23,14 @@ async def test_a_step_that_fails_is_logged_and_repeated() -> None:
             raise ValueError("a fault of ours")
         done.set()
 
-    with capture_logs() as lines:
-        task = asyncio.create_task(run_every(0.001, step, name="tidy", at_once=True))
-        await asyncio.wait_for(done.wait(), 10)
+    task = asyncio.create_task(periodic.run_every(0.001, step, name="tidy", at_once=True))
+    await asyncio.wait_for(done.wait(), 10)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
-    assert [(line["event"], line["step"], line["log_level"]) for line in lines] == [
-        ("database_unavailable", "tidy", "warning"),
-        ("background_step_failed", "tidy", "error"),
+    assert [(line.method_name, *line.args, line.kwargs["step"]) for line in lines.calls] == [
+        ("warning", "database_unavailable", "tidy"),
+        ("exception", "background_step_failed", "tidy"),
     ]
 
 
@@ -40,7 +41,7 @@ async def test_a_step_rests_first_unless_told_otherwise() -> None:
         nonlocal calls
         calls += 1
 
-    task = asyncio.create_task(run_every(3600, step, name="tidy"))
+    task = asyncio.create_task(periodic.run_every(3600, step, name="tidy"))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert calls == 0

@@ -79,7 +79,7 @@ async def test_doctor_tells_files_from_the_rest_and_finds_misspelt_ones(tmp_path
     ran = await Command(tmp_path)("doctor", CREDENTIALS_DIRECTORY=str(folder))
     rows = [line.split() for line in ran.lines]
     assert ["CHATKEEP_SECRET_KEY", "1", "set,", str(len(SECRET_KEY)), "characters", "secret", "file"] in rows
-    assert "CHATKEEP_ADMIN_PASWORD in the folder of secrets is no setting, and does nothing." in ran.out
+    assert "CHATKEEP_ADMIN_PASWORD in the folder of secrets is not a setting, and does nothing." in ran.out
     assert "Did you mean CHATKEEP_ADMIN_PASSWORD?" in ran.out
     assert "hunter2" not in ran.out + ran.err
     assert SECRET_KEY not in ran.out + ran.err

@@ -75,7 +75,7 @@ class Accounts:
     allow_guests: bool = False
     guest_ttl_seconds: int = GUEST_TTL_SECONDS
     front_server: TrustedHeaderAuth | None = None
-    # Strangers queue for one counter's row, and would hold every connection of the pool meanwhile.
+    # Strangers queue for one counter's row, and would hold every connection of the pool in the meantime.
     strangers_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_STRANGERS_AT_DATABASE))
 
 

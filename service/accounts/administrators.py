@@ -90,7 +90,7 @@ async def sign_out_everywhere(connection: AsyncConnection, audit: Recorder, user
     Raises:
         NotFound: no such user.
     """
-    # A session that is being renewed at this moment would otherwise outlive its end.
+    # A session that is being renewed right now would otherwise outlive its end.
     if await queries.lock_user(connection, user_id) is None:
         raise NotFound
     sessions = await session_queries.end_sessions_of(connection, user_id)
@@ -128,16 +128,16 @@ def _refuse_held(user: AnyRow) -> None:
 
 
 async def delete_user(connection: AsyncConnection, audit: Recorder, user_id: UUID) -> None:
-    """Delete a user and everything of theirs, and keep on record that it happened. Raises: as `erase_user`."""
+    """Delete a user and all their data, and keep on record that it happened. Raises: as `erase_user`."""
     await erase_user(connection, user_id)
     await audit.record(connection, Action.USER_DELETED, user_id)
 
 
 async def erase_user(connection: AsyncConnection, user_id: UUID, *, despite_hold: bool = False) -> None:
-    """Delete a user and everything of theirs, for whoever puts it on record.
+    """Delete a user and all their data, for whoever puts it on record.
 
     The foreign keys would do it alone, but in an order of their own. Here it is the one in which everybody else
-    locks: whoever keeps a turn or uses a session at this moment locks that before the counters.
+    locks: whoever keeps a turn or uses a session right now locks that before the counters.
 
     Args:
         despite_hold: everything that they had is somebody else's, who is under hold, too.

@@ -71,7 +71,7 @@ async def lock_content(connection: AsyncConnection, user_id: UUID, *, wait: bool
     """Keep a user's conversations and turns as they are until the transaction ends.
 
     Raises:
-        DatabaseUnavailable: without `wait`, where one of them is somebody else's at this moment.
+        DatabaseUnavailable: without `wait`, where one of them is somebody else's right now.
     """
     for table in _LOCKED_FIRST:
         query = select(table.c.id).where(table.c.user_id == user_id).order_by(table.c.id)

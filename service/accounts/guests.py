@@ -85,6 +85,21 @@ async def begin_guest(accounts: Accounts, audit: Recorder, client: Client) -> Op
     return opened
 
 
+async def open_session_after_guest(
+    accounts: Accounts,
+    connection: AsyncConnection,
+    user: AnyRow,
+    client: Client,
+    guest: Guest | None,
+    *,
+    instead_of: bytes | None,
+    remember: bool,
+) -> Opened:
+    """Open a session of a user that remembers what the guest's did, if a guest signed in here."""
+    data = guest.remembered if guest else None
+    return await open_session(accounts, connection, user, client, instead_of=instead_of, remember=remember, data=data)
+
+
 async def lock_guest(accounts: Accounts, connection: AsyncConnection, digest: bytes | None) -> Guest | None:
     """Return the guest who has the session, and keep them as they are until the transaction ends.
 
@@ -100,7 +115,7 @@ async def lock_guest(accounts: Accounts, connection: AsyncConnection, digest: by
     if found is None:
         return None
     user = await queries.lock_user(connection, found.id)
-    # Asked again under the lock: they may have registered, signed in or signed out meanwhile.
+    # Asked again under the lock: they may have registered, signed in or signed out in the meantime.
     found = await guest_queries.guest_of_session(connection, digest, now, limits)
     return Guest(user, found.data) if user is not None and found is not None else None
 
@@ -134,7 +149,7 @@ async def move_guest(connection: AsyncConnection, guest: Guest, account_id: UUID
     """Give everything that the guest said to the account, whose row is locked, and delete the guest.
 
     Locks are taken as everywhere: users, conversations, turns, sessions, counters. Whoever writes something of the
-    guest's at this moment is either done before, and it is moved, or waits and then finds the guest gone.
+    guest's right now is either done before, and it is moved, or waits and then finds the guest gone.
 
     A legal hold goes along: what the guest said has to stay.
 
@@ -160,7 +175,7 @@ async def move_guest(connection: AsyncConnection, guest: Guest, account_id: UUID
 
 
 async def sweep_guests(accounts: Accounts) -> int:
-    """Delete the guests whom nobody used for `guest_ttl_seconds`, with everything of theirs; return how many.
+    """Delete the guests whom nobody used for `guest_ttl_seconds`, with all their data; return how many.
 
     Each guest is a transaction of its own: a process that dies leaves the others for the next sweep.
     """

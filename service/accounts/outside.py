@@ -71,7 +71,7 @@ def identify_by(auth: TrustedHeaderAuth, chatkeep: FastAPI) -> Callable[[Request
 
 
 async def _make_account(accounts: Accounts, audit: Recorder, named: Named, key: str) -> None:
-    """Make the account, unless another request makes it at this moment."""
+    """Make the account, unless another request makes it right now."""
     require_username(named.username)
     email = _fitting(_EMAIL, named.email, "e-mail address")
     display_name = _fitting(_NAME, named.display_name, "display name")

@@ -227,7 +227,7 @@ async def update_profile(connection: AsyncConnection, user_id: UUID, changes: Ma
 
 
 async def delete_user(connection: AsyncConnection, user_id: UUID) -> None:
-    """Delete a user and, by the foreign keys, every row of theirs that is left."""
+    """Delete a user and, by the foreign keys, every row of their own that is left."""
     await connection.execute(delete(users).where(users.c.id == user_id))
 
 

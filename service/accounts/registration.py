@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.accounts import queries
 from service.accounts.accounts import Accounts
-from service.accounts.guests import lock_guest, promote_guest
+from service.accounts.guests import lock_guest, open_session_after_guest, promote_guest
 from service.accounts.hash_lanes import Lane
 from service.accounts.names import NAME_TAKEN, require_distinct, require_likely_free
-from service.accounts.opened_sessions import Client, Opened, open_session
+from service.accounts.opened_sessions import Client, Opened
 from service.accounts.queries import AnyRow
 from service.accounts.throttling import counted_attempt, counters_for_registration, refused_slowly
 from service.accounts.usernames import require_username, username_key
@@ -44,7 +44,7 @@ async def register(
         UsernameTaken: somebody has the name, or one that looks like it.
         TooManyAttempts: too many people registered at this place; a program could fill the table, and the threads
             that check passwords.
-        Unavailable: too many people register at this moment.
+        Unavailable: too many people register right now.
     """
     if not accounts.allow_registration:
         raise RegistrationClosed("This service takes no new accounts. Ask its administrator for one.")
@@ -58,14 +58,8 @@ async def register(
         else:
             user = _require_free(await promote_guest(connection, guest, username, password_hash, email))
             await note_user(connection, user.id, accounts.clock())
-        opened = await open_session(
-            accounts,
-            connection,
-            user,
-            client,
-            instead_of=instead_of,
-            remember=False,
-            data=guest.remembered if guest else None,
+        opened = await open_session_after_guest(
+            accounts, connection, user, client, guest, instead_of=instead_of, remember=False
         )
         await audit.acting_as(user.id).record(
             connection, Action.ACCOUNT_CREATED, user.id, signed_in=True, was_guest=guest is not None

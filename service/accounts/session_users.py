@@ -1,7 +1,7 @@
 """Who is signed in by a session of `service.sessions`, whichever store keeps it.
 
 For applications of one's own that have `FasterSessionMiddleware` and want this service's accounts: what the session
-holds is the account's id and a mark of what it was signed in with. Who that is now is asked anew on each request, so
+holds is the account's id and a mark of what it was signed in with. Who that is now is asked again on each request, so
 whoever is disabled or deleted, or whose password or role changes, is signed out of all such sessions at once.
 """
 
@@ -105,7 +105,7 @@ async def _user_by_password(accounts: Accounts, username: str, password: str, cl
         async with accounts.database.transaction() as connection:
             user = await queries.user_by_key(connection, key)
             lane = await lane_of(connection, user, client.address, device)
-        # A password that changes meanwhile changes the mark: the session that is begun here is then nobody's.
+        # A password that changes in the meantime changes the mark: the session that is begun here is then nobody's.
         matches, _ = await accounts.hasher.verify(password, user.password_hash if user else None, lane)
         if user is None or not matches or user.disabled:
             raise InvalidCredentials(WRONG_PASSWORD)

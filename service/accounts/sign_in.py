@@ -15,7 +15,7 @@ from service.accounts import queries, token_queries
 from service.accounts.accounts import Accounts
 from service.accounts.administrators import delete_user
 from service.accounts.familiarity import lane_of
-from service.accounts.guests import lock_guest, move_guest, require_account
+from service.accounts.guests import lock_guest, move_guest, open_session_after_guest, require_account
 from service.accounts.identity import Identity
 from service.accounts.opened_sessions import Client, Opened, open_session
 from service.accounts.queries import AnyRow
@@ -53,7 +53,7 @@ async def log_in(
     Raises:
         InvalidCredentials: the same, after the same work, for an unknown name and for a wrong password.
         TooManyAttempts: whoever is right also waits; otherwise guessing would go on.
-        Unavailable: too many people sign in at this moment.
+        Unavailable: too many people sign in right now.
     """
     key = username_key(username)
     device = accounts.device_mark.read(client.device_mark, key)
@@ -73,14 +73,8 @@ async def log_in(
             guest = await lock_guest(accounts, connection, instead_of)
             if guest is not None:
                 await move_guest(connection, guest, user.id)
-            opened = await open_session(
-                accounts,
-                connection,
-                user,
-                client,
-                instead_of=instead_of,
-                remember=remember,
-                data=guest.remembered if guest else None,
+            opened = await open_session_after_guest(
+                accounts, connection, user, client, guest, instead_of=instead_of, remember=remember
             )
             await forgive_attempt(connection, counters)
             audit = audit.acting_as(user.id)
@@ -176,7 +170,7 @@ async def set_password(accounts: Accounts, audit: Recorder, username: str, new: 
 
 
 async def delete_account(accounts: Accounts, audit: Recorder, identity: Identity, password: str) -> None:
-    """Delete the user and everything of theirs.
+    """Delete the user and all their data.
 
     A guest is not asked for a password, nor is whom a server in front signs in: there is none.
 

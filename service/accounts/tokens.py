@@ -28,7 +28,7 @@ async def create_token(
         GuestNotAllowed: a token would outlive the browser that is all that makes a guest.
         Invalid: `expires_at` is in the past, or later than a token may end.
         TooManyTokens: the account has as many as it may have.
-        NotAuthenticated: who asks was signed out, or changed the password, at this moment.
+        NotAuthenticated: the caller was signed out, or changed the password, just now.
     """
     require_account(identity, "A guest has no access tokens. Register first.")
     now = accounts.clock()

@@ -2,7 +2,7 @@
 
 Memory does not grow with the history, and no connection is held while the client reads. A page is what it is when
 it is read. Every turn that was begun before the export and is still there when its page comes is in it once; one that
-is begun meanwhile is not, since the newest come first.
+is begun in the meantime is not, since the newest come first.
 """
 
 import csv

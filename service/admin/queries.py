@@ -52,7 +52,7 @@ class UserFilters:
 class HistoryFilters:
     """Args:
     q: what the turns say, see `service.chat.search.asked`; only finished ones are found by it.
-    since: turns begun at this moment or later.
+    since: turns begun at this time or later.
     until: turns begun before this moment.
     """
 

@@ -54,7 +54,7 @@ async def delete_old(
     """Delete what is due, in short transactions, each with a row on record of whose and how many.
 
     Args:
-        wait: take turns with another process that deletes at this moment.
+        wait: take turns with another process that deletes right now.
         progress: told of every few conversations how many were looked at.
 
     Raises:

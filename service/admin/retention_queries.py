@@ -46,7 +46,7 @@ async def take_turns(connection: AsyncConnection, *, wait: bool) -> bool:
 
 
 async def users_page(connection: AsyncConnection, rule: Rule, *, after: UUID | None, limit: int) -> Sequence[AnyRow]:
-    """Return at most `limit` users, from after the id `after`, and of each whether something of theirs `is_due`.
+    """Return at most `limit` users, from after the id `after`, and of each whether any of their data `is_due`.
 
     Each is looked up in the index by user and last turn: asked for those alone who have something, PostgreSQL would
     read all conversations where few have.

@@ -76,7 +76,7 @@ async def list_users(
 )
 async def change_user(user_id: UUID, body: ChangeUser, database: TheDatabase, audit: AdministratorsAudit) -> ListedUser:
     """Change a role, or who may sign in; in force on the user's next request. While `legal_hold` is true nobody can
-    delete the user or a conversation of theirs, and retention leaves them alone.
+    delete the user or one of their conversations, and retention leaves them alone.
     """
     async with database.transaction() as connection:
         await change_account(
@@ -94,7 +94,7 @@ async def change_user(user_id: UUID, body: ChangeUser, database: TheDatabase, au
     responses=documented(401, 403, 404, 422, 503, last_administrator=LAST_ADMINISTRATOR, legal_hold=(409, HELD)),
 )
 async def delete_any_user(user_id: UUID, database: TheDatabase, audit: AdministratorsAudit) -> None:
-    """Delete a user and everything of theirs."""
+    """Delete a user and all their data."""
     async with database.transaction() as connection:
         await delete_user(connection, audit, user_id)
 

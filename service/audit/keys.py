@@ -68,6 +68,11 @@ class SealingKeys:
         """Tell whether one of these keys is among those that sealed the chain."""
         return not self._keys.keys().isdisjoint(head.seals)
 
+    def know_none(self, heads: Sequence[Head]) -> bool:
+        """Tell whether the trail was sealed with other keys alone; one chain alone is not, it was changed."""
+        sealed = [head for head in heads if head.seals]
+        return bool(sealed) and not any(map(self.know, sealed))
+
     def all_sealed(self, head: Head) -> bool:
         return self._keys.keys() <= head.seals.keys()
 

@@ -40,7 +40,7 @@ class EventFilters:
 
 
 async def take_chain(connection: AsyncConnection) -> Head | None:
-    """Lock the first chain that nobody writes at this moment, until the transaction ends; None where all are taken.
+    """Lock the first chain that nobody writes right now, until the transaction ends; None where all are taken.
 
     It never waits, so that nobody can wait for this transaction in a circle.
 

@@ -23,7 +23,7 @@ from service.audit.events import Anchor, Event, require_plain
 from service.audit.keys import Head, SealingKeys
 from service.clock import Clock, utc_now
 from service.database.database import Database
-from service.errors import DatabaseUnavailable
+from service.errors import AnotherSigningKey, DatabaseUnavailable
 from service.ids import new_id
 
 log = structlog.get_logger(__name__)
@@ -65,8 +65,15 @@ class AuditTrail:
 
         Args:
             secrets: the service's signing keys, newest last.
+
+        Raises:
+            AnotherSigningKey: the trail is sealed with other keys. Each act under the wrong key would take a seal away.
         """
         trail = cls(SealingKeys(secrets), clock)
+        async with database.transaction() as connection:
+            heads = await queries.all_heads(connection)
+        if trail.keys.know_none(heads):
+            raise AnotherSigningKey
         await trail.renew_seals(database)
         return trail
 

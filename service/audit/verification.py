@@ -94,7 +94,7 @@ class Verdict:
 async def verify(
     database: Database, keys: SealingKeys, *, checkpoint: Anchor | None = None, progress: Progress = lambda _: None
 ) -> Verdict:
-    """Read all rows, a page at a time, and return what is whole and what is not. Others may write meanwhile.
+    """Read all rows, a page at a time, and return what is whole and what is not. Others may write in the meantime.
 
     Args:
         checkpoint: where the chains ended at an earlier time, kept elsewhere: all of it has to be there still.

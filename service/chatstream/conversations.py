@@ -87,7 +87,7 @@ async def begin_conversation(
         like: whose system prompt, model and parameters are taken over.
 
     Raises:
-        NotAuthenticated: the session or the account ended meanwhile.
+        NotAuthenticated: the session or the account ended in the meantime.
     """
     async with database.transaction() as connection:
         # First, as wherever several rows of a user change; it also lets one tab after the other in.

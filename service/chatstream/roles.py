@@ -1,7 +1,8 @@
 """Which of ChatStream's endpoints an account may use, by its role: what ChatStream's `client_roles` decide."""
 
 from service.accounts.identity import Identity
-from service.config import ChatStreamApi, Settings
+from service.chatstream_roles import ChatStreamApi
+from service.config import Settings
 from service.errors import Forbidden
 
 

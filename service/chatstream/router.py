@@ -33,7 +33,7 @@ from service.chatstream.schemas import (
 from service.chatstream.streaming import WholeTextStream
 from service.chatstream.turns import take_turn
 from service.chatstream.wire import CONVERSATION_HEADER
-from service.config import ChatStreamApi
+from service.chatstream_roles import ChatStreamApi
 from service.database.stored_json import object_of
 from service.errors import NotFound
 from service.http.admission import begins_turn

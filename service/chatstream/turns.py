@@ -55,7 +55,7 @@ async def _take_turn(chat: Chat, asking: Asking, say: Say, model: LanguageModel 
             return await chat.take_turn(asking.identity, NewTurn(found, say.user_input), model)
         except NotFound:
             if asking.named is not None:
-                raise  # otherwise it was deleted meanwhile, and the next one begins
+                raise  # otherwise it was deleted in the meantime, and the next one begins
     begun = await begin_conversation(chat.database, chat.clock, asking, instead_of=found)
     return await chat.take_turn(asking.identity, NewTurn(begun, say.user_input), model)
 

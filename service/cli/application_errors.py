@@ -1,4 +1,4 @@
-"""What an operator's own application did wrong, in one sentence and the lines of theirs that led there."""
+"""What an operator's own application did wrong, in one sentence and their own lines that led there."""
 
 import sysconfig
 import traceback
@@ -23,7 +23,7 @@ def failure_of(name: str, error: BaseException) -> ConfigurationError:
 
 
 def is_a_signal(error: SystemExit) -> bool:
-    """Tell whether the service itself was told to stop meanwhile: its handlers raise in whatever runs just then."""
+    """Tell whether the service itself was told to stop: its handlers raise in whatever runs just then."""
     frames = traceback.extract_tb(error.__traceback__)
     return bool(frames) and _is_ours(frames[-1].filename)
 

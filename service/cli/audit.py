@@ -37,8 +37,8 @@ def _time(text: str) -> datetime:
         raise typer.BadParameter(error.detail) from None
 
 
-ActorId = Annotated[UUID | None, _filter(help="What this user did.")]
-SubjectId = Annotated[UUID | None, _filter(help="What was done to this user, or to what the user wrote.")]
+ActorId = Annotated[UUID | None, _filter(help="Events by this user.")]
+SubjectId = Annotated[UUID | None, _filter(help="Events about this user or the user's conversations.")]
 OfAction = Annotated[Action | None, _filter("--action", metavar="ACTION", help=f"One of {', '.join(Action)}.")]
 Since = Annotated[
     datetime | None,
@@ -46,7 +46,10 @@ Since = Annotated[
         "--from",
         parser=_time,
         metavar="TIME",
-        help="Then or later: 2026-01-31 (midnight, UTC), 2026-01-31T09:30:00+09:00, or how long ago: 90m, 2h, 7d, 4w.",
+        help=(
+            "At this time or later: 2026-01-31 (midnight, UTC), 2026-01-31T09:30:00+09:00, or how long ago: 90m, "
+            "2h, 7d, 4w."
+        ),
     ),
 ]
 Until = Annotated[datetime | None, _filter("--to", parser=_time, metavar="TIME", help="Before then.")]
@@ -57,9 +60,9 @@ Until = Annotated[datetime | None, _filter("--to", parser=_time, metavar="TIME",
     short_help="Print what happened, newest first.",
     epilog=examples(
         "chatkeep audit list --from 1d --action sign_in_failed",
-        "who tried to get in today, and could not",
+        "today's failed sign-ins",
         "chatkeep audit list --subject-id 0198c0de-0000-7000-8000-00000000a11c",
-        "what was done to an account, and who read it",
+        "everything about one account, including who read it",
         "chatkeep audit list --action history_read --format jsonl | jq -r .reason",
     ),
 )
@@ -69,17 +72,17 @@ def list_events(
     action: OfAction = None,
     since: Since = None,
     until: Until = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = DEFAULT_LIMIT,
-    everything: Annotated[bool, typer.Option("--all", help="All that fit, however many.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of events.")] = DEFAULT_LIMIT,
+    everything: Annotated[bool, typer.Option("--all", help="All matching events.")] = False,
     output_format: Annotated[
         Literal["table", "jsonl"],
-        typer.Option("--format", help="A table, or everything: one event a line, as JSON with the API's field names."),
+        typer.Option("--format", help="A table, or one JSON object per line with every field, named as in the API."),
     ] = "table",
     reason: ReasonToRecord = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Print who did or read what, newest first. All filters must fit."""
+    """Print who did or read what, newest first. Filters combine: an event must match all of them."""
     from service.cli.audit_events import EventFilters, print_events
 
     filters = EventFilters(actor_id=actor_id, subject_id=subject_id, action=action, since=since, until=until)
@@ -96,7 +99,7 @@ def list_events(
         "chatkeep audit export > audit.jsonl",
         "chatkeep audit export --from 2026-01-01 --to 2026-02-01 --reason 'monthly archive' > january.jsonl",
         "chatkeep audit export | head -n 1 | jq -caS 'del(.hash)' | tr -d '\\n' | sha256sum",
-        "the hash of a row, worked out again without Chatkeep",
+        "recomputes a row's hash without Chatkeep",
     ),
 )
 def export(
@@ -109,8 +112,8 @@ def export(
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Write the trail to standard output, one row a line, oldest first, with every column that is hashed and the hash.
-    That it was exported is a row, too.
+    """Write the trail to standard output, oldest first, one row per line, with every hashed column and the hash. The
+    export itself is recorded, too.
     """
     from service.cli.audit_events import EventFilters, export_events
 
@@ -126,28 +129,30 @@ def export(
     short_help="Prove that no row was changed, removed, added or moved.",
     epilog=examples(
         "chatkeep audit verify",
-        "exits with 1 and says which rows, where the trail is not whole",
+        "exits with 1 and lists the rows if any was changed",
         "chatkeep audit verify --save /mnt/elsewhere/audit.json",
-        "keeps where the trail ends; do so now and then, where the database's owner cannot write",
+        "saves where the trail ends; do this regularly, in a place where the database's owner cannot write",
         "chatkeep audit verify --against /mnt/elsewhere/audit.json",
-        "also proves that all of it is there still: without it, nobody can tell a restored old copy",
+        "also proves that nothing is missing since then: without it, a restored old copy goes unnoticed",
     ),
 )
 def verify(
     against: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", exists=True, dir_okay=False, show_default=False, help="A file of --save."),
+        typer.Option(metavar="FILE", exists=True, dir_okay=False, show_default=False, help="A file that --save wrote."),
     ] = None,
     save: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", dir_okay=False, show_default=False, help="Where to keep where the trail ends."),
+        typer.Option(
+            metavar="FILE", dir_okay=False, show_default=False, help="The file in which to save where the trail ends."
+        ),
     ] = None,
     reason: ReasonToRecord = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Read the whole trail and say how many rows are as they were written. Takes the service's signing key from
-    CHATKEEP_SECRET_KEY; the service may run meanwhile.
+    """Read the whole trail and report how many rows are unchanged. Needs the service's signing key in
+    CHATKEEP_SECRET_KEY. The service may keep running.
     """
     from service.cli.audit_verdict import read_checkpoint, verify_trail
 
@@ -161,19 +166,19 @@ def verify(
 
 @app.command(
     "seal",
-    short_help="Accept the trail as it is now, with today's key.",
+    short_help="Accept the trail as it is now, and seal it with today's key.",
     epilog=examples("chatkeep audit seal --reason 'signing key leaked and was replaced'"),
 )
 def seal(
     reason: Annotated[
-        str, typer.Option(callback=storable, metavar="TEXT", show_default=False, help="Why; it is put on record.")
+        str, typer.Option(callback=storable, metavar="TEXT", show_default=False, help="The reason, which is recorded.")
     ],
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Seal the ends of all chains again: for when the signing key was replaced, and the old one not kept beside it.
-    Look at `chatkeep audit verify` first: what somebody else put there before is sealed with the rest. That it was
-    done stays on record.
+    """Seal the end of every chain again, for example after the signing key was replaced and the old one was lost. Run
+    `chatkeep audit verify` first: rows that somebody else added before are sealed with the rest. That the trail was
+    sealed stays on record.
     """
     from service.cli.audit_verdict import seal_trail
 

@@ -55,7 +55,7 @@ async def print_events(
     if not shown:
         say("Nothing fits.")
     elif more:
-        say("More fits: --limit shows as many as you like, --all shows all.")
+        say("There are more: raise --limit, or use --all.")
 
 
 async def export_events(database: Database, audit: Recorder, filters: EventFilters, *, progress: bool) -> None:

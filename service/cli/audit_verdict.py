@@ -34,7 +34,7 @@ def verify_trail(database: CommandDatabase, checkpoint: Anchor | None, save: Pat
         return False
     answer(f"The audit trail is whole: {_count(verdict.whole)} in {len(verdict.heads)} chains.")
     if checkpoint is not None:
-        answer("All that was there at the checkpoint is there still.")
+        answer("Nothing is missing since the checkpoint.")
     if save is not None:
         _write(save, verdict.checkpoint)
     return True
@@ -47,12 +47,13 @@ def seal_trail(database: CommandDatabase, reason: str) -> None:
     async def work(connected: Database) -> list[int]:
         from service.audit.trail import AuditTrail  # noqa: PLC0415
 
-        trail = await AuditTrail.open(connected, secrets)
+        # Not opened as others are, which refuse a trail that is sealed with another key.
+        trail = AuditTrail(SealingKeys(secrets))
         async with connected.transaction() as connection:
             return await trail.seal_as_it_is(connection, operators_origin(reason))
 
     unfit = database.run(work)
-    answer(f"Sealed. {len(unfit)} of the chains had no seal that fits; that is on record.")
+    answer(f"Sealed. {len(unfit)} of the chains had no valid seal before, which is on record.")
 
 
 def read_checkpoint(file: Path) -> Anchor:
@@ -80,7 +81,7 @@ def _say_what_is_broken(verdict: Verdict) -> None:
         complain(str(found))
     if verdict.broken > MOST_SHOWN:
         say(f"… and {verdict.broken - MOST_SHOWN} more.")
-    answer(f"The audit trail is NOT whole: {verdict.broken} faults. {_count(verdict.whole)} are as they were written.")
+    answer(f"The audit trail is NOT whole: {verdict.broken} faults. {_count(verdict.whole)} unchanged.")
 
 
 def _count(rows: int) -> str:
@@ -89,4 +90,4 @@ def _count(rows: int) -> str:
 
 def _write(file: Path, ends: Anchor) -> None:
     file.write_text(json.dumps({"ends": ends}) + "\n")
-    say(f"Kept where it ends in {file}.")
+    say(f"Saved where it ends in {file}.")

@@ -12,13 +12,16 @@ from service.cli.local import kept_secret, secret_file
 from service.config import Settings
 from service.database.address import data_dir
 from service.database.database import Database
-from service.errors import AuditReasonRequired, ConfigurationError
+from service.errors import AnotherSigningKey, AuditReasonRequired, ConfigurationError
 
-SET_KEY = "Set CHATKEEP_SECRET_KEY as it is set for `chatkeep serve`."
+SET_KEY = "Set CHATKEEP_SECRET_KEY to the key that `chatkeep serve` uses."
 
 
 def audit_secrets(settings: Settings, *, make: bool = True) -> tuple[str, ...]:
     """Return the keys that seal the trail: the configured ones, and the one that `--local` keeps.
+
+    Beside a database server of one's own a kept key counts only where none is configured: the folder may have been
+    used with another database, and two keys of which one is right would seal the trail with the wrong one, too.
 
     Args:
         make: one for the embedded server, where there is none yet.
@@ -27,6 +30,8 @@ def audit_secrets(settings: Settings, *, make: bool = True) -> tuple[str, ...]:
         ConfigurationError: there is none. An operator is on record like everybody else.
     """
     configured = settings.signing_keys() if settings.secret_key else ()
+    if configured and settings.database_url is not None:
+        return configured
     if secret_file(settings) is not None or (make and not configured and settings.database_url is None):
         kept = kept_secret(data_dir(settings))
         return configured if kept in configured else (kept, *configured)
@@ -43,24 +48,26 @@ def another_key_advice(settings: Settings) -> str | None:
     if file is None or kept_secret(file.parent) in settings.signing_keys():
         return None
     return (
-        f"CHATKEEP_SECRET_KEY is another key than the one in {file}, so that everybody has to sign in again: set "
+        f"CHATKEEP_SECRET_KEY is another key than the one in {file}, so everybody has to sign in again: set "
         f'both, the kept one first, with CHATKEEP_SECRET_KEY="$(cat {shlex.quote(str(file))}),…", or remove the file '
         "when the service has started once with your own key."
     )
 
 
-async def unknown_key_advice(database: Database, secrets: tuple[str, ...]) -> str | None:
-    """Say what to do where the audit trail was sealed with none of these keys; None where one of them fits."""
-    keys = SealingKeys(secrets)
+async def require_known_key(database: Database, settings: Settings) -> None:
+    """Refuse a database whose audit trail was sealed with other keys alone.
+
+    Raises:
+        AnotherSigningKey: says what to do, and where the right key is, if the data folder keeps it.
+    """
     async with database.transaction() as connection:
         heads = await queries.all_heads(connection)
-    if not any(head.seals and not keys.know(head) for head in heads):
-        return None
-    return (
-        "This database was used with another key, so that everybody has to sign in again, and the audit trail's seals "
-        "do not fit: stop the service and set CHATKEEP_SECRET_KEY as it was, or old,new to replace it; if the key is "
-        "lost, run `chatkeep audit seal --reason 'the key is lost'`."
-    )
+    if not SealingKeys(audit_secrets(settings)).know_none(heads):
+        return
+    file = secret_file(settings)
+    if file is not None and not SealingKeys([kept_secret(file.parent)]).know_none(heads):
+        raise AnotherSigningKey(f'"$(cat {shlex.quote(str(file))}),…" to replace it')
+    raise AnotherSigningKey
 
 
 async def unfit_seal_advice(database: Database, secrets: tuple[str, ...]) -> tuple[str, str] | None:
@@ -72,7 +79,7 @@ async def unfit_seal_advice(database: Database, secrets: tuple[str, ...]) -> tup
         return None
     return (
         "The audit trail does not end as it was sealed with this signing key.",
-        "`chatkeep audit verify` says where. If the key was replaced, give the old one, too: old,new.",
+        "`chatkeep audit verify` says where. If the key was replaced, set both: old,new.",
     )
 
 
@@ -110,7 +117,7 @@ def require_reason(settings: Settings, reason: str | None) -> None:
         AuditReasonRequired: says which option.
     """
     if settings.require_audit_reason and not (reason or "").strip():
-        raise AuditReasonRequired("Say why, with --reason: it is put on record. CHATKEEP_REQUIRE_AUDIT_REASON is on.")
+        raise AuditReasonRequired("Give a reason with --reason; it is recorded. CHATKEEP_REQUIRE_AUDIT_REASON is on.")
 
 
 def operators_name() -> str:

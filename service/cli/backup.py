@@ -26,9 +26,9 @@ def backup(
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Write accounts, conversations, sessions and statistics as they are at one moment into a file that only you can
-    read. The service may run meanwhile. The file is an archive of pg_dump, so that PostgreSQL's own tools can read it,
-    too. Not in it: the signing secret and other settings.
+    """Write accounts, conversations, sessions and statistics into one file that only you can read: a consistent
+    snapshot, taken while the service runs. The file is a pg_dump archive, so PostgreSQL's own tools can read it. It
+    does not contain the signing secret or other settings.
     """
     from service.cli.backup_files import make_backup
 
@@ -39,21 +39,19 @@ def backup(
     epilog=examples(
         "chatkeep restore chatkeep-2026-01-31.backup --data-dir ./another",
         "chatkeep restore chatkeep-2026-01-31.backup --replace",
-        "what is there now is gone",
+        "replaces everything that is there now",
     )
 )
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="A file that `backup` wrote.")],
     replace: Annotated[
-        bool, typer.Option("--replace", help="Also where there are users or conversations: they are then gone.")
+        bool, typer.Option("--replace", help="Replace a database that has users or conversations, which are lost.")
     ] = False,
     reason: Reason = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Replace the database with a backup, and bring it to this version. It happens whole or not at all. Stop the
-    service first.
-    """
+    """Replace the database with a backup and bring it to this version: all or nothing. Stop the service first."""
     from service.cli.backup_files import restore_backup
 
     restore_backup(file, database_url, data_dir, replace=replace, reason=reason)

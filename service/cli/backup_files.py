@@ -41,7 +41,7 @@ def make_backup(
     answer(f"{file}: {decimal(size)}")
     kept = None if settings.secret_key else secret_file(settings)
     secret = "CHATKEEP_SECRET_KEY" if kept is None else kept
-    say(f"Not in it: the signing secret ({secret}). Without the same one everybody has to sign in again.")
+    say(f"The signing secret ({secret}) is not in it. Without that secret everybody has to sign in again.")
 
 
 def restore_backup(
@@ -59,19 +59,19 @@ def restore_backup(
     with command_database(settings) as database:
         found = _programs(database, refused=(Pooling.TRANSACTION, Pooling.SESSION))
         with _bar("Restoring") as progress:
-            finished(restore(found, database.url, file, replace=replace, progress=progress))
+            lost = finished(restore(found, database.url, file, replace=replace, progress=progress))
         _put_on_record(database, reason)
     answer(f"{file.name} is restored.")
-    say("Passwords are those of the backup. Cookies and the audit trail's seals are good only with its signing secret.")
+    if lost:
+        say(f"This role may not set these settings of the old database for the restored one: {', '.join(lost)}.")
+    say("Passwords are those of the backup. Cookies and the audit trail's seals need the signing secret of that time.")
 
 
 def _programs(database: CommandDatabase, *, refused: tuple[Pooling, ...]) -> programs.BackupPrograms:
     major, encrypted, pooling = database.run(_looked_at, at_head=False)
     if pooling in refused:
         # It would lend pg_dump's settings to others and theirs to it, and keep a database in use that is replaced.
-        raise BackupError(
-            f"There is {pooling.value} before the database. Use the address of the server itself for this."
-        )
+        raise BackupError(f"There is {pooling.value} in front of the database. Use the server's own address for this.")
     # Behind a pooler the server knows only of the pooler's connection.
     encrypted = encrypted or DatabaseAddress.parse(database.url).tls_is_certain
     return programs.find_backup_programs(major, database.settings.postgres_bin, encrypted=encrypted)
@@ -82,7 +82,7 @@ def _put_on_record(database: CommandDatabase, reason: str | None) -> None:
     try:
         database.run_on_record(lambda connected, audit: note(connected, audit, Action.RESTORED), reason=reason)
     except ChatkeepError as error:  # restored it is all the same
-        say(f"That it was restored is not on record. {error.detail}")
+        say(f"The restore could not be recorded. {error.detail}")
 
 
 async def _looked_at(database: Database) -> tuple[int, bool, Pooling]:

@@ -25,12 +25,12 @@ Answer = TypeVar("Answer")
 POOL_SIZE = 2
 
 # What a role or a server may refuse, and what the operator does about it.
-NOT_THE_TABLES = "The tables are not those that this version makes. `chatkeep db check` says how they differ."
+NOT_THE_TABLES = "The tables are not the ones that this version needs. `chatkeep db check` shows the differences."
 REFUSALS = {
     "42P01": NOT_THE_TABLES,
     "42703": NOT_THE_TABLES,
     INSUFFICIENT_PRIVILEGE: "The database's role may not do this. Use the address of the role that owns the tables.",
-    READ_ONLY: "This database takes no changes: it is a standby or read-only. Use the address of the primary.",
+    READ_ONLY: "This database is read-only: it is a standby, or was made read-only. Use the address of the primary.",
 }
 
 

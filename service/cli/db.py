@@ -13,8 +13,10 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
-    help="Bring the database to this version, or say where it stands. Without --database-url or CHATKEEP_DATABASE_URL "
-    "it is the embedded server's.",
+    help=(
+        "Bring the database to this version, or show its state. Without --database-url or "
+        "CHATKEEP_DATABASE_URL this is the embedded server's."
+    ),
 )
 
 
@@ -24,12 +26,12 @@ app = typer.Typer(
     epilog=examples("chatkeep db upgrade", "chatkeep db upgrade --database-url postgresql://chatkeep@db/chatkeep"),
 )
 def upgrade(
-    revision: Annotated[str, typer.Argument(metavar="REVISION", help="Where to stop.")] = "head",
+    revision: Annotated[str, typer.Argument(metavar="REVISION", help="The revision to stop at.")] = "head",
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Bring the database to this version of the service, or to an earlier revision. It happens whole or not at all;
-    several at once wait for each other, and nothing is done twice.
+    """Bring the database to this version of the service, or to an earlier revision: all or nothing. If several run at
+    once, they wait for each other, and nothing is done twice.
     """
     from service.cli.db_revisions import upgrade_database
 
@@ -56,8 +58,8 @@ def downgrade(
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Take the database back to an earlier revision. What newer revisions added is gone, with what it holds: make a
-    backup first. Asks before it does anything.
+    """Take the database back to an earlier revision. Everything that newer revisions added is lost: make a backup
+    first. Asks before it does anything.
     """
     from service.cli.db_revisions import downgrade_database
 
@@ -76,13 +78,11 @@ def current(database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
 
 @app.command(
     "check",
-    short_help="Tell whether the tables are those that this version needs.",
+    short_help="Check that the tables are the ones that this version needs.",
     epilog=examples("chatkeep db check && systemctl restart chatkeep"),
 )
 def check(database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
-    """Tell whether the database is at this version's revision, and its tables are what the code takes them for. Exits
-    with 1 where they are not.
-    """
+    """Check that the database is at this version's revision and that its tables match the code. Exits with 1 if not."""
     from service.cli.db_revisions import check_database
 
     with opened(database_url, data_dir) as database:

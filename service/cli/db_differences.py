@@ -36,15 +36,15 @@ def _in_words(difference: tuple[Any, ...]) -> str:
         case ("add_table", table):
             return f"table {table.name} is missing"
         case ("remove_table", table):
-            return f"table {table.name} is none of the service's"
+            return f"table {table.name} does not belong to the service"
         case ("add_column", _, table, column):
             return f"{table}.{column.name} is missing"
         case ("remove_column", _, table, column):
-            return f"{table}.{column.name} is none of the service's"
+            return f"{table}.{column.name} does not belong to the service"
         case ("add_index" | "add_constraint" | "add_fk", thing):
             return f"{thing.name} is missing"
         case ("remove_index" | "remove_constraint" | "remove_fk", thing):
-            return f"{thing.name} is none of the service's"
+            return f"{thing.name} does not belong to the service"
         case ("modify_type", _, table, column, _, found, wanted):
             return f"{table}.{column} is {found}, not {wanted}"
         case ("modify_nullable", _, table, column, _, found, _):

@@ -58,11 +58,11 @@ def check_database(database: CommandDatabase) -> bool:
         return False
     if differ := database.run(differences):
         complain(
-            f"The database is at {found.head}, and its tables are not what that revision makes: {'; '.join(differ)}. "
-            "They were changed by hand: undo that, or restore a backup."
+            f"The database is at {found.head}, but its tables differ from that revision: {'; '.join(differ)}. "
+            "Somebody changed them by hand: undo that, or restore a backup."
         )
         return False
-    answer(f"{_described(found)}: the tables are those that this version needs.")
+    answer(f"{_described(found)}: the tables are the ones that this version needs.")
     return True
 
 
@@ -106,9 +106,9 @@ def _described(standing: Standing) -> str:
 
 def _require_yes(database: CommandDatabase, before: Standing, revision: str) -> None:
     if not sys.stdin.isatty():
-        raise ConfigurationError("There is nobody to ask whether to lose what newer revisions added. Add --yes.")
+        raise ConfigurationError("There is no terminal to ask on. Add --yes to lose what newer revisions added.")
     say(
-        f"This takes {shown_url(database.url)} from {before.revision or '(empty)'} to {revision}. "
-        "What newer revisions added is lost, with what it holds."
+        f"This takes {shown_url(database.url)} from {before.revision or '(empty)'} to {revision}. Everything "
+        "that newer revisions added is lost."
     )
     typer.confirm("Go on?", abort=True, err=True)

@@ -29,7 +29,8 @@ def demo_data(
         typer.Option(
             metavar="URL",
             show_default=False,
-            help="Where the service is. Default: where the service of this database runs.",
+            help="Where the service is. Default: where the service of the embedded database runs. With a database "
+            "server of your own, required without --people.",
         ),
     ] = None,
     username: Annotated[
@@ -38,7 +39,7 @@ def demo_data(
             metavar="NAME",
             callback=storable,
             show_default=False,
-            help="Whose list. Default: the first administrator's.",
+            help="The account to fill. Default: the first administrator.",
         ),
     ] = None,
     people: Annotated[
@@ -53,11 +54,13 @@ def demo_data(
         typer.Option(
             metavar="FILE",
             show_default=False,
-            help='One conversation a line: {"id", "language", "category", "turns": [{"prompt", "reply"}]}. Default: '
-            "conversations.jsonl in this folder, or the dozen that come along.",
+            help=(
+                'One conversation per line: {"id", "language", "category", "turns": [{"prompt", "reply"}]}. Default: '
+                "conversations.jsonl in this folder, or a dozen built-in ones."
+            ),
         ),
     ] = None,
-    users: Annotated[int, typer.Option(min=1, max=200, help="How many conversations go on at a time.")] = 16,
+    users: Annotated[int, typer.Option(min=1, max=200, help="How many conversations run at a time.")] = 16,
     remove: Annotated[
         bool,
         typer.Option("--remove", help="Delete what earlier runs made, users of --people included, and nothing else."),
@@ -65,9 +68,8 @@ def demo_data(
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Fill your list in a running service with conversations to look at, over its public API, and wait for the
-    replies. Then read every history back and compare it with what was sent, byte by byte. A second run leaves what an
-    earlier one made alone.
+    """Fill your list in a running service with sample conversations over its public API, and wait for the replies. Then
+    read every history back and compare it with what was sent, byte by byte. A second run adds only what is missing.
     """
     if (people or remove) and (username is not None or (people and remove)):
         raise typer.BadParameter("Choose one of --username, --people and --remove.")
@@ -88,6 +90,6 @@ def demo_data(
         went_well = fill_with_people(settings, url, conversations, at_once=users)
     else:
         went_well = fill_account(settings, url, username, conversations, at_once=users)
-    say(f"The {len(conversations)} conversations are those of {chosen}.")
+    say(f"The {len(conversations)} conversations come from {chosen}.")
     if not went_well:
         raise typer.Exit(1)

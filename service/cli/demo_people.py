@@ -58,12 +58,12 @@ class Person:
         code = _code(answer)
         if code == "registration_closed":
             raise RegistrationClosed(
-                "The service takes no new accounts. Start it with CHATKEEP_ALLOW_REGISTRATION=true, fill it, and close "
-                "it again."
+                "The service accepts no new accounts. Start it with CHATKEEP_ALLOW_REGISTRATION=true, fill it, and "
+                "close registration again."
             )
         if answer.status_code == 429:
             raise Refused(
-                "the service takes no more new accounts for now. Run the command again in "
+                "the service accepts no more new accounts for now. Run the command again in "
                 f"{math.ceil(_retry_after_seconds(answer) / 60)} min, or start the service with a higher "
                 "CHATKEEP_MAX_REGISTRATIONS_PER_HOUR"
             )
@@ -100,7 +100,9 @@ class Person:
             if number < len(found) and found[number].encode() == prompt.encode():
                 self.kept += 1
             else:
-                self.failures.append(f"{self.name}, prompt {number + 1}: the history does not have it as it was sent.")
+                self.failures.append(
+                    f"{self.name}, prompt {number + 1}: the history differs from the prompt that was sent."
+                )
 
     async def _history(self) -> list[dict[str, Any]]:
         turns: list[dict[str, Any]] = []

@@ -57,8 +57,8 @@ def fill_account(
     answer(f"account        {visible(account)}")
     went_well = _report(people)
     say(
-        f"Sign in as {visible(account)} at {address} to see them. `chatkeep user password` sets a new password, "
-        "`chatkeep demo-data --remove` takes the conversations away."
+        f"Sign in as {visible(account)} at {address} to see them. `chatkeep user password` sets a new "
+        "password, `chatkeep demo-data --remove` removes the conversations."
     )
     return went_well
 
@@ -78,13 +78,19 @@ def fill_with_people(
 
 
 def _address_of_service(settings: Settings) -> str:
-    """Return where the service of this database runs; another one is not to be sent a token of it.
+    """Return where the service of this database runs.
+
+    Nothing else is to be sent a token of an administrator: at the port of the settings any program may answer, and it
+    could also pass a question on to the real service. A service on an embedded database holds a lock in its folder.
 
     Raises:
         ConfigurationError: it is not known to run.
     """
     if settings.database_url is not None:
-        return configured_address(settings)
+        raise ConfigurationError(
+            "Name the service's address, such as --url http://127.0.0.1:8000: it gets an access token, and with a "
+            "database server of your own this command cannot tell whether the right service answers."
+        )
     require_database(settings)
     found = running_address(settings)
     if found is None:
@@ -152,7 +158,7 @@ async def _require_service(url: URL) -> None:
             "another place with --url."
         ) from error
     if found.status_code != 200:
-        raise ConfigurationError(f"What answers at {url} is not Chatkeep ({found.status_code}). Correct --url.")
+        raise ConfigurationError(f"The server at {url} is not Chatkeep ({found.status_code}). Correct --url.")
 
 
 async def _each(people: Sequence[Person], at_once: int, work: Callable[[Person], Awaitable[None]]) -> None:

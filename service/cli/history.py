@@ -37,7 +37,7 @@ def _time(text: str) -> datetime:
         "what went wrong in the last two hours",
         "chatkeep history --username 田中 --from 2026-01-01 --to 2026-02-01 --all",
         "chatkeep history --q '東京 \"green tea\"'",
-        "who said both, in prompt or reply",
+        "turns with both, in prompt or reply",
         "chatkeep history --all --format jsonl > history.jsonl",
         "chatkeep history --rating -1 --format jsonl | jq -r .prompt.content",
     )
@@ -49,16 +49,20 @@ def history(
             "--q",
             callback=storable,
             metavar="WORDS",
-            help='Finished turns that say all of these words; "…" is a phrase, and Japanese, Chinese and Korean is '
-            "found by any part of a text.",
+            help=(
+                'Finished turns with all of these words; "…" is a phrase. Japanese, Chinese and Korean match any '
+                "part of a text."
+            ),
         ),
     ] = None,
     user_id: Annotated[UUID | None, _filter(help="Turns of this user.")] = None,
     username: Annotated[
         str | None, _filter(callback=storable, metavar="NAME", help="Turns of the user of this name.")
     ] = None,
-    conversation_id: Annotated[UUID | None, _filter(help="Turns of this conversation, on all of its branches.")] = None,
-    model: Annotated[str | None, _filter(callback=storable, metavar="NAME", help="Turns that it answered.")] = None,
+    conversation_id: Annotated[UUID | None, _filter(help="Turns of this conversation, on all its branches.")] = None,
+    model: Annotated[
+        str | None, _filter(callback=storable, metavar="NAME", help="Turns that this model answered.")
+    ] = None,
     status: Annotated[
         Status | None,
         _filter(
@@ -66,39 +70,41 @@ def history(
             help="Turns that are complete, incomplete (cut by the model), stopped, failed, interrupted or streaming.",
         ),
     ] = None,
-    rating: Annotated[Literal["1", "-1"] | None, _filter(help="Turns that their user liked (1), or did not.")] = None,
+    rating: Annotated[Literal["1", "-1"] | None, _filter(help="Turns that the user rated up (1) or down (-1).")] = None,
     since: Annotated[
         datetime | None,
         _filter(
             "--from",
             parser=_time,
             metavar="TIME",
-            help="Turns begun then or later: 2026-01-31 (midnight, UTC), 2026-01-31T09:30:00+09:00, or how long ago: "
-            "90m, 2h, 7d, 4w.",
+            help=(
+                "Turns begun at this time or later: 2026-01-31 (midnight, UTC), 2026-01-31T09:30:00+09:00, or how "
+                "long ago: 90m, 2h, 7d, 4w."
+            ),
         ),
     ] = None,
     until: Annotated[
-        datetime | None, _filter("--to", parser=_time, metavar="TIME", help="Turns begun before then.")
+        datetime | None, _filter("--to", parser=_time, metavar="TIME", help="Turns begun before this time.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many turns.")] = DEFAULT_LIMIT,
-    everything: Annotated[bool, typer.Option("--all", help="All turns that fit, however many.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of turns.")] = DEFAULT_LIMIT,
+    everything: Annotated[bool, typer.Option("--all", help="All matching turns.")] = False,
     reason: Reason = None,
     output_format: Annotated[
         Format,
         typer.Option(
             "--format",
-            help="A table with long text cut, or everything: one turn a line, as JSON with the API's field names.",
+            help="A table with long text cut, or one JSON object per line with every field, named as in the API.",
         ),
     ] = "table",
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Show what was said, newest first. All filters must fit. It reads page by page: however long the history is, it
-    takes little memory and holds nobody up. That you read it is put on record, and the users can see that an operator
-    did.
+    """Show turns, newest first. Filters combine: a turn must match all of them. It reads page by page, so a long
+    history takes little memory and slows nobody down. The reading is recorded, and the users can see that an operator
+    read their turns.
     """
     if since and until and since >= until:
-        raise typer.BadParameter("--from is not before --to, so no turn can fit.")
+        raise typer.BadParameter("--from is not before --to, so no turn can match.")
     # Loads the database's libraries, for which help and completion need not wait.
     from service.cli.auditing import require_reason  # noqa: PLC0415
     from service.cli.history_turns import HistoryFilters, print_history  # noqa: PLC0415

@@ -62,14 +62,14 @@ async def print_history(
         async with database.transaction() as connection:
             user = await user_named(connection, username)
         if filters.user_id not in (None, user.id):
-            say("No turn fits: --username and --user-id are two users.")
+            say("No turn matches: --username and --user-id are two users.")
             return
         filters = replace(filters, user_id=user.id)
     shown, more = await _print(database, Reading(database, audit), filters, most, output_format)
     if not shown:
-        say("No turn fits.")
+        say("No turn matches.")
     elif more:
-        say("More turns fit: --limit shows as many as you like, --all shows all.")
+        say("There are more turns: raise --limit, or use --all.")
 
 
 async def _print(

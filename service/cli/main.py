@@ -15,19 +15,22 @@ from service.errors import ChatkeepError
 # Each command: where it is, and what the list of commands says of it.
 COMMANDS = {
     "serve": ("service.cli.serve:serve", "Run the service."),
-    "doctor": ("service.cli.doctor:app", "Tell what is configured, reachable and unsafe, and what to do about it."),
+    "doctor": (
+        "service.cli.doctor:app",
+        "Check what is configured, reachable and unsafe, and say what to do about it.",
+    ),
     "user": ("service.cli.users:app", "Create, list, disable and promote users; set passwords."),
-    "history": ("service.cli.history:app", "Show what was said, newest first."),
-    "stats": ("service.cli.stats:app", "Show how much happened, how well it went and how long it took."),
-    "retention": ("service.cli.retention:app", "Delete conversations that are older than the policy keeps them."),
+    "history": ("service.cli.history:app", "Show turns, newest first."),
+    "stats": ("service.cli.stats:app", "Show usage, failures and response times."),
+    "retention": ("service.cli.retention:app", "Delete conversations that the retention policy no longer keeps."),
     "audit": ("service.cli.audit:app", "Show, check and export the audit trail: who did or read what."),
     "import": ("service.cli.transfer:importing", "Add the conversations of a file to a user's history."),
     "export": ("service.cli.transfer:exporting", "Print a user's whole history, one conversation a line."),
-    "db": ("service.cli.db:app", "Bring the database to this version, or say where it stands."),
+    "db": ("service.cli.db:app", "Bring the database to this version, or show its state."),
     "backup": ("service.cli.backup:backup_app", "Write everything in the database into one file."),
     "restore": ("service.cli.backup:restore_app", "Replace the database with a backup."),
     "search": ("service.cli.search:app", "Maintain the search index."),
-    "demo-data": ("service.cli.demo_data:app", "Fill your list in a running service with conversations to look at."),
+    "demo-data": ("service.cli.demo_data:app", "Fill your list in a running service with sample conversations."),
 }
 
 
@@ -73,11 +76,11 @@ app = typer.Typer(
         "chatkeep serve --local --migrate",
         "everything on this machine, with a PostgreSQL of its own",
         "chatkeep demo-data",
-        "in another terminal: something to look at",
+        "in another terminal: sample conversations",
         "chatkeep history --from 1h",
-        "what they said",
+        "the turns of the last hour",
         "chatkeep doctor",
-        "when something is not as it should be",
+        "when something is wrong",
     ),
 )
 

@@ -18,7 +18,7 @@ def storable(text: str | None) -> str | None:
         except UnicodeEncodeError:
             raise typer.BadParameter("This is not text in UTF-8.") from None
         if "\x00" in text:
-            raise typer.BadParameter("The character U+0000 cannot be kept.")
+            raise typer.BadParameter("The character U+0000 cannot be stored.")
     return text
 
 
@@ -34,7 +34,7 @@ Username = Annotated[
         metavar="NAME",
         callback=storable,
         show_default=False,
-        help="The username; upper and lower case are the same.",
+        help="The username, in upper or lower case.",
     ),
 ]
 
@@ -44,7 +44,7 @@ Reason = Annotated[
         callback=storable,
         metavar="TEXT",
         show_default=False,
-        help="Why; it is put on record, with your account on this machine.",
+        help="The reason, which is recorded with your account on this machine.",
     ),
 ]
 
@@ -55,7 +55,7 @@ ReasonToRecord = Annotated[
         callback=storable,
         metavar="TEXT",
         show_default=False,
-        help="Why; with it, that you did is put on record, with your account on this machine.",
+        help="The reason. If you give one, the command is recorded with it and your account on this machine.",
     ),
 ]
 
@@ -65,8 +65,10 @@ DatabaseUrl = Annotated[
         metavar="URL",
         show_default=False,
         rich_help_panel="Database",
-        help="postgresql://user@host/name. Process lists show it: one with a password is better kept in "
-        "CHATKEEP_DATABASE_URL. Default: the embedded server.",
+        help=(
+            "postgresql://user@host/name. Process lists show it: an address with a password belongs in "
+            "CHATKEEP_DATABASE_URL. Default: the embedded server."
+        ),
     ),
 ]
 
@@ -76,6 +78,6 @@ DataDir = Annotated[
         metavar="FOLDER",
         show_default=False,
         rich_help_panel="Database",
-        help="Folder of the embedded server. Default: the platform's place for data.",
+        help="Folder of the embedded server. Default: the platform's data folder.",
     ),
 ]

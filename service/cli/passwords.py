@@ -35,7 +35,7 @@ AtRandom = Annotated[
     typer.Option(
         "--random-password",
         rich_help_panel=PANEL,
-        help="Make one; it is all that standard output gets, this once.",
+        help="Make a random password. It is the only output, shown this once.",
     ),
 ]
 
@@ -66,7 +66,7 @@ def first_line_of_stdin() -> str:
     try:
         line = sys.stdin.buffer.readline().decode().rstrip("\r\n")
     except UnicodeDecodeError:
-        raise Invalid("What standard input holds is not text in UTF-8.") from None
+        raise Invalid("Standard input is not UTF-8 text.") from None
     if not line:
         raise Invalid("Standard input is empty. Write one line to it: echo does, or a file with <.")
     return _storable(line)
@@ -100,8 +100,9 @@ def known_hash(given: str) -> str:
         readable = False
     if not readable:
         raise Invalid(
-            "That is no password hash that can be checked here. An argon2, bcrypt, pbkdf2_sha256 or scrypt hash "
-            "begins with $argon2id$, $2b$, $pbkdf2-sha256$ or $scrypt$; quote it, or the shell takes its dollar signs."
+            "This is not a password hash that can be checked here. An argon2, bcrypt, pbkdf2_sha256 or scrypt "
+            "hash begins with $argon2id$, $2b$, $pbkdf2-sha256$ or $scrypt$; quote it, or the shell takes its "
+            "dollar signs."
         )
     return kept
 
@@ -115,8 +116,8 @@ def _asked() -> str:
         password = getpass.getpass("Password: ")
         if password == getpass.getpass("Password again: "):
             return _storable(password)
-        say("The two are not the same. Once more.")
-    raise Invalid("The two passwords were not the same. Nothing was changed.")
+        say("The two passwords differ. Try again.")
+    raise Invalid("The two passwords differ. Nothing was changed.")
 
 
 def _has_terminal() -> bool:

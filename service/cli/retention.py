@@ -10,7 +10,7 @@ from service.cli.options import DatabaseUrl, DataDir, Reason, examples
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be deleted.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")]
 CASES = examples(
     "chatkeep retention --dry-run",
     "the policy, and what a run would delete",
@@ -21,8 +21,10 @@ CASES = examples(
 @app.callback(
     invoke_without_command=True,
     epilog=CASES,
-    help="Delete conversations in which nobody has written for longer than CHATKEEP_RETENTION_DAYS keeps those of "
-    "their user's role. Without a command, tell what would be deleted.",
+    help=(
+        "Delete conversations whose last turn is older than CHATKEEP_RETENTION_DAYS allows for the role of "
+        "their user. Without a command, show what would be deleted."
+    ),
 )
 def retention(
     context: typer.Context,
@@ -30,7 +32,7 @@ def retention(
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Tell what a run would delete."""
+    """Show what a run would delete."""
     if context.invoked_subcommand is None:
         from service.cli.retention_run import retain
 
@@ -39,13 +41,12 @@ def retention(
         raise typer.BadParameter("Write --dry-run after the command: chatkeep retention run --dry-run.")
 
 
-@app.command("run", short_help="Delete what is older than the policy keeps it.", epilog=CASES)
+@app.command("run", short_help="Delete what the policy no longer keeps.", epilog=CASES)
 def run(
     dry_run: DryRun = False, reason: Reason = None, database_url: DatabaseUrl = None, data_dir: DataDir = None
 ) -> None:
-    """Delete conversations as a whole, a few at a time; the service may run meanwhile. Users under legal hold and
-    replies that are being generated are left alone. Broken off, it has deleted whole conversations only, and running it
-    again goes on. The service itself does the same every hour.
+    """Delete whole conversations, a few at a time. The service may keep running; it does the same every hour. Users
+    under legal hold and replies in progress are left alone. If it is interrupted, run it again.
     """
     from service.cli.retention_run import retain
 

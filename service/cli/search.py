@@ -22,17 +22,17 @@ def search() -> None:
 
 @app.command(
     "reindex",
-    short_help="Make findable what is not, after an upgrade or an import.",
+    short_help="Index turns that search does not find yet, after an upgrade or an import.",
     epilog=examples(
         "chatkeep search reindex",
-        "while the service runs; Ctrl-C stops it, and the next run goes on where it was",
+        "while the service runs; Ctrl-C stops it, and the next run continues there",
         "chatkeep search reindex --database-url postgresql://chatkeep@db/chatkeep",
     ),
 )
 def reindex(database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
-    """Go through all turns, and make what a turn is found by where it is missing or was made by an older version. The
-    service may run meanwhile: it is done a few turns at a time, and nobody waits for it. What is done already is passed
-    over, so that it can be stopped and run again at any time.
+    """Go through all turns, and index those that are not indexed yet or were indexed by an older version. The service
+    may keep running: a few turns are done at a time, and nobody waits for it. Finished turns are skipped, so you can
+    stop it and run it again at any time.
     """
     from service.cli.search_reindex import reindex_database
 

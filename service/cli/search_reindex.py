@@ -18,7 +18,7 @@ async def reindex_database(database: Database) -> None:
             looked_at += turns
             made += turns_made
             progress.advance(task, turns)
-    answer(f"{looked_at:,} turns looked at, {made:,} of them made findable")
+    answer(f"{looked_at:,} turns checked, {made:,} of them indexed")
 
 
 async def _turn_count(database: Database) -> int:

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -21,15 +21,16 @@ from service.app.logs import configure_logging
 from service.app.metrics import shared_figures
 from service.audit.trail import AuditTrail
 from service.cli.application import application_of, name_parts
-from service.cli.auditing import another_key_advice, audit_secrets, unfit_seal_advice, unknown_key_advice
+from service.cli.auditing import another_key_advice, audit_secrets, require_known_key, unfit_seal_advice
 from service.cli.listener import open_listener, open_metrics_listener
 from service.cli.local import kept_secret
+from service.cli.mount import mount_path
 from service.cli.output import complain, say
 from service.cli.running_address import address_to_tell
 from service.cli.server import serve_here
 from service.cli.setting_names import unknown_names
 from service.cli.supervisor import Supervisor
-from service.cli.welcome import Administrator, announce, first_administrator
+from service.cli.welcome import Administrator, ServicePlace, announce, first_administrator
 from service.cli.worker import Work
 from service.cli.worker_process import WorkerProcess
 from service.config import Settings
@@ -47,7 +48,7 @@ def serve(
         typer.Option(help="postgresql://user:password@host/database. Default: an embedded server.", show_default=False),
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the embedded server. Default: the platform's place for data.")
+        Path | None, typer.Option(help="Folder of the embedded server. Default: the platform's data folder.")
     ] = None,
     model_url: Annotated[
         str | None,
@@ -92,10 +93,10 @@ def serve(
           a server of your own; put TLS in front of it
 
       chatkeep serve --local --migrate --app mine:app
-          the same as the first, with the application `app` of mine.py in this folder
+          like the first, with the application `app` from mine.py in this folder
 
-    Every option is also an environment variable, such as CHATKEEP_PORT; so are MODEL_API_KEY, ADMIN_PASSWORD and
-    others that are only that. `chatkeep doctor` tells what is set and what is unsafe.
+    Every option is also an environment variable, such as CHATKEEP_PORT. Other settings, such as CHATKEEP_MODEL_API_KEY
+    and CHATKEEP_ADMIN_PASSWORD, have no option. `chatkeep doctor` shows what is set and what is unsafe.
     """
     options = {
         "host": host,
@@ -125,14 +126,16 @@ def serve(
         if migrate:
             migrations.upgrade(url)
         running = stack.enter_context(address_to_tell(settings))
+        place = ServicePlace("" if app is None else None, known=app is None)
         administrator = asyncio.run(_prepare(settings, url, local=local))
         threading.Thread(
             target=announce,
             args=(listener, settings, administrator),
-            kwargs={"own_app": app is not None, "running": running},
+            kwargs={"place": place, "running": running},
             daemon=True,
         ).start()
-        _run(settings.model_copy(update={"database_url": SecretStr(url)}), app, listener, metrics_listener)
+        own = settings.model_copy(update={"database_url": SecretStr(url)})
+        _run(own, app, listener, metrics_listener, place.tell)
 
 
 def _leave_in_order() -> None:
@@ -166,7 +169,9 @@ async def _prepare(settings: Settings, url: str, *, local: bool) -> Administrato
         await migrations.require_head(database)
         if not settings.allow_unsafe_database:
             await require_safe(database)
-        await _advise_on_keys(settings, database)
+        await require_known_key(database, settings)
+        if (advice := another_key_advice(settings)) is not None:
+            complain(advice)
         # Also with the key that a command has kept, if one was here before the service.
         trail = await AuditTrail.open(database, audit_secrets(settings))
         administrator = await first_administrator(settings, database, hasher, trail, local=local)
@@ -177,18 +182,20 @@ async def _prepare(settings: Settings, url: str, *, local: bool) -> Administrato
         await database.close()
 
 
-async def _advise_on_keys(settings: Settings, database: Database) -> None:
-    """Say it where the keys are not those that the data folder was used with, and go on: nothing is lost by that."""
-    for advice in (another_key_advice(settings), await unknown_key_advice(database, audit_secrets(settings))):
-        if advice is not None:
-            complain(advice)
-
-
-def _run(settings: Settings, app: str | None, listener: socket, metrics_listener: socket | None) -> None:
+def _run(
+    settings: Settings,
+    app: str | None,
+    listener: socket,
+    metrics_listener: socket | None,
+    loaded: Callable[[str | None], None],
+) -> None:
+    """Serve here or in workers; `loaded` is told where the application has the service."""
     if settings.workers == 1:
         settings.hand_over()
+        application = application_of(app)
+        loaded(mount_path(application))
         serve_here(
-            application_of(app),
+            application,
             settings,
             listener,
             websockets=app is not None,
@@ -196,5 +203,5 @@ def _run(settings: Settings, app: str | None, listener: socket, metrics_listener
         )
         return
     with shared_figures() as folder:
-        start = partial(WorkerProcess, Work(settings, app, listener, folder, metrics_listener))
+        start = partial(WorkerProcess, Work(settings, app, listener, folder, metrics_listener), loaded)
         Supervisor(start, settings.workers, grace_seconds=settings.shutdown_grace_seconds).run()

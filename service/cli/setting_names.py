@@ -37,7 +37,7 @@ def unknown_names() -> Iterator[UnknownName]:
     for place, names in places:
         for name in names:
             if name.startswith(PREFIX) and not _is_known(name):
-                yield UnknownName(f"{name.upper()} in {place} is no setting, and does nothing.", _suggestion(name))
+                yield UnknownName(f"{name.upper()} in {place} is not a setting, and does nothing.", _suggestion(name))
 
 
 def _is_known(name: str) -> bool:
@@ -49,5 +49,5 @@ def _suggestion(name: str) -> str:
     return (
         f"Did you mean CHATKEEP_{alike[0].upper()}?"
         if alike
-        else "Remove it; `chatkeep doctor --settings` lists all there are."
+        else "Remove it; `chatkeep doctor --settings` lists all settings."
     )

@@ -43,14 +43,14 @@ def stats(
     bucket: Annotated[
         Literal["hour", "day", "week"], typer.Option(help="Hours, days, or weeks from Monday on, all in UTC.")
     ] = "day",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, that of the HTTP API.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, as in the HTTP API.")] = False,
     reason: ReasonToRecord = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Show how much happened, how well it went and how long it took: turns by when they ended, new accounts and
-    conversations, tokens where the model told them, and each model by itself. Counters outlive the histories that they
-    count; imported histories are in none.
+    """Show usage, failures and response times: turns by the time they ended, new accounts and conversations, tokens if
+    the model reports them, and each model separately. Counters outlive the histories that they count. Imported
+    histories are not counted.
     """
     # Loads the database's libraries, for which help and completion need not wait.
     from service.cli.stats_charts import print_statistics  # noqa: PLC0415

@@ -232,7 +232,7 @@ def _refuse(worker: WorkerProcess) -> NoReturn:
     code = worker.exit_code()
     if code < 0:
         raise StartUpError(
-            f"The service does not start: its processes are killed (signal {-code}) before they serve. Where the "
-            "system does so for want of memory, give it more, or set fewer CHATKEEP_WORKERS."
+            f"The service does not start: its processes are killed (signal {-code}) before they serve. If the "
+            "machine runs out of memory, give it more, or lower CHATKEEP_WORKERS."
         )
     raise StartUpError(f"The service does not start: a worker process ended with exit code {code}. The log says why.")

@@ -13,7 +13,7 @@ exporting = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 User = Annotated[
     str,
-    typer.Option("--user", metavar="NAME", callback=storable, show_default=False, help="Whose history it is."),
+    typer.Option("--user", metavar="NAME", callback=storable, show_default=False, help="The user whose history it is."),
 ]
 
 
@@ -22,7 +22,7 @@ User = Annotated[
         "chatkeep import chatgpt-export.zip --user alice",
         "the file that ChatGPT sent",
         "chatkeep import chats.json --user alice --format jsonl | jq 'select(.outcome == \"failed\")'",
-        "what of an Open WebUI export could not be imported",
+        "the conversations of an Open WebUI export that could not be imported",
     )
 )
 def import_history(
@@ -40,14 +40,15 @@ def import_history(
     user: User,
     output_format: Annotated[
         Literal["lines", "jsonl"],
-        typer.Option("--format", help="What became of each conversation, to read or as JSON."),
+        typer.Option("--format", help="The outcome of each conversation, as text or as JSON."),
     ] = "lines",
     reason: Reason = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Add the conversations of a file to a user's history. What was imported before is skipped, so that a file may be
-    imported again, also after it was broken off. What has no place in a turn is kept in the conversation's metadata.
+    """Add the conversations of a file to a user's history. Conversations that were imported before are skipped, so you
+    can import a file again, also after an interruption. Anything that has no place in a turn is kept in the
+    conversation's metadata.
     """
     # Loads most of the service, for which help and completion need not wait.
     from service.cli.transfer_run import import_into  # noqa: PLC0415
@@ -70,8 +71,8 @@ def export_history(
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Print a user's whole history, one conversation a line as JSON, as `chatkeep import` takes it. That you did is put
-    on record, and the user can see that an operator did.
+    """Print a user's whole history, one conversation per line as JSON, in the format that `chatkeep import` reads. The
+    export is recorded, and the user can see that an operator made it.
     """
     from service.cli.transfer_run import export_of  # noqa: PLC0415
 

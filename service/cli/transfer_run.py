@@ -77,7 +77,10 @@ async def _imported(
                 counts[outcome.outcome] += 1
                 _report(outcome, as_json=as_json)
         except asyncio.CancelledError:
-            say(f"Broken off: {counts['imported']} imported, which stay. Import the file again to go on from there.")
+            say(
+                f"Interrupted. {counts['imported']} conversations were imported and stay. Import the file again to "
+                "continue."
+            )
             raise
         progress.update(bar, completed=size)
     return counts

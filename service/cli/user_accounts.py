@@ -56,7 +56,7 @@ def create_account(
     Args:
         reason: why; it is put on record, as of every act here.
         from_stdin, at_random: where the password comes from, see `new_password`.
-        password_hash: the password as another system keeps it, in the place of a password.
+        password_hash: the password as another system keeps it, in place of a password.
 
     Raises:
         Invalid, UsernameTaken, WeakPassword: say what to change.

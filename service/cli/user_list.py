@@ -44,7 +44,7 @@ async def print_users(database: Database, filters: UserFilters, most: int | None
         else:
             table.write([_cells(row) for row in rows])
     if not printed:
-        say("No user fits.")
+        say("No user matches.")
 
 
 def _print_json(rows: Sequence[Row[Any]]) -> None:

@@ -32,7 +32,7 @@ app = typer.Typer(
         "prints a password to hand to Bob",
         "chatkeep user create carol --password-stdin < carol.password",
         "chatkeep user create 太郎 --password-hash '$2b$12$…'",
-        "moves an account of another system, with the password it has",
+        "moves an account from another system with its password",
     ),
 )
 def create(
@@ -59,8 +59,8 @@ def create(
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Make an account, also where registration is closed. Without a password option it asks for the password, without
-    echo. There is no option that takes the password itself: everybody on the machine sees a command's arguments.
+    """Make an account, even if registration is closed. Without a password option it asks for the password, without
+    echo. No option takes the password itself, because everybody on the machine can see a command's arguments.
     """
     one_of(password_stdin=password_stdin, random_password=random_password, password_hash=password_hash is not None)
     from service.cli.user_accounts import NewAccount, create_account
@@ -100,17 +100,18 @@ def list_users(
     ] = None,
     role: Annotated[Role | None, typer.Option(show_default=False, help="Only those of this role.")] = None,
     disabled: Annotated[
-        bool | None, typer.Option("--disabled/--enabled", show_default=False, help="Only those who cannot, or can.")
+        bool | None,
+        typer.Option("--disabled/--enabled", show_default=False, help="Only disabled users, or only enabled ones."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, show_default=False, help="At most this many. Default: all.")
+        int | None, typer.Option(min=1, show_default=False, help="Maximum number of users. Default: all.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")] = False,
     reason: ReasonToRecord = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Print users, newest first, with what they have. All filters must fit."""
+    """Print users with their figures, newest first. Filters combine: a user must match all of them."""
     from service.cli.user_list import UserFilters, print_users
 
     filters = UserFilters(q=q, role=role, disabled=disabled)
@@ -148,13 +149,13 @@ def password(
 
 @app.command(
     "disable",
-    short_help="Keep a user out, and keep what the user wrote.",
+    short_help="Keep a user out without deleting anything.",
     epilog=examples("chatkeep user disable bob --reason 'left the company'"),
 )
 def disable(
     username: Username, reason: Reason = None, database_url: DatabaseUrl = None, data_dir: DataDir = None
 ) -> None:
-    """Sign a user out everywhere, and let the user in no more until `chatkeep user enable`. Conversations stay."""
+    """Sign a user out everywhere, and refuse sign-ins until `chatkeep user enable`. Conversations stay."""
     from service.cli.user_accounts import disable_account
 
     with opened(database_url, data_dir) as database:
@@ -169,7 +170,7 @@ def disable(
 def sign_out(
     username: Username, reason: Reason = None, database_url: DatabaseUrl = None, data_dir: DataDir = None
 ) -> None:
-    """Sign a user out everywhere: every session and every access token ends. The password stays, and signs in again."""
+    """Sign a user out everywhere: every session and every access token ends. The password stays valid."""
     from service.cli.user_accounts import sign_account_out
 
     with opened(database_url, data_dir) as database:
@@ -194,12 +195,12 @@ def enable(
 )
 def role(
     username: Username,
-    new_role: Annotated[Role, typer.Argument(metavar="user|admin", show_default=False, help="The role to have.")],
+    new_role: Annotated[Role, typer.Argument(metavar="user|admin", show_default=False, help="The new role.")],
     reason: Reason = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Give a user a role, in force on the user's next request. The last administrator who can sign in stays one."""
+    """Change a user's role, from the next request on. The last administrator who can sign in cannot be demoted."""
     from service.cli.user_accounts import give_role
 
     with opened(database_url, data_dir) as database:
@@ -212,8 +213,8 @@ def role(
     epilog=examples("chatkeep user hold alice --reason 'case 4711'"),
 )
 def hold(username: Username, reason: Reason = None, database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
-    """Put a user under legal hold. Until `chatkeep user release` neither they nor an administrator can delete the
-    account or one of its conversations, and retention leaves them alone.
+    """Put a user under legal hold. Until `chatkeep user release`, neither the user nor an administrator can delete the
+    account or one of its conversations, and retention skips them.
     """
     from service.cli.user_accounts import hold_account
 
@@ -225,7 +226,7 @@ def hold(username: Username, reason: Reason = None, database_url: DatabaseUrl = 
 def release(
     username: Username, reason: Reason = None, database_url: DatabaseUrl = None, data_dir: DataDir = None
 ) -> None:
-    """End a user's legal hold. What retention has waited with is deleted when it runs next."""
+    """End a user's legal hold. The next run of retention deletes what is due by then."""
     from service.cli.user_accounts import hold_account
 
     with opened(database_url, data_dir) as database:

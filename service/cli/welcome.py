@@ -57,6 +57,25 @@ class Administrator:
     unfit_seals: tuple[str, str] | None = None
 
 
+class ServicePlace:
+    """The path of the service at its port, told when the application is loaded.
+
+    Args:
+        path: "" at the root; None where an application of the operator's has it elsewhere, or not at all.
+        known: whether that is final.
+    """
+
+    def __init__(self, path: str | None = "", *, known: bool = True) -> None:
+        self.path = path
+        self.is_known = known
+        self.is_own_app = not known
+
+    def tell(self, path: str | None) -> None:
+        """Be told by the first worker that has loaded the application; others say the same."""
+        if not self.is_known:
+            self.path, self.is_known = path, True
+
+
 async def first_administrator(
     settings: Settings, database: Database, hasher: PasswordHasher, trail: AuditTrail, *, local: bool
 ) -> Administrator:
@@ -82,14 +101,14 @@ def announce(
     settings: Settings,
     administrator: Administrator,
     *,
-    own_app: bool = False,
+    place: ServicePlace | None = None,
     running: RunningAddress | None = None,
     ready_seconds: float = READY_SECONDS,
 ) -> None:
     """Wait until the service is ready, and say how to get in. Where that takes too long, say what it waits for.
 
     Args:
-        own_app: an application of the operator's is served, where `/readyz` may be anywhere: any answer will do.
+        place: where the service is; None: at the root.
         running: told the address when the service is ready.
         ready_seconds: after so long it says why the service is not ready, and goes on waiting.
     """
@@ -100,12 +119,13 @@ def announce(
     # Unlike `getsockname`, with the zone that an address of the link alone needs.
     host, _ = socket.getnameinfo(address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
     port = address[1]
-    _wait_until_ready(_own_address(host), port, ready_seconds, own_app=own_app)
+    place = place or ServicePlace()
+    _wait_until_ready(_own_address(host), port, ready_seconds, place)
+    path = place.path if not place.is_own_app or _is_service(_own_address(host), port, place.path) else None
     if running is not None:
-        running.tell(f"http://{to_url_host(_own_address(host))}:{port}")
-    at_root = not own_app or _is_service(_own_address(host), port)
+        running.tell(f"http://{to_url_host(_own_address(host))}:{port}{path or ''}")
     listening = f"listening on http://{to_url_host(host)}:{port}\n"
-    block = _block(settings, port, administrator, at_root=at_root)
+    block = _block(settings, port, administrator, path)
     if settings.log_format == "json":  # what reads the log must not meet lines for people
         results.file.write(listening)
         results.print(block, soft_wrap=True)
@@ -115,35 +135,42 @@ def announce(
     sys.stdout.flush()
 
 
-def _wait_until_ready(host: str, port: int, seconds: float, *, own_app: bool) -> None:
+def _wait_until_ready(host: str, port: int, seconds: float, place: ServicePlace) -> None:
     deadline = time.monotonic() + seconds
     is_late = False
-    while (reason := _why_not_ready(host, port, own_app=own_app)) is not None:
+    while (reason := _why_not_ready(host, port, place)) is not None:
         if not is_late and time.monotonic() > deadline:
             is_late = True
-            complain(f"The service is not ready after {seconds:.0f} s. {reason} It goes on trying.")
+            complain(f"The service is not ready after {seconds:.0f} s. {reason} It keeps trying.")
         time.sleep(1 if is_late else 0.05)
 
 
-def _why_not_ready(host: str, port: int, *, own_app: bool) -> str | None:
+def _why_not_ready(host: str, port: int, place: ServicePlace) -> str | None:
+    """Say what the service waits for; of an operator's own application any answer but 503 will do."""
+    if not place.is_known:
+        return "The application is still being loaded."
+    path = f"{place.path or ''}/readyz"
     # Never by a proxy of the environment, which does not reach this machine's own addresses.
     connection = HTTPConnection(host, port, timeout=PROBE_TIMEOUT_SECONDS)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", path)
         response = connection.getresponse()
         body = response.read()
     except (OSError, HTTPException) as error:
-        return f"/readyz does not answer ({error or type(error).__name__})."
+        return f"{path} does not answer ({error or type(error).__name__})."
     finally:
         connection.close()
-    return None if own_app or response.status == 200 else f"/readyz says {response.status}: {_detail_of(body)}"
+    is_ready = response.status == 200 or (place.is_own_app and (place.path is None or response.status != 503))
+    return None if is_ready else f"{path} says {response.status}: {_detail_of(body)}"
 
 
-def _is_service(host: str, port: int) -> bool:
-    """Tell whether the service itself is at `/`, and not below a path of another application or nowhere."""
+def _is_service(host: str, port: int, path: str | None) -> bool:
+    """Tell whether the service itself is at that path, and nothing of the application around it is in the way."""
+    if path is None:
+        return False
     connection = HTTPConnection(host, port, timeout=PROBE_TIMEOUT_SECONDS)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", f"{path}/readyz")
         return "revision" in json.loads(connection.getresponse().read())
     except (OSError, HTTPException, ValueError, TypeError):
         return False
@@ -165,9 +192,9 @@ def _own_address(host: str) -> str:
     return "::1" if ":" in host else "127.0.0.1"
 
 
-def _block(settings: Settings, port: int, administrator: Administrator, *, at_root: bool) -> Text:
-    """Return how to get in; where the service is not at `/`, only what is true wherever it is."""
-    if not at_root:
+def _block(settings: Settings, port: int, administrator: Administrator, path: str | None) -> Text:
+    """Return how to get in; where the service's path is not known, only what is true wherever it is."""
+    if path is None:
         if administrator.found is None or administrator.found.disabled:
             return Text()
         return Text("\n").join([Text(), *_aligned(list(_sign_in(settings, administrator))), Text()])
@@ -176,7 +203,7 @@ def _block(settings: Settings, port: int, administrator: Administrator, *, at_ro
     look_at_administrator(administrator.found, settings, findings)
     if administrator.unfit_seals is not None:
         findings.problem(Area.DATABASE, *administrator.unfit_seals)
-    rows = [*_addresses(settings, port), *_sign_in(settings, administrator)]
+    rows = [*_addresses(settings, f":{port}{path or settings.root_path}/"), *_sign_in(settings, administrator)]
     return Text("\n").join([Text(), *_aligned(rows), *_told(findings), Text()])
 
 
@@ -189,21 +216,20 @@ def _print(block: Text) -> None:
         errors.go_quiet()
 
 
-def _addresses(settings: Settings, port: int) -> Iterator[tuple[str, str, str]]:
-    path = f":{port}{settings.root_path}/"
+def _addresses(settings: Settings, port_and_path: str) -> Iterator[tuple[str, str, str]]:
     host = _own_address(settings.host)
-    yield "Open", f"http://{to_url_host(host)}{path}", "bold cyan"
+    yield "Open", f"http://{to_url_host(host)}{port_and_path}", "bold cyan"
     if needs_https(settings) or is_loopback(settings.host) or not is_unspecified(settings.host):
         return
     for address in reachable_addresses(settings)[:MAX_ADDRESSES]:
-        yield "From other machines", f"http://{to_url_host(address)}{path}", "cyan"
+        yield "From other machines", f"http://{to_url_host(address)}{port_and_path}", "cyan"
 
 
 def _sign_in(settings: Settings, administrator: Administrator) -> Iterator[tuple[str, str, str]]:
     found = administrator.found
     if found is None or found.disabled:
         if settings.allow_registration:
-            yield "Sign in", "as anybody: the page makes an account", ""
+            yield "Sign in", "with a new name: the page makes an account", ""
         return
     yield "Sign in as", visible(found.username), "bold"
     if administrator.password is not None:

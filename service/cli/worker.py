@@ -31,6 +31,17 @@ ORPHAN_SECONDS = 5.0
 STARTED, BEAT = "started", "beat"
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Said when the application is loaded.
+
+    Args:
+        path: see `mount_path`.
+    """
+
+    path: str | None
+
+
 @dataclass(frozen=True)
 class Work:
     """What a worker process serves. It goes there through a pipe: no process list and no file holds a secret.
@@ -53,13 +64,16 @@ class Work:
         life = _Life(supervisor, self.folder)
         from service.app.logs import configure_logging
         from service.cli.application import application_of
+        from service.cli.mount import mount_path
         from service.cli.server import serve_here
 
         self.settings.hand_over()
         configure_logging(self.settings)
         try:
+            application = application_of(self.app)
+            life.say(Loaded(mount_path(application)))
             serve_here(
-                application_of(self.app),
+                application,
                 self.settings,
                 self.listener,
                 life.began,
@@ -105,7 +119,7 @@ class _Life:
             await asyncio.sleep(BEAT_SECONDS)
             self.say(BEAT)
 
-    def say(self, word: str) -> None:
+    def say(self, word: str | Loaded) -> None:
         """Tell the supervisor; one that cannot hear is not waited for."""
         with suppress(OSError):
             self._supervisor.send(word)

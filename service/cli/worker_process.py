@@ -11,7 +11,7 @@ from multiprocessing.context import SpawnProcess
 
 import structlog
 
-from service.cli.worker import BEAT, STARTED
+from service.cli.worker import BEAT, STARTED, Loaded
 
 log = structlog.get_logger(__name__)
 
@@ -23,9 +23,13 @@ class WorkerProcess:
 
     Args:
         work: what it does, with the connection that it speaks on.
+        loaded: told where its application has the service, see `mount_path`.
     """
 
-    def __init__(self, work: Callable[[Connection], None]) -> None:
+    def __init__(
+        self, work: Callable[[Connection], None], loaded: Callable[[str | None], None] = lambda _path: None
+    ) -> None:
+        self._loaded = loaded
         self._voice, theirs = SPAWN.Pipe(duplex=False)
         self._process: SpawnProcess = SPAWN.Process(target=work, args=(theirs,), name="worker")
         with _without_interruption():
@@ -60,9 +64,11 @@ class WorkerProcess:
         except (EOFError, OSError):
             self._voice.close()
 
-    def _take_in(self, word: str) -> None:
+    def _take_in(self, word: str | Loaded) -> None:
         self.heard_at = time.monotonic()
-        if word == STARTED:
+        if isinstance(word, Loaded):
+            self._loaded(word.path)
+        elif word == STARTED:
             self.started = True
             log.info("worker_started", worker=self.pid)
         elif word != BEAT:

@@ -37,7 +37,7 @@ def database_address(
 
     Args:
         say: told what takes its time.
-        watched: bring an embedded server back that is killed meanwhile; the log tells of it.
+        watched: bring an embedded server back that is killed in the meantime; the log tells of it.
 
     Raises:
         ConfigurationError: the configured address cannot be read; says why, without quoting it.

@@ -15,6 +15,7 @@ from service.database.failures import TRANSLATED, ends_all_connections, ends_con
 from service.database.hot_pool import Connection
 from service.database.libpq.address import DatabaseAddress
 from service.database.libpq.connection import open_connection
+from service.database.libpq.hosts import LastHost
 from service.database.pooler import Pooling, connection_of_transactions, looked_at
 from service.database.session import (
     COLD,
@@ -42,6 +43,7 @@ class Connector:
     """Opens connections to the database at `address`.
 
     Args:
+        last_host: which of several hosts took the last connection.
         startup: settings for the connection's start, which a pooler may refuse.
         must_write: refuse a server that takes no changes.
         durable: see `settings_for`.
@@ -50,6 +52,7 @@ class Connector:
     def __init__(
         self,
         address: DatabaseAddress,
+        last_host: LastHost,
         found: Found,
         pooling: Pooling,
         *,
@@ -59,7 +62,7 @@ class Connector:
     ) -> None:
         self.found = found
         self.pooling = pooling
-        self._address = address
+        self._open = partial(open_connection, address, last_host=last_host)
         self._startup = dict(startup)
         self._must_write = must_write
         self._durable = durable
@@ -79,9 +82,16 @@ class Connector:
         if must_write:
             address = address.for_writing()
         startup = STARTUP_SETTINGS | dict(startup or {})
-        opening = partial(open_connection, address, timeout_seconds=CONNECT_TIMEOUT_SECONDS, server_settings=startup)
+        last_host = LastHost()
+        opening = partial(
+            open_connection,
+            address,
+            timeout_seconds=CONNECT_TIMEOUT_SECONDS,
+            server_settings=startup,
+            last_host=last_host,
+        )
         found, pooling = await looked_at(opening)
-        return cls(address, found, pooling, startup=startup, must_write=must_write, durable=durable)
+        return cls(address, last_host, found, pooling, startup=startup, must_write=must_write, durable=durable)
 
     @cached_property
     def hot_settings(self) -> dict[str, str]:
@@ -93,7 +103,7 @@ class Connector:
 
     async def hot(self) -> Connection:
         """Open a connection for hot statements."""
-        opening = partial(open_connection, self._address, timeout_seconds=HOT_CONNECT_TIMEOUT_SECONDS)
+        opening = partial(self._open, timeout_seconds=HOT_CONNECT_TIMEOUT_SECONDS)
         connection = await self._opened(opening, self.hot_settings)
         await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=written, decoder=parsed)
         return connection
@@ -109,8 +119,7 @@ class Connector:
 
         async def cold() -> Connection:
             opening = partial(
-                open_connection,
-                self._address,
+                self._open,
                 timeout_seconds=CONNECT_TIMEOUT_SECONDS,
                 # For a server that stands still; one that lives ends a statement itself before.
                 command_timeout=STATEMENT_TIMEOUT_SECONDS + 5 if settings is None else None,

@@ -101,7 +101,7 @@ def ends_all_connections(error: BaseException) -> bool:
 def means_unavailable(error: BaseException) -> bool:
     if isinstance(error, _CONNECTION_LOST) or _is_lost(error):
         return True
-    # The statement was prepared before a migration changed its tables; the next time it is prepared anew.
+    # The statement was prepared before a migration changed its tables; the next time it is prepared again.
     if isinstance(_of_the_driver(error), asyncpg.InvalidCachedStatementError):
         return True
     if sqlstate_of(error):

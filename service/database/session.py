@@ -46,7 +46,7 @@ HOT = (
     COMMON
     | TIMEOUTS
     | {
-        # Each hot statement has one good plan, by an index; making it anew costs as much as running it.
+        # Each hot statement has one good plan, by an index; making it again costs as much as running it.
         "plan_cache_mode": "force_generic_plan",
         # It may have been made while the tables were nearly empty, and reading them whole looked cheapest.
         "enable_seqscan": "off",

@@ -29,7 +29,7 @@ _DECODER = json.JSONDecoder(parse_int=_whole_number, parse_float=_number)
 
 
 def parsed(text: str | bytes) -> Any:
-    """Return a value of a row; `TOO_DEEP` in the place of one that nothing could write into an answer."""
+    """Return a value of a row; `TOO_DEEP` in place of one that nothing could write into an answer."""
     text = text.decode() if isinstance(text, bytes) else text
     try:
         value = _DECODER.decode(text)

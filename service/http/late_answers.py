@@ -1,4 +1,4 @@
-"""Answers that took so long that whoever asked may have lost the right to them meanwhile."""
+"""Answers that took so long that whoever asked may have lost the right to them in the meantime."""
 
 import time
 

@@ -139,7 +139,7 @@ class OpenStreams:
                 self._close(ended)
 
     async def holds(self, terms: StreamTerms) -> bool:
-        """Tell whether the terms hold at this moment.
+        """Tell whether the terms hold right now.
 
         Raises:
             DatabaseUnavailable.

@@ -20,7 +20,7 @@ class Attributes(dict[str, Any]):
         self.mark_kept()
 
     def clear(self) -> None:
-        """Empty it, and have the session begin anew under another id: this is how many applications sign out."""
+        """Empty it, and have the session begin again under another id: this is how many applications sign out."""
         super().clear()
         self.was_cleared = True
 

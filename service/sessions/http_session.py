@@ -24,7 +24,7 @@ class HttpSession:
 
     What a handler changes is saved just before the answer begins, and what it changes after that when the answer
     has ended; a handler that fails saves nothing. Only what was changed is saved, merged into what other requests
-    saved meanwhile: of two that write the same attribute the later one counts, see `update_atomically`.
+    saved in the meantime: of two that write the same attribute the later one counts, see `update_atomically`.
 
     Raises:
         SessionEnded: from everything but `is_valid`, after `invalidate()`.
@@ -120,7 +120,7 @@ class HttpSession:
         """Save now what was changed so far, whatever becomes of the request; when this returns it is kept.
 
         Raises:
-            SessionEnded: the session ended meanwhile, and nothing was kept.
+            SessionEnded: the session ended in the meantime, and nothing was kept.
             AnswerBegun: the session is new and the headers are sent, so that the client cannot learn of it.
         """
         session = self._valid
@@ -140,7 +140,7 @@ class HttpSession:
         await self._keeper.reload(self._valid)
 
     async def update_atomically(self, function: Callable[[dict[str, Any]], T]) -> T:
-        """Let `function` change the attributes as they are kept at this moment, while nobody else can.
+        """Let `function` change the attributes as they are kept right now, while nobody else can.
 
         For what depends on the old value: `await session.update_atomically(lambda kept: …)`. Fifty requests that
         add one at the same time add fifty. It is kept when this returns, whatever becomes of the request.
@@ -151,7 +151,7 @@ class HttpSession:
                 is changed.
 
         Raises:
-            SessionEnded: the session ended meanwhile; the function was not called.
+            SessionEnded: the session ended in the meantime; the function was not called.
             AnswerBegun: the session is new and the headers are sent.
             CannotKeep: the function signs somebody in, which takes a new id with it.
             TypeError: the function is `async`.

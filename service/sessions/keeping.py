@@ -10,7 +10,7 @@ Each write is one step of the store, whole or not at all, and a process may die 
   sent: the old id is worth nothing, the new one is known to nobody, and signing in again works.
 - `_end`: before, the session goes on and the client was not told that it ended. After, and before the cookie is
   cleared: the browser has a cookie that names nothing.
-- `_end`, then `_create` (signing out and beginning anew in one request): between the two there is no session.
+- `_end`, then `_create` (signing out and beginning again in one request): between the two there is no session.
 - `update`: inside, nothing is changed and no lock stays; after, as `_save`.
 - listeners are told after the store has answered; if the process dies before, they are never told.
 """
@@ -91,7 +91,7 @@ class SessionKeeper:
         return [self.cookie.clear()] if session.cookie_step == "clear" else []
 
     async def keep(self, session: OpenSession) -> bool:
-        """Keep what the request changed; False where the session ended meanwhile, and nothing was kept."""
+        """Keep what the request changed; False where the session ended in the meantime, and nothing was kept."""
         if session.detached:
             return True
         if session.invalidated or session.attributes.was_cleared:
@@ -157,7 +157,7 @@ class SessionKeeper:
     async def _change_id(self, session: OpenSession, stored: StoredSession) -> None:
         """Keep the changes under a new id.
 
-        Where the session ended meanwhile, what this request wrote, and nothing else, becomes a new session: two
+        Where the session ended in the meantime, what this request wrote, and nothing else, becomes a new session: two
         sign-ins at once with one cookie are both signed in, and nothing of an ended session comes back.
         """
         if session.answer_begun:

@@ -104,10 +104,10 @@ class SessionStore(Protocol):
         """Keep a new session."""
 
     async def save(self, session_id: str, changes: Changes, now: datetime) -> bool:
-        """Merge the changes into what is kept at this moment; False, and nothing is kept, where the session ended."""
+        """Merge the changes into what is kept right now; False, and nothing is kept, where the session ended."""
 
     async def update(self, session_id: str, function: Update, now: datetime) -> dict[str, Any] | None:
-        """Let `function` change what is kept at this moment, alone; return what is kept then.
+        """Let `function` change what is kept right now, alone; return what is kept then.
 
         The function is called at most once, and must not wait for anything. Where it raises, nothing is changed.
         None, and the function is not called, where the session ended.

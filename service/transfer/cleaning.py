@@ -14,7 +14,7 @@ _SUSPICIOUS = re.compile(r"\\u0000|\\u[dD][89a-fA-F]")
 
 
 def cleaned(value: Any, text: str) -> Any:
-    """Return a parsed value with U+FFFD in the place of U+0000 and of lone surrogates, as a model's output has it.
+    """Return a parsed value with U+FFFD in place of U+0000 and of lone surrogates, as a model's output has it.
 
     Args:
         text: what the value was parsed from; where nothing in it is suspicious, no text has to be looked at.

@@ -18,7 +18,7 @@ _most_bytes = bindparam("most_bytes", type_=BigInteger)
 _c = conversations.c
 _t = turns.c
 
-# Oldest first: what goes on meanwhile does not move a conversation in this order.
+# Oldest first: what goes on in the meantime does not move a conversation in this order.
 CONVERSATIONS_AFTER = Statement(
     select(conversations).where(_c.user_id == _user_id, _c.id > _after_id).order_by(_c.id).limit(_limit)
 )

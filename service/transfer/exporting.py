@@ -2,7 +2,7 @@
 
 Everything is read in batches, each a statement of its own: memory does not grow with the history, and no connection
 is held while the client reads. An export is no snapshot of one moment. It has every turn that was begun before it, as
-that stood when its batch was read, and none that was begun later; what is deleted meanwhile may be in it or not.
+that stood when its batch was read, and none that was begun later; what is deleted in the meantime may be in it or not.
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -72,7 +72,7 @@ async def path_turns(database: Database, user_id: UUID, conversation: Row) -> As
     while wanted := ids[start : start + TURNS_A_BATCH]:
         rows = await database.rows(queries.TURNS_BY_IDS, user_id=user_id, turn_ids=wanted, most_bytes=MAX_BATCH_BYTES)
         if not rows:
-            return  # deleted meanwhile
+            return  # deleted in the meantime
         start += wanted.index(rows[-1]["id"]) + 1
         turns = [Turn.from_row(row) for row in rows]
         del rows

@@ -46,7 +46,7 @@ async def insert_sources(
 ) -> int:
     """Note where conversations come from; return how many of them were not here already.
 
-    Whoever imports the same at this moment is waited for, until that is kept or given up.
+    Whoever imports the same right now is waited for, until that is kept or given up.
 
     Args:
         conversation_ids: by source and source id, in order: two that import the same must not wait for each other.

@@ -107,7 +107,7 @@ async def import_file(
 
     Raises:
         UnknownImportFormat: the file is of no known format; nothing was changed.
-        NotAuthenticated: the account was deleted meanwhile.
+        NotAuthenticated: the account was deleted in the meantime.
         DatabaseUnavailable: what was yielded is kept; importing again goes on from there.
     """
     if file.seek(0, 2) == 0:
@@ -250,4 +250,4 @@ async def _keep(database: Database, user_id: UUID, reads: list[_Read], now: date
 
 
 class _IsThere(Exception):
-    """Somebody imported it at this moment; what was written of it is taken back."""
+    """Somebody imported it right now; what was written of it is taken back."""

@@ -99,7 +99,7 @@ async def _page(
     shown: Callable[[], Awaitable[Mapping[str, object]]] = _nothing_more,
     **values: object,
 ) -> HTMLResponse:
-    """Show a page of the console to an administrator, and to anybody else that it is none of theirs.
+    """Show a page of the console to an administrator, and to anybody else that it is not for them.
 
     Args:
         shown: reads what the page shows; asked only for an administrator.

@@ -15,10 +15,10 @@ from service.accounts.attempt_queries import sweep_attempts
 from service.accounts.token_queries import sweep_tokens
 from service.clock import utc_now
 from service.database.hot import Statement
-from service.database.urls import driver_url
 from service.sessions.queries import sweep_sessions
 from tests.accounts.browsing import AUTH, NEW_PASSWORD, another_browser, change, new_token
 from tests.support.running import PASSWORD, RunningService
+from tests.support.urls import driver_url
 
 # Empty again within seconds, and read as a whole: an index would cost each turn more than it saves anyone.
 READ_AS_A_WHOLE = {"statistics_notes"}

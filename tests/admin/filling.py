@@ -5,7 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
-from service.database.urls import driver_url
+from tests.support.urls import driver_url
 
 # A UUIDv7 of the n-th ten seconds since 2025.
 _ID = "(lpad(to_hex(1735689600000 + {n}::bigint * 10000), 12, '0') || '7{kind}8' || lpad(to_hex({n}), 15, '0'))::uuid"

@@ -11,7 +11,7 @@ import asyncpg
 
 from service.accounts.usernames import character_pairs, username_key
 from service.chat.search.lexemes import SEPARATOR, VERSION, parts_of
-from service.database.urls import driver_url
+from tests.support.urls import driver_url
 
 BEGINNING = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 STATUSES = ("complete", "complete", "complete", "stopped", "failed", "interrupted", "streaming")

@@ -12,12 +12,12 @@ import pytest
 
 from service.database.database import Database
 from service.database.hot_pool import Connection
-from service.database.urls import driver_url
 from service.ids import new_id
 from tests.admin.filling import Filled
 from tests.admin.hot_statements import HOT, arguments_of
 from tests.admin.plans import Plan, execution
 from tests.support.long_conversations import lengthen
+from tests.support.urls import driver_url
 
 TURNS = 1_000
 # Once through all that there is in every index, and no more: reading it all at each of a path's steps takes 30 s where

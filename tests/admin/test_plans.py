@@ -27,7 +27,6 @@ from service.chat import queries as chat_queries
 from service.chat.search.finding import NEXT_TURNS
 from service.database.database import Database
 from service.database.hot import Statement
-from service.database.urls import driver_url, parsed_url
 from service.ids import new_id
 from service.sessions import queries as session_queries
 from service.sessions.limits import SessionLimits
@@ -35,6 +34,7 @@ from service.transfer import import_queries
 from tests.admin.filling import Filled, fill
 from tests.admin.hot_statements import HOT, NOW, PAGE, arguments_of
 from tests.admin.plans import Plan, measured_for_any, measured_plan, settled_plan
+from tests.support.urls import driver_url, parsed_url
 
 TURNS = 200_000
 LARGE = {

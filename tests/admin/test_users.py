@@ -12,10 +12,10 @@ import asyncpg
 import pytest
 
 from service.accounts.usernames import username_key
-from service.database.urls import driver_url
 from service.ids import new_id
 from tests.http.test_bodies import code_of
 from tests.support.running import ADMIN_PASSWORD, PASSWORD, Person, RunningService, running
+from tests.support.urls import driver_url
 
 USERS = "/api/v1/admin/users"
 

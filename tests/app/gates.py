@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from service.database.urls import parsed_url
+from tests.support.urls import parsed_url
 
 
 class Gate:

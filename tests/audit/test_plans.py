@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.audit import queries
 from service.audit.queries import EventFilters, events_page
-from service.database.urls import driver_url
 from tests.admin.filling import Filled
 from tests.admin.plans import measured_plan, settled_plan
 from tests.admin.test_plans import statements_of
+from tests.support.urls import driver_url
 
 ROWS = 40_000
 PAGE = 51

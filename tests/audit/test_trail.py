@@ -11,10 +11,11 @@ from service.audit.actions import Action
 from service.audit.keys import SealingKeys
 from service.audit.trail import ANCHOR_EVERY, AuditTrail, Origin
 from service.audit.verification import Verdict, verify
-from service.database.urls import driver_url
+from service.errors import AnotherSigningKey
 from service.ids import new_id
 from tests.audit.trails import SECRET, RolledBack, opened, rows, tamper, write, writers
 from tests.support.process import environment
+from tests.support.urls import driver_url
 
 PROJECT = Path(__file__).parents[2]
 COUNT = "SELECT count(*) FROM audit_events"
@@ -136,16 +137,29 @@ async def test_a_row_on_a_foreign_end_is_not_sealed_until_an_operator_says_so(da
     new = f"new {SECRET}"
     async with opened(database_url) as (database, trail):
         await write(database, trail.by(Origin("service")), 2)
-    async with opened(database_url, new) as (database, trail):
-        await write(database, trail.by(Origin("service")), 1)
+        # As a process does whose key was taken away while it runs.
+        other = AuditTrail(SealingKeys([new]))
+        await write(database, other.by(Origin("service")), 1)
         verdict = await verify(database, SealingKeys([new]))
         assert (verdict.whole, verdict.broken) == (3, 8)
         async with database.transaction() as connection:
-            assert await trail.seal_as_it_is(connection, Origin("operator")) == list(range(8))
+            assert await other.seal_as_it_is(connection, Origin("operator")) == list(range(8))
         verdict = await verify(database, SealingKeys([new]))
         assert (verdict.whole, verdict.broken) == (4, 0)
     ((details,),) = await rows(database_url, "SELECT details FROM audit_events WHERE action = 'trail_sealed'")
     assert '[0, 3, "' in details
+
+
+async def test_a_trail_that_is_sealed_with_another_key_alone_is_not_opened(database_url: str) -> None:
+    async with opened(database_url) as (database, trail):
+        await write(database, trail.by(Origin("service")), 2)
+        before = await rows(database_url, "SELECT * FROM audit_chains ORDER BY chain")
+        with pytest.raises(AnotherSigningKey, match="set CHATKEEP_SECRET_KEY to that one, or to old,new to replace it"):
+            await AuditTrail.open(database, [f"new {SECRET}"])
+        assert await rows(database_url, "SELECT * FROM audit_chains ORDER BY chain") == before
+        # A single chain that somebody has changed keeps nobody from starting.
+        await tamper(database_url, """UPDATE audit_chains SET seals = '{"0": "0"}' WHERE chain = 5""")
+        assert await (await AuditTrail.open(database, [SECRET])).renew_seals(database) == [5]
 
 
 async def test_a_trail_that_was_emptied_is_not_begun_anew_chain_by_chain(database_url: str) -> None:

@@ -16,9 +16,9 @@ from service.audit.keys import Head, SealingKeys
 from service.audit.trail import Origin
 from service.audit.verification import Verdict, verify
 from service.database.database import Database
-from service.database.urls import driver_url
 from service.ids import new_id
 from tests.audit.trails import SECRET, opened, tamper, write
+from tests.support.urls import driver_url
 
 KEYS = SealingKeys([SECRET])
 ROWS = 20

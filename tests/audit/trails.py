@@ -12,8 +12,8 @@ import asyncpg
 from service.audit.actions import Action
 from service.audit.trail import AuditTrail, Origin, Recorder
 from service.database.database import Database
-from service.database.urls import driver_url
 from service.ids import new_id
+from tests.support.urls import driver_url
 
 SECRET = "a key for tests: 0123456789abcdefghijklmnopqrstuvwxyz"
 

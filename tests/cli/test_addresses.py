@@ -94,7 +94,7 @@ async def test_everything_works_over_tls(over_tls: Command) -> None:
     assert restored.code == 0, restored.err
     assert "alice" in (await over_tls("user", "list")).out
     doctor = await over_tls("doctor", "--json")
-    assert "in the clear" not in doctor.out
+    assert "unencrypted" not in doctor.out
     assert "tls_only:***@localhost" in doctor.out
 
 

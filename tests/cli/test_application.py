@@ -8,6 +8,8 @@ from tempfile import TemporaryDirectory
 import httpx2
 import pytest
 
+from tests.cli.commands import Command
+from tests.cli.test_welcome import block_of, sign_in
 from tests.support.events import streaming
 from tests.support.process import ServeProcess, serving
 from tests.support.running import PASSWORD, Person
@@ -95,8 +97,62 @@ async def test_it_works_with_local_and_the_embedded_database(tmp_path: Path, wor
             assert int(httpx2.get(f"{service.url}/own").text) != 0
 
 
-@pytest.mark.parametrize("text", ["from fastapi import FastAPI\napp = FastAPI()\n", MOUNTED], ids=["plain", "mounted"])
-async def test_an_application_without_the_service_at_its_root_is_not_described_as_it(
+NESTED = """
+from starlette.applications import Starlette
+from starlette.routing import Host, Mount
+from fastapi import FastAPI
+from service.app import create_app, lifespan_of
+from service.config import Settings
+
+class Around:
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        await self.app(scope, receive, send)
+
+chat = create_app(Settings.read())
+inner = FastAPI()
+inner.mount("/talk", Around(chat))
+app = Around(Starlette(routes=[Mount("/{any}/x", FastAPI()), Mount("/own", inner)], lifespan=lifespan_of(chat)))
+"""
+GUARDED = f"""{MOUNTED}
+from starlette.responses import PlainTextResponse
+
+@app.middleware("http")
+async def guard(request, call_next):
+    return PlainTextResponse("who are you?", 401)
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("text", "path"), [(MADE, ""), (MOUNTED, "/chat"), (NESTED, "/own/talk")])
+async def test_the_start_finds_the_path_of_the_service(
+    database_url: str, tmp_path: Path, text: str, path: str, workers: int
+) -> None:
+    (tmp_path / "mine.py").write_text(text)
+    settings = {"database_url": database_url, "workers": workers, "log_level": "error"}
+    async with serving(tmp_path, "--local", "--app", "mine:app", **settings) as service:
+        block = block_of(service.log)
+        assert block["Open"] == f"{service.url}{path}/"
+        assert (block["Sign in as"], block["Password"].isalnum()) == ("admin", True)
+        assert await sign_in(block["Open"], block["Sign in as"], block["Password"]) == 200
+
+
+async def test_demonstration_data_finds_a_mounted_service(bare_chatkeep: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MOUNTED)
+    with TemporaryDirectory(prefix="chatkeep-") as data_dir:
+        options = ("--local", "--migrate", "--app", "mine:app", "--data-dir", data_dir)
+        async with serving(tmp_path, *options, secret_key="", cookie_secure="") as service:
+            ran = await bare_chatkeep("demo-data", "--data-dir", data_dir)
+            assert ran.code == 0, ran.err
+            assert f"Sign in as admin at {service.url}/chat" in ran.err
+
+
+@pytest.mark.parametrize(
+    "text", ["from fastapi import FastAPI\napp = FastAPI()\n", GUARDED], ids=["without it", "in the way"]
+)
+async def test_an_application_whose_service_is_not_found_is_not_described_as_it(
     database_url: str, tmp_path: Path, text: str
 ) -> None:
     (tmp_path / "mine.py").write_text(text)

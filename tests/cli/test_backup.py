@@ -6,17 +6,20 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import quote
 
 import asyncpg
 import psutil
 import pytest
 
 from service.database.embedded import EmbeddedPostgres
-from service.database.urls import driver_url
 from tests.cli.commands import Command, Ran
+from tests.support.clusters import cluster
 from tests.support.databases import create_database, drop_database, name_of, run
 from tests.support.running import PASSWORD, Person, running
+from tests.support.urls import driver_url
 
+SCHEMA = "it's Chat\\keep"
 TEXT = "Prompt with ' \" \\ \n 日本語 and \U0001f375"
 
 
@@ -115,6 +118,86 @@ async def test_a_role_with_an_encoding_of_its_own_backs_up_and_restores_every_ch
     ran = await restored_into(chatkeep, other_url)
     assert ran.code == 0, ran.err
     assert await value(other_url, f"SELECT count(*) FROM turns WHERE prompt LIKE '%{quoted}%'") == 1
+
+
+@pytest.fixture
+async def own_schema(server_url: str) -> AsyncIterator[str]:
+    """A database whose settings, and a role's in it, decide where the tables are, and more."""
+    url = await create_database(server_url)
+    name = name_of(url)
+    await run(url, f'CREATE SCHEMA "{SCHEMA}"')
+    await run(
+        server_url,
+        f'ALTER DATABASE {name} SET search_path = "{SCHEMA}", public',
+        f"ALTER DATABASE {name} SET default_transaction_read_only = on",
+        f"ALTER DATABASE {name} SET application_name = 'it''s\\ \"one\", two'",
+        f"ALTER ROLE CURRENT_USER IN DATABASE {name} SET work_mem = '5MB'",
+    )
+    yield url
+    await drop_database(server_url, url)
+
+
+async def test_tables_in_a_schema_of_their_own_come_back_there(
+    chatkeep: Command, own_schema: str, other_url: str, server_url: str
+) -> None:
+    there = {"CHATKEEP_DATABASE_URL": own_schema}
+    assert (await chatkeep("db", "upgrade", **there)).code == 0
+    async with running(own_schema) as service:
+        person = await service.person("alice")
+        await person.say(await person.conversation(), TEXT)
+    made = await chatkeep("backup", "a.backup", **there)
+    assert made.code == 0, made.err
+    settings = await settings_in(server_url, own_schema)
+    assert settings
+    refused: Ran = await restored_into(chatkeep, own_schema)
+    assert (refused.code, "--replace" in refused.err) == (1, True)
+    ran = await restored_into(chatkeep, own_schema, "--replace")
+    assert (ran.code, "may not set" in ran.err) == (0, False), ran.err
+    assert await settings_in(server_url, own_schema) == settings
+    async with running(own_schema) as service:
+        client = service.client()
+        body = {"username": "alice", "password": PASSWORD}
+        assert (await client.post("/api/v1/auth/login", json=body)).status_code == 200
+    assert (
+        await value(own_schema, "SELECT string_agg(DISTINCT schemaname, ',') FROM pg_tables WHERE tablename = 'turns'")
+        == SCHEMA
+    )
+    # Where the role looks elsewhere, nothing is replaced by what it would not find.
+    ran = await restored_into(chatkeep, other_url)
+    assert ran.code == 1
+    assert f'The backup has its tables in the schema "{SCHEMA}", where this role does not look for them.' in ran.err
+    assert await value(other_url, "SELECT count(*) FROM public.users") == 0
+    path = quote(f'-csearch_path="{SCHEMA}"'.replace("\\", "\\\\").replace(" ", "\\ "))
+    assert (await restored_into(chatkeep, f"{other_url}{'&' if '?' in other_url else '?'}options={path}")).code == 0
+
+
+async def settings_in(server_url: str, url: str) -> list[str]:
+    query = (
+        "SELECT array_agg(setrole || ' ' || setting ORDER BY setrole, setting) FROM pg_db_role_setting,"
+        " unnest(setconfig) AS setting WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = $$%s$$)"
+    )
+    found: list[str] = await value(server_url, query % url.rpartition("/")[2].partition("?")[0])
+    return found
+
+
+async def test_settings_that_the_role_may_not_give_are_named(chatkeep: Command) -> None:
+    async with cluster() as server:
+        for statement in (
+            "CREATE ROLE owner LOGIN CREATEDB",
+            "CREATE DATABASE chats OWNER owner",
+            "ALTER DATABASE chats SET log_statement = 'ddl'",
+            "ALTER DATABASE chats SET work_mem = '6MB'",
+            "ALTER ROLE postgres IN DATABASE chats SET work_mem = '5MB'",
+        ):
+            await server.ask(statement)
+        owned = {"CHATKEEP_DATABASE_URL": f"postgresql://owner@127.0.0.1:{server.port}/chats"}
+        assert (await chatkeep("db", "upgrade", **owned)).code == 0
+        made = await chatkeep("backup", "own.backup", **owned)
+        assert made.code == 0, made.err
+        ran = await chatkeep("restore", "own.backup", **owned)
+        assert ran.code == 0, ran.err
+        assert "for the restored one: log_statement, work_mem of the role postgres." in ran.err
+        assert await settings_in(server.url, "/chats") == ["0 work_mem=6MB"]
 
 
 async def test_a_database_that_holds_something_is_replaced_only_when_asked(

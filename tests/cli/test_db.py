@@ -52,17 +52,17 @@ async def test_check_says_what_differs(chatkeep: Command, database_url: str) -> 
     assert (ran.code, ran.out) == (1, "")
     for difference in (
         "users.email is missing",
-        "users.shoe_size is none of the service's",
+        "users.shoe_size does not belong to the service",
         "turns.prompt is VARCHAR(20), not TEXT",
         "turns.status may be null",
         "users.role has another default",
         "ix_turns_rated is missing",
-        "table notes is none of the service's",
+        "table notes does not belong to the service",
     ):
         assert difference in ran.err
     listed = await chatkeep("user", "list")
     assert (listed.code, listed.out) == (1, "")
-    assert "`chatkeep db check` says how they differ" in listed.err
+    assert "`chatkeep db check` shows the differences" in listed.err
 
 
 async def test_nothing_is_lost_without_a_yes(chatkeep: Command) -> None:

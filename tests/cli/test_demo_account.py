@@ -1,5 +1,6 @@
 """`chatkeep demo-data` without `--people`: the list of one account, and taking everything away again."""
 
+import asyncio
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -143,6 +144,28 @@ async def test_the_service_of_the_database_is_found_at_any_port(bare_chatkeep: C
         assert (ran.code, ran.out) == (1, "")
         assert f"No service is running on the database in {data_dir}." in ran.err
         assert "conversations of" not in ran.err
+
+
+async def test_with_a_database_server_of_ones_own_no_token_goes_to_an_unnamed_place(
+    chatkeep: Command, database_url: str
+) -> None:
+    """Whatever answers at the settings' port: a stranger's program, which gets no request, or the service itself."""
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        writer.close()
+
+    stranger = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with stranger, running(database_url) as service:
+        for port in (stranger.sockets[0].getsockname()[1], service.url.rpartition(":")[2]):
+            ran = await chatkeep("demo-data", CHATKEEP_PORT=str(port))
+            assert (ran.code, ran.out) == (1, "")
+            assert "Name the service's address, such as --url http://127.0.0.1:8000" in ran.err
+        acts = await service.administrator()
+        assert "token_created" not in (await acts.client.get("/api/v1/admin/audit")).text
+    assert asked == []
 
 
 async def test_options_that_exclude_each_other_are_refused(bare_chatkeep: Command) -> None:

@@ -107,7 +107,7 @@ async def test_a_prompt_that_came_back_in_other_bytes_is_a_failure(database_url:
             await connection.exec_driver_sql("UPDATE turns SET prompt = normalize(prompt, NFC)")
         await person.compare()
     assert (person.sent, person.kept) == (2, 1)
-    assert person.failures == ["demo-x, prompt 1: the history does not have it as it was sent."]
+    assert person.failures == ["demo-x, prompt 1: the history differs from the prompt that was sent."]
 
 
 async def test_what_stops_it_at_once_is_one_sentence(bare_chatkeep: Command, database_url: str) -> None:
@@ -133,7 +133,7 @@ async def test_too_many_registrations_are_explained(bare_chatkeep: Command, data
         ran = await bare_chatkeep("demo-data", "--people", "--url", service.url)
     assert ran.code == 1
     assert "3 made" in ran.out
-    assert "the service takes no more new accounts for now. Run the command again in " in ran.err
+    assert "the service accepts no more new accounts for now. Run the command again in " in ran.err
     assert "CHATKEEP_MAX_REGISTRATIONS_PER_HOUR." in ran.err
 
 

@@ -56,6 +56,24 @@ async def test_the_place_on_a_shared_host_is_told(chatkeep: Command) -> None:
     assert not any("cookies ignore ports" in what for what in levels(ran))
 
 
+async def test_it_looks_at_the_address_that_serve_would_be_given(chatkeep: Command) -> None:
+    plain = await chatkeep("doctor", "--json")
+    assert not any("stays signed in" in what for what in levels(plain))
+    given = {"CHATKEEP_COOKIE_SECURE": "true"}
+    ran = await chatkeep("doctor", "--json", "--host", "0.0.0.0", "--port", "9000", **given)
+    assert level_of(ran, "Listens on 0.0.0.0, port 9000.") == "ok"
+    assert level_of(ran, "Nobody stays signed in where the page is opened over plain http") == "warning"
+    settings = {each["name"]: each for each in ran.objects_of("settings")}
+    assert settings["CHATKEEP_HOST"] == {"name": "CHATKEEP_HOST", "value": "0.0.0.0", "source": "option"}
+    assert settings["CHATKEEP_PORT"] == {"name": "CHATKEEP_PORT", "value": "9000", "source": "option"}
+    as_set = {"CHATKEEP_HOST": "0.0.0.0", "CHATKEEP_PORT": "9000"}
+    assert levels(await chatkeep("doctor", "--json", **given, **as_set)) == levels(ran)
+    free = await chatkeep("doctor", "--json", "--host", "0.0.0.0", "--port", "0", **given)
+    assert level_of(free, "Listens on 0.0.0.0, a free port.") == "ok"
+    assert ":0/" not in free.out
+    assert "CHATKEEP_PORT: must be a whole number" in (await chatkeep("doctor", "--port", "70000")).out
+
+
 async def test_the_report_fits_the_terminal_and_a_pipe(chatkeep: Command) -> None:
     shown = without_styles((await chatkeep.on_terminal("doctor", columns=60)).out)
     assert "✓ The cookies' signing key is long and random." in shown
@@ -92,7 +110,7 @@ async def test_everything_that_is_unsafe_is_named_with_its_remedy(chatkeep: Comm
         "CHATKEEP_TRUSTED_PROXIES is 0.0.0.0/0": "problem",
         "key and the conversations go to it over plain http": "warning",
         "Nothing answers at http://…@model.invalid/v1?…": "problem",
-        "Anybody who reaches the service may make an account": "note",
+        "Anybody who reaches the service can make an account": "note",
         "the next start makes admin": "note",
     }.items():
         assert level_of(ran, part) == level, part

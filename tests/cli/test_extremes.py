@@ -6,11 +6,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from service.database.urls import driver_url
 from tests.cli.commands import Command
 from tests.database.extremes import COLUMNS, put
 from tests.database.filled import fill
 from tests.support.running import running
+from tests.support.urls import driver_url
 
 COMMANDS = (
     ("user", "list"),

@@ -8,10 +8,10 @@ import asyncpg
 import pytest
 from rich.text import Text
 
-from service.database.urls import driver_url
 from service.ids import new_id
 from tests.cli.commands import ESCAPE, SECRET_KEY, Command, without_styles
 from tests.support.running import Person, RunningService
+from tests.support.urls import driver_url
 
 PROMPTS = (
     "おはようございます。今日の天気はどうですか?",
@@ -83,7 +83,7 @@ async def test_what_cannot_fit_is_said(service: RunningService, history: Command
         (("--from", "1h", "--to", "2h"), 2, "--from is not before --to"),
         (("--limit", "0"), 2, "greater than or equal to 1"),
         (("--username", "admin", "--user-id", bob.id), 0, "are two users"),
-        (("--username", "bob", "--to", "7d"), 0, "No turn fits."),
+        (("--username", "bob", "--to", "7d"), 0, "No turn matches."),
     ):
         ran = await history("history", *options)
         assert (ran.code, ran.out) == (code, ""), options
@@ -102,7 +102,7 @@ async def test_a_table_shows_cut_text_on_a_line_a_turn(service: RunningService, 
         assert len(rows) == 2
         assert all(Text(row).cell_len <= columns for row in rows)
         assert all("とても長い名前の利…" in row for row in rows)
-        assert more.startswith("More turns fit: --limit")
+        assert more.startswith("There are more turns: raise --limit")
     piped = await history(*options)
     assert "とても長い名前の利用者さん" in piped.lines[1]
     assert ESCAPE not in piped.out
@@ -115,7 +115,7 @@ async def test_everything_is_read_to_its_end_and_no_more_than_asked(chatkeep: Co
     assert [turn["prompt"]["content"] for turn in everything.objects] == prompts[::-1]
     some = await chatkeep("history", "--limit", "200")
     assert len(some.lines) == 201
-    assert "More turns fit" in some.err
+    assert "There are more turns" in some.err
     exactly = await chatkeep("history", "--limit", "450")
     assert (len(exactly.lines), exactly.err) == (451, "")
     assert len((await chatkeep("history")).lines) == 51

@@ -129,7 +129,7 @@ async def test_a_restore_with_another_key_says_that_it_is_not_on_record(chatkeep
     other_key = {"CHATKEEP_DATABASE_URL": other_url, "CHATKEEP_SECRET_KEY": "another key: 9876543210abcdefghijklmnop"}
     ran = await carried_out(chatkeep, ("restore", "a.backup"), **other_key)
     assert "a.backup is restored." in ran.out
-    assert "not on record" in ran.err
+    assert "The restore could not be recorded." in ran.err
 
 
 @pytest.mark.parametrize("command", [*dict.fromkeys(c[:1] if c[0] in ("import", "export", "history", "stats", "backup")

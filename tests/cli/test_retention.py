@@ -4,9 +4,9 @@ import random
 
 import asyncpg
 
-from service.database.urls import driver_url
 from tests.admin.rows import keep, some_turns
 from tests.cli.commands import Command
+from tests.support.urls import driver_url
 
 DAYS = '{"user": 1}'
 

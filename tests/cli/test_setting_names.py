@@ -12,7 +12,7 @@ from tests.cli.test_doctor import level_of
 async def test_a_misspelt_name_is_said_at_the_start_and_by_the_doctor(chatkeep: Command) -> None:
     (chatkeep.folder / ".env").write_text("CHATKEEP_ALOWED_HOSTS=x\n")
     ran = await chatkeep("serve", "--host", "198.51.100.7", CHATKEEP_RETENTION_DAY='{"user": 1}')
-    in_order = "CHATKEEP_RETENTION_DAY in the environment is no setting, and does nothing. Did you mean"
+    in_order = "CHATKEEP_RETENTION_DAY in the environment is not a setting, and does nothing. Did you mean"
     assert f"{in_order} CHATKEEP_RETENTION_DAYS?" in ran.err
     assert "CHATKEEP_ALOWED_HOSTS in the file .env" in ran.err
     assert "Did you mean CHATKEEP_ALLOWED_HOSTS?" in ran.err

@@ -15,8 +15,9 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
+from service.chatstream_roles import ChatStreamApis, ChatStreamRole
 from service.cli.serve import serve
-from service.config import ChatStreamApis, ChatStreamRole, Settings
+from service.config import Settings
 from service.errors import ConfigurationError
 from tests.cli.commands import Command
 from tests.support.process import ServeProcess, serving
@@ -124,8 +125,8 @@ async def read_by_workers(service: ServeProcess, count: int) -> list[dict[str, A
     found: dict[int, dict[str, Any]] = {}
     async with asyncio.timeout(120):
         while len(found) < count:
-            # A new connection each time: any worker may take it.
-            answer = await asyncio.to_thread(httpx2.get, service.url, timeout=30)
+            # A new connection each time: any worker may take it, and one that is still starting does so late.
+            answer = await asyncio.to_thread(httpx2.get, service.url, timeout=120)
             pid, read = pickle.loads(base64.b64decode(answer.content))
             found[pid] = read
     return list(found.values())

@@ -46,7 +46,7 @@ async def test_ctrl_c_keeps_what_was_imported_and_says_so(
     (tmp_path / "many.json").write_text(json.dumps(numbered(*range(3000))))
     broken_off = await command.on_terminal("import", "many.json", "--user", "dave", typed=[("imported", "\x03")])
     assert broken_off.code == 130
-    assert "Import the file again to go on from there." in without_styles(broken_off.out)
+    assert "Import the file again to continue." in without_styles(broken_off.out)
     kept = len((await person.client.get("/api/v1/conversations", params={"limit": 200})).json()["items"])
     assert kept > 0
     (tmp_path / "few.json").write_text(json.dumps(numbered(*range(20))))

@@ -105,7 +105,7 @@ async def test_an_account_is_refused_for_a_reason(chatkeep: Command, database_ur
         ([b"\xff", random], "", 2, "not text in UTF-8"),
         (["bob", random, "--email", "bob"], "", 1, "bob is not an e-mail address"),
         (["bob", random, "--password-stdin"], GOOD, 2, "Choose one of"),
-        (["bob", "--password-hash", "geheim"], "", 1, "no password hash"),
+        (["bob", "--password-hash", "geheim"], "", 1, "not a password hash"),
         (["bob", "--password-stdin"], "password1\n", 1, "among the first"),
         (["bob"], "", 1, "There is no terminal to ask for the password on"),
     ):
@@ -208,7 +208,7 @@ async def test_lists_are_filtered_and_have_the_fields_of_the_api(chatkeep: Comma
     table = await chatkeep("user", "list", "--q", "alice")
     assert table.lines[1].split()[:5] == ["alice", "user", "disabled", "1", "1"]
     nobody = await chatkeep("user", "list", "--q", "nobody")
-    assert (nobody.code, nobody.out, nobody.err) == (0, "", "No user fits.\n")
+    assert (nobody.code, nobody.out, nobody.err) == (0, "", "No user matches.\n")
 
 
 async def test_a_table_fits_the_terminal(chatkeep: Command, database_url: str) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import asyncpg
 
-from service.database.urls import driver_url
 from tests.crash.findings import Findings
 from tests.crash.replies import reply_to
 from tests.crash.told import Told, TurnTold
+from tests.support.urls import driver_url
 
 TURNS = """
 SELECT id::text, conversation_id::text, parent_id::text, position, status, prompt, reply, idempotency_key FROM turns

@@ -7,9 +7,9 @@ from typing import TypeAlias
 import asyncpg
 import httpx2
 
-from service.database.urls import driver_url
 from tests.crash.clients import Browser, Site
 from tests.crash.scene import until
+from tests.support.urls import driver_url
 
 WAITING = """
 SELECT count(*) FROM pg_stat_activity

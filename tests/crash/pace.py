@@ -7,7 +7,7 @@ from typing import Self
 
 import asyncpg
 
-from service.database.urls import driver_url
+from tests.support.urls import driver_url
 
 TABLE = "CREATE TABLE IF NOT EXISTS crash_pace (taken_at double precision)"
 COMMIT = "INSERT INTO crash_pace VALUES ($1)"

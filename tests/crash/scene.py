@@ -12,7 +12,6 @@ from pathlib import Path
 
 import asyncpg
 
-from service.database.urls import driver_url
 from tests.crash.access_checks import check_access
 from tests.crash.acknowledgements import AcknowledgementLog
 from tests.crash.checks import UNFINISHED, Kept, Measured, check
@@ -23,6 +22,7 @@ from tests.crash.pace import Pace
 from tests.crash.postgres import Postgres
 from tests.crash.processes import Replica, Replicas
 from tests.crash.told import Told, told
+from tests.support.urls import driver_url
 
 SETTLING_SECONDS = 60
 

@@ -10,7 +10,7 @@ import pytest
 
 from service.database.hot_pool import CONGESTED_SECONDS, MAX_WAITING_TURNS, Connection, HotPool
 from service.database.priority import MAX_PASSED_OVER, Priority, with_priority
-from service.database.urls import driver_url
+from tests.support.urls import driver_url
 
 SLOW = "SELECT pg_sleep(0.3), pg_backend_pid() AS pid"
 

@@ -13,10 +13,10 @@ import pytest
 
 from service.database import migrations
 from service.database.database import Database
-from service.database.urls import driver_url
 from service.errors import DatabaseUnavailable, MigrationError
 from service.ids import new_id
 from tests.support.databases import create_database, drop_database, run
+from tests.support.urls import driver_url
 
 PROJECT = Path(__file__).parents[2]
 

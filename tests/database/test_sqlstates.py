@@ -10,9 +10,9 @@ from sqlalchemy import func, select
 
 from service.database.hot import Statement
 from service.database.sqlstates import MEANINGS
-from service.database.urls import driver_url
 from tests.support.databases import run
 from tests.support.running import Person, RunningService, running
+from tests.support.urls import driver_url
 
 if TYPE_CHECKING:
     Operator: TypeAlias = asyncpg.Connection[asyncpg.Record]

@@ -13,11 +13,11 @@ import pytest
 from service.app.draining import DELIVERY_SECONDS
 from service.config import Settings
 from service.database.postgres.binaries import find_binaries
-from service.database.urls import driver_url, parsed_url
 from service.secret_files import PREFIX
 from tests.deploy.files import PROJECT, compose, documented
 from tests.support.databases import create_database, drop_database, name_of
 from tests.support.process import SECRET_KEY, environment
+from tests.support.urls import driver_url, parsed_url
 
 SERVICES: dict[str, Any] = compose()["services"]
 

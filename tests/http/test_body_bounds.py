@@ -16,7 +16,7 @@ from service.http.strict_json import MAX_STRUCTURE_BYTES, parsed_json
 from tests.connections.raw import Raw, connected
 from tests.http.test_bodies import code_of
 from tests.support.process import serving
-from tests.support.running import PASSWORD, Person, RunningService, running
+from tests.support.running import Person, RunningService, register, running
 
 CONVERSATIONS = "/api/v1/conversations"
 JSON = {"Content-Type": "application/json"}
@@ -153,8 +153,7 @@ async def test_nobody_waits_for_a_megabyte(database_url: str, tmp_path: Path) ->
         async with httpx2.AsyncClient(base_url=service.url, timeout=60) as client:
             for signed_in in (False, True):
                 if signed_in:
-                    account = {"username": "alice", "password": PASSWORD}
-                    assert (await client.post("/api/v1/auth/register", json=account)).status_code == 201
+                    await register(client, "alice")
                 for body in HEAVY.values():
                     for path in (CONVERSATIONS, "/api/v1/auth/login"):
                         answer = await client.post(path, content=body, headers=JSON)
@@ -182,8 +181,7 @@ async def test_an_upload_that_is_broken_off_is_no_error(database_url: str, tmp_p
     left = 0
     async with serving(tmp_path, database_url=database_url, log_format="json") as service:
         async with httpx2.AsyncClient(base_url=service.url, timeout=30) as client:
-            account = {"username": "alice", "password": PASSWORD}
-            await client.post("/api/v1/auth/register", json=account)
+            await register(client, "alice")
             cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
         for leave, (path, media_type), length in product(WAYS, BROKEN_OFF, LENGTHS):
             method = "PATCH" if path.endswith("/me") else "POST"

@@ -12,7 +12,6 @@ import asyncpg
 import pytest
 
 from service.database.database import Database
-from service.database.urls import driver_url
 from service.errors import DatabaseUnavailable, InvalidText
 from service.ids import new_id
 from service.sessions import (
@@ -26,6 +25,7 @@ from service.sessions import (
     queries,
 )
 from tests.sessions.applications import notebook, served
+from tests.support.urls import driver_url
 
 PROJECT = Path(__file__).parents[2]
 NOW = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)

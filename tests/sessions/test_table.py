@@ -7,12 +7,12 @@ import pytest
 
 from service.database import migrations
 from service.database.database import Database
-from service.database.urls import parsed_url
 from service.errors import ConfigurationError, MigrationError
 from service.sessions import DatabaseStore
 from tests.sessions.applications import notebook, served
 from tests.sessions.test_database_store import begun, content, rows
 from tests.support.databases import create_database, drop_database, name_of, run
+from tests.support.urls import parsed_url
 
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 INDEXES = "SELECT indexname FROM pg_indexes WHERE tablename = 'login_sessions' ORDER BY 1"

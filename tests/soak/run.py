@@ -30,10 +30,8 @@ SETTINGS: dict[str, object] = {
 }
 PEOPLE = 6
 WARMING_SHARE = 0.3
-# Of the time after warming up, when the database is killed.
-KILL_SHARE = 0.4
-# After a kill, until the new processes of the database have what they keep.
-SETTLING_SECONDS = 40.0
+# Of the time after warming up, when the database is killed: late, since its memory is judged before.
+KILL_SHARE = 0.85
 SAMPLE_SECONDS = 1.0
 PROGRESS_SECONDS = 15.0
 REST_SECONDS = 8.0
@@ -94,8 +92,7 @@ class Soak:
             for each in (*self._site.people, *self._site.administrators):
                 await each.client.aclose()
         self._site.wrong += [f"{each} ended" for each in self._processes.gone()]
-        settled = min(self._killed_at + SETTLING_SECONDS, samples[len(samples) * 3 // 4].at)
-        verdicts = of_memory(samples, settled) + at_rest(before, after, WORKERS * POOL_SIZE)
+        verdicts = of_memory(samples, self._killed_at) + at_rest(before, after, WORKERS * POOL_SIZE)
         return Outcome(self._seconds, verdicts, self._site.rounds, self._site.statuses, self._site.wrong)
 
     async def _fill(self) -> None:

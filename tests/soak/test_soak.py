@@ -32,12 +32,12 @@ def counted(connections: int, descriptors: int, threads: int) -> list[Sample]:
 
 
 def test_memory_that_goes_up_and_down_is_flat() -> None:
-    (verdict,) = of_memory(memory(per_second=0, noise=30), 0)
+    (verdict,) = of_memory(memory(per_second=0, noise=30), SECONDS)
     assert verdict.is_flat, verdict
 
 
 def test_memory_that_grows_is_found_behind_its_ups_and_downs() -> None:
-    (verdict,) = of_memory(memory(per_second=0.1, noise=30), 0)
+    (verdict,) = of_memory(memory(per_second=0.1, noise=30), SECONDS)
     assert not verdict.is_flat, verdict
     assert verdict.per_hour == pytest.approx(360, rel=0.4)
 
@@ -46,11 +46,10 @@ def test_one_peak_is_no_slope() -> None:
     assert slope([*((float(at), 1.0) for at in range(100)), (100.0, 10_000.0)]) == 0
 
 
-def test_the_databases_memory_is_judged_from_its_restart_on() -> None:
-    samples = memory(per_second=0, process=POSTGRES)
-    grown = [*memory(per_second=5, process=POSTGRES)[:100], *samples[100:]]
-    (verdict,) = of_memory(grown, 100)
-    assert verdict.is_flat
+def test_the_databases_memory_is_judged_until_it_is_killed() -> None:
+    samples = memory(per_second=5, process=POSTGRES, since=300)
+    assert of_memory(samples, killed_at=300)[0].is_flat
+    assert not of_memory(memory(per_second=1, process=POSTGRES), killed_at=300)[0].is_flat
 
 
 @pytest.mark.parametrize(
@@ -77,5 +76,5 @@ def test_what_went_wrong_is_no_pass() -> None:
     assert Outcome(1, [], rounds, Counter(), []).passed
     assert not Outcome(1, [], rounds, Counter(), ["GET /: 500"]).passed
     assert not Outcome(1, [], rounds, Counter(), [], logged=["Traceback"]).passed
-    assert not Outcome(1, of_memory(memory(per_second=1), 0), rounds, Counter(), []).passed
+    assert not Outcome(1, of_memory(memory(per_second=1), SECONDS), rounds, Counter(), []).passed
     assert Outcome(1, [], rounds - Counter(["searches"]), Counter(), []).faults == ["searches never came to its end"]

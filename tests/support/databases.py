@@ -8,8 +8,8 @@ from pathlib import Path
 import asyncpg
 
 from service.database.embedded import EmbeddedPostgres
-from service.database.urls import driver_url, parsed_url
 from service.ids import new_id
+from tests.support.urls import driver_url, parsed_url
 
 # A PostgreSQL of your own to test against, whose user may create databases; unset: the embedded one.
 SERVER_URL = "CHATKEEP_TEST_SERVER_URL"

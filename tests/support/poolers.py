@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from service.database.libpq.address import DatabaseAddress
-from service.database.urls import parsed_url
 from tests.app.gates import gate
 from tests.support.parts import required_program
 from tests.support.programs import free_port, listens, ordinary_folder, ordinary_user, running_program
+from tests.support.urls import parsed_url
 
 USER, PASSWORD = "a user of the pooler", "with a passw0rd"
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import asyncpg
 import httpx2
 
-from service.database.urls import driver_url
 from tests.support.running import Person, RunningService
+from tests.support.urls import driver_url
 
 # The service promises 5; the rest is for a machine that is busy with other things.
 WHOLE_SECONDS = 15

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
-from service.database.urls import driver_url
+from tests.support.urls import driver_url
 
 TURN_BYTES = 100_000
 

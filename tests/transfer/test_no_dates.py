@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 
 from service.clock import utc_now
-from service.database.urls import driver_url
 from tests.support.running import Person, RunningService
+from tests.support.urls import driver_url
 from tests.transfer.formats.test_chatgpt import BRANCHED
 from tests.transfer.formats.test_open_webui import chat, message
 from tests.transfer.sending import history, imported, only, said

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.database.urls import driver_url
 from service.ids import id_at, new_id
 from tests.support.running import Person, RunningService
+from tests.support.urls import driver_url
 from tests.transfer.sending import history, imported
 
 BEGINNING = datetime(2024, 2, 29, 23, 59, 59, 999_000, tzinfo=UTC)

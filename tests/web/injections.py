@@ -13,8 +13,8 @@ from uuid import UUID
 import asyncpg
 from playwright.async_api import Browser
 
-from service.database.urls import driver_url
 from tests.support.running import Person, RunningService
+from tests.support.urls import driver_url
 from tests.web.browsing import Tab, browsing
 
 LINES = Path(__file__).with_name("injections.jsonl").read_text(encoding="utf-8").splitlines()

@@ -5,9 +5,9 @@ from uuid import UUID
 import asyncpg
 from playwright.async_api import expect
 
-from service.database.urls import driver_url
 from tests.support.long_conversations import lengthen
 from tests.support.running import Person
+from tests.support.urls import driver_url
 from tests.web.browsing import Tab
 
 TURNS = 10_000

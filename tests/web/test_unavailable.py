@@ -3,8 +3,8 @@
 import asyncpg
 import pytest
 
-from service.database.urls import driver_url
 from tests.support.running import RunningService
+from tests.support.urls import driver_url
 
 
 @pytest.mark.parametrize("path", ["/", "/account", "/console/users"])

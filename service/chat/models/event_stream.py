@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 BOM = b"\xef\xbb\xbf"
 # A picture may come as one event.
-MAX_EVENT_BYTES = 32 * 1024 * 1024
+MAX_EVENT_BYTES = 16 * 1024 * 1024
 
 
 class Event(NamedTuple):

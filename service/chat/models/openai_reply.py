@@ -100,7 +100,7 @@ class ReplyReader:
         if reason is None and not self._answered:
             # Nothing but thoughts, and nobody said that they were all.
             raise ModelCutOff("The model server ended its reply before the answer began.")
-        return [*pieces, End(reason or "stop", self._usage)]
+        return [*pieces, End(reason, self._usage)]
 
     def salvage(self) -> list[Piece]:
         """Return what is left of a reply that was cut: whatever is whole, and every character."""

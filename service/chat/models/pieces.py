@@ -68,9 +68,13 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The last piece: how the model says that its reply ended."""
+    """The last piece: how the model says that its reply ended.
 
-    finish_reason: FinishReason
+    Attributes:
+        finish_reason: None where it only said that nothing more comes.
+    """
+
+    finish_reason: FinishReason | None
     usage: Usage | None = None
 
 

@@ -6,7 +6,7 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 class OutputCleaner:
-    """Puts U+FFFD in the place of U+0000 and of lone surrogates, over a text that comes in pieces.
+    """Puts U+FFFD in place of U+0000 and of lone surrogates, over a text that comes in pieces.
 
     JSON escapes a character beyond U+FFFF as two surrogates, and a server that streams token by token may
     send one in each of two pieces: the first is held back until the second is there, and the two become one

@@ -34,7 +34,7 @@ async def lexemes_of_turn(user_id: UUID, prompt: str, reply: str | None) -> list
 async def index_pending(database: Database) -> int:
     """Make the lexemes that are to be made, some turns at a time, until none are left; return how many parts that is.
 
-    What somebody deletes meanwhile is left for the next time.
+    What somebody deletes in the meantime is left for the next time.
     """
     total = 0
     while rows := await database.rows(statements.PENDING, limit=BATCH_TURNS):
@@ -49,7 +49,7 @@ async def reindex(database: Database) -> AsyncIterator[tuple[int, int]]:
     """Make the lexemes of all turns that lack them or have those of an older version.
 
     It can be stopped at any time and begun again: turns that are done are passed over. So are those that begin
-    meanwhile, which have theirs already.
+    in the meantime, which have theirs already.
 
     Yields:
         How many turns were looked at since the last, and of how many of them lexemes were made.

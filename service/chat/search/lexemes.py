@@ -22,7 +22,7 @@ from uuid import UUID
 from service.chat.search.folding import folded
 from service.database.search_marks import user_mark
 
-# Raised whenever the same text gets other lexemes; `chatkeep search reindex` then makes them anew.
+# Raised whenever the same text gets other lexemes; `chatkeep search reindex` then makes them again.
 VERSION = 1
 
 LONGEST_WORD = 64

@@ -154,9 +154,9 @@ TEXTS = _texts()
 
 
 def _index() -> Statement:
-    """Keep the lexemes of several turns in the place of what there is; return of how many parts.
+    """Keep the lexemes of several turns in place of what there is; return of how many parts.
 
-    Turns that are gone, or that somebody deletes at this moment, are left out: waiting for them could be in a circle.
+    Turns that are gone, or that somebody deletes right now, are left out: waiting for them could be in a circle.
     """
     given = _given(("user_id", Uuid), ("turn_id", Uuid), ("number", Integer), ("count", Integer), ("joined_part", Text))
     user_id, turn_id = cast(given.c.user_id, Uuid), cast(given.c.turn_id, Uuid)

@@ -13,25 +13,36 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
     epilog=examples(
         "chatkeep doctor",
         "chatkeep doctor --settings",
-        "also the settings that nobody has set",
+        "also shows settings that have their default",
+        "chatkeep doctor --host 0.0.0.0",
+        "checks what would keep people out at that address",
         "chatkeep doctor --json | jq '.findings[] | select(.level == \"problem\")'",
     )
 )
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a report.")] = False,
-    all_settings: Annotated[bool, typer.Option("--settings", help="Show also the settings that nobody set.")] = False,
+    all_settings: Annotated[
+        bool, typer.Option("--settings", help="Also show settings that have their default.")
+    ] = False,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Check this address to listen on, as for serve. Default: 127.0.0.1.", show_default=False),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Check this port, as for serve. Default: 8000.", show_default=False)
+    ] = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Tell what is configured, what can be reached and what is unsafe, and what to do about it: ✓ good, · to know,
-    ! worth a change, ✗ a problem. Reads the same settings as `chatkeep serve`, changes nothing, and shows of a secret
-    only how long it is. Exits with 1 where there is a problem.
+    """Check what is configured, reachable and unsafe, and say what to do about it: ✓ good, · to know, ! worth a change,
+    ✗ a problem. Reads the same settings as `chatkeep serve`, changes nothing, and shows only the length of a secret.
+    Exits with 1 if there is a problem.
     """
     # Loads most of the service, for which help and completion need not wait.
     from service.cli.doctor.examination import examined  # noqa: PLC0415
     from service.cli.doctor.report import print_json, print_report  # noqa: PLC0415
 
-    findings, settings = examined(database_url, data_dir)
+    findings, settings = examined(database_url=database_url, data_dir=data_dir, host=host, port=port)
     if as_json:
         print_json(findings, settings)
     else:

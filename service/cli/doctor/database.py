@@ -25,7 +25,7 @@ from service.database.migrations import standing
 from service.database.postgres.binaries import find_binaries, find_binaries_of
 from service.database.postgres.data_folder import DataFolder
 from service.database.safety import unsafe_settings
-from service.errors import ConfigurationError
+from service.errors import AnotherSigningKey, ConfigurationError
 
 PINGS = 5
 SLOW_MILLISECONDS = 25
@@ -113,9 +113,9 @@ async def _look_at_server(database: Database, url: str, findings: Findings) -> N
     if not encrypted and not address.is_on_this_machine:
         findings.warn(
             Area.DATABASE,
-            "Conversations and the password go to the database over the network in the clear.",
-            "Turn TLS on in the server and add ?sslmode=require to its address, unless the network is the two "
-            "machines' own.",
+            "Conversations and the password go to the database over the network unencrypted.",
+            "Turn TLS on in the server and add ?sslmode=require to its address, unless only these two machines "
+            "are on that network.",
         )
 
 
@@ -144,10 +144,12 @@ async def _look_at_revision(database: Database, findings: Findings) -> None:
 async def _look_at_durability(database: Database, settings: Settings, findings: Findings) -> None:
     unsafe = await unsafe_settings(database)
     if not unsafe:
-        findings.ok(Area.DATABASE, "It keeps what it acknowledges, also through a crash.")
+        findings.ok(Area.DATABASE, "It keeps what it acknowledged, even after a crash.")
     for what in unsafe:
         if settings.allow_unsafe_database:
-            findings.warn(Area.DATABASE, what, "CHATKEEP_ALLOW_UNSAFE_DATABASE accepts it; change it where it counts.")
+            findings.warn(
+                Area.DATABASE, what, "CHATKEEP_ALLOW_UNSAFE_DATABASE accepts it; change it if the conversations matter."
+            )
         else:
             findings.problem(
                 Area.DATABASE,
@@ -169,13 +171,15 @@ async def _look_at_audit_trail(database: Database, settings: Settings, findings:
     except ConfigurationError:
         return  # without a key there is a finding already
     rows = sum(head.seq for head in heads)
-    if all(keys.fit(head) for head in heads):
+    if keys.know_none(heads):
+        findings.problem(Area.DATABASE, AnotherSigningKey().detail)
+    elif all(keys.fit(head) for head in heads):
         findings.ok(Area.DATABASE, f"The audit trail of {rows:,} rows ends as it was sealed.")
     else:
         findings.problem(
             Area.DATABASE,
             "The audit trail does not end as it was sealed with this signing key.",
-            "`chatkeep audit verify` says where. If the key was replaced, give the old one, too: old,new.",
+            "`chatkeep audit verify` says where. If the key was replaced, set both: old,new.",
         )
 
 

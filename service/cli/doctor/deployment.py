@@ -22,14 +22,14 @@ def look_at_pooler(database: Database, settings: Settings, findings: Findings) -
             most = settings.database_pool_size * settings.workers
             findings.note(
                 Area.DATABASE,
-                "A pooler in session mode is before the database.",
-                f"Give it at least {most} connections to the server for this service (default_pool_size in PgBouncer), "
-                "and some for commands: what has none waits, and is 503.",
+                "A pooler in session mode is in front of the database.",
+                f"Give it at least {most} connections to the server for this service (default_pool_size in "
+                "PgBouncer), and a few more for commands: a request without a connection waits, and then gets 503.",
             )
         case Pooling.TRANSACTION:
             findings.note(
                 Area.DATABASE,
-                "A pooler in transaction mode is before the database.",
+                "A pooler in transaction mode is in front of the database.",
                 "It works, with more round trips for each turn than session mode (pool_mode = session in PgBouncer) or "
                 "a direct connection.",
             )
@@ -45,14 +45,13 @@ async def look_at_standbys(database: Database, findings: Findings) -> None:
             f"The server takes no changes: it {what}.",
             "Use the address of the primary; of several servers, ?target_session_attrs=read-write finds it."
             if found.is_standby
-            else "Turn default_transaction_read_only off in the server, once what it was turned on for is over.",
+            else "Turn default_transaction_read_only off in the server when the reason for it is gone.",
         )
     elif found.standbys and not found.is_synchronous:
         findings.warn(
             Area.DATABASE,
-            f"No standby is synchronous, of {found.standbys}: a failover may lose the last turns that were "
-            "acknowledged.",
-            "Set synchronous_standby_names in the server where that must not happen.",
+            f"None of {found.standbys} standbys is synchronous: a failover may lose the last acknowledged turns.",
+            "Set synchronous_standby_names in the server if that must not happen.",
         )
     elif found.standbys:
-        findings.ok(Area.DATABASE, "What it acknowledges is on a standby, too.")
+        findings.ok(Area.DATABASE, "Acknowledged turns are on a standby, too.")

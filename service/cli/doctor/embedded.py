@@ -26,7 +26,7 @@ def look_at_outage(place: DataFolder, findings: Findings) -> None:
             Area.DATABASE,
             f"The embedded server was away and is back: {outage.restarts} times since the service started, last at "
             f"{when:%Y-%m-%d %H:%M:%S} UTC.",
-            f"{log} The system may have killed it for want of memory.",
+            f"{log} The system may have killed it because memory ran out.",
         )
 
 
@@ -34,6 +34,6 @@ def _look_at_space(place: DataFolder, findings: Findings) -> None:
     free = free_bytes(place.path)
     what = f"The disk of the data folder has {free // 2**20:,} MB left."
     if free < SCARCE_BYTES:
-        findings.problem(Area.DATABASE, what, "Free some space: nothing more can be kept, and PostgreSQL may stop.")
+        findings.problem(Area.DATABASE, what, "Free some space: nothing more can be saved, and PostgreSQL may stop.")
     elif free < LOW_BYTES:
-        findings.warn(Area.DATABASE, what, "Free some space before PostgreSQL has none for what is said.")
+        findings.warn(Area.DATABASE, what, "Free some space before PostgreSQL runs out of it.")

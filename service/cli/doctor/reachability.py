@@ -109,7 +109,7 @@ def _look_at_cookie(settings: Settings, findings: Findings, port: int) -> None:
     if not needs_https(settings):
         return
     address = next(iter(reachable_addresses(settings)), None)
-    example = f", such as http://{to_url_host(address)}:{port}/" if address else ""
+    example = f", such as http://{to_url_host(address)}{f':{port}' if port else ''}/" if address else ""
     findings.warn(
         Area.NETWORK,
         f"Nobody stays signed in where the page is opened over plain http{example}: browsers keep the session cookie "

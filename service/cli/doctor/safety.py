@@ -30,9 +30,9 @@ def look_at_settings(settings: Settings, findings: Findings) -> None:
     if settings.allow_registration and not is_loopback(settings.host):
         findings.note(
             Area.ACCOUNTS,
-            "Anybody who reaches the service may make an account.",
-            "Set CHATKEEP_ALLOW_REGISTRATION=false where that is not wanted, and make accounts with `chatkeep user "
-            "create`.",
+            "Anybody who reaches the service can make an account.",
+            "Set CHATKEEP_ALLOW_REGISTRATION=false if you do not want that, and make accounts with `chatkeep "
+            "user create`.",
         )
     _look_at_place_on_host(settings, findings)
 
@@ -95,11 +95,12 @@ def _look_for_temporary_folder(findings: Findings) -> None:
 
 
 def _look_at_network(settings: Settings, findings: Findings) -> None:
-    findings.ok(Area.NETWORK, f"Listens on {to_url_host(settings.host)}, port {settings.port}.")
+    port = f"port {settings.port}" if settings.port else "a free port"
+    findings.ok(Area.NETWORK, f"Listens on {to_url_host(settings.host)}, {port}.")
     if not settings.cookie_secure and not is_loopback(settings.host):
         findings.problem(
             Area.NETWORK,
-            "The session cookie is also sent over plain http, where anybody on the way can take it.",
+            "The session cookie is also sent over plain http, where anybody on the network can read it.",
             "Put https in front of the service and leave CHATKEEP_COOKIE_SECURE out.",
         )
     if "*" in settings.allowed_hosts:
@@ -115,7 +116,7 @@ def _look_at_network(settings: Settings, findings: Findings) -> None:
                 Area.NETWORK,
                 f"CHATKEEP_TRUSTED_PROXIES is {network}: every client may claim any address, and so try passwords "
                 "without limit.",
-                "List the addresses of your proxies alone.",
+                "List only the addresses of your proxies.",
             )
     if settings.model_api_key and _sends_in_the_clear(settings.model_url):
         findings.warn(

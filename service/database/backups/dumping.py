@@ -8,6 +8,7 @@ Steps, and what is there when the process dies after each:
 """
 
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from service.errors import BackupError
 OPTIONS = ("--format=custom", "--no-owner", "--no-privileges")
 # Every backup of this service holds them.
 TABLES = ("alembic_version", "users", "conversations", "turns")
+_REVISION = re.compile(r"^\d+; \d+ \d+ TABLE DATA (.+) alembic_version ", re.MULTILINE)
 
 
 def dump(programs: BackupPrograms, url: str, file: Path, *, replace: bool, progress: Progress | None = None) -> int:
@@ -55,8 +57,13 @@ def require_backup(programs: BackupPrograms, file: Path) -> None:
     Raises:
         BackupError
     """
-    listing = programs.listing(file)
-    if not all(f" TABLE DATA public {table} " in listing for table in TABLES):
+    if not schemas_in(programs.listing(file)):
         raise BackupError(
             f"{file} is not a backup of Chatkeep, or was cut off, or is of a PostgreSQL newer than {programs.major}."
         )
+
+
+def schemas_in(listing: str) -> list[str]:
+    """Return the schemas that hold this service's tables, one as a rule; `public` unless the role has its own."""
+    schemas = dict.fromkeys(_REVISION.findall(listing))
+    return [name for name in schemas if all(f" TABLE DATA {name} {table} " in listing for table in TABLES)]

@@ -55,7 +55,7 @@ class BackupPrograms:
                 for line in process.stderr:
                     if table := _PROGRESS.search(line):
                         if progress is not None:
-                            progress(table[1].removeprefix("public."))
+                            progress(table[1].rpartition(".")[2])
                     elif line.startswith((f"{name}: error:", f"{name}: hint:")):
                         said.append(line)  # a detail or a context may quote a row
             except BaseException:

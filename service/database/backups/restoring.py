@@ -4,7 +4,8 @@ Steps, and what is there when the process dies after each:
 
     1. a new database is made          the old one, in use or not; the next restore removes the new one
     2. pg_restore fills it             the same
-    3. it is brought to this version   the same
+    3. it gets the old one's settings  the same
+       and is brought to this version
     4. the two change names            the restored one; the next restore removes the old one
     5. the old one is removed          the restored one
 """
@@ -20,16 +21,23 @@ import asyncpg
 from alembic.script import ScriptDirectory
 
 from service.database import migrations
-from service.database.backups.dumping import require_backup
+from service.database.backups.database_settings import give_settings, settings_of
+from service.database.backups.dumping import TABLES, require_backup
 from service.database.backups.programs import BackupPrograms, Progress
 from service.database.libpq.address import DatabaseAddress, with_database
 from service.database.libpq.connection import Connection, open_connection
+from service.database.session import found_on
 from service.errors import BackupError, MigrationError
 
 OPTIONS = ("--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges")
 # The one database that every server has, and that nobody renames.
 NEUTRAL = "postgres"
 LOCK = 0x72657374  # "rest"
+# Schemas that hold this service's tables, quoted where they have to be.
+_OWN_SCHEMAS = """
+SELECT quote_ident(nspname) AS name FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE relname = ANY($1) AND relkind IN ('r', 'p') GROUP BY nspname HAVING count(*) = cardinality($1)
+"""
 LONGEST_NAME = 40
 CONNECT_SECONDS = 10
 STOP_IT = "Something is connected to the database. Stop the service, and whatever else uses it, and try again."
@@ -37,11 +45,14 @@ STOP_IT = "Something is connected to the database. Stop the service, and whateve
 
 async def restore(
     programs: BackupPrograms, url: str, file: Path, *, replace: bool, progress: Progress | None = None
-) -> None:
+) -> list[str]:
     """Replace the database at `url` with the backup.
 
     Args:
         replace: also where that has users or conversations, which are then gone.
+
+    Returns:
+        The settings of the old database that this role could not give to the new one.
 
     Raises:
         BackupError: says what stands in the way; the database is as it was.
@@ -55,12 +66,17 @@ async def restore(
         new = f"{name[:LONGEST_NAME]}_restore_{secrets.token_hex(4)}"
         await _create(connection, new)
         try:
-            await _fill(programs, with_database(url, new), file, progress)
+            new_url = with_database(url, new)
+            await asyncio.to_thread(programs.run, "pg_restore", *OPTIONS, file, url=new_url, progress=progress)
+            # Not before it is filled: one of them may be that transactions are read-only.
+            lost = await give_settings(connection, new, await settings_of(connection, name))
+            await _bring_to_this_version(new_url)
             old = await _swap(connection, name, new)
         except BaseException:
             await connection.execute(f"DROP DATABASE IF EXISTS {_quoted(new)} WITH (FORCE)")
             raise
         await connection.execute(f"DROP DATABASE {_quoted(old)} WITH (FORCE)")
+    return lost
 
 
 async def _require_free(url: str, *, replace: bool) -> None:
@@ -82,10 +98,11 @@ async def _require_free(url: str, *, replace: bool) -> None:
 
 
 async def _holds_something(connection: Connection) -> bool:
-    for table in ("conversations", "users"):
-        there = await connection.fetchval("SELECT to_regclass($1)", f"public.{table}")
-        if there is not None and await connection.fetchval(f"SELECT EXISTS (SELECT 1 FROM public.{table})"):
-            return True
+    """Look in every schema: the whole database would be gone, and not only the tables that this role finds."""
+    for row in await connection.fetch(_OWN_SCHEMAS, list(TABLES)):
+        for table in ("conversations", "users"):
+            if await connection.fetchval(f"SELECT EXISTS (SELECT 1 FROM {row['name']}.{table})"):
+                return True
     return False
 
 
@@ -115,11 +132,17 @@ async def _create(connection: Connection, name: str) -> None:
         ) from error
 
 
-async def _fill(programs: BackupPrograms, url: str, file: Path, progress: Progress | None) -> None:
-    await asyncio.to_thread(programs.run, "pg_restore", *OPTIONS, file, url=url, progress=progress)
+async def _bring_to_this_version(url: str) -> None:
     connection = await _connected(url)
     try:
-        revision = await connection.fetchval("SELECT version_num FROM alembic_version")
+        schema = (await found_on(connection)).search_path
+        revision = await connection.fetchval(f"SELECT version_num FROM {schema}.alembic_version")
+    except asyncpg.UndefinedTableError:
+        names = ", ".join(row["name"] for row in await connection.fetch(_OWN_SCHEMAS, list(TABLES)))
+        raise BackupError(
+            f"The backup has its tables in the schema {names}, where this role does not look for them. Let it with "
+            f"`ALTER DATABASE … SET search_path = {names}`, and try again. Nothing was changed."
+        ) from None
     finally:
         await connection.close()
     known = ScriptDirectory(str(migrations.migrations_folder())).walk_revisions()
@@ -154,7 +177,9 @@ async def _remove_leftovers(connection: Connection, name: str) -> None:
 
 
 async def _connected(url: str) -> Connection:
-    return await open_connection(DatabaseAddress.parse(url), timeout_seconds=CONNECT_SECONDS)
+    # No time of the database's or the role's own ends a question.
+    told = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
+    return await open_connection(DatabaseAddress.parse(url), timeout_seconds=CONNECT_SECONDS, server_settings=told)
 
 
 def _quoted(name: str) -> str:

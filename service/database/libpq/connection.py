@@ -17,7 +17,7 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
 from service.database.libpq.address import DatabaseAddress, Keepalive
-from service.database.libpq.hosts import Host
+from service.database.libpq.hosts import Host, LastHost
 from service.database.libpq.reasons import NoHostAnswers, TlsRefused, UnsuitableServer
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ async def open_connection(
     *,
     timeout_seconds: float | None = None,
     server_settings: Mapping[str, str] | None = None,
+    last_host: LastHost | None = None,
     **options: Any,
 ) -> Connection:
     """Return a new connection to the first host that takes one and is of the kind that is wanted.
@@ -44,6 +45,7 @@ async def open_connection(
     Args:
         timeout_seconds: for all hosts together; each has its share, and no more than `connect_timeout`.
         server_settings: what the server is told at once; `application_name` and `options` of the address come first.
+        last_host: which of several hosts to begin with, and where to note the one that answers.
         options: for `asyncpg.connect`, such as `command_timeout`.
 
     Raises:
@@ -55,10 +57,11 @@ async def open_connection(
     # No limit of asyncpg's beside the one around this.
     given = {**options, "server_settings": told, "timeout": None}
     failed: dict[str, Exception] = {}
+    last_host = last_host or LastHost()
     async with asyncio.timeout(timeout_seconds):
         for attributes in _passes(address):
             budget = _Budget(timeout_seconds, address.connect_timeout_seconds)
-            if connection := await _opened(address, attributes, budget, given, failed):
+            if connection := await _opened(address, attributes, budget, given, failed, last_host):
                 return connection
     if len(failed) == 1:
         raise next(iter(failed.values()))
@@ -88,21 +91,24 @@ async def _opened(
     budget: _Budget,
     options: Mapping[str, Any],
     failed: dict[str, Exception],
+    last_host: LastHost,
 ) -> Connection | None:
     """Try each number of each host; note in `failed` why a host was passed over."""
-    hosts = _in_turn(address, address.hosts)
+    hosts = _in_turn(address, last_host.hosts_first(address.hosts))
     for place, host in enumerate(hosts):
         others = len(hosts) - place - 1
         try:
             async with asyncio.timeout(budget.share(others + 1)):
-                numbers = _in_turn(address, await _numbers(host))
+                numbers = _in_turn(address, last_host.numbers_first(host, await _numbers(host)))
         except OSError as error:
             failed[host.shown] = error
             continue
         for index, number in enumerate(numbers):
             try:
                 async with asyncio.timeout(budget.share(others + len(numbers) - index)):
-                    return await _suitable(await _connected(address, host, number, options), attributes)
+                    connection = await _suitable(await _connected(address, host, number, options), attributes)
+                    last_host.remember(host, number)
+                    return connection
             except _NEXT_HOST as error:
                 failed[host.shown] = error
     return None

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from urllib.parse import quote
@@ -59,6 +59,28 @@ class Host:
     def is_on_this_machine(self) -> bool:
         """Whether only this machine answers there: a name but localhost may be anybody's."""
         return self.socket is not None or is_loopback(self.number or self.name)
+
+
+class LastHost:
+    """The host that took the last connection of this process, and its number: the next ones begin there.
+
+    Otherwise each connection would first wait for a host that is down.
+    """
+
+    def __init__(self) -> None:
+        self._host: Host | None = None
+        self._number = ""
+
+    def remember(self, host: Host, number: str) -> None:
+        self._host, self._number = host, number
+
+    def hosts_first(self, hosts: Sequence[Host]) -> list[Host]:
+        """Return the hosts in their order, but for the remembered one."""
+        return sorted(hosts, key=lambda each: each != self._host)
+
+    def numbers_first(self, host: Host, numbers: Sequence[str]) -> list[str]:
+        """Return the numbers of a host in their order, but for the remembered one."""
+        return sorted(numbers, key=lambda each: (host, each) != (self._host, self._number))
 
 
 def read_hosts(values: Mapping[str, Value]) -> tuple[Host, ...]:

@@ -49,7 +49,7 @@ class Case:
         answer: the last of the answers to the requests of one reply, or its body.
         earlier: the answers before it.
         text: of the reply, or what there is of it.
-        reason: how it ended; None where it failed.
+        reason: how it ended; None where it failed or did not say.
         code: of the failure; several where any will do.
         calls: each tool call's name and arguments.
         asked: how often the server was asked; None where that is not said.
@@ -119,7 +119,7 @@ ENDS = [
         reasoning="hm " * 20,
     ),
     Case("no end mark", ROLE + says("x") + chunk(reason="stop"), "x"),
-    Case("an end without reason", ROLE + says("x") + DONE, "x"),
+    Case("an end without reason", ROLE + says("x") + DONE, "x", None),
     Case("text after the reason", chunk({"content": "a"}, "stop") + says("b") + DONE, "ab"),
     Case("a connection that stays open after its end", Answer(says("x") + STOP, open_seconds=30), "x"),
     Case(

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import asyncpg
 
-from service.database.urls import driver_url
 from tests.crash.load import Load, chatters
 from tests.crash.processes import Replica
 from tests.crash.scene import Result, Scene, Stage, until
+from tests.support.urls import driver_url
 
 NEWEST_REPLICA = "SELECT id FROM replicas ORDER BY id DESC LIMIT 1"
 STREAMING = "SELECT id FROM turns WHERE replica_id = $1 AND status = 'streaming'"

@@ -3,35 +3,59 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
+from sqlalchemy import func, select
 
 from service.database.database import Database
+from service.database.hot import Statement
 from service.database.libpq.address import DatabaseAddress
 from service.database.libpq.connection import open_connection
+from service.database.libpq.hosts import Host, LastHost
 from service.database.libpq.reasons import NoHostAnswers, words_of
 from service.errors import DatabaseUnavailable
+from tests.support.databases import run
 from tests.support.tls import Server
 
 READ_ONLY = "options=-c%20default_transaction_read_only%3Don"
 
 
 @asynccontextmanager
-async def silent_port() -> AsyncIterator[int]:
-    """A port that takes connections and says nothing."""
+async def counting_port() -> AsyncIterator[tuple[int, list[None]]]:
+    """A port that takes connections and says nothing, and an entry for each connection so far."""
+    tries: list[None] = []
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tries.append(None)
         await reader.read()
         writer.close()
 
     listener = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     async with listener:
-        yield listener.sockets[0].getsockname()[1]
+        yield listener.sockets[0].getsockname()[1], tries
+
+
+@asynccontextmanager
+async def silent_port() -> AsyncIterator[int]:
+    async with counting_port() as (port, _):
+        yield port
+
+
+async def opened_in_time(url: str) -> Database:
+    """On a busy machine the second host's share may be too little; it is the same at the next try."""
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(DatabaseUnavailable):
+                return await Database.connect(url, pool_size=8)
 
 
 async def port_of(url: str) -> int:
-    connection = await open_connection(DatabaseAddress.parse(url, {}), timeout_seconds=60)
+    return await port_by(DatabaseAddress.parse(url, {}), None)
+
+
+async def port_by(address: DatabaseAddress, last_host: LastHost | None) -> int:
+    connection = await open_connection(address, timeout_seconds=60, last_host=last_host)
     try:
         return int(await connection.fetchval("SELECT current_setting('port')"))
     finally:
@@ -53,13 +77,54 @@ async def test_the_first_host_that_takes_a_connection_is_used(plain_server: Serv
 async def test_a_host_that_is_silent_leaves_the_next_its_share_of_the_time(plain_server: Server) -> None:
     async with silent_port() as silent:
         assert await port_of(two(silent, plain_server.port, "connect_timeout=1")) == plain_server.port
+        database = await opened_in_time(two(silent, plain_server.port))
+        await database.close()
+
+
+async def test_a_host_that_is_down_is_tried_once_and_not_for_every_connection(plain_server: Server) -> None:
+    """In both pools, which are filled with connections while the first host is silent."""
+    async with counting_port() as (silent, tries):
+        url = two(silent, plain_server.port, "connect_timeout=1")
+        database = await opened_in_time(url)
+        seen, sleeping = len(tries), Statement(select(func.pg_sleep(0.2)), timeout_seconds=60)
+        try:
+            async with AsyncExitStack() as stack:
+                for _ in range(4):
+                    await stack.enter_async_context(database.transaction())
+                answers = await asyncio.gather(*(database.rows(sleeping) for _ in range(4)))
+            assert len(answers) == 4
+            assert len(tries) == seen
+        finally:
+            await database.close()
+
+
+async def test_when_the_last_host_is_gone_the_others_are_tried(plain_server: Server, tls_server: Server) -> None:
+    last_host = LastHost()
+    for port, other in ((plain_server.port, 1), (tls_server.port, plain_server.port + 1)):
+        address = DatabaseAddress.parse(two(other, port), {})
+        assert await port_by(address, last_host) == port
+    address = DatabaseAddress.parse(two(plain_server.port, tls_server.port), {})
+    assert await port_by(address, last_host) == tls_server.port
+    assert await port_by(DatabaseAddress.parse(two(1, plain_server.port), {}), last_host) == plain_server.port
+    assert await port_by(address, last_host) == plain_server.port
+
+
+async def test_the_last_host_is_left_when_it_is_not_of_the_kind_that_is_wanted(
+    plain_server: Server, tls_server: Server
+) -> None:
+    """As after a failover, when the old primary is a standby."""
+    last_host = LastHost()
+    last_host.remember(Host("127.0.0.1", plain_server.port), "127.0.0.1")
+    url = two(tls_server.port, plain_server.port, "target_session_attrs=read-write")
+    assert await port_by(DatabaseAddress.parse(url, {}), last_host) == plain_server.port
+    await run(plain_server.url(), "ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
+    try:
         async with asyncio.timeout(60):
-            while True:
-                # On a busy machine the second host's share may be too little; it is the same at the next try.
-                with suppress(DatabaseUnavailable):
-                    database = await Database.connect(two(silent, plain_server.port), pool_size=2)
-                    await database.close()
-                    return
+            while await port_by(DatabaseAddress.parse(url, {}), last_host) == plain_server.port:
+                await asyncio.sleep(0.05)
+    finally:
+        await run(plain_server.url(), "ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()")
+    assert await port_by(DatabaseAddress.parse(url, {}), last_host) == tls_server.port
 
 
 async def test_a_host_that_is_silent_is_given_up_in_time() -> None:

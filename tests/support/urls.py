@@ -1,4 +1,4 @@
-"""An address in the one form that asyncpg and SQLAlchemy read alike, for measurements and tests beside the service."""
+"""An address in the one form that asyncpg and SQLAlchemy read alike, for tests that connect by themselves."""
 
 from urllib.parse import quote
 
