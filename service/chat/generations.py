@@ -26,7 +26,7 @@ RETRY_AFTER_SECONDS = 5
 END_RETRY_SECONDS = 0.5
 SAVE_SECONDS = 5
 # A model that never ends would fill the memory; with a database that is away, all of it has to wait here.
-MOST_REPLY_CHARACTERS = 1_000_000
+MOST_REPLY_CHARACTERS = 2_000_000
 # How a reply ends that the model did not bring to an end.
 CUT = ("length", "content_filter")
 NOTHING = "The model ended its reply without saying anything. Ask again."
