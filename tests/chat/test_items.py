@@ -34,13 +34,13 @@ from service.chat.reply_log import ReplyLog, stretches_of
 from service.chat.turn_log import Fragment, TurnLog
 from service.clock import utc_now
 from service.database.database import Database
-from service.database.urls import driver_url
 from tests.chat.test_reply_log import replies
 from tests.chat.test_turn_log import begin, new_conversation, new_user, turn
 from tests.support.events import Event, read_events, streaming
 from tests.support.models import HeldModel
 from tests.support.process import serving
 from tests.support.running import Person, RunningService, running
+from tests.support.urls import driver_url
 
 CALL = {"type": "function_call", "call_id": "c1", "name": "search", "arguments": '{"q": "お茶"}'}
 ODD = {"type": "web_search_call", "action": {"query": "tea", "line\u2028end": [1, None, 2.5]}}
