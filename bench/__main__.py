@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import reading, report, streaming, web, writing
+from bench import model_client, reading, report, streaming, web, writing
 from bench.filling import WrongFilling, fill
 from bench.measuring import Effort, Figure
 from bench.sides import bare_connection, both_sides
@@ -35,6 +35,8 @@ WEB: dict[str, Case] = {
     "streaming": streaming.pieces,
     "memory": streaming.memory,
 }
+MODEL: dict[str, Case] = {"model-client": model_client.replies}
+ALL = DATABASE | WEB | MODEL
 
 
 async def measure(url: str, effort: Effort, names: list[str], told: Callable[[str], None]) -> list[Figure]:
@@ -53,6 +55,11 @@ async def measure(url: str, effort: Effort, names: list[str], told: Callable[[st
             for name, case in chosen.items():
                 told(f"{name} …")
                 figures += await case(sides)
+    if chosen := {name: case for name, case in MODEL.items() if name in names}:
+        async with model_client.clients(effort) as clients:
+            for name, case in chosen.items():
+                told(f"{name} …")
+                figures += await case(clients)
     return figures
 
 
@@ -72,9 +79,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--turns", type=int, default=2_000_000, help="turns in the database (default: 2,000,000)")
     parser.add_argument("--rounds", type=int, default=7, help="rounds, of which each figure is the median (default: 7)")
     parser.add_argument("--share", type=float, default=1.0, help="share of the work in a round, to try it out (0 to 1)")
-    parser.add_argument(
-        "--only", action="append", choices=[*DATABASE, *WEB], metavar="NAME", help=f"of {', '.join(DATABASE | WEB)}"
-    )
+    parser.add_argument("--only", action="append", choices=[*ALL], metavar="NAME", help=f"of {', '.join(ALL)}")
     parser.add_argument("--data-dir", type=Path, help="keep the database there, for the next run (default: it is lost)")
     parser.add_argument("--database-url", help="an empty database of your own (default: the embedded server)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
@@ -90,7 +95,7 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else 140)
     try:
         with database(given.database_url, given.data_dir) as url:
-            figures = asyncio.run(measure(url, effort, given.only or [*DATABASE, *WEB], console.print))
+            figures = asyncio.run(measure(url, effort, given.only or [*ALL], console.print))
     except WrongFilling as error:
         console.print(str(error))
         return 2

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from bench.bare_app import TEXT
 from service.app import create_app
 from service.app.logs import configure_logging
-from service.chat.models import Delta, DemonstrationModel, Usage
+from service.chat.models import DemonstrationModel, End, Text
 from service.chat.prompt import ChatPrompt
 from service.config import Settings
 
@@ -24,18 +24,18 @@ class ScriptedModel(DemonstrationModel):
 
     async def stream(
         self, prompt: ChatPrompt, *, model: str | None, params: Mapping[str, object]
-    ) -> AsyncGenerator[Delta | Usage, None]:
+    ) -> AsyncGenerator[Text | End, None]:
         asked, _, number = (prompt.get_requester_last_msg() or "").partition(" ")
         if asked == "many":
             for _ in range(int(number)):
                 await asyncio.sleep(0)
-                yield Delta(TEXT)
+                yield Text(TEXT)
         elif asked == "slow":
             while True:
                 await asyncio.sleep(0.025)
-                yield Delta(TEXT)
+                yield Text(TEXT)
         elif asked == "hold":
-            yield Delta(TEXT)
+            yield Text(TEXT)
             await asyncio.sleep(3600)
         else:
             async for piece in super().stream(prompt, model=model, params=params):

@@ -14,7 +14,7 @@ from service.config import Settings
 from service.database.address import database_address
 from service.database.connector import Connector
 from service.database.libpq.reasons import words_of
-from service.database.migrations import take_migration_lock
+from service.database.migrations import reflecting, take_migration_lock
 from service.database.session import MIGRATING
 from service.database.tables import metadata
 from service.errors import ChatkeepError
@@ -38,7 +38,7 @@ def migrate(connection: Connection) -> None:
     with connection.begin():
         take_migration_lock(connection)
         context.configure(connection=connection, target_metadata=metadata, compare_server_default=True)
-        with context.begin_transaction():
+        with context.begin_transaction(), reflecting():
             context.run_migrations()
 
 

@@ -31,7 +31,7 @@ from service.chatstream_roles import ALL_OF_CHATSTREAM, ChatStreamRole
 from service.env_file import require_clear
 from service.errors import ConfigurationError
 from service.hosts import HostPattern, parse_listen_host, require_origin
-from service.model_url import require_model_url
+from service.model_url import require_model_proxy, require_model_url
 from service.networks import Network
 from service.public_path import parse_root_path
 from service.refused_settings import explained
@@ -124,6 +124,9 @@ class Settings(BaseSettings):
     model_url: str | None = None
     model_api_key: SecretStr | None = None
     model: str | None = None
+    model_proxy: SecretStr | None = None
+    model_first_token_seconds: int = Field(600, ge=1, le=86_400)
+    model_next_token_seconds: int = Field(120, ge=1, le=86_400)
     counted_models: Annotated[tuple[str, ...], NoDecode] = ()
     context_tokens: int = Field(8192, ge=256)
     max_generations: int = Field(32, ge=1)
@@ -236,6 +239,11 @@ class Settings(BaseSettings):
     @classmethod
     def _usable_model_url(cls, value: str | None) -> str | None:
         return value if value is None else require_model_url(value)
+
+    @field_validator("model_proxy")
+    @classmethod
+    def _usable_model_proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        return value and SecretStr(require_model_proxy(value.get_secret_value()))
 
     @field_validator(
         "allow_unsafe_database",

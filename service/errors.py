@@ -150,6 +150,12 @@ class TurnInProgress(Conflict):
     code = "turn_in_progress"
 
 
+class NothingToContinue(Conflict):
+    """The turn's reply was not cut off."""
+
+    code = "nothing_to_continue"
+
+
 class AuditReasonRequired(ChatkeepError):
     """The service demands a reason before it shows somebody else's history."""
 

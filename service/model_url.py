@@ -1,8 +1,10 @@
-"""The address of the model server, as the settings hold it."""
+"""The addresses of the model server and of the proxy before it, as the settings hold them."""
 
 from urllib.parse import urlsplit
 
 FORM = "write the http or https address of a server that speaks the OpenAI API, such as http://127.0.0.1:11434/v1"
+
+PROXY_FORM = "write the http or https address of a proxy, such as http://proxy.example.org:3128"
 
 
 def require_model_url(text: str) -> str:
@@ -13,6 +15,17 @@ def require_model_url(text: str) -> str:
     """
     if not _is_address(text):
         raise ValueError(FORM)
+    return text
+
+
+def require_model_proxy(text: str) -> str:
+    """Return a proxy's address.
+
+    Raises:
+        ValueError: says what to write, and not what was written: there may be a password in it.
+    """
+    if not _is_address(text):
+        raise ValueError(PROXY_FORM)
     return text
 
 

@@ -46,6 +46,13 @@ COLUMNS = (
     "error_detail",
     "rating",
     "comment",
+    "finish_reason",
+    "refusal",
+    "prompt_items",
+    "reply_items",
+    "cached_tokens",
+    "reasoning_tokens",
+    "left_out",
 )
 
 # What a spreadsheet takes for the beginning of a formula, full-width forms included, behind whatever it overlooks.
@@ -121,16 +128,28 @@ def _harmless(cell: object) -> object:
 
 def _cells(turn: HistoryTurn) -> list[Any]:
     told = turn.model_dump(mode="json")
-    usage, error, feedback = (told[name] or {} for name in ("usage", "error", "feedback"))
+    usage, error, feedback, reply, context = (
+        told[name] or {} for name in ("usage", "error", "feedback", "reply", "context")
+    )
     inner = {
-        "params": json.dumps(told["params"], ensure_ascii=False) if told["params"] else "",
+        "params": _json(told["params"]),
         "prompt": told["prompt"]["content"],
-        "reply": (told["reply"] or {}).get("content"),
+        "reply": reply.get("content"),
         "input_tokens": usage.get("input_tokens"),
         "output_tokens": usage.get("output_tokens"),
         "error_code": error.get("code"),
         "error_detail": error.get("detail"),
         "rating": feedback.get("rating"),
         "comment": feedback.get("comment"),
+        "refusal": reply.get("refusal"),
+        "prompt_items": _json(told["prompt"]["items"]),
+        "reply_items": _json(reply.get("items")),
+        "cached_tokens": usage.get("cached_tokens"),
+        "reasoning_tokens": usage.get("reasoning_tokens"),
+        "left_out": context.get("left_out"),
     }
     return [inner[name] if name in inner else told[name] for name in COLUMNS]
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) if value else ""

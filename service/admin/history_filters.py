@@ -10,13 +10,13 @@ from service.admin import queries
 from service.admin.queries import HistoryFilters
 from service.chat.search.asked import asked_for
 from service.chat.search.router import Q_DESCRIPTION
+from service.chat.turns import Status
 from service.database.database import Database
 from service.http.bodies import Moment, SearchText
 
 QUERY_TIMEOUT_SECONDS = 10
 
 Rating = Annotated[Literal[1, -1], BeforeValidator(lambda text: int(text) if text in ("1", "-1") else text)]
-Status = Literal["streaming", "complete", "stopped", "failed", "interrupted"]
 
 
 async def get_database(request: Request) -> Database:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import BigInteger, RowMapping, cast, func, select, true
+from sqlalchemy import BigInteger, RowMapping, case, cast, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.chat.reply_log import ITEM
 from service.database.tables import IS_STREAMING, reply_fragments, turns, users
 from service.http.schemas import Answer, Time
 
@@ -35,7 +36,11 @@ async def running_page(connection: AsyncConnection, *, after: UUID | None, limit
     found = page.order_by(_t.id.desc()).limit(limit).subquery("found")
     # The last fragment tells how long all of them are.
     last = (
-        select((cast(_f.position, BigInteger) + func.char_length(_f.text)).label("characters"))
+        select(
+            (cast(_f.position, BigInteger) + case((_f.kind == ITEM, 1), else_=func.char_length(_f.text))).label(
+                "characters"
+            )
+        )
         .where(_f.user_id == found.c.user_id, _f.turn_id == found.c.id)
         .order_by(_f.position.desc())
         .limit(1)

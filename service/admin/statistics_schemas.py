@@ -8,7 +8,12 @@ from service.http.schemas import Answer, Time
 from service.statistics.counting import DURATION, FIRST_TEXT, TOKENS, TURNS_WITH_TOKENS
 from service.statistics.reading import Bucket, Counts, Period, Statistics
 
-FAILURES = {"failures": "failed", "stopped": "stopped", "interrupted": "interrupted"}
+FAILURES = {
+    "failures": "failed",
+    "incomplete": "incomplete",
+    "stopped": "stopped",
+    "interrupted": "interrupted",
+}
 
 
 class Percentiles(Answer):
@@ -25,6 +30,7 @@ class TurnCounts(Answer):
 
     turns: Annotated[int, Field(description="Turns that ended, however they did.")]
     failures: Annotated[int, Field(description="Turns of which the model failed.")]
+    incomplete: Annotated[int, Field(description="Turns whose reply the model cut or filtered.")]
     stopped: Annotated[int, Field(description="Turns that their user stopped.")]
     interrupted: Annotated[int, Field(description="Turns whose server stopped or died.")]
     input_tokens: Annotated[int, Field(description="Of the turns of which the model said it.")]

@@ -256,10 +256,10 @@ async def _open_chat(
 def _model(settings: Settings) -> LanguageModel:
     if settings.model_url is None:
         return DemonstrationModel()
-    # Its client takes a second to load, which the demonstration need not wait for.
+    # Its client takes a moment to load, which the demonstration need not wait for.
     from service.chat.models.openai_compatible import OpenAICompatibleModel  # noqa: PLC0415
 
-    return OpenAICompatibleModel(settings.model_url, api_key=settings.model_api_key, model=settings.model)
+    return OpenAICompatibleModel.of(settings)
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:

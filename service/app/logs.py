@@ -56,7 +56,7 @@ def configure_logging(settings: Settings) -> None:
     # It writes query strings, and so what people search for; each request has a line of ours.
     logging.getLogger("uvicorn.access").disabled = True
     # They say in full what was sent and what came back.
-    for name in ("openai", "httpx2", "httpcore2", "sqlalchemy.engine", "asyncio", "alembic"):
+    for name in ("aiohttp", "sqlalchemy.engine", "asyncio", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -1,16 +1,22 @@
 """The statement that begins a turn."""
 
+from typing import Any
+
 from sqlalchemy import (
+    Boolean,
+    ColumnElement,
     Integer,
     Text,
     Uuid,
     and_,
     bindparam,
     case,
+    cast,
     exists,
     func,
     insert,
     literal,
+    literal_column,
     or_,
     select,
     true,
@@ -30,6 +36,43 @@ _now = bindparam("now", type_=TIME)
 
 _c = conversations.c
 _t = turns.c
+
+
+# What is read of the turns before the new one, an array each.
+EARLIER = ("prompt", "reply", "prompt_items", "reply_items", "continues")
+# Which items a model is shown, with the reasoning between its calls and without. All others may be large.
+_SENT: ColumnElement[Any] = literal_column(
+    """'$[*] ? (@.type like_regex "^(message|refusal|function_call|function_call_output)$")'::jsonpath"""
+)
+_SENT_OF_CALLS: ColumnElement[Any] = literal_column(
+    """'$[*] ? (@.type like_regex "^(message|refusal|function_call|function_call_output|reasoning)$")'::jsonpath"""
+)
+_CALLS: ColumnElement[Any] = literal_column("""'[{"type": "function_call"}]'::jsonb""")
+
+
+def _shown(turn: Any) -> tuple[Any, ...]:
+    """The columns of `EARLIER`, of a turn on the path."""
+    replied = case(
+        (turn.c.reply_items.contains(_CALLS), func.jsonb_path_query_array(turn.c.reply_items, _SENT_OF_CALLS)),
+        else_=func.jsonb_path_query_array(turn.c.reply_items, _SENT),
+    )
+    asked = func.jsonb_path_query_array(turn.c.prompt_items, _SENT)
+    return (
+        turn.c.prompt,
+        turn.c.reply,
+        asked.label("prompt_items"),
+        replied.label("reply_items"),
+        turn.c.continues,
+    )
+
+
+def _size(turn: Any) -> Any:
+    """How many bytes a model would be shown of a turn."""
+    size = func.octet_length(turn.c.prompt) + func.coalesce(func.octet_length(turn.c.reply), 0)
+    for name in ("prompt_items", "reply_items"):
+        sent = cast(func.jsonb_path_query_array(turn.c[name], _SENT), Text)
+        size = size + func.coalesce(func.octet_length(sent), 0)
+    return size
 
 
 def _begin() -> Statement:
@@ -58,7 +101,7 @@ def _begin() -> Statement:
     )
     asked_parent = bindparam("parent_id", type_=Uuid)
     beside = (
-        select(_t.parent_id, _t.prompt)
+        select(_t.parent_id, _t.prompt, _t.prompt_items, _t.continues)
         .where(
             _t.user_id == _user_id,
             _t.conversation_id == _conversation_id,
@@ -67,12 +110,22 @@ def _begin() -> Statement:
         .cte("beside")
     )
     is_beside = bindparam("beside_id", type_=Uuid).is_not(None)
+    is_same_prompt = bindparam("prompt", type_=Text).is_(None)
     parent_id = case(
         (is_beside, select(beside.c.parent_id).scalar_subquery()),
         else_=func.coalesce(asked_parent, select(locked.c.head_turn_id).scalar_subquery()),
     )
     parent = (
-        select(_t.id, _t.position, _t.parent_id, _t.prompt, _t.reply)
+        select(
+            _t.id,
+            _t.position,
+            _t.parent_id,
+            _t.prompt,
+            _t.reply,
+            _t.prompt_items,
+            _t.reply_items,
+            _t.continues,
+        )
         .where(
             _t.user_id == _user_id,
             _t.conversation_id == _conversation_id,
@@ -107,6 +160,14 @@ def _begin() -> Statement:
             parent.c.id.label("parent_id"),
             func.coalesce(parent.c.position + 1, 0).label("position"),
             func.coalesce(bindparam("prompt", type_=Text), select(beside.c.prompt).scalar_subquery()).label("prompt"),
+            case(
+                (is_same_prompt, select(beside.c.prompt_items).scalar_subquery()),
+                else_=bindparam("prompt_items", type_=JSONB),
+            ).label("prompt_items"),
+            case(
+                (is_same_prompt, select(beside.c.continues).scalar_subquery()),
+                else_=bindparam("continues", type_=Boolean),
+            ).label("continues"),
         )
         .select_from(locked.join(before, true()).outerjoin(same_key, true()).outerjoin(parent, true()))
         .cte("verdict")
@@ -128,6 +189,8 @@ def _begin() -> Statement:
                 "request_digest",
                 "replica_id",
                 "created_at",
+                "prompt_items",
+                "continues",
             ],
             select(
                 _user_id,
@@ -143,6 +206,8 @@ def _begin() -> Statement:
                 bindparam("request_digest", type_=turns.c.request_digest.type),
                 _replica_id,
                 _now,
+                verdict.c.prompt_items,
+                verdict.c.continues,
             ).where(verdict.c.verdict == "begun"),
         )
         .returning(_t.id)
@@ -172,18 +237,16 @@ def _begin() -> Statement:
     earlier = select(
         parent.c.parent_id,
         parent.c.position,
-        parent.c.prompt,
-        parent.c.reply,
-        (func.octet_length(parent.c.prompt) + func.coalesce(func.octet_length(parent.c.reply), 0)).label("bytes"),
+        *_shown(parent),
+        _size(parent).label("bytes"),
     ).cte("earlier", recursive=True)
     above = turn_above(earlier, _user_id, _conversation_id)
     earlier = earlier.union_all(
         select(
             above.c.parent_id,
             above.c.position,
-            above.c.prompt,
-            above.c.reply,
-            earlier.c.bytes + func.octet_length(above.c.prompt) + func.coalesce(func.octet_length(above.c.reply), 0),
+            *_shown(above),
+            earlier.c.bytes + _size(above),
         )
         .select_from(earlier.join(above, true()))
         .where(earlier.c.bytes < bindparam("context_bytes", type_=Integer))
@@ -204,12 +267,12 @@ def _begin() -> Statement:
         select(
             verdict,
             (siblings + 1).label("sibling_count"),
-            select(func.array_agg(aggregate_order_by(earlier.c.prompt, newest_first)))
-            .scalar_subquery()
-            .label("earlier_prompts"),
-            select(func.array_agg(aggregate_order_by(earlier.c.reply, newest_first)))
-            .scalar_subquery()
-            .label("earlier_replies"),
+            *(
+                select(func.array_agg(aggregate_order_by(earlier.c[name], newest_first)))
+                .scalar_subquery()
+                .label(f"earlier_{name}")
+                for name in EARLIER
+            ),
         ).add_cte(locked, before, same_key, beside, parent, kept, moved, counted)
     )
 

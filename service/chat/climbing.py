@@ -18,7 +18,16 @@ def turn_above(path: Any, user_id: ColumnElement[Any], conversation_id: ColumnEl
     """
     above = turns.alias("above")
     return (
-        select(above.c.id, above.c.parent_id, above.c.position, above.c.prompt, above.c.reply)
+        select(
+            above.c.id,
+            above.c.parent_id,
+            above.c.position,
+            above.c.prompt,
+            above.c.reply,
+            above.c.prompt_items,
+            above.c.reply_items,
+            above.c.continues,
+        )
         .where(
             above.c.user_id == user_id,
             above.c.conversation_id == conversation_id,

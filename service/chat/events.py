@@ -5,12 +5,14 @@ from collections.abc import AsyncGenerator
 
 from pydantic import BaseModel
 
+from service.chat.reply_log import ITEM, Stretch
 from service.http.open_streams import OpenStreams, StreamTerms
 from service.http.streams import Stream
 
 KEEP_ALIVE = b": keep-alive\n\n"
 
 
+_LINE_ENDS = tuple((end.encode(), b"\\u%04x" % ord(end)) for end in "\u0085\u2028\u2029")
 # Made once: `json.dumps` makes one for each call.
 _TEXT = json.JSONEncoder(ensure_ascii=False)
 
@@ -21,12 +23,29 @@ def event(name: str, data: bytes, event_id: int | None = None) -> bytes:
     Source: HTML Living Standard, 9.2, Server-sent events.
     """
     numbered = b"" if event_id is None else b"id: %d\n" % event_id
-    return b"event: %s\n%sdata: %s\n\n" % (name.encode(), numbered, data)
+    return b"event: %s\n%sdata: %s\n\n" % (name.encode(), numbered, _on_one_line(data))
 
 
-def delta_event(text: str, event_id: int) -> bytes:
-    """Return a `delta`: the event that there are most of, so written without a model around it."""
-    return b'event: delta\nid: %d\ndata: {"text":%s}\n\n' % (event_id, _TEXT.encode(text).encode())
+def stretch_event(stretch: Stretch) -> bytes:
+    """Return the event of a stretch of the reply, numbered with the position after it.
+
+    There are so many of these that they are written without a model around them.
+    """
+    end = stretch.position + stretch.length
+    if stretch.kind == ITEM:
+        return b"event: item\nid: %d\ndata: %s\n\n" % (end, _on_one_line(stretch.text.encode()))
+    name = b"delta" if stretch.kind is None else b"reasoning"
+    text = _on_one_line(_TEXT.encode(stretch.text).encode())
+    return b'event: %s\nid: %d\ndata: {"text":%s}\n\n' % (name, end, text)
+
+
+def _on_one_line(data: bytes) -> bytes:
+    """Escape the line ends that only Unicode knows: readers split lines at them, and JSON needs no escape."""
+    if data.isascii():
+        return data
+    for character, escaped in _LINE_ENDS:
+        data = data.replace(character, escaped)
+    return data
 
 
 def json_line(model: BaseModel) -> bytes:

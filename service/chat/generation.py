@@ -1,14 +1,14 @@
-"""One reply while it is generated: the text so far, and whoever waits for more of it."""
+"""One reply while it is generated: what there is of it so far, and whoever waits for more."""
 
 import asyncio
 import time
-from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from service.chat.models import OutputCleaner
+from service.chat.models import Piece, Text, TextWasReasoning
+from service.chat.reply_log import ReplyLog, Stretch
 from service.chat.turn_log import Fragment
 from service.chat.turns import BegunTurn, Status
 
@@ -17,7 +17,7 @@ LOOK_SECONDS = 0.5
 
 
 class Generation:
-    """The text of a reply on the replica that generates it. Positions count Unicode code points."""
+    """A reply on the replica that generates it. Positions are those of `ReplyLog`."""
 
     def __init__(self, begun: BegunTurn) -> None:
         self.begun = begun
@@ -28,31 +28,36 @@ class Generation:
         # What a cancelled generation ends as.
         self.cut_as: Status = "interrupted"
         self.ended = False
+        # How many of the turns before it the model is not shown.
+        self.left_out: int | None = None
         self.first_text_ms: int | None = None
         self._began = time.monotonic()
         self._whole_at: float | None = None
-        self._pieces: list[str] = []
-        self._starts: list[int] = []
-        self._length = 0
-        self._written = 0
-        self._being_written: Fragment | None = None
+        self.log = ReplyLog()
+        self._written = self._write_to = 0
+        self._being_written: list[Fragment] | None = None
+        self._renaming: tuple[int, str] | None = None
         self._write_over = asyncio.Event()
         self._write_over.set()
-        self._cleaner = OutputCleaner()
         # Who waits for text, and who for the end alone.
         self._waiting: set[asyncio.Future[None]] = set()
         self._resting: set[asyncio.Future[None]] = set()
 
-    def append(self, piece: str) -> None:
-        """Add what the model said; what PostgreSQL cannot keep is replaced here, for every model."""
-        self._append(self._cleaner.feed(piece))
+    def append(self, piece: Piece) -> None:
+        """Add what the model said."""
+        if self.log.append(piece):
+            if self.first_text_ms is None and isinstance(piece, Text):
+                self.first_text_ms = int((time.monotonic() - self._began) * 1000)
+            self._wake_waiting()
+        if isinstance(piece, TextWasReasoning):
+            self._renaming = (self.length, piece.field)
 
-    async def seal(self) -> str:
-        """Take no more text, and wait for a write that is under way: it must not come after the turn's end."""
-        self._append(self._cleaner.finish())
+    async def seal(self) -> None:
+        """Take no more, and wait for a write that is under way: it must not come after the turn's end."""
+        if self.log.finish():
+            self._wake_waiting()
         self.generating, self._whole_at = False, time.monotonic()
         await self._write_over.wait()
-        return self.text()
 
     def end(self, row: Mapping[str, Any] | None) -> None:
         """Let everyone know that nothing more comes."""
@@ -69,24 +74,20 @@ class Generation:
 
     @property
     def length(self) -> int:
-        return self._length
+        return self.log.length
 
-    def text(self, start: int = 0, most: int | None = None) -> str:
-        """Return the reply from `start` on, or at most that many code points of it."""
-        if start >= self._length:
-            return ""
-        first = bisect_right(self._starts, start) - 1
-        last = None if most is None else bisect_right(self._starts, start + most)
-        return (self._pieces[first][start - self._starts[first] :] + "".join(self._pieces[first + 1 : last]))[:most]
+    def stretches(self, start: int = 0, most: int | None = None) -> Sequence[Stretch]:
+        """Return the reply from `start` on, or at most that many positions of it."""
+        return self.log.stretches(start, most)
 
     async def more_than(self, position: int, *, seconds: float) -> bool:
-        """Wait for text after `position` or for the end; False where neither came within `seconds`."""
-        if self._length <= position and not self.ended:
+        """Wait for something after `position` or for the end; False where neither came within `seconds`."""
+        if self.length <= position and not self.ended:
             await _woken(self._waiting, seconds)
-        return self._length > position or self.ended
+        return self.length > position or self.ended
 
     async def rest(self, seconds: float) -> None:
-        """Let text come together for `seconds`, or until the end."""
+        """Let more come together for `seconds`, or until the end."""
         if not self.ended:
             await _woken(self._resting, seconds)
 
@@ -94,7 +95,7 @@ class Generation:
         """Go on as another user's: a guest signed in. What is written down from now on is theirs."""
         self.begun = replace(self.begun, user_id=user_id)
         if self._being_written is not None:
-            self._being_written = replace(self._being_written, user_id=user_id)
+            self._being_written = [replace(each, user_id=user_id) for each in self._being_written]
 
     async def until_ended(self, *, kept_within_seconds: float) -> bool:
         """Wait for the end; False where the reply is whole for so long of it and the database has not taken it.
@@ -108,29 +109,34 @@ class Generation:
                 return False
         return True
 
-    def begin_write(self) -> Fragment:
-        """Return what is to be written down next; the same again until `end_write` says that it was."""
+    def begin_write(self) -> Sequence[Fragment]:
+        """Return what is to be written down next; the same again until `end_write` says that it was.
+
+        Where that is nothing, an empty fragment, which asks how the turn stands.
+        """
         self._write_over.clear()
         if self._being_written is None:
-            begun = self.begun
-            self._being_written = Fragment(begun.user_id, begun.id, self._written, self.text(self._written))
+            new = self.stretches(self._written) or [Stretch(self._written, None, "")]
+            user_id, turn_id = self.begun.user_id, self.begun.id
+            self._being_written = [Fragment(user_id, turn_id, each.position, each.text, each.kind) for each in new]
+            self._write_to = new[-1].position + new[-1].length
         return self._being_written
 
     def end_write(self, *, worked: bool) -> None:
         if worked and self._being_written is not None:
-            self._written += len(self._being_written.text)
-            self._being_written = None
+            self._written, self._being_written = self._write_to, None
         self._write_over.set()
 
-    def _append(self, text: str) -> None:
-        if text:
-            if self.first_text_ms is None:
-                self.first_text_ms = int((time.monotonic() - self._began) * 1000)
-            self._starts.append(self._length)
-            self._pieces.append(text)
-            self._length += len(text)
-            if self._waiting:
-                _wake_all(self._waiting)
+    def renaming(self) -> tuple[int, str] | None:
+        """Return up to which position text that is written down was reasoning, and under which name; None: nowhere."""
+        return self._renaming if self._renaming is not None and self._written >= self._renaming[0] else None
+
+    def end_renaming(self) -> None:
+        self._renaming = None
+
+    def _wake_waiting(self) -> None:
+        if self._waiting:
+            _wake_all(self._waiting)
 
 
 async def _woken(waiting: "set[asyncio.Future[None]]", seconds: float) -> None:

@@ -14,7 +14,7 @@ import structlog
 from service.chat.fair_queue import FairQueue
 from service.chat.generation import Generation
 from service.chat.handler import RequestHandler, TurnRow
-from service.chat.models import LanguageModel, ModelError, ReplyTooLong, Usage
+from service.chat.models import End, LanguageModel, ModelError, ReplyTooLong, as_piece
 from service.chat.prompt import ChatPrompt
 from service.chat.turns import BegunTurn, Outcome
 from service.database.priority import Priority, priority
@@ -26,7 +26,10 @@ RETRY_AFTER_SECONDS = 5
 END_RETRY_SECONDS = 0.5
 SAVE_SECONDS = 5
 # A model that never ends would fill the memory; with a database that is away, all of it has to wait here.
-MOST_REPLY_CHARACTERS = 1_000_000
+MOST_REPLY_CHARACTERS = 2_000_000
+# How a reply ends that the model did not bring to an end.
+CUT = ("length", "content_filter")
+NOTHING = "The model ended its reply without saying anything. Ask again."
 INTERNAL_ERROR = "Something in this service went wrong. What was generated is kept."
 
 
@@ -135,10 +138,8 @@ class Generations:
         priority.set(Priority.FINISH_TURN)  # of this task, no longer as the request that began the turn
         try:
             outcome = await self._outcome(generation, handler, model)
-            reply = await generation.seal()
-            row = await _keep(
-                generation, handler, replace(outcome, reply=reply, first_text_ms=generation.first_text_ms)
-            )
+            await generation.seal()
+            row = await _keep(generation, handler, _with_reply(outcome, generation))
         except Exception:
             log.exception("turn_not_kept", turn_id=str(generation.begun.id))
         finally:
@@ -149,9 +150,13 @@ class Generations:
             generation.end(row)
 
     async def _outcome(self, generation: Generation, handler: RequestHandler, model: LanguageModel) -> Outcome:
+        begun = generation.begun
         try:
-            async with self._queue.place(generation.begun.user_id):
-                return await _generate(generation, await handler.chat_prompt(generation.begun), model)
+            async with self._queue.place(begun.user_id):
+                prompt = await handler.chat_prompt(begun)
+                if prompt.earlier_turns is not None:
+                    generation.left_out = begun.position - prompt.earlier_turns
+                return await _generate(generation, prompt, model)
         except ModelError as error:
             return Outcome("failed", error_code=error.code, error_detail=error.detail)
         except asyncio.CancelledError:
@@ -175,18 +180,46 @@ class Generations:
 
 
 async def _generate(generation: Generation, prompt: ChatPrompt, model: LanguageModel) -> Outcome:
-    begun, usage = generation.begun, None
+    begun, end = generation.begun, None
     async with aclosing(model.stream(prompt, model=begun.model, params=begun.params)) as pieces:
-        async for piece in pieces:
-            if isinstance(piece, Usage):
-                usage = piece
-            else:
-                generation.append(piece.text)
-                if generation.length > MOST_REPLY_CHARACTERS:
-                    raise ReplyTooLong("The reply grew longer than this service keeps. What there was of it is kept.")
-    if usage is None:
+        async for said in pieces:
+            piece = as_piece(said)
+            if isinstance(piece, End):
+                end = piece
+                continue
+            generation.append(piece)
+            if generation.log.size > MOST_REPLY_CHARACTERS:
+                raise ReplyTooLong("The reply grew longer than this service keeps. What there was of it is kept.")
+    return _ended_by_itself(end)
+
+
+def _ended_by_itself(end: End | None) -> Outcome:
+    """Return the outcome of a reply to whose end the model came, and how it says that it did."""
+    if end is None:
         return Outcome("complete")
-    return Outcome("complete", input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
+    outcome = Outcome("incomplete" if end.finish_reason in CUT else "complete", finish_reason=end.finish_reason)
+    if end.usage is None:
+        return outcome
+    return replace(
+        outcome,
+        input_tokens=end.usage.input_tokens,
+        output_tokens=end.usage.output_tokens,
+        cached_tokens=end.usage.cached_tokens,
+        reasoning_tokens=end.usage.reasoning_tokens,
+    )
+
+
+def _with_reply(outcome: Outcome, generation: Generation) -> Outcome:
+    """Add what there is of the reply; one of nothing at all is no whole reply."""
+    if outcome.status == "complete" and not generation.length:
+        outcome = replace(outcome, status="failed", error_code="empty_reply", error_detail=NOTHING)
+    return replace(
+        outcome,
+        reply=generation.log.text(),
+        reply_items=generation.log.items(),
+        left_out=generation.left_out,
+        first_text_ms=generation.first_text_ms,
+    )
 
 
 async def _keep(generation: Generation, handler: RequestHandler, outcome: Outcome) -> TurnRow | None:

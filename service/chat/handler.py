@@ -89,7 +89,16 @@ class PersistentRequestHandler(RequestHandler):
         return await self.turn_log.begin(identity.user_id, new, context_tokens=self.context_tokens)
 
     async def chat_prompt(self, begun: BegunTurn) -> ChatPrompt:
-        return fit_context(begun.system_prompt, begun.earlier, begun.content, self.context_tokens)
+        prompt = fit_context(
+            begun.system_prompt,
+            begun.earlier,
+            begun.content,
+            self.context_tokens,
+            items=begun.items,
+            continues=begun.continues,
+        )
+        prompt.tools = begun.tools
+        return prompt
 
     async def end_turn(self, begun: BegunTurn, outcome: Outcome) -> TurnRow | None:
         return await self.turn_log.end(begun, outcome)

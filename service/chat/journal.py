@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import math
 import time
+from collections.abc import Sequence
 from uuid import UUID
 
 import structlog
 
+from service.chat.generation import Generation
 from service.chat.generations import Generations
 from service.chat.reaper import Reaper
 from service.chat.replica import TAKING_OVER
@@ -74,7 +76,7 @@ class Journal:
         generations = [each for each in self._generations.all() if each.generating]
         if not generations:
             return
-        fragments = [each.begin_write() for each in generations]
+        fragments = [fragment for each in generations for fragment in each.begin_write()]
         ours: dict[UUID, bool] | None = None
         try:
             ours = await self._turn_log.flush(fragments)
@@ -82,6 +84,7 @@ class Journal:
             for generation in generations:
                 # What was moved to another user was not written under the one that we knew.
                 generation.end_write(worked=ours is not None and generation.begun.id in ours)
+        await self._rename(generations)
         owners = await self._turn_log.owners([each.begun.id for each in generations if each.begun.id not in ours])
         for generation in generations:
             match ours.get(generation.begun.id):
@@ -91,6 +94,16 @@ class Journal:
                     generation.cut("interrupted")
                 case True:
                     generation.cut("stopped")
+
+    async def _rename(self, generations: Sequence[Generation]) -> None:
+        """Write down of text that it was reasoning, where a model told so late.
+
+        If the process dies before: the text is kept as text. What is not known to be done is done again.
+        """
+        for generation in generations:
+            if (renaming := generation.renaming()) is not None:
+                await self._turn_log.rename_text(generation.begun, *renaming)
+                generation.end_renaming()
 
     async def _look_after(self) -> None:
         if not self._holds_lease():

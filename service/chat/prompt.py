@@ -1,29 +1,13 @@
 """The conversation as a model sees it, in ChatStream's words: a system text, a requester, a responder."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal, Self, TypedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Self
 
+from service.chat.items import AnyItem
+from service.chat.messages import ChatContent, ChatMessage, Side, openai_messages
 from service.chat.template import DEFAULT_TEMPLATE, render
 from service.errors import Invalid
-
-Side = Literal["requester", "responder"]
-
-
-class ChatMessage(TypedDict):
-    """One message as OpenAI's chat completions take it."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChatContent:
-    """One message of the conversation; `message` is None for a reply that is still to come."""
-
-    side: Side
-    message: str | None
-    message_id: str | None = None
 
 
 class ChatPrompt:
@@ -33,12 +17,18 @@ class ChatPrompt:
 
     Args:
         system: what the model is told before the first message; None or "" for nothing.
+
+    Attributes:
+        tools: `tools` and `tool_choice` as a model server takes them; empty where there are none.
+        earlier_turns: how many turns it shows of those before the new one; None where nobody counted.
     """
 
     def __init__(self, system: str | None = None) -> None:
         self.system = system
         self.requester = "user"
         self.responder = "assistant"
+        self.tools: Mapping[str, Any] = {}
+        self.earlier_turns: int | None = None
         self._contents: list[ChatContent] = []
 
     def set_system(self, system: str | None) -> None:
@@ -52,12 +42,17 @@ class ChatPrompt:
         """Name whoever answers, for `create_prompt`; OpenAI messages always say "assistant"."""
         self.responder = name
 
-    def add_requester_msg(self, message: str, message_id: str | None = None) -> None:
-        self._contents.append(ChatContent("requester", message, message_id))
+    def add_requester_msg(
+        self, message: str, message_id: str | None = None, items: Sequence[AnyItem] | None = None
+    ) -> None:
+        """Add a message; `items` are what it is made of beside its text, such as the outputs of tools."""
+        self._contents.append(ChatContent("requester", message, message_id, items))
 
-    def add_responder_msg(self, message: str | None = None, message_id: str | None = None) -> None:
-        """Add a reply, or with None the place of one that is still to come."""
-        self._contents.append(ChatContent("responder", message, message_id))
+    def add_responder_msg(
+        self, message: str | None = None, message_id: str | None = None, items: Sequence[AnyItem] | None = None
+    ) -> None:
+        """Add a reply, or with None the place of one that is still to come; `items` are what it is made of."""
+        self._contents.append(ChatContent("responder", message, message_id, items))
 
     def set_responder_last_msg(self, message: str) -> None:
         """Replace the text of the last reply, as it grows; without any reply, nothing happens."""
@@ -95,11 +90,8 @@ class ChatPrompt:
         return not self._contents
 
     def to_openai_messages(self) -> list[ChatMessage]:
-        """Return the conversation for `/chat/completions`; replies still to come are left out.
-
-        Source: OpenAI API reference, Create chat completion, `messages`.
-        """
-        return list(self._messages())
+        """Return the conversation for `/chat/completions`; see `openai_messages`."""
+        return list(openai_messages(self.system, self._contents))
 
     def to_text(self, template: str, *, bos_token: str = "", eos_token: str = "") -> str:
         """Return the conversation as one string, for a model that continues text.
@@ -155,14 +147,6 @@ class ChatPrompt:
     def __repr__(self) -> str:
         """Say its size and none of its text: reprs end up in logs."""
         return f"<{type(self).__name__} of {self.get_turn()} turns>"
-
-    def _messages(self) -> Iterator[ChatMessage]:
-        if self.system:
-            yield {"role": "system", "content": self.system}
-        for content in self._contents:
-            if content.message is not None:
-                role: Literal["user", "assistant"] = "user" if content.side == "requester" else "assistant"
-                yield {"role": role, "content": content.message}
 
     def _ends_with_reply(self) -> bool:
         return bool(self._contents) and self._contents[-1].side == "responder" and bool(self._contents[-1].message)

@@ -4,15 +4,33 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
+from service.chat.items import refusal_of
 from service.chat.models import GenerationParams
-from service.http.bodies import Body, Flag, JsonObject, Name, Text
-from service.http.schemas import Answer, StoredObject, Time
+from service.chat.turns import Status
+from service.database.stored_json import object_of
+from service.http.bodies import Body, Flag, JsonObject, Name, Text, check_json
+from service.http.schemas import Answer, StoredObject, Time, one_of
 
+MAX_ITEMS = 256
+MAX_TOOLS = 128
 Prompt = Annotated[Text, Field(min_length=1, examples=["Write a haiku about tea."])]
 SystemPrompt = Annotated[Text, Field(max_length=100_000)]
 Title = Annotated[Text, Field(min_length=1, max_length=500)]
+
+
+def _with_type(item: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(item.get("type"), str):
+        raise PydanticCustomError("item_type", "An item has a `type`")
+    return check_json(item)
+
+
+Tools = Annotated[list[Annotated[dict[str, Any], AfterValidator(check_json)]], Field(max_length=MAX_TOOLS)]
+ToolChoice = Annotated[str, Field(max_length=64)] | Annotated[dict[str, Any], AfterValidator(check_json)]
+PromptItem = Annotated[dict[str, Any], AfterValidator(_with_type)]
+PromptItems = Annotated[list[PromptItem], Field(min_length=1, max_length=MAX_ITEMS)]
 
 
 class CreateConversation(Body):
@@ -35,11 +53,26 @@ class ChangeConversation(Body):
 
 
 class CreateTurn(Body):
-    content: Prompt
+    # Before the text, which may be empty where there are some.
+    items: PromptItems | None = Field(
+        None, description="What the prompt is made of beside its text, such as `function_call_output`."
+    )
+    content: Annotated[
+        Text, Field(examples=["Write a haiku about tea."], description="Empty only where there are `items`.")
+    ]
     parent_id: UUID | None = None
     model: Name | None = None
     params: GenerationParams = GenerationParams()
+    tools: Tools | None = Field(None, description="Which tools the model may call, as the model server takes them.")
+    tool_choice: ToolChoice | None = Field(None, description="Which of them it is to call, likewise.")
     stream: Flag | None = Field(None, description="Default: true where `Accept` names `text/event-stream`.")
+
+    @field_validator("content")
+    @classmethod
+    def _says_something(cls, content: str, given: ValidationInfo) -> str:
+        if not content and not given.data.get("items"):
+            raise PydanticCustomError("string_too_short", "String should have at least 1 character")
+        return content
 
 
 class Regenerate(Body):
@@ -81,13 +114,30 @@ class Conversation(Answer):
         return cls(**{name: row[name] for name in cls.model_fields})
 
 
+JsonObjects = Annotated[
+    list[dict[str, Any]] | None, Field(description="In order, what it is made of; null where that is plain text alone.")
+]
+
+
 class Content(Answer):
     content: str
+    items: JsonObjects = None
+
+
+class Reply(Content):
+    refusal: Annotated[str | None, Field(description="Why the model did not answer.")] = None
 
 
 class TokenUsage(Answer):
     input_tokens: int
     output_tokens: int
+    cached_tokens: Annotated[int | None, Field(description="Part of `input_tokens`; null where not told.")] = None
+    reasoning_tokens: Annotated[int | None, Field(description="Part of `output_tokens`; null where not told.")] = None
+
+
+class ShownContext(Answer):
+    turns: Annotated[int, Field(description="How many of the turns before it the model was shown.")]
+    left_out: Annotated[int, Field(description="How many older ones did not fit.")]
 
 
 class TurnError(Answer):
@@ -110,12 +160,19 @@ class Turn(Answer):
     conversation_id: UUID
     parent_id: UUID | None
     index: Annotated[int, Field(description="How many turns lie before it on its path.")]
-    status: Literal["streaming", "complete", "stopped", "failed", "interrupted"]
+    status: Status
+    finish_reason: Annotated[
+        str | None, one_of("stop", "length", "content_filter", "tool_calls"), Field(description="As the model said.")
+    ]
+    continues: Annotated[
+        UUID | None, Field(description="The turn whose reply this one goes on with, without a prompt of its own.")
+    ]
     prompt: Content
-    reply: Content | None
+    reply: Reply | None
     model: str | None
     params: StoredObject
     usage: TokenUsage | None
+    context: ShownContext | None
     error: TurnError | None
     feedback: Feedback | None
     siblings: Siblings
@@ -131,11 +188,14 @@ class Turn(Answer):
             parent_id=row["parent_id"],
             index=row["position"],
             status=row["status"],
-            prompt=Content(content=row["prompt"]),
-            reply=None if row["reply"] is None else Content(content=row["reply"]),
+            finish_reason=row["finish_reason"],
+            continues=row["parent_id"] if row["continues"] else None,
+            prompt=Content(content=row["prompt"], items=_items(row["prompt_items"])),
+            reply=_reply(row),
             model=row["model"],
             params=row["params"],
             usage=_usage(row),
+            context=_context(row),
             error=_error(row),
             feedback=_feedback(row),
             siblings=Siblings(count=row["sibling_count"], position=row["sibling_position"]),
@@ -147,7 +207,24 @@ class Turn(Answer):
 def _usage(row: Mapping[Any, Any]) -> TokenUsage | None:
     if row["input_tokens"] is None or row["output_tokens"] is None:
         return None
-    return TokenUsage(input_tokens=row["input_tokens"], output_tokens=row["output_tokens"])
+    return TokenUsage(**{name: row[name] for name in TokenUsage.model_fields})
+
+
+def _context(row: Mapping[Any, Any]) -> ShownContext | None:
+    left_out = row["left_out"]
+    return None if left_out is None else ShownContext(turns=row["position"] - left_out, left_out=left_out)
+
+
+def _reply(row: Mapping[Any, Any]) -> Reply | None:
+    items = _items(row["reply_items"])
+    if row["reply"] is None and items is None:
+        return None
+    return Reply(content=row["reply"] or "", items=items, refusal=refusal_of(items))
+
+
+def _items(value: Any) -> list[dict[str, Any]] | None:
+    """Return items as a row holds them, whoever wrote it."""
+    return [object_of(each) for each in value] if isinstance(value, list) else None
 
 
 def _error(row: Mapping[Any, Any]) -> TurnError | None:

@@ -16,8 +16,8 @@ DEFAULT_TEMPLATE = """\
 {{ message.content ~ "\\n\\n" }}
 {%- elif message.role == "user" -%}
 {{ requester ~ ": " ~ message.content ~ "\\n" }}
-{%- else -%}
-{{ responder ~ ": " ~ message.content ~ "\\n" }}
+{%- elif message.content -%}
+{{ (message.role if message.role == "tool" else responder) ~ ": " ~ message.content ~ "\\n" }}
 {%- endif -%}
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{ responder ~ ":" }}{%- endif -%}

@@ -5,12 +5,12 @@ What is there if the process dies:
 - before `begin` commits: nothing, and nothing was acknowledged;
 - after it: the prompt, with status `streaming` and this replica's id. When the replica's lease runs out, any other
   one marks it `interrupted`; the next start on the same machine does at once;
-- after a `flush`: also the text up to it;
+- after a `flush`: also what was said up to it, of whatever kind;
 - before `end` commits: as after the last flush; after it: the whole turn, whether or not anyone was told.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -18,11 +18,12 @@ import asyncpg
 
 from service.chat import turn_queries
 from service.chat import turn_statements as statements
-from service.chat.begin_statement import BEGIN_TURN
+from service.chat.begin_statement import BEGIN_TURN, EARLIER
 from service.chat.context import EarlierTurn
-from service.chat.fragments import FOLLOW
+from service.chat.fragments import FOLLOW, RENAME_TEXT
 from service.chat.models import LanguageModel, offered_names
 from service.chat.replica import Replica
+from service.chat.reply_log import Stretch, between, stretches_of
 from service.chat.search.indexing import lexemes_of_turn
 from service.chat.titles import title_from
 from service.chat.turns import BegunTurn, NewTurn, Outcome
@@ -41,12 +42,13 @@ LAST_POSITION = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """Text of a reply, not yet written down; `position` counts the code points before it."""
+    """A stretch of a reply that is not yet written down; an empty one only asks."""
 
     user_id: UUID
     turn_id: UUID
     position: int
     text: str
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,14 @@ class Written:
     """What is known of a reply from the database, from some position on.
 
     Args:
-        ended: the turn has ended; its reply may still go on after `text`.
+        stretches: in order, none empty.
+        ended: the turn has ended; its reply may still go on after them.
+        whole: they are all that there is of it.
     """
 
-    text: str
+    stretches: Sequence[Stretch]
     ended: bool
+    whole: bool = False
 
 
 class TurnLog:
@@ -131,6 +136,8 @@ class TurnLog:
             "replica_id": self.replica.id,
             "now": self.clock(),
             "title": title_from(new.content or ""),
+            "prompt_items": None if new.items is None else list(new.items),
+            "continues": new.continues or None,
             "context_bytes": min(context_tokens * OCTETS_A_TOKEN, 2**31 - 1),
         }
 
@@ -159,6 +166,9 @@ class TurnLog:
             created_at=values["now"],
             earlier=_earlier(row),
             joined=verdict == "repeated",
+            items=row["prompt_items"],
+            continues=bool(row["continues"]),
+            tools=new.tools,
         )
 
     async def joined(self, user_id: UUID, new: NewTurn) -> BegunTurn | None:
@@ -206,7 +216,8 @@ class TurnLog:
             default_model=self.model.default_name,
             offered_models=self.offered_models(),
             lexemes=await lexemes_of_turn(user_id, begun.content, outcome.reply),
-            **asdict(outcome),
+            first_text_ms=outcome.first_text_ms,
+            **{name: getattr(outcome, name) for name in statements.OUTCOME},
         )
 
     async def owners(self, turn_ids: Sequence[UUID]) -> dict[UUID, UUID]:
@@ -236,6 +247,7 @@ class TurnLog:
             "turn_ids": [each.turn_id for each in fragments],
             "positions": [each.position for each in fragments],
             "texts": [each.text for each in fragments],
+            "kinds": [each.kind for each in fragments],
             "replica_id": self.replica.id,
         }
         while True:
@@ -245,25 +257,32 @@ class TurnLog:
                 continue  # a turn was deleted in this moment; now it can be seen
             return {row["id"]: row["stop_requested"] for row in rows}
 
+    async def rename_text(self, begun: BegunTurn, end: int, field: str) -> None:
+        """Have what is written down as text, up to a position, be reasoning that came under that name."""
+        await self.database.row(RENAME_TEXT, user_id=begun.user_id, turn_id=begun.id, end=end, kind=field)
+
     def offered_models(self) -> list[str]:
         """Return the names that the statistics count by; what else a client may ask for counts as another."""
         return offered_names(self.model, self.counted_models)
 
     async def written(self, begun: BegunTurn, start: int, most: int) -> Written | None:
-        """Return at most `most` code points of the reply from `start` on, as far as it is written down.
+        """Return at most `most` positions of the reply from `start` on, as far as it is written down.
 
-        None where the turn is gone.
+        Of one that has ended and is more than plain text, all from `start` on. None where the turn is gone.
         """
         # No reply is that long, and the database adds the two.
         start = min(start, LAST_POSITION - most)
         row = await self.database.row(FOLLOW, user_id=begun.user_id, turn_id=begun.id, start=start, most=most)
         if row is None:
             return None
-        if row["status"] != "streaming":
-            return Written(row["rest"] or "", ended=True)
-        if row["first"] is None:
-            return Written("", ended=False)
-        return Written((row["fragments"] or "")[start - row["first"] :][:most], ended=False)
+        if row["status"] == "streaming":
+            fragments = map(Stretch, row["positions"] or (), row["kinds"] or (), row["texts"] or ())
+            return Written(list(between(fragments, start, start + most)), ended=False)
+        if row["items"] is None:
+            rest = row["rest"] or ""
+            return Written([Stretch(start, None, rest)] if rest else [], ended=True)
+        kept = stretches_of(row["reply"] or "", row["items"])
+        return Written(list(between(kept, start, LAST_POSITION)), ended=True, whole=True)
 
     async def request_stop(self, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> bool:
         """Ask for a turn's end, wherever it is generated; False where it does not stream (any more)."""
@@ -279,5 +298,8 @@ def _require_same_request(digest: bytes | None, new: NewTurn) -> None:
 
 
 def _earlier(row: Mapping[str, Any]) -> tuple[EarlierTurn, ...]:
-    prompts, replies = row["earlier_prompts"] or (), row["earlier_replies"] or ()
-    return tuple(EarlierTurn(prompt, reply) for prompt, reply in zip(prompts, replies, strict=True))
+    columns = [row[f"earlier_{name}"] or () for name in EARLIER]
+    return tuple(
+        EarlierTurn(prompt, reply, prompt_items, reply_items, bool(continues))
+        for prompt, reply, prompt_items, reply_items, continues in zip(*columns, strict=True)
+    )

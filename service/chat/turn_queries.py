@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from service.chat.climbing import turn_above
-from service.chat.fragments import written_text
+from service.chat.fragments import written_items, written_text
 from service.database.hot import Statement
 from service.database.tables import IS_STREAMING, conversations, turns
 
@@ -35,15 +35,28 @@ _c = conversations.c
 _t = turns.c
 
 # A reply as it stands: of one that is being generated, what is written down.
-_reply = case((_t.status == "streaming", written_text(_t.user_id, _t.id)), else_=_t.reply).label("reply")
+_is_streaming = _t.status == "streaming"
+_reply = case((_is_streaming, written_text(_t.user_id, _t.id)), else_=_t.reply).label("reply")
+_reply_items = case((_is_streaming, written_items(_t.user_id, _t.id)), else_=_t.reply_items).label("reply_items")
 
 # What nobody but the turn's own process needs to know.
-_INNER = ("reply", "idempotency_key", "request_digest", "stop_requested", "replica_id")
+_INNER = ("reply", "reply_items", "idempotency_key", "request_digest", "stop_requested", "replica_id")
 
 TURN_COLUMNS = (
     *(column for column in turns.c if column.name not in _INNER),
     _reply,
+    _reply_items,
 )
+
+
+# As they are kept, items are compressed: about so many times as long as JSON.
+PACKED = 4
+
+
+def items_size(columns: Any) -> ColumnElement[int]:
+    """Return about how long a turn's items are as JSON, of which none is read."""
+    sizes = (func.coalesce(func.pg_column_size(columns[name]), 0) for name in ("prompt_items", "reply_items"))
+    return PACKED * (next(sizes) + next(sizes))
 
 
 def within_bytes(page: Select[Any], order: Callable[[Any], Sequence[Any]], most_bytes: Any) -> Select[Any]:
@@ -55,7 +68,7 @@ def within_bytes(page: Select[Any], order: Callable[[Any], Sequence[Any]], most_
         order: the order of the page, by the columns of `turns`.
     """
     found = page.subquery("sized")
-    size = func.octet_length(_t.prompt) + func.coalesce(func.octet_length(_t.reply), 0)
+    size = func.octet_length(_t.prompt) + func.coalesce(func.octet_length(_t.reply), 0) + items_size(_t)
     before = func.sum(size).over(order_by=order(_t)) - size
     sized = (
         select(found.c.user_id, found.c.id, before.label("before"))

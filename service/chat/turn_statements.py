@@ -6,7 +6,7 @@ Locks are always taken in the order conversation, turn, counters. Deleting takes
 from sqlalchemy import ARRAY, Integer, Text, Uuid, bindparam, cast, delete, func, null, select, update
 from sqlalchemy.dialects import postgresql
 
-from service.chat.fragments import written_text
+from service.chat.fragments import written_items, written_text
 from service.chat.search.statements import kept_lexemes, pending_lexemes
 from service.database.hot import BACKGROUND_SECONDS, Statement
 from service.database.tables import TIME, conversations, reply_fragments, turns
@@ -21,6 +21,21 @@ _now = bindparam("now", type_=TIME)
 _c = conversations.c
 _t = turns.c
 
+# What `service.chat.turns.Outcome` tells of a turn's row.
+OUTCOME = (
+    "status",
+    "reply",
+    "reply_items",
+    "finish_reason",
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "reasoning_tokens",
+    "left_out",
+    "error_code",
+    "error_detail",
+)
+
 
 def _end(*, interrupted: bool) -> Statement:
     """Keep how a turn ended, unless somebody else did before; return the turn.
@@ -29,12 +44,16 @@ def _end(*, interrupted: bool) -> Statement:
     is kept in the same statement, or, where only the database knows the text, that it is to be made.
     """
     locked = select(_c.id).where(_c.user_id == _user_id, _c.id == _conversation_id).with_for_update().cte("locked")
-    values: dict[str, object] = {"completed_at": _now}
+    # Nobody generates it any more; what that leaves free takes up what only the end tells.
+    values: dict[str, object] = {"completed_at": _now, "replica_id": None}
     if interrupted:
-        values |= {"status": "interrupted", "reply": written_text(_user_id, _turn_id)}
+        values |= {
+            "status": "interrupted",
+            "reply": written_text(_user_id, _turn_id),
+            "reply_items": written_items(_user_id, _turn_id),
+        }
     else:
-        names = ("status", "reply", "input_tokens", "output_tokens", "error_code", "error_detail")
-        values |= {name: bindparam(name, type_=turns.c[name].type) for name in names}
+        values |= {name: bindparam(name, type_=turns.c[name].type) for name in OUTCOME}
         values["model"] = func.coalesce(_t.model, bindparam("default_model", type_=Text))
     ended = (
         update(turns)
@@ -83,12 +102,13 @@ def _flush() -> Statement:
             bindparam("turn_ids", type_=ARRAY(Uuid)),
             bindparam("positions", type_=ARRAY(Integer)),
             bindparam("texts", type_=ARRAY(Text)),
+            bindparam("kinds", type_=ARRAY(Text)),
         )
-        .table_valued("user_id", "turn_id", "position", "text", name="new")
+        .table_valued("user_id", "turn_id", "position", "text", "kind", name="new")
         .render_derived()
     )
     own = (
-        select(_t.user_id, _t.id, _t.stop_requested, new.c.position, new.c.text)
+        select(_t.user_id, _t.id, _t.stop_requested, new.c.position, new.c.text, new.c.kind)
         .where(
             _t.user_id == cast(new.c.user_id, Uuid),
             _t.id == cast(new.c.turn_id, Uuid),
@@ -97,15 +117,11 @@ def _flush() -> Statement:
         )
         .cte("own")
     )
-    names = ["user_id", "turn_id", "position", "text"]
+    names = ["user_id", "turn_id", "position", "text", "kind"]
+    values = (own.c.user_id, own.c.id, cast(own.c.position, Integer), cast(own.c.text, Text), cast(own.c.kind, Text))
     written = (
         postgresql.insert(reply_fragments)
-        .from_select(
-            names,
-            select(own.c.user_id, own.c.id, cast(own.c.position, Integer), cast(own.c.text, Text)).where(
-                own.c.text != ""
-            ),
-        )
+        .from_select(names, select(*values).where(own.c.text != ""))
         .on_conflict_do_nothing()  # a flush that was not known to have worked is sent again
         .returning(reply_fragments.c.turn_id)
         .cte("written")

@@ -9,8 +9,10 @@ from typing import Any, Literal
 from uuid import UUID
 
 from service.chat.context import EarlierTurn
+from service.chat.items import AnyItem, JsonItem
+from service.chat.models import FinishReason
 
-Status = Literal["streaming", "complete", "stopped", "failed", "interrupted"]
+Status = Literal["streaming", "complete", "incomplete", "stopped", "failed", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,9 @@ class NewTurn:
         parent_id: the turn to continue; None continues the conversation's head.
         beside_id: the turn to be another version of: the new one gets the same parent.
         model, params: None and missing names take the conversation's.
+        items: what the prompt is made of beside its text; None takes those of `beside_id` where `content` does.
+        continues: go on with the reply of the turn `parent_id`, without a prompt.
+        tools: `tools` and `tool_choice` for the model server, of this turn alone; they are not kept.
     """
 
     conversation_id: UUID
@@ -31,10 +36,22 @@ class NewTurn:
     model: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     idempotency_key: str | None = None
+    items: Sequence[AnyItem] | None = None
+    continues: bool = False
+    tools: Mapping[str, Any] = field(default_factory=dict)
 
     def digest(self) -> bytes:
         """Return what is equal for two requests that ask for the same turn."""
-        asked = [self.content, str(self.parent_id), str(self.beside_id), self.model, dict(self.params)]
+        asked: list[object] = [
+            self.content,
+            str(self.parent_id),
+            str(self.beside_id),
+            self.model,
+            dict(self.params),
+        ]
+        # Of all others it is what it was before there were these.
+        if self.items is not None or self.continues or self.tools:
+            asked += [[dict(each) for each in self.items or ()], self.continues, dict(self.tools)]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()
 
 
@@ -60,20 +77,30 @@ class BegunTurn:
     params: Mapping[str, Any] = field(default_factory=dict)
     earlier: Sequence[EarlierTurn] = ()
     joined: bool = False
+    items: Sequence[AnyItem] | None = None
+    continues: bool = False
+    tools: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a generation ended, with all the text that there was.
+    """How a generation ended, with all that there was of the reply.
 
     Args:
+        reply_items: None where there is nothing but text.
+        left_out: how many of the turns before it the model was not shown; None where that is not known.
         first_text_ms: from when the prompt was kept to the first text; None where none came.
     """
 
     status: Status
     reply: str = ""
+    reply_items: Sequence[JsonItem] | None = None
+    finish_reason: FinishReason | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    left_out: int | None = None
     error_code: str | None = None
     error_detail: str | None = None
     first_text_ms: int | None = None

@@ -13,9 +13,10 @@ from service.chat.dependencies import Asker, TheChat
 from service.chat.events import EventStream
 from service.chat.following import Following
 from service.chat.pages import siblings_page, turns_page
+from service.chat.prompt_items import prompt_of
 from service.chat.schemas import CreateTurn, Edit, GiveFeedback, Regenerate, Turn
 from service.chat.turns import NewTurn
-from service.errors import NotFound
+from service.errors import NotFound, NothingToContinue
 from service.http.admission import begins_turn
 from service.http.bodies import FromDigits, JsonRoute, takes_body_of
 from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page
@@ -38,7 +39,7 @@ data: {"id": "0198c0de-0000-7000-8000-000000000001", "status": "complete", "repl
 """
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The turn as a stream: one `turn`, any number of `delta`, one `done`.",
+        "description": "The turn as a stream: one `turn`, any number of `delta`, `reasoning` and `item`, one `done`.",
         "content": {"text/event-stream": {"schema": {"type": "string"}, "example": STREAM_EXAMPLE}},
     }
 }
@@ -63,9 +64,12 @@ IdempotencyKey = Annotated[
 ]
 LastEventId = Annotated[
     Annotated[int, Field(ge=0, lt=2**31), FromDigits] | None,
-    Header(description="Characters of the reply that were received: the stream goes on after them."),
+    Header(description="The `id` of the last event that was received: the stream goes on after it."),
 ]
 
+# How a reply ends that was cut off.
+CAN_BE_CONTINUED = ("incomplete", "stopped", "interrupted")
+NOTHING_TO_CONTINUE = "This reply was not cut off. Ask something, or have the prompt answered again."
 # What regenerating without a body asks for.
 AS_BEFORE = Regenerate()
 
@@ -99,13 +103,16 @@ async def create_turn(
     The answer is a stream of events, or with `stream: false` the finished turn. A client that goes away does not
     end the generation.
     """
+    content, items = prompt_of(body.content, body.items)
     new = NewTurn(
         conversation_id=conversation_id,
-        content=body.content,
+        content=content,
+        items=items,
         parent_id=body.parent_id,
         model=body.model,
         params=body.params.chosen(),
         idempotency_key=idempotency_key,
+        tools=body.model_dump(include={"tools", "tool_choice"}, exclude_none=True),
     )
     return await _take_turn(chat, identity, new, request, stream=body.stream)
 
@@ -154,6 +161,38 @@ async def edit_turn(
     """Ask something else instead: a new turn beside this one, which stays as it is. The head moves to the new one."""
     new = NewTurn(
         conversation_id=conversation_id, content=body.content, beside_id=turn_id, idempotency_key=idempotency_key
+    )
+    return await _take_turn(chat, identity, new, request, stream=body.stream)
+
+
+@router.post(
+    "/{turn_id}/continue",
+    status_code=201,
+    response_model=Turn,
+    responses=NEW_TURN | documented(nothing_to_continue=(409, NOTHING_TO_CONTINUE)),
+)
+@begins_turn
+async def continue_turn(
+    conversation_id: UUID,
+    turn_id: UUID,
+    request: Request,
+    identity: Asker,
+    chat: TheChat,
+    body: Regenerate = AS_BEFORE,
+    idempotency_key: IdempotencyKey = None,
+) -> Any:
+    """Go on where a reply was cut off: a new turn below this one, without a prompt, that `continues` it."""
+    turn = await _require_turn(chat, identity, conversation_id, turn_id)
+    if turn.status not in CAN_BE_CONTINUED:
+        raise NothingToContinue(NOTHING_TO_CONTINUE)
+    new = NewTurn(
+        conversation_id=conversation_id,
+        content="",
+        parent_id=turn_id,
+        model=body.model,
+        params=body.params.chosen(),
+        idempotency_key=idempotency_key,
+        continues=True,
     )
     return await _take_turn(chat, identity, new, request, stream=body.stream)
 

@@ -28,9 +28,10 @@ async def prompt_of(
     last, *earlier = turns
     prompt = fit_context(
         conversation["system_prompt"],
-        (EarlierTurn(turn["prompt"], turn["reply"]) for turn in earlier),
+        (EarlierTurn(turn["prompt"], turn["reply"], continues=bool(turn["continues"])) for turn in earlier),
         last["prompt"],
         context_tokens,
+        continues=bool(last["continues"]),
     )
     if last["reply"]:
         prompt.add_responder_msg(last["reply"], str(last["id"]))

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from starlette.requests import Request
 
-from service.chat.models import Delta, ModelError, Usage
+from service.chat.models import ModelError, Said, Text
 from service.chat.prompt import ChatPrompt
 from service.chatstream.growth import Growth
 from service.chatstream.slots import DISCONNECTED, FAILED, SUCCESS, Slot
@@ -36,9 +36,9 @@ class RepliesFromChatStream:
         *,
         model: str | None,  # noqa: ARG002
         params: Mapping[str, object],  # noqa: ARG002
-    ) -> AsyncGenerator[Delta | Usage, None]:
+    ) -> AsyncGenerator[Said, None]:
         raise ModelError(NOT_HERE)
-        yield Delta("")  # what makes this a generator
+        yield Text("")  # what makes this a generator
 
     async def close(self) -> None:
         return
@@ -67,12 +67,12 @@ class ChatStreamReply:
         *,
         model: str | None,  # noqa: ARG002  ChatStream has one
         params: Mapping[str, object],
-    ) -> AsyncGenerator[Delta | Usage, None]:
+    ) -> AsyncGenerator[Said, None]:
         self._slot.in_use, self._ended_as = True, FAILED
         try:
             async with aclosing(self._additions(prompt, params)) as additions:
                 async for added in additions:
-                    yield Delta(added)
+                    yield Text(added)
             self._ended_as = SUCCESS
         except asyncio.CancelledError:
             self._ended_as = DISCONNECTED

@@ -91,7 +91,7 @@ async def whole_texts(following: Following) -> AsyncGenerator[bytes, None]:
 
 def failure_of(generation: Generation) -> Response | None:
     """Return the answer where the generation ended badly before it had any text."""
-    if not generation.ended or generation.length or _ended_well(generation):
+    if not generation.ended or generation.log.has_text or _ended_well(generation):
         return None
     row: Mapping[str, Any] = generation.row or {}
     if row.get("status") == "failed":
@@ -102,7 +102,7 @@ def failure_of(generation: Generation) -> Response | None:
 
 
 def _ended_well(generation: Generation) -> bool:
-    return generation.row is not None and generation.row["status"] in ("complete", "stopped")
+    return generation.row is not None and generation.row["status"] in ("complete", "incomplete", "stopped")
 
 
 async def _first_text(generation: Generation, receive: Receive) -> None:
@@ -116,6 +116,6 @@ async def _first_text(generation: Generation, receive: Receive) -> None:
             group.cancel_scope.cancel()
 
         group.start_soon(hang_up)
-        while not await generation.more_than(0, seconds=LOOK_SECONDS):
-            pass
+        while not generation.log.has_text and not generation.ended:
+            await generation.more_than(generation.length, seconds=LOOK_SECONDS)
         group.cancel_scope.cancel()

@@ -8,6 +8,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
 from service.database.database import Database
+from service.database.migrations import reflecting
 from service.database.tables import metadata
 
 
@@ -20,7 +21,8 @@ async def differences(database: Database) -> list[str]:
 
 def _compared(connection: Connection) -> Sequence[Any]:
     context = MigrationContext.configure(connection, opts={"compare_server_default": True})
-    return compare_metadata(context, metadata)
+    with reflecting():
+        return compare_metadata(context, metadata)
 
 
 def _one_by_one(found: Sequence[Any]) -> Iterator[tuple[Any, ...]]:

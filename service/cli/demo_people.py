@@ -3,12 +3,10 @@
 import asyncio
 import math
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
-import httpx2
-
 from service.cli.demo_conversations import DISPLAY_NAME, MADE_BY, DemoConversation
+from service.cli.http_client import Answer, Client
 from service.cli.passwords import random_password
 from service.errors import ChatkeepError, NotAuthenticated, RegistrationClosed
 
@@ -35,7 +33,7 @@ class Person:
         kept: how many prompts came back as they were sent.
     """
 
-    client: httpx2.AsyncClient
+    client: Client
     conversation: DemoConversation
     has_account: bool = False
     existed: bool = False
@@ -117,7 +115,7 @@ class Person:
                 return turns
             params["cursor"] = page["next_cursor"]
 
-    async def _post(self, path: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> httpx2.Response:
+    async def _post(self, path: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> Answer:
         """Post; where the service is full, wait as long as it says and ask again."""
         for _ in range(TRIES):
             answer = await self.client.post(path, json=body, headers=headers)
@@ -127,7 +125,7 @@ class Person:
         return answer
 
 
-async def demo_conversations_of(client: httpx2.AsyncClient) -> set[str]:
+async def demo_conversations_of(client: Client) -> set[str]:
     """Return the ids of the demonstrations that the account has from earlier runs.
 
     Raises:
@@ -148,22 +146,7 @@ async def demo_conversations_of(client: httpx2.AsyncClient) -> set[str]:
         params["cursor"] = page["next_cursor"]
 
 
-def client_for(url: httpx2.URL, tls: Any, *, token: str | None = None) -> httpx2.AsyncClient:
-    """Return a client with cookies of its own, which it also sends over plain http: a service on one's own machine
-    may mark them `Secure` all the same.
-    """
-    return httpx2.AsyncClient(
-        base_url=url,
-        verify=tls,
-        headers={"Authorization": f"Bearer {token}"} if token else None,
-        # A proxy of the environment does not know this machine's own addresses.
-        trust_env=url.host not in ("127.0.0.1", "localhost", "::1"),
-        cookies=CookieJar(DefaultCookiePolicy(secure_protocols=("http", "https"))),
-        timeout=httpx2.Timeout(30, read=900),
-    )
-
-
-def _require(answer: httpx2.Response, status: int) -> dict[str, Any]:
+def _require(answer: Answer, status: int) -> dict[str, Any]:
     """Return the answer's body.
 
     Raises:
@@ -175,13 +158,13 @@ def _require(answer: httpx2.Response, status: int) -> dict[str, Any]:
     return body
 
 
-def _code(answer: httpx2.Response) -> str | None:
+def _code(answer: Answer) -> str | None:
     """Return the problem's code, or None where the answer is no problem."""
     code = (_json(answer) or {}).get("code")
     return code if isinstance(code, str) else None
 
 
-def _json(answer: httpx2.Response) -> dict[str, Any] | None:
+def _json(answer: Answer) -> dict[str, Any] | None:
     try:
         body = answer.json()
     except ValueError:
@@ -189,6 +172,6 @@ def _json(answer: httpx2.Response) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def _retry_after_seconds(answer: httpx2.Response) -> int:
+def _retry_after_seconds(answer: Answer) -> int:
     given = answer.headers.get("retry-after", "")
     return int(given) if given.isdecimal() else 1

@@ -4,15 +4,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
-import httpx2
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from yarl import URL
 
 from service.audit.trail import Recorder
 from service.cli.asynchronous import finished
 from service.cli.database import command_database
 from service.cli.demo_account import account_to_fill, require_database, token_for
 from service.cli.demo_conversations import DemoConversation
-from service.cli.demo_people import Person, Refused, client_for, demo_conversations_of
+from service.cli.demo_people import Person, Refused, demo_conversations_of
+from service.cli.http_client import BROKEN_CONNECTION, Client
 from service.cli.output import answer, complain, errors, say, visible
 from service.cli.running_address import configured_address, running_address
 from service.config import Settings
@@ -100,11 +101,11 @@ def _address_of_service(settings: Settings) -> str:
     return found
 
 
-def _address(url: str) -> httpx2.URL:
+def _address(url: str) -> URL:
     try:
-        address = httpx2.URL(url)
-    except httpx2.InvalidURL:
-        address = httpx2.URL()
+        address = URL(url)
+    except ValueError:
+        address = URL()
     if address.scheme not in ("http", "https") or not address.host:
         raise ConfigurationError(f"{url} is not an address such as http://127.0.0.1:8000. Correct --url.")
     return address
@@ -114,16 +115,13 @@ async def _filled_account(
     database: Database,
     audit: Recorder,
     username: str | None,
-    url: httpx2.URL,
+    url: URL,
     conversations: Sequence[DemoConversation],
     at_once: int,
 ) -> tuple[list[Person], str]:
     """Return what came of each conversation, and the name of the account."""
     user = await account_to_fill(database, username)
-    async with (
-        token_for(database, audit, user.id) as token,
-        client_for(url, httpx2.create_ssl_context(), token=token) as client,
-    ):
+    async with token_for(database, audit, user.id) as token, Client(url, token=token) as client:
         try:
             earlier = await demo_conversations_of(client)
         except NotAuthenticated:
@@ -133,10 +131,9 @@ async def _filled_account(
     return people, user.username
 
 
-async def _filled_people(url: httpx2.URL, conversations: Sequence[DemoConversation], at_once: int) -> list[Person]:
-    tls = httpx2.create_ssl_context()
+async def _filled_people(url: URL, conversations: Sequence[DemoConversation], at_once: int) -> list[Person]:
     async with AsyncExitStack() as stack:
-        people = [Person(await stack.enter_async_context(client_for(url, tls)), each) for each in conversations]
+        people = [Person(await stack.enter_async_context(Client(url)), each) for each in conversations]
         await _fill(people, at_once)
     return people
 
@@ -151,11 +148,11 @@ async def _fill(people: Sequence[Person], at_once: int) -> None:
         await _each(people, at_once, lambda person: _compare(person, lambda: progress.advance(compared)))
 
 
-async def _require_service(url: httpx2.URL) -> None:
+async def _require_service(url: URL) -> None:
     try:
-        async with client_for(url, httpx2.create_ssl_context()) as client:
+        async with Client(url) as client:
             found = await client.get("/healthz")
-    except httpx2.HTTPError as error:
+    except BROKEN_CONNECTION as error:
         raise ConfigurationError(
             f"Nothing answers at {url}. Start the service there with `chatkeep serve --local --migrate`, or name "
             "another place with --url."
@@ -172,7 +169,7 @@ async def _each(people: Sequence[Person], at_once: int, work: Callable[[Person],
         async with places:
             try:
                 await work(person)
-            except (Refused, httpx2.HTTPError) as error:
+            except (Refused, *BROKEN_CONNECTION) as error:
                 reason = (
                     error.detail if isinstance(error, Refused) else f"the connection failed, {type(error).__name__}"
                 )

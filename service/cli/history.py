@@ -14,7 +14,7 @@ from service.errors import Invalid
 
 DEFAULT_LIMIT = 50
 
-Status = Literal["streaming", "complete", "stopped", "failed", "interrupted"]
+Status = Literal["streaming", "complete", "incomplete", "stopped", "failed", "interrupted"]
 Format = Literal["table", "jsonl"]
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
@@ -65,7 +65,10 @@ def history(
     ] = None,
     status: Annotated[
         Status | None,
-        _filter(metavar="STATUS", help="Turns that are complete, stopped, failed, interrupted or streaming."),
+        _filter(
+            metavar="STATUS",
+            help="Turns that are complete, incomplete (cut by the model), stopped, failed, interrupted or streaming.",
+        ),
     ] = None,
     rating: Annotated[Literal["1", "-1"] | None, _filter(help="Turns that the user rated up (1) or down (-1).")] = None,
     since: Annotated[

@@ -24,7 +24,14 @@ from service.database.database import Database
 
 __all__ = ["HistoryFilters", "print_history"]
 
-STATUS_STYLES = {"complete": "green", "streaming": "cyan", "stopped": "yellow", "failed": "red", "interrupted": "red"}
+STATUS_STYLES = {
+    "complete": "green",
+    "incomplete": "yellow",
+    "streaming": "cyan",
+    "stopped": "yellow",
+    "failed": "red",
+    "interrupted": "red",
+}
 RATING_MARKS = {1: Text("+", style="green"), -1: Text("-", style="red"), None: Text("")}
 COLUMNS = (
     Column("TIME (UTC)", leave_out=1),

@@ -207,15 +207,29 @@ turns = Table(
     Column("request_digest", LargeBinary),
     # Somebody asked for its end, on whichever replica.
     Column("stop_requested", Boolean, nullable=False, server_default=text("false")),
-    # Who is generating the reply; not a foreign key, since a turn outlives the process.
+    # Who is generating the reply, and null once it has ended; not a foreign key, since a turn outlives the process.
     Column("replica_id", Uuid),
     Column("created_at", TIME, nullable=False),
     Column("completed_at", TIME),
+    # How the model said that the reply ended: stop, length, content_filter, tool_calls.
+    Column("finish_reason", Text),
+    # What prompt and reply are made of, where that is more than plain text: see service.chat.items.
+    Column("prompt_items", JSONB(none_as_null=True)),
+    Column("reply_items", JSONB(none_as_null=True)),
+    # Parts of input_tokens and of output_tokens.
+    Column("cached_tokens", Integer),
+    Column("reasoning_tokens", Integer),
+    # How many of the turns before it the model was not shown.
+    Column("left_out", Integer),
+    # It has no prompt of its own: the model was asked to go on with its parent's reply.
+    Column("continues", Boolean),
     PrimaryKeyConstraint("user_id", "id"),
     ForeignKeyConstraint(
         ["user_id", "conversation_id"], ["conversations.user_id", "conversations.id"], ondelete="CASCADE"
     ),
-    CheckConstraint("status IN ('streaming', 'complete', 'stopped', 'failed', 'interrupted')", name="status"),
+    CheckConstraint(
+        "status IN ('streaming', 'complete', 'incomplete', 'stopped', 'failed', 'interrupted')", name="status"
+    ),
     CheckConstraint("rating IN (1, -1)", name="rating"),
     Index(None, "user_id", "conversation_id", "position", "id"),
     Index(
@@ -245,9 +259,11 @@ reply_fragments = Table(
     metadata,
     Column("user_id", Uuid, nullable=False),
     Column("turn_id", Uuid, nullable=False),
-    # Where in the reply this text begins, in Unicode code points.
+    # How much of the reply comes before: a code point of text or of reasoning counts one, and so does a whole item.
     Column("position", Integer, nullable=False),
     Column("text", Text, nullable=False),
+    # Null: the reply's own text. `item`: one item, as JSON. Otherwise reasoning, and the name under which it came.
+    Column("kind", Text),
     PrimaryKeyConstraint("user_id", "turn_id", "position"),
     ForeignKeyConstraint(["user_id", "turn_id"], ["turns.user_id", "turns.id"], ondelete="CASCADE"),
     comment="A reply while it is generated, as it came; gone when the turn is finished.",

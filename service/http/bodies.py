@@ -96,6 +96,16 @@ def _check_json(value: object, depth: int) -> None:
             _check_json(inner, depth + 1)
 
 
+def check_json(value: dict[str, Any]) -> dict[str, Any]:
+    """Return an object of JSON that a row can keep, however long it is.
+
+    Raises:
+        PydanticCustomError: it is nested too deep, or a number in it is too large.
+    """
+    _check_json(value, depth=0)
+    return value
+
+
 JsonObject = Annotated[dict[str, Any], AfterValidator(_keepable_json)]
 
 

@@ -16,7 +16,7 @@ from service.database.tables import statistics, statistics_notes
 from service.statistics.latency import bucket_of
 from service.statistics.notes import CONVERSATION, USER
 
-ENDINGS = ("complete", "stopped", "failed", "interrupted")
+ENDINGS = ("complete", "incomplete", "stopped", "failed", "interrupted")
 TOKENS = ("input_tokens", "output_tokens")
 TURNS_WITH_TOKENS = "turns_with_tokens"
 DURATION, FIRST_TEXT = "duration", "first_text"

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from service.chat.items import JsonItem
 from service.chat.turns import Status
 
 # Where a conversation's metadata keeps what had no place elsewhere.
@@ -53,6 +54,8 @@ class ImportedTurn:
     Args:
         parent: the place of the turn before it in the conversation's list; None at the root.
         created_at: None where the file does not say.
+        prompt_items, reply_items: None where there is nothing but text.
+        continues: it has no prompt: its reply goes on where that of its parent ended. False is None.
     """
 
     parent: int | None
@@ -63,6 +66,13 @@ class ImportedTurn:
     params: dict[str, Any] = field(default_factory=dict)
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    finish_reason: str | None = None
+    prompt_items: list[JsonItem] | None = None
+    reply_items: list[JsonItem] | None = None
+    left_out: int | None = None
+    continues: bool | None = None
     error_code: str | None = None
     error_detail: str | None = None
     rating: int | None = None

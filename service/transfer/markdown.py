@@ -1,16 +1,21 @@
 """A conversation to read, as Markdown."""
 
+import json
+import re
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from uuid import UUID
 
+from service.chat.items import AnyItem, is_refusal
+from service.chat.reply_log import ITEM, Stretch, stretches_of
 from service.chat.schemas import Turn
 from service.database.database import Database
 from service.transfer.exporting import Row, path_turns, written_down
 
 ENDINGS = {
     "streaming": "This reply is still being written.",
+    "incomplete": "This reply was cut at its length.",
     "stopped": "This reply was stopped.",
     "interrupted": "This reply was interrupted.",
 }
@@ -33,14 +38,51 @@ def _heading(conversation: Row) -> str:
 
 
 def _turn(turn: Turn) -> Iterator[str]:
-    yield f"## User · {_minute(turn.created_at)}\n\n{turn.prompt.content}\n\n"
+    if turn.continues is None:
+        yield f"## User · {_minute(turn.created_at)}\n\n"
+        yield from _prompt(turn)
     yield f"## Assistant{f' · {turn.model}' if turn.model else ''}\n\n"
     if turn.reply is not None:
-        yield f"{turn.reply.content}\n\n"
+        for stretch in stretches_of(turn.reply.content, turn.reply.items):
+            yield from _stretch(stretch)
     if turn.error is not None:
         yield f"*This reply failed: {turn.error.detail or turn.error.code}*\n\n"
+    elif turn.finish_reason == "content_filter":
+        yield "*This reply was filtered by the model's server.*\n\n"
     elif turn.status in ENDINGS:
         yield f"*{ENDINGS[turn.status]}*\n\n"
+
+
+def _prompt(turn: Turn) -> Iterator[str]:
+    if turn.prompt.content:
+        yield f"{turn.prompt.content}\n\n"
+    for item in turn.prompt.items or ():
+        if item.get("type") != "message":
+            yield from _item(item)
+
+
+def _stretch(stretch: Stretch) -> Iterator[str]:
+    if stretch.kind is None:
+        yield f"{stretch.text}\n\n"
+    elif stretch.kind == ITEM:
+        yield from _item(json.loads(stretch.text))
+    else:
+        yield f"{_quoted('*Reasoning*', stretch.text)}\n\n"
+
+
+def _item(item: AnyItem) -> Iterator[str]:
+    """A refusal in words, and anything else as the JSON that it is: that way it can be told from what was said."""
+    if is_refusal(item):
+        yield f"{_quoted('*Refusal*', item['refusal'])}\n\n"
+    else:
+        written = json.dumps(item, ensure_ascii=False, indent=2)
+        # Longer than any run of backticks in it, which would end it.
+        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", written)), default=0))
+        yield f"{fence}json\n{written}\n{fence}\n\n"
+
+
+def _quoted(heading: str, text: str) -> str:
+    return "\n".join(f"> {line}" for line in (heading, "", *text.split("\n")))
 
 
 def _minute(time: datetime) -> str:

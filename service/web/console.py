@@ -10,10 +10,11 @@ from starlette.responses import HTMLResponse
 
 from service.accounts.dependencies import TheAccounts, require_identity
 from service.accounts.schemas import User
-from service.admin.history_filters import Status, TheDatabase
+from service.admin.history_filters import TheDatabase
 from service.admin.statistics_router import statistics_between
 from service.audit.actions import Action
 from service.audit.verification import verify_ends
+from service.chat.turns import Status
 from service.clock import utc_now
 from service.errors import NotAuthenticated, Unavailable
 from service.http.bodies import JsonRoute

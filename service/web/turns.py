@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from service.chat import queries, turn_queries
 from service.chat.fair_queue import FairQueue
 from service.chat.paths import turns_down, turns_up
+from service.chat.reply_log import stretches_of
 from service.chat.schemas import Turn
 from service.database.database import Database
 from service.errors import NotFound
@@ -28,14 +29,22 @@ _places = FairQueue(RENDERED_AT_ONCE, most_of_one_user=1)
 
 
 class RenderedTurn(Turn):
-    """A turn, with its reply as sanitised HTML."""
+    """A turn, with its reply as sanitised HTML: one text, or each stretch of it that its items tell apart."""
 
     reply_html: str | None
+    reply_parts: list[str] | None
 
     @classmethod
     def of(cls, turn: Turn) -> Self:
-        html = None if turn.reply is None else render(turn.reply.content)
-        return cls(**{name: getattr(turn, name) for name in Turn.model_fields}, reply_html=html)
+        html: str | None = None
+        parts: list[str] | None = None
+        if turn.reply is not None and turn.reply.items is None:
+            html = render(turn.reply.content)
+        elif turn.reply is not None:
+            stretches = stretches_of(turn.reply.content, turn.reply.items)
+            parts = [render(each.text) for each in stretches if each.kind is None]
+        fields = {name: getattr(turn, name) for name in Turn.model_fields}
+        return cls(**fields, reply_html=html, reply_parts=parts)
 
 
 class Stretch(BaseModel):

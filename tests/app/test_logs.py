@@ -119,7 +119,7 @@ log.info("event", name="あ\\u2028\\x1b[31m\\n")
 logging.getLogger("theirs").warning("a line of %s", "a library")
 logging.getLogger("uvicorn.error").info("uvicorn speaks")
 logging.getLogger("uvicorn.access").info("GET /?q=hunter2-of-alice")
-logging.getLogger("openai").debug("hunter2-of-alice")
+logging.getLogger("aiohttp.client").debug("hunter2-of-alice")
 logging.getLogger("sqlalchemy.engine.Engine").info("hunter2-of-alice")
 warnings.warn("old", DeprecationWarning, stacklevel=1)
 try:

@@ -58,6 +58,8 @@ async def test_every_figure_is_printed_and_written(first_run: tuple[str, Path]) 
         "a whole turn (processor time)",
         "a whole turn (time, one after the other)",
         "pieces a second of processor time",
+        "model client, a reply of 40 pieces, of the SDK's",
+        "model client, a reply of one piece, of the SDK's",
         "memory of an open stream",
     }
     assert ("not met" in said) == any(each["met"] is False for each in figures)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import httpx2
 import pytest
 
-from service.chat.models import Delta, Usage
+from service.chat.models import Said
 from service.chat.prompt import ChatPrompt
 from tests.support.events import Event, read_events, streaming
 from tests.support.models import HeldModel
@@ -113,7 +113,7 @@ class FastModel(HeldModel):
 
     async def stream(
         self, prompt: ChatPrompt, *, model: str | None, params: Mapping[str, object]
-    ) -> AsyncGenerator[Delta | Usage, None]:
+    ) -> AsyncGenerator[Said, None]:
         async for piece in super().stream(prompt, model=model, params=params):
             yield piece
             await asyncio.sleep(0.001)

@@ -95,7 +95,9 @@ async def test_what_was_seen_is_written_down_while_it_comes(shared_database_url:
 
             async def as_read() -> bool:
                 turn = (await alice.client.get(path(conversation, turn_id))).json()
-                return bool(turn["status"] == "streaming" and turn["reply"] == {"content": "Once upon a time"})
+                return bool(
+                    turn["status"] == "streaming" and (turn["reply"] or {}).get("content") == "Once upon a time"
+                )
 
             await eventually(as_read)
             model.go_on()
@@ -220,7 +222,7 @@ async def test_a_failed_model_keeps_what_there_was(shared_database_url: str) -> 
         conversation = await alice.conversation()
         events = await all_events(alice, conversation, "Tell me")
         done = events[-1].data
-        assert (events[-1].name, done["status"], done["reply"]) == ("done", "failed", {"content": "Half of "})
+        assert (events[-1].name, done["status"], done["reply"]["content"]) == ("done", "failed", "Half of ")
         assert done["error"] == {"code": "model_cut_off", "detail": "The model's answer broke off."}
         model.script = ("Whole.",)
         again = await alice.say(conversation, "Go on")
@@ -253,7 +255,7 @@ async def test_an_error_of_ours_ends_the_turn(shared_database_url: str) -> None:
         conversation = await alice.conversation()
         turn = await alice.say(conversation, "Hi")
         assert (turn["status"], turn["error"]["code"]) == ("failed", "internal_error")
-        assert turn["reply"] == {"content": "some "}
+        assert turn["reply"]["content"] == "some "
 
 
 async def test_what_the_model_is_shown_and_asked(shared_database_url: str) -> None:
@@ -277,7 +279,7 @@ async def test_what_the_model_is_shown_and_asked(shared_database_url: str) -> No
         ]
         assert (first["model"], second["model"]) == ("small", "large")
         assert second["params"] == {"temperature": 0.1, "top_p": 0.9}
-        assert second["usage"] == {"input_tokens": 3, "output_tokens": 5}
+        assert (second["usage"]["input_tokens"], second["usage"]["output_tokens"]) == (3, 5)
         plain = await alice.say(await alice.conversation(), "hi")
         assert plain["model"] == "held"
 

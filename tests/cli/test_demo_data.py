@@ -3,12 +3,13 @@
 import json
 from pathlib import Path
 
-import httpx2
 import pytest
+from yarl import URL
 
 from service.chat.models.errors import ModelUnreachable
 from service.cli.demo_conversations import DemoConversation, file_to_read, read_conversations
-from service.cli.demo_people import Person, client_for
+from service.cli.demo_people import Person
+from service.cli.http_client import Client
 from service.errors import ConfigurationError
 from tests.cli.commands import Command, without_styles
 from tests.support.models import HeldModel
@@ -96,10 +97,7 @@ async def test_failures_are_told_and_end_with_1(bare_chatkeep: Command, database
 
 async def test_a_prompt_that_came_back_in_other_bytes_is_a_failure(database_url: str) -> None:
     conversation = DemoConversation("x", {}, ("Cafe\u0301", "Tea"))
-    async with (
-        running(database_url) as service,
-        client_for(httpx2.URL(service.url), httpx2.create_ssl_context()) as client,
-    ):
+    async with running(database_url) as service, Client(URL(service.url)) as client:
         person = Person(client, conversation)
         await person.register()
         await person.begin()

@@ -183,16 +183,20 @@ async def test_without_a_database_it_says_what_would_be_used_and_makes_nothing(
     assert (ran.code, level_of(ran, "CHATKEEP_POSTGRES_BIN is")) == (1, "problem")
 
 
-async def test_the_model_server_is_asked_for_its_models() -> None:
+async def test_the_model_is_asked_for_one_token() -> None:
     with Upstream(api_key="right", models=("small", "large")) as upstream:
         for key, model, path, part, level in (
             ("right", None, "/v1", "its first model, small, is used", Level.OK),
             ("right", None, "", "its first model, small, is used", Level.OK),
             ("right", "large", "/v1", "has large", Level.OK),
+            ("right", "large", "/v1/chat/completions", "has large", Level.OK),
             ("right", "huge", "/v1", "it offers small, large", Level.WARNING),
-            ("right", None, "/elsewhere", "does not list its models", Level.WARNING),
-            ("geheim", None, "/v1", "refuses the key (401)", Level.PROBLEM),
-            (None, None, "/v1", "asks for a key (401)", Level.PROBLEM),
+            ("right", None, "/elsewhere", "should name the model in CHATKEEP_MODEL", Level.PROBLEM),
+            ("right", "large", "/elsewhere", "has no model named “large”", Level.PROBLEM),
+            ("geheim", None, "/v1", "refused the service's key (HTTP 401)", Level.PROBLEM),
+            (None, None, "/v1", "asks for a key (HTTP 401)", Level.PROBLEM),
+            ("right", "fault-500", "/v1", "failed (HTTP 500)", Level.PROBLEM),
+            ("right", "fault-reset", "/v1", "broke before the reply was whole", Level.PROBLEM),
             ("geheim\x01", None, "/v1", "no HTTP header can carry", Level.PROBLEM),
         ):
             url = upstream.url.removesuffix("/v1") + path

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
@@ -13,6 +14,7 @@ import pytest
 from service.database import migrations
 from service.database.database import Database
 from service.errors import DatabaseUnavailable, MigrationError
+from service.ids import new_id
 from tests.support.databases import create_database, drop_database, run
 from tests.support.urls import driver_url
 
@@ -112,3 +114,42 @@ def test_alembic_writes_sql_without_a_database() -> None:
     command = [sys.executable, "-m", "alembic", "upgrade", "head", "--sql"]
     said = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
     assert "CREATE TABLE turns" in said.stdout
+
+
+async def test_turns_get_their_items_without_being_rewritten_and_lose_them_again(empty_url: str) -> None:
+    await asyncio.to_thread(migrations.upgrade, empty_url, "0013")
+    connection = await asyncpg.connect(driver_url(empty_url))
+    files = "SELECT relname, relfilenode FROM pg_class WHERE relname IN ('turns', 'reply_fragments') ORDER BY 1"
+    try:
+        user_id, talk_id, turn_id = new_id(), new_id(), new_id()
+        now = datetime.now(UTC)
+        await connection.execute(
+            "INSERT INTO users (id, username, username_key, created_at) VALUES ($1, 'a', 'a', $2)", user_id, now
+        )
+        await connection.execute(
+            "INSERT INTO conversations (user_id, id, created_at, updated_at, last_turn_at) VALUES ($1, $2, $3, $3, $3)",
+            *(user_id, talk_id, now),
+        )
+        new_turn = (
+            "INSERT INTO turns (user_id, id, conversation_id, position, status, prompt, created_at)"
+            " VALUES ($1, $2, $3, 0, $4, 'p', $5)"
+        )
+        await connection.execute(new_turn, user_id, turn_id, talk_id, "complete", now)
+        before = await connection.fetch(files)
+        await asyncio.to_thread(migrations.upgrade, empty_url)
+        assert await connection.fetch(files) == before
+        cut_id = new_id()
+        await connection.execute(new_turn, user_id, cut_id, talk_id, "incomplete", now)
+        fragment = "INSERT INTO reply_fragments (user_id, turn_id, position, text, kind) VALUES ($1, $2, $3, 't', $4)"
+        await connection.execute(fragment, user_id, cut_id, 0, None)
+        await connection.execute(fragment, user_id, cut_id, 1, "reasoning")
+        with pytest.raises(asyncpg.CheckViolationError):
+            await connection.execute(new_turn, user_id, new_id(), talk_id, "of another kind", now)
+        await asyncio.to_thread(migrations.downgrade, empty_url, "0013")
+        assert await connection.fetch(files) == before
+        assert {row[0] for row in await connection.fetch("SELECT status FROM turns")} == {"complete"}
+        assert [row[0] for row in await connection.fetch("SELECT position FROM reply_fragments")] == [0]
+        with pytest.raises(asyncpg.CheckViolationError):
+            await connection.execute(new_turn, user_id, new_id(), talk_id, "incomplete", now)
+    finally:
+        await connection.close()

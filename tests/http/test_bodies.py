@@ -165,8 +165,8 @@ async def test_every_other_text_comes_back_as_it_was_sent(person: Person, text: 
     answer = (await person.client.get(f"{CONVERSATIONS}/{conversation_id}")).json()
     assert (answer["title"], answer["system_prompt"], answer["metadata"]) == (text, text, {text: [text, {"a": text}]})
     turn = await person.say(conversation_id, text)
-    assert turn["prompt"] == {"content": text}
-    assert (await person.turns(conversation_id))[0]["prompt"] == {"content": text}
+    assert turn["prompt"]["content"] == text
+    assert (await person.turns(conversation_id))[0]["prompt"]["content"] == text
 
 
 NUMBERS: list[Any] = [

@@ -95,7 +95,7 @@ async def test_most_routes_take_64_kb_and_those_for_long_texts_more(person: Pers
         assert code_of(answer, 413) == "body_too_large"
     text = "かな" * 90_000
     turn = await person.say(await person.conversation(), text)
-    assert turn["prompt"] == {"content": text}
+    assert turn["prompt"]["content"] == text
     await person.conversation(system_prompt="か" * 100_000)
 
 

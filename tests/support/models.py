@@ -3,19 +3,20 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 
-from service.chat.models import Delta, ModelError, Usage
+from service.chat.models import End, ModelError, Piece, Said, Text, Usage
 from service.chat.prompt import ChatPrompt
 
 
 class HeldModel:
     """Says what it is given, and waits where it is told to.
 
-    Each reply is the pieces of `script`; at a None it waits for `go_on`. What it was shown is in `prompts`.
+    Each reply is the pieces of `script`, of which a str is text; at a None it waits for `go_on`. It ends with `stop`
+    where the script has no `End`. What it was shown is in `prompts`.
     """
 
     default_name = "held"
 
-    def __init__(self, *script: str | ModelError | None) -> None:
+    def __init__(self, *script: str | Piece | ModelError | None) -> None:
         self.script = script
         self.prompts: list[ChatPrompt] = []
         self.asked: list[tuple[str | None, dict[str, object]]] = []
@@ -27,7 +28,7 @@ class HeldModel:
 
     async def stream(
         self, prompt: ChatPrompt, *, model: str | None, params: Mapping[str, object]
-    ) -> AsyncGenerator[Delta | Usage, None]:
+    ) -> AsyncGenerator[Said, None]:
         self.prompts.append(prompt)
         self.asked.append((model, dict(params)))
         finished = False
@@ -38,8 +39,9 @@ class HeldModel:
                 if piece is None:
                     await self._go_on.wait()
                 else:
-                    yield Delta(piece)
-            yield Usage(3, 5)
+                    yield Text(piece) if isinstance(piece, str) else piece
+            if not any(isinstance(piece, End) for piece in self.script):
+                yield End("stop", Usage(3, 5))
             finished = True
         finally:
             self.stopped += not finished

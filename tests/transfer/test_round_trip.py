@@ -32,9 +32,25 @@ params = st.fixed_dictionaries({}, optional={"temperature": st.floats(0, 2), "se
 models = st.one_of(st.none(), st.sampled_from(["llama3.2", "モデル"]))
 
 
+items = st.lists(
+    st.one_of(
+        st.fixed_dictionaries({"type": st.sampled_from(["x", "function_call"])}, optional={"value": texts}),
+        st.builds(
+            lambda text: {"type": "reasoning", "text": text, "seconds": None, "field": "reasoning"}, texts.filter(bool)
+        ),
+        st.builds(lambda text: {"type": "refusal", "refusal": text}, texts),
+    ),
+    max_size=3,
+)
+
+
 @st.composite
 def turn(draw: st.DrawFn, number: int) -> dict[str, Any]:
-    status = draw(st.sampled_from(["complete", "complete", "stopped", "failed", "interrupted"]))
+    status = draw(st.sampled_from(["complete", "complete", "incomplete", "stopped", "failed", "interrupted"]))
+    reply = draw(st.one_of(st.none(), texts))
+    reply_items = draw(st.none() | items) if reply is not None else None
+    if reply_items is not None and reply:
+        reply_items.insert(draw(st.integers(0, len(reply_items))), {"type": "message", "start": 0, "end": len(reply)})
     tokens = draw(st.one_of(st.none(), st.integers(0, 2**31 - 1)))
     rating = draw(st.sampled_from([None, None, 1, -1]))
     return {
@@ -44,7 +60,14 @@ def turn(draw: st.DrawFn, number: int) -> dict[str, Any]:
         "skew": draw(st.sampled_from([0, 0, 700, -700])),
         "status": status,
         "prompt": draw(texts),
-        "reply": draw(st.one_of(st.none(), texts)),
+        "reply": reply,
+        "reply_items": reply_items,
+        "prompt_items": draw(st.none() | items),
+        "finish_reason": draw(st.sampled_from([None, "stop", "length", "content_filter", "tool_calls"])),
+        "cached_tokens": draw(st.sampled_from([None, 0, 7])) if tokens is not None else None,
+        "reasoning_tokens": draw(st.sampled_from([None, 0, 7])) if tokens is not None else None,
+        "left_out": draw(st.sampled_from([None, 0, 1])),
+        "continues": draw(st.sampled_from([None, None, True])) if number else None,
         "model": draw(models),
         "params": draw(objects),
         "input_tokens": tokens,
@@ -72,6 +95,17 @@ def conversation(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+NEWER = (
+    "prompt_items",
+    "reply_items",
+    "finish_reason",
+    "cached_tokens",
+    "reasoning_tokens",
+    "left_out",
+    "continues",
+)
+
+
 async def keep(connection: "asyncpg.Connection[asyncpg.Record]", person: Person, drawn: dict[str, Any]) -> None:
     """Put a conversation straight into the tables."""
     user_id, conversation_id = UUID(person.id), new_id()
@@ -87,7 +121,7 @@ async def keep(connection: "asyncpg.Connection[asyncpg.Record]", person: Person,
         begun = time + timedelta(milliseconds=each["skew"])
         ended = None if each["took"] is None else begun + timedelta(microseconds=each["took"])
         names = ("status", "prompt", "reply", "model", "params", "input_tokens", "output_tokens")
-        more = ("error_code", "error_detail", "rating", "comment")
+        more = ("error_code", "error_detail", "rating", "comment", *NEWER)
         rows.append(
             (
                 *(user_id, ids[-1], conversation_id, None if parent is None else ids[parent], depths[-1], begun, ended),
@@ -104,8 +138,8 @@ async def keep(connection: "asyncpg.Connection[asyncpg.Record]", person: Person,
     )
     await connection.executemany(
         "INSERT INTO turns (user_id, id, conversation_id, parent_id, position, created_at, completed_at, status,"
-        " prompt, reply, model, params, input_tokens, output_tokens, error_code, error_detail, rating, comment)"
-        " VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18)",
+        " prompt, reply, model, params, input_tokens, output_tokens, error_code, error_detail, rating, comment,"
+        f" {', '.join(NEWER)}) VALUES ({', '.join(f'${number + 1}' for number in range(18 + len(NEWER)))})",
         rows,
     )
 
@@ -117,7 +151,7 @@ def without_ids(exported: list[dict[str, Any]]) -> list[dict[str, Any]]:
         ids = sorted(turn["id"] for turn in each["turns"])
         numbers = {name: number for number, name in enumerate(ids)} | {None: None}
         turns = [
-            turn | {"id": numbers[turn["id"]], "parent_id": numbers[turn["parent_id"]], "conversation_id": None}
+            turn | {name: numbers[turn[name]] for name in ("id", "parent_id", "continues")} | {"conversation_id": None}
             for turn in sorted(each["turns"], key=lambda turn: str(turn["id"]))
         ]
         found.append(each | {"id": None, "head_turn_id": numbers[each["head_turn_id"]], "turns": turns})

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 
-from service.chat.models import Delta, ModelError, Usage
+from service.chat.models import End, ModelError, Piece, Said, Usage
 from service.chat.prompt import ChatPrompt
 
 
@@ -14,10 +14,10 @@ class TaughtModel:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str | None, str | None]] = []
-        self._lessons: dict[str, tuple[str | ModelError | None, ...]] = {}
+        self._lessons: dict[str, tuple[str | Piece | ModelError | None, ...]] = {}
         self._gates: dict[str, asyncio.Event] = {}
 
-    def teach(self, prompt: str, *pieces: str | ModelError | None) -> None:
+    def teach(self, prompt: str, *pieces: str | Piece | ModelError | None) -> None:
         self._lessons[prompt] = pieces
         self._gates[prompt] = asyncio.Event()
 
@@ -26,7 +26,7 @@ class TaughtModel:
 
     async def stream(
         self, prompt: ChatPrompt, *, model: str | None, params: Mapping[str, object]
-    ) -> AsyncGenerator[Delta | Usage, None]:
+    ) -> AsyncGenerator[Said, None]:
         messages = prompt.to_openai_messages()
         system = next((each["content"] for each in messages if each["role"] == "system"), None)
         self.asked.append((model, system))
@@ -37,8 +37,9 @@ class TaughtModel:
             if piece is None:
                 await self._gates[newest].wait()
             else:
-                yield Delta(piece)
-        yield Usage(3, 5)
+                yield piece
+        if not any(isinstance(piece, End) for piece in self._lessons.get(newest, ())):
+            yield End("stop", Usage(3, 5))
 
     async def close(self) -> None:
         return

@@ -10,9 +10,9 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from service.admin.history_filters import Status
 from service.audit.actions import Action
 from service.audit.verification import Fault
+from service.chat.turns import Status
 from service.statistics.reading import Bucket
 from service.web import router as web
 from service.web.console import SECTIONS
@@ -27,8 +27,9 @@ MOST_BYTES = 100_000
 CONSOLE = ("/console", *(f"/console/{name}" for name in SECTIONS), f"/console/conversations/{UUID(int=0)}")
 
 
-async def loaded(client: httpx2.AsyncClient, path: str) -> dict[str, bytes]:
-    """Return a page and everything that it loads, by address."""
+async def loaded(client: httpx2.AsyncClient, path: str, *, later: bool = False) -> dict[str, bytes]:
+    """Return a page and everything that it loads, by address; with `later` also what it loads when it is needed."""
+    imported = r'(?:from |import\()"\./([^"]+)"' if later else r'from "\./([^"]+)"'
     found = {path: (await client.get(path)).content}
     waiting = re.findall(r'(?:href|src)="(/static/[^"]+)"', found[path].decode())
     while waiting:
@@ -39,7 +40,7 @@ async def loaded(client: httpx2.AsyncClient, path: str) -> dict[str, bytes]:
         assert answer.status_code == 200, address
         found[address] = answer.content
         folder = address.rpartition("/")[0]
-        waiting += [f"{folder}/{name}" for name in re.findall(r'from "\./([^"]+)"', answer.text)]
+        waiting += [f"{folder}/{name}" for name in re.findall(imported, answer.text)]
     return found
 
 
@@ -58,7 +59,7 @@ async def test_a_page_with_all_that_it_loads_weighs_less_than_100_kb(
 
 async def test_every_module_is_used_by_a_page(service: RunningService) -> None:
     clients = (service.client(), (await service.administrator()).client)
-    pages = [await loaded(client, path) for client in clients for path in ("/", "/account", *CONSOLE)]
+    pages = [await loaded(client, path, later=True) for client in clients for path in ("/", "/account", *CONSOLE)]
     names = {address.rpartition("/")[2] for page in pages for address in page}
     assert {path.name for path in MODULES} <= names
 

@@ -1,20 +1,44 @@
 """Language models: what the service asks of one, and the two that come with it."""
 
 from service.chat.models.demonstration import DemonstrationModel
-from service.chat.models.errors import ModelError, ReplyTooLong
-from service.chat.models.model import Delta, LanguageModel, Usage, offered_names
+from service.chat.models.errors import EmptyReply, ModelError, ReplyTooLong
+from service.chat.models.model import Delta, LanguageModel, offered_names
 from service.chat.models.params import GenerationParams
+from service.chat.models.pieces import (
+    End,
+    FinishReason,
+    Item,
+    Piece,
+    Reasoning,
+    Refusal,
+    Said,
+    Text,
+    TextWasReasoning,
+    Usage,
+    as_piece,
+)
 from service.chat.models.text import OutputCleaner, clean_output
 
 __all__ = [
     "Delta",
     "DemonstrationModel",
+    "EmptyReply",
+    "End",
+    "FinishReason",
     "GenerationParams",
+    "Item",
     "LanguageModel",
     "ModelError",
     "OutputCleaner",
+    "Piece",
+    "Reasoning",
+    "Refusal",
     "ReplyTooLong",
+    "Said",
+    "Text",
+    "TextWasReasoning",
     "Usage",
+    "as_piece",
     "clean_output",
     "offered_names",
 ]

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 
 from service.chat.context import estimate_tokens
 from service.chat.models.demonstration_replies import write_reply
-from service.chat.models.model import Delta, Usage
+from service.chat.models.pieces import End, Text, Usage
 from service.chat.prompt import ChatPrompt
 
 # Up to three characters of a script without spaces, or a word with the space before it.
@@ -33,21 +33,21 @@ class DemonstrationModel:
         *,
         model: str | None,  # noqa: ARG002  # the seam's; there is only this model
         params: Mapping[str, object],
-    ) -> AsyncGenerator[Delta | Usage, None]:
-        """Yield the reply word by word, Japanese by up to three characters, and then its estimated cost.
+    ) -> AsyncGenerator[Text | End, None]:
+        """Yield the reply word by word, Japanese by up to three characters; then how it ended and its estimated cost.
 
         Args:
             model: any name changes nothing.
             params: `max_tokens` or `max_completion_tokens` ends the reply early; others change nothing.
         """
-        written = ""
-        for piece in _shortened(write_reply(prompt), _most_tokens(params)):
+        whole, written = write_reply(prompt), ""
+        for piece in _shortened(whole, _most_tokens(params)):
             if self.pause_seconds is not None:
                 await asyncio.sleep(self.pause_seconds)
             written += piece
-            yield Delta(piece)
+            yield Text(piece)
         asked = sum(estimate_tokens(message["content"]) for message in prompt.to_openai_messages())
-        yield Usage(input_tokens=asked, output_tokens=estimate_tokens(written))
+        yield End("stop" if written == whole else "length", Usage(asked, estimate_tokens(written)))
 
     async def close(self) -> None:
         """There is nothing to give back."""

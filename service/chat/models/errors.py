@@ -4,16 +4,25 @@
 header, an address or what was asked.
 """
 
-from typing import ClassVar
-
 from service.errors import ChatkeepError
 
 
 class ModelError(ChatkeepError):
-    """The model server failed: 5xx, or an error in the middle of its answer."""
+    """The model server failed: 5xx, or an error in the middle of its answer.
+
+    Args:
+        retry_after_seconds: when another try has a chance; None if the server did not say.
+
+    Attributes:
+        worth_retrying: whether another try may do better.
+    """
 
     code = "model_error"
-    worth_retrying: ClassVar[bool] = True
+    worth_retrying: bool = True
+
+    def __init__(self, detail: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class ModelUnreachable(ModelError):
@@ -29,18 +38,23 @@ class ModelTimeout(ModelError):
     worth_retrying = False
 
 
-class ModelRateLimited(ModelError):
-    """429.
+class ModelLoading(ModelError):
+    """503 while the server loads the model, which may take minutes."""
 
-    Args:
-        retry_after_seconds: when another try has a chance; None if the server did not say.
-    """
+    code = "model_loading"
+
+
+class ModelRateLimited(ModelError):
+    """429."""
 
     code = "model_rate_limited"
 
-    def __init__(self, detail: str, retry_after_seconds: float | None = None) -> None:
-        super().__init__(detail)
-        self.retry_after_seconds = retry_after_seconds
+
+class ModelQuotaReached(ModelError):
+    """429 that no waiting helps: the account at the model server has no credit left."""
+
+    code = "model_quota_reached"
+    worth_retrying = False
 
 
 class ModelRefused(ModelError):
@@ -75,6 +89,13 @@ class ModelCutOff(ModelError):
     """The connection ended before the reply did."""
 
     code = "model_cut_off"
+
+
+class EmptyReply(ModelError):
+    """The reply came to its end, and there is nothing in it. Not retried: the model would say nothing again."""
+
+    code = "empty_reply"
+    worth_retrying = False
 
 
 class ReplyTooLong(ModelError):

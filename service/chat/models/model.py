@@ -1,25 +1,13 @@
 """What the service asks of a language model, whichever it is."""
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
+from service.chat.models.pieces import Said, Text
 from service.chat.prompt import ChatPrompt
 
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """The next piece of the reply, as the model said it; what PostgreSQL cannot keep is replaced later."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What the reply cost, in the model's own tokens; sent at most once, after the last `Delta`."""
-
-    input_tokens: int
-    output_tokens: int
+# The name of `Text` before replies had other pieces, for models written then.
+Delta = Text
 
 
 class LanguageModel(Protocol):
@@ -35,8 +23,8 @@ class LanguageModel(Protocol):
 
     def stream(
         self, prompt: ChatPrompt, *, model: str | None, params: Mapping[str, object]
-    ) -> AsyncGenerator[Delta | Usage, None]:
-        """Yield the reply piece by piece; its end is the end of a whole reply.
+    ) -> AsyncGenerator[Said, None]:
+        """Yield the reply piece by piece; `End` tells how it ended, and no `End` that it is whole.
 
         Whoever stops early closes it (`contextlib.aclosing`), and then the model stops too.
 

@@ -1,52 +1,61 @@
 """Any model server that speaks the OpenAI API: vLLM, Ollama, llama.cpp, LM Studio, OpenAI itself."""
 
-import base64
-import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
-from typing import Any
-from urllib.parse import unquote
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self
 
-import anyio
-import httpx2
-from openai import AsyncOpenAI, BadRequestError, UnprocessableEntityError
+import aiohttp
 from pydantic import SecretStr
 
-from service import __version__
-from service.chat.models.errors import ModelBadAnswer, ModelError, ModelNotFound, ModelRateLimited
-from service.chat.models.model import Delta, Usage
-from service.chat.models.openai_events import read_chunks
-from service.chat.models.openai_failures import model_errors
+from service.chat.models.errors import ModelBadAnswer, ModelError, ModelLoading, ModelNotFound
+from service.chat.models.model_list import NAME_ONE, first_to_chat, listed_models
+from service.chat.models.openai_address import endpoints, own_headers
+from service.chat.models.openai_connection import (
+    BROKEN_CONNECTION,
+    MAX_LIST_BYTES,
+    MAX_REFUSAL_BYTES,
+    Connection,
+    read_text,
+)
+from service.chat.models.openai_failures import Failures, refuses_usage
+from service.chat.models.openai_stream import ReplyStream
 from service.chat.models.params import GenerationParams
+from service.chat.models.pieces import Piece
 from service.chat.prompt import ChatPrompt
-from service.errors import ConfigurationError
+from service.config import Settings
 
 MODEL_LIST_SECONDS = 10.0
-SEND_SECONDS = 30.0
+REFUSAL_SECONDS = 10.0
 # Told to wait longer than this, it is better to say so than to keep someone waiting.
-LONGEST_RETRY_PAUSE_SECONDS = 10.0
-# All that leaves for the model server, besides `User-Agent` and `Authorization`.
-SENT_HEADERS = ("host", "accept", "content-type", "content-length", "transfer-encoding")
+MAX_RETRY_PAUSE_SECONDS = 10.0
+# A failure that took longer was tried again by a gateway already, and both together are too long for anyone.
+RETRY_WITHIN_SECONDS = 3.0
+MAX_LOADING_PAUSE_SECONDS = 5.0
 USAGE_WANTED = {"stream_options": {"include_usage": True}}
+# What a list is answered with where there is none.
+NO_LIST = (400, 404, 405, 501)
 
 
 class OpenAICompatibleModel:
     """A client of `POST /chat/completions`, streamed.
 
     Args:
-        url: where the API is, such as `http://127.0.0.1:11434/v1`; without any path, `/v1` is added.
-            A user and password in it are sent as Basic authentication when there is no key.
+        url: where the API is, such as `http://127.0.0.1:11434/v1`; without any path, `/v1` is added. It may end in
+            `/chat/completions` and have a query. A user and password in it are sent as Basic authentication when
+            there is no key.
         api_key: sent as a bearer token; never taken from the environment.
-        model: the model for whoever names none; None asks the server once and takes the first that it lists.
+        model: the model for whoever names none; None asks the server and takes the first that it lists to chat with.
         connect_seconds: for the connection.
-        first_token_seconds: from the request to the first event, time in the server's queue included.
-        next_token_seconds: between two events; the tokens of a model that reasons in silence count as events.
-        retries: further tries, before the first token only.
+        first_token_seconds: for how long nothing may come before the first piece, and how long loading may take.
+        next_token_seconds: for how long nothing may come after it. Any byte is a sign of life.
+        retries: further tries, before the first piece only.
         retry_pause_seconds: before the first retry, doubled before each further one.
         proxy: the address of an HTTP proxy; those of the environment are not used.
 
     Raises:
-        ConfigurationError: the address or the key cannot be used.
+        ConfigurationError: an address or the key cannot be used.
     """
 
     def __init__(
@@ -56,14 +65,16 @@ class OpenAICompatibleModel:
         model: str | None = None,
         *,
         connect_seconds: float = 5.0,
-        first_token_seconds: float = 120.0,
-        next_token_seconds: float = 60.0,
+        first_token_seconds: float = 600.0,
+        next_token_seconds: float = 120.0,
         retries: int = 2,
         retry_pause_seconds: float = 0.5,
-        proxy: str | None = None,
+        proxy: SecretStr | str | None = None,
     ) -> None:
-        address = _address(url)
-        self._authorization = _authorization(address, api_key)
+        self._endpoints = endpoints(url)
+        self._headers = own_headers(url, api_key)
+        proxy = SecretStr(proxy) if isinstance(proxy, str) else proxy
+        self._connection = Connection(self._headers, connect_seconds, proxy)
         self._model = model
         # The names that the server lists, where it was asked for its first.
         self.offered: tuple[str, ...] = ()
@@ -72,11 +83,18 @@ class OpenAICompatibleModel:
         self._retries = retries
         self._retry_pause_seconds = retry_pause_seconds
         self._asks_for_usage = True
-        self._client = AsyncOpenAI(
-            base_url=address.copy_with(username=None, password=None),
-            api_key="replaced-by-own-headers",
-            max_retries=0,
-            http_client=_http_client(self._authorization, connect_seconds, proxy),
+
+    @classmethod
+    def of(cls, settings: Settings, *, first_token_seconds: float | None = None, retries: int = 2) -> Self:
+        """Return the model that the settings name; `model_url` is set."""
+        return cls(
+            settings.model_url or "",
+            settings.model_api_key,
+            settings.model,
+            first_token_seconds=first_token_seconds or settings.model_first_token_seconds,
+            next_token_seconds=settings.model_next_token_seconds,
+            retries=retries,
+            proxy=settings.model_proxy,
         )
 
     @property
@@ -86,155 +104,172 @@ class OpenAICompatibleModel:
 
     async def stream(
         self, prompt: ChatPrompt, *, model: str | None, params: Mapping[str, object]
-    ) -> AsyncGenerator[Delta | Usage, None]:
+    ) -> AsyncGenerator[Piece, None]:
         """Yield the reply as it comes. Closing it early closes the connection, which stops the server.
 
         Raises:
             ModelError: one of `service.chat.models.errors`, after the retries.
         """
-        tries = 0
+        retries = _Retries(self._retries, self._retry_pause_seconds, self._first_token_seconds)
+        body = {**_known(params), **prompt.tools, "messages": prompt.to_openai_messages()}
         while True:
             started = False
             try:
-                async with aclosing(self._reply(prompt, model, params)) as reply:
-                    async for piece in reply:
+                reply = await self._open(model, body)
+                try:
+                    while pieces := await reply.read():
                         started = True
-                        yield piece
+                        for piece in pieces:
+                            yield piece
+                    await reply.finish()
+                finally:
+                    reply.close()
             except ModelError as error:
-                pause_seconds = self._pause_before_retry(error, tries)
-                # After the first token a retry would say everything twice.
-                if started or pause_seconds is None:
+                # After the first piece a retry would say everything twice.
+                pause_seconds = None if started else retries.pause_after(error)
+                if pause_seconds is None:
                     raise
             else:
                 return
-            await anyio.sleep(pause_seconds)
-            tries += 1
+            await asyncio.sleep(pause_seconds)
+
+    async def list_models(self) -> list[str]:
+        """Return the names of the models that the server lists.
+
+        Raises:
+            ModelError: it does not answer, or lists none.
+        """
+        return [str(entry["id"]) for entry in await self._entries()]
 
     async def close(self) -> None:
-        await self._client.close()
+        await self._connection.close()
 
-    def _pause_before_retry(self, error: ModelError, tries: int) -> float | None:
-        """How long to wait before another try, or None when there is to be none."""
-        if not error.worth_retrying or tries >= self._retries:
-            return None
-        asked_for = error.retry_after_seconds if isinstance(error, ModelRateLimited) else None
-        if asked_for is None:
-            return self._retry_pause_seconds * (1 << tries)
-        return asked_for if asked_for <= LONGEST_RETRY_PAUSE_SECONDS else None
-
-    async def _reply(
-        self, prompt: ChatPrompt, model: str | None, params: Mapping[str, object]
-    ) -> AsyncGenerator[Delta | Usage, None]:
+    async def _open(self, model: str | None, body: Mapping[str, Any]) -> ReplyStream:
+        """Ask for a reply; where the default that the server listed is gone, for that of its list of now."""
         name = model or await self._default_model()
-        messages = prompt.to_openai_messages()
-        with model_errors(name, [*self._unspoken(), *(message["content"] for message in messages)]):
-            deadline = anyio.current_time() + self._first_token_seconds
-            with anyio.fail_after(self._first_token_seconds):
-                response = await self._ask(name, {**_known(params), "messages": messages})
-            async with aclosing(response), aclosing(self._pieces(response, deadline)) as pieces:
-                async for piece in pieces:
-                    yield piece
-
-    async def _pieces(self, response: httpx2.Response, deadline: float) -> AsyncGenerator[Delta | Usage, None]:
-        usage = None
-        first_wait_seconds = max(0.0, deadline - anyio.current_time())
-        async with aclosing(read_chunks(response, first_wait_seconds, self._next_token_seconds)) as chunks:
-            async for chunk in chunks:
-                usage = chunk.usage or usage
-                if chunk.text:
-                    yield Delta(chunk.text)
-        if usage:
-            yield usage
-
-    async def _ask(self, name: str, body: Mapping[str, Any]) -> httpx2.Response:
-        """Servers from before `stream_options` refuse it by name; then the usage stays unknown."""
-        if not self._asks_for_usage:
-            return await self._post(name, body)
         try:
-            return await self._post(name, {**body, **USAGE_WANTED})
-        except (BadRequestError, UnprocessableEntityError) as error:
-            if "stream_options" not in error.response.text:
+            return await self._ask(name, body)
+        except ModelNotFound:
+            if model is not None or name not in self.offered:
                 raise
-        self._asks_for_usage = False
-        return await self._post(name, body)
+            self._model = None
+            if await self._default_model() == name:
+                raise
+        return await self._ask(await self._default_model(), body)
 
-    async def _post(self, name: str, body: Mapping[str, Any]) -> httpx2.Response:
-        # `extra_body` is sent as it is; the SDK would walk through `messages` against its types, which blocks
-        # the event loop for 0.4 ms a message.
-        stream = await self._client.chat.completions.create(model=name, messages=[], stream=True, extra_body=body)
-        return stream.response
+    async def _ask(self, name: str, body: Mapping[str, Any]) -> ReplyStream:
+        """Servers from before `stream_options` refuse it by name; then the usage stays unknown."""
+        failures = Failures(name, [*self._secrets(), *_texts_of(body["messages"])], self._has_key)
+        asked = {"model": name, "stream": True, **body}
+        if self._asks_for_usage:
+            response, refusal = await self._post({**asked, **USAGE_WANTED}, failures)
+            if refusal is None or not refuses_usage(refusal):
+                return self._reply(response, refusal, failures)
+        response, refusal = await self._post(asked, failures)
+        if refusal is None:
+            # Not before: the word may have been quoted from a prompt.
+            self._asks_for_usage = False
+        return self._reply(response, refusal, failures)
+
+    def _reply(self, response: aiohttp.ClientResponse, refusal: str | None, failures: Failures) -> ReplyStream:
+        if refusal is not None:
+            raise failures.of_status(response.status, response.headers, refusal)
+        return ReplyStream(
+            response,
+            failures,
+            first_seconds=self._first_token_seconds,
+            next_seconds=self._next_token_seconds,
+        )
+
+    async def _post(self, body: Mapping[str, Any], failures: Failures) -> tuple[aiohttp.ClientResponse, str | None]:
+        """Return the answer, and its text where it is a refusal."""
+        with _told_by(failures):
+            async with asyncio.timeout(self._first_token_seconds):
+                response = await self._connection.post(self._endpoints.completions, body)
+            if response.status < 300:
+                return response, None
+            return response, await _refusal(response)
 
     async def _default_model(self) -> str:
         if self._model is None:
-            with model_errors("(the first)", self._unspoken()), anyio.fail_after(MODEL_LIST_SECONDS):
-                answer = await self._client.get("/models", cast_to=httpx2.Response)
-            self.offered = _listed_models(answer.text)
-            self._model = self.offered[0]
+            entries = await self._entries()
+            self._model = first_to_chat(entries)
+            self.offered = tuple(str(entry["id"]) for entry in entries)
         return self._model
 
-    def _unspoken(self) -> list[str]:
-        secret = self._authorization.get_secret_value() if self._authorization else ""
-        return [secret.partition(" ")[2]] if secret else []
+    async def _entries(self) -> list[Mapping[str, Any]]:
+        return listed_models(await self._listing())
+
+    async def _listing(self) -> str:
+        failures = Failures("(the first)", self._secrets(), self._has_key)
+        with _told_by(failures):
+            async with asyncio.timeout(MODEL_LIST_SECONDS):
+                response = await self._connection.get(self._endpoints.models)
+                text = await read_text(response, MAX_LIST_BYTES)
+        if response.status in NO_LIST:
+            raise ModelBadAnswer(
+                f"The model server does not list its models (HTTP {response.status}). {NAME_ONE}, or check "
+                "CHATKEEP_MODEL_URL, which usually ends in /v1."
+            )
+        if response.status >= 300:
+            raise failures.of_status(response.status, response.headers, text[:MAX_REFUSAL_BYTES])
+        return text
+
+    @property
+    def _has_key(self) -> bool:
+        return bool(self._secrets())
+
+    def _secrets(self) -> list[str]:
+        values = (value.get_secret_value() for name, value in self._headers.items() if name != "User-Agent")
+        return [value.removeprefix("Bearer ").removeprefix("Basic ") for value in values]
 
 
-def _address(url: str) -> httpx2.URL:
+class _Retries:
+    """How often, and when, one reply is asked for again."""
+
+    def __init__(self, retries: int, pause_seconds: float, loading_seconds: float) -> None:
+        self._left = retries
+        self._pause_seconds = pause_seconds
+        self._loading_seconds = loading_seconds
+        self._loading_pause_seconds = pause_seconds
+        self._began = time.monotonic()
+
+    def pause_after(self, error: ModelError) -> float | None:
+        """How long to wait before another try, or None when there is to be none."""
+        if not error.worth_retrying:
+            return None
+        passed_seconds = time.monotonic() - self._began
+        asked_for = error.retry_after_seconds
+        if isinstance(error, ModelLoading):
+            pause_seconds = self._loading_pause_seconds if asked_for is None else asked_for
+            self._loading_pause_seconds = min(MAX_LOADING_PAUSE_SECONDS, 2 * self._loading_pause_seconds)
+            return pause_seconds if passed_seconds + pause_seconds < self._loading_seconds else None
+        if not self._left:
+            return None
+        self._left -= 1
+        if asked_for is not None:
+            return asked_for if asked_for <= MAX_RETRY_PAUSE_SECONDS else None
+        pause_seconds, self._pause_seconds = self._pause_seconds, 2 * self._pause_seconds
+        return pause_seconds if passed_seconds <= RETRY_WITHIN_SECONDS else None
+
+
+@contextmanager
+def _told_by(failures: Failures) -> Iterator[None]:
     try:
-        address = httpx2.URL(url)
-    except httpx2.InvalidURL:
-        raise ConfigurationError("CHATKEEP_MODEL_URL is not an address.") from None
-    if address.scheme not in ("http", "https") or not address.host:
-        raise ConfigurationError("CHATKEEP_MODEL_URL is not an http or https address.")
-    return address if address.path.strip("/") else address.copy_with(path="/v1")
+        yield
+    except BROKEN_CONNECTION as error:
+        raise failures.of_transport(error) from None
 
 
-def _authorization(address: httpx2.URL, api_key: SecretStr | str | None) -> SecretStr | None:
-    secret = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key or ""
-    # A key that was read from a file ends in a newline.
-    key = secret.strip()
-    if not key.isascii() or not key.isprintable():
-        # The HTTP library would refuse it too, quoting it in the error.
-        raise ConfigurationError("CHATKEEP_MODEL_API_KEY holds characters that no HTTP header can carry.")
-    if key:
-        return SecretStr(f"Bearer {key}")
-    return SecretStr(f"Basic {_basic(address)}") if address.userinfo else None
-
-
-def _basic(address: httpx2.URL) -> str:
-    return base64.b64encode(unquote(address.userinfo.decode()).encode()).decode()
-
-
-def _http_client(authorization: SecretStr | None, connect_seconds: float, proxy: str | None) -> httpx2.AsyncClient:
-    """A client that goes where it is told: no redirects, no proxies and no `.netrc` of the environment.
-
-    Reading has no timeout here: `read_chunks` times events, which a server that sends half a line a minute
-    does not get around. The number of connections is the number of generations, which is bounded elsewhere.
-    """
-    return httpx2.AsyncClient(
-        timeout=httpx2.Timeout(connect=connect_seconds, read=None, write=SEND_SECONDS, pool=connect_seconds),
-        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
-        follow_redirects=False,
-        trust_env=False,
-        proxy=proxy,
-        verify=httpx2.create_ssl_context(),
-        event_hooks={"request": [_own_headers_only(authorization)]},
-    )
-
-
-def _own_headers_only(authorization: SecretStr | None) -> Callable[[httpx2.Request], Awaitable[None]]:
-    """Return a hook that drops every header but ours.
-
-    The SDK adds what it finds in OPENAI_API_KEY, OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS,
-    and the client its cookies: a key meant for one server would reach another, one user's cookie all users.
-    """
-
-    async def drop_others(request: httpx2.Request) -> None:
-        headers = {name: request.headers[name] for name in SENT_HEADERS if name in request.headers}
-        headers["user-agent"] = f"chatkeep/{__version__}"
-        if authorization is not None:
-            headers["authorization"] = authorization.get_secret_value()
-        request.headers = httpx2.Headers(headers)
-
-    return drop_others
+async def _refusal(response: aiohttp.ClientResponse) -> str:
+    """Return the body of a refusal; one that does not come is none, and the status says enough."""
+    try:
+        async with asyncio.timeout(REFUSAL_SECONDS):
+            return await read_text(response, MAX_REFUSAL_BYTES)
+    except BROKEN_CONNECTION:
+        return ""
+    finally:
+        response.close()
 
 
 def _known(params: Mapping[str, object]) -> dict[str, object]:
@@ -242,14 +277,9 @@ def _known(params: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in params.items() if name in GenerationParams.model_fields}
 
 
-def _listed_models(listing: str) -> tuple[str, ...]:
-    try:
-        names = tuple(str(each["id"]) for each in json.loads(listing)["data"] or ())
-    except (ValueError, LookupError, TypeError):
-        raise ModelBadAnswer(
-            "The model server did not answer with a list of models. The operator should check that "
-            "CHATKEEP_MODEL_URL is an OpenAI-compatible address, or name a model in CHATKEEP_MODEL."
-        ) from None
-    if not names:
-        raise ModelNotFound("The model server offers no model. The operator should load one there.")
-    return names
+def _texts_of(messages: list[Any]) -> list[str]:
+    """Every text that is sent, which no error may repeat."""
+    contents = [message.get("content") for message in messages]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    texts = [part.get("text") for part in parts if isinstance(part, Mapping)]
+    return [text for text in (*contents, *texts) if isinstance(text, str)]

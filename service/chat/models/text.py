@@ -1,5 +1,7 @@
 """Model output as PostgreSQL can keep it."""
 
+from typing import Any
+
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -35,3 +37,12 @@ def clean_output(text: str) -> str:
     if not text.isascii():
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text.replace("\x00", REPLACEMENT)
+
+
+def clean_value(value: Any) -> Any:
+    """Return a value of JSON with every text in it as `clean_output` leaves it, names included."""
+    if isinstance(value, str):
+        return clean_output(value)
+    if isinstance(value, dict):
+        return {clean_output(name): clean_value(each) for name, each in value.items()}
+    return [clean_value(each) for each in value] if isinstance(value, list) else value

@@ -8,6 +8,9 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from service.chat.models import GenerationParams
+from service.chat.reply_log import fits_reply
+from service.chat.turns import Status
+from service.transfer.cleaning import require_shallow
 from service.transfer.conversations import ImportedConversation, ImportedTurn, Unreadable
 from service.transfer.exporting import OWN_FORMAT
 from service.transfer.formats.values import time_of_number
@@ -40,11 +43,18 @@ class _Own(BaseModel):
 
 class _Content(_Own):
     content: str
+    items: list[dict[str, Any]] | None = None
 
 
 class _Usage(_Own):
     input_tokens: Count
     output_tokens: Count
+    cached_tokens: Count | None = None
+    reasoning_tokens: Count | None = None
+
+
+class _Context(_Own):
+    left_out: Count
 
 
 class _Error(_Own):
@@ -60,7 +70,11 @@ class _Feedback(_Own):
 class _Turn(_Own):
     id: UUID
     parent_id: UUID | None
-    status: Literal["streaming", "complete", "stopped", "failed", "interrupted"]
+    status: Status
+    # Files of before there were these have none of them.
+    finish_reason: Literal["stop", "length", "content_filter", "tool_calls"] | None = None
+    continues: UUID | None = None
+    context: _Context | None = None
     prompt: _Content
     reply: _Content | None
     model: str | None = None
@@ -117,7 +131,7 @@ def read_own(value: Mapping[str, Any]) -> ImportedConversation:
         archived=told.archived,
         created_at=told.created_at,
         updated_at=told.updated_at,
-        turns=[_turn(turn, None if turn.parent_id is None else places[turn.parent_id]) for turn in turns],
+        turns=[_turn(turn, None if turn.parent_id is None else places[turn.parent_id], str(told.id)) for turn in turns],
         in_order=True,
         head=places.get(told.head_turn_id) if told.head_turn_id else None,
     )
@@ -154,7 +168,11 @@ def _in_order(turns: Sequence[_Turn], source_id: str) -> list[_Turn]:
     return sorted(turns, key=lambda turn: keys[turn.id])
 
 
-def _turn(turn: _Turn, parent: int | None) -> ImportedTurn:
+def _turn(turn: _Turn, parent: int | None, source_id: str) -> ImportedTurn:
+    reply_items = turn.reply.items if turn.reply else None
+    if reply_items is not None and turn.reply and not fits_reply(turn.reply.content, reply_items):
+        raise Unreadable("The items of one of its replies do not fit its text.", source_id)
+    require_shallow([turn.prompt.items, reply_items])
     return ImportedTurn(
         parent=parent,
         prompt=turn.prompt.content,
@@ -165,6 +183,13 @@ def _turn(turn: _Turn, parent: int | None) -> ImportedTurn:
         params=turn.params,
         input_tokens=turn.usage.input_tokens if turn.usage else None,
         output_tokens=turn.usage.output_tokens if turn.usage else None,
+        cached_tokens=turn.usage.cached_tokens if turn.usage else None,
+        reasoning_tokens=turn.usage.reasoning_tokens if turn.usage else None,
+        finish_reason=turn.finish_reason,
+        prompt_items=turn.prompt.items,
+        reply_items=reply_items,
+        left_out=turn.context.left_out if turn.context else None,
+        continues=(turn.continues is not None and turn.continues == turn.parent_id) or None,
         error_code=turn.error.code if turn.error else None,
         error_detail=turn.error.detail if turn.error else None,
         rating=turn.feedback.rating if turn.feedback else None,

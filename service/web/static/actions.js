@@ -1,6 +1,6 @@
 // What the buttons of a turn do.
 import { ApiError, CONVERSATIONS, api, explain, get } from "./api.js";
-import { $, t } from "./dom.js";
+import { t } from "./dom.js";
 import { ask } from "./dialogs.js";
 import { toast } from "./toasts.js";
 import { copyFrom, editPrompt } from "./turn.js";
@@ -10,7 +10,6 @@ const addressOf = (turn) => `${CONVERSATIONS}/${turn.conversation_id}/turns/${tu
 export class TurnActions {
   constructor(thread) {
     this.thread = thread;
-    $("turns").addEventListener("click", (event) => this.clicked(event));
   }
 
   async clicked(event) {
@@ -26,7 +25,7 @@ export class TurnActions {
   }
 
   act(name, turn, button, article) {
-    const changes = { regenerate: 1, edit: 1, previous: 1, next: 1 };
+    const changes = { regenerate: 1, continue: 1, edit: 1, previous: 1, next: 1 };
     if (changes[name] && this.thread.live) return void toast(t("error_turn_in_progress"));
     switch (name) {
       case "copy-reply":
@@ -37,6 +36,8 @@ export class TurnActions {
         return copyFrom(button, button.closest(".code").querySelector("pre").textContent);
       case "regenerate":
         return this.beside(turn, `${addressOf(turn)}/regenerate`, {}, turn.prompt.content);
+      case "continue":
+        return this.goOn(turn);
       case "edit":
         return editPrompt(article, turn.prompt.content, (content) =>
           this.beside(turn, `${addressOf(turn)}/edit`, { content }, content),
@@ -56,6 +57,17 @@ export class TurnActions {
     if (!(await this.thread.changed()) || this.thread.live) return; // a second click waited, too
     try {
       await this.thread.take(path, body, { content, replaced: turn });
+    } catch (error) {
+      await this.thread.open(turn.conversation_id, { turnId: turn.id });
+      toast(explain(error), { bad: true });
+    }
+  }
+
+  /** Have the model go on with a reply that was cut, in a turn below it. */
+  async goOn(turn) {
+    if (!(await this.thread.changed()) || this.thread.live) return;
+    try {
+      await this.thread.take(`${addressOf(turn)}/continue`, {}, { content: "", continues: turn });
     } catch (error) {
       await this.thread.open(turn.conversation_id, { turnId: turn.id });
       toast(explain(error), { bad: true });

@@ -2,7 +2,8 @@
 import { CONVERSATIONS, api, get } from "./api.js";
 import { announce, t } from "./dom.js";
 import { followTurn, takeTurn } from "./events.js";
-import { LiveReply } from "./live.js";
+import { LiveReply } from "./live-reply.js";
+import { endingText } from "./turn.js";
 
 export class Answering {
   /** `on.streaming` gets the turn that is being answered, or null; `on.begun` and `on.done` hear of new ones. */
@@ -39,11 +40,7 @@ export class Answering {
   goLive(turn) {
     const article = this.turns.article(turn.id);
     article.setAttribute("aria-busy", "true");
-    const reply = new LiveReply(article.querySelector(".reply"), {
-      text: turn.reply?.content ?? "",
-      html: turn.reply_html ?? "",
-      changed: () => this.place.keepAtEnd(),
-    });
+    const reply = new LiveReply(article.querySelector(".reply"), turn, () => this.place.keepAtEnd());
     this.live = { turn, article, reply };
     this.on.streaming(turn);
   }
@@ -51,7 +48,9 @@ export class Answering {
   seen(signal) {
     return {
       turn: (turn) => this.known(turn),
-      text: (text) => this.live.reply.append(text),
+      text: (text) => this.live.reply.say(text),
+      thought: (text) => this.live.reply.think(text),
+      item: (item) => this.live.reply.add(item),
       done: (turn) => this.finish(turn, signal),
     };
   }
@@ -72,7 +71,7 @@ export class Answering {
     this.turns.show(whole);
     this.live = null;
     this.place.keepAtEnd();
-    announce(t(whole.status === "complete" ? "answer_complete" : `turn_${whole.status}`));
+    announce(whole.status === "complete" ? t("answer_complete") : endingText(whole));
     this.on.streaming(null);
     this.on.done(whole);
   }

@@ -1,13 +1,10 @@
 // The chat page: which conversation is shown, and what happens to it.
 import { ApiError, CONVERSATIONS, explain, get, once } from "./api.js";
-import { TurnActions } from "./actions.js";
 import { Composer } from "./composer.js";
 import { $, h, pathOf, state, t, url } from "./dom.js";
-import { ask } from "./dialogs.js";
-import { ConversationList, titleOf } from "./list.js";
+import { ConversationList, ask, titleOf } from "./list.js";
 import { showMenu } from "./menu.js";
 import { isLost, reconnected } from "./network.js";
-import { Search } from "./search.js";
 import { openSidebar, prepareSidebar } from "./sidebar.js";
 import { begin, signOut } from "./sign-in.js";
 import { Thread } from "./thread.js";
@@ -29,15 +26,26 @@ const thread = new Thread({
   failed: complain,
 });
 const composer = new Composer(say);
-const actions = new TurnActions(thread);
+const loadActions = whenNeeded(() => import("./actions.js").then(({ TurnActions }) => new TurnActions(thread)));
 const list = new ConversationList({
   open: (id) => go(id),
   changed: (changed) => changed.id === current?.id && showConversation(changed),
 });
-const search = new Search({
-  found: (hit) => go(hit.conversation_id, hit.turn_id),
-  closed: () => list.showArchived(list.archived),
-});
+const loadSearch = whenNeeded(() =>
+  import("./search.js").then(
+    ({ Search }) =>
+      new Search({
+        found: (hit) => go(hit.conversation_id, hit.turn_id),
+        closed: () => list.showArchived(list.archived),
+      }),
+  ),
+);
+
+/** Load a module with the first use of what it does; most visits need few of them. */
+function whenNeeded(load) {
+  let loading = null;
+  return () => (loading ??= load().catch((error) => ((loading = null), Promise.reject(error))));
+}
 
 function complain(error) {
   toast(explain(error), { bad: true });
@@ -115,7 +123,7 @@ async function show(id, turnId) {
     else showLoading();
     thread.leave();
     thread.id = id;
-    await Promise.all([showHead(id), turnId ? actions.showFound(id, turnId) : thread.open(id)]);
+    await Promise.all([showHead(id), turnId ? (await loadActions()).showFound(id, turnId) : thread.open(id)]);
   } catch (error) {
     if (error.name === "AbortError" || thread.id !== id) return;
     thread.leave();
@@ -249,6 +257,10 @@ function start() {
   addEventListener("popstate", openAddress);
   document.addEventListener("visibilitychange", () => lookAgain().catch(complain));
   addEventListener("reconnected", () => lookAgain().catch(complain));
+  $("turns").addEventListener("click", (event) => {
+    if (event.target.closest("[data-act]")) loadActions().then((actions) => actions.clicked(event), complain);
+  });
+  $("search").addEventListener("focus", () => loadSearch().then((search) => search.changed(), complain));
   $("stop").addEventListener("click", () => thread.answering.stop().catch(complain));
   $("to-end").addEventListener("click", () => (thread.down === null ? thread.toEnd() : reopen().catch(complain)));
   $("settings").addEventListener("click", changeSettings);

@@ -4,7 +4,7 @@ import { $, h, moment, t } from "./dom.js";
 import { Pages, because, keepReason, lastReason } from "./console.js";
 import { onSubmit } from "./forms.js";
 import { begin } from "./sign-in.js";
-import { ending, showReply } from "./turn.js";
+import { ending, fillReply, promptElements } from "./turn.js";
 
 function aboutTurn(turn) {
   const { count, position } = turn.siblings;
@@ -16,13 +16,13 @@ function aboutTurn(turn) {
 
 function turnArticle(turn) {
   const reply = h("div", { class: "reply prose", dir: "auto" });
-  if (turn.reply_html) showReply(reply, turn.reply_html, { copies: false });
+  fillReply(reply, turn, { copies: false });
   const ended = turn.status === "streaming" ? h("p", { class: "ending", text: t("state_streaming") }) : ending(turn);
   return h(
     "article",
     { class: "turn", "aria-label": t("turn", { number: turn.index + 1 }) },
-    h("h3", { class: "hidden", text: t("they_said") }),
-    h("div", { class: "prompt", dir: "auto", text: turn.prompt.content }),
+    turn.continues ? null : h("h3", { class: "hidden", text: t("they_said") }),
+    ...promptElements(turn),
     h("h3", { class: "hidden", text: t("answer") }),
     reply,
     ended,

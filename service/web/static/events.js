@@ -1,6 +1,7 @@
-// A turn as a stream of events, from its beginning or from any character on, however often the network is lost.
+// A turn as a stream of events, from its beginning or from any position on, however often the network is lost.
 import { ApiError, CONVERSATIONS, send } from "./api.js";
 import { delay } from "./dom.js";
+import { lengthOf } from "./items.js";
 import { reconnected } from "./network.js";
 
 // The service sends something every 15 seconds.
@@ -32,7 +33,7 @@ async function* eventsOf(body, abort) {
   }
 }
 
-/** Call `seen.turn`, `seen.text` and `seen.done` as the events come.
+/** Call `seen.turn`, `seen.text`, `seen.thought`, `seen.item` and `seen.done` as the events come.
  *
  * `ask` sends the first request; once the turn is known, the stream is asked for from after what was received.
  * Leaving (`signal`) ends it silently: the reply goes on without us.
@@ -49,10 +50,10 @@ async function read(ask, known, seen, signal) {
       for await (const event of eventsOf(answer.body, abort)) {
         if (signal.aborted) return;
         if (event.name === "turn" && !turn) seen.turn((turn = event.data));
-        if (event.name === "delta") {
-          received = event.id;
-          seen.text(event.data.text);
-        }
+        if (event.name === "delta") seen.text(event.data.text);
+        if (event.name === "reasoning") seen.thought(event.data.text);
+        if (event.name === "item") seen.item(event.data);
+        if (event.id) received = event.id;
         if (event.name === "done") return void seen.done(event.data);
       }
     } catch (error) {
@@ -84,6 +85,5 @@ export function takeTurn(path, body, seen, signal) {
 
 /** Follow a turn that is being answered, from after what there is of it. */
 export function followTurn(turn, seen, signal) {
-  const received = [...(turn.reply?.content ?? "")].length;
-  return read(null, { turn, received }, seen, signal);
+  return read(null, { turn, received: lengthOf(turn.reply) }, seen, signal);
 }

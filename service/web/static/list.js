@@ -1,9 +1,11 @@
 // The list of conversations: newest first, more as one scrolls; renamed, archived and deleted in place.
 import { CONVERSATIONS, api, explain, get, withQuery } from "./api.js";
 import { $, h, moveFirst, spinner, state, t, tool, url } from "./dom.js";
-import { ask } from "./dialogs.js";
 import { showMenu } from "./menu.js";
 import { toast } from "./toasts.js";
+
+// Loaded when it is first needed.
+export const ask = async (...question) => (await import("./dialogs.js")).ask(...question);
 
 const UNDO_SECONDS = 7;
 export const titleOf = (conversation) => conversation.title || t("untitled");

@@ -1,8 +1,8 @@
-// A reply while it is written: the text at once, and soon after as Markdown. What is finished of it is rendered once;
+// Text of a reply while it is written: at once, and soon after as Markdown. What is finished of it is rendered once;
 // only its last part is rendered again.
 import { api } from "./api.js";
 import { delay, h } from "./dom.js";
-import { showReply, waiting } from "./turn.js";
+import { showReply } from "./turn.js";
 
 const PAUSE = 250;
 const LONGEST_PART = 50_000;
@@ -35,7 +35,7 @@ function deepest(element) {
   return found;
 }
 
-export class LiveReply {
+export class LiveText {
   /** `changed` is called after each change of the page. */
   constructor(element, { text = "", html = "", changed }) {
     this.element = element;
@@ -43,16 +43,16 @@ export class LiveReply {
     this.text = text;
     this.rendered = 0; // of `text`, what stands as Markdown and stays
     this.ended = false;
+    this.whole = false;
     this.part = h("div", { class: "part" });
     this.fresh = document.createTextNode("");
     if (html) showReply(this.part, html);
-    element.replaceChildren(...(text ? [this.part] : [waiting()]));
+    element.replaceChildren(this.part);
     this.shown = text.length;
     this.render();
   }
 
   append(text) {
-    if (!this.part.isConnected) this.element.replaceChildren(this.part);
     this.text += text;
     this.fresh.data += text;
     if (!this.fresh.isConnected) deepest(this.part).append(this.fresh);
@@ -63,8 +63,13 @@ export class LiveReply {
     this.ended = true;
   }
 
+  /** Nothing more comes of it; what there is is still rendered. */
+  close() {
+    this.whole = true;
+  }
+
   async render() {
-    while (!this.ended) {
+    while (!this.ended && !(this.whole && this.text.length === this.shown)) {
       const begun = performance.now();
       if (this.text.length > this.shown) await this.renderMore();
       // A slow network or a long part makes it rarer.

@@ -1,6 +1,7 @@
 // One turn on the page: a prompt, its reply, and what can be done with them.
-import { h, icon, moment, spinner, t, tool } from "./dom.js";
+import { h, hasText, icon, moment, spinner, t, tool } from "./dom.js";
 import { insertSanitised } from "./html.js";
+import { isText, itemElement } from "./items.js";
 
 export async function copyText(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
@@ -43,6 +44,31 @@ export function showReply(element, html, { copies = true } = {}) {
   }
 }
 
+/** Put a whole reply in, of whatever it is made of. */
+export function fillReply(element, turn, options) {
+  const { items } = turn.reply ?? {};
+  if (!items) {
+    if (turn.reply_html) showReply(element, turn.reply_html, options);
+    return;
+  }
+  const parts = [...(turn.reply_parts ?? [])];
+  for (const item of items) {
+    if (!isText(item)) element.append(itemElement(item));
+    else {
+      const part = h("div", { class: "part" });
+      showReply(part, parts.shift() ?? "", options);
+      element.append(part);
+    }
+  }
+}
+
+/** A prompt, and what it is made of beside its text. Going on with a reply has none. */
+export function promptElements(turn) {
+  if (turn.continues) return [];
+  const others = (turn.prompt.items ?? []).filter((item) => !isText(item)).map(itemElement);
+  return [turn.prompt.content ? h("div", { class: "prompt", dir: "auto", text: turn.prompt.content }) : null, ...others];
+}
+
 function branches({ siblings }) {
   if (siblings.count < 2) return null;
   const { position, count } = siblings;
@@ -61,17 +87,35 @@ function rating(turn, name, value) {
   return tool(name, t(name === "good" ? "good_answer" : "bad_answer"), { "data-act": name, "aria-pressed": String(pressed) });
 }
 
+/** How an answer ended that is not whole, in words. */
+export function endingText(turn) {
+  if (turn.status === "incomplete") return t(turn.finish_reason === "content_filter" ? "turn_filtered" : "turn_cut");
+  if (turn.status !== "failed") return t(`turn_${turn.status}`);
+  if (hasText(`error_${turn.error?.code}`)) return t(`error_${turn.error.code}`);
+  return [t("turn_failed"), turn.error?.detail].filter(Boolean).join(" ");
+}
+
 export function ending(turn) {
   if (turn.status === "complete" || turn.status === "streaming") return null;
-  const failed = turn.status === "failed";
-  const detail = failed && turn.error?.detail ? ` ${turn.error.detail}` : "";
-  return h("p", { class: failed ? "ending bad" : "ending", text: t(`turn_${turn.status}`) + detail });
+  return h("p", { class: turn.status === "failed" ? "ending bad" : "ending", text: endingText(turn) });
+}
+
+/** Whether the model can go on where its answer was cut. */
+function canContinue({ status, finish_reason: reason, reply }) {
+  return ["incomplete", "stopped", "interrupted"].includes(status) && reason !== "content_filter" && Boolean(reply?.content);
 }
 
 /** What to do where there is no whole answer. */
 function again(turn) {
-  if (turn.status !== "failed" && turn.status !== "interrupted") return null;
-  return h("button", { type: "button", class: "link again", "data-act": "regenerate", text: t("try_again") });
+  if (turn.status === "complete" || turn.status === "streaming") return null;
+  const button = (act, text) => h("button", { type: "button", class: "link again", "data-act": act, text });
+  const goesOn = canContinue(turn);
+  return h(
+    "p",
+    { class: "agains" },
+    goesOn ? button("continue", t("continue_answer")) : null,
+    !goesOn || turn.status === "interrupted" ? button("regenerate", t("try_again")) : null,
+  );
 }
 
 function tools(turn) {
@@ -84,28 +128,33 @@ function tools(turn) {
     streaming ? null : tool("again", t("regenerate"), { "data-act": "regenerate" }),
     turn.reply && !streaming ? rating(turn, "good", 1) : null,
     turn.reply && !streaming ? rating(turn, "bad", -1) : null,
-    streaming ? null : h("span", { class: "about" }, turn.model ? h("span", { text: turn.model }) : null, moment(turn.created_at)),
+    streaming ? null : h("span", { class: "about" }, leftOut(turn), turn.model ? h("span", { text: turn.model }) : null, moment(turn.created_at)),
   );
+}
+
+function leftOut({ context }) {
+  return context?.left_out ? h("span", { text: t("left_out", { number: context.left_out }) }) : null;
 }
 
 export const waiting = () => h("p", { class: "waiting" }, spinner());
 
-/** Make the element of a turn; `reply_html` is what the server rendered. */
+function promptTools(turn) {
+  if (turn.continues || !turn.prompt.content) return null;
+  const copy = tool("copy", t("copy_prompt"), { "data-act": "copy-prompt" });
+  return h("div", { class: "tools mine" }, copy, tool("edit", t("edit_prompt"), { "data-act": "edit" }));
+}
+
+/** Make the element of a turn; `reply_html` and `reply_parts` are what the server rendered. */
 export function turnElement(turn) {
   const reply = h("div", { class: "reply prose", dir: "auto" });
-  if (turn.reply_html) showReply(reply, turn.reply_html);
-  else if (turn.status === "streaming") reply.append(waiting());
+  fillReply(reply, turn);
+  if (turn.status === "streaming" && !reply.hasChildNodes()) reply.append(waiting());
   return h(
     "article",
-    { class: "turn", "data-id": turn.id, "aria-label": t("turn", { number: turn.index + 1 }) },
-    h("h2", { class: "hidden", text: t("you_said") }),
-    h("div", { class: "prompt", dir: "auto", text: turn.prompt.content }),
-    h(
-      "div",
-      { class: "tools mine" },
-      tool("copy", t("copy_prompt"), { "data-act": "copy-prompt" }),
-      tool("edit", t("edit_prompt"), { "data-act": "edit" }),
-    ),
+    { class: turn.continues ? "turn continued" : "turn", "data-id": turn.id, "aria-label": t("turn", { number: turn.index + 1 }) },
+    turn.continues ? null : h("h2", { class: "hidden", text: t("you_said") }),
+    ...promptElements(turn),
+    promptTools(turn),
     h("h2", { class: "hidden", text: t("answer") }),
     reply,
     ending(turn),

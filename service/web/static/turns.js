@@ -72,6 +72,13 @@ export class Turns {
     for (const turn of chunk.turns.splice(index)) this.article(turn.id)?.remove();
   }
 
+  /** Take away all that follow a turn. */
+  cutAfter(id) {
+    const all = this.chunks.flatMap((chunk) => chunk.turns);
+    const next = all[all.findIndex((turn) => turn.id === id) + 1];
+    if (next) this.cutFrom(next.id);
+  }
+
   /** Know a turn's newer state. */
   replace(id, turn) {
     const turns = this.chunkOf(id)?.turns;
@@ -85,6 +92,9 @@ export class Turns {
     if (!article) return;
     const focused = article.contains(document.activeElement) ? document.activeElement.dataset.act : null;
     const fresh = turnElement(turn);
+    // What somebody unfolded stays so.
+    const folds = fresh.querySelectorAll("details");
+    article.querySelectorAll("details").forEach((each, number) => folds[number] && (folds[number].open = each.open));
     article.replaceWith(fresh);
     if (focused) fresh.querySelector(`[data-act="${focused}"]`)?.focus({ preventScroll: true });
   }

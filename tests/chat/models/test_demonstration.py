@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.chat.models import Delta, DemonstrationModel, LanguageModel, Usage
+from service.chat.models import DemonstrationModel, End, Text
 from service.chat.models.demonstration import pieces
 from service.chat.models.demonstration_replies import is_mostly_japanese
 from service.chat.prompt import ChatPrompt
@@ -20,14 +20,14 @@ def conversation(*prompts: str) -> ChatPrompt:
     return prompt
 
 
-async def answer(*prompts: str, **params: object) -> list[Delta | Usage]:
-    model: LanguageModel = DemonstrationModel(pause_seconds=0)
+async def answer(*prompts: str, **params: object) -> list[Text | End]:
+    model = DemonstrationModel(pause_seconds=0)
     async with aclosing(model.stream(conversation(*prompts), model=None, params=params)) as stream:
         return [piece async for piece in stream]
 
 
 async def reply(*prompts: str, **params: object) -> str:
-    return "".join(piece.text for piece in await answer(*prompts, **params) if isinstance(piece, Delta))
+    return "".join(piece.text for piece in await answer(*prompts, **params) if isinstance(piece, Text))
 
 
 async def test_it_says_that_it_is_a_demonstration_and_how_to_get_a_real_model() -> None:
@@ -92,14 +92,17 @@ async def test_a_token_limit_ends_the_reply_early(name: str) -> None:
     whole, short = await reply("Hello"), await reply("Hello", **{name: 5})
     assert 0 < len(short) < 30
     assert whole.startswith(short)
+    ends = [(await answer("Hello", **limits))[-1] for limits in ({}, {name: 5})]
+    assert [end.finish_reason for end in ends if isinstance(end, End)] == ["stop", "length"]
 
 
-async def test_usage_comes_last_and_once() -> None:
-    *deltas, usage = await answer("Hello", "こんにちは")
-    assert all(isinstance(piece, Delta) and piece.text for piece in deltas)
-    assert isinstance(usage, Usage)
-    assert usage.input_tokens > 0
-    assert usage.output_tokens > 0
+async def test_the_end_comes_last_and_once_and_tells_the_usage() -> None:
+    *texts, end = await answer("Hello", "こんにちは")
+    assert all(isinstance(piece, Text) and piece.text for piece in texts)
+    assert isinstance(end, End)
+    assert end.usage is not None
+    assert end.usage.input_tokens > 0
+    assert end.usage.output_tokens > 0
 
 
 @given(st.text())
@@ -115,7 +118,7 @@ async def test_it_pauses_between_pieces_and_stops_when_closed() -> None:
     model = DemonstrationModel(pause_seconds=0.02)
     started = monotonic()
     async with aclosing(model.stream(conversation("Hello"), model=None, params={})) as stream:
-        assert await anext(stream) == Delta("##")
-        assert await anext(stream) == Delta(" Demonstration")
+        assert await anext(stream) == Text("##")
+        assert await anext(stream) == Text(" Demonstration")
     assert 0.04 <= monotonic() - started < 2
     await model.close()

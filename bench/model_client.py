@@ -1,0 +1,81 @@
+"""What a reply of a model server costs this process: our client beside the `openai` SDK, over a real socket."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+
+from openai import AsyncOpenAI
+
+from bench.measuring import Effort, Figure, Sides
+from bench.servers import server
+from service.chat.models import End
+from service.chat.models.openai_compatible import OpenAICompatibleModel
+from service.chat.prompt import ChatPrompt
+
+TIMES = 20
+LONG_REPLY_PIECES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """Both clients of one model server, which has a process of its own."""
+
+    effort: Effort
+    ours: OpenAICompatibleModel
+    sdk: AsyncOpenAI
+
+
+@asynccontextmanager
+async def clients(effort: Effort) -> AsyncIterator[Clients]:
+    with server("bench.model_app:application") as measured:
+        url = f"http://127.0.0.1:{measured.port}/v1"
+        both = Clients(effort, OpenAICompatibleModel(url, model="1-at-once"), AsyncOpenAI(base_url=url, api_key="none"))
+        try:
+            yield both
+        finally:
+            await both.ours.close()
+            await both.sdk.close()
+
+
+async def replies(both: Clients) -> list[Figure]:
+    """Processor time of a reply, long and short, as a share of the SDK's."""
+    names = {
+        f"model client, a reply of {LONG_REPLY_PIECES} pieces": (LONG_REPLY_PIECES, "at-once", 0.5),
+        "  one by one": (LONG_REPLY_PIECES, "one-by-one", None),
+        "model client, a reply of one piece": (1, "at-once", 0.6),
+    }
+    return [
+        (await _compared(both, pieces, pace)).ratio(f"{name}, of the SDK's", bar)
+        for name, (pieces, pace, bar) in names.items()
+    ]
+
+
+async def _compared(both: Clients, pieces: int, pace: str) -> Sides:
+    async def ours() -> None:
+        prompt = ChatPrompt()
+        prompt.add_requester_msg("Go on.")
+        async with aclosing(both.ours.stream(prompt, model=f"{pieces}-{pace}", params={})) as reply:
+            said = [piece async for piece in reply]
+        assert len(said) == pieces + 1
+        assert isinstance(said[-1], End)
+
+    async def theirs() -> None:
+        stream = await both.sdk.chat.completions.create(
+            model=f"{pieces}-{pace}", messages=[{"role": "user", "content": "Go on."}], stream=True
+        )
+        assert len([chunk async for chunk in stream]) == pieces + 1
+
+    sides, times = Sides(), both.effort.of(TIMES)
+    for number in range(both.effort.rounds + 1):
+        found = await _processor_seconds(ours, times), await _processor_seconds(theirs, times)
+        if number:
+            sides.pairs.append((found[0] / times, found[1] / times))
+    return sides
+
+
+async def _processor_seconds(work: Callable[[], Awaitable[None]], times: int) -> float:
+    begun = time.process_time()
+    for _ in range(times):
+        await work()
+    return time.process_time() - begun

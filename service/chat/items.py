@@ -1,0 +1,49 @@
+"""Items: what a prompt or a reply is made of where it is more than plain text, in OpenAI's Responses vocabulary.
+
+They are kept as JSON beside the text. The reply's own text stands in `reply` alone, and its items say from where to
+where of it. An item of a type that we do not know is kept as it came.
+
+Source: OpenAI API reference, Responses, input and output items.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+JsonItem = dict[str, Any]
+AnyItem = Mapping[str, Any]
+
+
+def text_item(start: int, end: int) -> JsonItem:
+    return {"type": "message", "start": start, "end": end}
+
+
+def reasoning_item(text: str, field: str, seconds: float | None) -> JsonItem:
+    return {"type": "reasoning", "text": text, "seconds": seconds, "field": field}
+
+
+def refusal_item(text: str) -> JsonItem:
+    return {"type": "refusal", "refusal": text}
+
+
+def refusal_of(items: Iterable[AnyItem] | None) -> str | None:
+    """Return why the model did not answer; None where it did."""
+    said = [each["refusal"] for each in items or () if is_refusal(each)]
+    return "".join(said) or None
+
+
+def is_refusal(item: AnyItem) -> bool:
+    return item.get("type") == "refusal" and isinstance(item.get("refusal"), str)
+
+
+def is_reasoning(item: AnyItem) -> bool:
+    return item.get("type") == "reasoning" and isinstance(item.get("text"), str)
+
+
+def is_call(item: AnyItem) -> bool:
+    return item.get("type") == "function_call" and all(
+        isinstance(item.get(name), str) for name in ("call_id", "name", "arguments")
+    )
+
+
+def is_output(item: AnyItem) -> bool:
+    return item.get("type") == "function_call_output" and isinstance(item.get("call_id"), str)

@@ -1,0 +1,64 @@
+// What a prompt or a reply is made of beside its text: reasoning, tool calls and their results, a refusal.
+import { h, spinner, t } from "./dom.js";
+
+/** How long the model thought, in words. */
+export function thoughtFor(seconds) {
+  if (seconds == null) return t("thought");
+  return t("thought_for", { seconds: Math.max(1, Math.round(seconds)) });
+}
+
+/** Reasoning, folded. `label` is what stands on the fold. */
+export function thought(text, label) {
+  const words = h("div", { class: "words", dir: "auto", tabindex: "0", text });
+  return h("details", { class: "aside thought" }, h("summary", {}, ...[label].flat()), words);
+}
+
+export const thinking = () => [spinner(), t("thinking")];
+
+function folded(label, text) {
+  return h("details", { class: "aside" }, h("summary", { text: label }), h("pre", { tabindex: "0", dir: "auto", text }));
+}
+
+/** JSON in lines, or the text itself where it is none. */
+function inLines(text) {
+  if (typeof text !== "string") return JSON.stringify(text, null, 2) ?? "";
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
+/** Make the element of an item that is no text of the reply. */
+export function itemElement(item) {
+  switch (item.type) {
+    case "reasoning":
+      return thought(item.text, thoughtFor(item.seconds));
+    case "refusal":
+      return h("p", { class: "refusal" }, h("strong", { text: t("refused") }), " ", h("span", { dir: "auto", text: item.refusal }));
+    case "function_call":
+      return folded(t("tool_call", { name: item.name }), inLines(item.arguments));
+    case "function_call_output":
+      return folded(t("tool_result"), inLines(item.output));
+    default:
+      return folded(t("other_item", { type: item.type }), inLines(item));
+  }
+}
+
+/** Whether an item is some of the reply's own text. */
+export const isText = (item) => item.type === "message" && Number.isInteger(item.start) && Number.isInteger(item.end);
+
+/** Some code points of a text: positions count those, and JavaScript counts otherwise. */
+export const stretch = (text, start, end) => [...text].slice(start, end).join("");
+
+/** How much of a reply there is: the position at which its stream goes on. */
+export function lengthOf(reply) {
+  if (!reply) return 0;
+  if (!reply.items) return [...reply.content].length;
+  return reply.items.reduce((sum, item) => sum + lengthOfItem(item), 0);
+}
+
+function lengthOfItem(item) {
+  if (isText(item)) return item.end - item.start;
+  return item.type === "reasoning" && typeof item.text === "string" ? [...item.text].length : 1;
+}
