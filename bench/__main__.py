@@ -13,21 +13,21 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import model_client, reading, report, streaming, web, writing
-from bench.filling import WrongFilling, fill
-from bench.measuring import Effort, Figure
+from bench import model_client, reads, report, streaming, web, writes
+from bench.bulk_data import WrongFilling, fill
+from bench.measurements import Effort, Figure
 from bench.sides import bare_connection, both_sides
 from service.database import migrations
-from service.database.embedded import EmbeddedPostgres
+from service.database.postgres.embedded import EmbeddedPostgres
 
 Case = Callable[[Any], Coroutine[Any, Any, list[Figure]]]
 
 DATABASE: dict[str, Case] = {
-    "turn": writing.turn,
-    "last-turns": reading.last_turns,
-    "conversations": reading.conversations,
-    "length": writing.length,
-    "flush": writing.flush,
+    "turn": writes.turn,
+    "last-turns": reads.last_turns,
+    "conversations": reads.conversations,
+    "length": writes.length,
+    "flush": writes.flush,
 }
 WEB: dict[str, Case] = {
     "signed-in": web.signed_in,

@@ -17,7 +17,7 @@ from rich.console import Console
 from bench import report
 from bench.__main__ import database
 from bench.layered_app import LAYERS
-from bench.measuring import Effort, Figure, Sides
+from bench.measurements import Effort, Figure, Sides
 from bench.overload import PASSWORD, SECRET
 from bench.servers import Measured, request, send_all, server
 

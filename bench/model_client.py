@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from openai import AsyncOpenAI
 
-from bench.measuring import Effort, Figure, Sides
+from bench.measurements import Effort, Figure, Sides
 from bench.servers import server
 from service.chat.models import End
 from service.chat.models.openai_compatible import OpenAICompatibleModel
-from service.chat.prompt import ChatPrompt
+from service.chat.models.prompt import ChatPrompt
 
 TIMES = 20
 LONG_REPLY_PIECES = 40

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from bench.measuring import Figure
+from bench.measurements import Figure
 
 
 def table(figures: Sequence[Figure], title: str) -> Table:

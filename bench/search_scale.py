@@ -15,18 +15,18 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import event
 
-from bench.search_filling import SEED, USERS, History, fill, language_of
+from bench.search_data import SEED, USERS, History, fill, language_of
 from bench.search_texts import COMMON
-from service.admin.queries import HistoryFilters, history_page
-from service.chat import queries
-from service.chat.paths import turns_up
-from service.chat.search.asked import asked_for
+from service.admin.history_queries import HistoryFilters, history_page
+from service.chat.history import conversations
+from service.chat.history.pages import turns_up
 from service.chat.search.candidates import OwnTurns
-from service.chat.search.finding import Finding
+from service.chat.search.query import asked_for
+from service.chat.search.search import Finding
 from service.database import migrations
 from service.database.database import Database
-from service.database.embedded import EmbeddedPostgres
-from service.database.hot_pool import Connection as HotConnection
+from service.database.pool import Connection as HotConnection
+from service.database.postgres.embedded import EmbeddedPostgres
 from service.database.postgres.server_settings import SETTINGS
 
 PAGE = 51
@@ -71,9 +71,9 @@ class Cases:
         self.chance = random.Random(SEED)
 
     async def conversation_list(self) -> int:
-        values = {"after_time": queries.NEWEST_TIME, "after_id": queries.NEWEST_ID, "limit": PAGE}
+        values = {"after_time": conversations.NEWEST_TIME, "after_id": conversations.NEWEST_ID, "limit": PAGE}
         user_id = self.history.user_id(self.chance.randrange(USERS))
-        return len(await self.database.rows(queries.LIST_CONVERSATIONS, user_id=user_id, **values))
+        return len(await self.database.rows(conversations.LIST_CONVERSATIONS, user_id=user_id, **values))
 
     async def page_of_turns(self) -> int:
         number = self.chance.randrange(len(self.history.owners))

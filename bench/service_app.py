@@ -9,7 +9,7 @@ from bench.bare_app import TEXT
 from service.app import create_app
 from service.app.logs import configure_logging
 from service.chat.models import DemonstrationModel, End, Text
-from service.chat.prompt import ChatPrompt
+from service.chat.models.prompt import ChatPrompt
 from service.config import Settings
 
 

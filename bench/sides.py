@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from bench.filling import WORDS, Connection, copy_turns, path_of
-from bench.measuring import Effort
-from service.chat import queries
+from bench.bulk_data import WORDS, Connection, copy_turns, path_of
+from bench.measurements import Effort
+from service.chat.history import conversations
+from service.chat.history.store import TurnLog
 from service.chat.models import DemonstrationModel
-from service.chat.turn_log import TurnLog
 from service.clock import utc_now
 from service.database.database import Database
 from service.database.libpq.address import DatabaseAddress
@@ -63,12 +63,14 @@ class Both:
             yield place
         finally:
             async with self.database.transaction() as connection:
-                await queries.delete_conversation(connection, user_id, conversation_id)
+                await conversations.delete_conversation(connection, user_id, conversation_id)
 
     async def new_conversation(self, user_id: UUID) -> UUID:
         conversation_id = new_id()
         values = {"params": {}, "extra": {}, "now": utc_now()}
-        await self.database.row(queries.CREATE_CONVERSATION, user_id=user_id, conversation_id=conversation_id, **values)
+        await self.database.row(
+            conversations.CREATE_CONVERSATION, user_id=user_id, conversation_id=conversation_id, **values
+        )
         return conversation_id
 
     async def cut_back(self, place: Place) -> None:

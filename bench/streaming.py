@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from bench.bare_app import PIECES, TEXT
-from bench.measuring import Figure, Sides
+from bench.measurements import Figure, Sides
 from bench.servers import Measured, read_answer, request
 from bench.web import Web
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx2
 
-from bench.measuring import Effort, Figure, Sides
+from bench.measurements import Effort, Figure, Sides
 from bench.servers import Measured, request, send_all, server
 
 PASSWORD = "benchmarks have passwords"

@@ -17,7 +17,7 @@ from service.database import migrations
 from tests.support.databases import SERVER_URL, create_database, drop_database, name_of, server_address
 from tests.support.patience import patience
 from tests.support.programs import ordinary_folder
-from tests.support.running import RunningService, running
+from tests.support.running_service import RunningService, running
 from tests.support.tls import Certificates, Server, server
 
 # How long an example takes is the machine's affair.

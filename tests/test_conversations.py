@@ -13,12 +13,12 @@ import pytest
 
 from tests.support.events import all_events
 from tests.support.process import ServeProcess, serving
-from tests.support.running import ADMIN_PASSWORD, PASSWORD, Person
+from tests.support.running_service import ADMIN_PASSWORD, PASSWORD, Person
 from tests.upstream.server import Upstream
 
 # A file of conversations to send, one a line; unset: the ones that come with the service.
 GIVEN = "CHATKEEP_TEST_CONVERSATIONS"
-OWN = Path(__file__).parents[1] / "service" / "cli" / "demo_conversations.jsonl"
+OWN = Path(__file__).parents[1] / "service" / "cli" / "work" / "demo_conversations.jsonl"
 AT_ONCE = 16
 
 

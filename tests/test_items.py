@@ -6,8 +6,8 @@ import json
 
 from tests.chat.test_items import CALL, ITEMS, WHOLE, without_seconds
 from tests.support.models import HeldModel
-from tests.support.running import PASSWORD, running
-from tests.transfer.sending import history, imported
+from tests.support.running_service import PASSWORD, running
+from tests.transfer.upload_client import history, imported
 
 
 async def test_items_are_exported_imported_found_read_by_administrators_and_erased(database_url: str) -> None:

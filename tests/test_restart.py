@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.events import streaming
 from tests.support.process import ServeProcess, serving
-from tests.support.running import ADMIN_PASSWORD, PASSWORD, Person
+from tests.support.running_service import ADMIN_PASSWORD, PASSWORD, Person
 
 LONG = "count to 400"
 

@@ -6,7 +6,7 @@ import pytest
 
 from service.config import Settings
 from service.errors import ConfigurationError
-from tests.cli.commands import Command
+from tests.cli.command_runner import Command
 from tests.support.process import SECRET_KEY
 
 

@@ -1,11 +1,11 @@
 """What accounts are made of: the parts that signing in and being recognised need."""
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from service.accounts.browser_cookies import BrowserCookie
+from service.accounts.device_cookie import DeviceMark
 from service.accounts.passwords import PasswordHasher
 from service.accounts.trusted_headers import TrustedHeaderAuth
 from service.audit.trail import AuditTrail
@@ -18,35 +18,10 @@ from service.config import (
 )
 from service.database.database import Database
 from service.http.addresses import Network
-from service.sessions import SessionLimits, new_secret
+from service.sessions import SessionLimits
 
-DEVICE_COOKIE_SECONDS = 365 * 24 * 60 * 60
 # A quarter of the connections that a process has unless it is set up otherwise.
 MAX_STRANGERS_AT_DATABASE = 4
-DEVICE_SALT = "chatkeep.device.v1"
-
-
-class DeviceMark:
-    """A signed cookie on browsers that have signed in to an account before; it opens nothing.
-
-    It lets the owner in while strangers' guesses have filled the account's counters. Like the session's cookie it
-    ends with the browser, unless the user asked to be remembered there.
-
-    Args:
-        keys: signing keys, newest last.
-    """
-
-    def __init__(self, keys: Sequence[str], *, name: str, secure: bool) -> None:
-        self.cookie = BrowserCookie(keys, name=name, salt=DEVICE_SALT, secure=secure)
-
-    def read(self, content: str | None, account: str) -> str | None:
-        """Return the device's own random name where the cookie says that it is a mark for this account."""
-        account_digest, _, device = (content or "").partition("_")
-        return device if account_digest == _digest_of(account) else None
-
-    def content(self, account: str, device: str | None) -> str:
-        """Return what the cookie says, for a device that has a name already or for a new one."""
-        return f"{_digest_of(account)}_{device or new_secret()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +52,3 @@ class Accounts:
     front_server: TrustedHeaderAuth | None = None
     # Strangers queue for one counter's row, and would hold every connection of the pool in the meantime.
     strangers_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_STRANGERS_AT_DATABASE))
-
-
-def _digest_of(account: str) -> str:
-    return hashlib.sha256(account.encode()).hexdigest()[:32]

@@ -6,8 +6,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
-from service.accounts.accounts import DEVICE_COOKIE_SECONDS, Accounts
+from service.accounts.accounts import Accounts
 from service.accounts.browser_cookies import Held, all_contents, forget, give, held_by
+from service.accounts.device_cookie import DEVICE_COOKIE_SECONDS
 from service.accounts.guests import begin_guest
 from service.accounts.identity import (
     Identity,
@@ -17,8 +18,8 @@ from service.accounts.identity import (
     still_valid,
     stream_terms,
 )
-from service.accounts.opened_sessions import Client, Opened, renew_session
-from service.accounts.outside import identity_from_outside
+from service.accounts.login_sessions import Client, Opened, renew_session
+from service.accounts.proxy_accounts import identity_from_outside
 from service.audit.trail import Origin, Recorder
 from service.errors import Forbidden, NotAuthenticated
 from service.http.addresses import client_address

@@ -4,10 +4,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.accounts import session_queries
 from service.accounts.hash_lanes import Lane
 from service.accounts.queries import AnyRow
 from service.accounts.throttling import place_of
-from service.sessions import queries as session_queries
 
 # As many places as one person is at; more of them only cost time.
 MAX_PLACES = 20

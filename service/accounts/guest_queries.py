@@ -11,8 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.accounts.queries import AnyRow
-from service.database.failures import constraint_of
-from service.database.search_marks import marked_anew
+from service.accounts.session_queries import is_alive
+from service.database.driver_errors import constraint_of
 from service.database.tables import (
     access_tokens,
     conversations,
@@ -25,9 +25,9 @@ from service.database.tables import (
     user_activity,
     users,
 )
+from service.database.user_lexeme import marked_anew
 from service.ids import earliest_id
-from service.sessions.limits import SessionLimits
-from service.sessions.queries import is_alive
+from service.sessions.store import SessionLimits
 
 # Every table with a `user_id` is in one of the two, and a test holds it to that.
 # What a guest said goes to the account that they sign in to. Parents first: rows are copied in this order.

@@ -17,19 +17,18 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.accounts import guest_queries, queries
+from service.accounts import guest_queries, queries, session_queries
 from service.accounts.accounts import Accounts
-from service.accounts.administrators import delete_user, erase_user
 from service.accounts.identity import Identity
+from service.accounts.login_sessions import Client, Opened, open_session
 from service.accounts.lookalikes import skeleton_digests
-from service.accounts.opened_sessions import Client, Opened, open_session
 from service.accounts.queries import AnyRow
 from service.accounts.throttling import counted_attempt, counters_for_guest
 from service.accounts.usernames import character_pairs, username_key
+from service.accounts.users import delete_user, erase_user
 from service.audit.actions import Action
 from service.audit.trail import Origin, Recorder
 from service.errors import GuestNotAllowed, Unavailable
-from service.sessions import queries as session_queries
 
 SWEPT_AT_ONCE = 100
 TOO_MANY_GUESTS = "Too many guests began here: keep the cookie, or sign in."
@@ -154,7 +153,7 @@ async def move_guest(connection: AsyncConnection, guest: Guest, account_id: UUID
     A legal hold goes along: what the guest said has to stay.
 
     A reply that is being generated goes on: its turn keeps its process, which finds it again by its id, see
-    `service.chat.turn_log`.
+    `service.chat.history.store`.
 
     Raises:
         DatabaseUnavailable: a conversation was begun and written to within these milliseconds; nothing has changed.

@@ -9,10 +9,10 @@ from uuid import UUID
 from service.accounts import queries
 from service.accounts.accounts import Accounts
 from service.accounts.queries import AnyRow
-from service.database.hot import Row
+from service.database.statement import Row
 from service.http.open_streams import StreamTerms
 from service.sessions import digest_of
-from service.sessions.limits import TOUCH_INTERVAL
+from service.sessions.store import TOUCH_INTERVAL
 
 # Tells a scanner of leaked secrets, and the reader of a configuration, what this is.
 TOKEN_PREFIX = "ck_"  # noqa: S105  a prefix, not a secret

@@ -10,8 +10,9 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.accounts.lookalikes import skeleton_digests
+from service.accounts.session_queries import is_alive
 from service.accounts.usernames import character_pairs, username_key
-from service.database.hot import Statement
+from service.database.statement import Statement
 from service.database.tables import (
     TIME,
     access_tokens,
@@ -22,8 +23,7 @@ from service.database.tables import (
 )
 from service.errors import NotFound
 from service.ids import new_id
-from service.sessions.queries import is_alive
-from service.statistics.notes import note_user
+from service.statistics.outbox import note_user
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 

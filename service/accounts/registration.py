@@ -12,15 +12,15 @@ from service.accounts import queries
 from service.accounts.accounts import Accounts
 from service.accounts.guests import lock_guest, open_session_after_guest, promote_guest
 from service.accounts.hash_lanes import Lane
+from service.accounts.login_sessions import Client, Opened
 from service.accounts.names import NAME_TAKEN, require_distinct, require_likely_free
-from service.accounts.opened_sessions import Client, Opened
 from service.accounts.queries import AnyRow
 from service.accounts.throttling import counted_attempt, counters_for_registration, refused_slowly
 from service.accounts.usernames import require_username, username_key
 from service.audit.actions import Action
 from service.audit.trail import Recorder
 from service.errors import RegistrationClosed, UsernameTaken
-from service.statistics.notes import note_user
+from service.statistics.outbox import note_user
 
 TOO_MANY_REGISTRATIONS = "Too many accounts were made from your network. An administrator can make one for you."
 

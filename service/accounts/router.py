@@ -6,8 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from service.accounts import queries, token_queries
-from service.accounts.administrators import HELD
+from service.accounts import queries, session_queries, token_queries
 from service.accounts.dependencies import (
     SessionDigest,
     SessionDigests,
@@ -19,7 +18,7 @@ from service.accounts.dependencies import (
     clear_session,
     send_session,
 )
-from service.accounts.opened_sessions import end_other_sessions
+from service.accounts.login_sessions import end_other_sessions
 from service.accounts.registration import TOO_MANY_REGISTRATIONS, register
 from service.accounts.schemas import (
     ChangeMe,
@@ -35,13 +34,13 @@ from service.accounts.schemas import (
 )
 from service.accounts.sign_in import WRONG_PASSWORD, change_password, delete_account, log_in, log_out
 from service.accounts.tokens import create_token
+from service.accounts.users import HELD
 from service.audit.actions import Action
 from service.errors import NotAuthenticated, NotFound
 from service.http.bodies import MAX_ANONYMOUS_BYTES, JsonRoute, takes_body_of
 from service.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
 from service.http.problems import documented
 from service.http.schemas import answer_with
-from service.sessions import queries as session_queries
 
 router = APIRouter(prefix="/api/v1/auth", tags=["Accounts"], route_class=JsonRoute)
 

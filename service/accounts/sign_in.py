@@ -11,15 +11,14 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.accounts import queries, token_queries
+from service.accounts import queries, session_queries, token_queries
 from service.accounts.accounts import Accounts
-from service.accounts.administrators import delete_user
+from service.accounts.failed_logins import refusals_on_record
 from service.accounts.familiarity import lane_of
 from service.accounts.guests import lock_guest, move_guest, open_session_after_guest, require_account
 from service.accounts.identity import Identity
-from service.accounts.opened_sessions import Client, Opened, open_session
+from service.accounts.login_sessions import Client, Opened, open_session
 from service.accounts.queries import AnyRow
-from service.accounts.refused_sign_ins import refusals_on_record
 from service.accounts.throttling import (
     counted_attempt,
     counters_for,
@@ -27,10 +26,10 @@ from service.accounts.throttling import (
     forgive_attempt,
 )
 from service.accounts.usernames import username_key
+from service.accounts.users import delete_user
 from service.audit.actions import Action
 from service.audit.trail import Recorder
 from service.errors import InvalidCredentials, IsGuest, NoPassword, NotAuthenticated
-from service.sessions import queries as session_queries
 
 WRONG_PASSWORD = "The username or the password is wrong."  # noqa: S105  a sentence
 

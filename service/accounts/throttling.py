@@ -30,11 +30,59 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy import ARRAY, any_, bindparam, case, delete, select, update
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.accounts import attempt_queries
 from service.database.database import Database
+from service.database.statement import Statement
+from service.database.tables import TIME, login_attempts
 from service.errors import TooManyAttempts, Unavailable
+
+_kept = login_attempts.c
+COUNTED = Statement(
+    select(_kept.bucket, _kept.attempts, _kept.window_ends_at).where(
+        _kept.bucket == any_(bindparam("buckets", type_=ARRAY(_kept.bucket.type))),
+        _kept.window_ends_at > bindparam("now", type_=TIME),
+    )
+)
+
+
+async def count_attempt(
+    connection: AsyncConnection, bucket: bytes, now: datetime, window_ends_at: datetime
+) -> tuple[int, datetime]:
+    """Count one try in the bucket's window, or begin a new one; return the count and when the window ends."""
+    kept = login_attempts.c
+    new = postgresql.insert(login_attempts).values(bucket=bucket, attempts=1, window_ends_at=window_ends_at)
+    over = kept.window_ends_at <= bindparam("now", now, type_=TIME)
+    counted = await connection.execute(
+        new.on_conflict_do_update(
+            index_elements=["bucket"],
+            set_={
+                "attempts": case((over, 1), else_=kept.attempts + 1),
+                "window_ends_at": case((over, new.excluded.window_ends_at), else_=kept.window_ends_at),
+            },
+        ).returning(kept.attempts, kept.window_ends_at)
+    )
+    attempts, ends_at = counted.one()
+    return attempts, ends_at
+
+
+async def forget_attempts(connection: AsyncConnection, bucket: bytes) -> None:
+    await connection.execute(delete(login_attempts).where(login_attempts.c.bucket == bucket))
+
+
+async def uncount_attempt(connection: AsyncConnection, bucket: bytes) -> None:
+    await connection.execute(
+        update(login_attempts)
+        .where(login_attempts.c.bucket == bucket, login_attempts.c.attempts > 0)
+        .values(attempts=login_attempts.c.attempts - 1)
+    )
+
+
+async def sweep_attempts(connection: AsyncConnection, now: datetime) -> None:
+    await connection.execute(delete(login_attempts).where(login_attempts.c.window_ends_at <= now))
+
 
 IPV6_HOUSEHOLD_BITS = 64
 # What a customer is given at most, and what one can rent in one piece.
@@ -148,7 +196,7 @@ async def counted_attempt(
     except Unavailable:
         async with database.transaction() as connection:
             for counter in _in_order(counters):
-                await attempt_queries.uncount_attempt(connection, counter.bucket)
+                await uncount_attempt(connection, counter.bucket)
         raise
 
 
@@ -167,9 +215,7 @@ async def refused_slowly() -> AsyncIterator[None]:
 async def _count(connection: AsyncConnection, counters: Sequence[Counter], now: datetime, refusal: str) -> None:
     waits = []
     for counter in _in_order(counters):
-        attempts, ends_at = await attempt_queries.count_attempt(
-            connection, counter.bucket, now, now + counter.limit.window
-        )
+        attempts, ends_at = await count_attempt(connection, counter.bucket, now, now + counter.limit.window)
         if attempts > counter.limit.attempts:
             waits.append(counter.limit.wait(ends_at, now))
     _refuse(waits, refusal)
@@ -178,7 +224,7 @@ async def _count(connection: AsyncConnection, counters: Sequence[Counter], now: 
 async def _require_room(database: Database, counters: Sequence[Counter], now: datetime, refusal: str) -> None:
     buckets = [counter.bucket for counter in counters]
     limits = {counter.bucket: counter.limit for counter in counters}
-    rows = await database.rows(attempt_queries.COUNTED, buckets=buckets, now=now)
+    rows = await database.rows(COUNTED, buckets=buckets, now=now)
     full = [(limits[row["bucket"]], row) for row in rows if row["attempts"] >= limits[row["bucket"]].attempts]
     _refuse([limit.wait(row["window_ends_at"], now) for limit, row in full], refusal)
 
@@ -193,9 +239,9 @@ async def forgive_attempt(connection: AsyncConnection, counters: Sequence[Counte
     """Take back a try that was right."""
     for counter in _in_order(counters):
         if counter.resets:
-            await attempt_queries.forget_attempts(connection, counter.bucket)
+            await forget_attempts(connection, counter.bucket)
         else:
-            await attempt_queries.uncount_attempt(connection, counter.bucket)
+            await uncount_attempt(connection, counter.bucket)
 
 
 def _in_order(counters: Sequence[Counter]) -> list[Counter]:

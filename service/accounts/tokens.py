@@ -9,11 +9,11 @@ from service.accounts.accounts import Accounts, TokenLimits
 from service.accounts.guests import require_account
 from service.accounts.identity import TOKEN_PREFIX, Identity
 from service.accounts.queries import AnyRow
+from service.accounts.session_queries import session_exists
 from service.audit.actions import Action
 from service.audit.trail import Recorder
 from service.errors import Invalid, NotAuthenticated, TooManyTokens
 from service.sessions import digest_of, new_secret
-from service.sessions.queries import session_exists
 
 
 async def create_token(

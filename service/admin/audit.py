@@ -8,8 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from service.accounts.dependencies import require_administrator
-from service.admin.history_filters import TheDatabase
-from service.admin.queries import user_id_by_name
+from service.admin.dependencies import TheDatabase
+from service.admin.user_queries import user_id_by_name
 from service.audit.actions import Action
 from service.audit.queries import EventFilters, events_page, usernames_of
 from service.http.bodies import JsonRoute, Moment, SearchText

@@ -5,12 +5,21 @@ from typing import Annotated
 from fastapi import Depends, Header, Request
 
 from service.accounts.dependencies import TheAudit
-from service.admin.history_filters import TheDatabase
-from service.audit.reading import Reading
+from service.audit.access_record import Reading
 from service.audit.trail import Recorder
 from service.config import Settings
+from service.database.database import Database
 from service.errors import AuditReasonRequired, Invalid
 from service.http.strict_json import is_storable
+
+
+async def get_database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+TheDatabase = Annotated[Database, Depends(get_database)]
+
 
 LONGEST_REASON = 500
 REASON_REQUIRED = (428, "Say why, in the header X-Audit-Reason.")
@@ -57,3 +66,6 @@ def _read_reason(header: str | None) -> str | None:
     if len(reason) > LONGEST_REASON or not is_storable(reason) or not reason.isprintable():
         raise Invalid(f"X-Audit-Reason is at most {LONGEST_REASON} characters on one line.")
     return reason or None
+
+
+TOO_SLOW = (503, "That took too long and was stopped. Narrow it: by user, by time, by status.")

@@ -12,13 +12,13 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-from service.admin.queries import HistoryFilters, history_page
-from service.admin.reads import on_record, owners_of
+from service.admin.history_audit import on_record, owners_of
+from service.admin.history_queries import HistoryFilters, history_page
 from service.admin.schemas import HistoryTurn
+from service.audit.access_record import Reading
 from service.audit.actions import Action
-from service.audit.reading import Reading
-from service.chat.events import json_line
 from service.database.database import Database
+from service.http.schemas import json_line
 
 PAGE_ROWS = 200
 # Of the texts of a page, where it is of more than one turn: so much is held for a client that reads slowly.

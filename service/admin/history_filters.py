@@ -3,28 +3,20 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query
 from pydantic import BeforeValidator, Field
 
-from service.admin import queries
-from service.admin.queries import HistoryFilters
-from service.chat.search.asked import asked_for
-from service.chat.search.router import Q_DESCRIPTION
-from service.chat.turns import Status
-from service.database.database import Database
+from service.admin import user_queries
+from service.admin.dependencies import TheDatabase
+from service.admin.history_queries import HistoryFilters
+from service.chat.api.search import Q_DESCRIPTION
+from service.chat.history.turn import Status
+from service.chat.search.query import asked_for
 from service.http.bodies import Moment, SearchText
 
 QUERY_TIMEOUT_SECONDS = 10
 
 Rating = Annotated[Literal[1, -1], BeforeValidator(lambda text: int(text) if text in ("1", "-1") else text)]
-
-
-async def get_database(request: Request) -> Database:
-    database: Database = request.app.state.database
-    return database
-
-
-TheDatabase = Annotated[Database, Depends(get_database)]
 
 
 async def asked_filters(
@@ -48,7 +40,7 @@ async def asked_filters(
         asked_for(q)
     if username is not None:
         async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-            named = await queries.user_id_by_name(connection, username)
+            named = await user_queries.user_id_by_name(connection, username)
         if named is None or user_id not in (None, named):
             return None
         user_id = named

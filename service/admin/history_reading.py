@@ -10,13 +10,13 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from service.admin import queries
+from service.admin import history_queries
+from service.admin.history_audit import on_record, owners_of
 from service.admin.history_filters import QUERY_TIMEOUT_SECONDS
-from service.admin.queries import HistoryFilters
-from service.admin.reads import on_record, owners_of
+from service.admin.history_queries import HistoryFilters
+from service.audit.access_record import Reading
 from service.audit.actions import Action
-from service.audit.reading import Reading
-from service.chat.pages import turns_page
+from service.chat.history.pages import turns_page
 from service.chat.schemas import Turn
 from service.database.database import Database
 from service.errors import NotFound
@@ -32,7 +32,7 @@ async def read_history(
         QueryTooSlow
     """
     async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-        rows = await queries.history_page(connection, filters, after=after, limit=limit + 1)
+        rows = await history_queries.history_page(connection, filters, after=after, limit=limit + 1)
     shown = rows[:limit]
     await reading.note(Action.HISTORY_READ, owners_of(shown, filters), **on_record(filters), turns=len(shown))
     return rows
@@ -74,7 +74,7 @@ async def read_turns(
 
 async def _require_conversation(database: Database, conversation_id: UUID) -> RowMapping:
     async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-        row = await queries.conversation_by_id(connection, conversation_id)
+        row = await history_queries.conversation_by_id(connection, conversation_id)
     if row is None:
         raise NotFound
     return row

@@ -11,22 +11,23 @@ from fastapi import FastAPI
 
 from service import __version__
 from service.accounts.access_log import router as access_log_router
-from service.accounts.accounts import Accounts, DeviceMark, TokenLimits
-from service.accounts.administrators import create_first_administrator
+from service.accounts.accounts import Accounts, TokenLimits
 from service.accounts.browser_cookies import BrowserCookie
+from service.accounts.device_cookie import DeviceMark
 from service.accounts.identity import standing
 from service.accounts.passwords import PasswordHasher
 from service.accounts.router import router as accounts_router
 from service.accounts.trusted_headers import TrustedHeaderAuth
+from service.accounts.users import create_first_administrator
 from service.admin.audit import router as audit_router
-from service.admin.retention_router import router as retention_router
-from service.admin.router import router as admin_router
-from service.admin.statistics_router import router as statistics_router
+from service.admin.history import router as admin_router
+from service.admin.retention import router as retention_router
+from service.admin.statistics import router as statistics_router
+from service.admin.users import router as admin_users_router
 from service.app import operations
 from service.app.docs import router as docs_router
 from service.app.draining import drain, draining_first
-from service.app.errors import add_error_handlers
-from service.app.front_server import front_server_of
+from service.app.error_handlers import add_error_handlers
 from service.app.known_callers import is_known
 from service.app.lifespan import StartedOnly, starting_once
 from service.app.logs import leave_logging_to_host
@@ -41,39 +42,40 @@ from service.app.maintenance import (
     sweep,
 )
 from service.app.metrics import Metrics
-from service.app.middleware.failures import InternalErrors
+from service.app.middleware.body_limit import BodyLimit, TrailingSlash
+from service.app.middleware.internal_errors import InternalErrors
 from service.app.middleware.metrics_port import MetricsApart
 from service.app.middleware.origins import CrossOrigin, CrossSiteCheck, HostAllowList
-from service.app.middleware.recording import RequestRecord
-from service.app.middleware.requests import BodyLimit, TrailingSlash
+from service.app.middleware.request_log import RequestRecord
 from service.app.openapi import OPENAPI_PATH, describe
+from service.app.trusted_proxy import front_server_of
 from service.audit.trail import AuditTrail, Origin
 from service.chat.admission import TurnAdmission
+from service.chat.api.conversations import router as conversations_router
+from service.chat.api.search import router as search_router
+from service.chat.api.turns import router as turns_router
 from service.chat.chat import Chat
-from service.chat.generations import Generations
+from service.chat.generation.registry import Generations
+from service.chat.generation.worker import Journal
 from service.chat.handler import PersistentRequestHandler, RequestHandler
-from service.chat.journal import Journal
+from service.chat.history.store import TurnLog
 from service.chat.models import DemonstrationModel, LanguageModel
-from service.chat.router import router as conversations_router
-from service.chat.search.router import router as search_router
-from service.chat.turn_log import TurnLog
-from service.chat.turns_router import router as turns_router
 from service.chatstream.router import router as chatstream_router
 from service.clock import utc_now
 from service.config import Settings
 from service.database.address import database_address, embedded_server
 from service.database.database import Database
+from service.database.durability import require_safe
 from service.database.migrations import require_head
-from service.database.safety import require_safe
 from service.http.open_streams import OpenStreams
 from service.http.root_path import RootPath
 from service.http.streams import StreamsLast
 from service.periodic import run_every
 from service.sessions import SessionLimits
 from service.sessions.cookies import SESSION_SALT
-from service.transfer.receiving import Imports
 from service.transfer.router import IMPORT_PATH
 from service.transfer.router import router as transfer_router
+from service.transfer.upload import Imports
 from service.web.routers import ROUTERS as WEB_ROUTERS
 
 log = structlog.get_logger(__name__)
@@ -166,6 +168,7 @@ def create_app(
         turns_router,
         search_router,
         transfer_router,
+        admin_users_router,
         admin_router,
         statistics_router,
         retention_router,

@@ -9,8 +9,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
+from service.app.docs_model import ORIGIN, json_parts, prose, shapes, subjects
 from service.app.openapi import OPENAPI_PATH
-from service.app.reference import ORIGIN, json_parts, prose, shapes, subjects
 from service.http.addresses import request_host, request_scheme
 from service.http.root_path import root_path_of
 

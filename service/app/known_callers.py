@@ -3,7 +3,7 @@
 from fastapi import Request
 
 from service.accounts.dependencies import accounts_of, is_signed_in
-from service.chat.dependencies import chat_of
+from service.chat.api.dependencies import chat_of
 from service.chat.handler import PersistentRequestHandler
 from service.errors import NotAuthenticated
 

@@ -12,7 +12,7 @@ from asyncpg import PostgresError
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.config import Settings
-from service.database.failures import sqlstate_of
+from service.database.driver_errors import sqlstate_of
 from service.errors import ChatkeepError
 
 _Event = structlog.typing.EventDict

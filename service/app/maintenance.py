@@ -8,18 +8,18 @@ from collections.abc import Mapping
 
 import structlog
 
-from service.accounts import attempt_queries, token_queries
+from service.accounts import throttling, token_queries
 from service.accounts.accounts import Accounts
 from service.accounts.guests import sweep_guests
 from service.accounts.names import fill_names
-from service.admin.retention import delete_old, rules
+from service.accounts.session_queries import sweep_sessions
 from service.audit.trail import AuditTrail, Origin
 from service.clock import utc_now
 from service.config import KeptRole
 from service.database.database import Database
 from service.errors import Busy
-from service.sessions.queries import sweep_sessions
-from service.statistics.counting import count_notes
+from service.retention.policy import delete_old, rules
+from service.statistics.counters import count_notes
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +41,7 @@ async def sweep(accounts: Accounts) -> None:
     async with accounts.database.transaction() as connection:
         await sweep_sessions(connection, now, accounts.limits)
         await token_queries.sweep_tokens(connection, now)
-        await attempt_queries.sweep_attempts(connection, now)
+        await throttling.sweep_attempts(connection, now)
     await accounts.trail.renew_seals(accounts.database)
     await fill_names(accounts.database)
 

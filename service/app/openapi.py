@@ -13,7 +13,7 @@ from service.accounts.browser_cookies import cookie_name
 from service.accounts.dependencies import require_signed_in
 from service.app.examples import PARAMETERS, example_of
 from service.app.middleware.origins import PROBES, SAFE_METHODS
-from service.chat.dependencies import require_asker, require_asker_or_visitor
+from service.chat.api.dependencies import require_asker, require_asker_or_visitor
 from service.config import Settings
 from service.http.problems import PROTOCOL, USUAL, Problem, documented_problems
 

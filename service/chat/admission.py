@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from service.chat.generations import RETRY_AFTER_SECONDS, Generations
+from service.chat.generation.registry import RETRY_AFTER_SECONDS, Generations
 from service.database.database import Database
 from service.errors import TooManyGenerations
 

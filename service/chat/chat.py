@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from service.accounts.identity import Identity
-from service.chat.following import Following
-from service.chat.generations import Generations
+from service.chat.generation.registry import Generations
+from service.chat.generation.stream import Following
 from service.chat.handler import RequestHandler
+from service.chat.history.store import TurnLog
+from service.chat.history.turn import BegunTurn, NewTurn
 from service.chat.models import LanguageModel
 from service.chat.schemas import Turn
-from service.chat.turn_log import TurnLog
-from service.chat.turns import BegunTurn, NewTurn
 from service.clock import Clock
 from service.database.database import Database
 from service.errors import TooManyGenerations

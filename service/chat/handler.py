@@ -8,10 +8,10 @@ from starlette.requests import Request
 
 from service.accounts.dependencies import accounts_of, require_identity, welcome_guest, welcomes
 from service.accounts.identity import Identity
-from service.chat.context import fit_context
-from service.chat.prompt import ChatPrompt
-from service.chat.turn_log import TurnLog
-from service.chat.turns import BegunTurn, NewTurn, Outcome
+from service.chat.history.store import TurnLog
+from service.chat.history.turn import BegunTurn, NewTurn, Outcome
+from service.chat.models.context import fit_context
+from service.chat.models.prompt import ChatPrompt
 from service.errors import NotAuthenticated
 
 TurnRow = Mapping[str, Any]

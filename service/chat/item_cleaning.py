@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.chat.items import AnyItem, JsonItem
-from service.chat.models.text import clean_output
+from service.chat.models.clean_text import clean_output
 
 MAX_DEPTH = 32
 # Python reads a longer whole number only as text, and PostgreSQL stops at 131,072 digits.

@@ -7,9 +7,9 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from service.chat.history.turn import Status
 from service.chat.items import refusal_of
 from service.chat.models import GenerationParams
-from service.chat.turns import Status
 from service.database.stored_json import object_of
 from service.http.bodies import Body, Flag, JsonObject, Name, Text, check_json
 from service.http.schemas import Answer, StoredObject, Time, one_of

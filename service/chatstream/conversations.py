@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.accounts.identity import Identity
 from service.accounts.queries import lock_user
-from service.chat.queries import CONVERSATION
+from service.chat.history.conversations import CONVERSATION
 from service.chatstream import queries
 from service.clock import Clock
 from service.database.database import Database

@@ -14,20 +14,35 @@ from starlette.responses import Response
 
 from service.accounts.accounts import Accounts
 from service.accounts.dependencies import require_identity, welcome_guest, welcomes
-from service.accounts.identity import VISITOR, Identity, stream_terms
+from service.accounts.identity import VISITOR, Identity, identity_of, stream_terms
+from service.accounts.queries import user_by_id
 from service.chat.chat import Chat
-from service.chat.prompt import ChatPrompt
+from service.chat.models.prompt import ChatPrompt
 from service.chatstream.conversations import Asking
-from service.chatstream.identity import identity_of_user
-from service.chatstream.queued import QueuedReply, say_of
-from service.chatstream.replies import ChatStreamReply, restored
+from service.chatstream.deferred_response import QueuedReply, say_of
+from service.chatstream.model import ChatStreamReply, restored
+from service.chatstream.protocol import CONVERSATION_HEADER
+from service.chatstream.queue_slot import Finished, Slot
 from service.chatstream.schemas import Say
-from service.chatstream.slots import Finished, Slot
 from service.chatstream.streaming import WholeTextStream
 from service.chatstream.turns import take_turn
-from service.chatstream.wire import CONVERSATION_HEADER
 from service.config import Settings
+from service.database.database import Database
 from service.errors import ConfigurationError, CrossSiteRequest, Invalid, NotAuthenticated, NotFound
+
+
+async def identity_of_user(database: Database, user_id: UUID) -> Identity:
+    """Return the account.
+
+    Raises:
+        NotAuthenticated: there is none, or it is disabled.
+    """
+    async with database.transaction() as connection:
+        user = await user_by_id(connection, user_id)
+    if user is None or user.disabled:
+        raise NotAuthenticated("There is no such account, or it is disabled.")
+    return identity_of(user)
+
 
 CHATSTREAMS_COOKIE = "sid"
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from service.chat.context import EarlierTurn, fit_context
-from service.chat.paths import turns_up
-from service.chat.prompt import ChatPrompt
+from service.chat.history.pages import turns_up
+from service.chat.models.context import EarlierTurn, fit_context
+from service.chat.models.prompt import ChatPrompt
 from service.database.database import Database
 
 PAGE = 50

@@ -7,8 +7,8 @@ from sqlalchemy import Integer, Text, Uuid, bindparam, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.chat.queries import NEW_CONVERSATION
-from service.database.hot import Statement
+from service.chat.history.conversations import NEW_CONVERSATION
+from service.database.statement import Statement
 from service.database.tables import IS_WITHOUT_SESSION, TIME, conversations, login_sessions, turns
 
 # In a login session's `data`: the id of its current conversation.

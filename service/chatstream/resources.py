@@ -4,7 +4,7 @@ import os
 
 import psutil
 
-from service.chat.generations import Generations
+from service.chat.generation.registry import Generations
 
 WORKER = "chatkeep"
 GIBIBYTE = 1024**3

@@ -10,14 +10,15 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from service.accounts.identity import VISITOR, stream_terms
+from service.chat.api.dependencies import AskerOrVisitor, TheChat
 from service.chat.chat import Chat
-from service.chat.dependencies import AskerOrVisitor, TheChat
-from service.chat.prompt import ChatPrompt
+from service.chat.models.prompt import ChatPrompt
 from service.chatstream import queries
-from service.chatstream.answers import ChatStreamRoute, Done
 from service.chatstream.conversations import Asking, Row, begin_conversation, conversation_id_of, conversation_of
 from service.chatstream.prompts import prompt_of
+from service.chatstream.protocol import CONVERSATION_HEADER
 from service.chatstream.resources import load_of, memory_usage
+from service.chatstream.responses import ChatStreamRoute, Done
 from service.chatstream.roles import require_role, roles_with
 from service.chatstream.schemas import (
     FeedbackTaken,
@@ -32,7 +33,6 @@ from service.chatstream.schemas import (
 )
 from service.chatstream.streaming import WholeTextStream
 from service.chatstream.turns import take_turn
-from service.chatstream.wire import CONVERSATION_HEADER
 from service.chatstream_roles import ChatStreamApi
 from service.database.stored_json import object_of
 from service.errors import NotFound

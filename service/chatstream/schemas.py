@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from service.chat.models import GenerationParams
-from service.chatstream.answers import Done
+from service.chatstream.responses import Done
 from service.http.bodies import Flag, Text
 from service.http.strict_json import UNSTORABLE, is_storable
 

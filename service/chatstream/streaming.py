@@ -9,13 +9,13 @@ import anyio
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.chat.events import EventStream
-from service.chat.following import Following
-from service.chat.generation import Generation
+from service.chat.generation.generation import Generation
+from service.chat.generation.sse import EventStream
+from service.chat.generation.stream import Following
 from service.chat.models import ModelError
-from service.chatstream.answers import in_chatstreams_shape
+from service.chatstream.protocol import CONVERSATION_HEADER, MESSAGE_ID_HEADER, chunk_of, pause_after
+from service.chatstream.responses import in_chatstreams_shape
 from service.chatstream.turns import generation_of
-from service.chatstream.wire import CONVERSATION_HEADER, MESSAGE_ID_HEADER, chunk_of, pause_after
 from service.errors import NotAuthenticated
 from service.http.open_streams import OpenStreams, StreamTerms
 from service.http.problems import problem_response, response_to

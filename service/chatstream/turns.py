@@ -3,10 +3,10 @@
 import asyncio
 
 from service.chat.chat import Chat
-from service.chat.following import Following
-from service.chat.generation import Generation
+from service.chat.generation.generation import Generation
+from service.chat.generation.stream import Following
+from service.chat.history.turn import NewTurn
 from service.chat.models import LanguageModel
-from service.chat.turns import NewTurn
 from service.chatstream.conversations import Asking, begin_conversation, conversation_id_of, conversation_of
 from service.chatstream.schemas import Say
 from service.errors import Invalid, NotFound, TurnInProgress

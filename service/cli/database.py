@@ -9,13 +9,13 @@ from sqlalchemy.exc import DBAPIError
 
 from service.audit.actions import Action
 from service.audit.trail import Recorder
-from service.cli.asynchronous import finished
-from service.cli.auditing import audit_secrets, note, operators_audit
-from service.cli.output import say
+from service.cli.audit_recorder import audit_secrets, note, operators_audit
+from service.cli.run_async import finished
+from service.cli.terminal.output import say
 from service.config import Settings
 from service.database.address import database_address
 from service.database.database import Database
-from service.database.failures import sqlstate_of
+from service.database.driver_errors import sqlstate_of
 from service.database.migrations import require_head
 from service.database.sqlstates import INSUFFICIENT_PRIVILEGE, READ_ONLY
 from service.errors import MissingPrivilege, ReadOnlyDatabase, StartUpError

@@ -8,29 +8,35 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from service import __version__
-from service.cli.options import examples
-from service.cli.output import complain, leave_quietly, let_nothing_fail_to_print, open_what_is_closed
+from service.cli.terminal.options import examples
+from service.cli.terminal.output import complain, leave_quietly, let_nothing_fail_to_print, open_what_is_closed
 from service.errors import ChatkeepError
 
 # Each command: where it is, and what the list of commands says of it.
 COMMANDS = {
-    "serve": ("service.cli.serve:serve", "Run the service."),
+    "serve": ("service.cli.commands.serve:serve", "Run the service."),
     "doctor": (
         "service.cli.doctor:app",
         "Check what is configured, reachable and unsafe, and say what to do about it.",
     ),
-    "user": ("service.cli.users:app", "Create, list, disable and promote users; set passwords."),
-    "history": ("service.cli.history:app", "Show turns, newest first."),
-    "stats": ("service.cli.stats:app", "Show usage, failures and response times."),
-    "retention": ("service.cli.retention:app", "Delete conversations that the retention policy no longer keeps."),
-    "audit": ("service.cli.audit:app", "Show, check and export the audit trail: who did or read what."),
-    "import": ("service.cli.transfer:importing", "Add the conversations of a file to a user's history."),
-    "export": ("service.cli.transfer:exporting", "Print a user's whole history, one conversation a line."),
-    "db": ("service.cli.db:app", "Bring the database to this version, or show its state."),
-    "backup": ("service.cli.backup:backup_app", "Write everything in the database into one file."),
-    "restore": ("service.cli.backup:restore_app", "Replace the database with a backup."),
-    "search": ("service.cli.search:app", "Maintain the search index."),
-    "demo-data": ("service.cli.demo_data:app", "Fill your list in a running service with sample conversations."),
+    "user": ("service.cli.commands.users:app", "Create, list, disable and promote users; set passwords."),
+    "history": ("service.cli.commands.history:app", "Show turns, newest first."),
+    "stats": ("service.cli.commands.stats:app", "Show usage, failures and response times."),
+    "retention": (
+        "service.cli.commands.retention:app",
+        "Delete conversations that the retention policy no longer keeps.",
+    ),
+    "audit": ("service.cli.commands.audit:app", "Show, check and export the audit trail: who did or read what."),
+    "import": ("service.cli.commands.transfer:importing", "Add the conversations of a file to a user's history."),
+    "export": ("service.cli.commands.transfer:exporting", "Print a user's whole history, one conversation a line."),
+    "db": ("service.cli.commands.db:app", "Bring the database to this version, or show its state."),
+    "backup": ("service.cli.commands.backup:backup_app", "Write everything in the database into one file."),
+    "restore": ("service.cli.commands.backup:restore_app", "Replace the database with a backup."),
+    "search": ("service.cli.commands.search:app", "Maintain the search index."),
+    "demo-data": (
+        "service.cli.commands.demo_data:app",
+        "Fill your list in a running service with sample conversations.",
+    ),
 }
 
 

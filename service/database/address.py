@@ -5,10 +5,10 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from service.config import Settings
-from service.database.embedded import EmbeddedPostgres, default_data_dir
 from service.database.libpq.address import DatabaseAddress, closed_url
 from service.database.postgres.data_folder import DataFolder
-from service.database.watch import Watch
+from service.database.postgres.embedded import EmbeddedPostgres, default_data_dir
+from service.database.postgres.watch import Watch
 from service.errors import ConfigurationError
 
 NO_HOME = (

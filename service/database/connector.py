@@ -11,11 +11,11 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from service.database.failures import TRANSLATED, ends_all_connections, ends_connection
-from service.database.hot_pool import Connection
+from service.database.driver_errors import TRANSLATED, ends_all_connections, ends_connection
 from service.database.libpq.address import DatabaseAddress
 from service.database.libpq.connection import open_connection
 from service.database.libpq.hosts import LastHost
+from service.database.pool import Connection
 from service.database.pooler import Pooling, connection_of_transactions, looked_at
 from service.database.session import (
     COLD,

@@ -12,20 +12,20 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from service.database.connector import CONNECT_TIMEOUT_SECONDS, Connector, look_before_use
-from service.database.failures import (
+from service.database.driver_errors import (
     TRANSLATED,
     ends_all_connections,
     raise_translated,
     sqlstate_of,
     translated,
 )
-from service.database.hot import Row, Statement
-from service.database.hot_pool import HotPool, waited_seconds
 from service.database.libpq.address import DatabaseAddress, shown_url
 from service.database.libpq.reasons import words_of
+from service.database.pool import HotPool, waited_seconds
 from service.database.pooler import Pooling
 from service.database.session import not_in_force
 from service.database.sqlstates import UNKNOWN_DATABASE
+from service.database.statement import Row, Statement
 from service.database.stored_json import parsed, written
 from service.errors import DatabaseUnavailable, PoolerExhausted, ReadOnlyDatabase
 

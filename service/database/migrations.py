@@ -21,7 +21,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError, SAWarning
 
 from service.database.database import Database
-from service.database.failures import means_unavailable, sqlstate_of
+from service.database.driver_errors import means_unavailable, sqlstate_of
 from service.database.libpq.address import shown_url
 from service.database.libpq.reasons import words_of
 from service.database.sqlstates import LOCK_NOT_AVAILABLE

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import asyncpg
 
-from service.database.hot_pool import Connection
+from service.database.pool import Connection
 from service.database.session import Found, asked, found_on, telling
 from service.errors import ConfigurationError, PoolerExhausted
 

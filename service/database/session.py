@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from service.database.hot_pool import Connection
+from service.database.pool import Connection
 from service.errors import ReadOnlyDatabase
 
 STATEMENT_TIMEOUT_SECONDS = 30

@@ -49,7 +49,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "03": FAULT,  # SQL statement not yet complete
     "08": LOST,  # connection exception; also what poolers say of a server that is gone
     "09": FAULT,  # triggered action exception
-    "0A": FAULT,  # feature not supported; but see service.database.failures for standbys
+    "0A": FAULT,  # feature not supported; but see service.database.driver_errors for standbys
     "0B": FAULT_OF_TRANSACTION,  # invalid transaction initiation
     "0F": FAULT,  # locator exception
     "0L": FAULT,  # invalid grantor
@@ -99,7 +99,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "HV": FAULT,  # foreign data wrapper error
     "HV00N": NOT_NOW,  # a foreign server does not answer
     "P0": FAULT,  # PL/pgSQL error
-    "XX": FAULT,  # internal error, damaged data or index; but see service.database.failures for Citus and standbys
+    "XX": FAULT,  # internal error, damaged data or index; but see service.database.driver_errors for Citus and standbys
 }
 
 

@@ -315,7 +315,7 @@ turn_search = Table(
     ForeignKeyConstraint(["user_id", "turn_id"], ["turns.user_id", "turns.id"], ondelete="CASCADE"),
     # What waits to be merged into the index is read whole by every search, so it is kept short.
     Index(None, "lexemes", postgresql_using="gin", postgresql_with={"gin_pending_list_limit": 512}),
-    # For walking from the newest of all users, see service.chat.search.finding.
+    # For walking from the newest of all users, see service.chat.search.search.
     Index(None, "turn_id", "part"),
     Index("ix_turn_search_pending", "user_id", "turn_id", postgresql_where=text("lexemes IS NULL")),
     comment="What each finished turn is found by.",

@@ -38,3 +38,7 @@ class Answer(BaseModel):
     """An answer's body, built from a row or from named values."""
 
     model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+def json_line(model: BaseModel) -> bytes:
+    return model.__pydantic_serializer__.to_json(model)

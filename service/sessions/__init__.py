@@ -11,16 +11,14 @@ See docs/sessions.md.
 
 from typing import TYPE_CHECKING
 
-from service.sessions.cookies import SessionCookie, SignedCookie
+from service.sessions.cookies import SessionCookie, SignedCookie, digest_of, new_secret
 from service.sessions.errors import AnswerBegun, CannotKeep, SessionEnded
 from service.sessions.fastsession_store import AdaptedStore
 from service.sessions.http_session import HttpSession, http_session
-from service.sessions.limits import SessionLimits
 from service.sessions.listeners import SessionListener
 from service.sessions.memory_store import MemoryStore
 from service.sessions.middleware import FasterSessionMiddleware, FastSessionMiddleware
-from service.sessions.secrets import digest_of, new_secret
-from service.sessions.store import Changes, SessionStore, StoredSession
+from service.sessions.store import Changes, SessionLimits, SessionStore, StoredSession
 
 if TYPE_CHECKING:
     from service.sessions.database_store import DatabaseStore

@@ -1,10 +1,40 @@
 """What is in a session: a dict like any other, which can say what was changed in it."""
 
+import pickle
 from collections.abc import Mapping
 from typing import Any
 
 from service.sessions.store import Changes
-from service.sessions.values import fingerprints
+
+_PLAIN = (str, int, bool, bytes, type(None))
+
+
+def fingerprint(value: object) -> object:
+    """Return a mark that is equal as long as the value is; one that cannot be copied is marked by what it is."""
+    if type(value) in _PLAIN:
+        return type(value), value
+    try:
+        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    except Exception:  # noqa: BLE001  an object's own code runs here and may raise anything
+        return object, id(value)
+
+
+def fingerprints(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: fingerprint(value) for name, value in values.items()}
+
+
+def copied(value: Any) -> Any:
+    """Return a copy of the value, or the value itself where it cannot be copied: a lock, a connection, a lambda."""
+    if type(value) in _PLAIN:
+        return value
+    try:
+        return pickle.loads(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))  # noqa: S301  made one call earlier
+    except Exception:  # noqa: BLE001  as above
+        return value
+
+
+def copies(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: copied(value) for name, value in values.items()}
 
 
 class Attributes(dict[str, Any]):

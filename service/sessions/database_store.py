@@ -8,11 +8,101 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    LargeBinary,
+    Text,
+    Uuid,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
 from service.database.database import Database
-from service.sessions import stored_queries as queries
+from service.database.statement import Statement
+from service.database.tables import TIME
+from service.database.tables import login_sessions as s
 from service.sessions.errors import CannotKeep, CannotKeepText
 from service.sessions.store import Changes, StoredSession, Update
 from service.sessions.table import create_table, require_table
+
+SWEPT_AT_ONCE = 500
+
+COLUMNS = (s.c.digest, s.c.id, s.c.data, s.c.created_at, s.c.last_seen_at, s.c.max_inactive_seconds, s.c.ends_at)
+
+_now = bindparam("now", type_=TIME)
+_key = bindparam("key", type_=LargeBinary)
+# Rows with limits of their own belong to no user and to this library.
+_ours = (s.c.user_id.is_(None), s.c.ends_at.is_not(None))
+_alive = (s.c.digest == _key, *_ours, s.c.expires_at > _now)
+
+
+def _end_after(idle: ColumnElement[int]) -> ColumnElement[object]:
+    """When a session that is used now ends if it is not used again."""
+    unused = func.least(s.c.ends_at, _now + idle * literal_column("interval '1 second'"))
+    return case((idle == literal_column("0"), s.c.ends_at), else_=unused)
+
+
+LOAD = Statement(select(*COLUMNS).where(*_alive))
+
+TOUCH = Statement(
+    update(s)
+    .where(*_alive, s.c.last_seen_at <= bindparam("seen_before", type_=TIME))
+    .values(last_seen_at=_now, expires_at=_end_after(s.c.max_inactive_seconds))
+)
+
+INSERT = insert(s).values(
+    digest=bindparam("digest", type_=LargeBinary),
+    id=bindparam("id", type_=Uuid),
+    data=bindparam("data", type_=JSONB),
+    created_at=bindparam("created_at", type_=TIME),
+    last_seen_at=bindparam("last_seen_at", type_=TIME),
+    expires_at=bindparam("expires_at", type_=TIME),
+    max_inactive_seconds=bindparam("max_inactive_seconds", type_=Integer),
+    ends_at=bindparam("ends_at", type_=TIME),
+)
+CREATE = Statement(INSERT)
+
+_idle = func.coalesce(bindparam("idle_seconds", type_=Integer), s.c.max_inactive_seconds)
+_merged = s.c.data.op("-")(cast(bindparam("removed", type_=ARRAY(Text)), ARRAY(Text))).op("||")(
+    cast(bindparam("written", type_=JSONB), JSONB)
+)
+SAVE = Statement(
+    update(s)
+    .where(*_alive)
+    .values(data=_merged, last_seen_at=_now, max_inactive_seconds=_idle, expires_at=_end_after(_idle))
+    .returning(s.c.id)
+)
+
+LOCK = select(s.c.data).where(*_alive).with_for_update()
+
+REPLACE = (
+    update(s)
+    .where(*_alive)
+    .values(
+        data=bindparam("attributes", type_=JSONB),
+        last_seen_at=_now,
+        expires_at=_end_after(s.c.max_inactive_seconds),
+    )
+)
+
+TAKE = delete(s).where(*_alive).returning(*COLUMNS)
+
+# By lineage: whoever signs out ends the session, even if its id changed a moment ago.
+END = Statement(delete(s).where(s.c.id == bindparam("id", type_=Uuid), *_ours).returning(s.c.id))
+
+_over = select(s.c.digest).where(*_ours, s.c.expires_at <= _now).limit(literal_column(f"{SWEPT_AT_ONCE}"))
+# Asked again under the row's lock: one that was used a moment ago stays, and each is deleted by one process only.
+SWEEP = Statement(delete(s).where(s.c.digest.in_(_over), *_ours, s.c.expires_at <= _now).returning(*COLUMNS))
+
 
 POOL_SIZE = 8
 SWEEP_SECONDS = 600
@@ -66,25 +156,25 @@ class DatabaseStore:
 
     async def load(self, session_id: str, now: datetime) -> StoredSession | None:
         database, key = await self._database(), bytes.fromhex(session_id)
-        row = await database.row(queries.LOAD, key=key, now=now)
+        row = await database.row(LOAD, key=key, now=now)
         if row is None:
             return None
         session = _session(row)
         if session.needs_touch(now):
             seen_before = now - session.touch_interval
-            await database.execute(queries.TOUCH, key=key, now=now, seen_before=seen_before)
+            await database.execute(TOUCH, key=key, now=now, seen_before=seen_before)
         return session
 
     async def create(self, session: StoredSession) -> None:
         """Keep a new session. Raises: CannotKeep, CannotKeepText."""
         _require_json(session.attributes)
-        await (await self._database()).row(queries.CREATE, **_row(session))
+        await (await self._database()).row(CREATE, **_row(session))
 
     async def save(self, session_id: str, changes: Changes, now: datetime) -> bool:
         """Merge the changes. Raises: CannotKeep, CannotKeepText."""
         _require_json(changes.written)
         kept = await (await self._database()).row(
-            queries.SAVE,
+            SAVE,
             key=bytes.fromhex(session_id),
             now=now,
             removed=list(changes.removed),
@@ -97,13 +187,13 @@ class DatabaseStore:
         """Let `function` change the attributes under the row's lock. Raises: CannotKeep, CannotKeepText."""
         alive = {"key": bytes.fromhex(session_id), "now": now}
         async with (await self._database()).transaction() as connection:
-            row = (await connection.execute(queries.LOCK, alive)).one_or_none()
+            row = (await connection.execute(LOCK, alive)).one_or_none()
             if row is None:
                 return None
             attributes: dict[str, Any] = row.data
             function(attributes)
             _require_json(attributes)
-            await connection.execute(queries.REPLACE, alive | {"attributes": attributes})
+            await connection.execute(REPLACE, alive | {"attributes": attributes})
         return attributes
 
     async def change_id(self, session_id: str, new_id: str, changes: Changes, now: datetime) -> StoredSession | None:
@@ -114,18 +204,18 @@ class DatabaseStore:
         _require_json(changes.written)
         alive = {"key": bytes.fromhex(session_id), "now": now}
         async with (await self._database()).transaction() as connection:
-            row = (await connection.execute(queries.TAKE, alive)).mappings().one_or_none()
+            row = (await connection.execute(TAKE, alive)).mappings().one_or_none()
             if row is None:
                 return None
             moved = _changed(_session(row), new_id, changes, now)
-            await connection.execute(queries.INSERT, _row(moved))
+            await connection.execute(INSERT, _row(moved))
         return moved
 
     async def end(self, session: StoredSession) -> bool:
-        return await (await self._database()).row(queries.END, id=session.lineage) is not None
+        return await (await self._database()).row(END, id=session.lineage) is not None
 
     async def sweep(self, now: datetime) -> Sequence[StoredSession]:
-        return [_session(row) for row in await (await self._database()).rows(queries.SWEEP, now=now)]
+        return [_session(row) for row in await (await self._database()).rows(SWEEP, now=now)]
 
     async def close(self) -> None:
         if self._opened is not None:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
+from service.sessions.attributes import copies
 from service.sessions.store import Changes, StoredSession, Update
-from service.sessions.values import copies
 
 # What the dict of a fastsession store has no other place for. Numbers and strings: it may be written as JSON.
 RECORD = "__session__"

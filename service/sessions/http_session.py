@@ -9,10 +9,10 @@ from starlette.requests import HTTPConnection
 
 from service.errors import ConfigurationError
 from service.sessions.attributes import Attributes
+from service.sessions.cookies import new_secret
 from service.sessions.errors import AnswerBegun, SessionEnded
-from service.sessions.keeping import SessionKeeper
+from service.sessions.keeper import SessionKeeper
 from service.sessions.open_session import OpenSession
-from service.sessions.secrets import new_secret
 
 SCOPE_KEY = "service.sessions"
 

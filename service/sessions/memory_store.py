@@ -10,8 +10,8 @@ from uuid import UUID
 
 from service.clock import Clock, utc_now
 from service.ids import new_id
+from service.sessions.attributes import copies
 from service.sessions.store import Changes, StoredSession, Update
-from service.sessions.values import copies
 
 MOST_SESSIONS = 50_000
 MOST_UNTOLD = 1_000

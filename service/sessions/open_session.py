@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from service.sessions.attributes import Attributes
-from service.sessions.secrets import digest_of, new_secret
-from service.sessions.signing_in import Identities
+from service.sessions.cookies import digest_of, new_secret
+from service.sessions.identity_keys import Identities
 from service.sessions.store import Changes, StoredSession
 
 CookieStep: TypeAlias = Literal["none", "set", "clear"]

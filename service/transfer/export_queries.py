@@ -5,9 +5,8 @@ from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, Integer, Select, Uuid, and_, bindparam, cast, func, select, true, tuple_
 
-from service.chat.climbing import turn_above
-from service.chat.turn_queries import TURN_COLUMNS, siblings_of_turn, within_bytes
-from service.database.hot import Statement
+from service.chat.history.queries import TURN_COLUMNS, siblings_of_turn, turn_above, within_bytes
+from service.database.statement import Statement
 from service.database.tables import conversations, turns
 
 _user_id = bindparam("user_id", type_=Uuid)

@@ -65,7 +65,7 @@ async def insert_turns(connection: AsyncConnection, rows: Sequence[Mapping[str, 
 
 
 async def await_lexemes(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Note that what the turns are found by is to be made, see `service.chat.search.indexing`."""
+    """Note that what the turns are found by is to be made, see `service.chat.search.indexer`."""
     pending = [
         {"user_id": row["user_id"], "turn_id": row["id"], "part": 0, "parts": 1, "version": 0, "lexemes": None}
         for row in rows

@@ -11,7 +11,7 @@ from service.chat.items import AnyItem, is_refusal
 from service.chat.reply_log import ITEM, Stretch, stretches_of
 from service.chat.schemas import Turn
 from service.database.database import Database
-from service.transfer.exporting import Row, path_turns, written_down
+from service.transfer.exporter import Row, path_turns, written_down
 
 ENDINGS = {
     "streaming": "This reply is still being written.",

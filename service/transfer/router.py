@@ -10,20 +10,20 @@ from service.accounts.dependencies import VisitorAudit
 from service.accounts.identity import Identity, stream_terms
 from service.audit.actions import Action
 from service.audit.trail import Recorder
-from service.chat import queries
+from service.chat.api.dependencies import Asker, TheChat
 from service.chat.chat import Chat
-from service.chat.dependencies import Asker, TheChat
+from service.chat.history import conversations
 from service.errors import NotFound
 from service.http.bodies import JsonRoute
 from service.http.downloads import Download, download
 from service.http.presence import while_client_waits
 from service.http.problems import documented
 from service.transfer.examples import ACCOUNT, CHATSTREAM_PROMPT, CONVERSATION, MARKDOWN, TURNS
-from service.transfer.exporting import account_as_jsonl, conversation_as_json, conversation_as_jsonl
-from service.transfer.importing import import_file
+from service.transfer.exporter import account_as_jsonl, conversation_as_json, conversation_as_jsonl
+from service.transfer.importer import import_file
 from service.transfer.markdown import conversation_as_markdown
-from service.transfer.receiving import Imports
 from service.transfer.schemas import ImportReport
+from service.transfer.upload import Imports
 
 router = APIRouter(prefix="/api/v1", tags=["Import and export"], route_class=JsonRoute)
 
@@ -67,7 +67,7 @@ async def export_conversation(
     ] = "json",
 ) -> Download:
     """Return a conversation as a file. `POST /api/v1/import` takes the JSON."""
-    row = await chat.database.row(queries.CONVERSATION, user_id=identity.user_id, conversation_id=conversation_id)
+    row = await chat.database.row(conversations.CONVERSATION, user_id=identity.user_id, conversation_id=conversation_id)
     if row is None:
         raise NotFound
     audit = visitor.acting_as(identity.user_id)

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.http.schemas import Answer
-from service.transfer.importing import Imported
+from service.transfer.importer import Imported
 
 MOST_LISTED = 10_000
 

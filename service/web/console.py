@@ -10,17 +10,17 @@ from starlette.responses import HTMLResponse
 
 from service.accounts.dependencies import TheAccounts, require_identity
 from service.accounts.schemas import User
-from service.admin.history_filters import TheDatabase
-from service.admin.statistics_router import statistics_between
+from service.admin.dependencies import TheDatabase
+from service.admin.statistics import statistics_between
 from service.audit.actions import Action
 from service.audit.verification import verify_ends
-from service.chat.turns import Status
+from service.chat.history.turn import Status
 from service.clock import utc_now
 from service.errors import NotAuthenticated, Unavailable
 from service.http.bodies import JsonRoute
-from service.web.figures import PERIODS, asked_period, figures, is_empty, models, totals
+from service.web.chart_data import PERIODS, asked_period, figures, is_empty, models, totals
 from service.web.rendering import rendered_page
-from service.web.texts import language_of
+from service.web.translations import language_of
 
 SECTIONS = ("users", "history", "running", "statistics", "audit")
 

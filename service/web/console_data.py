@@ -14,16 +14,16 @@ from service.accounts.dependencies import (
     TheStreams,
     require_administrator,
 )
-from service.admin.dependencies import TheReading
-from service.admin.history_filters import QUERY_TIMEOUT_SECONDS, TheDatabase
+from service.admin.active_turns import RunningTurn, running_page
+from service.admin.dependencies import TheDatabase, TheReading
+from service.admin.history_filters import QUERY_TIMEOUT_SECONDS
 from service.admin.history_reading import read_turns
-from service.admin.running import RunningTurn, running_page
 from service.http.bodies import FromDigits, JsonRoute
 from service.http.pages import CursorText, Page, cursor_of_id, page_of
 from service.http.presence import while_client_waits
 from service.http.streams import Stream
+from service.web.audit_verification import verification_lines
 from service.web.turns import RenderedTurn, rendered_turns
-from service.web.verifying import verification_lines
 
 MOST_ROWS = 100
 

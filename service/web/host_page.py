@@ -8,9 +8,8 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from service.http.navigation import is_navigation
-from service.web.rendering import ASSETS, rendered
-from service.web.state import theme_of
-from service.web.texts import LANGUAGES, language_of
+from service.web.rendering import ASSETS, rendered, theme_of
+from service.web.translations import LANGUAGES, language_of
 
 # In the page itself: the address of a style sheet would be refused like the page's own.
 _STYLE = ASSETS[LANGUAGES[0], "style.css"].body.decode() + (

@@ -3,17 +3,63 @@
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.responses import HTMLResponse
+from pydantic import BaseModel
+from starlette.responses import HTMLResponse, Response
 
 from service.accounts.schemas import User
+from service.config import DAY_SECONDS
+from service.http.navigation import is_navigation
 from service.http.problems import RETRY_UNAVAILABLE_SECONDS
+from service.http.root_path import path_within, root_path_of
 from service.web.assets import Assets
 from service.web.cookie_loss import cookie_loss
-from service.web.state import page_state
-from service.web.texts import language_of, texts_of
+from service.web.translations import language_of, texts_of
+
+THEME_COOKIE = "theme"
+
+Theme = Literal["auto", "light", "dark"]
+
+
+class PageState(BaseModel):
+    """Who is signed in, and what the service allows.
+
+    Args:
+        root: what every link to the service begins with: `/chat`, or nothing at the root of a host.
+    """
+
+    root: str
+    user: User | None
+    theme: Theme
+    allow_registration: bool
+    allow_guests: bool
+    cookie_secure: bool
+    model: str | None
+    token_days: int
+
+
+def page_state(request: Request, user: User | None) -> PageState:
+    settings = request.app.state.settings
+    return PageState(
+        root=root_path_of(request),
+        user=user,
+        theme=theme_of(request),
+        allow_registration=settings.allow_registration,
+        allow_guests=settings.allow_guests,
+        cookie_secure=settings.cookie_secure,
+        model=settings.model,
+        token_days=settings.access_token_max_seconds // DAY_SECONDS,
+    )
+
+
+def theme_of(request: Request) -> Theme:
+    """Return how the reader wants pages to look."""
+    theme = request.cookies.get(THEME_COOKIE)
+    return "dark" if theme == "dark" else "light" if theme == "light" else "auto"
+
 
 TEMPLATES = Path(__file__).parent / "templates"
 ASSETS = Assets.read()
@@ -59,3 +105,13 @@ def rendered(template: str, language: str, **values: object) -> str:
 def render_svg(template: str, **values: object) -> str:
     """Return a drawing, which has no texts of its own; every value is escaped."""
     return _environment.get_template(template).render(**values)
+
+
+_PROGRAMS = ("/api/", "/web/", "/static/")
+
+
+def not_found_page(request: Request) -> Response | None:
+    """Return the page, or None where a program asked, which gets the problem as JSON."""
+    if not is_navigation(request) or path_within(request.scope).startswith(_PROGRAMS):
+        return None
+    return rendered_page("not_found", request, None, status=404)

@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 
 from service.accounts.dependencies import TheAccounts, require_identity
 from service.accounts.schemas import User
-from service.chat.dependencies import Asker, TheChat
+from service.chat.api.dependencies import Asker, TheChat
 from service.errors import NotAuthenticated, NotFound, Unavailable
 from service.http.bodies import Body, FromDigits, JsonRoute, Text, takes_body_of
 from service.http.presence import while_client_waits

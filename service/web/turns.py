@@ -9,9 +9,10 @@ import anyio.from_thread
 import anyio.to_thread
 from pydantic import BaseModel
 
-from service.chat import queries, turn_queries
-from service.chat.fair_queue import FairQueue
-from service.chat.paths import turns_down, turns_up
+from service.chat.generation.fair_queue import FairQueue
+from service.chat.history import conversations
+from service.chat.history import queries as turn_queries
+from service.chat.history.pages import turns_down, turns_up
 from service.chat.reply_log import stretches_of
 from service.chat.schemas import Turn
 from service.database.database import Database
@@ -140,5 +141,5 @@ async def _rendered(user_id: UUID, turns: list[Turn], *, more: bool) -> Stretch:
 
 
 async def _require_conversation(database: Database, user_id: UUID, conversation_id: UUID) -> None:
-    if await database.row(queries.CONVERSATION, user_id=user_id, conversation_id=conversation_id) is None:
+    if await database.row(conversations.CONVERSATION, user_id=user_id, conversation_id=conversation_id) is None:
         raise NotFound

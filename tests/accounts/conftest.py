@@ -7,7 +7,7 @@ import pytest
 
 from service.accounts.passwords import PasswordHasher
 from tests.accounts.clocks import MovableClock
-from tests.support.running import RunningService
+from tests.support.running_service import RunningService
 
 
 @pytest.fixture(scope="package", autouse=True)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.accounts.browsing import AUTH, another_browser, log_in, session_of, set_cookies, status_of_me
-from tests.support.running import PASSWORD, RunningService
+from tests.accounts.client import AUTH, another_browser, log_in, session_of, set_cookies, status_of_me
+from tests.support.running_service import PASSWORD, RunningService
 
 FOREIGN = "s%3Aexpress.session"
 

@@ -10,9 +10,9 @@ import pytest
 
 from service.accounts.browser_cookies import HOST_PREFIX, SECURE_PREFIX, BrowserCookie
 from service.sessions import SessionCookie
-from tests.accounts.browsing import AUTH, log_in, set_cookies
+from tests.accounts.client import AUTH, log_in, set_cookies
 from tests.accounts.clocks import MovableClock
-from tests.support.running import PASSWORD, Person, RunningService, running
+from tests.support.running_service import PASSWORD, Person, RunningService, running
 
 FOREIGN = "s%3Aexpress.session"
 GRACE_SECONDS = 31

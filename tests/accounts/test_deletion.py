@@ -1,6 +1,6 @@
 import pytest
 
-from tests.accounts.browsing import (
+from tests.accounts.client import (
     AUTH,
     another_browser,
     code_of,
@@ -11,7 +11,7 @@ from tests.accounts.browsing import (
     session_of,
     status_of_me,
 )
-from tests.support.running import ADMIN_PASSWORD, PASSWORD, Person, RunningService
+from tests.support.running_service import ADMIN_PASSWORD, PASSWORD, Person, RunningService
 
 MARK = "marmalade-7391"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import httpx2
 
-from tests.accounts.browsing import AUTH, log_in
+from tests.accounts.client import AUTH, log_in
 from tests.support.process import serving
-from tests.support.running import ADMIN_PASSWORD, PASSWORD
+from tests.support.running_service import ADMIN_PASSWORD, PASSWORD
 
 STRANGERS = 80
 SIGN_INS = 31

@@ -15,16 +15,16 @@ from service.accounts.guests import lock_guest, move_guest
 from service.database.tables import metadata
 from service.errors import DatabaseUnavailable
 from service.sessions import digest_of
-from tests.accounts.browsing import AUTH, code_of, log_in, rows, session_of, status_of_me, value
-from tests.accounts.guesting import CONVERSATIONS, guest, same_browser, the_conversations
+from tests.accounts.client import AUTH, code_of, log_in, rows, session_of, status_of_me, value
+from tests.accounts.guests import CONVERSATIONS, guest, same_browser, the_conversations
 from tests.accounts.test_lock_order import held
-from tests.chat.test_following import following
+from tests.chat.generation.test_stream import following
 from tests.support.events import streaming
 from tests.support.models import HeldModel
 from tests.support.patience import patience
-from tests.support.running import PASSWORD, Person, RunningService, running
+from tests.support.running_service import PASSWORD, Person, RunningService, running
 from tests.transfer.formats.test_chatgpt import numbered
-from tests.transfer.sending import imported
+from tests.transfer.upload_client import imported
 
 
 @pytest.fixture(scope="module")

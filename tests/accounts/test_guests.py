@@ -9,10 +9,10 @@ import pytest
 
 from service.accounts import throttling
 from service.errors import ConfigurationError
-from tests.accounts.browsing import AUTH, code_of, rows, session_of, set_cookies, status_of_me, value
-from tests.accounts.guesting import CONVERSATIONS, guest, same_browser, the_conversations
+from tests.accounts.client import AUTH, code_of, rows, session_of, set_cookies, status_of_me, value
+from tests.accounts.guests import CONVERSATIONS, guest, same_browser, the_conversations
 from tests.support.patience import patience
-from tests.support.running import RunningService, running, settings_for
+from tests.support.running_service import RunningService, running, settings_for
 
 GUESTS = "SELECT count(*) FROM users WHERE is_guest"
 

@@ -11,8 +11,8 @@ from service.accounts import passwords
 from service.accounts.hash_lanes import STRANGERS, Lane
 from service.accounts.passwords import PasswordHasher
 from service.errors import Unavailable
-from tests.accounts.browsing import AUTH, log_in
-from tests.support.running import PASSWORD, RunningService, running
+from tests.accounts.client import AUTH, log_in
+from tests.support.running_service import PASSWORD, RunningService, running
 
 HOME, ELSEWHERE = "203.0.113.7", "198.51.100.9"
 

@@ -15,8 +15,8 @@ import httpx2
 from service.accounts.queries import ADMINISTRATORS_LOCK
 from service.accounts.throttling import Counter, counted_attempt, counters_for, forgive_attempt
 from service.clock import utc_now
-from tests.accounts.browsing import AUTH, change, value
-from tests.support.running import PASSWORD, Person, RunningService
+from tests.accounts.client import AUTH, change, value
+from tests.support.running_service import PASSWORD, Person, RunningService
 from tests.support.urls import driver_url
 
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"

@@ -8,9 +8,9 @@ import pytest
 
 from service.accounts.names import FILLED_AT_ONCE, fill_names
 from service.app.maintenance import sweep
-from tests.accounts.browsing import AUTH, change, code_of, log_in, rows, value
-from tests.accounts.guesting import guest
-from tests.support.running import ADMIN_PASSWORD, PASSWORD, RunningService, running
+from tests.accounts.client import AUTH, change, code_of, log_in, rows, value
+from tests.accounts.guests import guest
+from tests.support.running_service import ADMIN_PASSWORD, PASSWORD, RunningService, running
 
 BY_CYRILLIC = str.maketrans({"a": "\u0430", "c": "\u0441", "e": "\u0435", "o": "\u043e", "p": "\u0440"})
 

@@ -7,7 +7,7 @@ from passlib.hash import pbkdf2_sha256
 
 from service.accounts.sign_in import set_password
 from service.errors import NotFound, WeakPassword
-from tests.accounts.browsing import (
+from tests.accounts.client import (
     AUTH,
     NEW_PASSWORD,
     another_browser,
@@ -21,7 +21,7 @@ from tests.accounts.browsing import (
     status_of_me,
     value,
 )
-from tests.support.running import PASSWORD, RunningService
+from tests.support.running_service import PASSWORD, RunningService
 
 SESSIONS = "SELECT count(*) FROM login_sessions WHERE user_id = cast(:id AS uuid)"
 TOKENS = "SELECT count(*) FROM access_tokens WHERE user_id = cast(:id AS uuid)"

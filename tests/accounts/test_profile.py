@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from tests.accounts.browsing import AUTH, code_of
-from tests.support.running import RunningService
+from tests.accounts.client import AUTH, code_of
+from tests.support.running_service import RunningService
 
 FILLED = {"display_name": "  Alice 🦊\u200d Ünïcödé ", "email": "alice@example.org"}
 

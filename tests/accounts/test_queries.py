@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import event
 
 from service.accounts import queries
-from service.accounts.attempt_queries import sweep_attempts
+from service.accounts.session_queries import sweep_sessions
+from service.accounts.throttling import sweep_attempts
 from service.accounts.token_queries import sweep_tokens
 from service.clock import utc_now
-from service.database.hot import Statement
-from service.sessions.queries import sweep_sessions
-from tests.accounts.browsing import AUTH, NEW_PASSWORD, another_browser, change, new_token
-from tests.support.running import PASSWORD, RunningService
+from service.database.statement import Statement
+from tests.accounts.client import AUTH, NEW_PASSWORD, another_browser, change, new_token
+from tests.support.running_service import PASSWORD, RunningService
 from tests.support.urls import driver_url
 
 # Empty again within seconds, and read as a whole: an index would cost each turn more than it saves anyone.

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import httpx2
 
-from tests.accounts.browsing import AUTH, log_in, set_cookies
+from tests.accounts.client import AUTH, log_in, set_cookies
 from tests.support.process import serving
 
 FIRST, SECOND, WRONG = "the first of my passwords", "the second of my passwords", "not one of my passwords"

@@ -4,8 +4,8 @@ import unicodedata
 
 import pytest
 
-from tests.accounts.browsing import AUTH, code_of, log_in, session_of, status_of_me, value
-from tests.support.running import PASSWORD, RunningService, running
+from tests.accounts.client import AUTH, code_of, log_in, session_of, status_of_me, value
+from tests.support.running_service import PASSWORD, RunningService, running
 
 
 async def test_a_new_account_is_signed_in(service: RunningService) -> None:

@@ -8,10 +8,10 @@ import httpx2
 import pytest
 
 from service.accounts.throttling import NETWORK_FACTOR, REGISTRATION_WINDOW, network_of
-from tests.accounts.browsing import AUTH, change, code_of, value
+from tests.accounts.client import AUTH, change, code_of, value
 from tests.accounts.clocks import MovableClock
 from tests.support.patience import patience
-from tests.support.running import PASSWORD, RunningService, running
+from tests.support.running_service import PASSWORD, RunningService, running
 
 FEW = 4
 HOME, ELSEWHERE = "203.0.113.7", "198.51.100.9"

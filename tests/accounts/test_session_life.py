@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from service.accounts.administrators import change_account
+from service.accounts.users import change_account
 from service.app.maintenance import sweep
 from service.config import DAY_SECONDS
-from tests.accounts.browsing import (
+from tests.accounts.client import (
     AUTH,
     NEW_PASSWORD,
     another_browser,
@@ -22,7 +22,7 @@ from tests.accounts.browsing import (
     value,
 )
 from tests.accounts.clocks import MovableClock
-from tests.support.running import PASSWORD, Person, RunningService, running
+from tests.support.running_service import PASSWORD, Person, RunningService, running
 
 IDLE_SECONDS = 14 * DAY_SECONDS
 MAX_SECONDS = 90 * DAY_SECONDS

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from passlib.context import CryptContext
 
-from tests.accounts.browsing import (
+from tests.accounts.client import (
     AUTH,
     another_browser,
     change,
@@ -17,7 +17,7 @@ from tests.accounts.browsing import (
     status_of_me,
     value,
 )
-from tests.support.running import PASSWORD, RunningService, running
+from tests.support.running_service import PASSWORD, RunningService, running
 
 FIRST_KEY = "the first key of these tests 0123456789"
 SECOND_KEY = "the second key of these tests 9876543210"

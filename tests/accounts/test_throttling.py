@@ -14,10 +14,10 @@ from service.accounts.throttling import ACCOUNT_FROM_ANYWHERE, ACCOUNT_FROM_ONE_
 from service.app.maintenance import sweep
 from service.audit import queries as audit_queries
 from service.errors import Unavailable
-from tests.accounts.browsing import AUTH, NEW_PASSWORD, change, code_of, log_in, rows, session_of, value
+from tests.accounts.client import AUTH, NEW_PASSWORD, change, code_of, log_in, rows, session_of, value
 from tests.accounts.clocks import MovableClock
 from tests.support.patience import patience
-from tests.support.running import PASSWORD, RunningService, running
+from tests.support.running_service import PASSWORD, RunningService, running
 
 FEW = ACCOUNT_FROM_ONE_PLACE.attempts
 # What one registration leaves: a try of its address, and one of its network.

@@ -6,9 +6,9 @@ import pytest
 
 from service.app.maintenance import sweep
 from service.config import ACCESS_TOKEN_MAX_SECONDS, MAX_ACCESS_TOKENS
-from tests.accounts.browsing import AUTH, change, code_of, new_token, rows, status_of_me, value
+from tests.accounts.client import AUTH, change, code_of, new_token, rows, status_of_me, value
 from tests.accounts.clocks import MovableClock
-from tests.support.running import RunningService, running
+from tests.support.running_service import RunningService, running
 
 
 async def test_a_token_is_shown_once_and_kept_as_a_digest(service: RunningService) -> None:

@@ -11,10 +11,10 @@ import pytest
 from service.accounts.trusted_headers import TrustedHeaderAuth
 from service.app import create_app
 from service.errors import ConfigurationError
-from tests.accounts.browsing import AUTH, change, code_of, log_in, rows, value
-from tests.accounts.guesting import CONVERSATIONS, the_conversations
+from tests.accounts.client import AUTH, change, code_of, log_in, rows, value
+from tests.accounts.guests import CONVERSATIONS, the_conversations
 from tests.support.patience import patience
-from tests.support.running import ADMIN_PASSWORD, RunningService, running, settings_for
+from tests.support.running_service import ADMIN_PASSWORD, RunningService, running, settings_for
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
 USER, KNOWS = "X-Forwarded-User", {"X-Chatkeep-Auth-Secret": SECRET}

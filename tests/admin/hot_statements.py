@@ -4,33 +4,34 @@ from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from uuid import UUID
 
-from service.accounts import attempt_queries
 from service.accounts import queries as accounts_queries
-from service.chat import begin_statement, fragments, replica_statements, turn_queries, turn_statements
-from service.chat import queries as chat_queries
+from service.accounts import throttling
+from service.chat.generation import replica
+from service.chat.history import begin, fragments, queries, updates
+from service.chat.history import conversations as chat_queries
 from service.chat.search import candidates
-from service.chat.search import statements as search_statements
-from service.chat.search.asked import MOST_CONDITIONS
-from service.chat.search.finding import FIRST_TURNS
+from service.chat.search import index_queries as search_statements
+from service.chat.search.query import MOST_CONDITIONS
+from service.chat.search.search import FIRST_TURNS
 from service.chatstream import queries as chatstream_queries
-from service.database.hot import Statement
-from service.database.search_marks import user_mark
+from service.database.statement import Statement
+from service.database.user_lexeme import user_mark
 from service.ids import new_id
 from service.transfer import export_queries
-from tests.admin.filling import Filled
+from tests.admin.bulk_data import Filled
 
 NOW = datetime.now(UTC)
 PAGE = 51
 
 MODULES: tuple[ModuleType, ...] = (
     chat_queries,
-    turn_queries,
+    queries,
     fragments,
-    turn_statements,
-    begin_statement,
-    replica_statements,
+    updates,
+    begin,
+    replica,
     accounts_queries,
-    attempt_queries,
+    throttling,
     export_queries,
     candidates,
     search_statements,

@@ -6,7 +6,7 @@ import pytest
 
 from service.ids import new_id
 from tests.http.test_bodies import code_of
-from tests.support.running import Person, RunningService
+from tests.support.running_service import Person, RunningService
 
 
 @pytest.fixture(scope="module")

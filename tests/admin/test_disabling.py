@@ -4,7 +4,7 @@ import asyncio
 
 from tests.support.events import streaming
 from tests.support.models import HeldModel
-from tests.support.running import running
+from tests.support.running_service import running
 
 USERS = "/api/v1/admin/users"
 

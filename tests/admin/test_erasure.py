@@ -14,17 +14,17 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from service.admin.retention import delete_old, rules
 from service.chat.models import Delta, ModelError, Usage
-from service.chat.prompt import ChatPrompt
+from service.chat.models.prompt import ChatPrompt
 from service.clock import utc_now
 from service.database.tables import conversations
-from tests.accounts.browsing import AUTH, log_in, rows
-from tests.accounts.guesting import guest
-from tests.support.running import PASSWORD, Person, RunningService, running
+from service.retention.policy import delete_old, rules
+from tests.accounts.client import AUTH, log_in, rows
+from tests.accounts.guests import guest
+from tests.support.running_service import PASSWORD, Person, RunningService, running
 from tests.transfer.formats.test_chatgpt import conversation as chatgpt_conversation
 from tests.transfer.formats.test_chatgpt import node as chatgpt_node
-from tests.transfer.sending import imported
+from tests.transfer.upload_client import imported
 
 CONVERSATIONS = "/api/v1/conversations"
 # Of the account, and of what was said. Headers and addresses take ASCII only.

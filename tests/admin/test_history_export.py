@@ -11,7 +11,7 @@ import pytest
 
 from tests.admin.rows import KeptTurn, keep, some_turns
 from tests.http.test_bodies import code_of
-from tests.support.running import Person, RunningService
+from tests.support.running_service import Person, RunningService
 
 EXPORT = "/api/v1/admin/history/export"
 TURNS = sorted(some_turns(random.Random(5), turns=450), key=lambda turn: turn.id, reverse=True)

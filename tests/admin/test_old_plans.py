@@ -11,9 +11,9 @@ import asyncpg
 import pytest
 
 from service.database.database import Database
-from service.database.hot_pool import Connection
+from service.database.pool import Connection
 from service.ids import new_id
-from tests.admin.filling import Filled
+from tests.admin.bulk_data import Filled
 from tests.admin.hot_statements import HOT, arguments_of
 from tests.admin.plans import Plan, execution
 from tests.support.long_conversations import lengthen

@@ -18,20 +18,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 import service
 from service.accounts import queries as accounts_queries
-from service.accounts import token_queries
-from service.admin import queries as admin_queries
-from service.admin import retention_queries
-from service.admin.queries import HistoryFilters, UserFilters
-from service.admin.running import running_page
-from service.chat import queries as chat_queries
-from service.chat.search.finding import NEXT_TURNS
+from service.accounts import session_queries, token_queries
+from service.admin import history_queries as admin_queries
+from service.admin import user_queries
+from service.admin.active_turns import running_page
+from service.admin.history_queries import HistoryFilters
+from service.admin.user_queries import UserFilters
+from service.chat.history import conversations as chat_queries
+from service.chat.search.search import NEXT_TURNS
 from service.database.database import Database
-from service.database.hot import Statement
+from service.database.statement import Statement
 from service.ids import new_id
-from service.sessions import queries as session_queries
-from service.sessions.limits import SessionLimits
+from service.retention import queries
+from service.sessions.store import SessionLimits
 from service.transfer import import_queries
-from tests.admin.filling import Filled, fill
+from tests.admin.bulk_data import Filled, fill
 from tests.admin.hot_statements import HOT, NOW, PAGE, arguments_of
 from tests.admin.plans import Plan, measured_for_any, measured_plan, settled_plan
 from tests.support.urls import driver_url, parsed_url
@@ -134,7 +135,7 @@ def history(after: bool = False, **filters: Any) -> Run:
 def users(after: bool = False, **filters: Any) -> Run:
     def run(connection: AsyncConnection, filled: Filled) -> Awaitable[object]:
         last = filled.user_id if after else None
-        return admin_queries.users_page(connection, UserFilters(**filters), after=last, limit=PAGE)
+        return user_queries.users_page(connection, UserFilters(**filters), after=last, limit=PAGE)
 
     return run
 
@@ -154,8 +155,8 @@ class Case:
 # Of users there are few enough to sort.
 ALL_USERS = TURNS // 100 + 100
 # Conversations of half a day before the newest one; and of longer ago than there are any.
-OLD = retention_queries.Rule("user", NOW - timedelta(hours=12))
-VERY_OLD = retention_queries.Rule("user", NOW - timedelta(days=365))
+OLD = queries.Rule("user", NOW - timedelta(hours=12))
+VERY_OLD = queries.Rule("user", NOW - timedelta(days=365))
 # A walk's turns and their entries, and the turns again to tell where it ended.
 WALKED = 4 * NEXT_TURNS
 SOURCES = [("chatgpt", f"talk-{number}") for number in range(200)]
@@ -222,8 +223,8 @@ CASES = {
     "users by part of a name": Case(users(q="name-77"), most_visits=3 * ALL_USERS),
     "users by one character": Case(users(q="7"), most_visits=2 * ALL_USERS),
     "users by no name": Case(users(q="zzzz")),
-    "a user": Case(lambda connection, filled: admin_queries.user_with_counts(connection, filled.user_id)),
-    "a user by name": Case(lambda connection, filled: admin_queries.user_id_by_name(connection, "Name-77")),
+    "a user": Case(lambda connection, filled: user_queries.user_with_counts(connection, filled.user_id)),
+    "a user by name": Case(lambda connection, filled: user_queries.user_id_by_name(connection, "Name-77")),
     "a conversation": Case(
         lambda connection, filled: admin_queries.conversation_by_id(connection, filled.conversation_id)
     ),
@@ -242,15 +243,13 @@ CASES = {
         lambda connection, filled: chat_queries.delete_conversation(connection, filled.user_id, new_id())
     ),
     "users, and who has something old": Case(
-        lambda connection, filled: retention_queries.users_page(connection, OLD, after=None, limit=200)
+        lambda connection, filled: queries.users_page(connection, OLD, after=None, limit=200)
     ),
     "users, and who has something very old": Case(
-        lambda connection, filled: retention_queries.users_page(connection, VERY_OLD, after=None, limit=200)
+        lambda connection, filled: queries.users_page(connection, VERY_OLD, after=None, limit=200)
     ),
     "a user's old conversations": Case(
-        lambda connection, filled: retention_queries.due_conversations(
-            connection, OLD, filled.user_id, after=None, limit=200
-        )
+        lambda connection, filled: queries.due_conversations(connection, OLD, filled.user_id, after=None, limit=200)
     ),
     "what an import finds here, by where it is from": Case(
         lambda connection, filled: import_queries.known_sources(connection, filled.user_id, SOURCES)

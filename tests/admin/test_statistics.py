@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from service.clock import utc_now
-from tests.accounts.guesting import guest
+from tests.accounts.guests import guest
 from tests.http.test_bodies import code_of
-from tests.support.running import PASSWORD, Person, RunningService, running
+from tests.support.running_service import PASSWORD, Person, RunningService, running
 
 STATS = "/api/v1/admin/stats"
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from service.app.openapi import OPENAPI_PATH
-from tests.support.running import Person, RunningService
+from tests.support.running_service import Person, RunningService
 
 EXAMPLES_A_CALL = 5
 ROOT = Path(__file__).parents[2]

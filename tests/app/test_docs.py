@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from service.app.openapi import OPENAPI_PATH
-from tests.support.running import RunningService, running
+from tests.support.running_service import RunningService, running
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 

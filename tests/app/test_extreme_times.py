@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.app.maintenance import sweep
-from tests.support.running import Person, RunningService
+from tests.support.running_service import Person, RunningService
 
 TIMES = (
     "0001-01-01T00:00:00Z",

@@ -14,7 +14,7 @@ import service
 from service.accounts.dependencies import require_administrator
 from service.app import create_app
 from service.http.streams import Stream
-from tests.support.running import settings_for
+from tests.support.running_service import settings_for
 
 APP = create_app(settings_for("postgresql://nobody@127.0.0.1:1/nothing"))
 ROUTES = [route for route in APP.routes if isinstance(route, APIRoute)]

@@ -21,7 +21,7 @@ from service.app import create_app, lifespan_of
 from service.chat.models import DemonstrationModel
 from service.errors import ConfigurationError, DatabaseUnavailable
 from tests.sessions.applications import Served, served
-from tests.support.running import PASSWORD, settings_for
+from tests.support.running_service import PASSWORD, settings_for
 
 LOGIN = "/api/v1/auth/login"
 REGISTER = "/api/v1/auth/register"

@@ -20,7 +20,7 @@ from tests.app.test_open_streams import until_broken_off
 from tests.chatstream.front_end import FrontEnd
 from tests.support.events import read_events
 from tests.support.models import HeldModel
-from tests.support.running import PASSWORD, Person, RunningService, running
+from tests.support.running_service import PASSWORD, Person, RunningService, running
 from tests.support.unread import TURN_BYTES, UnreadAnswer, add_long_turns
 
 TURNS = 400

@@ -17,7 +17,7 @@ from service.app.loop_watch import LoopWatch, UnderWay
 from service.app.metrics import Metrics
 from tests.app.test_metrics import samples
 from tests.support.process import serving
-from tests.support.running import RunningService, running
+from tests.support.running_service import RunningService, running
 
 Lines = list[MutableMapping[str, Any]]
 

@@ -9,11 +9,11 @@ import pytest
 from service.accounts import guests
 from service.accounts.guests import sweep_guests
 from service.app.maintenance import sweep
-from tests.accounts.browsing import AUTH, value
+from tests.accounts.client import AUTH, value
 from tests.accounts.clocks import MovableClock
-from tests.accounts.guesting import CONVERSATIONS, guest, same_browser
+from tests.accounts.guests import CONVERSATIONS, guest, same_browser
 from tests.accounts.test_guest_sign_in import left_of
-from tests.support.running import PASSWORD, RunningService, running
+from tests.support.running_service import PASSWORD, RunningService, running
 
 TTL = 3600
 

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.app.metrics import SHARED_FOLDER, Metrics
 from tests.support.process import environment, serving
-from tests.support.running import RunningService
+from tests.support.running_service import RunningService
 
 
 def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:

@@ -10,7 +10,7 @@ from service.errors import ConfigurationError
 from tests.app.test_metrics import samples
 from tests.http.test_bodies import code_of
 from tests.support.process import serving
-from tests.support.running import running, settings_for
+from tests.support.running_service import running, settings_for
 
 TOKEN = "a-token-for-tests:0123456789"
 

@@ -11,12 +11,12 @@ import httpx2
 import pytest
 
 from service.app.logs import shown_path
-from service.app.middleware.failures import InternalErrors
+from service.app.middleware.internal_errors import InternalErrors
 from service.app.openapi import OPENAPI_PATH
 from service.chat.handler import PersistentRequestHandler
 from tests.http.test_bodies import code_of
 from tests.support.process import serving
-from tests.support.running import PASSWORD, Person, RunningService, running
+from tests.support.running_service import PASSWORD, Person, RunningService, running
 
 CONVERSATIONS = "/api/v1/conversations"
 FRIEND = "https://chat.example.org"

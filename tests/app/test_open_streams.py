@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.events import Event, read_events, streaming
 from tests.support.models import HeldModel
-from tests.support.running import PASSWORD, Person, RunningService, running
+from tests.support.running_service import PASSWORD, Person, RunningService, running
 
 Ending = Callable[[RunningService, Person, Person], Awaitable[None]]
 

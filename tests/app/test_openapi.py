@@ -19,7 +19,7 @@ from service.app.openapi import OPENAPI_PATH
 from service.chatstream.router import router as chatstream_router
 from service.http.problems import MEDIA_TYPE, PROTOCOL, status_of
 from service.web.routers import ROUTERS as WEB_ROUTERS
-from tests.support.running import RunningService, settings_for
+from tests.support.running_service import RunningService, settings_for
 
 APP = create_app(settings_for("postgresql://nobody@127.0.0.1:1/nothing"))
 DOCUMENT = APP.openapi()

@@ -9,7 +9,7 @@ from service.database import migrations
 from tests.app.gates import Gate, gate
 from tests.http.test_bodies import code_of
 from tests.support.databases import run
-from tests.support.running import RunningService, running
+from tests.support.running_service import RunningService, running
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 
 from tests.support.process import serving
-from tests.support.running import running
+from tests.support.running_service import running
 from tests.support.unread import TURN_BYTES, UnreadAnswer, add_long_turns
 
 CLIENTS = 30

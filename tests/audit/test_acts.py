@@ -10,11 +10,11 @@ import pytest
 from service.errors import DatabaseUnavailable
 from service.ids import new_id
 from service.transfer import import_queries
-from tests.accounts.browsing import value
+from tests.accounts.client import value
 from tests.http.test_bodies import code_of
-from tests.support.running import PASSWORD, Person, RunningService, running
+from tests.support.running_service import PASSWORD, Person, RunningService, running
 from tests.transfer.formats.test_chatgpt import numbered
-from tests.transfer.sending import imported, send
+from tests.transfer.upload_client import imported, send
 
 AUTH = "/api/v1/auth"
 AUDIT = "/api/v1/admin/audit"

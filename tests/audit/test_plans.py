@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.audit import queries
 from service.audit.queries import EventFilters, events_page
-from tests.admin.filling import Filled
+from tests.admin.bulk_data import Filled
 from tests.admin.plans import measured_plan, settled_plan
 from tests.admin.test_plans import statements_of
 from tests.support.urls import driver_url

@@ -13,7 +13,7 @@ from service.audit.trail import ANCHOR_EVERY, AuditTrail, Origin
 from service.audit.verification import Verdict, verify
 from service.errors import AnotherSigningKey
 from service.ids import new_id
-from tests.audit.trails import SECRET, RolledBack, opened, rows, tamper, write, writers
+from tests.audit.audit_fixtures import SECRET, RolledBack, opened, rows, tamper, write, writers
 from tests.support.process import environment
 from tests.support.urls import driver_url
 
@@ -92,7 +92,7 @@ async def test_a_row_waits_while_all_chains_are_taken_and_then_follows(database_
 
 
 async def test_many_processes_write_at_once_and_roll_back_and_the_trail_is_whole(database_url: str) -> None:
-    command = (sys.executable, "-m", "tests.audit.trails", database_url, "4", "25")
+    command = (sys.executable, "-m", "tests.audit.audit_fixtures", database_url, "4", "25")
     processes = [
         await asyncio.create_subprocess_exec(
             *command, str(seed), cwd=PROJECT, env=environment(), stdout=asyncio.subprocess.PIPE

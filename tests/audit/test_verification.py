@@ -17,7 +17,7 @@ from service.audit.trail import Origin
 from service.audit.verification import Verdict, verify
 from service.database.database import Database
 from service.ids import new_id
-from tests.audit.trails import SECRET, opened, tamper, write
+from tests.audit.audit_fixtures import SECRET, opened, tamper, write
 from tests.support.urls import driver_url
 
 KEYS = SealingKeys([SECRET])

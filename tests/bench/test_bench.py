@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from bench.__main__ import DATABASE, WEB
-from bench.measuring import Effort, Figure, Sides
+from bench.measurements import Effort, Figure, Sides
 from bench.search_scale import BARS
 from bench.sides import Both, Place, both_sides
-from bench.writing import BARE_BEGIN, BARE_END, BARE_TURN, PROMPT, REPLY, add_turn
-from service.chat.search.indexing import lexemes_of_turn
+from bench.writes import BARE_BEGIN, BARE_END, BARE_TURN, PROMPT, REPLY, add_turn
+from service.chat.search.indexer import lexemes_of_turn
 from service.ids import new_id
 
 # What each user, or all of 300 turns, has at least one of.

@@ -3,10 +3,10 @@
 from datetime import date
 
 from service.chat.handler import PersistentRequestHandler
-from service.chat.prompt import ChatPrompt
-from service.chat.turns import BegunTurn
+from service.chat.history.turn import BegunTurn
+from service.chat.models.prompt import ChatPrompt
 from tests.support.models import HeldModel
-from tests.support.running import running
+from tests.support.running_service import running
 
 
 class DatedRequestHandler(PersistentRequestHandler):

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.chat.context import GO_ON
+from service.chat.generation.recovery import Reaper
+from service.chat.history.store import Fragment, TurnLog
 from service.chat.models import (
     DemonstrationModel,
     End,
@@ -29,17 +30,16 @@ from service.chat.models import (
     TextWasReasoning,
     Usage,
 )
-from service.chat.reaper import Reaper
+from service.chat.models.context import GO_ON
 from service.chat.reply_log import ReplyLog, stretches_of
-from service.chat.turn_log import Fragment, TurnLog
 from service.clock import utc_now
 from service.database.database import Database
+from tests.chat.history.test_store import begin, new_conversation, new_user, turn
 from tests.chat.test_reply_log import replies
-from tests.chat.test_turn_log import begin, new_conversation, new_user, turn
 from tests.support.events import Event, read_events, streaming
 from tests.support.models import HeldModel
 from tests.support.process import serving
-from tests.support.running import Person, RunningService, running
+from tests.support.running_service import Person, RunningService, running
 from tests.support.urls import driver_url
 
 CALL = {"type": "function_call", "call_id": "c1", "name": "search", "arguments": '{"q": "お茶"}'}

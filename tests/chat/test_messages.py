@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.chat.context import GO_ON, EarlierTurn, fit_context
 from service.chat.models import Item, Piece, Reasoning, Refusal, Text
+from service.chat.models.context import GO_ON, EarlierTurn, fit_context
 from service.chat.reply_log import ReplyLog
 from tests.chat.test_reply_log import log_of
 

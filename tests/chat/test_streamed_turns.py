@@ -7,7 +7,7 @@ import pytest
 from service.chat.models.openai_compatible import OpenAICompatibleModel
 from tests.chat.models.streams import CASES, SLOW, Case
 from tests.chat.test_items import events_from
-from tests.support.running import Person, RunningService, running
+from tests.support.running_service import Person, RunningService, running
 from tests.upstream.raw import RawServer
 
 QUICK = [case for case in CASES if case not in SLOW]

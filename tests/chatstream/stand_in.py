@@ -14,12 +14,12 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.responses import Response, StreamingResponse
 
-from service.accounts import outside
+from service.accounts import proxy_accounts
 from service.accounts.trusted_headers import TrustedHeaderAuth
-from service.chatstream.beside import Beside
-from service.chatstream.replies import RepliesFromChatStream
+from service.chatstream.model import RepliesFromChatStream
+from service.chatstream.side_by_side import Beside
 from tests.chatstream.front_end import MARK
-from tests.support.running import RunningService, running
+from tests.support.running_service import RunningService, running
 
 PASS_PHRASE = "open sesame"
 
@@ -182,7 +182,7 @@ async def beside(
         with chatstream_module():
             from service.chatstream.handler import PersistentChatStreamHandler
 
-            found = identify if identify_by is None else outside.identify_by(identify_by, chatkeep)
+            found = identify if identify_by is None else proxy_accounts.identify_by(identify_by, chatkeep)
             queue.handler = PersistentChatStreamHandler(chatkeep, identify=found)
         queue.handler.generator = queue.generator
         server = FastAPI()

@@ -8,7 +8,7 @@ import pytest
 from service.ids import new_id
 from tests.chatstream.front_end import CONVERSATION, FrontEnd
 from tests.support.models import HeldModel
-from tests.support.running import PASSWORD, Person, RunningService, running
+from tests.support.running_service import PASSWORD, Person, RunningService, running
 
 
 async def conversations(front: FrontEnd) -> list[dict[str, Any]]:

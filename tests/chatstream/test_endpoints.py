@@ -7,7 +7,7 @@ import pytest
 from service.ids import new_id
 from tests.chatstream.front_end import CONVERSATION, MESSAGE_ID, FrontEnd
 from tests.support.models import HeldModel
-from tests.support.running import RunningService, running
+from tests.support.running_service import RunningService, running
 
 DEFAULTS = {"temperature": 1.0, "top_k_value": None, "top_p_value": 1.0}
 ALL = [

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from service.ids import new_id
-from tests.accounts.browsing import value
+from tests.accounts.client import value
 from tests.chatstream.front_end import FrontEnd
-from tests.support.running import PASSWORD, RunningService, running
+from tests.support.running_service import PASSWORD, RunningService, running
 
 GUESTS = "SELECT count(*) FROM users WHERE is_guest"
 

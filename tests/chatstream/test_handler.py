@@ -9,14 +9,14 @@ from starlette.requests import Request
 
 from service.accounts.trusted_headers import TrustedHeaderAuth
 from service.app import create_app
-from service.chatstream.slots import Slot
+from service.chatstream.queue_slot import Slot
 from service.errors import ConfigurationError, NotAuthenticated
 from service.ids import new_id
 from tests.chatstream.front_end import MARK, MESSAGE_ID, FrontEnd
 from tests.chatstream.stand_in import PASS_PHRASE, beside, chatstream_module
 from tests.chatstream.test_streaming import ended_turn
 from tests.support.databases import name_of, run
-from tests.support.running import PASSWORD, settings_for
+from tests.support.running_service import PASSWORD, settings_for
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
 JSON = {"Content-Type": "application/json"}

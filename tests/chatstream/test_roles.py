@@ -8,7 +8,7 @@ from service.config import Settings
 from service.errors import ConfigurationError
 from tests.chatstream.front_end import FrontEnd
 from tests.chatstream.test_endpoints import ALL
-from tests.support.running import running, settings_for
+from tests.support.running_service import running, settings_for
 
 DENIED = {"success": False, "message": "Forbidden", "detail": "Denied on role layer."}
 CHATSTREAMS_OWN = {"user": {"apis": {"allow": ["chat_stream", "clear_context", "set_feedback"]}}}

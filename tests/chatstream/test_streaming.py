@@ -5,11 +5,11 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from service.chat.models import Delta, ModelError, Usage
-from service.chat.prompt import ChatPrompt
-from service.chatstream.wire import BYTES_A_SECOND, LONGEST_PAUSE_SECONDS, chunk_of, pause_after
+from service.chat.models.prompt import ChatPrompt
+from service.chatstream.protocol import BYTES_A_SECOND, LONGEST_PAUSE_SECONDS, chunk_of, pause_after
 from tests.chatstream.front_end import MARK, FrontEnd
 from tests.support.models import HeldModel
-from tests.support.running import RunningService, running
+from tests.support.running_service import RunningService, running
 
 
 class EndlessModel(HeldModel):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import SECRET_KEY, Command
+from tests.cli.command_runner import SECRET_KEY, Command
 
 
 @pytest.fixture

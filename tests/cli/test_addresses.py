@@ -15,7 +15,7 @@ import pytest
 from service.cli.main import COMMANDS
 from service.database.backups import programs
 from service.errors import BackupError
-from tests.cli.commands import ROOT, Command, Ran
+from tests.cli.command_runner import ROOT, Command, Ran
 from tests.database.libpq.test_text import PIECES
 from tests.support.process import serving
 from tests.support.tls import KEY_PASSWORD, PASSWORD, Certificates, Server

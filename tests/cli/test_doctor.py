@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from service.cli.doctor.configured import without_secrets
 from service.cli.doctor.findings import Area, Findings, Level
 from service.cli.doctor.model import look_at_model
 from service.cli.doctor.safety import look_at_settings
+from service.cli.doctor.settings_report import without_secrets
 from service.cli.local import kept_secret
 from service.config import Settings
 from service.database.libpq.address import shown_url
-from tests.cli.commands import Command, Ran, without_styles
-from tests.cli.test_users import insert_users
+from tests.cli.command_runner import Command, Ran, without_styles
+from tests.cli.commands.test_users import insert_users
 from tests.support.databases import name_of, run
 from tests.upstream import Upstream
 

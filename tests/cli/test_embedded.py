@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import psutil
 import pytest
 
-from tests.cli.commands import Command
+from tests.cli.command_runner import Command
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from service.database.postgres.outage import Reason
-from service.database.watch import MAX_PAUSE_SECONDS, pause_before
-from tests.cli.commands import Command
+from service.database.postgres.watch import MAX_PAUSE_SECONDS, pause_before
+from tests.cli.command_runner import Command
 from tests.database.postgres.data_folders import (
     copy_of,
     data,

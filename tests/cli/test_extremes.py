@@ -6,10 +6,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.cli.commands import Command
+from tests.cli.command_runner import Command
 from tests.database.extremes import COLUMNS, put
 from tests.database.filled import fill
-from tests.support.running import running
+from tests.support.running_service import running
 from tests.support.urls import driver_url
 
 COMMANDS = (

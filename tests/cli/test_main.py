@@ -3,8 +3,8 @@
 from rich.text import Text
 
 from service.cli.main import COMMANDS, loaded
-from service.cli.output import visible
-from tests.cli.commands import ESCAPE, Command, without_styles
+from service.cli.terminal.output import visible
+from tests.cli.command_runner import ESCAPE, Command, without_styles
 from tests.support.databases import name_of, with_database
 
 

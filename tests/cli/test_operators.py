@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.cli.commands import Command, Ran
+from tests.cli.command_runner import Command, Ran
 from tests.support.databases import create_database, drop_database
 
 REASON = "case 4711, 依頼"

@@ -16,10 +16,10 @@ import pytest
 from pydantic import SecretStr
 
 from service.chatstream_roles import ChatStreamApis, ChatStreamRole
-from service.cli.serve import serve
+from service.cli.commands.serve import serve
 from service.config import Settings
 from service.errors import ConfigurationError
-from tests.cli.commands import Command
+from tests.cli.command_runner import Command
 from tests.support.process import ServeProcess, serving
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"

@@ -11,7 +11,7 @@ import pytest
 from tests.connections.conftest import BODY_SECONDS, HEAD_SECONDS, PER_ADDRESS, PROXY
 from tests.connections.raw import Answer, Raw, asked, connected, new_address
 from tests.support.process import ServeProcess
-from tests.support.running import PASSWORD
+from tests.support.running_service import PASSWORD
 
 HOST = b"Host: localhost\r\n"
 GET = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from tests.crash.postgres import Postgres
 from tests.crash.processes import ModelServer
+from tests.crash.scenario_run import Bounds, Result, Stage
 from tests.crash.scenarios.database_kills import asynchronous_commits, database_kills, long_outages
 from tests.crash.scenarios.embedded import embedded_kills, full_disks
 from tests.crash.scenarios.exhaustion import exhaustion
@@ -19,7 +20,6 @@ from tests.crash.scenarios.read_only import read_only_times
 from tests.crash.scenarios.replicas import replicas
 from tests.crash.scenarios.server_kills import acknowledged_early, never_reaped, server_kills
 from tests.crash.scenarios.shutdowns import cut_short, rolling_restarts
-from tests.crash.scene import Bounds, Result, Stage
 from tests.crash.table import table
 
 SHOWN_FINDINGS = 10

@@ -2,9 +2,9 @@
 
 import asyncio
 
+from tests.crash.client_view import Told
 from tests.crash.clients import Site
-from tests.crash.errands import password_number
-from tests.crash.told import Told
+from tests.crash.workload import password_number
 
 AT_ONCE = 4
 

@@ -12,10 +12,10 @@ from uuid import UUID
 from service.accounts.identity import Identity
 from service.app import worker
 from service.app.app import create_app
+from service.chat.generation.recovery import Reaper
 from service.chat.handler import PersistentRequestHandler, TurnRow
-from service.chat.reaper import Reaper
-from service.chat.turn_log import TurnLog
-from service.chat.turns import BegunTurn, NewTurn, Outcome
+from service.chat.history.store import TurnLog
+from service.chat.history.turn import BegunTurn, NewTurn, Outcome
 from service.cli.main import main
 from service.ids import new_id
 

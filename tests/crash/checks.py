@@ -7,9 +7,9 @@ from typing import Any
 
 import asyncpg
 
+from tests.crash.client_view import Told, TurnTold
 from tests.crash.findings import Findings
 from tests.crash.replies import reply_to
-from tests.crash.told import Told, TurnTold
 from tests.support.urls import driver_url
 
 TURNS = """

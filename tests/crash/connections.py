@@ -8,7 +8,7 @@ import asyncpg
 import httpx2
 
 from tests.crash.clients import Browser, Site
-from tests.crash.scene import until
+from tests.crash.scenario_run import until
 from tests.support.urls import driver_url
 
 WAITING = """

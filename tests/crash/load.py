@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from tests.crash.chatting import Chatter
+from tests.crash.chat_client import Chatter
 from tests.crash.clients import Site
 
 POLL_SECONDS = 0.01

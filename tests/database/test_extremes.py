@@ -11,7 +11,7 @@ import pytest
 from tests.database.extremes import COLUMNS, keep_copy, put, restore
 from tests.database.filled import Filled, fill
 from tests.database.readers import Failed, read_all
-from tests.support.running import Person, RunningService, running
+from tests.support.running_service import Person, RunningService, running
 from tests.support.urls import driver_url
 
 # The sessions and the account that the test itself reads with stay as they are.

@@ -12,7 +12,7 @@ from service.database import migrations
 from tests.app.gates import gate
 from tests.http.test_bodies import code_of
 from tests.support.clusters import Cluster, cluster, standby, synchronous_standby
-from tests.support.running import running
+from tests.support.running_service import running
 from tests.support.talk import WHOLE_SECONDS, readiness, require_kept, talking
 
 

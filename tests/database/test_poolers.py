@@ -6,16 +6,16 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from service.database import migrations, safety
+from service.database import durability, migrations
 from service.database.database import Database
-from service.database.hot import Statement
 from service.database.pooler import Opening, Pooling, looked_at
 from service.database.session import Found
+from service.database.statement import Statement
 from tests.app.gates import gate
 from tests.http.test_bodies import code_of
 from tests.support.databases import create_database, drop_database
 from tests.support.poolers import Pooler, pooled
-from tests.support.running import running
+from tests.support.running_service import running
 from tests.support.talk import readiness, require_kept, talking
 
 # What somebody else leaves on the server's connections, which a pooler in transaction mode then lends to us.
@@ -36,7 +36,7 @@ async def test_as_installed_it_works(database_url: str) -> None:
         async with talking(service) as talk:
             await talk.more()
         assert set(talk.statuses) == {201}, talk.refusals
-        assert await safety.unsafe_settings(service.database) == []
+        assert await durability.unsafe_settings(service.database) == []
     await require_kept(database_url, talk)
 
 
@@ -60,7 +60,7 @@ async def test_in_transaction_mode_it_works_however_few_connections_there_are(
                 for _ in range(5):
                     await other.execute(LEFT_BEHIND)
                     await talk.more(10)
-                assert await safety.unsafe_settings(service.database) == []
+                assert await durability.unsafe_settings(service.database) == []
             await other.close()
         assert set(talk.statuses) == {201}, talk.refusals
         await require_kept(url, talk)
@@ -164,7 +164,7 @@ async def test_settings_that_a_pooler_drops_are_named(database_url: str, monkeyp
     async with pooled(database_url, pool_mode="transaction", server_reset_query_always=1) as pooler:
         database = await Database.connect(pooler.url, pool_size=2)
         try:
-            unsafe = await safety.unsafe_settings(database)
+            unsafe = await durability.unsafe_settings(database)
         finally:
             await database.close()
     assert "statement_timeout is 0 although 30s was set: a pooler before the database drops settings." in unsafe

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy import select, text
 
-from service.database import migrations, safety
+from service.database import durability, migrations
 from service.database.database import Database
-from service.database.hot import Statement
+from service.database.statement import Statement
 from tests.support.clusters import cluster
 from tests.support.databases import create_database, drop_database, name_of, run
 from tests.support.poolers import pooled
-from tests.support.running import RunningService, running
+from tests.support.running_service import RunningService, running
 
 HOSTILE = {
     "statement_timeout": "'50ms'",
@@ -65,7 +65,7 @@ async def test_hostile_settings_of_a_database_change_nothing(server_url: str, da
     async with running(database_url) as service:
         await talk(service)
         assert await service.database.settings_not_in_force() == {}
-        assert await safety.unsafe_settings(service.database) == []
+        assert await durability.unsafe_settings(service.database) == []
 
 
 @pytest.mark.parametrize("mode", ["session", "transaction"])
@@ -147,7 +147,7 @@ async def test_a_role_that_checks_no_foreign_keys_is_refused() -> None:
         await server.ask("ALTER ROLE postgres SET session_replication_role = replica")
         database = await Database.connect(server.url)
         try:
-            assert await safety.unsafe_settings(database) == [
+            assert await durability.unsafe_settings(database) == [
                 "session_replication_role is replica: what belongs together is not checked."
             ]
         finally:

@@ -8,10 +8,10 @@ import asyncpg
 import pytest
 from sqlalchemy import func, select
 
-from service.database.hot import Statement
 from service.database.sqlstates import MEANINGS
+from service.database.statement import Statement
 from tests.support.databases import run
-from tests.support.running import Person, RunningService, running
+from tests.support.running_service import Person, RunningService, running
 from tests.support.urls import driver_url
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import bindparam, select, text
 
 from service.database.database import Database
-from service.database.hot import Statement
+from service.database.statement import Statement
 from service.database.tables import TIME
 from service.database.times import EARLIEST, LATEST, FarTime, cursor_text, time_in_cursor
 

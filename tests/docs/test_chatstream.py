@@ -16,8 +16,8 @@ import pytest
 from fastapi import FastAPI
 from playwright.async_api import Browser
 
-from service.chatstream.beside import Beside
-from service.chatstream.replies import RepliesFromChatStream
+from service.chatstream.model import RepliesFromChatStream
+from service.chatstream.side_by_side import Beside
 from service.config import Settings
 from tests.chatstream.front_end import FrontEnd
 from tests.chatstream.stand_in import Generator, Queue, chatstream_module
@@ -25,8 +25,8 @@ from tests.docs.claims import runs
 from tests.docs.documents import ROOT, Block
 from tests.docs.shell import ENVIRONMENT, Shell, replaced
 from tests.proxies.servers import free_port, nginx_running
-from tests.support.running import PASSWORD, RunningService, running
-from tests.web.browsing import browser_running
+from tests.support.running_service import PASSWORD, RunningService, running
+from tests.web.browser import browser_running
 
 DOCUMENT = "docs/chatstream.md"
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -152,7 +152,7 @@ def last_value(block: Block, names: dict[str, Any]) -> Any:
     return eval(compile(ast.Expression(last.value), block.place, "eval"), names)
 
 
-@runs(DOCUMENT, "from service.accounts.outside import identify_by")
+@runs(DOCUMENT, "from service.accounts.proxy_accounts import identify_by")
 async def test_only_the_handler_trusts_a_proxy(
     block: Block, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

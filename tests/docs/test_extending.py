@@ -21,7 +21,7 @@ from tests.sessions.applications import KEY, Served, served
 from tests.support.databases import create_database, drop_database
 from tests.support.events import streaming
 from tests.support.process import ServeProcess, serving
-from tests.support.running import PASSWORD
+from tests.support.running_service import PASSWORD
 from tests.test_restart import client_of, sign_up, until_draining
 
 DOCUMENT = "docs/extending.md"

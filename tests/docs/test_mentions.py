@@ -11,7 +11,7 @@ from service.app import create_app
 from service.config import Settings
 from tests.docs import commands
 from tests.docs.documents import ROOT, SETTINGS_FILE, Document, Mention, every, read
-from tests.support.running import settings_for
+from tests.support.running_service import settings_for
 
 DOCUMENTS = [pytest.param(document, id=document.name) for document in every()]
 EACH = pytest.mark.parametrize("document", DOCUMENTS)

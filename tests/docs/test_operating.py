@@ -14,7 +14,7 @@ from tests.docs.claims import runs
 from tests.docs.documents import Block
 from tests.docs.shell import ADMIN_PASSWORD, DATABASE_URL, ENVIRONMENT, Shell, replaced, says_something
 from tests.support.process import SECRET_KEY
-from tests.support.running import PASSWORD, Person, RunningService, running
+from tests.support.running_service import PASSWORD, Person, RunningService, running
 from tests.transfer.formats.test_chatgpt import BRANCHED
 
 DOCUMENT = "docs/operating.md"

@@ -14,7 +14,7 @@ from tests.fuzz.checks import faults_in_log
 from tests.fuzz.fuzzing import Fuzzing, Report
 from tests.fuzz.wholeness import require_whole
 from tests.support.process import ServeProcess, serving
-from tests.support.running import ADMIN_PASSWORD, RunningService
+from tests.support.running_service import ADMIN_PASSWORD, RunningService
 
 REQUESTS = 10_000
 SHOWN_FAULTS = 30

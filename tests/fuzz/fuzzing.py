@@ -11,7 +11,7 @@ from service.app.openapi import OPENAPI_PATH
 from tests.fuzz.checks import faults_of
 from tests.fuzz.requests import Caller, Request, Requests
 from tests.fuzz.wire import sent
-from tests.support.running import Person, RunningService
+from tests.support.running_service import Person, RunningService
 
 AT_ONCE = 16
 PROGRESS_SECONDS = 10.0

@@ -9,7 +9,7 @@ from tests.fuzz.fuzzing import Fuzzing
 from tests.fuzz.requests import Caller, Request, Requests
 from tests.fuzz.wholeness import require_whole
 from tests.fuzz.wire import LATE, NOTHING, Answer, sent
-from tests.support.running import RunningService, running
+from tests.support.running_service import RunningService, running
 
 WHOLE = Request("GET /", "nobody", b"GET / HTTP/1.1\r\n\r\n", is_whole=True)
 BROKEN = Request("GET /", "nobody", b"GET / HT", is_whole=False)

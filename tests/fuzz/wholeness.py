@@ -4,7 +4,7 @@ import asyncio
 
 import httpx2
 
-from tests.support.running import Person, RunningService
+from tests.support.running_service import Person, RunningService
 
 FOUND_SECONDS = 30
 

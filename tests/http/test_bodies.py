@@ -9,7 +9,7 @@ import pytest
 
 from service.http.bodies import DEEPEST_JSON, LARGEST_JSON_CHARACTERS
 from service.http.problems import MEDIA_TYPE
-from tests.support.running import Person, RunningService
+from tests.support.running_service import Person, RunningService
 
 CONVERSATIONS = "/api/v1/conversations"
 JSON = {"Content-Type": "application/json"}

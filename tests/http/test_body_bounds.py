@@ -16,7 +16,7 @@ from service.http.strict_json import MAX_STRUCTURE_BYTES, parsed_json
 from tests.connections.raw import Raw, connected
 from tests.http.test_bodies import code_of
 from tests.support.process import serving
-from tests.support.running import Person, RunningService, register, running
+from tests.support.running_service import Person, RunningService, register, running
 
 CONVERSATIONS = "/api/v1/conversations"
 JSON = {"Content-Type": "application/json"}

@@ -16,7 +16,7 @@ from service.http.pages import cursor_of_id, decode_cursor, encode_cursor
 from service.ids import new_id
 from tests.http.test_bodies import code_of
 from tests.support.databases import run
-from tests.support.running import PASSWORD, Person, RunningService
+from tests.support.running_service import PASSWORD, Person, RunningService
 
 ID = UUID("0198c0de-0000-7000-8000-000000000001")
 TIME = datetime(2026, 1, 31, 9, 30, 0, 123456, tzinfo=UTC)

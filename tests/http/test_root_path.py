@@ -11,7 +11,7 @@ from service.config import Settings
 from service.errors import ConfigurationError
 from service.http.root_path import path_within, rooted
 from service.public_path import is_own_path
-from tests.support.running import PASSWORD, running, settings_for
+from tests.support.running_service import PASSWORD, running, settings_for
 
 PROXIES = (ipaddress.ip_network("127.0.0.1/32"),)
 

@@ -9,7 +9,7 @@ from playwright.async_api import Browser
 
 from tests.proxies.documented import NAME
 from tests.proxies.servers import certificate
-from tests.web.browsing import browser_running
+from tests.web.browser import browser_running
 
 
 @pytest.fixture(scope="session")

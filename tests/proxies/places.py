@@ -13,7 +13,7 @@ import httpx2
 from service.chat.models import LanguageModel
 from tests.proxies import documented
 from tests.proxies.servers import free_port, nginx_running
-from tests.support.running import RunningService, running
+from tests.support.running_service import RunningService, running
 
 ROOT, TAKEN_OFF, LEFT_ON = "root", "prefix taken off", "prefix left on"
 VARIANTS = (ROOT, TAKEN_OFF, LEFT_ON)

@@ -11,8 +11,8 @@ from tests.proxies import documented
 from tests.proxies.places import BEHIND, Place
 from tests.proxies.servers import caddy_running, free_port
 from tests.proxies.test_pages import OPTIONS, register
-from tests.support.running import PASSWORD, running
-from tests.web.browsing import browsing_at
+from tests.support.running_service import PASSWORD, running
+from tests.web.browser import browsing_at
 from tests.web.models import TaughtModel
 
 

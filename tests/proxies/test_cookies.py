@@ -10,13 +10,13 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, expect
 
 from service.sessions import SessionCookie
-from tests.accounts.browsing import log_in, set_cookies
+from tests.accounts.client import log_in, set_cookies
 from tests.proxies.documented import NAME
 from tests.proxies.places import LEFT_ON, ROOT, TAKEN_OFF, Place, behind_nginx
 from tests.proxies.servers import free_port, nginx_running
 from tests.support.parts import required_program
-from tests.support.running import PASSWORD, Person
-from tests.web.browsing import Tab, browser_running, browsing_at
+from tests.support.running_service import PASSWORD, Person
+from tests.web.browser import Tab, browser_running, browsing_at
 
 SIBLING = "shop.example.org"
 DOMAIN = "example.org"

@@ -13,7 +13,7 @@ from service.config import Settings
 from tests.proxies import documented
 from tests.proxies.places import BEHIND, ROOT, Place, agreed_protocol, behind_nginx, proxied_client
 from tests.proxies.servers import free_port, nginx_running
-from tests.support.running import PASSWORD, running
+from tests.support.running_service import PASSWORD, running
 from tests.web.models import TaughtModel
 
 REGISTER, CONVERSATIONS = "/api/v1/auth/register", "/api/v1/conversations"

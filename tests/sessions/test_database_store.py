@@ -11,19 +11,11 @@ from typing import Any
 import asyncpg
 import pytest
 
+from service.accounts import session_queries
 from service.database.database import Database
 from service.errors import DatabaseUnavailable, InvalidText
 from service.ids import new_id
-from service.sessions import (
-    CannotKeep,
-    Changes,
-    DatabaseStore,
-    SessionLimits,
-    StoredSession,
-    digest_of,
-    new_secret,
-    queries,
-)
+from service.sessions import CannotKeep, Changes, DatabaseStore, SessionLimits, StoredSession, digest_of, new_secret
 from tests.sessions.applications import notebook, served
 from tests.support.urls import driver_url
 
@@ -96,7 +88,7 @@ async def test_a_sign_in_of_the_service_is_not_a_session_of_the_library(database
     """And the other way round: each has rows that the other cannot see."""
     store, secret = DatabaseStore(database), new_secret()
     async with database.transaction() as connection:
-        await queries.insert_session(
+        await session_queries.insert_session(
             connection,
             digest_of(secret),
             user_id=None,
@@ -116,7 +108,7 @@ async def test_the_services_sweep_leaves_sessions_with_limits_of_their_own(datab
     store, limits = DatabaseStore(database), SessionLimits(idle_seconds=3600, max_seconds=86_400)
     patient, over = await begun(store, idle=0, a=1), await begun(store, idle=60)
     async with database.transaction() as connection:
-        assert await queries.sweep_sessions(connection, NOW + timedelta(days=30), limits) == 1
+        assert await session_queries.sweep_sessions(connection, NOW + timedelta(days=30), limits) == 1
     assert await content(store, patient.session_id, NOW + timedelta(days=30)) == {"a": 1}
     assert await store.load(over.session_id, NOW) is None
 

@@ -20,7 +20,7 @@ from service.sessions import (
     SessionStore,
     http_session,
 )
-from service.sessions.secrets import new_secret
+from service.sessions.cookies import new_secret
 from tests.sessions.applications import KEY, Browser, MovableClock, add_one, served
 
 Step = Callable[[HttpSession], Awaitable[Any]]

@@ -9,7 +9,7 @@ import service
 
 SERVICE = Path(service.__file__).parent
 NEEDED = ("__init__.py", "clock.py", "errors.py", "ids.py")
-OF_THE_DATABASE = ("database_store.py", "stored_queries.py", "queries.py")
+OF_THE_DATABASE = ("database_store.py",)
 
 REFUSE = """
 import sys

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.sessions import SessionLimits
-from service.sessions.limits import EARLIEST, LATEST, later
+from service.sessions.store import EARLIEST, LATEST, later
 
 START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 LIMITS = SessionLimits(idle_seconds=3600, max_seconds=86400)

@@ -16,7 +16,7 @@ from tests.soak.judging import Verdict, at_rest, of_memory
 from tests.soak.measuring import MEMORY, Processes, Sample
 from tests.soak.site import Site
 from tests.support.process import ServeProcess
-from tests.support.running import ADMIN_PASSWORD, Person
+from tests.support.running_service import ADMIN_PASSWORD, Person
 
 POOL_SIZE = 16
 WORKERS = 2

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 
 from tests.crash.replies import prompt_for
-from tests.support.running import PASSWORD, Person
+from tests.support.running_service import PASSWORD, Person
 
 # A killed database is back by then, and answers may be cut off in their middle until then.
 OUTAGE_SECONDS = 20.0

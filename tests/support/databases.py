@@ -7,7 +7,7 @@ from pathlib import Path
 
 import asyncpg
 
-from service.database.embedded import EmbeddedPostgres
+from service.database.postgres.embedded import EmbeddedPostgres
 from service.ids import new_id
 from tests.support.urls import driver_url, parsed_url
 

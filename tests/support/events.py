@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.running import Person
+from tests.support.running_service import Person
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 
 from service.chat.models import End, ModelError, Piece, Said, Text, Usage
-from service.chat.prompt import ChatPrompt
+from service.chat.models.prompt import ChatPrompt
 
 
 class HeldModel:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import asyncpg
 import httpx2
 
-from tests.support.running import Person, RunningService
+from tests.support.running_service import Person, RunningService
 from tests.support.urls import driver_url
 
 # The service promises 5; the rest is for a machine that is busy with other things.

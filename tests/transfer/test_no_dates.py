@@ -8,11 +8,11 @@ import asyncpg
 import pytest
 
 from service.clock import utc_now
-from tests.support.running import Person, RunningService
+from tests.support.running_service import Person, RunningService
 from tests.support.urls import driver_url
 from tests.transfer.formats.test_chatgpt import BRANCHED
 from tests.transfer.formats.test_open_webui import chat, message
-from tests.transfer.sending import history, imported, only, said
+from tests.transfer.upload_client import history, imported, only, said
 
 # Go and .NET, Windows, spreadsheets, Unix in three time zones, and the other end of .NET's calendar.
 NO_DATES = (

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.ids import id_at, new_id
-from tests.support.running import Person, RunningService
+from tests.support.running_service import Person, RunningService
 from tests.support.urls import driver_url
-from tests.transfer.sending import history, imported
+from tests.transfer.upload_client import history, imported
 
 BEGINNING = datetime(2024, 2, 29, 23, 59, 59, 999_000, tzinfo=UTC)
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser
 
-from tests.support.running import Person, RunningService, running
-from tests.web.browsing import Tab, browser_running, browsing
+from tests.support.running_service import Person, RunningService, running
+from tests.web.browser import Tab, browser_running, browsing
 from tests.web.models import TaughtModel
 
 

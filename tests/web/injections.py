@@ -13,9 +13,9 @@ from uuid import UUID
 import asyncpg
 from playwright.async_api import Browser
 
-from tests.support.running import Person, RunningService
+from tests.support.running_service import Person, RunningService
 from tests.support.urls import driver_url
-from tests.web.browsing import Tab, browsing
+from tests.web.browser import Tab, browsing
 
 LINES = Path(__file__).with_name("injections.jsonl").read_text(encoding="utf-8").splitlines()
 INJECTIONS: list[str] = [json.loads(line) for line in LINES]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 
 from service.chat.models import End, ModelError, Piece, Said, Usage
-from service.chat.prompt import ChatPrompt
+from service.chat.models.prompt import ChatPrompt
 
 
 class TaughtModel:

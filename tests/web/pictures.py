@@ -11,8 +11,8 @@ from playwright.async_api import Browser, expect
 
 from service.database import migrations
 from tests.support.databases import create_database, drop_database, server_address
-from tests.support.running import Person, RunningService, running
-from tests.web.browsing import browser_running, browsing
+from tests.support.running_service import Person, RunningService, running
+from tests.web.browser import browser_running, browsing
 from tests.web.models import TaughtModel
 from tests.web.test_console_statistics import set_counters
 

@@ -6,8 +6,8 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from service.web.console import SECTIONS
-from tests.support.running import Person, RunningService
-from tests.web.browsing import PHONE, Tab, browsing
+from tests.support.running_service import Person, RunningService
+from tests.web.browser import PHONE, Tab, browsing
 from tests.web.models import TaughtModel
 
 CHECK = Path(__file__).with_name("accessibility.js").read_text(encoding="utf-8").partition("\n")[2]

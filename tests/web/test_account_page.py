@@ -4,8 +4,8 @@ import asyncio
 
 from playwright.async_api import Browser, Route, expect
 
-from tests.support.running import PASSWORD, Person, RunningService
-from tests.web.browsing import Tab, browsing
+from tests.support.running_service import PASSWORD, Person, RunningService
+from tests.web.browser import Tab, browsing
 
 NEW_PASSWORD = "quite another long password"
 

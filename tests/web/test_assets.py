@@ -12,13 +12,13 @@ import pytest
 
 from service.audit.actions import Action
 from service.audit.verification import Fault
-from service.chat.turns import Status
-from service.statistics.reading import Bucket
+from service.chat.history.turn import Status
+from service.statistics.report import Bucket
 from service.web import router as web
+from service.web.chart_data import COUNTED, PERCENTILES, PERIODS, TIMED
 from service.web.console import SECTIONS
-from service.web.figures import COUNTED, PERCENTILES, PERIODS, TIMED
-from service.web.texts import LANGUAGES, texts_of, texts_of_modules
-from tests.support.running import RunningService
+from service.web.translations import LANGUAGES, texts_of, texts_of_modules
+from tests.support.running_service import RunningService
 
 WEB = Path(web.__file__).parent
 MADE = ("error_", "turn_", "access_", "action_", "actor_", "fault_", "state_")

@@ -10,8 +10,8 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from service.chat.models import ModelError
-from tests.support.running import Person, RunningService
-from tests.web.browsing import Tab, browsing
+from tests.support.running_service import Person, RunningService
+from tests.web.browser import Tab, browsing
 from tests.web.models import TaughtModel
 
 REASON = "苦情 #12 😀"

@@ -6,8 +6,8 @@ from playwright.async_api import Browser, expect
 from sqlalchemy import func, select
 
 from service.database.tables import reply_fragments, turns
-from tests.support.running import RunningService
-from tests.web.browsing import browsing
+from tests.support.running_service import RunningService
+from tests.web.browser import browsing
 from tests.web.models import TaughtModel
 from tests.web.test_accessibility import assert_accessible
 

@@ -7,8 +7,8 @@ from playwright.async_api import Browser, expect
 from sqlalchemy import delete, insert
 
 from service.database.tables import statistics, statistics_notes
-from tests.support.running import Person, RunningService
-from tests.web.browsing import browsing
+from tests.support.running_service import Person, RunningService
+from tests.web.browser import browsing
 from tests.web.test_accessibility import assert_accessible
 from tests.web.test_assets import MOST_BYTES, loaded
 

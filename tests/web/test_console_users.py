@@ -9,8 +9,8 @@ from playwright.async_api import Browser, Route, expect
 from service.errors import DatabaseUnavailable
 from service.web import console as console_pages
 from service.web import router as chat_pages
-from tests.support.running import Person, RunningService
-from tests.web.browsing import PHONE, Tab, browsing
+from tests.support.running_service import Person, RunningService
+from tests.web.browser import PHONE, Tab, browsing
 from tests.web.test_accessibility import assert_accessible
 
 

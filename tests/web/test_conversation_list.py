@@ -6,8 +6,8 @@ import re
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.support.running import Person
-from tests.web.browsing import Tab
+from tests.support.running_service import Person
+from tests.web.browser import Tab
 from tests.web.models import TaughtModel
 
 

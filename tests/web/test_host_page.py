@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.support.running import RunningService, running
-from tests.web.browsing import browser_running, tab_in
+from tests.support.running_service import RunningService, running
+from tests.web.browser import browser_running, tab_in
 
 ASKS_FOR_PAGE = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 

@@ -7,9 +7,9 @@ import pytest
 from playwright.async_api import Browser, FilePayload, Locator, expect
 
 from service.web.markdown import render
-from tests.audit.trails import tamper, write
-from tests.support.running import Person, RunningService
-from tests.web.browsing import Tab
+from tests.audit.audit_fixtures import tamper, write
+from tests.support.running_service import Person, RunningService
+from tests.web.browser import Tab
 from tests.web.injections import (
     COUNTED,
     EVERYTHING,

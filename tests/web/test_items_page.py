@@ -3,10 +3,10 @@
 import pytest
 from playwright.async_api import Browser, expect
 
-from service.chat.context import GO_ON
 from service.chat.models import End, Item, ModelError, Reasoning, Refusal, Text
-from tests.support.running import Person, RunningService
-from tests.web.browsing import Tab, browsing
+from service.chat.models.context import GO_ON
+from tests.support.running_service import Person, RunningService
+from tests.web.browser import Tab, browsing
 from tests.web.models import TaughtModel
 
 CALL = Item({"type": "function_call", "call_id": "c", "name": "search", "arguments": '{"q":"<b>tea</b>"}'})

@@ -6,9 +6,9 @@ import asyncpg
 from playwright.async_api import expect
 
 from tests.support.long_conversations import lengthen
-from tests.support.running import Person
+from tests.support.running_service import Person
 from tests.support.urls import driver_url
-from tests.web.browsing import Tab
+from tests.web.browser import Tab
 
 TURNS = 10_000
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.running import RunningService
+from tests.support.running_service import RunningService
 
 NAVIGATING = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
 

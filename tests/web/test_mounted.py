@@ -13,8 +13,8 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from service.app import lifespan_of
-from tests.support.running import ADMIN_PASSWORD, PASSWORD, running
-from tests.web.browsing import Tab, browsing_at
+from tests.support.running_service import ADMIN_PASSWORD, PASSWORD, running
+from tests.web.browser import Tab, browsing_at
 from tests.web.models import TaughtModel
 
 

@@ -2,8 +2,8 @@
 
 from playwright.async_api import expect
 
-from tests.support.running import Person
-from tests.web.browsing import Tab
+from tests.support.running_service import Person
+from tests.web.browser import Tab
 
 
 async def test_what_was_said_is_found_marked_and_opened_at_its_place(tab: Tab, person: Person) -> None:

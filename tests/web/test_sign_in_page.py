@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.support.running import ADMIN_PASSWORD, RunningService, running
-from tests.web.browsing import Tab, browser_running, tab_in
+from tests.support.running_service import ADMIN_PASSWORD, RunningService, running
+from tests.web.browser import Tab, browser_running, tab_in
 
 NAME = "chat.lan"
 

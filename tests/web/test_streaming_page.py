@@ -4,8 +4,8 @@ import asyncio
 
 from playwright.async_api import APIResponse, Browser, Route, expect
 
-from tests.support.running import Person, RunningService
-from tests.web.browsing import Tab, browsing, tab_in
+from tests.support.running_service import Person, RunningService
+from tests.web.browser import Tab, browsing, tab_in
 from tests.web.models import TaughtModel
 
 

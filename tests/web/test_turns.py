@@ -8,7 +8,7 @@ import pytest
 
 from service.ids import new_id
 from service.web.markdown import LONGEST_MARKDOWN
-from tests.support.running import Person, RunningService
+from tests.support.running_service import Person, RunningService
 from tests.web.models import TaughtModel
 
 

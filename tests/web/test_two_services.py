@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.support.running import PASSWORD, RunningService, running
-from tests.web.browsing import Tab, browsing_at, tab_in
+from tests.support.running_service import PASSWORD, RunningService, running
+from tests.web.browser import Tab, browsing_at, tab_in
 
 OTHER_KEY = "another key for tests: zyxwvutsrqponmlkjihgfedcba"
 

@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from tests.support.running import RunningService
+from tests.support.running_service import RunningService
 from tests.support.urls import driver_url
 
 

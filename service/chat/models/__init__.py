@@ -1,5 +1,6 @@
 """Language models: what the service asks of one, and the two that come with it."""
 
+from service.chat.models.clean_text import OutputCleaner, clean_output
 from service.chat.models.demonstration import DemonstrationModel
 from service.chat.models.errors import EmptyReply, ModelError, ReplyTooLong
 from service.chat.models.model import Delta, LanguageModel, offered_names
@@ -17,7 +18,6 @@ from service.chat.models.pieces import (
     Usage,
     as_piece,
 )
-from service.chat.models.text import OutputCleaner, clean_output
 
 __all__ = [
     "Delta",

@@ -4,10 +4,10 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
 
-from service.chat.context import estimate_tokens
+from service.chat.models.context import estimate_tokens
 from service.chat.models.demonstration_replies import write_reply
 from service.chat.models.pieces import End, Text, Usage
-from service.chat.prompt import ChatPrompt
+from service.chat.models.prompt import ChatPrompt
 
 # Up to three characters of a script without spaces, or a word with the space before it.
 _PIECE = re.compile(

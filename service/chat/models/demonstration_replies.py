@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from service.chat.prompt import ChatPrompt
+from service.chat.models.prompt import ChatPrompt
 
 HIGHEST_COUNT = 10_000
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Protocol
 
 from service.chat.models.pieces import Said, Text
-from service.chat.prompt import ChatPrompt
+from service.chat.models.prompt import ChatPrompt
 
 # The name of `Text` before replies had other pieces, for models written then.
 Delta = Text

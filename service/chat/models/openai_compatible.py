@@ -19,11 +19,11 @@ from service.chat.models.openai_connection import (
     Connection,
     read_text,
 )
-from service.chat.models.openai_failures import Failures, refuses_usage
+from service.chat.models.openai_errors import Failures, refuses_usage
 from service.chat.models.openai_stream import ReplyStream
 from service.chat.models.params import GenerationParams
 from service.chat.models.pieces import Piece
-from service.chat.prompt import ChatPrompt
+from service.chat.models.prompt import ChatPrompt
 from service.config import Settings
 
 MODEL_LIST_SECONDS = 10.0

@@ -6,10 +6,10 @@ Source: OpenAI API reference, Chat completions, Streaming; OpenRouter, Reasoning
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from service.chat.models.clean_text import clean_value
 from service.chat.models.errors import ModelBadAnswer
 from service.chat.models.marks import MarkReader
 from service.chat.models.pieces import Item, Piece, Reasoning, ReasoningField, Refusal
-from service.chat.models.text import clean_value
 from service.chat.models.tool_calls import ToolCalls
 
 REASONING_TEXTS: tuple[ReasoningField, ...] = ("reasoning_content", "reasoning")

@@ -8,7 +8,7 @@ import aiohttp
 from service.chat.models.errors import ModelBadAnswer, ModelError
 from service.chat.models.event_stream import Event, EventParser, EventTooLong
 from service.chat.models.openai_connection import BROKEN_CONNECTION, Silence
-from service.chat.models.openai_failures import NO_STREAM, Failures
+from service.chat.models.openai_errors import NO_STREAM, Failures
 from service.chat.models.openai_reply import ReplyReader
 from service.chat.models.pieces import Piece
 

@@ -26,12 +26,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
-from service.chat.search.asked import MOST_CONDITIONS, Asked
-from service.chat.search.finding import Walked
+from service.chat.search.query import MOST_CONDITIONS, Asked
+from service.chat.search.search import Walked
 from service.database.database import Database
-from service.database.hot import Statement
-from service.database.search_marks import user_mark
+from service.database.statement import Statement
 from service.database.tables import conversations, turn_search, turns, user_activity
+from service.database.user_lexeme import user_mark
 
 _user_id = bindparam("user_id", type_=Uuid)
 _after = bindparam("after", type_=Uuid)

@@ -19,8 +19,8 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from uuid import UUID
 
-from service.chat.search.folding import folded
-from service.database.search_marks import user_mark
+from service.chat.search.casefold import folded
+from service.database.user_lexeme import user_mark
 
 # Raised whenever the same text gets other lexemes; `chatkeep search reindex` then makes them again.
 VERSION = 1

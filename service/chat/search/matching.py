@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from service.chat.search.asked import Asked, Term
-from service.chat.search.folding import folded
+from service.chat.search.casefold import folded
 from service.chat.search.lexemes import flattened, kind_of
+from service.chat.search.query import Asked, Term
 
 Span = tuple[int, int]
 

@@ -4,9 +4,9 @@ import html
 from collections.abc import Sequence
 from itertools import islice
 
-from service.chat.search.asked import Asked
-from service.chat.search.folding import Cluster, clusters
+from service.chat.search.casefold import Cluster, clusters
 from service.chat.search.matching import SearchedText, Span, searched
+from service.chat.search.query import Asked
 
 LEAD_CHARACTERS = 60
 SNIPPET_CHARACTERS = 220

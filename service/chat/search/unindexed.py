@@ -9,8 +9,8 @@ start finds the rest.
 from datetime import timedelta
 from uuid import UUID
 
-from service.chat.search.indexing import BATCH_TURNS, index_turns
-from service.chat.search.statements import MISSING, OLDER_REPLICAS, OLDEST_STREAMING
+from service.chat.search.index_queries import MISSING, OLDER_REPLICAS, OLDEST_STREAMING
+from service.chat.search.indexer import BATCH_TURNS, index_turns
 from service.clock import Clock
 from service.database.database import Database
 from service.ids import earliest_id

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.options import DatabaseUrl, DataDir, examples
+from service.cli.terminal.options import DatabaseUrl, DataDir, examples
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -39,7 +39,7 @@ def doctor(
     Exits with 1 if there is a problem.
     """
     # Loads most of the service, for which help and completion need not wait.
-    from service.cli.doctor.examination import examined  # noqa: PLC0415
+    from service.cli.doctor.checks import examined  # noqa: PLC0415
     from service.cli.doctor.report import print_json, print_report  # noqa: PLC0415
 
     findings, settings = examined(database_url=database_url, data_dir=data_dir, host=host, port=port)

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from service.accounts.queries import preferred_administrator
 from service.audit.keys import SealingKeys
 from service.audit.queries import all_heads
-from service.cli.auditing import audit_secrets
+from service.cli.audit_recorder import audit_secrets
 from service.cli.database import command_database
 from service.cli.doctor.deployment import look_at_pooler, look_at_standbys
 from service.cli.doctor.embedded import look_at_outage
@@ -20,11 +20,11 @@ from service.cli.doctor.reachability import look_at_administrator
 from service.config import Settings
 from service.database.address import data_dir
 from service.database.database import Database
+from service.database.durability import unsafe_settings
 from service.database.libpq.address import DatabaseAddress
 from service.database.migrations import standing
 from service.database.postgres.binaries import find_binaries, find_binaries_of
 from service.database.postgres.data_folder import DataFolder
-from service.database.safety import unsafe_settings
 from service.errors import AnotherSigningKey, ConfigurationError
 
 PINGS = 5

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from service.chat.models import EmptyReply, ModelError
 from service.chat.models.errors import ModelBadAnswer, ModelBadRequest, ModelNotFound
-from service.chat.prompt import ChatPrompt
-from service.cli.asynchronous import finished
-from service.cli.doctor.configured import without_secrets
+from service.chat.models.prompt import ChatPrompt
 from service.cli.doctor.findings import Area, Findings
+from service.cli.doctor.settings_report import without_secrets
+from service.cli.run_async import finished
 from service.config import Settings
 
 if TYPE_CHECKING:

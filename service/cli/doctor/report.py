@@ -8,10 +8,10 @@ from itertools import groupby
 from rich.table import Table as Grid
 from rich.text import Text
 
-from service.cli.doctor.configured import Setting
 from service.cli.doctor.findings import Area, Finding, Findings, Level
-from service.cli.output import answer, answer_json, results, visible
-from service.cli.tables import Column, Table
+from service.cli.doctor.settings_report import Setting
+from service.cli.terminal.output import answer, answer_json, results, visible
+from service.cli.terminal.tables import Column, Table
 
 MARKS = {
     Level.OK: ("✓", "green"),

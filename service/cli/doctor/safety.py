@@ -7,8 +7,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from service.accounts.browser_cookies import cookie_name
-from service.app.front_server import front_server_of
-from service.cli.auditing import another_key_advice
+from service.app.trusted_proxy import front_server_of
+from service.cli.audit_recorder import another_key_advice
 from service.cli.doctor.findings import Area, Findings
 from service.cli.doctor.reachability import look_at_reachability
 from service.cli.local import secret_file

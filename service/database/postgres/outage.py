@@ -1,6 +1,6 @@
 """Why the embedded server is away, and when it is started again: kept where every process of the service can read it.
 
-Written by `service.database.watch`, in the process that uses the server; read by workers and by `chatkeep doctor`.
+Written by `watch`, in the process that uses the server; read by workers and by `chatkeep doctor`.
 """
 
 import json

@@ -7,9 +7,7 @@ answer may be several messages, with tools' messages and thoughts in between.
 from collections.abc import Mapping
 from typing import Any
 
-from service.transfer.conversations import ImportedConversation
-from service.transfer.formats.messages import Message, turns_of
-from service.transfer.formats.values import (
+from service.transfer.formats.fields import (
     Reader,
     id_in,
     list_in,
@@ -20,6 +18,8 @@ from service.transfer.formats.values import (
     time_in,
     unread,
 )
+from service.transfer.formats.messages import Message, turns_of
+from service.transfer.imported import ImportedConversation
 
 SOURCE = "chatgpt"
 LONGEST_SYSTEM_PROMPT = 100_000

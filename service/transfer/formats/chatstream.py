@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from service.chat.prompt import ChatPrompt
+from service.chat.models.prompt import ChatPrompt
 from service.errors import Invalid
-from service.transfer.conversations import ImportedConversation, Unreadable
+from service.transfer.formats.fields import digest_of, rest_of, unread
 from service.transfer.formats.messages import Message, turns_of
-from service.transfer.formats.values import digest_of, rest_of, unread
+from service.transfer.imported import ImportedConversation, Unreadable
 
 SOURCE = "chatstream"
 _PROMPT = {"system": unread, "chat_contents": unread}

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from service.transfer.conversations import ImportedConversation, UnknownFormat
 from service.transfer.formats.chatgpt import is_chatgpt, read_chatgpt
+from service.transfer.formats.chatkeep import is_own, read_own
 from service.transfer.formats.chatstream import is_chatstream, read_chatstream
 from service.transfer.formats.open_webui import is_open_webui, read_open_webui
-from service.transfer.formats.own import is_own, read_own
+from service.transfer.imported import ImportedConversation, UnknownFormat
 
 FORMATS = (
     (is_own, read_own),

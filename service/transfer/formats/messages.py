@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from service.transfer.conversations import ImportedTurn, Unreadable
+from service.transfer.imported import ImportedTurn, Unreadable
 
 BETWEEN_REPLIES = "\n\n"
 

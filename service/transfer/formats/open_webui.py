@@ -9,9 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from service.chat.models import GenerationParams
-from service.transfer.conversations import ImportedConversation
-from service.transfer.formats.messages import Message, turns_of
-from service.transfer.formats.values import (
+from service.transfer.formats.fields import (
     Reader,
     count_in,
     id_in,
@@ -23,6 +21,8 @@ from service.transfer.formats.values import (
     time_in,
     unread,
 )
+from service.transfer.formats.messages import Message, turns_of
+from service.transfer.imported import ImportedConversation
 
 SOURCE = "open-webui"
 LONGEST_SYSTEM_PROMPT = 100_000

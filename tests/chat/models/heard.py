@@ -18,7 +18,7 @@ from service.chat.models import (
     TextWasReasoning,
     as_piece,
 )
-from service.chat.prompt import ChatPrompt
+from service.chat.models.prompt import ChatPrompt
 
 
 @dataclass

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from service.chat.models import DemonstrationModel, End, Text
 from service.chat.models.demonstration import pieces
 from service.chat.models.demonstration_replies import is_mostly_japanese
-from service.chat.prompt import ChatPrompt
+from service.chat.models.prompt import ChatPrompt
 
 
 def conversation(*prompts: str) -> ChatPrompt:

@@ -13,10 +13,10 @@ import pytest
 from pydantic import SecretStr
 
 from service.chat.models import End, LanguageModel, ModelError, Reasoning, Said, Text, Usage
+from service.chat.models.clean_text import clean_output
 from service.chat.models.openai_compatible import OpenAICompatibleModel
-from service.chat.models.openai_failures import seconds_to_wait
-from service.chat.models.text import clean_output
-from service.chat.prompt import ChatPrompt
+from service.chat.models.openai_errors import seconds_to_wait
+from service.chat.models.prompt import ChatPrompt
 from service.errors import ChatkeepError, ConfigurationError
 from tests.upstream import Upstream
 from tests.upstream.replies import made_reply, pieces

@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 
-from service.chat.search.folding import _joins, clusters, folded
+from service.chat.search.casefold import _joins, clusters, folded
 from service.chat.search.lexemes import (
     LONG_MARK,
     PART_BYTES,
@@ -15,7 +15,7 @@ from service.chat.search.lexemes import (
     lexemes_of,
     parts_of,
 )
-from service.database.search_marks import user_mark
+from service.database.user_lexeme import user_mark
 from service.ids import new_id
 from tests.chat.search.texts import TEXTS
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from service.chat.search.asked import Asked, asked_for
-from service.chat.search.folding import folded
+from service.chat.search.casefold import folded
 from service.chat.search.lexemes import lexemes_of
 from service.chat.search.matching import fits
+from service.chat.search.query import Asked, asked_for
 from service.chat.search.snippets import SNIPPET_CHARACTERS, snippet
 from service.errors import NothingToFind
 from tests.chat.search import reference

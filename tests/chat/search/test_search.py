@@ -7,13 +7,13 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from service.chat.search import finding
+from service.chat.history.turn import NewTurn, Outcome
+from service.chat.search import search
 from service.chat.search.lexemes import parts_of
-from service.chat.turns import NewTurn, Outcome
-from tests.accounts.browsing import change
+from tests.accounts.client import change
 from tests.chat.search.reference import expected
 from tests.http.test_bodies import code_of
-from tests.support.running import Person, RunningService
+from tests.support.running_service import Person, RunningService
 
 SEARCH = "/api/v1/search"
 SYLLABLES = ["東京", "京都", "都市", "の", "です。", "、", "茶", "カフェ", "서울", "🎉"]
@@ -115,9 +115,9 @@ async def test_what_is_found_is_what_the_rules_say_of_every_turn(service: Runnin
 async def test_every_way_of_looking_gives_the_same_pages(
     service: RunningService, monkeypatch: pytest.MonkeyPatch, turns_a_match: float, part_bytes: int
 ) -> None:
-    monkeypatch.setattr(finding, "TURNS_A_MATCH", turns_a_match)
-    monkeypatch.setattr(finding, "FIRST_TURNS", 3)
-    monkeypatch.setattr(finding, "NEXT_TURNS", 7)
+    monkeypatch.setattr(search, "TURNS_A_MATCH", turns_a_match)
+    monkeypatch.setattr(search, "FIRST_TURNS", 3)
+    monkeypatch.setattr(search, "NEXT_TURNS", 7)
     monkeypatch.setattr("service.chat.search.lexemes.PART_BYTES", part_bytes)
     person = await service.person()
     texts = [("tea" if n % 2 else "tee", ("rare " if n % 17 == 0 else "茶 ") + f"n{n} green tea") for n in range(40)]
@@ -162,7 +162,7 @@ async def test_nothing_is_skipped_or_repeated_while_turns_are_added(service: Run
 async def test_a_search_that_takes_too_long_is_stopped_and_says_so(
     service: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finding, "LONGEST_SECONDS", 0)
+    monkeypatch.setattr(search, "LONGEST_SECONDS", 0)
     person = await service.person()
     ids = await talk(service, person, [("green tea", "")] * 3)
     answer = await person.client.get(SEARCH, params={"q": "coffee"})

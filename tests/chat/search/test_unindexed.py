@@ -12,7 +12,7 @@ from service.chat.search.unindexed import UnindexedTurns
 from service.clock import utc_now
 from service.database.database import Database
 from service.ids import new_id
-from tests.support.running import Person, RunningService, running
+from tests.support.running_service import Person, RunningService, running
 from tests.support.urls import driver_url
 
 FOUND_SECONDS = 30

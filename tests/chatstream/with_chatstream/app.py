@@ -13,9 +13,9 @@ from chatstream import AbstractChatPrompt, ChatStream
 from fastapi import FastAPI
 
 from service.app import create_app
-from service.chatstream.beside import Beside
 from service.chatstream.handler import PersistentChatStreamHandler
-from service.chatstream.replies import RepliesFromChatStream
+from service.chatstream.model import RepliesFromChatStream
+from service.chatstream.side_by_side import Beside
 from service.config import Settings
 
 

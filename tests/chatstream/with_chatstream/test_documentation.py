@@ -4,7 +4,7 @@ import re
 import secrets
 from pathlib import Path
 
-from tests.chatstream.with_chatstream.serving import ROOT, chatstream
+from tests.chatstream.with_chatstream.server import ROOT, chatstream
 
 DOCUMENT = (ROOT / "docs" / "chatstream.md").read_text()
 MY_MODEL = """

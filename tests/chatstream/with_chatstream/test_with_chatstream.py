@@ -12,7 +12,7 @@ import pytest
 
 from service.ids import new_id
 from tests.chatstream.front_end import CONVERSATION, FrontEnd
-from tests.chatstream.with_chatstream.serving import ChatStreamProcess, chatstream
+from tests.chatstream.with_chatstream.server import ChatStreamProcess, chatstream
 from tests.support.databases import name_of, run
 
 # The mock says them one after the other, about ten a second.

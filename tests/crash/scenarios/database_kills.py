@@ -4,10 +4,10 @@ import time
 
 from tests.crash.clients import Site
 from tests.crash.connections import check_connections
-from tests.crash.errands import Beginner, Deleter, Leaver, PasswordChanger, Prober, SignerIn, TokenMaker
 from tests.crash.load import Actor, Load, chatters
 from tests.crash.outages import Outage, check_answers
-from tests.crash.scene import Result, Scene, Stage, until
+from tests.crash.scenario_run import Result, Scene, Stage, until
+from tests.crash.workload import Beginner, Deleter, Leaver, PasswordChanger, Prober, SignerIn, TokenMaker
 from tests.support.databases import name_of, run
 
 TOLD = 10

@@ -13,11 +13,11 @@ import asyncpg
 import httpx2
 
 from service.database import migrations
-from service.database.embedded import EmbeddedPostgres
-from tests.crash.errands import Beginner, PasswordChanger, Prober, TokenMaker
+from service.database.postgres.embedded import EmbeddedPostgres
 from tests.crash.load import Actor, Load, chatters
 from tests.crash.outages import Outage, check_answers
-from tests.crash.scene import Result, Scene, Stage, until
+from tests.crash.scenario_run import Result, Scene, Stage, until
+from tests.crash.workload import Beginner, PasswordChanger, Prober, TokenMaker
 from tests.database.postgres.data_folders import end_servers_below, kill_server, open_folder, server_of
 from tests.support.disks import small_disk
 from tests.support.urls import driver_url

@@ -9,11 +9,11 @@ from dataclasses import replace
 import asyncpg
 
 from tests.crash.connections import check_connections
-from tests.crash.errands import Beginner, Prober
 from tests.crash.load import Load, chatters
 from tests.crash.outages import Outage, check_answers
 from tests.crash.postgres import Postgres
-from tests.crash.scene import Result, Stage
+from tests.crash.scenario_run import Result, Stage
+from tests.crash.workload import Beginner, Prober
 from tests.support.urls import driver_url
 
 # Of these PostgreSQL keeps three for its superuser; the service would have sixteen.

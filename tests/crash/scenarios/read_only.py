@@ -4,10 +4,10 @@ import asyncio
 import time
 
 from service.database import migrations
-from tests.crash.errands import Beginner, PasswordChanger, Prober
 from tests.crash.load import Actor, Load, chatters
 from tests.crash.outages import Outage, check_answers
-from tests.crash.scene import Result, Scene, Stage, until
+from tests.crash.scenario_run import Result, Scene, Stage, until
+from tests.crash.workload import Beginner, PasswordChanger, Prober
 from tests.support.clusters import Cluster, cluster
 
 TOLD = 10

@@ -10,7 +10,7 @@ import asyncpg
 
 from tests.crash.load import Load, chatters
 from tests.crash.processes import Replica
-from tests.crash.scene import Result, Scene, Stage, until
+from tests.crash.scenario_run import Result, Scene, Stage, until
 from tests.support.urls import driver_url
 
 NEWEST_REPLICA = "SELECT id FROM replicas ORDER BY id DESC LIMIT 1"

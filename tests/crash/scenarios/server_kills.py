@@ -2,7 +2,7 @@
 
 from tests.crash.findings import Promise
 from tests.crash.load import Load, chatters
-from tests.crash.scene import Result, Scene, Stage
+from tests.crash.scenario_run import Result, Scene, Stage
 
 # A killed process's turns are taken over when its lease has run out: short, so that the next kill finds some.
 SETTINGS = {"lease_seconds": 2}

@@ -1,9 +1,9 @@
 """D: the service is told to stop while it streams to many."""
 
-from tests.crash.chatting import Chatter
+from tests.crash.chat_client import Chatter
 from tests.crash.load import Load, chatters
 from tests.crash.processes import Replica
-from tests.crash.scene import Result, Scene, Stage
+from tests.crash.scenario_run import Result, Scene, Stage
 
 STREAMS = 20
 # Whoever takes over what was not saved comes too late to help: all has to be saved by the process that stops.

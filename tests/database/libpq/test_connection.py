@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import func, select
 
 from service.database.database import Database
-from service.database.hot import Statement
 from service.database.libpq.address import DatabaseAddress
 from service.database.libpq.connection import open_connection
 from service.database.libpq.hosts import Host, LastHost
 from service.database.libpq.reasons import NoHostAnswers, words_of
+from service.database.statement import Statement
 from service.errors import DatabaseUnavailable
 from tests.support.databases import run
 from tests.support.tls import Server

@@ -12,9 +12,9 @@ import httpx2
 import pytest
 
 from service.database import migrations
-from service.database.embedded import EmbeddedPostgres
+from service.database.postgres.embedded import EmbeddedPostgres
 from tests.database.postgres.data_folders import data, place, processes_below, stopped_database
-from tests.support.running import PASSWORD, Person, RunningService, running
+from tests.support.running_service import PASSWORD, Person, RunningService, running
 
 __all__ = ["data", "place", "stopped_database"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.running import Person, RunningService
-from tests.transfer.sending import history, imported, only, path, said
+from tests.support.running_service import Person, RunningService
+from tests.transfer.upload_client import history, imported, only, path, said
 
 BEGUN = 1_700_000_000.25
 

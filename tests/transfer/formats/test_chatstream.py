@@ -2,9 +2,9 @@
 
 import pytest
 
-from service.chat.prompt import ChatPrompt
-from tests.support.running import Person, RunningService
-from tests.transfer.sending import imported, only, said
+from service.chat.models.prompt import ChatPrompt
+from tests.support.running_service import Person, RunningService
+from tests.transfer.upload_client import imported, only, said
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from service.clock import utc_now
 from service.transfer.formats.detection import read_conversation
-from service.transfer.placing import placed
+from service.transfer.rows import placed
 
 # A message's place in its tree, and what names it or its request in the other program alone.
 LEFT_BEHIND = {"id", "parent", "children", "parentId", "childrenIds", "current_node", "currentId", "current_message_id"}

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.running import Person, RunningService
-from tests.transfer.sending import imported, only, path, said
+from tests.support.running_service import Person, RunningService
+from tests.transfer.upload_client import imported, only, path, said
 
 BEGUN = 1_750_000_000
 

@@ -1,0 +1,1 @@
+"""Conversations and turns as they are kept: `queries` read, `updates` write, `begin` begins a turn."""

@@ -1,0 +1,1 @@
+"""The terminal: options, output, tables, progress bars, times and passwords."""

@@ -1,0 +1,1 @@
+"""The retention policy: which conversations are due, and their deletion."""

@@ -1,0 +1,71 @@
+"""The background of a replica, when its database was away."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from service.chat.generation.registry import Generations
+from service.chat.generation.replica import Replica
+from service.chat.generation.worker import Journal
+from service.chat.history.store import TurnLog
+from service.chat.models import DemonstrationModel
+from service.clock import utc_now
+from service.database.database import Database
+from service.errors import DatabaseUnavailable
+from tests.chat.history.test_store import begin, new_conversation, new_user, turn, turn_log
+
+
+class Nobody:
+    def generation_began(self) -> None: ...
+
+    def generation_ended(self, status: str) -> None: ...
+
+
+class CutOff(Replica):
+    """A replica that can be kept from its database for a moment."""
+
+    away = False
+
+    async def renew_lease(self) -> None:
+        if self.away:
+            raise DatabaseUnavailable("away")
+        await super().renew_lease()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = await Database.connect(database_url, pool_size=4)
+    yield database
+    await database.close()
+
+
+async def test_the_living_are_not_taken_for_dead_after_an_outage(database: Database) -> None:
+    """The leases of all ran out meanwhile; each replica gives the others the time to say that they live."""
+    user = await new_user(database)
+    other = turn_log(database, lease_seconds=0)  # has not yet renewed its lease
+    await other.replica.renew_lease()
+    model = DemonstrationModel()
+    log = TurnLog(database, utc_now, model=model, lease_seconds=600)
+    log.replica = replica = CutOff(database, utc_now, lease_seconds=600)
+    journal = Journal(log, Generations(model, most_running=1, most_waiting=1, observer=Nobody()), flush_seconds=600)
+    await journal.open()
+    try:
+        begun = await begin(other, (user, await new_conversation(database, user)))
+        replica.away = True
+        with pytest.raises(DatabaseUnavailable):
+            await journal._look_after()
+        replica.away = False
+        journal._renewed_at -= 600
+        await journal._look_after()
+        await journal._take_over_in_time()
+        assert (await turn(database, begun))["status"] == "streaming"
+        assert journal._held_since is not None
+        journal._held_since -= 600
+        journal._renewed_at -= 600  # the process was asleep, as perhaps the others were
+        await journal._take_over_in_time()
+        assert (await turn(database, begun))["status"] == "streaming"
+        journal._renewed_at += 600
+        await journal._take_over_in_time()
+        assert (await turn(database, begun))["status"] == "interrupted"
+    finally:
+        await journal.close()

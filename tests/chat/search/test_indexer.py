@@ -1,0 +1,206 @@
+"""Every finished turn has its lexemes, however it finished and whoever died meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from service.chat.generation.recovery import Reaper
+from service.chat.history.conversations import delete_conversation
+from service.chat.history.store import TurnLog
+from service.chat.history.turn import BegunTurn, NewTurn, Outcome, Status
+from service.chat.models import DemonstrationModel
+from service.chat.search import indexer
+from service.chat.search.indexer import index_pending, reindex
+from service.chat.search.lexemes import lexemes_of
+from service.clock import utc_now
+from service.database.database import Database
+from service.database.user_lexeme import user_mark
+from tests.accounts.client import change, rows
+from tests.chat.history.test_store import begin, new_conversation, new_user, say
+from tests.support.running_service import running
+
+Place = tuple[UUID, UUID]
+
+
+@pytest.fixture(scope="module")
+async def database(shared_database_url: str) -> AsyncIterator[Database]:
+    database = await Database.connect(shared_database_url, pool_size=8)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def log(database: Database) -> TurnLog:
+    log = TurnLog(database, utc_now, model=DemonstrationModel(), lease_seconds=10)
+    await log.replica.renew_lease()
+    return log
+
+
+@pytest.fixture
+async def place(database: Database) -> Place:
+    user_id = await new_user(database)
+    return user_id, await new_conversation(database, user_id)
+
+
+async def lexemes(database: Database, begun: BegunTurn) -> list[set[str] | None]:
+    """Return the lexemes of each of the turn's parts; None for those that are to be made."""
+    query = "SELECT tsvector_to_array(lexemes) FROM turn_search WHERE user_id = :u AND turn_id = :t ORDER BY part"
+    found = await rows(database, query, u=begun.user_id, t=begun.id)
+    return [None if each is None else set(each) for (each,) in found]
+
+
+def expected(begun: BegunTurn, reply: str) -> list[set[str] | None]:
+    return [{user_mark(begun.user_id)} | lexemes_of(begun.content) | lexemes_of(reply)]
+
+
+@pytest.mark.parametrize("status", ["complete", "stopped", "failed", "interrupted"])
+async def test_a_turn_that_ends_has_its_lexemes_with_it(
+    log: TurnLog, database: Database, place: Place, status: Status
+) -> None:
+    begun = await begin(log, place, "日本語で it's \\ 'quoted'")
+    assert await lexemes(database, begun) == []
+    await log.end(begun, Outcome(status, "C++ 🎉\nです。"))
+    assert await lexemes(database, begun) == expected(begun, "C++ 🎉\nです。")
+
+
+async def test_a_turn_without_a_reply_is_found_by_its_prompt(log: TurnLog, database: Database, place: Place) -> None:
+    begun = await say(log, place, "…", "")
+    assert await lexemes(database, begun) == [{user_mark(place[0])}]
+
+
+async def test_a_text_of_a_million_different_pairs_keeps_no_turn_from_being_kept(
+    log: TurnLog, database: Database, place: Place
+) -> None:
+    reply = "".join(chr(0x4E00 + n * 7919 % 20_900) + chr(0x4E00 + n * 104_729 % 20_893) for n in range(200_000))
+    begun = await say(log, place, "long", reply)
+    found = await lexemes(database, begun)
+    assert len(found) > 1
+    assert set().union(*(each or set() for each in found)) >= lexemes_of(reply) | {"long"}
+    await change(database, "UPDATE turn_search SET version = 0 WHERE turn_id = :t", t=begun.id)
+    assert [made async for _, made in reindex(database)][-1] >= 1
+    assert await lexemes(database, begun) == found
+
+
+async def abandoned(database: Database, place: Place) -> BegunTurn:
+    """A turn whose replica has died, with some of its reply written down; marked `interrupted` by another."""
+    dead = TurnLog(database, utc_now, model=DemonstrationModel(), lease_seconds=10)
+    begun = await begin(dead, place, "東京 tea")
+    for position, text in ((0, "the fi"), (6, "rst words")):
+        await change(
+            database,
+            "INSERT INTO reply_fragments VALUES (:u, :t, :p, :x)",
+            u=place[0],
+            t=begun.id,
+            p=position,
+            x=text,
+        )
+    return begun
+
+
+async def test_a_dead_replicas_turn_is_found_with_what_there_was_of_it(
+    log: TurnLog, database: Database, place: Place
+) -> None:
+    begun = await abandoned(database, place)
+    assert await Reaper(log).interrupt_abandoned() == 1
+    assert await lexemes(database, begun) == [None]  # whoever dies here leaves this to others
+    await asyncio.gather(*(index_pending(database) for _ in range(3)))
+    assert await lexemes(database, begun) == expected(begun, "the first words")
+    assert await index_pending(database) == 0
+
+
+async def test_a_service_that_starts_makes_what_dead_ones_left(
+    shared_database_url: str, database: Database, place: Place
+) -> None:
+    begun = await abandoned(database, place)
+    async with running(shared_database_url, lease_seconds=2):
+        async with asyncio.timeout(20):
+            while await lexemes(database, begun) in ([], [None]):
+                await asyncio.sleep(0.05)
+    assert await lexemes(database, begun) == expected(begun, "the first words")
+
+
+async def test_what_is_deleted_meanwhile_holds_nobody_up(log: TurnLog, database: Database, place: Place) -> None:
+    gone, left = await abandoned(database, place), await new_conversation(database, place[0])
+    other = await abandoned(database, (place[0], left))
+    await Reaper(log).interrupt_abandoned()
+    async with database.transaction() as connection:
+        await delete_conversation(connection, *place)
+        async with asyncio.timeout(5):
+            await index_pending(database)
+        assert await lexemes(database, other) == expected(other, "the first words")
+    assert await lexemes(database, gone) == []
+    assert await index_pending(database) == 0
+
+
+async def test_a_deleted_conversation_leaves_no_lexeme(log: TurnLog, database: Database, place: Place) -> None:
+    begun = await say(log, place, "tea", "coffee")
+    async with database.transaction() as connection:
+        assert await delete_conversation(connection, *place)
+    assert await lexemes(database, begun) == []
+
+
+async def test_a_reindex_makes_what_is_missing_or_old_and_goes_on_where_it_was_stopped(
+    log: TurnLog, database: Database, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = [await say(log, place, f"prompt {number}", "reply") for number in range(12)]
+    streaming = await begin(log, place, "not yet")
+    assert [made async for _, made in reindex(database)] == [0]
+    await change(database, "DELETE FROM turn_search WHERE turn_id = ANY(:t)", t=[each.id for each in begun[:4]])
+    await change(
+        database,
+        "UPDATE turn_search SET version = 0, lexemes = 'other' WHERE turn_id = ANY(:t)",
+        t=[each.id for each in begun[4:10]],
+    )
+    for name, value in (("WINDOW_TURNS", 5), ("BATCH_TURNS", 2)):
+        monkeypatch.setattr(indexer, name, value)
+    first: list[tuple[int, int]] = []
+    async for looked_at, made in reindex(database):
+        first.append((looked_at, made))
+        if made:
+            break
+    second = [each async for each in reindex(database)]
+    assert sum(made for _, made in first + second) == 10
+    assert 0 < first[-1][1] < 10
+    for each in begun:
+        assert await lexemes(database, each) == expected(each, "reply")
+    assert await lexemes(database, streaming) == []
+    total: Any = (await rows(database, "SELECT count(*) FROM turns"))[0][0]
+    assert sum(looked_at for looked_at, _ in second) == total
+    await log.end(streaming, Outcome("complete", ""))
+
+
+async def test_a_turn_by_new_turn_is_indexed_from_the_prompt_that_it_repeats(
+    log: TurnLog, database: Database, place: Place
+) -> None:
+    first = await say(log, place, "regenerate me", "no")
+    again = await log.begin(place[0], NewTurn(place[1], None, beside_id=first.id), context_tokens=1000)
+    await log.end(again, Outcome("complete", "yes"))
+    assert await lexemes(database, again) == expected(again, "yes")
+    assert again.content == "regenerate me"
+
+
+async def test_a_reindex_goes_on_while_turns_are_taken_and_deleted(
+    log: TurnLog, database: Database, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = [await say(log, place, f"before {number}", "reply") for number in range(20)]
+    gone = await new_conversation(database, place[0])
+    for number in range(10):
+        await say(log, (place[0], gone), f"gone {number}", "reply")
+    await change(database, "UPDATE turn_search SET version = 0, lexemes = 'old' WHERE user_id = :u", u=place[0])
+    for name, value in (("WINDOW_TURNS", 5), ("BATCH_TURNS", 2)):
+        monkeypatch.setattr(indexer, name, value)
+    windows = 0
+    async for _ in reindex(database):
+        windows += 1
+        begun.append(await say(log, place, f"meanwhile {windows}", "reply"))
+        if windows == 2:
+            async with database.transaction() as connection:
+                assert await delete_conversation(connection, place[0], gone)
+    assert windows > 2
+    for each in begun:
+        assert await lexemes(database, each) == expected(each, "reply")
+    left = "SELECT count(*) FROM turn_search WHERE user_id = :u AND version = 0"
+    assert (await rows(database, left, u=place[0]))[0][0] == 0

@@ -1,0 +1,49 @@
+"""`chatkeep search reindex` and `chatkeep history --q`, on the database of a running service."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from service.chat.search.lexemes import VERSION
+from tests.accounts.client import change, value
+from tests.cli.command_runner import SECRET_KEY, Command, without_styles
+from tests.support.running_service import RunningService
+
+
+@pytest.fixture
+def command(tmp_path: Path, shared_database_url: str) -> Command:
+    return Command(tmp_path, {"CHATKEEP_DATABASE_URL": shared_database_url, "CHATKEEP_SECRET_KEY": SECRET_KEY})
+
+
+async def test_what_is_missing_or_old_is_made_once(service: RunningService, command: Command) -> None:
+    person = await service.person()
+    # Each in a conversation of its own: the demonstration's replies repeat earlier prompts.
+    prompts = ("緑茶について", "green tea", "black tea")
+    turns = [await person.say(await person.conversation(), prompt) for prompt in prompts]
+    await change(service.database, "DELETE FROM turn_search WHERE turn_id = :t", t=turns[0]["id"])
+    await change(
+        service.database, "UPDATE turn_search SET version = 0, lexemes = '' WHERE turn_id = :t", t=turns[1]["id"]
+    )
+    ran = await command("search", "reindex")
+    assert (ran.code, ran.err, ran.out) == (0, "", "3 turns checked, 2 of them indexed\n")
+    assert (await command("search", "reindex")).out == "3 turns checked, 0 of them indexed\n"
+    assert await value(service.database, f"SELECT count(*) FROM turn_search WHERE version = {VERSION}") == 3
+    for q, found in (("緑茶", turns[:1]), ('"green tea"', turns[1:2]), ("TEA", turns[1:])):
+        ran = await command("history", "--q", q, "--format", "jsonl")
+        assert [turn["id"] for turn in ran.objects] == [turn["id"] for turn in found[::-1]], q
+
+
+async def test_a_terminal_shows_how_far_it_is(service: RunningService, command: Command) -> None:
+    person = await service.person()
+    await person.say(await person.conversation(), "green tea")
+    total = await value(service.database, "SELECT count(*) FROM turns")
+    shown = without_styles((await command.on_terminal("search", "reindex")).out)
+    assert re.search(rf"Reindexing\s+━+\s+{total}/{total}", shown), shown
+    assert f"{total} turns checked, 0 of them indexed" in shown
+
+
+async def test_punctuation_alone_is_complained_of(service: RunningService, command: Command) -> None:
+    ran = await command("history", "--q", "…")
+    assert (ran.code, ran.out) == (1, "")
+    assert "nothing to look for" in ran.err
