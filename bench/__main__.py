@@ -17,8 +17,8 @@ from bench import model_client, reads, report, streaming, web, writes
 from bench.bulk_data import WrongFilling, fill
 from bench.measurements import Effort, Figure
 from bench.sides import bare_connection, both_sides
-from service.database import migrations
-from service.database.postgres.embedded import EmbeddedPostgres
+from chatkeep.database import migrations
+from chatkeep.database.postgres.embedded import EmbeddedPostgres
 
 Case = Callable[[Any], Coroutine[Any, Any, list[Figure]]]
 

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from bench.service_app import application as service
-from service.app.loop_watch import TICK_SECONDS
+from chatkeep.app.loop_watch import TICK_SECONDS
 
 TICK = TICK_SECONDS / 10
 

@@ -12,8 +12,8 @@ import asyncpg
 from fastapi import Body, FastAPI
 from starlette.responses import StreamingResponse
 
-from service.clock import utc_now
-from service.ids import new_id
+from chatkeep.clock import utc_now
+from chatkeep.ids import new_id
 
 PIECES = 2_000
 TEXT = "word and "

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from bench.service_app import application as service
-from service.http import streams
+from chatkeep.http import streams
 
 LAYERS = ("delivery", "late answers", "nothing")
 

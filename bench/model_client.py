@@ -9,9 +9,9 @@ from openai import AsyncOpenAI
 
 from bench.measurements import Effort, Figure, Sides
 from bench.servers import server
-from service.chat.models import End
-from service.chat.models.openai_compatible import OpenAICompatibleModel
-from service.chat.models.prompt import ChatPrompt
+from chatkeep.chat.models import End
+from chatkeep.chat.models.openai_compatible import OpenAICompatibleModel
+from chatkeep.chat.models.prompt import ChatPrompt
 
 TIMES = 20
 LONG_REPLY_PIECES = 40

@@ -192,7 +192,7 @@ def service(url: str | None) -> Iterator[int]:
             "CHATKEEP_SHUTDOWN_GRACE_SECONDS": "0",
             **({"CHATKEEP_DATABASE_URL": url} if url else {}),
         }
-        yield stack.enter_context(listening("-m", "service.cli", "serve", "--migrate", "--port", "0", **settings))
+        yield stack.enter_context(listening("-m", "chatkeep.cli", "serve", "--migrate", "--port", "0", **settings))
 
 
 def table(times: Times, title: str) -> Table:

@@ -13,9 +13,9 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.connections.door import Door
-from service.connections.limits import Limits
-from service.connections.protocol import GuardedProtocol
+from chatkeep.connections.door import Door
+from chatkeep.connections.limits import Limits
+from chatkeep.connections.protocol import GuardedProtocol
 
 ROUNDS = 7
 REQUESTS = 2000

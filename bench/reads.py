@@ -2,8 +2,8 @@
 
 from bench.measurements import Figure, paired
 from bench.sides import Both
-from service.chat.history import conversations as queries
-from service.chat.history.pages import turns_up
+from chatkeep.chat.history import conversations as queries
+from chatkeep.chat.history.pages import turns_up
 
 _TURNS = "SELECT * FROM turns WHERE user_id = $1 AND conversation_id = $2 ORDER BY position DESC LIMIT 50"
 _CONVERSATIONS = "SELECT * FROM conversations WHERE user_id = $1 ORDER BY last_turn_at DESC, id DESC LIMIT 30"

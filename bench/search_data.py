@@ -12,8 +12,8 @@ import asyncpg
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bench.search_texts import Texts
-from service.chat.search.lexemes import SEPARATOR, VERSION
-from service.database.user_lexeme import user_mark
+from chatkeep.chat.search.lexemes import SEPARATOR, VERSION
+from chatkeep.database.user_lexeme import user_mark
 
 SEED = 11
 USERS = 5_000

@@ -17,17 +17,17 @@ from sqlalchemy import event
 
 from bench.search_data import SEED, USERS, History, fill, language_of
 from bench.search_texts import COMMON
-from service.admin.history_queries import HistoryFilters, history_page
-from service.chat.history import conversations
-from service.chat.history.pages import turns_up
-from service.chat.search.candidates import OwnTurns
-from service.chat.search.query import asked_for
-from service.chat.search.search import Finding
-from service.database import migrations
-from service.database.database import Database
-from service.database.pool import Connection as HotConnection
-from service.database.postgres.embedded import EmbeddedPostgres
-from service.database.postgres.server_settings import SETTINGS
+from chatkeep.admin.history_queries import HistoryFilters, history_page
+from chatkeep.chat.history import conversations
+from chatkeep.chat.history.pages import turns_up
+from chatkeep.chat.search.candidates import OwnTurns
+from chatkeep.chat.search.query import asked_for
+from chatkeep.chat.search.search import Finding
+from chatkeep.database import migrations
+from chatkeep.database.database import Database
+from chatkeep.database.pool import Connection as HotConnection
+from chatkeep.database.postgres.embedded import EmbeddedPostgres
+from chatkeep.database.postgres.server_settings import SETTINGS
 
 PAGE = 51
 _DURATION = re.compile(r"duration: ([\d.]+) ms")

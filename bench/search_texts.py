@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from itertools import accumulate
 
-from service.chat.search.lexemes import lexemes_of
+from chatkeep.chat.search.lexemes import lexemes_of
 
 SENTENCES = 40_000
 WORDS = 20_000

@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator, Mapping
 from fastapi import FastAPI
 
 from bench.bare_app import TEXT
-from service.app import create_app
-from service.app.logs import configure_logging
-from service.chat.models import DemonstrationModel, End, Text
-from service.chat.models.prompt import ChatPrompt
-from service.config import Settings
+from chatkeep.app import create_app
+from chatkeep.app.logs import configure_logging
+from chatkeep.chat.models import DemonstrationModel, End, Text
+from chatkeep.chat.models.prompt import ChatPrompt
+from chatkeep.config import Settings
 
 
 class ScriptedModel(DemonstrationModel):

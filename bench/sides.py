@@ -11,14 +11,14 @@ from uuid import UUID
 
 from bench.bulk_data import WORDS, Connection, copy_turns, path_of
 from bench.measurements import Effort
-from service.chat.history import conversations
-from service.chat.history.store import TurnLog
-from service.chat.models import DemonstrationModel
-from service.clock import utc_now
-from service.database.database import Database
-from service.database.libpq.address import DatabaseAddress
-from service.database.libpq.connection import open_connection
-from service.ids import new_id
+from chatkeep.chat.history import conversations
+from chatkeep.chat.history.store import TurnLog
+from chatkeep.chat.models import DemonstrationModel
+from chatkeep.clock import utc_now
+from chatkeep.database.database import Database
+from chatkeep.database.libpq.address import DatabaseAddress
+from chatkeep.database.libpq.connection import open_connection
+from chatkeep.ids import new_id
 
 MOST_PLACES = 4_000
 YEAR = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,11 +8,11 @@ from typing import Any
 
 from bench.measurements import Figure, Sides, paired
 from bench.sides import Both, Place
-from service.chat.history.store import Fragment
-from service.chat.history.turn import BegunTurn, NewTurn, Outcome
-from service.chat.search.indexer import lexemes_of_turn
-from service.chat.search.lexemes import SEPARATOR, VERSION
-from service.ids import new_id
+from chatkeep.chat.history.store import Fragment
+from chatkeep.chat.history.turn import BegunTurn, NewTurn, Outcome
+from chatkeep.chat.search.indexer import lexemes_of_turn
+from chatkeep.chat.search.lexemes import SEPARATOR, VERSION
+from chatkeep.ids import new_id
 
 PROMPT = "What happens next, and why?"
 REPLY = "It is a truth universally acknowledged. " * 12

@@ -10,14 +10,14 @@ from asyncpg import PostgresError
 from sqlalchemy import Connection
 from sqlalchemy.pool import NullPool
 
-from service.config import Settings
-from service.database.address import database_address
-from service.database.connector import Connector
-from service.database.libpq.reasons import words_of
-from service.database.migrations import reflecting, take_migration_lock
-from service.database.session import MIGRATING
-from service.database.tables import metadata
-from service.errors import ChatkeepError
+from chatkeep.config import Settings
+from chatkeep.database.address import database_address
+from chatkeep.database.connector import Connector
+from chatkeep.database.libpq.reasons import words_of
+from chatkeep.database.migrations import reflecting, take_migration_lock
+from chatkeep.database.session import MIGRATING
+from chatkeep.database.tables import metadata
+from chatkeep.errors import ChatkeepError
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from service.accounts.passwords import PasswordHasher
-from service.database import migrations
+from chatkeep.accounts.passwords import PasswordHasher
+from chatkeep.database import migrations
 from tests.support.databases import SERVER_URL, create_database, drop_database, name_of, server_address
 from tests.support.patience import patience
 from tests.support.programs import ordinary_folder
@@ -59,7 +59,7 @@ def light_hashes() -> Iterator[None]:
     Those of `tests/accounts`, and those that are processes of their own, hash as everywhere.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("service.app.app.PasswordHasher", partial(PasswordHasher, memory_kib=8, passes=1))
+        patch.setattr("chatkeep.app.app.PasswordHasher", partial(PasswordHasher, memory_kib=8, passes=1))
         yield
 
 

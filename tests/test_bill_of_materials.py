@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from service import __version__
+from chatkeep import __version__
 
 PROJECT = Path(__file__).parents[1]
 

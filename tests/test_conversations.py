@@ -18,7 +18,7 @@ from tests.upstream.server import Upstream
 
 # A file of conversations to send, one a line; unset: the ones that come with the service.
 GIVEN = "CHATKEEP_TEST_CONVERSATIONS"
-OWN = Path(__file__).parents[1] / "service" / "cli" / "work" / "demo_conversations.jsonl"
+OWN = Path(__file__).parents[1] / "service" / "chatkeep" / "cli" / "work" / "demo_conversations.jsonl"
 AT_ONCE = 16
 
 

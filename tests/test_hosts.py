@@ -2,9 +2,9 @@
 
 import pytest
 
-from service.config import Settings
-from service.errors import ConfigurationError
-from service.hosts import HostPattern, from_socket_address, parse_host_header, require_origin, to_url_host
+from chatkeep.config import Settings
+from chatkeep.errors import ConfigurationError
+from chatkeep.hosts import HostPattern, from_socket_address, parse_host_header, require_origin, to_url_host
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from service.config import Settings
-from service.errors import ConfigurationError
+from chatkeep.config import Settings
+from chatkeep.errors import ConfigurationError
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import contextlib
 import pytest
 from structlog.testing import CapturingLogger
 
-from service import periodic
-from service.errors import DatabaseUnavailable
+from chatkeep import periodic
+from chatkeep.errors import DatabaseUnavailable
 
 
 async def test_a_step_that_fails_is_logged_and_repeated(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from service.config import Settings
-from service.errors import ConfigurationError
+from chatkeep.config import Settings
+from chatkeep.errors import ConfigurationError
 from tests.cli.command_runner import Command
 from tests.support.process import SECRET_KEY
 

@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 import httpx2
 import pytest
 
-from service.database.database import Database
-from service.database.migrations import standing
+from chatkeep.database.database import Database
+from chatkeep.database.migrations import standing
 from tests.support.databases import create_database, drop_database
 from tests.support.process import environment, serving_by
 
@@ -69,7 +69,7 @@ def worn(folder: Path) -> Path:
             file.write_bytes(held)
             file.chmod(0o600)
             os.utime(file, (1e9, 1e9))
-    for name in ("service", "migrations"):
+    for name in ("service/chatkeep", "migrations"):
         (folder / name / "__pycache__").mkdir()
         (folder / name / "__pycache__" / "left.cpython-311.pyc").write_bytes(b"left")
     return folder
@@ -105,10 +105,10 @@ def test_the_wheel_holds_what_the_service_reads_and_the_licence(tmp_path: Path) 
         metadata = archive.read(next(name for name in names if name.endswith("METADATA"))).decode()
         licence = archive.read(next(name for name in names if name.endswith("licenses/LICENSE")))
     assert {
-        "service/py.typed",
-        "service/migrations/env.py",
-        "service/web/texts.json",
-        "service/web/static/chat.js",
+        "chatkeep/py.typed",
+        "chatkeep/migrations/env.py",
+        "chatkeep/web/texts.json",
+        "chatkeep/web/static/chat.js",
     } <= set(names)
     assert not [name for name in names if name.startswith("tests/")]
     assert "License-Expression: Apache-2.0" in metadata
@@ -157,7 +157,7 @@ async def test_what_the_readme_installs_runs_from_any_folder(server_url: str, pa
     command, *options = serve.replace("~", str(tmp_path)).split()
     assert options == ["serve", "--local", "--migrate"]
     found = await run(
-        str(Path(command).parent / "python"), "-c", "import service; print(service.__file__)", cwd=tmp_path, **where
+        str(Path(command).parent / "python"), "-c", "import chatkeep; print(chatkeep.__file__)", cwd=tmp_path, **where
     )
     assert found.startswith(str(tmp_path / "chatkeep"))
     await _upgrade(command, server_url, tmp_path, where)

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 from sqlalchemy import text
 
-from service.database.database import Database
+from chatkeep.database.database import Database
 from tests.support.running_service import PASSWORD, Person, RunningService
 
 AUTH = "/api/v1/auth"

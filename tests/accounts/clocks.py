@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from service.clock import utc_now
+from chatkeep.clock import utc_now
 
 
 class MovableClock:

@@ -8,8 +8,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from service.accounts.browser_cookies import HOST_PREFIX, SECURE_PREFIX, BrowserCookie
-from service.sessions import SessionCookie
+from chatkeep.accounts.browser_cookies import HOST_PREFIX, SECURE_PREFIX, BrowserCookie
+from chatkeep.sessions import SessionCookie
 from tests.accounts.client import AUTH, log_in, set_cookies
 from tests.accounts.clocks import MovableClock
 from tests.support.running_service import PASSWORD, Person, RunningService, running

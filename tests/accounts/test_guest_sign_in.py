@@ -10,11 +10,11 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
-from service.accounts import guest_queries
-from service.accounts.guests import lock_guest, move_guest
-from service.database.tables import metadata
-from service.errors import DatabaseUnavailable
-from service.sessions import digest_of
+from chatkeep.accounts import guest_queries
+from chatkeep.accounts.guests import lock_guest, move_guest
+from chatkeep.database.tables import metadata
+from chatkeep.errors import DatabaseUnavailable
+from chatkeep.sessions import digest_of
 from tests.accounts.client import AUTH, code_of, log_in, rows, session_of, status_of_me, value
 from tests.accounts.guests import CONVERSATIONS, guest, same_browser, the_conversations
 from tests.accounts.test_lock_order import held

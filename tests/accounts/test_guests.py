@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from service.accounts import throttling
-from service.errors import ConfigurationError
+from chatkeep.accounts import throttling
+from chatkeep.errors import ConfigurationError
 from tests.accounts.client import AUTH, code_of, rows, session_of, set_cookies, status_of_me, value
 from tests.accounts.guests import CONVERSATIONS, guest, same_browser, the_conversations
 from tests.support.patience import patience

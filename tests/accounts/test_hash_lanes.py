@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from passlib.context import CryptContext
 
-from service.accounts import passwords
-from service.accounts.hash_lanes import STRANGERS, Lane
-from service.accounts.passwords import PasswordHasher
-from service.errors import Unavailable
+from chatkeep.accounts import passwords
+from chatkeep.accounts.hash_lanes import STRANGERS, Lane
+from chatkeep.accounts.passwords import PasswordHasher
+from chatkeep.errors import Unavailable
 from tests.accounts.client import AUTH, log_in
 from tests.support.running_service import PASSWORD, RunningService, running
 

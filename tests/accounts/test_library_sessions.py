@@ -8,10 +8,10 @@ from fastapi import FastAPI, Request, WebSocket
 from pydantic import BaseModel
 from websockets.asyncio.client import connect
 
-from service.accounts.dependencies import TheAccounts, TheClient
-from service.accounts.library_sessions import SessionUser, SessionUserMiddleware, log_in_session
-from service.app.error_handlers import add_error_handlers
-from service.sessions import FasterSessionMiddleware, SessionStore, http_session
+from chatkeep.accounts.dependencies import TheAccounts, TheClient
+from chatkeep.accounts.library_sessions import SessionUser, SessionUserMiddleware, log_in_session
+from chatkeep.app.error_handlers import add_error_handlers
+from chatkeep.sessions import FasterSessionMiddleware, SessionStore, http_session
 from tests.accounts.client import NEW_PASSWORD, change
 from tests.sessions.applications import KEY, Browser, Served, served
 from tests.sessions.stores import KINDS, store_of

@@ -12,9 +12,9 @@ from uuid import UUID
 import asyncpg
 import httpx2
 
-from service.accounts.queries import ADMINISTRATORS_LOCK
-from service.accounts.throttling import Counter, counted_attempt, counters_for, forgive_attempt
-from service.clock import utc_now
+from chatkeep.accounts.queries import ADMINISTRATORS_LOCK
+from chatkeep.accounts.throttling import Counter, counted_attempt, counters_for, forgive_attempt
+from chatkeep.clock import utc_now
 from tests.accounts.client import AUTH, change, value
 from tests.support.running_service import PASSWORD, Person, RunningService
 from tests.support.urls import driver_url

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.accounts.lookalikes import DIGEST_BYTES, TABLE, prototypes, skeleton, skeleton_digests
-from service.accounts.usernames import LONGEST, username_key
+from chatkeep.accounts.lookalikes import DIGEST_BYTES, TABLE, prototypes, skeleton, skeleton_digests
+from chatkeep.accounts.usernames import LONGEST, username_key
 
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=LONGEST)
 # The names of accounts are kept with what this file made of them.

@@ -6,8 +6,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from service.accounts.names import FILLED_AT_ONCE, fill_names
-from service.app.maintenance import sweep
+from chatkeep.accounts.names import FILLED_AT_ONCE, fill_names
+from chatkeep.app.maintenance import sweep
 from tests.accounts.client import AUTH, change, code_of, log_in, rows, value
 from tests.accounts.guests import guest
 from tests.support.running_service import ADMIN_PASSWORD, PASSWORD, RunningService, running

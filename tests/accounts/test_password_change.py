@@ -5,8 +5,8 @@ import httpx2
 import pytest
 from passlib.hash import pbkdf2_sha256
 
-from service.accounts.sign_in import set_password
-from service.errors import NotFound, WeakPassword
+from chatkeep.accounts.sign_in import set_password
+from chatkeep.errors import NotFound, WeakPassword
 from tests.accounts.client import (
     AUTH,
     NEW_PASSWORD,

@@ -12,9 +12,9 @@ from passlib.hash import argon2, bcrypt
 from zxcvbn import zxcvbn
 from zxcvbn.matching import RANKED_DICTIONARIES
 
-from service.accounts import passwords
-from service.accounts.passwords import PasswordHasher, require_strong
-from service.errors import Unavailable, WeakPassword
+from chatkeep.accounts import passwords
+from chatkeep.accounts.passwords import PasswordHasher, require_strong
+from chatkeep.errors import Unavailable, WeakPassword
 from tests.support.patience import patience
 
 LONG_PASSWORD = "長い合言葉" * 8  # 120 bytes

@@ -10,12 +10,12 @@ import asyncpg
 import pytest
 from sqlalchemy import event
 
-from service.accounts import queries
-from service.accounts.session_queries import sweep_sessions
-from service.accounts.throttling import sweep_attempts
-from service.accounts.token_queries import sweep_tokens
-from service.clock import utc_now
-from service.database.statement import Statement
+from chatkeep.accounts import queries
+from chatkeep.accounts.session_queries import sweep_sessions
+from chatkeep.accounts.throttling import sweep_attempts
+from chatkeep.accounts.token_queries import sweep_tokens
+from chatkeep.clock import utc_now
+from chatkeep.database.statement import Statement
 from tests.accounts.client import AUTH, NEW_PASSWORD, another_browser, change, new_token
 from tests.support.running_service import PASSWORD, RunningService
 from tests.support.urls import driver_url

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from service.accounts.throttling import NETWORK_FACTOR, REGISTRATION_WINDOW, network_of
+from chatkeep.accounts.throttling import NETWORK_FACTOR, REGISTRATION_WINDOW, network_of
 from tests.accounts.client import AUTH, change, code_of, value
 from tests.accounts.clocks import MovableClock
 from tests.support.patience import patience

@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from service.accounts.users import change_account
-from service.app.maintenance import sweep
-from service.config import DAY_SECONDS
+from chatkeep.accounts.users import change_account
+from chatkeep.app.maintenance import sweep
+from chatkeep.config import DAY_SECONDS
 from tests.accounts.client import (
     AUTH,
     NEW_PASSWORD,

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from service.accounts import session_queries
-from service.database.database import Database
-from service.database.tables import login_sessions
-from service.ids import new_id
-from service.sessions import SessionLimits, digest_of, new_secret
+from chatkeep.accounts import session_queries
+from chatkeep.database.database import Database
+from chatkeep.database.tables import login_sessions
+from chatkeep.ids import new_id
+from chatkeep.sessions import SessionLimits, digest_of, new_secret
 
 START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 LIMITS = SessionLimits(idle_seconds=3600, max_seconds=86400)

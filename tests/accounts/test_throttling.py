@@ -9,11 +9,11 @@ from dataclasses import replace
 import httpx2
 import pytest
 
-from service.accounts.hash_lanes import Lane
-from service.accounts.throttling import ACCOUNT_FROM_ANYWHERE, ACCOUNT_FROM_ONE_PLACE, ONE_PLACE, place_of
-from service.app.maintenance import sweep
-from service.audit import queries as audit_queries
-from service.errors import Unavailable
+from chatkeep.accounts.hash_lanes import Lane
+from chatkeep.accounts.throttling import ACCOUNT_FROM_ANYWHERE, ACCOUNT_FROM_ONE_PLACE, ONE_PLACE, place_of
+from chatkeep.app.maintenance import sweep
+from chatkeep.audit import queries as audit_queries
+from chatkeep.errors import Unavailable
 from tests.accounts.client import AUTH, NEW_PASSWORD, change, code_of, log_in, rows, session_of, value
 from tests.accounts.clocks import MovableClock
 from tests.support.patience import patience
@@ -243,7 +243,7 @@ async def test_a_wrong_password_is_counted_though_it_cannot_be_put_on_record(
         body = {"current_password": password, "new_password": NEW_PASSWORD}
         return await person.client.post(f"{AUTH}/password", json=body)
 
-    monkeypatch.setattr("service.audit.trail.LONGEST_WAIT_SECONDS", 0)
+    monkeypatch.setattr("chatkeep.audit.trail.LONGEST_WAIT_SECONDS", 0)
     async with service.database.transaction() as connection:
         await audit_queries.lock_all_heads(connection)
         answers = [await try_with(WRONG) for _ in range(FEW)]

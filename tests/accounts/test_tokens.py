@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from service.app.maintenance import sweep
-from service.config import ACCESS_TOKEN_MAX_SECONDS, MAX_ACCESS_TOKENS
+from chatkeep.app.maintenance import sweep
+from chatkeep.config import ACCESS_TOKEN_MAX_SECONDS, MAX_ACCESS_TOKENS
 from tests.accounts.client import AUTH, change, code_of, new_token, rows, status_of_me, value
 from tests.accounts.clocks import MovableClock
 from tests.support.running_service import RunningService, running

@@ -8,9 +8,9 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from service.accounts.trusted_headers import TrustedHeaderAuth
-from service.app import create_app
-from service.errors import ConfigurationError
+from chatkeep.accounts.trusted_headers import TrustedHeaderAuth
+from chatkeep.app import create_app
+from chatkeep.errors import ConfigurationError
 from tests.accounts.client import AUTH, change, code_of, log_in, rows, value
 from tests.accounts.guests import CONVERSATIONS, the_conversations
 from tests.support.patience import patience

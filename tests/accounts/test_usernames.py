@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.accounts.usernames import LONGEST, character_pairs, require_username, username_key
-from service.errors import Invalid
+from chatkeep.accounts.usernames import LONGEST, character_pairs, require_username, username_key
+from chatkeep.errors import Invalid
 
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=LONGEST)
 

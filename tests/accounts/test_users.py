@@ -5,10 +5,10 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from service.accounts.passwords import PasswordHasher
-from service.accounts.users import create_first_administrator
-from service.clock import utc_now
-from service.errors import ConfigurationError, WeakPassword
+from chatkeep.accounts.passwords import PasswordHasher
+from chatkeep.accounts.users import create_first_administrator
+from chatkeep.clock import utc_now
+from chatkeep.errors import ConfigurationError, WeakPassword
 from tests.accounts.client import (
     AUTH,
     another_browser,

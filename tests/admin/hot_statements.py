@@ -4,20 +4,20 @@ from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from uuid import UUID
 
-from service.accounts import queries as accounts_queries
-from service.accounts import throttling
-from service.chat.generation import replica
-from service.chat.history import begin, fragments, queries, updates
-from service.chat.history import conversations as chat_queries
-from service.chat.search import candidates
-from service.chat.search import index_queries as search_statements
-from service.chat.search.query import MOST_CONDITIONS
-from service.chat.search.search import FIRST_TURNS
-from service.chatstream import queries as chatstream_queries
-from service.database.statement import Statement
-from service.database.user_lexeme import user_mark
-from service.ids import new_id
-from service.transfer import export_queries
+from chatkeep.accounts import queries as accounts_queries
+from chatkeep.accounts import throttling
+from chatkeep.chat.generation import replica
+from chatkeep.chat.history import begin, fragments, queries, updates
+from chatkeep.chat.history import conversations as chat_queries
+from chatkeep.chat.search import candidates
+from chatkeep.chat.search import index_queries as search_statements
+from chatkeep.chat.search.query import MOST_CONDITIONS
+from chatkeep.chat.search.search import FIRST_TURNS
+from chatkeep.chatstream import queries as chatstream_queries
+from chatkeep.database.statement import Statement
+from chatkeep.database.user_lexeme import user_mark
+from chatkeep.ids import new_id
+from chatkeep.transfer import export_queries
 from tests.admin.bulk_data import Filled
 
 NOW = datetime.now(UTC)
@@ -38,7 +38,7 @@ MODULES: tuple[ModuleType, ...] = (
     chatstream_queries,
 )
 HOT = {
-    f"{module.__name__.removeprefix('service.')}.{name}": statement
+    f"{module.__name__.removeprefix('chatkeep.')}.{name}": statement
     for module in MODULES
     for name, statement in vars(module).items()
     if isinstance(statement, Statement)

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import asyncpg
 
-from service.accounts.usernames import character_pairs, username_key
-from service.chat.search.lexemes import SEPARATOR, VERSION, parts_of
+from chatkeep.accounts.usernames import character_pairs, username_key
+from chatkeep.chat.search.lexemes import SEPARATOR, VERSION, parts_of
 from tests.support.urls import driver_url
 
 BEGINNING = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)

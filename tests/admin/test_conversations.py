@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.ids import new_id
+from chatkeep.ids import new_id
 from tests.http.test_bodies import code_of
 from tests.support.running_service import Person, RunningService
 

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from service.chat.models import Delta, ModelError, Usage
-from service.chat.models.prompt import ChatPrompt
-from service.clock import utc_now
-from service.database.tables import conversations
-from service.retention.policy import delete_old, rules
+from chatkeep.chat.models import Delta, ModelError, Usage
+from chatkeep.chat.models.prompt import ChatPrompt
+from chatkeep.clock import utc_now
+from chatkeep.database.tables import conversations
+from chatkeep.retention.policy import delete_old, rules
 from tests.accounts.client import AUTH, log_in, rows
 from tests.accounts.guests import guest
 from tests.support.running_service import PASSWORD, Person, RunningService, running

@@ -9,9 +9,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from service.accounts.usernames import username_key
-from service.chat.search import search
-from service.ids import new_id
+from chatkeep.accounts.usernames import username_key
+from chatkeep.chat.search import search
+from chatkeep.ids import new_id
 from tests.admin.rows import BEGINNING, MODELS, STATUSES, KeptTurn, keep, some_turns
 from tests.chat.search.reference import expected as expected_by_words
 from tests.http.test_bodies import code_of

@@ -10,9 +10,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from service.database.database import Database
-from service.database.pool import Connection
-from service.ids import new_id
+from chatkeep.database.database import Database
+from chatkeep.database.pool import Connection
+from chatkeep.ids import new_id
 from tests.admin.bulk_data import Filled
 from tests.admin.hot_statements import HOT, arguments_of
 from tests.admin.plans import Plan, execution

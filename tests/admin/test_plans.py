@@ -16,22 +16,22 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-import service
-from service.accounts import queries as accounts_queries
-from service.accounts import session_queries, token_queries
-from service.admin import history_queries as admin_queries
-from service.admin import user_queries
-from service.admin.active_turns import running_page
-from service.admin.history_queries import HistoryFilters
-from service.admin.user_queries import UserFilters
-from service.chat.history import conversations as chat_queries
-from service.chat.search.search import NEXT_TURNS
-from service.database.database import Database
-from service.database.statement import Statement
-from service.ids import new_id
-from service.retention import queries
-from service.sessions.store import SessionLimits
-from service.transfer import import_queries
+import chatkeep
+from chatkeep.accounts import queries as accounts_queries
+from chatkeep.accounts import session_queries, token_queries
+from chatkeep.admin import history_queries as admin_queries
+from chatkeep.admin import user_queries
+from chatkeep.admin.active_turns import running_page
+from chatkeep.admin.history_queries import HistoryFilters
+from chatkeep.admin.user_queries import UserFilters
+from chatkeep.chat.history import conversations as chat_queries
+from chatkeep.chat.search.search import NEXT_TURNS
+from chatkeep.database.database import Database
+from chatkeep.database.statement import Statement
+from chatkeep.ids import new_id
+from chatkeep.retention import queries
+from chatkeep.sessions.store import SessionLimits
+from chatkeep.transfer import import_queries
 from tests.admin.bulk_data import Filled, fill
 from tests.admin.hot_statements import HOT, NOW, PAGE, arguments_of
 from tests.admin.plans import Plan, measured_for_any, measured_plan, settled_plan
@@ -101,8 +101,8 @@ async def test_a_hot_statement_goes_by_indexes(
 def test_every_hot_statement_is_held_to_its_plan() -> None:
     known = {id(each) for each in HOT.values()}
     missing = set()
-    for found in pkgutil.walk_packages(service.__path__, "service."):
-        if found.name.endswith("__main__") or found.name.startswith("service.sessions"):
+    for found in pkgutil.walk_packages(chatkeep.__path__, "chatkeep."):
+        if found.name.endswith("__main__") or found.name.startswith("chatkeep.sessions"):
             continue  # a session's row is found by its digest or id; the library knows no other table
         try:
             module = importlib.import_module(found.name)

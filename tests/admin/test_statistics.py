@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.clock import utc_now
+from chatkeep.clock import utc_now
 from tests.accounts.guests import guest
 from tests.http.test_bodies import code_of
 from tests.support.running_service import PASSWORD, Person, RunningService, running

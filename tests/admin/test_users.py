@@ -11,8 +11,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from service.accounts.usernames import username_key
-from service.ids import new_id
+from chatkeep.accounts.usernames import username_key
+from chatkeep.ids import new_id
 from tests.http.test_bodies import code_of
 from tests.support.running_service import ADMIN_PASSWORD, PASSWORD, Person, RunningService, running
 from tests.support.urls import driver_url

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from service.app.openapi import OPENAPI_PATH
+from chatkeep.app.openapi import OPENAPI_PATH
 from tests.support.running_service import Person, RunningService
 
 EXAMPLES_A_CALL = 5

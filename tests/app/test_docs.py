@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from service.app.openapi import OPENAPI_PATH
+from chatkeep.app.openapi import OPENAPI_PATH
 from tests.support.running_service import RunningService, running
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from service.app.docs_model import _kind, _reference, json_parts, prose
+from chatkeep.app.docs_model import _kind, _reference, json_parts, prose
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI, HTTPException
 
-from service.app.error_handlers import add_error_handlers
-from service.errors import ChatkeepError, MigrationError, TooManyGenerations
+from chatkeep.app.error_handlers import add_error_handlers
+from chatkeep.errors import ChatkeepError, MigrationError, TooManyGenerations
 from tests.http.test_bodies import code_of
 
 SECRET = "a secret"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 
-from service.app.examples import example_of
+from chatkeep.app.examples import example_of
 
 SCHEMAS: dict[str, Any] = {
     "Leaf": {"type": "object", "required": ["id"], "properties": {"id": {"type": "string", "format": "uuid"}}},

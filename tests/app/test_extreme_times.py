@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.app.maintenance import sweep
+from chatkeep.app.maintenance import sweep
 from tests.support.running_service import Person, RunningService
 
 TIMES = (

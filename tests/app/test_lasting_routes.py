@@ -10,10 +10,10 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.responses import StreamingResponse
 
-import service
-from service.accounts.dependencies import require_administrator
-from service.app import create_app
-from service.http.streams import Stream
+import chatkeep
+from chatkeep.accounts.dependencies import require_administrator
+from chatkeep.app import create_app
+from chatkeep.http.streams import Stream
 from tests.support.running_service import settings_for
 
 APP = create_app(settings_for("postgresql://nobody@127.0.0.1:1/nothing"))
@@ -73,7 +73,7 @@ def is_stream(route: APIRoute) -> bool:
 
 
 def writing_modules() -> Iterator[tuple[str, ast.AST]]:
-    folder = Path(service.__file__).parent
+    folder = Path(chatkeep.__file__).parent
     for file in folder.rglob("*.py"):
         yield str(file.relative_to(folder)), ast.parse(file.read_text(encoding="utf-8"))
 

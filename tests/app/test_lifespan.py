@@ -17,9 +17,9 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.app import create_app, lifespan_of
-from service.chat.models import DemonstrationModel
-from service.errors import ConfigurationError, DatabaseUnavailable
+from chatkeep.app import create_app, lifespan_of
+from chatkeep.chat.models import DemonstrationModel
+from chatkeep.errors import ConfigurationError, DatabaseUnavailable
 from tests.sessions.applications import Served, served
 from tests.support.running_service import PASSWORD, settings_for
 

@@ -13,8 +13,8 @@ from fastapi.exceptions import ResponseValidationError
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import IntegrityError
 
-from service.app.logs import safe_traceback
-from service.errors import DatabaseUnavailable
+from chatkeep.app.logs import safe_traceback
+from chatkeep.errors import DatabaseUnavailable
 from tests.support.process import environment, serving
 
 SECRET = "hunter2-of-alice"
@@ -109,8 +109,8 @@ def test_a_circle_of_causes_ends() -> None:
 LOG_EVERYTHING = """
 import logging, sys, warnings
 import structlog
-from service.app.logs import configure_logging
-from service.config import Settings
+from chatkeep.app.logs import configure_logging
+from chatkeep.config import Settings
 
 configure_logging(Settings.read(log_format="json", log_level="debug", secret_key="x" * 40))
 local_variable = "hunter2-of-alice"
@@ -173,7 +173,7 @@ EMBEDDED = """
 import logging, sys
 {set_up}
 import structlog
-from service.app.logs import leave_logging_to_host
+from chatkeep.app.logs import leave_logging_to_host
 leave_logging_to_host()
 log = structlog.get_logger("ours")
 local_variable = "hunter2-of-alice"

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
-from service.app import lifespan_of
+from chatkeep.app import lifespan_of
 from tests.accounts.test_trusted_headers import BEHIND, KNOWS, USER
 from tests.app.test_open_streams import until_broken_off
 from tests.chatstream.front_end import FrontEnd

@@ -12,9 +12,9 @@ import pytest
 import structlog
 from fastapi import FastAPI
 
-from service.app import loop_watch
-from service.app.loop_watch import LoopWatch, UnderWay
-from service.app.metrics import Metrics
+from chatkeep.app import loop_watch
+from chatkeep.app.loop_watch import LoopWatch, UnderWay
+from chatkeep.app.metrics import Metrics
 from tests.app.test_metrics import samples
 from tests.support.process import serving
 from tests.support.running_service import RunningService, running
@@ -23,8 +23,8 @@ Lines = list[MutableMapping[str, Any]]
 
 APPLICATION = """
 import re, time
-from service.app import create_app
-from service.config import Settings
+from chatkeep.app import create_app
+from chatkeep.config import Settings
 
 app = create_app(Settings.read(), owns_process=True)
 

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from service.accounts import guests
-from service.accounts.guests import sweep_guests
-from service.app.maintenance import sweep
+from chatkeep.accounts import guests
+from chatkeep.accounts.guests import sweep_guests
+from chatkeep.app.maintenance import sweep
 from tests.accounts.client import AUTH, value
 from tests.accounts.clocks import MovableClock
 from tests.accounts.guests import CONVERSATIONS, guest, same_browser

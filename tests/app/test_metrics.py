@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.app.metrics import SHARED_FOLDER, Metrics
+from chatkeep.app.metrics import SHARED_FOLDER, Metrics
 from tests.support.process import environment, serving
 from tests.support.running_service import RunningService
 
@@ -70,7 +70,7 @@ def test_what_clients_make_up_is_one_figure() -> None:
 
 WORKER = """
 import json, os, sys
-from service.app.metrics import Metrics
+from chatkeep.app.metrics import Metrics
 metrics = Metrics()
 metrics.request_ended("GET", "/x", 200, 0.1)
 metrics.generation_began()

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from service.errors import ConfigurationError
+from chatkeep.errors import ConfigurationError
 from tests.app.test_metrics import samples
 from tests.http.test_bodies import code_of
 from tests.support.process import serving

@@ -10,10 +10,10 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from service.app.logs import shown_path
-from service.app.middleware.internal_errors import InternalErrors
-from service.app.openapi import OPENAPI_PATH
-from service.chat.handler import PersistentRequestHandler
+from chatkeep.app.logs import shown_path
+from chatkeep.app.middleware.internal_errors import InternalErrors
+from chatkeep.app.openapi import OPENAPI_PATH
+from chatkeep.chat.handler import PersistentRequestHandler
 from tests.http.test_bodies import code_of
 from tests.support.process import serving
 from tests.support.running_service import PASSWORD, Person, RunningService, running

@@ -11,14 +11,14 @@ from fastapi.routing import iter_route_contexts
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-import service as package
-from service import __version__, errors
-from service.app import create_app, operations
-from service.app.middleware.origins import PROBES
-from service.app.openapi import OPENAPI_PATH
-from service.chatstream.router import router as chatstream_router
-from service.http.problems import MEDIA_TYPE, PROTOCOL, status_of
-from service.web.routers import ROUTERS as WEB_ROUTERS
+import chatkeep as package
+from chatkeep import __version__, errors
+from chatkeep.app import create_app, operations
+from chatkeep.app.middleware.origins import PROBES
+from chatkeep.app.openapi import OPENAPI_PATH
+from chatkeep.chatstream.router import router as chatstream_router
+from chatkeep.http.problems import MEDIA_TYPE, PROTOCOL, status_of
+from chatkeep.web.routers import ROUTERS as WEB_ROUTERS
 from tests.support.running_service import RunningService, settings_for
 
 APP = create_app(settings_for("postgresql://nobody@127.0.0.1:1/nothing"))

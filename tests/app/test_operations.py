@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from service.database import migrations
+from chatkeep.database import migrations
 from tests.app.gates import Gate, gate
 from tests.http.test_bodies import code_of
 from tests.support.databases import run

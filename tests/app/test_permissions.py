@@ -13,9 +13,9 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from service.app import create_app
-from service.ids import new_id
-from service.transfer.examples import CHATSTREAM_PROMPT
+from chatkeep.app import create_app
+from chatkeep.ids import new_id
+from chatkeep.transfer.examples import CHATSTREAM_PROMPT
 from tests.support.running_service import PASSWORD, Person, RunningService, settings_for
 
 DOCUMENT = create_app(settings_for("postgresql://nobody@127.0.0.1:1/nothing")).openapi()

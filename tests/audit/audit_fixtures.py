@@ -9,10 +9,10 @@ from typing import Any
 
 import asyncpg
 
-from service.audit.actions import Action
-from service.audit.trail import AuditTrail, Origin, Recorder
-from service.database.database import Database
-from service.ids import new_id
+from chatkeep.audit.actions import Action
+from chatkeep.audit.trail import AuditTrail, Origin, Recorder
+from chatkeep.database.database import Database
+from chatkeep.ids import new_id
 from tests.support.urls import driver_url
 
 SECRET = "a key for tests: 0123456789abcdefghijklmnopqrstuvwxyz"

@@ -7,9 +7,9 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from service.errors import DatabaseUnavailable
-from service.ids import new_id
-from service.transfer import import_queries
+from chatkeep.errors import DatabaseUnavailable
+from chatkeep.ids import new_id
+from chatkeep.transfer import import_queries
 from tests.accounts.client import value
 from tests.http.test_bodies import code_of
 from tests.support.running_service import PASSWORD, Person, RunningService, running

@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.audit import queries
-from service.audit.queries import EventFilters, events_page
+from chatkeep.audit import queries
+from chatkeep.audit.queries import EventFilters, events_page
 from tests.admin.bulk_data import Filled
 from tests.admin.plans import measured_plan, settled_plan
 from tests.admin.test_plans import statements_of

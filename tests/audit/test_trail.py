@@ -7,12 +7,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from service.audit.actions import Action
-from service.audit.keys import SealingKeys
-from service.audit.trail import ANCHOR_EVERY, AuditTrail, Origin
-from service.audit.verification import Verdict, verify
-from service.errors import AnotherSigningKey
-from service.ids import new_id
+from chatkeep.audit.actions import Action
+from chatkeep.audit.keys import SealingKeys
+from chatkeep.audit.trail import ANCHOR_EVERY, AuditTrail, Origin
+from chatkeep.audit.verification import Verdict, verify
+from chatkeep.errors import AnotherSigningKey
+from chatkeep.ids import new_id
 from tests.audit.audit_fixtures import SECRET, RolledBack, opened, rows, tamper, write, writers
 from tests.support.process import environment
 from tests.support.urls import driver_url

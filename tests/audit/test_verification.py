@@ -9,14 +9,14 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
-from service.audit import queries
-from service.audit.actions import Action
-from service.audit.events import Event
-from service.audit.keys import Head, SealingKeys
-from service.audit.trail import Origin
-from service.audit.verification import Verdict, verify
-from service.database.database import Database
-from service.ids import new_id
+from chatkeep.audit import queries
+from chatkeep.audit.actions import Action
+from chatkeep.audit.events import Event
+from chatkeep.audit.keys import Head, SealingKeys
+from chatkeep.audit.trail import Origin
+from chatkeep.audit.verification import Verdict, verify
+from chatkeep.database.database import Database
+from chatkeep.ids import new_id
 from tests.audit.audit_fixtures import SECRET, opened, tamper, write
 from tests.support.urls import driver_url
 

@@ -14,8 +14,8 @@ from bench.measurements import Effort, Figure, Sides
 from bench.search_scale import BARS
 from bench.sides import Both, Place, both_sides
 from bench.writes import BARE_BEGIN, BARE_END, BARE_TURN, PROMPT, REPLY, add_turn
-from service.chat.search.indexer import lexemes_of_turn
-from service.ids import new_id
+from chatkeep.chat.search.indexer import lexemes_of_turn
+from chatkeep.ids import new_id
 
 # What each user, or all of 300 turns, has at least one of.
 FOUND = {BARS[name][0] for name in ("page_of_turns", "rare_word", "common_word")}

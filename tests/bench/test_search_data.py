@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from bench.search_data import History
-from service.chat.search.lexemes import SEPARATOR
+from chatkeep.chat.search.lexemes import SEPARATOR
 
 TURNS = 2_000
 DIGEST = f"""
 import hashlib
 from bench.search_data import History
-from service.chat.search.lexemes import SEPARATOR
+from chatkeep.chat.search.lexemes import SEPARATOR
 
 digest = hashlib.sha256()
 for row, joined in History({TURNS}).rows():

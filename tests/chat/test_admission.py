@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
-from service.database.pool import HotPool
-from service.database.priority import Priority
+from chatkeep.database.pool import HotPool
+from chatkeep.database.priority import Priority
 from tests.support.models import HeldModel
 from tests.support.running_service import Person, RunningService, running
 
@@ -122,7 +122,7 @@ async def test_reads_are_answered_before_the_turns_that_wait(shared_database_url
 async def test_where_new_turns_wait_in_vain_more_are_refused_at_once(
     shared_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.database.pool.CONGESTED_SECONDS", 0.05)
+    monkeypatch.setattr("chatkeep.database.pool.CONGESTED_SECONDS", 0.05)
     async with running(shared_database_url) as service:
         alice = await service.person()
         first, second = await alice.conversation(), await alice.conversation()

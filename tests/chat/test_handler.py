@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from service.chat.handler import PersistentRequestHandler
-from service.chat.history.turn import BegunTurn
-from service.chat.models.prompt import ChatPrompt
+from chatkeep.chat.handler import PersistentRequestHandler
+from chatkeep.chat.history.turn import BegunTurn
+from chatkeep.chat.models.prompt import ChatPrompt
 from tests.support.models import HeldModel
 from tests.support.running_service import running
 

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.chat.generation.recovery import Reaper
-from service.chat.history.store import Fragment, TurnLog
-from service.chat.models import (
+from chatkeep.chat.generation.recovery import Reaper
+from chatkeep.chat.history.store import Fragment, TurnLog
+from chatkeep.chat.models import (
     DemonstrationModel,
     End,
     Item,
@@ -30,10 +30,10 @@ from service.chat.models import (
     TextWasReasoning,
     Usage,
 )
-from service.chat.models.context import GO_ON
-from service.chat.reply_log import ReplyLog, stretches_of
-from service.clock import utc_now
-from service.database.database import Database
+from chatkeep.chat.models.context import GO_ON
+from chatkeep.chat.reply_log import ReplyLog, stretches_of
+from chatkeep.clock import utc_now
+from chatkeep.database.database import Database
 from tests.chat.history.test_store import begin, new_conversation, new_user, turn
 from tests.chat.test_reply_log import replies
 from tests.support.events import Event, read_events, streaming
@@ -470,9 +470,9 @@ async def test_after_kill_9_in_the_middle_another_replica_has_all_that_was_seen(
 
 APPLICATION = """
 import asyncio
-from service.app import create_app
-from service.chat.models import Item, Reasoning, Text
-from service.config import Settings
+from chatkeep.app import create_app
+from chatkeep.chat.models import Item, Reasoning, Text
+from chatkeep.config import Settings
 
 
 class Thinking:

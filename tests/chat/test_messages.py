@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.chat.models import Item, Piece, Reasoning, Refusal, Text
-from service.chat.models.context import GO_ON, EarlierTurn, fit_context
-from service.chat.reply_log import ReplyLog
+from chatkeep.chat.models import Item, Piece, Reasoning, Refusal, Text
+from chatkeep.chat.models.context import GO_ON, EarlierTurn, fit_context
+from chatkeep.chat.reply_log import ReplyLog
 from tests.chat.test_reply_log import log_of
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.chat.items import refusal_of
-from service.chat.models import Item, Piece, Reasoning, Refusal, Text, TextWasReasoning, clean_output
-from service.chat.reply_log import (
+from chatkeep.chat.items import refusal_of
+from chatkeep.chat.models import Item, Piece, Reasoning, Refusal, Text, TextWasReasoning, clean_output
+from chatkeep.chat.reply_log import (
     ITEM,
     ReplyLog,
     Stretch,

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from service.chat.models.openai_compatible import OpenAICompatibleModel
+from chatkeep.chat.models.openai_compatible import OpenAICompatibleModel
 from tests.chat.models.streams import CASES, SLOW, Case
 from tests.chat.test_items import events_from
 from tests.support.running_service import Person, RunningService, running
@@ -35,7 +35,7 @@ async def alice(service: RunningService) -> Person:
 async def test_a_turn_keeps_what_was_said_and_how_it_ended(
     alice: Person, case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.chat.models.openai_stream.LAST_WORDS_SECONDS", 0.5)
+    monkeypatch.setattr("chatkeep.chat.models.openai_stream.LAST_WORDS_SECONDS", 0.5)
     conversation = await alice.conversation()
     turn = await alice.say(conversation, "Say something.", model=case.name)
     status = {None: "failed", "stop": "complete", "tool_calls": "complete"}.get(case.reason, "incomplete")

@@ -14,10 +14,10 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.responses import Response, StreamingResponse
 
-from service.accounts import proxy_accounts
-from service.accounts.trusted_headers import TrustedHeaderAuth
-from service.chatstream.model import RepliesFromChatStream
-from service.chatstream.side_by_side import Beside
+from chatkeep.accounts import proxy_accounts
+from chatkeep.accounts.trusted_headers import TrustedHeaderAuth
+from chatkeep.chatstream.model import RepliesFromChatStream
+from chatkeep.chatstream.side_by_side import Beside
 from tests.chatstream.front_end import MARK
 from tests.support.running_service import RunningService, running
 
@@ -158,7 +158,7 @@ class Queue:
 @contextmanager
 def chatstream_module() -> Iterator[None]:
     """Have `import chatstream` find the stand-in, where the real one is not installed or not wanted."""
-    names = ("chatstream", "service.chatstream.handler")
+    names = ("chatstream", "chatkeep.chatstream.handler")
     before = {name: sys.modules.pop(name) for name in names if name in sys.modules}
     module = ModuleType("chatstream")
     module.__dict__["AbstractRequestHandler"] = AbstractRequestHandler
@@ -180,7 +180,7 @@ async def beside(
 
     def around(chatkeep: FastAPI) -> Beside:
         with chatstream_module():
-            from service.chatstream.handler import PersistentChatStreamHandler
+            from chatkeep.chatstream.handler import PersistentChatStreamHandler
 
             found = identify if identify_by is None else proxy_accounts.identify_by(identify_by, chatkeep)
             queue.handler = PersistentChatStreamHandler(chatkeep, identify=found)

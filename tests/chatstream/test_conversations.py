@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.ids import new_id
+from chatkeep.ids import new_id
 from tests.chatstream.front_end import CONVERSATION, FrontEnd
 from tests.support.models import HeldModel
 from tests.support.running_service import PASSWORD, Person, RunningService, running

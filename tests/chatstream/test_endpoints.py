@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.ids import new_id
+from chatkeep.ids import new_id
 from tests.chatstream.front_end import CONVERSATION, MESSAGE_ID, FrontEnd
 from tests.support.models import HeldModel
 from tests.support.running_service import RunningService, running

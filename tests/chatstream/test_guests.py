@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from service.ids import new_id
+from chatkeep.ids import new_id
 from tests.accounts.client import value
 from tests.chatstream.front_end import FrontEnd
 from tests.support.running_service import PASSWORD, RunningService, running

@@ -7,11 +7,11 @@ from uuid import UUID
 import pytest
 from starlette.requests import Request
 
-from service.accounts.trusted_headers import TrustedHeaderAuth
-from service.app import create_app
-from service.chatstream.queue_slot import Slot
-from service.errors import ConfigurationError, NotAuthenticated
-from service.ids import new_id
+from chatkeep.accounts.trusted_headers import TrustedHeaderAuth
+from chatkeep.app import create_app
+from chatkeep.chatstream.queue_slot import Slot
+from chatkeep.errors import ConfigurationError, NotAuthenticated
+from chatkeep.ids import new_id
 from tests.chatstream.front_end import MARK, MESSAGE_ID, FrontEnd
 from tests.chatstream.stand_in import PASS_PHRASE, beside, chatstream_module
 from tests.chatstream.test_streaming import ended_turn
@@ -306,7 +306,7 @@ async def test_a_database_that_is_away_frees_the_place(database_url: str, server
 def test_chatstreams_cookie_name_is_refused() -> None:
     chatkeep = create_app(settings_for("postgresql://localhost/x"))
     with chatstream_module():
-        from service.chatstream.handler import PersistentChatStreamHandler
+        from chatkeep.chatstream.handler import PersistentChatStreamHandler
 
         with pytest.raises(ConfigurationError, match="CHATKEEP_COOKIE_NAME"):
             PersistentChatStreamHandler(chatkeep)

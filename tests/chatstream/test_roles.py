@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from service.config import Settings
-from service.errors import ConfigurationError
+from chatkeep.config import Settings
+from chatkeep.errors import ConfigurationError
 from tests.chatstream.front_end import FrontEnd
 from tests.chatstream.test_endpoints import ALL
 from tests.support.running_service import running, settings_for

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
-from service.chat.models import Delta, ModelError, Usage
-from service.chat.models.prompt import ChatPrompt
-from service.chatstream.protocol import BYTES_A_SECOND, LONGEST_PAUSE_SECONDS, chunk_of, pause_after
+from chatkeep.chat.models import Delta, ModelError, Usage
+from chatkeep.chat.models.prompt import ChatPrompt
+from chatkeep.chatstream.protocol import BYTES_A_SECOND, LONGEST_PAUSE_SECONDS, chunk_of, pause_after
 from tests.chatstream.front_end import MARK, FrontEnd
 from tests.support.models import HeldModel
 from tests.support.running_service import RunningService, running

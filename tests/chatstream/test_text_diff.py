@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.chatstream.text_diff import Growth
+from chatkeep.chatstream.text_diff import Growth
 
 
 def additions(*wholes: str, passing: tuple[str, ...] = (), final: str | None = None) -> list[str]:

@@ -91,7 +91,7 @@ class Command:
         """Run a line of shell in which `chatkeep` is the command."""
         done = await asyncio.to_thread(
             subprocess.run,
-            ["/bin/bash", "-c", f'chatkeep() {{ "$PYTHON" -m service.cli "$@"; }}; {line}'],
+            ["/bin/bash", "-c", f'chatkeep() {{ "$PYTHON" -m chatkeep.cli "$@"; }}; {line}'],
             capture_output=True,
             check=False,
             cwd=self.folder,

@@ -12,8 +12,8 @@ from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-# Nothing of `service.cli` itself: it looks at its terminal and its environment as it is loaded.
-LIBRARIES = ["alembic", "asyncpg", "pydantic_settings", "rich.table", "service.app", "sqlalchemy.ext.asyncio", "typer"]
+# Nothing of `chatkeep.cli` itself: it looks at its terminal and its environment as it is loaded.
+LIBRARIES = ["alembic", "asyncpg", "pydantic_settings", "rich.table", "chatkeep.app", "sqlalchemy.ext.asyncio", "typer"]
 
 _context = get_context("forkserver")
 _context.set_forkserver_preload(LIBRARIES)
@@ -56,6 +56,6 @@ class Fork:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.argv = ["chatkeep", *map(os.fsdecode, self.arguments)]
 
-        from service.cli.main import main  # not earlier, see LIBRARIES
+        from chatkeep.cli.main import main  # not earlier, see LIBRARIES
 
         main()

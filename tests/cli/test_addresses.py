@@ -12,9 +12,9 @@ import asyncpg
 import httpx2
 import pytest
 
-from service.cli.main import COMMANDS
-from service.database.backups import programs
-from service.errors import BackupError
+from chatkeep.cli.main import COMMANDS
+from chatkeep.database.backups import programs
+from chatkeep.errors import BackupError
 from tests.cli.command_runner import ROOT, Command, Ran
 from tests.database.libpq.test_text import PIECES
 from tests.support.process import serving
@@ -136,7 +136,7 @@ async def test_a_client_certificate_with_a_locked_key_makes_backups_too(
 
 def embedded_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave only the embedded server's, which are built without TLS."""
-    from service.database.postgres.binaries import _package_folders
+    from chatkeep.database.postgres.binaries import _package_folders
 
     folders = _package_folders()
     if not folders:

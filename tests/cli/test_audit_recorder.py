@@ -9,11 +9,11 @@ from tempfile import TemporaryDirectory
 import httpx2
 import pytest
 
-from service.cli.audit_recorder import another_key_advice
-from service.cli.doctor.findings import Findings, Level
-from service.cli.doctor.safety import look_at_settings
-from service.cli.local import kept_secret
-from service.config import Settings
+from chatkeep.cli.audit_recorder import another_key_advice
+from chatkeep.cli.doctor.findings import Findings, Level
+from chatkeep.cli.doctor.safety import look_at_settings
+from chatkeep.cli.local import kept_secret
+from chatkeep.config import Settings
 from tests.audit.audit_fixtures import rows
 from tests.cli.command_runner import Command
 from tests.support.process import SECRET_KEY, ServeProcess, serving

@@ -10,14 +10,14 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from service.app import metrics
-from service.app.metrics import shared_figures
-from service.errors import ConfigurationError
+from chatkeep.app import metrics
+from chatkeep.app.metrics import shared_figures
+from chatkeep.errors import ConfigurationError
 from tests.support.bare_user import as_root, bare_environment, bare_user
 from tests.support.process import SECRET_KEY
 
 SECONDS = 90
-CHATKEEP = (sys.executable, "-m", "service.cli")
+CHATKEEP = (sys.executable, "-m", "chatkeep.cli")
 
 
 async def ran(command: list[str], environment: dict[str, str]) -> tuple[int | None, str]:

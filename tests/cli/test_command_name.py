@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cli.command_name import as_typed
+from chatkeep.cli.command_name import as_typed
 
 
 def test_a_command_off_the_path_is_shown_with_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from service.database import migrations
+from chatkeep.database import migrations
 from tests.cli.command_runner import SECRET_KEY, Command
 from tests.cli.test_doctor import level_of
 from tests.support.clusters import Cluster, cluster, standby, synchronous_standby

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from service.cli.doctor.findings import Area, Findings, Level
-from service.cli.doctor.model import look_at_model
-from service.cli.doctor.safety import look_at_settings
-from service.cli.doctor.settings_report import without_secrets
-from service.cli.local import kept_secret
-from service.config import Settings
-from service.database.libpq.address import shown_url
+from chatkeep.cli.doctor.findings import Area, Findings, Level
+from chatkeep.cli.doctor.model import look_at_model
+from chatkeep.cli.doctor.safety import look_at_settings
+from chatkeep.cli.doctor.settings_report import without_secrets
+from chatkeep.cli.local import kept_secret
+from chatkeep.config import Settings
+from chatkeep.database.libpq.address import shown_url
 from tests.cli.command_runner import Command, Ran, without_styles
 from tests.cli.commands.test_users import insert_users
 from tests.support.databases import name_of, run

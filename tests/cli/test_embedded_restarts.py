@@ -14,8 +14,8 @@ import httpx2
 import psutil
 import pytest
 
-from service.database.postgres.outage import Reason
-from service.database.postgres.watch import MAX_PAUSE_SECONDS, pause_before
+from chatkeep.database.postgres.outage import Reason
+from chatkeep.database.postgres.watch import MAX_PAUSE_SECONDS, pause_before
 from tests.cli.command_runner import Command
 from tests.database.postgres.data_folders import (
     copy_of,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cli.interfaces import container_around, host_names, lan_addresses
+from chatkeep.cli.interfaces import container_around, host_names, lan_addresses
 
 
 def test_the_addresses_are_those_of_the_system() -> None:

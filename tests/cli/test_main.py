@@ -2,8 +2,8 @@
 
 from rich.text import Text
 
-from service.cli.main import COMMANDS, loaded
-from service.cli.terminal.output import visible
+from chatkeep.cli.main import COMMANDS, loaded
+from chatkeep.cli.terminal.output import visible
 from tests.cli.command_runner import ESCAPE, Command, without_styles
 from tests.support.databases import name_of, with_database
 
@@ -26,7 +26,7 @@ async def test_help_fits_the_terminal(bare_chatkeep: Command) -> None:
 async def test_help_does_not_wait_for_the_service_to_be_loaded(bare_chatkeep: Command) -> None:
     ran = await bare_chatkeep.program("""
 import sys
-from service.cli import main
+from chatkeep.cli import main
 for line in ("", "user", "user create", "user list", "history", "db", "db check", "doctor", "demo-data"):
     sys.argv = ["chatkeep", *line.split(), "--help"]
     try:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cli.setting_names import unknown_names
+from chatkeep.cli.setting_names import unknown_names
 from tests.cli.command_runner import Command
 from tests.cli.test_doctor import level_of
 

@@ -15,10 +15,10 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from service.chatstream_roles import ChatStreamApis, ChatStreamRole
-from service.cli.commands.serve import serve
-from service.config import Settings
-from service.errors import ConfigurationError
+from chatkeep.chatstream_roles import ChatStreamApis, ChatStreamRole
+from chatkeep.cli.commands.serve import serve
+from chatkeep.config import Settings
+from chatkeep.errors import ConfigurationError
 from tests.cli.command_runner import Command
 from tests.support.process import ServeProcess, serving
 

@@ -8,8 +8,8 @@ from tests.support.process import serving
 
 APPLICATION = """
 from fastapi import WebSocket
-from service.app import create_app
-from service.config import Settings
+from chatkeep.app import create_app
+from chatkeep.config import Settings
 
 app = create_app(Settings.read(), owns_process=True)
 

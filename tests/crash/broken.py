@@ -9,15 +9,15 @@ from collections.abc import Callable
 from functools import partial
 from uuid import UUID
 
-from service.accounts.identity import Identity
-from service.app import worker
-from service.app.app import create_app
-from service.chat.generation.recovery import Reaper
-from service.chat.handler import PersistentRequestHandler, TurnRow
-from service.chat.history.store import TurnLog
-from service.chat.history.turn import BegunTurn, NewTurn, Outcome
-from service.cli.main import main
-from service.ids import new_id
+from chatkeep.accounts.identity import Identity
+from chatkeep.app import worker
+from chatkeep.app.app import create_app
+from chatkeep.chat.generation.recovery import Reaper
+from chatkeep.chat.handler import PersistentRequestHandler, TurnRow
+from chatkeep.chat.history.store import TurnLog
+from chatkeep.chat.history.turn import BegunTurn, NewTurn, Outcome
+from chatkeep.cli.main import main
+from chatkeep.ids import new_id
 
 LATE_SECONDS = 1.0
 

@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import Self
 from unittest.mock import patch
 
-from service.database import migrations
-from service.database.postgres.embedded import EmbeddedPostgres
-from service.database.postgres.server_settings import SETTINGS
+from chatkeep.database import migrations
+from chatkeep.database.postgres.embedded import EmbeddedPostgres
+from chatkeep.database.postgres.server_settings import SETTINGS
 from tests.database.postgres.data_folders import end_servers_below, processes_below
 from tests.support.databases import create_database, name_of
 

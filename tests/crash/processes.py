@@ -29,7 +29,7 @@ class Replica:
         # How often it was told or made to end: tells a request that nobody is to blame for its broken connection.
         self.endings = 0
         self.log_file = folder / f"{name}.log"
-        program = ("tests.crash.broken", broken) if broken else ("service.cli",)
+        program = ("tests.crash.broken", broken) if broken else ("chatkeep.cli",)
         self._command = (sys.executable, "-m", *program, "serve", "--port", "0")
         self._environment = environment(
             **({"secret_key": SECRET_KEY, "cookie_secure": "false", "context_tokens": 512} | settings)

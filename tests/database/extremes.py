@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Integer, SmallInteger, Text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 
-from service.database.tables import metadata
+from chatkeep.database.tables import metadata
 
 TIMES = (
     "-infinity",

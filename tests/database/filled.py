@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
-from service.accounts.identity import TOKEN_PREFIX
-from service.database.tables import metadata
-from service.sessions import digest_of
+from chatkeep.accounts.identity import TOKEN_PREFIX
+from chatkeep.database.tables import metadata
+from chatkeep.sessions import digest_of
 from tests.support.running_service import Person, RunningService
 from tests.transfer.formats.test_chatgpt import numbered
 from tests.transfer.upload_client import imported

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import httpx2
 from fastapi.routing import APIRoute
 
-from service.app.maintenance import retain, sweep
-from service.audit.verification import verify
-from service.chat.generation.recovery import Reaper
-from service.chat.search.indexer import index_pending
-from service.statistics.counters import count_notes
+from chatkeep.app.maintenance import retain, sweep
+from chatkeep.audit.verification import verify
+from chatkeep.chat.generation.recovery import Reaper
+from chatkeep.chat.search.indexer import index_pending
+from chatkeep.statistics.counters import count_notes
 from tests.database.filled import WORDS, Filled
 from tests.support.running_service import Person, RunningService
 

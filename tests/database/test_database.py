@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import Integer, bindparam, select, text
 
-from service.database import durability
-from service.database.database import Database
-from service.database.statement import Statement
-from service.errors import DatabaseUnavailable, QueryTooSlow, UnsafeDatabase
+from chatkeep.database import durability
+from chatkeep.database.database import Database
+from chatkeep.database.statement import Statement
+from chatkeep.errors import DatabaseUnavailable, QueryTooSlow, UnsafeDatabase
 from tests.support.databases import name_of, run
 
 
@@ -55,7 +55,7 @@ async def test_a_read_only_transaction_cannot_write_and_is_stopped_in_time(datab
 
 async def test_an_exhausted_pool_refuses_in_time(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("POOL_TIMEOUT_SECONDS", "HOT_POOL_TIMEOUT_SECONDS"):
-        monkeypatch.setattr(f"service.database.database.{name}", 0.1)
+        monkeypatch.setattr(f"chatkeep.database.database.{name}", 0.1)
     database = await Database.connect(database_url, pool_size=2)
     try:
         async with database.transaction():

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import Text, bindparam, func, select, text
 from sqlalchemy.exc import DBAPIError
 
-from service.database.database import Database
-from service.database.statement import Statement
-from service.errors import DatabaseUnavailable, ReadOnlyDatabase
+from chatkeep.database.database import Database
+from chatkeep.database.statement import Statement
+from chatkeep.errors import DatabaseUnavailable, ReadOnlyDatabase
 from tests.support.databases import name_of, run
 from tests.support.running_service import running
 

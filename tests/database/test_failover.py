@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.database import migrations
+from chatkeep.database import migrations
 from tests.app.gates import gate
 from tests.http.test_bodies import code_of
 from tests.support.clusters import Cluster, cluster, standby, synchronous_standby

@@ -11,10 +11,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from service.database import migrations
-from service.database.database import Database
-from service.errors import DatabaseUnavailable, MigrationError
-from service.ids import new_id
+from chatkeep.database import migrations
+from chatkeep.database.database import Database
+from chatkeep.errors import DatabaseUnavailable, MigrationError
+from chatkeep.ids import new_id
 from tests.support.databases import create_database, drop_database, run
 from tests.support.urls import driver_url
 
@@ -57,7 +57,7 @@ async def test_a_difference_is_named(empty_url: str) -> None:
 
 
 async def test_replicas_that_start_together_migrate_once(empty_url: str) -> None:
-    upgrade = f"from service.database import migrations; migrations.upgrade({empty_url!r})"
+    upgrade = f"from chatkeep.database import migrations; migrations.upgrade({empty_url!r})"
     processes = [await asyncio.create_subprocess_exec(sys.executable, "-c", upgrade, cwd=PROJECT) for _ in range(4)]
     assert await asyncio.gather(*(process.wait() for process in processes)) == [0] * 4
     assert await asyncio.to_thread(migrations.differences, empty_url) == ""

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from service.database.pool import CONGESTED_SECONDS, MAX_WAITING_TURNS, Connection, HotPool
-from service.database.priority import MAX_PASSED_OVER, Priority, with_priority
+from chatkeep.database.pool import CONGESTED_SECONDS, MAX_WAITING_TURNS, Connection, HotPool
+from chatkeep.database.priority import MAX_PASSED_OVER, Priority, with_priority
 from tests.support.urls import driver_url
 
 SLOW = "SELECT pg_sleep(0.3), pg_backend_pid() AS pid"

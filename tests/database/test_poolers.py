@@ -6,11 +6,11 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from service.database import durability, migrations
-from service.database.database import Database
-from service.database.pooler import Opening, Pooling, looked_at
-from service.database.session import Found
-from service.database.statement import Statement
+from chatkeep.database import durability, migrations
+from chatkeep.database.database import Database
+from chatkeep.database.pooler import Opening, Pooling, looked_at
+from chatkeep.database.session import Found
+from chatkeep.database.statement import Statement
 from tests.app.gates import gate
 from tests.http.test_bodies import code_of
 from tests.support.databases import create_database, drop_database
@@ -160,7 +160,7 @@ async def test_settings_that_a_pooler_drops_are_named(database_url: str, monkeyp
         found, _ = await looked_at(opening)
         return found, Pooling.SESSION
 
-    monkeypatch.setattr("service.database.connector.looked_at", unnoticed)
+    monkeypatch.setattr("chatkeep.database.connector.looked_at", unnoticed)
     async with pooled(database_url, pool_mode="transaction", server_reset_query_always=1) as pooler:
         database = await Database.connect(pooler.url, pool_size=2)
         try:

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy import select, text
 
-from service.database import durability, migrations
-from service.database.database import Database
-from service.database.statement import Statement
+from chatkeep.database import durability, migrations
+from chatkeep.database.database import Database
+from chatkeep.database.statement import Statement
 from tests.support.clusters import cluster
 from tests.support.databases import create_database, drop_database, name_of, run
 from tests.support.poolers import pooled

@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 from sqlalchemy import func, select
 
-from service.database.sqlstates import MEANINGS
-from service.database.statement import Statement
+from chatkeep.database.sqlstates import MEANINGS
+from chatkeep.database.statement import Statement
 from tests.support.databases import run
 from tests.support.running_service import Person, RunningService, running
 from tests.support.urls import driver_url

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.database.stored_json import MAX_DEPTH, TOO_DEEP, object_of, parsed, written
-from service.http.schemas import Answer, StoredObject
+from chatkeep.database.stored_json import MAX_DEPTH, TOO_DEEP, object_of, parsed, written
+from chatkeep.http.schemas import Answer, StoredObject
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import bindparam, select, text
 
-from service.database.database import Database
-from service.database.statement import Statement
-from service.database.tables import TIME
-from service.database.times import EARLIEST, LATEST, FarTime, cursor_text, time_in_cursor
+from chatkeep.database.database import Database
+from chatkeep.database.statement import Statement
+from chatkeep.database.tables import TIME
+from chatkeep.database.times import EARLIEST, LATEST, FarTime, cursor_text, time_in_cursor
 
 FAR = {
     "-infinity": EARLIEST,

@@ -10,10 +10,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from service.app.draining import DELIVERY_SECONDS
-from service.config import Settings
-from service.database.postgres.binaries import find_binaries
-from service.secret_files import PREFIX
+from chatkeep.app.draining import DELIVERY_SECONDS
+from chatkeep.config import Settings
+from chatkeep.database.postgres.binaries import find_binaries
+from chatkeep.secret_files import PREFIX
 from tests.deploy.files import PROJECT, compose, documented
 from tests.support.databases import create_database, drop_database, name_of
 from tests.support.process import SECRET_KEY, environment
@@ -82,7 +82,7 @@ def test_the_service_reads_the_secrets_that_were_made(tmp_path: Path) -> None:
         assert target.removeprefix(PREFIX) in Settings.model_fields
         (folder / target).write_bytes(made[source].read_bytes())
     program = (
-        "from service.config import Settings; found = Settings.read(); found.signing_keys(); "
+        "from chatkeep.config import Settings; found = Settings.read(); found.signing_keys(); "
         "print(found.database_url.get_secret_value(), found.admin_password.get_secret_value())"
     )
     own = environment() | {"CREDENTIALS_DIRECTORY": str(folder)}

@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from service.app.draining import DELIVERY_SECONDS
-from service.config import Settings
+from chatkeep.app.draining import DELIVERY_SECONDS
+from chatkeep.config import Settings
 from tests.deploy.files import PROJECT, health_command, image_environment, instructions, last
 from tests.support.process import environment, serving
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from service.app.draining import DELIVERY_SECONDS
-from service.config import Settings
-from service.secret_files import PREFIX
+from chatkeep.app.draining import DELIVERY_SECONDS
+from chatkeep.config import Settings
+from chatkeep.secret_files import PREFIX
 from tests.deploy.files import PROJECT, documented, unit
 
 UNIT = PROJECT / "deploy" / "chatkeep.service"

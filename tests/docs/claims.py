@@ -58,7 +58,7 @@ ELSEWHERE = (
     Claim("docs/sessions.md", "from fastsession import", f"{_SESSIONS}::test_one_line_differs"),
     Claim(
         "docs/sessions.md",
-        "from service.sessions import FastSessionMiddleware",
+        "from chatkeep.sessions import FastSessionMiddleware",
         f"{_SESSIONS}::test_the_application_after_the_change",
     ),
     Claim("docs/sessions.md", '"used before"', f"{_SESSIONS}::test_the_session_that_is_handed_out"),

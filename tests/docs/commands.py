@@ -6,7 +6,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
-from service.cli.main import COMMANDS, loaded
+from chatkeep.cli.main import COMMANDS, loaded
 from tests.docs.documents import ROOT
 
 # What ends a simple command in a shell.

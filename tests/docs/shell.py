@@ -37,8 +37,8 @@ done
 exit 1
 """
 _CHATKEEP = """#!/bin/bash
-if [ "$1" != serve ]; then exec "$CHATKEEP_PYTHON" -m service.cli "$@"; fi
-""" + _LEFT_RUNNING.format(module="service.cli", ready="listening")
+if [ "$1" != serve ]; then exec "$CHATKEEP_PYTHON" -m chatkeep.cli "$@"; fi
+""" + _LEFT_RUNNING.format(module="chatkeep.cli", ready="listening")
 _UVICORN = "#!/bin/bash" + _LEFT_RUNNING.format(module="uvicorn", ready=".*Uvicorn running")
 
 

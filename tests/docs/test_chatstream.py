@@ -16,9 +16,9 @@ import pytest
 from fastapi import FastAPI
 from playwright.async_api import Browser
 
-from service.chatstream.model import RepliesFromChatStream
-from service.chatstream.side_by_side import Beside
-from service.config import Settings
+from chatkeep.chatstream.model import RepliesFromChatStream
+from chatkeep.chatstream.side_by_side import Beside
+from chatkeep.config import Settings
 from tests.chatstream.front_end import FrontEnd
 from tests.chatstream.stand_in import Generator, Queue, chatstream_module
 from tests.docs.claims import runs
@@ -129,7 +129,7 @@ async def beside_a_handler(
 
     def around(chatkeep: FastAPI) -> Beside:
         with chatstream_module():
-            from service.chatstream.handler import PersistentChatStreamHandler
+            from chatkeep.chatstream.handler import PersistentChatStreamHandler
 
             given = {"chatkeep": chatkeep, "PersistentChatStreamHandler": PersistentChatStreamHandler, "os": os}
             queue.handler = last_value(block, given | names)
@@ -152,7 +152,7 @@ def last_value(block: Block, names: dict[str, Any]) -> Any:
     return eval(compile(ast.Expression(last.value), block.place, "eval"), names)
 
 
-@runs(DOCUMENT, "from service.accounts.proxy_accounts import identify_by")
+@runs(DOCUMENT, "from chatkeep.accounts.proxy_accounts import identify_by")
 async def test_only_the_handler_trusts_a_proxy(
     block: Block, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,7 +222,7 @@ def test_the_server_before(block: Block) -> None:
 def test_the_server_after(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every name that it takes from this service is there, and is called as it is shown."""
     tree = ast.parse(block.text)
-    ours = [each for each in tree.body if isinstance(each, ast.ImportFrom) and str(each.module).startswith("service.")]
+    ours = [each for each in tree.body if isinstance(each, ast.ImportFrom) and str(each.module).startswith("chatkeep.")]
     assert {each.names[0].name for each in ours} >= {"create_app", "Beside", "PersistentChatStreamHandler"}
     for name, value in (
         ENVIRONMENT | {"CHATKEEP_DATABASE_URL": "postgresql://h/d", "CHATKEEP_COOKIE_NAME": "chatkeep"}

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from service.database.libpq.address import DatabaseAddress
-from service.database.libpq.parameters import SESSION_ATTRIBUTES, SSL_MODES, VARIABLES
+from chatkeep.database.libpq.address import DatabaseAddress
+from chatkeep.database.libpq.parameters import SESSION_ATTRIBUTES, SSL_MODES, VARIABLES
 from tests.database.libpq.oracle import Libpq
 from tests.docs.claims import runs
 from tests.docs.documents import Block, read

@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from service.chat.models import DemonstrationModel
+from chatkeep.chat.models import DemonstrationModel
 from tests.docs.claims import runs
 from tests.docs.documents import Block, block_with, read
 from tests.docs.shell import ADMIN_PASSWORD, DATABASE_URL, ENVIRONMENT, Shell, replaced, says_something

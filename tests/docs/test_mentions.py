@@ -7,8 +7,8 @@ from importlib import import_module
 
 import pytest
 
-from service.app import create_app
-from service.config import Settings
+from chatkeep.app import create_app
+from chatkeep.config import Settings
 from tests.docs import commands
 from tests.docs.documents import ROOT, SETTINGS_FILE, Document, Mention, every, read
 from tests.support.running_service import settings_for
@@ -20,7 +20,7 @@ SETTING = re.compile(r"\b(?:CHATKEEP|DATABASE)_[A-Z0-9_]*[A-Z0-9]\b")
 ROUTE = re.compile(r"(?:(GET|HEAD|POST|PUT|PATCH|DELETE) )?(/[\w./{}:…-]*)(?:\?\S*)?")
 QUOTED = re.compile(r"`([^`]+)`")
 OPTION = re.compile(r"--[a-z][a-z-]*")
-MODULE = re.compile(r"service(?:\.\w+)+")
+MODULE = re.compile(r"chatkeep(?:\.\w+)+")
 FILE_ENDINGS = (".py", ".md", ".toml", ".yml", ".yaml", ".ini", ".example", ".cfg")
 
 # Options of other programs, and files and addresses that stand for the reader's own.
@@ -219,7 +219,7 @@ def test_files_and_modules_that_are_not_there_are_seen() -> None:
     assert is_file_of_ours("service/nothing.py")
     assert is_file_of_ours("docs/nothing.md")
     assert not is_file_of_ours("chatgpt-export.zip")
-    assert without_braces("service/{clock,ids}.py") == ["service/clock.py", "service/ids.py"]
-    assert can_import("service.app.create_app")
-    assert not can_import("service.app.no_such_name")
+    assert without_braces("service/chatkeep/{clock,ids}.py") == ["service/chatkeep/clock.py", "service/chatkeep/ids.py"]
+    assert can_import("chatkeep.app.create_app")
+    assert not can_import("chatkeep.app.no_such_name")
     assert not can_import("service.nothing.at_all")

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.app.openapi import OPENAPI_PATH
+from chatkeep.app.openapi import OPENAPI_PATH
 from tests.fuzz.checks import faults_of
 from tests.fuzz.requests import Caller, Request, Requests
 from tests.fuzz.wire import sent

@@ -3,7 +3,7 @@ import ipaddress
 import pytest
 from starlette.requests import HTTPConnection
 
-from service.http.addresses import client_address, parse_origin, request_host, request_scheme
+from chatkeep.http.addresses import client_address, parse_origin, request_host, request_scheme
 
 PROXIES = [ipaddress.ip_network(each) for each in ("10.0.0.0/8", "127.0.0.1/32", "2001:db8:ffff::/48")]
 

@@ -7,8 +7,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from service.http.bodies import DEEPEST_JSON, LARGEST_JSON_CHARACTERS
-from service.http.problems import MEDIA_TYPE
+from chatkeep.http.bodies import DEEPEST_JSON, LARGEST_JSON_CHARACTERS
+from chatkeep.http.problems import MEDIA_TYPE
 from tests.support.running_service import Person, RunningService
 
 CONVERSATIONS = "/api/v1/conversations"

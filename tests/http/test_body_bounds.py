@@ -11,8 +11,8 @@ import httpx2
 import pytest
 from fastapi.exceptions import RequestValidationError
 
-from service.http.bodies import MAX_ANONYMOUS_BYTES, MAX_USUAL_BYTES
-from service.http.strict_json import MAX_STRUCTURE_BYTES, parsed_json
+from chatkeep.http.bodies import MAX_ANONYMOUS_BYTES, MAX_USUAL_BYTES
+from chatkeep.http.strict_json import MAX_STRUCTURE_BYTES, parsed_json
 from tests.connections.raw import Raw, connected
 from tests.http.test_bodies import code_of
 from tests.support.process import serving

@@ -11,9 +11,9 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from service.errors import InvalidCursor
-from service.http.pages import cursor_of_id, decode_cursor, encode_cursor
-from service.ids import new_id
+from chatkeep.errors import InvalidCursor
+from chatkeep.http.pages import cursor_of_id, decode_cursor, encode_cursor
+from chatkeep.ids import new_id
 from tests.http.test_bodies import code_of
 from tests.support.databases import run
 from tests.support.running_service import PASSWORD, Person, RunningService

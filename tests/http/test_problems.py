@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from service import errors
-from service.http.problems import (
+from chatkeep import errors
+from chatkeep.http.problems import (
     MEDIA_TYPE,
     PROTOCOL,
     USUAL,

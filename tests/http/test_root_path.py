@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from starlette.types import Scope
 
-from service.app import create_app
-from service.config import Settings
-from service.errors import ConfigurationError
-from service.http.root_path import path_within, rooted
-from service.public_path import is_own_path
+from chatkeep.app import create_app
+from chatkeep.config import Settings
+from chatkeep.errors import ConfigurationError
+from chatkeep.http.root_path import path_within, rooted
+from chatkeep.public_path import is_own_path
 from tests.support.running_service import PASSWORD, running, settings_for
 
 PROXIES = (ipaddress.ip_network("127.0.0.1/32"),)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from pydantic import BaseModel
 
-from service.http.schemas import Time
+from chatkeep.http.schemas import Time
 
 
 class _Answer(BaseModel):

@@ -8,9 +8,9 @@ import pytest
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from service.http import spool
-from service.http.open_streams import OpenStreams, StreamTerms
-from service.http.streams import Stream, StreamsLast
+from chatkeep.http import spool
+from chatkeep.http.open_streams import OpenStreams, StreamTerms
+from chatkeep.http.streams import Stream, StreamsLast
 
 BODY = bytes(range(256)) * 8_000
 

@@ -3,8 +3,8 @@
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.http.open_streams import OpenStreams
-from service.http.streams import StreamsLast, send_last
+from chatkeep.http.open_streams import OpenStreams
+from chatkeep.http.streams import StreamsLast, send_last
 
 
 class Application:

@@ -5,7 +5,7 @@ import json
 import pytest
 from fastapi.exceptions import RequestValidationError
 
-from service.http.strict_json import is_storable, parsed_json
+from chatkeep.http.strict_json import is_storable, parsed_json
 
 
 def refusal(body: bytes) -> tuple[str, tuple[object, ...]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from service.chat.models import LanguageModel
+from chatkeep.chat.models import LanguageModel
 from tests.proxies import documented
 from tests.proxies.servers import free_port, nginx_running
 from tests.support.running_service import RunningService, running

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, BrowserContext, expect
 
-from service.sessions import SessionCookie
+from chatkeep.sessions import SessionCookie
 from tests.accounts.client import log_in, set_cookies
 from tests.proxies.documented import NAME
 from tests.proxies.places import LEFT_ON, ROOT, TAKEN_OFF, Place, behind_nginx

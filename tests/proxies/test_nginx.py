@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from service.config import Settings
+from chatkeep.config import Settings
 from tests.proxies import documented
 from tests.proxies.places import BEHIND, ROOT, Place, agreed_protocol, behind_nginx, proxied_client
 from tests.proxies.servers import free_port, nginx_running

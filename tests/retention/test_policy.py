@@ -10,23 +10,23 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, text, update
 
-from service.accounts.queries import insert_user, update_user
-from service.app.maintenance import retain
-from service.audit.trail import AuditTrail, Origin
-from service.chat.history import conversations as queries
-from service.chat.history.store import TurnLog
-from service.chat.history.turn import NewTurn, Outcome
-from service.chat.models import DemonstrationModel
-from service.clock import utc_now
-from service.config import KeptRole
-from service.database.database import Database
-from service.database.tables import conversations, reply_fragments, turns, user_activity
-from service.errors import Busy, NotFound
-from service.ids import new_id
-from service.retention import policy
-from service.retention import queries as retention_queries
-from service.retention.policy import Removed, count_due, delete_old, rules
-from service.retention.queries import take_turns
+from chatkeep.accounts.queries import insert_user, update_user
+from chatkeep.app.maintenance import retain
+from chatkeep.audit.trail import AuditTrail, Origin
+from chatkeep.chat.history import conversations as queries
+from chatkeep.chat.history.store import TurnLog
+from chatkeep.chat.history.turn import NewTurn, Outcome
+from chatkeep.chat.models import DemonstrationModel
+from chatkeep.clock import utc_now
+from chatkeep.config import KeptRole
+from chatkeep.database.database import Database
+from chatkeep.database.tables import conversations, reply_fragments, turns, user_activity
+from chatkeep.errors import Busy, NotFound
+from chatkeep.ids import new_id
+from chatkeep.retention import policy
+from chatkeep.retention import queries as retention_queries
+from chatkeep.retention.policy import Removed, count_due, delete_old, rules
+from chatkeep.retention.queries import take_turns
 from tests.accounts.guests import guest
 from tests.audit.audit_fixtures import SECRET
 from tests.http.test_bodies import code_of
@@ -238,7 +238,7 @@ async def test_one_process_at_a_time_deletes_and_who_is_asked_waits(place: Place
 async def test_a_running_service_deletes_by_itself_again_and_again(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.app.app.RETENTION_SECONDS", 0.05)
+    monkeypatch.setattr("chatkeep.app.app.RETENTION_SECONDS", 0.05)
     async with running(database_url, retention_days={"user": 1}) as service:
         person = await service.person()
         for _ in range(2):

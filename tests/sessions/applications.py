@@ -13,8 +13,8 @@ import uvicorn
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 
-from service.clock import utc_now
-from service.sessions import FasterSessionMiddleware
+from chatkeep.clock import utc_now
+from chatkeep.sessions import FasterSessionMiddleware
 
 KEY = "a key of these tests 0123456789 abcdefghijkl"
 NEWER_KEY = "a newer key of these tests 9876543210 zyxwvut"

@@ -88,7 +88,7 @@ async def compare(python: str, logs: Path) -> list[str]:
     wrong = []
     async with AsyncExitStack() as stack:
         theirs = await stack.enter_async_context(side("fastsession", "fastsession", python, logs / "theirs"))
-        ours = await stack.enter_async_context(side("here", "service.sessions", sys.executable, logs / "ours"))
+        ours = await stack.enter_async_context(side("here", "chatkeep.sessions", sys.executable, logs / "ours"))
         for says, compared in scenarios().items():
             found = await compared.scenario(theirs), await compared.scenario(ours)
             wrong += [f"{says}: {what}" for what in _judged(compared, *found)]

@@ -1,6 +1,6 @@
 """One application, on fastsession or on this library, for `compare_fastsession.py`.
 
-    python compared_application.py fastsession|service.sessions PORT
+    python compared_application.py fastsession|chatkeep.sessions PORT
 
 Nothing in it knows which of the two it stands on, but for the one place that says so. Each part under its own path
 has its own options; the time is moved by a request.
@@ -78,7 +78,7 @@ class Clock:
 def part(library: Any, name: str, clock: Clock) -> FastAPI:
     """Return one part: the same handlers, with the options of that name."""
     app, options = FastAPI(), dict(PARTS[name])
-    ours = library.__name__ == "service.sessions"
+    ours = library.__name__ == "chatkeep.sessions"
     app.state.store = store = library.MemoryStore()
     options.setdefault("store", store)
     if options["store"] is None:

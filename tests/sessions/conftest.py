@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from service.sessions import SessionStore
+from chatkeep.sessions import SessionStore
 from tests.sessions.applications import MovableClock
 from tests.sessions.stores import KINDS, store_of
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from service.sessions import AdaptedStore, DatabaseStore, MemoryStore, SessionStore
+from chatkeep.sessions import AdaptedStore, DatabaseStore, MemoryStore, SessionStore
 
 KINDS = ("memory", "database", "fastsession")
 

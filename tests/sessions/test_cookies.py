@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from itsdangerous import Signer
 
-from service.errors import ConfigurationError
-from service.sessions import SessionCookie, SignedCookie, digest_of, new_secret
+from chatkeep.errors import ConfigurationError
+from chatkeep.sessions import SessionCookie, SignedCookie, digest_of, new_secret
 
 OLD, NEW = "an old key of these tests 0123456789", "a new key of these tests 9876543210"
 

@@ -11,11 +11,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from service.accounts import session_queries
-from service.database.database import Database
-from service.errors import DatabaseUnavailable, InvalidText
-from service.ids import new_id
-from service.sessions import CannotKeep, Changes, DatabaseStore, SessionLimits, StoredSession, digest_of, new_secret
+from chatkeep.accounts import session_queries
+from chatkeep.database.database import Database
+from chatkeep.errors import DatabaseUnavailable, InvalidText
+from chatkeep.ids import new_id
+from chatkeep.sessions import CannotKeep, Changes, DatabaseStore, SessionLimits, StoredSession, digest_of, new_secret
 from tests.sessions.applications import notebook, served
 from tests.support.urls import driver_url
 
@@ -230,8 +230,8 @@ async def test_a_session_that_was_used_while_it_was_swept_stays(database: Databa
 DIES = """
 import asyncio, os, sys
 from datetime import datetime
-from service.sessions import Changes, DatabaseStore
-from service.sessions import database_store
+from chatkeep.sessions import Changes, DatabaseStore
+from chatkeep.sessions import database_store
 
 async def main(url, what, session_id, new_id, now):
     store, now = DatabaseStore(url), datetime.fromisoformat(now)

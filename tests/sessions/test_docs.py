@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from service.sessions import FasterSessionMiddleware, MemoryStore
+from chatkeep.sessions import FasterSessionMiddleware, MemoryStore
 from tests.sessions.applications import KEY, NEWER_KEY, served
 
 TEXT = (Path(__file__).parents[2] / "docs" / "sessions.md").read_text()
@@ -39,13 +39,13 @@ def test_one_line_differs() -> None:
     assert changed == [
         (
             "from fastsession import FastSessionMiddleware, MemoryStore",
-            "from service.sessions import FastSessionMiddleware, MemoryStore",
+            "from chatkeep.sessions import FastSessionMiddleware, MemoryStore",
         ),
     ]
 
 
 async def test_the_application_after_the_change() -> None:
-    async with served(application("from service.sessions import FastSessionMiddleware")) as running:
+    async with served(application("from chatkeep.sessions import FastSessionMiddleware")) as running:
         browser = running.browser()
         for item, cart in (("tea", ["tea"]), ("cake", ["tea", "cake"])):
             assert (await browser.ask("POST", f"/cart/{item}")).json() == {"cart": cart}

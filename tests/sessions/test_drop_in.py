@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.responses import PlainTextResponse
 
-from service.sessions import (
+from chatkeep.sessions import (
     FasterSessionMiddleware,
     FastSessionMiddleware,
     MemoryStore,

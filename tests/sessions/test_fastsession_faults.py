@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from itsdangerous import Signer, URLSafeTimedSerializer
 
-from service.sessions import FasterSessionMiddleware, MemoryStore, SessionStore, SignedCookie
+from chatkeep.sessions import FasterSessionMiddleware, MemoryStore, SessionStore, SignedCookie
 from tests.sessions.applications import KEY, Browser, MovableClock, Served, notebook, served
 
 GARBAGE = ["", "abc", "a.b", ".", "x" * 8192, "\u00e9.\u00fc".encode("latin-1"), b"\xff\xfe", '"quoted"', "a.b.c"]
@@ -213,7 +213,7 @@ async def test_no_secret_and_no_whole_id_is_in_the_log(store: SessionStore, capl
             ids.append((await browser.get())["id"])
             secrets.append(browser.cookies["sid"])
             await browser.ask("DELETE", "/")
-    logged = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("service"))
+    logged = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("chatkeep"))
     assert ids[0][:8] in logged
     assert ids[1][:8] in logged
     for known in (*ids, *secrets, *(value.rpartition(".")[0] for value in secrets), KEY):

@@ -8,8 +8,8 @@ import pytest
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import StreamingResponse
 
-from service.errors import ConfigurationError
-from service.sessions import (
+from chatkeep.errors import ConfigurationError
+from chatkeep.sessions import (
     AnswerBegun,
     CannotKeep,
     Changes,
@@ -20,7 +20,7 @@ from service.sessions import (
     SessionStore,
     http_session,
 )
-from service.sessions.cookies import new_secret
+from chatkeep.sessions.cookies import new_secret
 from tests.sessions.applications import KEY, Browser, MovableClock, add_one, served
 
 Step = Callable[[HttpSession], Awaitable[Any]]

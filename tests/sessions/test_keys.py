@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from starlette.datastructures import Secret
 
-from service.errors import ConfigurationError
-from service.sessions import FasterSessionMiddleware, MemoryStore
+from chatkeep.errors import ConfigurationError
+from chatkeep.sessions import FasterSessionMiddleware, MemoryStore
 from tests.sessions.applications import KEY, NEWER_KEY, notebook, served
 
 

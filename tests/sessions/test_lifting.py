@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import service
+import chatkeep
 
-SERVICE = Path(service.__file__).parent
+SERVICE = Path(chatkeep.__file__).parent
 NEEDED = ("__init__.py", "clock.py", "errors.py", "ids.py")
 OF_THE_DATABASE = ("database_store.py",)
 
@@ -27,7 +27,7 @@ import asyncio
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from service.sessions import FasterSessionMiddleware, MemoryStore
+from chatkeep.sessions import FasterSessionMiddleware, MemoryStore
 
 async def count(request):
     session = request.state.session.get_session()
@@ -65,20 +65,20 @@ def run(program: str, folder: Path) -> str:
 
 
 def test_importing_it_imports_no_database() -> None:
-    program = f"{REFUSE}\nimport service.sessions\nprint(sorted(n for n in sys.modules if n.startswith('service.')))"
+    program = f"{REFUSE}\nimport chatkeep.sessions\nprint(sorted(n for n in sys.modules if n.startswith('chatkeep.')))"
     imported = run(program, SERVICE.parent)
-    assert "service.sessions.middleware" in imported
-    assert "service.database" not in imported
+    assert "chatkeep.sessions.middleware" in imported
+    assert "chatkeep.database" not in imported
 
 
 def test_the_database_store_is_imported_for_who_asks() -> None:
     loaded = "print('sqlalchemy' in sys.modules)"
-    program = f"import service.sessions, sys; {loaded}; service.sessions.DatabaseStore; {loaded}"
+    program = f"import chatkeep.sessions, sys; {loaded}; chatkeep.sessions.DatabaseStore; {loaded}"
     assert run(program, SERVICE.parent).split() == ["False", "True"]
 
 
 def test_a_copy_of_it_works_without_the_service(tmp_path: Path) -> None:
-    copy = tmp_path / "service"
+    copy = tmp_path / "chatkeep"
     shutil.copytree(SERVICE / "sessions", copy / "sessions", ignore=shutil.ignore_patterns(*OF_THE_DATABASE))
     for name in NEEDED:
         shutil.copy(SERVICE / name, copy / name)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.sessions import SessionLimits
-from service.sessions.store import EARLIEST, LATEST, later
+from chatkeep.sessions import SessionLimits
+from chatkeep.sessions.store import EARLIEST, LATEST, later
 
 START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 LIMITS = SessionLimits(idle_seconds=3600, max_seconds=86400)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.sessions import DatabaseStore, SessionListener, SessionStore, StoredSession
+from chatkeep.sessions import DatabaseStore, SessionListener, SessionStore, StoredSession
 from tests.sessions.applications import MovableClock, notebook, served
 
 

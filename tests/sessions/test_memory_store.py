@@ -3,8 +3,8 @@
 import threading
 from datetime import UTC, datetime, timedelta
 
-from service.ids import new_id
-from service.sessions import Changes, MemoryStore, StoredSession
+from chatkeep.ids import new_id
+from chatkeep.sessions import Changes, MemoryStore, StoredSession
 
 NOW = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 

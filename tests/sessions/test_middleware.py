@@ -14,7 +14,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from service.sessions import FasterSessionMiddleware, MemoryStore, SessionStore, http_session
+from chatkeep.sessions import FasterSessionMiddleware, MemoryStore, SessionStore, http_session
 from tests.sessions.applications import KEY, Browser, Served, add_one, notebook, served
 
 

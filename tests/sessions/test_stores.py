@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from service.ids import new_id
-from service.sessions import Changes, SessionStore, StoredSession, digest_of, new_secret
+from chatkeep.ids import new_id
+from chatkeep.sessions import Changes, SessionStore, StoredSession, digest_of, new_secret
 
 NOW = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from service.database import migrations
-from service.database.database import Database
-from service.errors import ConfigurationError, MigrationError
-from service.sessions import DatabaseStore
+from chatkeep.database import migrations
+from chatkeep.database.database import Database
+from chatkeep.errors import ConfigurationError, MigrationError
+from chatkeep.sessions import DatabaseStore
 from tests.sessions.applications import notebook, served
 from tests.sessions.test_database_store import begun, content, rows
 from tests.support.databases import create_database, drop_database, name_of, run

@@ -8,20 +8,20 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, insert, select
 
-from service.accounts.queries import insert_user
-from service.accounts.users import erase_user
-from service.chat.generation.recovery import Reaper
-from service.chat.history import conversations
-from service.chat.history.store import TurnLog
-from service.chat.history.turn import NewTurn, Outcome
-from service.chat.models import DemonstrationModel
-from service.clock import utc_now
-from service.database.database import Database
-from service.database.tables import statistics, statistics_notes
-from service.errors import Invalid
-from service.ids import new_id
-from service.statistics.counters import count_notes
-from service.statistics.report import Bucket, Statistics, read_statistics, start_of
+from chatkeep.accounts.queries import insert_user
+from chatkeep.accounts.users import erase_user
+from chatkeep.chat.generation.recovery import Reaper
+from chatkeep.chat.history import conversations
+from chatkeep.chat.history.store import TurnLog
+from chatkeep.chat.history.turn import NewTurn, Outcome
+from chatkeep.chat.models import DemonstrationModel
+from chatkeep.clock import utc_now
+from chatkeep.database.database import Database
+from chatkeep.database.tables import statistics, statistics_notes
+from chatkeep.errors import Invalid
+from chatkeep.ids import new_id
+from chatkeep.statistics.counters import count_notes
+from chatkeep.statistics.report import Bucket, Statistics, read_statistics, start_of
 
 MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import ARRAY, Integer, column, func, literal, select
 
-from service.database.database import Database
-from service.statistics.latency import BUCKETS_A_DOUBLING, LARGEST_ERROR, PERCENTILES, bucket_of, percentile
+from chatkeep.database.database import Database
+from chatkeep.statistics.latency import BUCKETS_A_DOUBLING, LARGEST_ERROR, PERCENTILES, bucket_of, percentile
 
 
 def bucket(milliseconds: int) -> int:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import asyncpg
 
-from service.database.postgres.embedded import EmbeddedPostgres
-from service.ids import new_id
+from chatkeep.database.postgres.embedded import EmbeddedPostgres
+from chatkeep.ids import new_id
 from tests.support.urls import driver_url, parsed_url
 
 # A PostgreSQL of your own to test against, whose user may create databases; unset: the embedded one.

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 
-from service.chat.models import End, ModelError, Piece, Said, Text, Usage
-from service.chat.models.prompt import ChatPrompt
+from chatkeep.chat.models import End, ModelError, Piece, Said, Text, Usage
+from chatkeep.chat.models.prompt import ChatPrompt
 
 
 class HeldModel:

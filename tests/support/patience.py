@@ -12,13 +12,13 @@ import pytest
 
 PATIENT_SECONDS = 100
 LIMITS = (
-    "service.database.database.POOL_TIMEOUT_SECONDS",
-    "service.database.database.HOT_POOL_TIMEOUT_SECONDS",
-    "service.database.database.CONNECT_TIMEOUT_SECONDS",
-    "service.database.connector.CONNECT_TIMEOUT_SECONDS",
-    "service.database.connector.HOT_CONNECT_TIMEOUT_SECONDS",
-    "service.accounts.passwords.LONGEST_WAIT_SECONDS",
-    "service.audit.trail.LONGEST_WAIT_SECONDS",
+    "chatkeep.database.database.POOL_TIMEOUT_SECONDS",
+    "chatkeep.database.database.HOT_POOL_TIMEOUT_SECONDS",
+    "chatkeep.database.database.CONNECT_TIMEOUT_SECONDS",
+    "chatkeep.database.connector.CONNECT_TIMEOUT_SECONDS",
+    "chatkeep.database.connector.HOT_CONNECT_TIMEOUT_SECONDS",
+    "chatkeep.accounts.passwords.LONGEST_WAIT_SECONDS",
+    "chatkeep.audit.trail.LONGEST_WAIT_SECONDS",
 )
 
 

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from service.database.libpq.address import DatabaseAddress
+from chatkeep.database.libpq.address import DatabaseAddress
 from tests.app.gates import gate
 from tests.support.parts import required_program
 from tests.support.programs import free_port, listens, ordinary_folder, ordinary_user, running_program

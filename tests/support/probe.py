@@ -5,7 +5,7 @@ import os
 import pickle
 from typing import Any
 
-from service.config import Settings
+from chatkeep.config import Settings
 
 READ = Settings.read()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 SECRET_KEY = "a key for tests: 0123456789abcdefghijklmnopqrstuvwxyz"
 # For a machine that has other things to do: it makes a database first.
 START_SECONDS = 180
-CHATKEEP = (sys.executable, "-m", "service.cli")
+CHATKEEP = (sys.executable, "-m", "chatkeep.cli")
 
 
 def environment(**settings: object) -> dict[str, str]:

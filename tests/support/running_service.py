@@ -14,16 +14,16 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from service.accounts.accounts import Accounts
-from service.app import create_app
-from service.audit.trail import Origin, Recorder
-from service.chat.chat import Chat
-from service.chat.models import DemonstrationModel, LanguageModel
-from service.config import Settings
-from service.connections.door import Door
-from service.connections.limits import Limits
-from service.connections.protocol import GuardedProtocol
-from service.database.database import Database
+from chatkeep.accounts.accounts import Accounts
+from chatkeep.app import create_app
+from chatkeep.audit.trail import Origin, Recorder
+from chatkeep.chat.chat import Chat
+from chatkeep.chat.models import DemonstrationModel, LanguageModel
+from chatkeep.config import Settings
+from chatkeep.connections.door import Door
+from chatkeep.connections.limits import Limits
+from chatkeep.connections.protocol import GuardedProtocol
+from chatkeep.database.database import Database
 
 PASSWORD = "tests have long passwords"
 ADMIN_PASSWORD = "administrators have longer ones"

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 from sqlalchemy.engine import URL, make_url
 
-from service.database.libpq.address import DatabaseAddress
+from chatkeep.database.libpq.address import DatabaseAddress
 
 
 def driver_url(url: str) -> str:

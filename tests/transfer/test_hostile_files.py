@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from service.transfer.archive import MAX_RATIO, SMALL_UNPACKED_BYTES, values_in
-from service.transfer.importer import MOST_FAILURES, _next_batch
+from chatkeep.transfer.archive import MAX_RATIO, SMALL_UNPACKED_BYTES, values_in
+from chatkeep.transfer.importer import MOST_FAILURES, _next_batch
 from tests.support.growth import require_proportional, seconds_of
 
 MEGABYTE = 1024**2

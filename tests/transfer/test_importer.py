@@ -13,11 +13,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.clock import utc_now
-from service.database.database import Database
-from service.ids import earliest_id, id_at, latest_id
-from service.transfer import import_queries, importer
-from service.transfer.importer import import_file
+from chatkeep.clock import utc_now
+from chatkeep.database.database import Database
+from chatkeep.ids import earliest_id, id_at, latest_id
+from chatkeep.transfer import import_queries, importer
+from chatkeep.transfer.importer import import_file
 from tests.accounts.client import value
 from tests.http.test_bodies import code_of
 from tests.support.running_service import Person, RunningService, running

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from service.transfer import json_stream
-from service.transfer.imported import Unreadable
-from service.transfer.json_stream import JsonValues
+from chatkeep.transfer import json_stream
+from chatkeep.transfer.imported import Unreadable
+from chatkeep.transfer.json_stream import JsonValues
 
 VALUES = [
     {"a": [1, -2.5, 'x\\" ] } [ {']},
@@ -30,8 +30,8 @@ import sys
 from datetime import UTC, datetime
 from uuid import UUID
 import psutil
-from service.transfer.archive import values_in
-from service.transfer.importer import _next_batch
+from chatkeep.transfer.archive import values_in
+from chatkeep.transfer.importer import _next_batch
 
 def count():
     with open(sys.argv[1], "rb") as file:

@@ -7,7 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from service.clock import utc_now
+from chatkeep.clock import utc_now
 from tests.support.running_service import Person, RunningService
 from tests.support.urls import driver_url
 from tests.transfer.formats.test_chatgpt import BRANCHED

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.ids import id_at, new_id
+from chatkeep.ids import id_at, new_id
 from tests.support.running_service import Person, RunningService
 from tests.support.urls import driver_url
 from tests.transfer.upload_client import history, imported

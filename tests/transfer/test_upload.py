@@ -9,10 +9,10 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from service.errors import TooManyImports, Unavailable, UploadTooSlow
-from service.ids import new_id
-from service.transfer import upload
-from service.transfer.upload import MAX_PIECE_BYTES, MAX_UPLOADS_OF_ONE_USER, MOST_AT_ONCE, Imports, _in_pieces
+from chatkeep.errors import TooManyImports, Unavailable, UploadTooSlow
+from chatkeep.ids import new_id
+from chatkeep.transfer import upload
+from chatkeep.transfer.upload import MAX_PIECE_BYTES, MAX_UPLOADS_OF_ONE_USER, MOST_AT_ONCE, Imports, _in_pieces
 from tests.accounts.client import value
 from tests.http.test_bodies import code_of
 from tests.support.running_service import Person, RunningService

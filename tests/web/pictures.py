@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.async_api import Browser, expect
 
-from service.database import migrations
+from chatkeep.database import migrations
 from tests.support.databases import create_database, drop_database, server_address
 from tests.support.running_service import Person, RunningService, running
 from tests.web.browser import browser_running, browsing

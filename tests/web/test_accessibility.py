@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from service.web.console import SECTIONS
+from chatkeep.web.console import SECTIONS
 from tests.support.running_service import Person, RunningService
 from tests.web.browser import PHONE, Tab, browsing
 from tests.web.models import TaughtModel

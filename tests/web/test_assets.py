@@ -10,14 +10,14 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from service.audit.actions import Action
-from service.audit.verification import Fault
-from service.chat.history.turn import Status
-from service.statistics.report import Bucket
-from service.web import router as web
-from service.web.chart_data import COUNTED, PERCENTILES, PERIODS, TIMED
-from service.web.console import SECTIONS
-from service.web.translations import LANGUAGES, texts_of, texts_of_modules
+from chatkeep.audit.actions import Action
+from chatkeep.audit.verification import Fault
+from chatkeep.chat.history.turn import Status
+from chatkeep.statistics.report import Bucket
+from chatkeep.web import router as web
+from chatkeep.web.chart_data import COUNTED, PERCENTILES, PERIODS, TIMED
+from chatkeep.web.console import SECTIONS
+from chatkeep.web.translations import LANGUAGES, texts_of, texts_of_modules
 from tests.support.running_service import RunningService
 
 WEB = Path(web.__file__).parent

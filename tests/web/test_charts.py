@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from service.web.charts import Series, bars, lines, steps_to
+from chatkeep.web.charts import Series, bars, lines, steps_to
 
 SHAPES = {"svg", "g", "path", "rect", "circle", "text", "title"}
 PLACES = {"viewBox", "class", "transform", "d", "x", "y", "width", "height", "cx", "cy"}

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from playwright.async_api import Browser, Route, expect
 
-from service.chat.models import ModelError
+from chatkeep.chat.models import ModelError
 from tests.support.running_service import PASSWORD, Person, RunningService, running
 from tests.web.browser import Tab, browsing
 from tests.web.models import TaughtModel

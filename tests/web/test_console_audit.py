@@ -6,7 +6,7 @@ import re
 
 from playwright.async_api import Browser, Route, expect
 
-from service.audit.keys import SealingKeys
+from chatkeep.audit.keys import SealingKeys
 from tests.audit.audit_fixtures import tamper, write
 from tests.support.running_service import Person, RunningService, settings_for
 from tests.web.browser import browsing
@@ -85,7 +85,7 @@ async def test_the_trail_is_filtered_read_to_its_end_and_verified(
 
 
 async def test_verifying_ends_when_nobody_waits_for_it(service: RunningService) -> None:
-    from service.web.audit_verification import verification_lines
+    from chatkeep.web.audit_verification import verification_lines
 
     secret = settings_for("postgresql://none").signing_keys()
     lines = verification_lines(service.database, SealingKeys(secret))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from service.chat.models import ModelError
+from chatkeep.chat.models import ModelError
 from tests.support.running_service import Person, RunningService
 from tests.web.browser import Tab, browsing
 from tests.web.models import TaughtModel

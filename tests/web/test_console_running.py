@@ -5,7 +5,7 @@ import asyncio
 from playwright.async_api import Browser, expect
 from sqlalchemy import func, select
 
-from service.database.tables import reply_fragments, turns
+from chatkeep.database.tables import reply_fragments, turns
 from tests.support.running_service import RunningService
 from tests.web.browser import browsing
 from tests.web.models import TaughtModel

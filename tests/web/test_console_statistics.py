@@ -6,7 +6,7 @@ from typing import Any
 from playwright.async_api import Browser, expect
 from sqlalchemy import delete, insert
 
-from service.database.tables import statistics, statistics_notes
+from chatkeep.database.tables import statistics, statistics_notes
 from tests.support.running_service import Person, RunningService
 from tests.web.browser import browsing
 from tests.web.test_accessibility import assert_accessible

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, Route, expect
 
-from service.errors import DatabaseUnavailable
-from service.web import console as console_pages
-from service.web import router as chat_pages
+from chatkeep.errors import DatabaseUnavailable
+from chatkeep.web import console as console_pages
+from chatkeep.web import router as chat_pages
 from tests.support.running_service import Person, RunningService
 from tests.web.browser import PHONE, Tab, browsing
 from tests.web.test_accessibility import assert_accessible

@@ -3,8 +3,8 @@
 import pytest
 from playwright.async_api import Browser, expect
 
-from service.chat.models import End, Item, ModelError, Reasoning, Refusal, Text
-from service.chat.models.context import GO_ON
+from chatkeep.chat.models import End, Item, ModelError, Reasoning, Refusal, Text
+from chatkeep.chat.models.context import GO_ON
 from tests.support.running_service import Person, RunningService
 from tests.web.browser import Tab, browsing
 from tests.web.models import TaughtModel

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.hostile import MARKDOWN
-from service.web.markdown import LONGEST_COLOURED, LONGEST_MARKDOWN, MAX_BLOCK_TOKENS, MAX_INLINE_STEPS, render
+from chatkeep.web.markdown import LONGEST_COLOURED, LONGEST_MARKDOWN, MAX_BLOCK_TOKENS, MAX_INLINE_STEPS, render
 from tests.support.growth import require_proportional, seconds_of
 
 # Of a whole reply of the longest kind, on a machine that is busy with other things too.

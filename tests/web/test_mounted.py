@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
-from service.app import lifespan_of
+from chatkeep.app import lifespan_of
 from tests.support.running_service import ADMIN_PASSWORD, PASSWORD, running
 from tests.web.browser import Tab, browsing_at
 from tests.web.models import TaughtModel

@@ -6,8 +6,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from service.ids import new_id
-from service.web.markdown import LONGEST_MARKDOWN
+from chatkeep.ids import new_id
+from chatkeep.web.markdown import LONGEST_MARKDOWN
 from tests.support.running_service import Person, RunningService
 from tests.web.models import TaughtModel
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.chat.generation import registry, stream
+from chatkeep.chat.generation import registry, stream
 from tests.support.events import read_events, streaming
 from tests.support.models import HeldModel
 from tests.support.running_service import Person, running

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.chat.models.errors import ModelCutOff
+from chatkeep.chat.models.errors import ModelCutOff
 from tests.support.databases import run
 from tests.support.events import all_events, streaming
 from tests.support.models import HeldModel

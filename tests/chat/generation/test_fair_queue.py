@@ -3,8 +3,8 @@
 import asyncio
 from uuid import UUID
 
-from service.chat.generation.fair_queue import FairQueue
-from service.ids import new_id
+from chatkeep.chat.generation.fair_queue import FairQueue
+from chatkeep.ids import new_id
 
 
 class Served:

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from service.database import migrations
-from service.database.postgres.embedded import EmbeddedPostgres
+from chatkeep.database import migrations
+from chatkeep.database.postgres.embedded import EmbeddedPostgres
 from tests.support.disks import SmallDisk, small_disk
 from tests.support.events import streaming
 from tests.support.models import HeldModel

@@ -5,11 +5,11 @@ import sys
 from dataclasses import replace
 from datetime import timedelta
 
-from service.chat.generation.processes import ServiceProcess
-from service.chat.history.store import TurnLog
-from service.chat.models import DemonstrationModel
-from service.clock import utc_now
-from service.database.database import Database
+from chatkeep.chat.generation.processes import ServiceProcess
+from chatkeep.chat.history.store import TurnLog
+from chatkeep.chat.models import DemonstrationModel
+from chatkeep.clock import utc_now
+from chatkeep.database.database import Database
 
 
 def test_a_process_that_lives_has_not_ended() -> None:

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import httpx2
 import pytest
 
-from service.chat.models import Said
-from service.chat.models.prompt import ChatPrompt
+from chatkeep.chat.models import Said
+from chatkeep.chat.models.prompt import ChatPrompt
 from tests.support.events import Event, read_events, streaming
 from tests.support.models import HeldModel
 from tests.support.running_service import Person, RunningService, running
@@ -123,7 +123,7 @@ class FastModel(HeldModel):
 async def test_a_fast_models_first_and_last_words_come_at_once_and_others_together(
     shared_database_url: str, monkeypatch: pytest.MonkeyPatch, pace_seconds: int, deltas: int
 ) -> None:
-    monkeypatch.setattr("service.chat.generation.stream.PACE_SECONDS", pace_seconds)
+    monkeypatch.setattr("chatkeep.chat.generation.stream.PACE_SECONDS", pace_seconds)
     async with running(shared_database_url, model=FastModel(*["word "] * 20)) as service:
         alice = await service.person()
         async with streaming(alice, await alice.conversation(), "Hi") as events, asyncio.timeout(10):
@@ -184,7 +184,7 @@ async def test_two_tabs_see_one_reply(replicas: tuple[RunningService, RunningSer
 async def test_silence_is_kept_alive(
     replicas: tuple[RunningService, RunningService, HeldModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.chat.generation.stream.KEEP_ALIVE_SECONDS", 0.1)
+    monkeypatch.setattr("chatkeep.chat.generation.stream.KEEP_ALIVE_SECONDS", 0.1)
     one, two, model = replicas
     alice = await one.person()
     conversation = await alice.conversation()

@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from service.chat.generation.registry import Generations
-from service.chat.generation.replica import Replica
-from service.chat.generation.worker import Journal
-from service.chat.history.store import TurnLog
-from service.chat.models import DemonstrationModel
-from service.clock import utc_now
-from service.database.database import Database
-from service.errors import DatabaseUnavailable
+from chatkeep.chat.generation.registry import Generations
+from chatkeep.chat.generation.replica import Replica
+from chatkeep.chat.generation.worker import Journal
+from chatkeep.chat.history.store import TurnLog
+from chatkeep.chat.models import DemonstrationModel
+from chatkeep.clock import utc_now
+from chatkeep.database.database import Database
+from chatkeep.errors import DatabaseUnavailable
 from tests.chat.history.test_store import begin, new_conversation, new_user, turn, turn_log
 
 

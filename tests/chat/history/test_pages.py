@@ -6,12 +6,12 @@ from uuid import UUID
 
 import pytest
 
-from service.chat.history import conversations
-from service.chat.history.pages import turns_page
-from service.chat.history.store import TurnLog
-from service.chat.history.turn import NewTurn, Outcome
-from service.chat.schemas import Turn
-from service.database.database import Database
+from chatkeep.chat.history import conversations
+from chatkeep.chat.history.pages import turns_page
+from chatkeep.chat.history.store import TurnLog
+from chatkeep.chat.history.turn import NewTurn, Outcome
+from chatkeep.chat.schemas import Turn
+from chatkeep.database.database import Database
 from tests.chat.history.test_store import new_conversation, new_user, turn_log
 
 

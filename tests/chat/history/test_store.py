@@ -7,19 +7,19 @@ from uuid import UUID
 
 import pytest
 
-from service.accounts.queries import insert_user
-from service.chat.generation.recovery import Reaper
-from service.chat.generation.replica import TAKING_OVER
-from service.chat.history import conversations as queries
-from service.chat.history import queries as turn_queries
-from service.chat.history.conversations import title_from
-from service.chat.history.store import Fragment, TurnLog, Written
-from service.chat.history.turn import BegunTurn, NewTurn, Outcome
-from service.chat.models import DemonstrationModel
-from service.clock import utc_now
-from service.database.database import Database
-from service.errors import IdempotencyKeyReused, NotFound, TurnInProgress
-from service.ids import new_id
+from chatkeep.accounts.queries import insert_user
+from chatkeep.chat.generation.recovery import Reaper
+from chatkeep.chat.generation.replica import TAKING_OVER
+from chatkeep.chat.history import conversations as queries
+from chatkeep.chat.history import queries as turn_queries
+from chatkeep.chat.history.conversations import title_from
+from chatkeep.chat.history.store import Fragment, TurnLog, Written
+from chatkeep.chat.history.turn import BegunTurn, NewTurn, Outcome
+from chatkeep.chat.models import DemonstrationModel
+from chatkeep.clock import utc_now
+from chatkeep.database.database import Database
+from chatkeep.errors import IdempotencyKeyReused, NotFound, TurnInProgress
+from chatkeep.ids import new_id
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.chat.models import (
+from chatkeep.chat.models import (
     End,
     Item,
     LanguageModel,
@@ -18,7 +18,7 @@ from service.chat.models import (
     TextWasReasoning,
     as_piece,
 )
-from service.chat.models.prompt import ChatPrompt
+from chatkeep.chat.models.prompt import ChatPrompt
 
 
 @dataclass

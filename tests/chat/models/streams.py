@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from service.chat.models import FinishReason
+from chatkeep.chat.models import FinishReason
 from tests.upstream.raw import Answer
 
 DONE = "data: [DONE]\n\n"

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.chat.models import OutputCleaner, clean_output
+from chatkeep.chat.models import OutputCleaner, clean_output
 
 # Any code point at all, and often those that matter here.
 anything = st.text(

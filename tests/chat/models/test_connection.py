@@ -10,9 +10,9 @@ import pytest
 import uvloop
 from pydantic import SecretStr
 
-from service.chat.models import openai_compatible, openai_connection
-from service.chat.models.openai_compatible import OpenAICompatibleModel
-from service.errors import ConfigurationError
+from chatkeep.chat.models import openai_compatible, openai_connection
+from chatkeep.chat.models.openai_compatible import OpenAICompatibleModel
+from chatkeep.errors import ConfigurationError
 from tests.chat.models.heard import hear
 from tests.chat.models.streams import STOP, refusal, says
 from tests.support.programs import ordinary_folder

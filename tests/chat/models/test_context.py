@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.chat.models.context import MESSAGE_TOKENS, EarlierTurn, estimate_tokens, fit_context
+from chatkeep.chat.models.context import MESSAGE_TOKENS, EarlierTurn, estimate_tokens, fit_context
 
 texts = st.text(max_size=60)
 turns = st.builds(EarlierTurn, st.text(min_size=1, max_size=60), st.none() | texts)

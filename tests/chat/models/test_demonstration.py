@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.chat.models import DemonstrationModel, End, Text
-from service.chat.models.demonstration import pieces
-from service.chat.models.demonstration_replies import is_mostly_japanese
-from service.chat.models.prompt import ChatPrompt
+from chatkeep.chat.models import DemonstrationModel, End, Text
+from chatkeep.chat.models.demonstration import pieces
+from chatkeep.chat.models.demonstration_replies import is_mostly_japanese
+from chatkeep.chat.models.prompt import ChatPrompt
 
 
 def conversation(*prompts: str) -> ChatPrompt:

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.chat.models import event_stream
-from service.chat.models.event_stream import Event, EventParser, EventTooLong
+from chatkeep.chat.models import event_stream
+from chatkeep.chat.models.event_stream import Event, EventParser, EventTooLong
 
 LINES = st.sampled_from(
     (

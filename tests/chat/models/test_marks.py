@@ -2,8 +2,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.chat.models import Item, Piece, Reasoning, Text, TextWasReasoning
-from service.chat.models.marks import BEGINNINGS, HARMONY_ENDS, HARMONY_MESSAGE, THINK_MARKS, MarkReader
+from chatkeep.chat.models import Item, Piece, Reasoning, Text, TextWasReasoning
+from chatkeep.chat.models.marks import BEGINNINGS, HARMONY_ENDS, HARMONY_MESSAGE, THINK_MARKS, MarkReader
 
 CALL = '<|start|>assistant<|channel|>commentary to=functions.find <|constrain|>json<|message|>{"q": 1}<|call|>'
 PARTS = st.sampled_from(

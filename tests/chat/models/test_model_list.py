@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from service.chat.models.errors import ModelBadAnswer, ModelNotFound
-from service.chat.models.model_list import first_to_chat, listed_models
+from chatkeep.chat.models.errors import ModelBadAnswer, ModelNotFound
+from chatkeep.chat.models.model_list import first_to_chat, listed_models
 
 
 def entry(name: str, **more: Any) -> dict[str, Any]:

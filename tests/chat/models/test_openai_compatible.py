@@ -12,12 +12,12 @@ import anyio
 import pytest
 from pydantic import SecretStr
 
-from service.chat.models import End, LanguageModel, ModelError, Reasoning, Said, Text, Usage
-from service.chat.models.clean_text import clean_output
-from service.chat.models.openai_compatible import OpenAICompatibleModel
-from service.chat.models.openai_errors import seconds_to_wait
-from service.chat.models.prompt import ChatPrompt
-from service.errors import ChatkeepError, ConfigurationError
+from chatkeep.chat.models import End, LanguageModel, ModelError, Reasoning, Said, Text, Usage
+from chatkeep.chat.models.clean_text import clean_output
+from chatkeep.chat.models.openai_compatible import OpenAICompatibleModel
+from chatkeep.chat.models.openai_errors import seconds_to_wait
+from chatkeep.chat.models.prompt import ChatPrompt
+from chatkeep.errors import ChatkeepError, ConfigurationError
 from tests.upstream import Upstream
 from tests.upstream.replies import made_reply, pieces
 
@@ -153,7 +153,7 @@ async def test_a_reply_of_nothing_is_a_failure_and_not_tried_again(make_model: M
 async def test_a_finished_reply_needs_no_end_mark(
     make_model: MakeModel, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.chat.models.openai_stream.LAST_WORDS_SECONDS", 0.05)
+    monkeypatch.setattr("chatkeep.chat.models.openai_stream.LAST_WORDS_SECONDS", 0.05)
     with anyio.fail_after(2):
         assert text_of(await stream(make_model(), asking("hello"), name)) == "Hello, world!"
 

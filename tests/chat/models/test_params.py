@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from service.chat.models import GenerationParams
+from chatkeep.chat.models import GenerationParams
 
 
 def test_only_what_was_chosen_is_kept() -> None:

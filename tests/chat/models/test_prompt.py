@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.chat.models.prompt import ChatPrompt
-from service.errors import Invalid
+from chatkeep.chat.models.prompt import ChatPrompt
+from chatkeep.errors import Invalid
 
 AWKWARD_TEXTS = [
     "Hello",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.chat.models.openai_compatible import OpenAICompatibleModel
+from chatkeep.chat.models.openai_compatible import OpenAICompatibleModel
 from tests.chat.models.heard import hear
 from tests.chat.models.streams import CASES, SLOW, Case
 from tests.upstream.raw import RawServer
@@ -21,7 +21,7 @@ def server() -> Iterator[RawServer]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 async def test_an_answer_is_read_for_what_it_is(server: RawServer, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.chat.models.openai_stream.LAST_WORDS_SECONDS", 0.5)
+    monkeypatch.setattr("chatkeep.chat.models.openai_stream.LAST_WORDS_SECONDS", 0.5)
     seconds = PATIENCE_SECONDS if case in SLOW else 60.0
     model = OpenAICompatibleModel(
         server.url,

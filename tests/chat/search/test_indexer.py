@@ -7,17 +7,17 @@ from uuid import UUID
 
 import pytest
 
-from service.chat.generation.recovery import Reaper
-from service.chat.history.conversations import delete_conversation
-from service.chat.history.store import TurnLog
-from service.chat.history.turn import BegunTurn, NewTurn, Outcome, Status
-from service.chat.models import DemonstrationModel
-from service.chat.search import indexer
-from service.chat.search.indexer import index_pending, reindex
-from service.chat.search.lexemes import lexemes_of
-from service.clock import utc_now
-from service.database.database import Database
-from service.database.user_lexeme import user_mark
+from chatkeep.chat.generation.recovery import Reaper
+from chatkeep.chat.history.conversations import delete_conversation
+from chatkeep.chat.history.store import TurnLog
+from chatkeep.chat.history.turn import BegunTurn, NewTurn, Outcome, Status
+from chatkeep.chat.models import DemonstrationModel
+from chatkeep.chat.search import indexer
+from chatkeep.chat.search.indexer import index_pending, reindex
+from chatkeep.chat.search.lexemes import lexemes_of
+from chatkeep.clock import utc_now
+from chatkeep.database.database import Database
+from chatkeep.database.user_lexeme import user_mark
 from tests.accounts.client import change, rows
 from tests.chat.history.test_store import begin, new_conversation, new_user, say
 from tests.support.running_service import running

@@ -5,8 +5,8 @@ import unicodedata
 import pytest
 from hypothesis import given
 
-from service.chat.search.casefold import _joins, clusters, folded
-from service.chat.search.lexemes import (
+from chatkeep.chat.search.casefold import _joins, clusters, folded
+from chatkeep.chat.search.lexemes import (
     LONG_MARK,
     PART_BYTES,
     SEPARATOR,
@@ -15,8 +15,8 @@ from service.chat.search.lexemes import (
     lexemes_of,
     parts_of,
 )
-from service.database.user_lexeme import user_mark
-from service.ids import new_id
+from chatkeep.database.user_lexeme import user_mark
+from chatkeep.ids import new_id
 from tests.chat.search.texts import TEXTS
 
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from service.chat.search.casefold import folded
-from service.chat.search.lexemes import lexemes_of
-from service.chat.search.matching import fits
-from service.chat.search.query import Asked, asked_for
-from service.chat.search.snippets import SNIPPET_CHARACTERS, snippet
-from service.errors import NothingToFind
+from chatkeep.chat.search.casefold import folded
+from chatkeep.chat.search.lexemes import lexemes_of
+from chatkeep.chat.search.matching import fits
+from chatkeep.chat.search.query import Asked, asked_for
+from chatkeep.chat.search.snippets import SNIPPET_CHARACTERS, snippet
+from chatkeep.errors import NothingToFind
 from tests.chat.search import reference
 from tests.chat.search.texts import MIXED, PIECES, TEXTS
 

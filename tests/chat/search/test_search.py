@@ -7,9 +7,9 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from service.chat.history.turn import NewTurn, Outcome
-from service.chat.search import search
-from service.chat.search.lexemes import parts_of
+from chatkeep.chat.history.turn import NewTurn, Outcome
+from chatkeep.chat.search import search
+from chatkeep.chat.search.lexemes import parts_of
 from tests.accounts.client import change
 from tests.chat.search.reference import expected
 from tests.http.test_bodies import code_of
@@ -118,7 +118,7 @@ async def test_every_way_of_looking_gives_the_same_pages(
     monkeypatch.setattr(search, "TURNS_A_MATCH", turns_a_match)
     monkeypatch.setattr(search, "FIRST_TURNS", 3)
     monkeypatch.setattr(search, "NEXT_TURNS", 7)
-    monkeypatch.setattr("service.chat.search.lexemes.PART_BYTES", part_bytes)
+    monkeypatch.setattr("chatkeep.chat.search.lexemes.PART_BYTES", part_bytes)
     person = await service.person()
     texts = [("tea" if n % 2 else "tee", ("rare " if n % 17 == 0 else "茶 ") + f"n{n} green tea") for n in range(40)]
     ids = await talk(service, person, texts)
@@ -132,7 +132,7 @@ async def test_every_way_of_looking_gives_the_same_pages(
 async def test_a_turn_in_several_parts_is_found_by_words_of_different_parts(
     service: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.chat.search.lexemes.PART_BYTES", 30)
+    monkeypatch.setattr("chatkeep.chat.search.lexemes.PART_BYTES", 30)
     person = await service.person()
     texts = [
         ("aaa 東京", "zzz"),

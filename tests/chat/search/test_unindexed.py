@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from service.chat.search import unindexed
-from service.chat.search.lexemes import VERSION
-from service.chat.search.unindexed import UnindexedTurns
-from service.clock import utc_now
-from service.database.database import Database
-from service.ids import new_id
+from chatkeep.chat.search import unindexed
+from chatkeep.chat.search.lexemes import VERSION
+from chatkeep.chat.search.unindexed import UnindexedTurns
+from chatkeep.clock import utc_now
+from chatkeep.database.database import Database
+from chatkeep.ids import new_id
 from tests.support.running_service import Person, RunningService, running
 from tests.support.urls import driver_url
 

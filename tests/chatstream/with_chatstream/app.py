@@ -12,11 +12,11 @@ from typing import Any
 from chatstream import AbstractChatPrompt, ChatStream
 from fastapi import FastAPI
 
-from service.app import create_app
-from service.chatstream.handler import PersistentChatStreamHandler
-from service.chatstream.model import RepliesFromChatStream
-from service.chatstream.side_by_side import Beside
-from service.config import Settings
+from chatkeep.app import create_app
+from chatkeep.chatstream.handler import PersistentChatStreamHandler
+from chatkeep.chatstream.model import RepliesFromChatStream
+from chatkeep.chatstream.side_by_side import Beside
+from chatkeep.config import Settings
 
 
 class BracketPrompt(AbstractChatPrompt):  # type: ignore[misc]  # ChatStream has no types

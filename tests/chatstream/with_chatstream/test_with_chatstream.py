@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from service.ids import new_id
+from chatkeep.ids import new_id
 from tests.chatstream.front_end import CONVERSATION, FrontEnd
 from tests.chatstream.with_chatstream.server import ChatStreamProcess, chatstream
 from tests.support.databases import name_of, run

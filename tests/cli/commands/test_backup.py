@@ -12,7 +12,7 @@ import asyncpg
 import psutil
 import pytest
 
-from service.database.postgres.embedded import EmbeddedPostgres
+from chatkeep.database.postgres.embedded import EmbeddedPostgres
 from tests.cli.command_runner import Command, Ran
 from tests.support.clusters import cluster
 from tests.support.databases import create_database, drop_database, name_of, run

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.database.migrations import head_revision
+from chatkeep.database.migrations import head_revision
 from tests.cli.command_runner import SECRET_KEY, Command, without_styles
 from tests.support.databases import create_database, drop_database, run
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from service.cli.work.demo_conversations import MADE_BY, file_to_read, read_conversations
+from chatkeep.cli.work.demo_conversations import MADE_BY, file_to_read, read_conversations
 from tests.cli.command_runner import Command, without_styles
 from tests.support.databases import create_database, drop_database
 from tests.support.models import HeldModel

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from yarl import URL
 
-from service.chat.models.errors import ModelUnreachable
-from service.cli.http_client import Client
-from service.cli.work.demo_conversations import DemoConversation, file_to_read, read_conversations
-from service.cli.work.demo_people import Person
-from service.errors import ConfigurationError
+from chatkeep.chat.models.errors import ModelUnreachable
+from chatkeep.cli.http_client import Client
+from chatkeep.cli.work.demo_conversations import DemoConversation, file_to_read, read_conversations
+from chatkeep.cli.work.demo_people import Person
+from chatkeep.errors import ConfigurationError
 from tests.cli.command_runner import Command, without_styles
 from tests.support.models import HeldModel
 from tests.support.running_service import running

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from rich.text import Text
 
-from service.ids import new_id
+from chatkeep.ids import new_id
 from tests.cli.command_runner import ESCAPE, SECRET_KEY, Command, without_styles
 from tests.support.running_service import Person, RunningService
 from tests.support.urls import driver_url

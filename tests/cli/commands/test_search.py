@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.chat.search.lexemes import VERSION
+from chatkeep.chat.search.lexemes import VERSION
 from tests.accounts.client import change, value
 from tests.cli.command_runner import SECRET_KEY, Command, without_styles
 from tests.support.running_service import RunningService

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from sqlalchemy import insert
 
-from service.database.database import Database
-from service.database.tables import statistics_notes
-from service.ids import new_id
+from chatkeep.database.database import Database
+from chatkeep.database.tables import statistics_notes
+from chatkeep.ids import new_id
 from tests.cli.command_runner import Command, Ran
 
 MONDAY = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)

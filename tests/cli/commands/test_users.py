@@ -3,9 +3,9 @@
 from passlib.hash import argon2, bcrypt
 from rich.text import Text
 
-from service.accounts import queries
-from service.clock import utc_now
-from service.database.database import Database
+from chatkeep.accounts import queries
+from chatkeep.clock import utc_now
+from chatkeep.database.database import Database
 from tests.cli.command_runner import Command, without_styles
 from tests.support.running_service import PASSWORD, RunningService, running
 

@@ -16,9 +16,9 @@ from tests.support.running_service import PASSWORD, Person
 from tests.test_restart import refused
 
 MADE = """
-from service.app import create_app
-from service.chat.handler import PersistentRequestHandler
-from service.config import Settings
+from chatkeep.app import create_app
+from chatkeep.chat.handler import PersistentRequestHandler
+from chatkeep.config import Settings
 
 class DatedRequestHandler(PersistentRequestHandler):
     pass
@@ -29,8 +29,8 @@ app = create_app(Settings.read(), handler=DatedRequestHandler)
 MOUNTED = """
 import os
 from fastapi import FastAPI
-from service.app import create_app, lifespan_of
-from service.config import Settings
+from chatkeep.app import create_app, lifespan_of
+from chatkeep.config import Settings
 
 chat = create_app(Settings.read())
 app = FastAPI(lifespan=lifespan_of(chat))
@@ -43,8 +43,8 @@ def own() -> int:
 
 FACTORY = """
 def make():
-    from service.app import create_app
-    from service.config import Settings
+    from chatkeep.app import create_app
+    from chatkeep.config import Settings
     return create_app(Settings.read(allow_registration=True))
 """
 
@@ -101,8 +101,8 @@ NESTED = """
 from starlette.applications import Starlette
 from starlette.routing import Host, Mount
 from fastapi import FastAPI
-from service.app import create_app, lifespan_of
-from service.config import Settings
+from chatkeep.app import create_app, lifespan_of
+from chatkeep.config import Settings
 
 class Around:
     def __init__(self, app):
@@ -178,8 +178,8 @@ async def test_a_wrong_name_is_one_sentence(database_url: str, tmp_path: Path, a
     (tmp_path / "mine.py").write_text(
         "number = 1\ndef wanting(one): ...\n"
         "def unsafe():\n"
-        "    from service.app import create_app\n"
-        "    from service.config import Settings\n"
+        "    from chatkeep.app import create_app\n"
+        "    from chatkeep.config import Settings\n"
         "    return create_app(Settings.read(auth_user_header='X-User'))\n"
     )
     # Whether it is read here or by a worker.
@@ -206,4 +206,4 @@ async def test_a_module_that_fails_says_how_and_where(
     said = await refused(tmp_path, "--app", "mine:app", database_url=database_url, workers=workers)
     assert f"mine:app cannot be served: loading it {sentence}" in said
     assert f'File "{tmp_path / "mine.py"}", line ' in said
-    assert not any(part in said for part in ("typer", "site-packages", "importlib", "service/cli"))
+    assert not any(part in said for part in ("typer", "site-packages", "importlib", "service/chatkeep/cli"))

@@ -4,9 +4,9 @@ import socket
 
 import pytest
 
-from service.cli.server.listener import open_listener
-from service.config import Settings
-from service.errors import ConfigurationError
+from chatkeep.cli.server.listener import open_listener
+from chatkeep.config import Settings
+from chatkeep.errors import ConfigurationError
 from tests.cli.command_runner import Command
 
 

@@ -15,10 +15,10 @@ import httpx2
 import psutil
 import pytest
 
-from service.cli.server import supervisor
-from service.cli.server.supervisor import Supervisor
-from service.cli.server.worker_process import WorkerProcess
-from service.errors import StartUpError
+from chatkeep.cli.server import supervisor
+from chatkeep.cli.server.supervisor import Supervisor
+from chatkeep.cli.server.worker_process import WorkerProcess
+from chatkeep.errors import StartUpError
 from tests.support.process import ServeProcess, serving
 from tests.test_restart import refused
 
@@ -69,7 +69,7 @@ async def test_a_worker_that_is_still_loading_does_not_outlive_its_supervisor(
     database_url: str, tmp_path: Path
 ) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "service.cli", "serve", "--port", "0", "--workers", "2"),
+        *(sys.executable, "-m", "chatkeep.cli", "serve", "--port", "0", "--workers", "2"),
         cwd=tmp_path,
         env=os.environ | {"CHATKEEP_DATABASE_URL": database_url, "CHATKEEP_SECRET_KEY": "0123456789abcdef" * 3},
         stderr=asyncio.subprocess.DEVNULL,
@@ -160,7 +160,7 @@ async def app(scope, receive, send):
         ("raise RuntimeError('not today')", "ended with exit code 1. The log says why."),
         ("os._exit(9)", "ended with exit code 9."),
         ("os.kill(os.getpid(), 9)", "killed (signal 9) before they serve"),
-        ("from service.errors import StartUpError; raise StartUpError('Not today.')", "chatkeep: Not today."),
+        ("from chatkeep.errors import StartUpError; raise StartUpError('Not today.')", "chatkeep: Not today."),
     ],
 )
 async def test_workers_that_cannot_start_end_the_service(
@@ -198,7 +198,7 @@ async def test_a_replacement_that_cannot_start_is_tried_again_and_the_others_ser
 async def test_told_to_end_while_it_starts_it_ends(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(APP.format(at_start="time.sleep(600)"))
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "service.cli", "serve", "--port", "0", "--workers", "2", "--app", "mine:app"),
+        *(sys.executable, "-m", "chatkeep.cli", "serve", "--port", "0", "--workers", "2", "--app", "mine:app"),
         cwd=tmp_path,
         env=os.environ
         | {
@@ -254,7 +254,7 @@ async def test_a_terminal_that_goes_takes_the_service_with_it(database_url: str,
     for workers in ("1", "2"):
         ours, theirs = pty.openpty()
         process = await asyncio.create_subprocess_exec(
-            *("setsid", "--ctty", "--wait", sys.executable, "-m", "service.cli"),
+            *("setsid", "--ctty", "--wait", sys.executable, "-m", "chatkeep.cli"),
             *("serve", "--port", "0", "--workers", workers, *PROBE),
             cwd=tmp_path,
             env=os.environ | {"CHATKEEP_DATABASE_URL": database_url, "CHATKEEP_SECRET_KEY": "0123456789abcdef" * 3},

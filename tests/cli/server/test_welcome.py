@@ -9,12 +9,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from service.cli.doctor.findings import Findings
-from service.cli.doctor.reachability import look_at_reachability, reachable_addresses
-from service.cli.interfaces import host_names, lan_addresses
-from service.cli.server.welcome import Administrator, announce
-from service.config import Settings
-from service.hosts import to_url_host
+from chatkeep.cli.doctor.findings import Findings
+from chatkeep.cli.doctor.reachability import look_at_reachability, reachable_addresses
+from chatkeep.cli.interfaces import host_names, lan_addresses
+from chatkeep.cli.server.welcome import Administrator, announce
+from chatkeep.config import Settings
+from chatkeep.hosts import to_url_host
 from tests.audit.audit_fixtures import tamper
 from tests.cli.command_runner import Command, without_styles
 from tests.cli.commands.test_users import insert_users
@@ -135,7 +135,7 @@ async def test_a_start_says_in_its_summary_that_the_trail_does_not_fit(tmp_path:
 async def test_addresses_for_other_machines_work(
     tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.cli.doctor.reachability.in_container", lambda: False)
+    monkeypatch.setattr("chatkeep.cli.doctor.reachability.in_container", lambda: False)
     for host in ("0.0.0.0", "::"):
         addresses = reachable_addresses(Settings.read(host=host))
         assert addresses == lan_addresses(ipv6=host == "::")
@@ -147,7 +147,7 @@ async def test_addresses_for_other_machines_work(
 
 def told(monkeypatch: pytest.MonkeyPatch, *, container: bool = False, **settings: object) -> str:
     """Return what would be said on a machine called box with the address 192.168.1.20."""
-    place = "service.cli.doctor.reachability"
+    place = "chatkeep.cli.doctor.reachability"
     monkeypatch.setattr(f"{place}.host_names", lambda: ["box", "box.local"])
     monkeypatch.setattr(f"{place}.lan_addresses", lambda *, ipv6: ["192.168.1.20"])
     monkeypatch.setattr(f"{place}.in_container", lambda: container)

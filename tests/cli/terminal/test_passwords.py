@@ -8,7 +8,7 @@ import pytest
 import typer
 from passlib.hash import argon2, bcrypt, md5_crypt, pbkdf2_sha256, scrypt
 
-from service.cli.terminal.passwords import (
+from chatkeep.cli.terminal.passwords import (
     RANDOM_CHARACTERS,
     first_line_of_stdin,
     known_hash,
@@ -16,7 +16,7 @@ from service.cli.terminal.passwords import (
     one_of,
     random_password,
 )
-from service.errors import Invalid
+from chatkeep.errors import Invalid
 
 PASSWORD = "correct horse battery staple"
 

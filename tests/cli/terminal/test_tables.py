@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from service.cli.terminal.tables import Column, Table
+from chatkeep.cli.terminal.tables import Column, Table
 
 COLUMNS = (
     Column("WHEN", leave_out=1),

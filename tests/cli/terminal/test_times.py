@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.cli.terminal.times import minute, moment
-from service.errors import Invalid
+from chatkeep.cli.terminal.times import minute, moment
+from chatkeep.errors import Invalid
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import asyncpg
 import httpx2
 
-from service.database import migrations
-from service.database.postgres.embedded import EmbeddedPostgres
+from chatkeep.database import migrations
+from chatkeep.database.postgres.embedded import EmbeddedPostgres
 from tests.crash.load import Actor, Load, chatters
 from tests.crash.outages import Outage, check_answers
 from tests.crash.scenario_run import Result, Scene, Stage, until

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from service.database import migrations
+from chatkeep.database import migrations
 from tests.crash.load import Actor, Load, chatters
 from tests.crash.outages import Outage, check_answers
 from tests.crash.scenario_run import Result, Scene, Stage, until

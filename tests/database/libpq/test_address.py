@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from service.database.libpq.address import DatabaseAddress, closed_url, shown_url, with_database
-from service.database.libpq.hosts import Host
-from service.errors import ConfigurationError
+from chatkeep.database.libpq.address import DatabaseAddress, closed_url, shown_url, with_database
+from chatkeep.database.libpq.hosts import Host
+from chatkeep.errors import ConfigurationError
 
 URL = "postgresql://me@h/chat"
 

@@ -8,13 +8,13 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 import pytest
 from sqlalchemy import func, select
 
-from service.database.database import Database
-from service.database.libpq.address import DatabaseAddress
-from service.database.libpq.connection import open_connection
-from service.database.libpq.hosts import Host, LastHost
-from service.database.libpq.reasons import NoHostAnswers, words_of
-from service.database.statement import Statement
-from service.errors import DatabaseUnavailable
+from chatkeep.database.database import Database
+from chatkeep.database.libpq.address import DatabaseAddress
+from chatkeep.database.libpq.connection import open_connection
+from chatkeep.database.libpq.hosts import Host, LastHost
+from chatkeep.database.libpq.reasons import NoHostAnswers, words_of
+from chatkeep.database.statement import Statement
+from chatkeep.errors import DatabaseUnavailable
 from tests.support.databases import run
 from tests.support.tls import Server
 

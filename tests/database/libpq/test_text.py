@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.database.libpq.address import DatabaseAddress
-from service.database.libpq.parameters import VARIABLES
-from service.database.libpq.text import parameters_of, uri_of
-from service.errors import ConfigurationError
+from chatkeep.database.libpq.address import DatabaseAddress
+from chatkeep.database.libpq.parameters import VARIABLES
+from chatkeep.database.libpq.text import parameters_of, uri_of
+from chatkeep.errors import ConfigurationError
 from tests.database.libpq.oracle import Libpq
 
 PIECES = ("Zq7Jx", "Xk9Wb", "Vw3Np")

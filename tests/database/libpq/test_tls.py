@@ -10,11 +10,11 @@ import uvloop
 from asyncpg import PostgresError
 from sqlalchemy import text
 
-from service.database.database import Database
-from service.database.libpq.address import DatabaseAddress
-from service.database.libpq.connection import open_connection
-from service.database.libpq.reasons import words_of
-from service.errors import ConfigurationError, DatabaseUnavailable
+from chatkeep.database.database import Database
+from chatkeep.database.libpq.address import DatabaseAddress
+from chatkeep.database.libpq.connection import open_connection
+from chatkeep.database.libpq.reasons import words_of
+from chatkeep.errors import ConfigurationError, DatabaseUnavailable
 from tests.support.tls import KEY_PASSWORD, PASSWORD, Certificates, Server
 
 ENCRYPTED = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"

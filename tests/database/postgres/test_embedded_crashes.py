@@ -14,12 +14,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service.database.postgres import postmaster
-from service.database.postgres.binaries import PostgresBinaries, find_binaries
-from service.database.postgres.embedded import EmbeddedPostgres
-from service.database.postgres.privileges import prepare_folder
-from service.database.postgres.programs import runnable_binaries
-from service.errors import EmbeddedServerError
+from chatkeep.database.postgres import postmaster
+from chatkeep.database.postgres.binaries import PostgresBinaries, find_binaries
+from chatkeep.database.postgres.embedded import EmbeddedPostgres
+from chatkeep.database.postgres.privileges import prepare_folder
+from chatkeep.database.postgres.programs import runnable_binaries
+from chatkeep.errors import EmbeddedServerError
 from tests.database.postgres.data_folders import (
     IS_ROOT,
     AnotherProcess,
@@ -193,7 +193,7 @@ async def test_a_process_killed_right_after_the_launch_leaves_a_server_that_is_j
     script = """
 import sys
 from pathlib import Path
-from service.database.postgres.embedded import EmbeddedPostgres
+from chatkeep.database.postgres.embedded import EmbeddedPostgres
 
 EmbeddedPostgres(Path(sys.argv[1]), binaries=Path(sys.argv[1]).with_name("slow"), log=print).start()
 """

@@ -11,8 +11,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from service.database import migrations
-from service.database.postgres.embedded import EmbeddedPostgres
+from chatkeep.database import migrations
+from chatkeep.database.postgres.embedded import EmbeddedPostgres
 from tests.database.postgres.data_folders import data, place, processes_below, stopped_database
 from tests.support.running_service import PASSWORD, Person, RunningService, running
 

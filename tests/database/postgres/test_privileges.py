@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service.database.postgres import privileges
-from service.database.postgres.binaries import find_binaries
-from service.database.postgres.embedded import EmbeddedPostgres
-from service.errors import EmbeddedServerError
+from chatkeep.database.postgres import privileges
+from chatkeep.database.postgres.binaries import find_binaries
+from chatkeep.database.postgres.embedded import EmbeddedPostgres
+from chatkeep.errors import EmbeddedServerError
 from tests.database.postgres.data_folders import (
     CHECKOUT,
     AnotherProcess,
@@ -223,7 +223,7 @@ def test_root_in_a_container_can_do_it_too(data: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-from service.database.postgres.embedded import EmbeddedPostgres
+from chatkeep.database.postgres.embedded import EmbeddedPostgres
 
 with EmbeddedPostgres(Path(sys.argv[1])) as server, EmbeddedPostgres(Path(sys.argv[1])):
     print(server.url)

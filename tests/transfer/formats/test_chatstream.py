@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.chat.models.prompt import ChatPrompt
+from chatkeep.chat.models.prompt import ChatPrompt
 from tests.support.running_service import Person, RunningService
 from tests.transfer.upload_client import imported, only, said
 

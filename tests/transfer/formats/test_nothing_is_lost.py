@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from service.clock import utc_now
-from service.transfer.formats.detection import read_conversation
-from service.transfer.rows import placed
+from chatkeep.clock import utc_now
+from chatkeep.transfer.formats.detection import read_conversation
+from chatkeep.transfer.rows import placed
 
 # A message's place in its tree, and what names it or its request in the other program alone.
 LEFT_BEHIND = {"id", "parent", "children", "parentId", "childrenIds", "current_node", "currentId", "current_message_id"}

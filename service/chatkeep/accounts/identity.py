@@ -1,0 +1,173 @@
+"""Who is asking: the account behind a cookie or a token, in one statement."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+from uuid import UUID
+
+from chatkeep.accounts import queries
+from chatkeep.accounts.accounts import Accounts
+from chatkeep.accounts.queries import AnyRow
+from chatkeep.database.statement import Row
+from chatkeep.http.open_streams import StreamTerms
+from chatkeep.sessions import digest_of
+from chatkeep.sessions.store import TOUCH_INTERVAL
+
+# Tells a scanner of leaked secrets, and the reader of a configuration, what this is.
+TOKEN_PREFIX = "ck_"  # noqa: S105  a prefix, not a secret
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The signed-in account, as it was when the request began.
+
+    Args:
+        digest: under which the asking session or token is kept.
+        by_session: a session's cookie asks, not a token.
+        remember: the session's cookie outlives the browser's session.
+        renew: the session is to get a new id.
+        exchange: the same, for its cookie has the name of an earlier version.
+        from_outside: a server in front has signed the user in; there is neither a session nor a token.
+    """
+
+    user_id: UUID
+    username: str
+    email: str | None
+    display_name: str | None
+    role: Literal["user", "admin"]
+    is_guest: bool
+    created_at: datetime
+    digest: bytes = b""
+    by_session: bool = False
+    remember: bool = False
+    renew: bool = False
+    exchange: bool = False
+    from_outside: bool = False
+
+    @property
+    def id(self) -> UUID:
+        return self.user_id
+
+    @property
+    def is_administrator(self) -> bool:
+        return self.role == "admin"
+
+
+# Somebody who has nothing yet, where guests are allowed: no row has this user's id.
+VISITOR = Identity(
+    user_id=UUID(int=0),
+    username="",
+    email=None,
+    display_name=None,
+    role="user",
+    is_guest=True,
+    created_at=datetime.min.replace(tzinfo=UTC),
+)
+
+
+async def identity_by_session(accounts: Accounts, digest: bytes, address: Callable[[], str]) -> Identity | None:
+    """Return who has the session, or None where it ended or its user is disabled."""
+    now = accounts.clock()
+    row = await accounts.database.row(
+        queries.WHO_HAS_SESSION, digest=digest, now=now, idle_since=accounts.limits.idle_since(now)
+    )
+    if row is None:
+        return None
+    if accounts.limits.needs_touch(now, row["last_seen_at"]):
+        seen_before = now - accounts.limits.touch_interval
+        await accounts.database.execute(
+            queries.TOUCH_SESSION, digest=digest, now=now, seen_before=seen_before, ip=address()
+        )
+    return identity_in(row, digest, by_session=True, remember=row["remember"], renew=row["renew"])
+
+
+async def identity_by_token(accounts: Accounts, token: str) -> Identity | None:
+    """Return whose token it is, or None where it ended or its user is disabled."""
+    if not token.startswith(TOKEN_PREFIX) or not token.isascii():
+        return None
+    now, digest = accounts.clock(), digest_of(token)
+    row = await accounts.database.row(queries.WHO_HAS_TOKEN, digest=digest, now=now)
+    if row is None:
+        return None
+    seen_before = now - TOUCH_INTERVAL
+    if row["last_used_at"] is None or row["last_used_at"] <= seen_before:
+        await accounts.database.execute(queries.TOUCH_TOKEN, digest=digest, now=now, seen_before=seen_before)
+    return identity_in(row, digest)
+
+
+def identity_of(user: AnyRow, *, digest: bytes = b"", by_session: bool = False, remember: bool = False) -> Identity:
+    """Return the identity of a row of `users`."""
+    return Identity(
+        user_id=user.id,
+        username=user.username,
+        email=user.email,
+        display_name=user.display_name,
+        role=user.role,
+        is_guest=user.is_guest,
+        created_at=user.created_at,
+        digest=digest,
+        by_session=by_session,
+        remember=remember,
+    )
+
+
+def stream_terms(identity: Identity, roles: Collection[str] = ()) -> StreamTerms:
+    """Return on which terms somebody is sent an answer that lasts; see `StreamTerms`."""
+    return StreamTerms(identity.user_id, identity.digest, frozenset(roles))
+
+
+async def standing(accounts: Accounts, terms: Collection[StreamTerms]) -> set[StreamTerms]:
+    """Return those terms that hold: of accounts with the role that is needed, and by what has not ended."""
+    now = accounts.clock()
+    digests = [each.digest for each in terms if each.digest]
+    outside = [each.user_id for each in terms if not each.digest]
+    roles: dict[bytes | UUID, str] = {}
+    if digests:
+        rows = await accounts.database.rows(
+            queries.ROLES_OF_DIGESTS, digests=digests, now=now, idle_since=accounts.limits.idle_since(now)
+        )
+        roles |= {row["digest"]: row["role"] for row in rows}
+    if outside:
+        rows = await accounts.database.rows(queries.ROLES_OF_USERS, user_ids=outside)
+        roles |= {row["id"]: row["role"] for row in rows}
+    return {each for each in terms if _allows(roles.get(each.digest or each.user_id), each.roles)}
+
+
+def _allows(role: str | None, needed: Collection[str]) -> bool:
+    return role is not None and (not needed or role in needed)
+
+
+async def still_valid(accounts: Accounts, digests: Collection[bytes]) -> set[bytes]:
+    """Return those digests whose session or token has not ended, of users who are not disabled."""
+    now = accounts.clock()
+    rows = await accounts.database.rows(
+        queries.ROLES_OF_DIGESTS, digests=list(digests), now=now, idle_since=accounts.limits.idle_since(now)
+    )
+    return {row["digest"] for row in rows}
+
+
+def identity_in(
+    row: Row,
+    digest: bytes = b"",
+    *,
+    by_session: bool = False,
+    remember: bool = False,
+    renew: bool = False,
+    from_outside: bool = False,
+) -> Identity:
+    """Return the identity in a row of the statements that say who is asking."""
+    return Identity(
+        user_id=row["user_id"],
+        username=row["username"],
+        email=row["email"],
+        display_name=row["display_name"],
+        role=row["role"],
+        is_guest=row["is_guest"],
+        created_at=row["created_at"],
+        digest=digest,
+        by_session=by_session,
+        remember=remember,
+        renew=renew,
+        from_outside=from_outside,
+    )

@@ -1,0 +1,106 @@
+"""Accounts of people whom a server in front has signed in, made when they are first seen.
+
+If the process dies before the account is committed, nothing has happened; afterwards the next request finds it.
+"""
+
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from fastapi import FastAPI
+from pydantic import TypeAdapter, ValidationError
+from starlette.requests import HTTPConnection, Request
+
+from chatkeep.accounts import queries
+from chatkeep.accounts.accounts import Accounts
+from chatkeep.accounts.identity import Identity, identity_in
+from chatkeep.accounts.names import warn_of_lookalike
+from chatkeep.accounts.schemas import Email
+from chatkeep.accounts.trusted_headers import Named, TrustedHeaderAuth
+from chatkeep.accounts.usernames import require_username, username_key
+from chatkeep.audit.actions import Action
+from chatkeep.audit.trail import Origin, Recorder
+from chatkeep.errors import Invalid, NotAuthenticated, UsernameTaken
+from chatkeep.http.addresses import client_address
+from chatkeep.http.bodies import Name
+from chatkeep.sessions.store import TOUCH_INTERVAL
+
+
+async def identity_from_outside(
+    accounts: Accounts, auth: TrustedHeaderAuth, connection: HTTPConnection
+) -> Identity | None:
+    """Return the account of whom the server in front names; None where it names nobody.
+
+    Raises:
+        UntrustedIdentity: it is not that server that names somebody.
+        NotAuthenticated: the account is disabled.
+        Invalid: the name, e-mail address or display name is not one.
+    """
+    named = auth.named(connection)
+    if named is None:
+        return None
+    key = username_key(named.username)
+    row = await accounts.database.row(queries.WHO_IS_NAMED, username_key=key)
+    if row is None:
+        request_id = getattr(connection.state, "request_id", None)
+        origin = Origin(address=client_address(connection, accounts.trusted_proxies), request_id=request_id)
+        await _make_account(accounts, accounts.trail.by(origin), named, key)
+        row = await accounts.database.row(queries.WHO_IS_NAMED, username_key=key)
+    if row is None or row["disabled"]:
+        raise NotAuthenticated("This account is disabled.")
+    if row["is_guest"]:
+        # Whose it is says a cookie, and the server in front has not seen that.
+        raise UsernameTaken("That name belongs to a guest of this service.")
+    now = accounts.clock()
+    seen_before = now - TOUCH_INTERVAL
+    if row["last_seen_at"] is None or row["last_seen_at"] <= seen_before:
+        await accounts.database.execute(queries.TOUCH_USER, user_id=row["user_id"], now=now)
+    return identity_in(row, from_outside=True)
+
+
+def identify_by(auth: TrustedHeaderAuth, chatkeep: FastAPI) -> Callable[[Request], Awaitable[UUID]]:
+    """Return what `PersistentChatStreamHandler` takes as `identify`: the user whom the server in front names."""
+
+    async def identify(request: Request) -> UUID:
+        accounts: Accounts = chatkeep.state.accounts
+        identity = await identity_from_outside(accounts, auth, request)
+        if identity is None:
+            raise NotAuthenticated(f"Nobody is signed in: there is no {auth.user_header}.")
+        return identity.user_id
+
+    return identify
+
+
+async def _make_account(accounts: Accounts, audit: Recorder, named: Named, key: str) -> None:
+    """Make the account, unless another request makes it right now."""
+    require_username(named.username)
+    email = _fitting(_EMAIL, named.email, "e-mail address")
+    display_name = _fitting(_NAME, named.display_name, "display name")
+    async with accounts.database.transaction() as connection:
+        made = await queries.insert_user(
+            connection,
+            username=named.username,
+            username_key=key,
+            password_hash=None,
+            now=accounts.clock(),
+            email=email,
+        )
+        if made is None:
+            return
+        # Not refused: who somebody is was decided in front, and there they cannot choose another name.
+        await warn_of_lookalike(connection, made)
+        if display_name:
+            await queries.update_profile(connection, made.id, {"display_name": display_name})
+        await audit.acting_as(made.id).record(connection, Action.ACCOUNT_CREATED, made.id, from_outside=True)
+
+
+_EMAIL: TypeAdapter[str] = TypeAdapter(Email)
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+
+
+def _fitting(kind: TypeAdapter[str], value: str | None, what: str) -> str | None:
+    if value is None:
+        return None
+    try:
+        return kind.validate_python(value)
+    except ValidationError:
+        raise Invalid(f"The server in front gives something for the {what} that is none.") from None

@@ -1,0 +1,126 @@
+"""New accounts: one that somebody registers, and one that an operator makes. Each is one transaction.
+
+If the process dies before the commit, nothing has happened. If it dies between the commit and the answer, the account
+is there, and its password signs in.
+"""
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chatkeep.accounts import queries
+from chatkeep.accounts.accounts import Accounts
+from chatkeep.accounts.guests import lock_guest, open_session_after_guest, promote_guest
+from chatkeep.accounts.hash_lanes import Lane
+from chatkeep.accounts.login_sessions import Client, Opened
+from chatkeep.accounts.names import NAME_TAKEN, require_distinct, require_likely_free
+from chatkeep.accounts.queries import AnyRow
+from chatkeep.accounts.throttling import counted_attempt, counters_for_registration, refused_slowly
+from chatkeep.accounts.usernames import require_username, username_key
+from chatkeep.audit.actions import Action
+from chatkeep.audit.trail import Recorder
+from chatkeep.errors import RegistrationClosed, UsernameTaken
+from chatkeep.statistics.outbox import note_user
+
+TOO_MANY_REGISTRATIONS = "Too many accounts were made from your network. An administrator can make one for you."
+
+
+async def register(
+    accounts: Accounts,
+    audit: Recorder,
+    username: str,
+    password: str,
+    email: str | None,
+    client: Client,
+    *,
+    instead_of: bytes | None,
+) -> Opened:
+    """Make an account and sign it in; the session with the digest `instead_of` ends.
+
+    A guest's session makes the guest the account, with everything that is theirs.
+
+    Raises:
+        RegistrationClosed, WeakPassword, Invalid: the name is not one.
+        UsernameTaken: somebody has the name, or one that looks like it.
+        TooManyAttempts: too many people registered at this place; a program could fill the table, and the threads
+            that check passwords.
+        Unavailable: too many people register right now.
+    """
+    if not accounts.allow_registration:
+        raise RegistrationClosed("This service takes no new accounts. Ask its administrator for one.")
+    require_username(username)
+    password_hash = await _hash_of_stranger(accounts, username, password, client)
+    async with accounts.database.transaction() as connection:
+        guest = await lock_guest(accounts, connection, instead_of)
+        await require_distinct(connection, username)
+        if guest is None:
+            user = await _insert_user(accounts, connection, username, password_hash, email=email, role="user")
+        else:
+            user = _require_free(await promote_guest(connection, guest, username, password_hash, email))
+            await note_user(connection, user.id, accounts.clock())
+        opened = await open_session_after_guest(
+            accounts, connection, user, client, guest, instead_of=instead_of, remember=False
+        )
+        await audit.acting_as(user.id).record(
+            connection, Action.ACCOUNT_CREATED, user.id, signed_in=True, was_guest=guest is not None
+        )
+    return opened
+
+
+async def _hash_of_stranger(accounts: Accounts, username: str, password: str, client: Client) -> str:
+    """Return the first hash of a new account, where the counters and the threads have room for it."""
+    counters = counters_for_registration(client.address, accounts.max_registrations_per_hour)
+    gate, now = accounts.strangers_gate, accounts.clock()
+    counted = counted_attempt(accounts.database, counters, now, refusal=TOO_MANY_REGISTRATIONS, gate=gate)
+    async with refused_slowly():
+        accounts.hasher.require_room(Lane.NEW)
+        async with counted:
+            async with gate, accounts.database.transaction() as connection:
+                await require_likely_free(connection, username)
+            return await accounts.hasher.hash_new(password, username, Lane.NEW)
+
+
+async def create_user(
+    accounts: Accounts,
+    audit: Recorder,
+    username: str,
+    password: str,
+    *,
+    email: str | None = None,
+    role: str = "user",
+    may_look_alike: bool = False,
+) -> UUID:
+    """Make an account as an operator does; with `may_look_alike`, its name may look like another's.
+
+    Raises: as `register`, but for `RegistrationClosed`.
+    """
+    password_hash = await accounts.hasher.hash_new(password, require_username(username))
+    async with accounts.database.transaction() as connection:
+        if not may_look_alike:
+            await require_distinct(connection, username)
+        user = await _insert_user(accounts, connection, username, password_hash, email=email, role=role)
+        await audit.record(connection, Action.ACCOUNT_CREATED, user.id, role=role)
+    user_id: UUID = user.id
+    return user_id
+
+
+async def _insert_user(
+    accounts: Accounts, connection: AsyncConnection, username: str, password_hash: str, *, email: str | None, role: str
+) -> AnyRow:
+    return _require_free(
+        await queries.insert_user(
+            connection,
+            username=username,
+            username_key=username_key(username),
+            password_hash=password_hash,
+            now=accounts.clock(),
+            email=email,
+            role=role,
+        )
+    )
+
+
+def _require_free(user: AnyRow | None) -> AnyRow:
+    if user is None:
+        raise UsernameTaken(NAME_TAKEN)
+    return user

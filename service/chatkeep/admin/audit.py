@@ -1,0 +1,116 @@
+"""`/api/v1/admin/audit`: who did or read what."""
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+
+from chatkeep.accounts.dependencies import require_administrator
+from chatkeep.admin.dependencies import TheDatabase
+from chatkeep.admin.user_queries import user_id_by_name
+from chatkeep.audit.actions import Action
+from chatkeep.audit.queries import EventFilters, events_page, usernames_of
+from chatkeep.http.bodies import JsonRoute, Moment, SearchText
+from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
+from chatkeep.http.problems import documented
+from chatkeep.http.schemas import Answer, StoredObject, Time, one_of
+
+QUERY_TIMEOUT_SECONDS = 10
+NAMED = "The {}'s username, exactly but for case and width; of an account that is still there."
+TOO_SLOW = (503, "That took too long and was stopped. Narrow it: by actor, by subject, by time.")
+
+router = APIRouter(
+    prefix="/api/v1/admin",
+    tags=["Administration"],
+    route_class=JsonRoute,
+    dependencies=[Depends(require_administrator)],
+)
+
+
+class Subject(Answer):
+    id: UUID
+    username: str | None
+
+
+class AuditEvent(Answer):
+    """One act. Names are those of now; null where an account is gone."""
+
+    id: UUID
+    created_at: Time
+    action: str
+    actor_kind: Annotated[str, one_of("user", "operator", "service", "nobody")]
+    actor_id: UUID | None
+    actor_username: str | None
+    subject_id: UUID | None
+    subjects: list[Subject]
+    reason: str | None
+    address: str | None
+    request_id: str | None
+    details: StoredObject
+    chain: int
+    seq: int
+    hash: str
+
+    @classmethod
+    def from_row(cls, row: Mapping[Any, Any], names: Mapping[UUID, str]) -> Self:
+        same = ("id", "created_at", "action", "actor_kind", "actor_id", "reason", "address", "request_id", "details")
+        subjects = row["subject_ids"]
+        return cls(
+            **{name: row[name] for name in same},
+            actor_username=names.get(row["actor_id"]),
+            subject_id=subjects[0] if len(subjects) == 1 else None,
+            subjects=[Subject(id=subject, username=names.get(subject)) for subject in subjects],
+            chain=row["chain"],
+            seq=row["seq"],
+            hash=row["hash"].hex(),
+        )
+
+
+def named_in(rows: Iterable[Mapping[Any, Any]]) -> list[UUID]:
+    """Return the accounts in these rows, each once."""
+    found = {each for row in rows for each in (row["actor_id"], *row["subject_ids"])}
+    return list(found - {None})
+
+
+async def asked_filters(
+    database: TheDatabase,
+    actor_id: UUID | None = None,
+    subject_id: UUID | None = None,
+    actor: Annotated[SearchText | None, Query(description=NAMED.format("actor"))] = None,
+    subject: Annotated[SearchText | None, Query(description=NAMED.format("subject"))] = None,
+    action: Action | None = None,
+    since: Annotated[Moment | None, Query(alias="from", description="Of this time or later.")] = None,
+    until: Annotated[Moment | None, Query(alias="to", description="Before this time.")] = None,
+) -> EventFilters | None:
+    """Return the filters of a request; None where they name a user who is not there, so that no event fits."""
+    ids = {"actor_id": actor_id, "subject_id": subject_id}
+    for field, username in (("actor_id", actor), ("subject_id", subject)):
+        if username is not None:
+            async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
+                named = await user_id_by_name(connection, username)
+            if named is None or ids[field] not in (None, named):
+                return None
+            ids[field] = named
+    return EventFilters(**ids, action=action, since=since, until=until)
+
+
+@router.get("/audit", responses=documented(401, 403, 422, 503, query_too_slow=TOO_SLOW))
+async def list_audit_events(
+    database: TheDatabase,
+    filters: Annotated[EventFilters | None, Depends(asked_filters)],
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorText = None,
+) -> Page[AuditEvent]:
+    """Return who did or read what, newest first. All filters must fit.
+
+    `subject_id` is the one account that it was done to; where there are several, all are in `subjects`.
+    """
+    after = cursor_of_id(cursor, of="audit")
+    if filters is None:
+        return Page(items=[])
+    async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
+        rows = await events_page(connection, filters, after=after, limit=limit + 1)
+        names = await usernames_of(connection, named_in(rows[:limit]))
+    return page_of(rows, limit, partial(AuditEvent.from_row, names=names), of="audit")

@@ -1,0 +1,71 @@
+"""What administration's routers declare."""
+
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+
+from chatkeep.accounts.dependencies import TheAudit
+from chatkeep.audit.access_record import Reading
+from chatkeep.audit.trail import Recorder
+from chatkeep.config import Settings
+from chatkeep.database.database import Database
+from chatkeep.errors import AuditReasonRequired, Invalid
+from chatkeep.http.strict_json import is_storable
+
+
+async def get_database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+TheDatabase = Annotated[Database, Depends(get_database)]
+
+
+LONGEST_REASON = 500
+REASON_REQUIRED = (428, "Say why, in the header X-Audit-Reason.")
+
+ReasonHeader = Annotated[
+    str | None,
+    Header(alias="X-Audit-Reason", max_length=4 * LONGEST_REASON, description="Why; it is put on record. In UTF-8."),
+]
+
+
+async def get_administrators_audit(audit: TheAudit, reason: ReasonHeader = None) -> Recorder:
+    """Return what puts on record what an administrator does, with the reason that was given."""
+    return audit.because(_read_reason(reason))
+
+
+AdministratorsAudit = Annotated[Recorder, Depends(get_administrators_audit)]
+
+
+async def get_reading(request: Request, database: TheDatabase, audit: AdministratorsAudit) -> Reading:
+    """Return what puts on record whose history is read.
+
+    Raises:
+        AuditReasonRequired: there is no reason, and the service demands one.
+    """
+    settings: Settings = request.app.state.settings
+    if settings.require_audit_reason and audit.origin.reason is None:
+        raise AuditReasonRequired(REASON_REQUIRED[1])
+    return Reading(database, audit)
+
+
+TheReading = Annotated[Reading, Depends(get_reading)]
+
+
+def _read_reason(header: str | None) -> str | None:
+    """Return the text of a header, whose bytes reach us as one character each.
+
+    Raises:
+        Invalid: too long, not UTF-8, or with characters that could make one row of a list look like two.
+    """
+    try:
+        reason = (header or "").encode("latin-1").decode().strip()
+    except UnicodeError:
+        raise Invalid("X-Audit-Reason is not text in UTF-8.") from None
+    if len(reason) > LONGEST_REASON or not is_storable(reason) or not reason.isprintable():
+        raise Invalid(f"X-Audit-Reason is at most {LONGEST_REASON} characters on one line.")
+    return reason or None
+
+
+TOO_SLOW = (503, "That took too long and was stopped. Narrow it: by user, by time, by status.")

@@ -1,0 +1,113 @@
+"""`/api/v1/admin`: users and histories over HTTP, for administrators."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+
+from chatkeep.accounts.dependencies import AdministratorsTerms, TheStreams, require_administrator
+from chatkeep.admin.dependencies import REASON_REQUIRED, TOO_SLOW, TheDatabase, TheReading
+from chatkeep.admin.history_export import history_as_csv, history_as_jsonl
+from chatkeep.admin.history_filters import AskedFilters
+from chatkeep.admin.history_reading import read_conversation, read_history, read_turns
+from chatkeep.admin.schemas import AnyConversation, HistoryTurn
+from chatkeep.chat.api.search import NOTHING_TO_FIND
+from chatkeep.chat.schemas import Turn
+from chatkeep.http.bodies import JsonRoute
+from chatkeep.http.downloads import Download, download
+from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
+from chatkeep.http.problems import documented
+
+router = APIRouter(
+    prefix="/api/v1/admin",
+    tags=["Administration"],
+    route_class=JsonRoute,
+    dependencies=[Depends(require_administrator)],
+)
+
+
+ExportFormat = Literal["jsonl", "csv"]
+JSONL_EXAMPLE = '{"id": "0198c0de-0000-7000-8000-000000000001", "status": "complete", "username": "alice"}\n'
+CSV_EXAMPLE = "id,created_at,username,prompt\r\n0198c0de-0000-7000-8000-000000000001,2026-01-31T09:30:00Z,alice,Hi\r\n"
+
+# What reading other users' turns by what they say may answer, besides the turns.
+SEARCHED = documented(
+    *(401, 403, 422, 503),
+    query_too_slow=TOO_SLOW,
+    audit_reason_required=REASON_REQUIRED,
+    nothing_to_find=NOTHING_TO_FIND,
+)
+
+
+@router.get(
+    "/history",
+    responses=SEARCHED,
+)
+async def list_history(
+    database: TheDatabase,
+    filters: AskedFilters,
+    reading: TheReading,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorText = None,
+) -> Page[HistoryTurn]:
+    """Return turns of all users, newest first. All filters must fit.
+
+    Who reads is put on record first, and each user whose turns are on the page can see it.
+    """
+    after = cursor_of_id(cursor, of="history")
+    if filters is None:
+        return Page(items=[])
+    rows = await read_history(database, reading, filters, after=after, limit=limit)
+    return page_of(rows, limit, HistoryTurn.from_row, of="history")
+
+
+@router.get(
+    "/history/export",
+    status_code=200,
+    response_class=Download,
+    responses=SEARCHED
+    | {200: {"content": {"application/jsonl": {"example": JSONL_EXAMPLE}, "text/csv": {"example": CSV_EXAMPLE}}}},
+)
+async def export_history(
+    database: TheDatabase,
+    filters: AskedFilters,
+    reading: TheReading,
+    streams: TheStreams,
+    terms: AdministratorsTerms,
+    file_format: Annotated[ExportFormat, Query(alias="format")] = "jsonl",
+) -> Download:
+    """Return all turns that fit as a file, newest first: one a line as JSON, or a table.
+
+    In the table a text that a spreadsheet would take for a formula begins with an apostrophe. Each user whose turns are
+    in it can see who exported them.
+    """
+    if file_format == "csv":
+        table = history_as_csv(database, reading, filters)
+        return await download(table, streams, terms, media_type="text/csv", name="history.csv")
+    lines = history_as_jsonl(database, reading, filters)
+    return await download(lines, streams, terms, media_type="application/jsonl", name="history.jsonl")
+
+
+@router.get(
+    "/conversations/{conversation_id}",
+    responses=documented(401, 403, 404, 422, 503, audit_reason_required=REASON_REQUIRED),
+)
+async def read_any_conversation(conversation_id: UUID, database: TheDatabase, reading: TheReading) -> AnyConversation:
+    """Return anyone's conversation, without its turns."""
+    return AnyConversation.from_row(await read_conversation(database, reading, conversation_id))
+
+
+@router.get(
+    "/conversations/{conversation_id}/turns",
+    responses=documented(401, 403, 404, 422, 503, audit_reason_required=REASON_REQUIRED),
+)
+async def list_turns_of_any(
+    conversation_id: UUID,
+    database: TheDatabase,
+    reading: TheReading,
+    order: Literal["asc", "desc"] = "desc",
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorText = None,
+) -> Page[Turn]:
+    """Return the active path of anyone's conversation."""
+    return await read_turns(database, reading, conversation_id, order=order, limit=limit, cursor=cursor)

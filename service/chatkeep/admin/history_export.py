@@ -1,0 +1,155 @@
+"""The history as a file: page after page, each read in a short transaction of its own.
+
+Memory does not grow with the history, and no connection is held while the client reads. A page is what it is when
+it is read. Every turn that was begun before the export and is still there when its page comes is in it once; one that
+is begun in the meantime is not, since the newest come first.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+from chatkeep.admin.history_audit import on_record, owners_of
+from chatkeep.admin.history_queries import HistoryFilters, history_page
+from chatkeep.admin.schemas import HistoryTurn
+from chatkeep.audit.access_record import Reading
+from chatkeep.audit.actions import Action
+from chatkeep.database.database import Database
+from chatkeep.http.schemas import json_line
+
+PAGE_ROWS = 200
+# Of the texts of a page, where it is of more than one turn: so much is held for a client that reads slowly.
+MAX_PAGE_BYTES = 256 * 1024
+QUERY_TIMEOUT_SECONDS = 60
+
+COLUMNS = (
+    "id",
+    "created_at",
+    "completed_at",
+    "user_id",
+    "username",
+    "conversation_id",
+    "conversation_title",
+    "parent_id",
+    "index",
+    "status",
+    "model",
+    "params",
+    "prompt",
+    "reply",
+    "input_tokens",
+    "output_tokens",
+    "error_code",
+    "error_detail",
+    "rating",
+    "comment",
+    "finish_reason",
+    "refusal",
+    "prompt_items",
+    "reply_items",
+    "cached_tokens",
+    "reasoning_tokens",
+    "left_out",
+)
+
+# What a spreadsheet takes for the beginning of a formula, full-width forms included, behind whatever it overlooks.
+_FORMULA = re.compile("[\\s\x00-\x20\u200b-\u200f\u2060\ufeff]*[=+\\-@\t\r\n＝＋－＠﹢﹣﹦﹫]")
+
+
+async def history_as_jsonl(
+    database: Database, reading: Reading, filters: HistoryFilters | None
+) -> AsyncGenerator[bytes, None]:
+    """Yield one turn a line, newest first, as the history's pages have them."""
+    async for turns in _pages(database, reading, filters, file_format="jsonl"):
+        yield _lines(turns)
+
+
+async def history_as_csv(
+    database: Database, reading: Reading, filters: HistoryFilters | None
+) -> AsyncGenerator[bytes, None]:
+    """Yield a table with a header, newest turn first, for spreadsheets.
+
+    Source: RFC 4180; OWASP, CSV Injection.
+    """
+    header: list[Sequence[Any]] = [COLUMNS]
+    async for turns in _pages(database, reading, filters, file_format="csv"):
+        yield _table(header, turns)
+        header = []
+    if header:
+        yield _csv(header)
+
+
+async def _pages(
+    database: Database, reading: Reading, filters: HistoryFilters | None, *, file_format: str
+) -> AsyncGenerator[list[HistoryTurn], None]:
+    """Yield pages of turns, newest first, each when it is on record whose they are.
+
+    Whoever writes a page empties it: nothing else is held while the client reads.
+    """
+    after = None
+    while filters is not None:
+        async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
+            rows = await history_page(connection, filters, after=after, limit=PAGE_ROWS, most_bytes=MAX_PAGE_BYTES)
+        owners = owners_of(rows, filters)
+        await reading.note(Action.HISTORY_EXPORTED, owners, **on_record(filters), format=file_format)
+        if not rows:
+            return
+        after = rows[-1]["id"]
+        turns = [HistoryTurn.from_row(row) for row in rows]
+        del rows
+        yield turns
+
+
+def _lines(turns: list[HistoryTurn]) -> bytes:
+    written = b"".join(json_line(turn) + b"\n" for turn in turns)
+    turns.clear()
+    return written
+
+
+def _table(header: Sequence[Sequence[Any]], turns: list[HistoryTurn]) -> bytes:
+    written = _csv([*header, *map(_cells, turns)])
+    turns.clear()
+    return written
+
+
+def _csv(rows: Sequence[Sequence[Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([[_harmless(cell) for cell in row] for row in rows])
+    return text.getvalue().encode()
+
+
+def _harmless(cell: object) -> object:
+    """Have a spreadsheet show text that looks like a formula: a prompt would otherwise run one on whoever opens it."""
+    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
+
+
+def _cells(turn: HistoryTurn) -> list[Any]:
+    told = turn.model_dump(mode="json")
+    usage, error, feedback, reply, context = (
+        told[name] or {} for name in ("usage", "error", "feedback", "reply", "context")
+    )
+    inner = {
+        "params": _json(told["params"]),
+        "prompt": told["prompt"]["content"],
+        "reply": reply.get("content"),
+        "input_tokens": usage.get("input_tokens"),
+        "output_tokens": usage.get("output_tokens"),
+        "error_code": error.get("code"),
+        "error_detail": error.get("detail"),
+        "rating": feedback.get("rating"),
+        "comment": feedback.get("comment"),
+        "refusal": reply.get("refusal"),
+        "prompt_items": _json(told["prompt"]["items"]),
+        "reply_items": _json(reply.get("items")),
+        "cached_tokens": usage.get("cached_tokens"),
+        "reasoning_tokens": usage.get("reasoning_tokens"),
+        "left_out": context.get("left_out"),
+    }
+    return [inner[name] if name in inner else told[name] for name in COLUMNS]
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) if value else ""

@@ -1,0 +1,159 @@
+"""What administrators ask: users and turns of everyone, by filters of a fixed list."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    RowMapping,
+    Select,
+    Uuid,
+    bindparam,
+    column,
+    func,
+    literal,
+    select,
+    true,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chatkeep.admin.history_search import AnyTurns, found_turns
+from chatkeep.chat.history.queries import TURN_COLUMNS, siblings_of_turn, within_bytes
+from chatkeep.chat.search.query import asked_for
+from chatkeep.database.tables import conversations, turns, users
+from chatkeep.ids import earliest_id, latest_id
+
+# A row's id is made a moment before its time is read, and the ids of one process run ahead of its clock at most
+# by this: the range of ids finds the rows, and the times decide.
+ID_SLACK = timedelta(seconds=10)
+# Between them lies every id, and room for the slack.
+FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+
+_t = turns.c
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilters:
+    """Args:
+    q: what the turns say, see `chatkeep.chat.search.query`; only finished ones are found by it.
+    since: turns begun at this time or later.
+    until: turns begun before this moment.
+    """
+
+    q: str | None = None
+    user_id: UUID | None = None
+    conversation_id: UUID | None = None
+    model: str | None = None
+    status: str | None = None
+    rating: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+async def conversation_by_id(connection: AsyncConnection, conversation_id: UUID) -> RowMapping | None:
+    """Return anyone's conversation, with its owner's name."""
+    query = (
+        select(conversations, users.c.username)
+        .join(users, users.c.id == conversations.c.user_id)
+        .where(conversations.c.id == conversation_id)
+    )
+    return (await connection.execute(query)).mappings().one_or_none()
+
+
+async def history_page(
+    connection: AsyncConnection,
+    filters: HistoryFilters,
+    *,
+    after: UUID | None,
+    limit: int,
+    most_bytes: int | None = None,
+) -> Sequence[RowMapping]:
+    """Return at most `limit` turns of all users, newest first, from after the turn `after`.
+
+    With `most_bytes` only as many as have so much text together, one at least.
+
+    Ids are made in the order of time, so that they are both the order and the cursor. The page is cut before
+    anything is joined to it.
+
+    Raises:
+        NothingToFind: there is nothing to look for in `filters.q`.
+        QueryTooSlow: looking for it took too long.
+
+    Source: PostgreSQL manual 9.25, Row and Array Comparisons; 7.6, LIMIT and OFFSET.
+    """
+    if filters.q is None:
+        page = _filtered(select(_t.user_id, _t.id), filters).order_by(_t.id.desc()).limit(limit)
+        if after is not None:
+            page = page.where(_t.id < after)
+    else:
+        page = _of_ids(await _found(connection, filters.q, filters, after=after, limit=limit))
+    if most_bytes is not None:
+        page = within_bytes(page, lambda columns: [columns.id.desc()], most_bytes)
+    found = page.subquery("page")
+    siblings = siblings_of_turn()
+    query = (
+        select(
+            *TURN_COLUMNS,
+            siblings.c.sibling_count,
+            siblings.c.sibling_position,
+            users.c.username,
+            conversations.c.title.label("conversation_title"),
+        )
+        .select_from(found)
+        .join(turns, (_t.user_id == found.c.user_id) & (_t.id == found.c.id))
+        .join(users, users.c.id == _t.user_id)
+        .join(
+            conversations,
+            (conversations.c.user_id == _t.user_id) & (conversations.c.id == _t.conversation_id),
+        )
+        .join(siblings, true())
+        .order_by(_t.id.desc())
+    )
+    return (await connection.execute(query)).mappings().all()
+
+
+async def _found(
+    connection: AsyncConnection, q: str, filters: HistoryFilters, *, after: UUID | None, limit: int
+) -> list[tuple[UUID, UUID]]:
+    asked = asked_for(q)
+    others = replace(filters, q=None)
+    source = AnyTurns(
+        connection,
+        asked,
+        lambda query: _filtered(query, others),
+        user_id=filters.user_id,
+        by_user_alone=others == HistoryFilters(user_id=filters.user_id),
+    )
+    return await found_turns(asked, source, after=after, limit=limit)
+
+
+def _of_ids(ids: Sequence[tuple[UUID, UUID]]) -> Select[Any]:
+    """The turns of these (`user_id`, `id`)."""
+    user_ids, turn_ids = ([each[n] for each in ids] for n in range(2))
+    unnested = func.unnest(literal(user_ids, ARRAY(Uuid)), literal(turn_ids, ARRAY(Uuid)))
+    given = unnested.table_valued(column("user_id", Uuid), column("id", Uuid), name="given").render_derived()
+    return select(given.c.user_id, given.c.id)
+
+
+def _filtered(query: Select[Any], filters: HistoryFilters) -> Select[Any]:
+    equal = {
+        "user_id": filters.user_id,
+        "conversation_id": filters.conversation_id,
+        "model": filters.model,
+        "rating": filters.rating,
+    }
+    query = query.where(*(_t[name] == value for name, value in equal.items() if value is not None))
+    if filters.status is not None:
+        # As a constant: a plan that is kept for every status could not use the index of the unusual ones.
+        query = query.where(_t.status == bindparam("status", filters.status, literal_execute=True))
+    if filters.since is not None:
+        first = earliest_id(max(filters.since, FIRST_TIME) - ID_SLACK)
+        query = query.where(_t.id >= first, _t.created_at >= filters.since)
+    if filters.until is not None:
+        last = latest_id(min(filters.until, LAST_TIME) + ID_SLACK)
+        query = query.where(_t.id <= last, _t.created_at < filters.until)
+    return query

@@ -1,0 +1,151 @@
+"""Turns of all users by what they say and by an administrator's other filters."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Float,
+    FromClause,
+    Integer,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    column,
+    func,
+    literal,
+    select,
+    table,
+    true,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chatkeep.chat.search.candidates import (
+    fits,
+    has_lexemes,
+    is_whole_match,
+    newest_fitting,
+    walked,
+    with_end,
+)
+from chatkeep.chat.search.query import Asked
+from chatkeep.chat.search.search import Finding, Walked
+from chatkeep.database.tables import turn_search, turns, user_activity
+from chatkeep.database.user_lexeme import user_mark
+
+_s = turn_search.c
+_t = turns.c
+_a = user_activity.c
+
+# As PostgreSQL last counted them.
+_ABOUT_ALL_TURNS = (
+    select(column("reltuples", Float))
+    .select_from(table("pg_class"))
+    .where(column("oid") == func.to_regclass(turns.name))
+    .scalar_subquery()
+)
+
+Filter = Callable[[Select[Any]], Select[Any]]
+
+
+class AnyTurns:
+    """The turns that pass an administrator's other filters.
+
+    Args:
+        filtered: puts the other filters on a query of `turns`.
+        user_id: of whom, where one of them is about a user.
+        by_user_alone: no other of them is given.
+    """
+
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        asked: Asked,
+        filtered: Filter,
+        *,
+        user_id: UUID | None,
+        by_user_alone: bool,
+    ) -> None:
+        self._connection = connection
+        self._filtered = filtered
+        self._user_id = user_id
+        self._by_user_alone = by_user_alone
+        self._tsquery = literal(asked.tsquery, Text)
+        self._needles = literal(list(asked.needles), ARRAY(Text))
+        self._conditions = [literal(each, Text) for each in asked.conditions]
+        self.can_use_index = user_id is None or not asked.by_beginnings
+
+    async def walk(self, after: UUID, turns: int, limit: int) -> Walked:
+        # As a constant, of which there are two: for any number PostgreSQL would prepare for many.
+        many = bindparam("turns", turns, Integer, literal_execute=True)
+        if self._by_user_alone:
+            user_id = None if self._user_id is None else literal(self._user_id)
+            fitting, ids = newest_fitting(literal(after), many, self._tsquery, self._needles, user_id=user_id)
+        else:
+            window = self._filtered(select(_t.user_id, _t.id)).where(_t.id < after).order_by(_t.id.desc()).limit(many)
+            fitting, ids = self._of_turns(window), window.with_only_columns(_t.id)
+        found = fitting.limit(limit).cte("found").prefix_with("MATERIALIZED")
+        shown = self._with_texts(found)
+        query = with_end(shown, ids, found=found, limit=literal(limit), history=self._history())
+        return walked(await self._rows(query), turns)
+
+    def _history(self) -> ColumnElement[Any]:
+        if self._user_id is None:
+            return _ABOUT_ALL_TURNS
+        return select(_a.turn_count).where(_a.user_id == self._user_id).scalar_subquery()
+
+    def _of_turns(self, window: Select[Any]) -> Select[Any]:
+        newest = window.subquery("newest")
+        # One by one, and no further than to the last that is wanted.
+        entry = (
+            select(_s.turn_id)
+            .where(
+                _s.user_id == newest.c.user_id,
+                _s.turn_id == newest.c.id,
+                _s.part == 0,
+                fits(turn_search, self._tsquery, self._needles),
+            )
+            .limit(1)
+            .lateral("entry")
+        )
+        found = select(newest.c.user_id, newest.c.id.label("turn_id")).join(entry, true())
+        return found.order_by(newest.c.id.desc())
+
+    async def look_up(self, after: UUID, limit: int) -> Sequence[Any]:
+        conditions = self._conditions
+        if self._user_id is not None:
+            conditions = [literal(f"'{user_mark(self._user_id)}'", Text), *conditions]
+        says_it = and_(*(has_lexemes(_s.lexemes, each) for each in conditions))
+        # By itself: together with an order, or with whose it is, PostgreSQL may take the index of that, and read all
+        # turns for a rare word.
+        entry = select(_s.user_id, _s.turn_id, _s.parts).where(says_it).cte("entry").prefix_with("MATERIALIZED")
+        query = select(entry.c.user_id, entry.c.turn_id).where(
+            entry.c.turn_id < after, is_whole_match(entry, self._needles)
+        )
+        if self._user_id is not None:
+            query = query.where(entry.c.user_id == self._user_id)
+        if self._by_user_alone:
+            query = query.order_by(entry.c.turn_id.desc()).limit(limit)
+        found = query.cte("found").prefix_with("MATERIALIZED")
+        return await self._rows(self._filtered(self._with_texts(found)).order_by(_t.id.desc()).limit(limit))
+
+    def _with_texts(self, found: FromClause) -> Select[Any]:
+        return select(_t.user_id, _t.id.label("turn_id"), _t.prompt, _t.reply).join_from(
+            found, turns, and_(_t.user_id == found.c.user_id, _t.id == found.c.turn_id)
+        )
+
+    async def _rows(self, query: Select[Any]) -> list[Any]:
+        return list((await self._connection.execute(query)).mappings().all())
+
+
+async def found_turns(asked: Asked, source: AnyTurns, *, after: UUID | None, limit: int) -> list[tuple[UUID, UUID]]:
+    """Return the newest turns from after the turn `after` that say what is asked for, as (`user_id`, `id`).
+
+    Raises:
+        QueryTooSlow: it took longer than a search may.
+    """
+    rows = await Finding(asked, source, limit=limit).newest(after)
+    return [(row["user_id"], row["turn_id"]) for row in rows]

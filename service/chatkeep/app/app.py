@@ -1,0 +1,309 @@
+"""The application: which parts there are, and in which order they come and go."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Protocol
+
+import structlog
+from fastapi import FastAPI
+
+from chatkeep import __version__
+from chatkeep.accounts.access_log import router as access_log_router
+from chatkeep.accounts.accounts import Accounts, TokenLimits
+from chatkeep.accounts.browser_cookies import BrowserCookie
+from chatkeep.accounts.device_cookie import DeviceMark
+from chatkeep.accounts.identity import standing
+from chatkeep.accounts.passwords import PasswordHasher
+from chatkeep.accounts.router import router as accounts_router
+from chatkeep.accounts.trusted_headers import TrustedHeaderAuth
+from chatkeep.accounts.users import create_first_administrator
+from chatkeep.admin.audit import router as audit_router
+from chatkeep.admin.history import router as admin_router
+from chatkeep.admin.retention import router as retention_router
+from chatkeep.admin.statistics import router as statistics_router
+from chatkeep.admin.users import router as admin_users_router
+from chatkeep.app import operations
+from chatkeep.app.docs import router as docs_router
+from chatkeep.app.draining import drain, draining_first
+from chatkeep.app.error_handlers import add_error_handlers
+from chatkeep.app.known_callers import is_known
+from chatkeep.app.lifespan import StartedOnly, starting_once
+from chatkeep.app.logs import leave_logging_to_host
+from chatkeep.app.loop_watch import UnderWay, watching_loop
+from chatkeep.app.maintenance import (
+    COUNT_SECONDS,
+    RETENTION_SECONDS,
+    SWEEP_SECONDS,
+    WEED_SECONDS,
+    count,
+    retain,
+    sweep,
+)
+from chatkeep.app.metrics import Metrics
+from chatkeep.app.middleware.body_limit import BodyLimit, TrailingSlash
+from chatkeep.app.middleware.internal_errors import InternalErrors
+from chatkeep.app.middleware.metrics_port import MetricsApart
+from chatkeep.app.middleware.origins import CrossOrigin, CrossSiteCheck, HostAllowList
+from chatkeep.app.middleware.request_log import RequestRecord
+from chatkeep.app.openapi import OPENAPI_PATH, describe
+from chatkeep.app.trusted_proxy import front_server_of
+from chatkeep.audit.trail import AuditTrail, Origin
+from chatkeep.chat.admission import TurnAdmission
+from chatkeep.chat.api.conversations import router as conversations_router
+from chatkeep.chat.api.search import router as search_router
+from chatkeep.chat.api.turns import router as turns_router
+from chatkeep.chat.chat import Chat
+from chatkeep.chat.generation.registry import Generations
+from chatkeep.chat.generation.worker import Journal
+from chatkeep.chat.handler import PersistentRequestHandler, RequestHandler
+from chatkeep.chat.history.store import TurnLog
+from chatkeep.chat.models import DemonstrationModel, LanguageModel
+from chatkeep.chatstream.router import router as chatstream_router
+from chatkeep.clock import utc_now
+from chatkeep.config import Settings
+from chatkeep.database.address import database_address, embedded_server
+from chatkeep.database.database import Database
+from chatkeep.database.durability import require_safe
+from chatkeep.database.migrations import require_head
+from chatkeep.http.open_streams import OpenStreams
+from chatkeep.http.root_path import RootPath
+from chatkeep.http.streams import StreamsLast
+from chatkeep.periodic import run_every
+from chatkeep.sessions import SessionLimits
+from chatkeep.sessions.cookies import SESSION_SALT
+from chatkeep.transfer.router import IMPORT_PATH
+from chatkeep.transfer.router import router as transfer_router
+from chatkeep.transfer.upload import Imports
+from chatkeep.web.routers import ROUTERS as WEB_ROUTERS
+
+log = structlog.get_logger(__name__)
+
+
+class HandlerFactory(Protocol):
+    """Makes the request handler: `PersistentRequestHandler`, or a subclass of it."""
+
+    def __call__(self, turn_log: TurnLog, *, context_tokens: int) -> RequestHandler: ...
+
+
+def create_app(
+    settings: Settings,
+    *,
+    handler: HandlerFactory = PersistentRequestHandler,
+    model: LanguageModel | None = None,
+    owns_process: bool | None = None,
+) -> FastAPI:
+    """Return the application, to be served by itself or mounted in another one: see `chatkeep.app.lifespan_of`.
+
+    Args:
+        handler: your own request handler, see `chatkeep.chat.handler`.
+        model: your own model; None takes the one of the settings.
+        owns_process: it is all that the process is for, and may decide what SIGTERM does: it drains first. None: where
+            `chatkeep serve` runs the process.
+
+    Raises:
+        ConfigurationError: a setting is missing or unsafe.
+    """
+    keys, front_server = settings.signing_keys(), front_server_of(settings)
+    leave_logging_to_host()
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.enter_context(starting_once(app))
+            url = stack.enter_context(database_address(settings, watched=True))
+            database = await Database.connect(
+                url,
+                pool_size=settings.database_pool_size,
+                must_write=True,
+                durable=not settings.allow_unsafe_database,
+            )
+            stack.push_async_callback(database.close)
+            await require_head(database)
+            if not settings.allow_unsafe_database:
+                await require_safe(database)
+            _repeat(stack, WEED_SECONDS, database.weed, name="connections")
+            accounts = await _open_accounts(stack, settings, keys, database, front_server)
+            streams: OpenStreams = app.state.streams
+            for watch in (streams.watch(partial(standing, accounts)), streams.watch_writes()):
+                stack.push_async_callback(_cancelled, asyncio.create_task(watch, name="open streams"))
+            chat = await _open_chat(
+                stack, settings, database, handler, model or _model(settings), app.state.metrics, streams
+            )
+            app.state.database, app.state.accounts, app.state.chat = database, accounts, chat
+            app.state.admission = TurnAdmission(chat.generations, database)
+            app.state.embedded_server = embedded_server(settings, url)
+            _repeat(stack, SWEEP_SECONDS, partial(sweep, accounts), name="sweep", at_once=True)
+            _repeat(stack, COUNT_SECONDS, partial(count, database), name="count")
+            if settings.retention_days:
+                retaining = partial(retain, database, accounts.trail, settings.retention_days)
+                _repeat(stack, RETENTION_SECONDS, retaining, name="retention", at_once=True)
+            if Settings.are_handed_over() if owns_process is None else owns_process:
+                stack.enter_context(draining_first(app, settings.shutdown_grace_seconds))
+            stack.enter_context(watching_loop(app))
+            app.state.running = True
+            yield
+            await drain(app, settings.shutdown_grace_seconds)
+
+    app = FastAPI(
+        title="Chatkeep",
+        version=__version__,
+        openapi_url=OPENAPI_PATH,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=life,
+    )
+    app.state.settings = settings
+    app.state.started = app.state.running = app.state.draining = False
+    app.state.metrics, app.state.under_way = Metrics(), UnderWay()
+    app.state.is_known = is_known
+    app.state.streams = OpenStreams(write_timeout_seconds=settings.follower_timeout_seconds)
+    app.state.imports = Imports(most_bytes=settings.max_import_bytes)
+    for router in (
+        accounts_router,
+        access_log_router,
+        conversations_router,
+        turns_router,
+        search_router,
+        transfer_router,
+        admin_users_router,
+        admin_router,
+        statistics_router,
+        retention_router,
+        audit_router,
+        chatstream_router,
+        operations.router,
+        docs_router,
+        *WEB_ROUTERS,
+    ):
+        # As they are: an included router looks for a route at every step of a request, and costs as much as the answer.
+        app.router.routes.extend(router.routes)
+    add_error_handlers(app)
+    _add_middleware(app, settings)
+    describe(app)
+    return app
+
+
+async def _open_accounts(
+    stack: AsyncExitStack,
+    settings: Settings,
+    keys: tuple[str, ...],
+    database: Database,
+    front_server: TrustedHeaderAuth | None,
+) -> Accounts:
+    hasher = PasswordHasher()
+    stack.callback(hasher.close)
+    await hasher.warm_up()
+    trail = await AuditTrail.open(database, keys)
+    if settings.admin_password is not None:
+        password = settings.admin_password.get_secret_value()
+        if await create_first_administrator(
+            database, hasher, utc_now, trail.by(Origin("service")), settings.admin_username, password
+        ):
+            log.info("first_administrator_made", username=settings.admin_username)
+    return Accounts(
+        database=database,
+        hasher=hasher,
+        cookie=BrowserCookie(keys, name=settings.cookie_name, salt=SESSION_SALT, secure=settings.cookie_secure),
+        device_mark=DeviceMark(keys, name=f"{settings.cookie_name}_device", secure=settings.cookie_secure),
+        limits=SessionLimits(settings.session_idle_seconds, settings.session_max_seconds),
+        clock=utc_now,
+        trail=trail,
+        trusted_proxies=settings.trusted_proxies,
+        allow_registration=settings.allow_registration,
+        max_registrations_per_hour=settings.max_registrations_per_hour,
+        token_limits=TokenLimits(settings.max_access_tokens, settings.access_token_max_seconds),
+        allow_guests=settings.allow_guests,
+        guest_ttl_seconds=settings.guest_ttl_seconds,
+        front_server=front_server,
+    )
+
+
+async def _open_chat(
+    stack: AsyncExitStack,
+    settings: Settings,
+    database: Database,
+    handler: HandlerFactory,
+    model: LanguageModel,
+    metrics: Metrics,
+    streams: OpenStreams,
+) -> Chat:
+    stack.push_async_callback(model.close)
+    flush_seconds = settings.flush_interval_ms / 1000
+    turn_log = TurnLog(
+        database,
+        utc_now,
+        model=model,
+        lease_seconds=settings.lease_seconds,
+        counted_models=settings.counted_models,
+    )
+    generations = Generations(
+        model, most_running=settings.max_generations, most_waiting=settings.max_queued, observer=metrics
+    )
+    journal = Journal(turn_log, generations, flush_seconds=flush_seconds)
+    await journal.open()
+    stack.push_async_callback(journal.close)
+    return Chat(
+        database=database,
+        handler=handler(turn_log, context_tokens=settings.context_tokens),
+        turn_log=turn_log,
+        generations=generations,
+        clock=utc_now,
+        streams=streams,
+        flush_seconds=flush_seconds,
+    )
+
+
+def _model(settings: Settings) -> LanguageModel:
+    if settings.model_url is None:
+        return DemonstrationModel()
+    # Its client takes a moment to load, which the demonstration need not wait for.
+    from chatkeep.chat.models.openai_compatible import OpenAICompatibleModel  # noqa: PLC0415
+
+    return OpenAICompatibleModel.of(settings)
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    # The last one added is the first that a request meets.
+    app.add_middleware(TrailingSlash)
+    app.add_middleware(
+        BodyLimit,
+        most_bytes=settings.max_body_bytes,
+        elsewhere={IMPORT_PATH: settings.max_import_bytes},
+    )
+    app.add_middleware(
+        CrossSiteCheck,
+        origins=settings.allowed_origins,
+        trusted_proxies=settings.trusted_proxies,
+        guests=settings.allow_guests,
+        user_header=settings.auth_user_header,
+    )
+    app.add_middleware(StreamsLast, streams=app.state.streams)
+    app.add_middleware(InternalErrors)
+    if settings.allowed_origins:
+        app.add_middleware(CrossOrigin, origins=settings.allowed_origins)
+    if settings.metrics_port is not None:
+        app.add_middleware(MetricsApart, port=settings.metrics_port)
+    app.add_middleware(
+        HostAllowList, allowed=(*settings.allowed_hosts, settings.host), trusted_proxies=settings.trusted_proxies
+    )
+    app.add_middleware(StartedOnly, started_app=app)
+    app.add_middleware(
+        RequestRecord, metrics=app.state.metrics, https=settings.cookie_secure, under_way=app.state.under_way
+    )
+    app.add_middleware(RootPath, configured=settings.root_path, trusted_proxies=settings.trusted_proxies)
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _repeat(
+    stack: AsyncExitStack, seconds: float, step: Callable[[], Awaitable[object]], *, name: str, at_once: bool = False
+) -> None:
+    """Run a step every so many seconds until the service closes."""
+    task = asyncio.create_task(run_every(seconds, step, name=name, at_once=at_once), name=name)
+    stack.push_async_callback(_cancelled, task)

@@ -1,0 +1,29 @@
+"""The server in front that signs people in, as the settings name it."""
+
+from chatkeep.accounts.trusted_headers import TrustedHeaderAuth
+from chatkeep.config import Settings
+from chatkeep.errors import ConfigurationError
+
+
+def front_server_of(settings: Settings) -> TrustedHeaderAuth | None:
+    """Return whom to believe about who is asking, where the settings name a server in front.
+
+    Raises:
+        ConfigurationError: it could be anybody, or anybody could take a name before its owner is first seen.
+    """
+    if settings.auth_user_header is None:
+        return None
+    if settings.allow_registration:
+        raise ConfigurationError(
+            "CHATKEEP_AUTH_USER_HEADER is set, and anybody may register: a stranger could take a colleague's name and "
+            "share the account later. Set CHATKEEP_ALLOW_REGISTRATION=false."
+        )
+    secret = settings.auth_secret
+    return TrustedHeaderAuth(
+        settings.auth_user_header,
+        email_header=settings.auth_email_header,
+        name_header=settings.auth_name_header,
+        proxies=settings.auth_proxies,
+        secret=None if secret is None else secret.get_secret_value(),
+        secret_header=settings.auth_secret_header,
+    )

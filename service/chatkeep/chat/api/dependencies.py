@@ -1,0 +1,45 @@
+"""What chat's routers declare: the parts, and who is asking by the request handler."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from chatkeep.accounts.identity import Identity
+from chatkeep.chat.chat import Chat
+from chatkeep.errors import NotAuthenticated
+
+
+def chat_of(request: Request) -> Chat:
+    chat: Chat = request.app.state.chat
+    return chat
+
+
+async def get_chat(request: Request) -> Chat:
+    return chat_of(request)
+
+
+TheChat = Annotated[Chat, Depends(get_chat)]
+
+
+async def require_asker(request: Request) -> Identity:
+    return await chat_of(request).handler.identify(request)
+
+
+Asker = Annotated[Identity, Depends(require_asker)]
+
+
+async def require_asker_or_visitor(request: Request) -> Identity | None:
+    """Return who is asking; None for a visitor who may become a guest.
+
+    Not at once: a request that is refused for something else must not make a row.
+    """
+    handler = chat_of(request).handler
+    try:
+        return await handler.identify(request)
+    except NotAuthenticated:
+        if await handler.welcomes(request):
+            return None
+        raise
+
+
+AskerOrVisitor = Annotated[Identity | None, Depends(require_asker_or_visitor)]

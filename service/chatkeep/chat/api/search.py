@@ -1,0 +1,76 @@
+"""`/api/v1/search`: the caller's own turns by what they say."""
+
+import asyncio
+from functools import partial
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from chatkeep.chat.api.dependencies import Asker, TheChat
+from chatkeep.chat.search.candidates import OwnTurns
+from chatkeep.chat.search.query import Asked, asked_for
+from chatkeep.chat.search.search import Finding
+from chatkeep.chat.search.snippets import snippet
+from chatkeep.http.bodies import JsonRoute, SearchText
+from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
+from chatkeep.http.problems import documented
+from chatkeep.http.schemas import Answer, Time
+
+
+class FoundTurn(Answer):
+    """A turn that says what was asked for."""
+
+    conversation_id: UUID
+    conversation_title: str | None
+    turn_id: UUID
+    snippet: Annotated[
+        str,
+        Field(description="Its words around the first match, as HTML: matches in `<mark>`, everything else escaped."),
+    ]
+    created_at: Time
+
+
+router = APIRouter(prefix="/api/v1/search", tags=["Search"], route_class=JsonRoute)
+
+Q_DESCRIPTION = (
+    'Words, all of which must be in the turn; `"…"` is a phrase. Chinese, Japanese and Korean is found by any part of '
+    "a text. Case and width do not matter."
+)
+NOTHING_TO_FIND = (
+    422,
+    "There is nothing to look for in this: it takes a word, a symbol or a character, not only punctuation.",
+)
+TOO_SLOW = (503, "That took too long and was stopped. Ask for rarer words, or for more of them.")
+
+
+@router.get("", responses=documented(401, 422, 503, nothing_to_find=NOTHING_TO_FIND, query_too_slow=TOO_SLOW))
+async def search(
+    identity: Asker,
+    chat: TheChat,
+    q: Annotated[SearchText, Field(min_length=1), Query(description=Q_DESCRIPTION)],
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorText = None,
+) -> Page[FoundTurn]:
+    """Return the caller's turns that say what is asked for in prompt or reply, newest first. A turn that is being
+    answered is found when it is finished.
+    """
+    asked = asked_for(q)
+    after = cursor_of_id(cursor, of="search")
+    source = OwnTurns(chat.database, identity.user_id, asked)
+    rows = await Finding(asked, source, limit=limit + 1).newest(after)
+    # Long texts take their time, and others wait for the event loop.
+    return await asyncio.to_thread(
+        page_of, rows, limit, partial(_item, asked), of="search", position=lambda row: (row["turn_id"],)
+    )
+
+
+def _item(asked: Asked, row: Any) -> FoundTurn:
+    return FoundTurn(
+        conversation_id=row["conversation_id"],
+        conversation_title=row["conversation_title"],
+        turn_id=row["turn_id"],
+        snippet=snippet(asked, row["prompt"], row["reply"]),
+        created_at=row["created_at"],
+    )

@@ -1,0 +1,299 @@
+"""`/api/v1/conversations/{id}/turns`: turns over HTTP."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Request
+from pydantic import Field
+
+from chatkeep.accounts.identity import Identity, stream_terms
+from chatkeep.chat.api.dependencies import Asker, TheChat
+from chatkeep.chat.chat import Chat
+from chatkeep.chat.generation.sse import EventStream
+from chatkeep.chat.generation.stream import Following
+from chatkeep.chat.history import queries
+from chatkeep.chat.history.pages import siblings_page, turns_page
+from chatkeep.chat.history.turn import NewTurn
+from chatkeep.chat.prompt_items import prompt_of
+from chatkeep.chat.schemas import CreateTurn, Edit, GiveFeedback, Regenerate, Turn
+from chatkeep.errors import NotFound, NothingToContinue
+from chatkeep.http.admission import begins_turn
+from chatkeep.http.bodies import FromDigits, JsonRoute, takes_body_of
+from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page
+from chatkeep.http.problems import documented
+from chatkeep.http.schemas import answer_with
+
+router = APIRouter(prefix="/api/v1/conversations/{conversation_id}/turns", tags=["Turns"], route_class=JsonRoute)
+
+STREAM_EXAMPLE = """event: turn
+data: {"id": "0198c0de-0000-7000-8000-000000000001", "status": "streaming", "prompt": {"content": "Hi"}}
+
+event: delta
+id: 6
+data: {"text": "Hello!"}
+
+event: done
+id: 6
+data: {"id": "0198c0de-0000-7000-8000-000000000001", "status": "complete", "reply": {"content": "Hello!"}}
+
+"""
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The turn as a stream: one `turn`, any number of `delta`, `reasoning` and `item`, one `done`.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": STREAM_EXAMPLE}},
+    }
+}
+NEW_TURN = STREAM | documented(
+    401,
+    404,
+    413,
+    415,
+    422,
+    503,
+    turn_in_progress=(409, "Another turn of this conversation is being answered. Wait for it, or stop it."),
+    idempotency_key_reused=(422, "This Idempotency-Key was used for another request. Take a new one."),
+    too_many_generations=(429, "The service is answering as many as it can. Try again soon."),
+)
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[\x21-\x7e]{1,255}$",
+        description="A retry with the same key joins the same turn and never makes a second one.",
+    ),
+]
+LastEventId = Annotated[
+    Annotated[int, Field(ge=0, lt=2**31), FromDigits] | None,
+    Header(description="The `id` of the last event that was received: the stream goes on after it."),
+]
+
+# How a reply ends that was cut off.
+CAN_BE_CONTINUED = ("incomplete", "stopped", "interrupted")
+NOTHING_TO_CONTINUE = "This reply was not cut off. Ask something, or have the prompt answered again."
+# What regenerating without a body asks for.
+AS_BEFORE = Regenerate()
+
+
+@router.get("", responses=documented(401, 404, 422, 503))
+async def list_turns(
+    conversation_id: UUID,
+    identity: Asker,
+    chat: TheChat,
+    order: Literal["asc", "desc"] = "desc",
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorText = None,
+) -> Page[Turn]:
+    """Return the active path: from the head up (`desc`) or from the root down (`asc`)."""
+    return await turns_page(chat.database, identity.user_id, conversation_id, order=order, limit=limit, cursor=cursor)
+
+
+@router.post("", status_code=201, response_model=Turn, responses=NEW_TURN)
+@takes_body_of(None)
+@begins_turn
+async def create_turn(
+    conversation_id: UUID,
+    body: CreateTurn,
+    request: Request,
+    identity: Asker,
+    chat: TheChat,
+    idempotency_key: IdempotencyKey = None,
+) -> Any:
+    """Say something. The prompt is kept before the first byte of the answer is sent.
+
+    The answer is a stream of events, or with `stream: false` the finished turn. A client that goes away does not
+    end the generation.
+    """
+    content, items = prompt_of(body.content, body.items)
+    new = NewTurn(
+        conversation_id=conversation_id,
+        content=content,
+        items=items,
+        parent_id=body.parent_id,
+        model=body.model,
+        params=body.params.chosen(),
+        idempotency_key=idempotency_key,
+        tools=body.model_dump(include={"tools", "tool_choice"}, exclude_none=True),
+    )
+    return await _take_turn(chat, identity, new, request, stream=body.stream)
+
+
+@router.get("/{turn_id}", responses=documented(401, 404, 422, 503))
+async def read_turn(conversation_id: UUID, turn_id: UUID, identity: Asker, chat: TheChat) -> Turn:
+    """Return one turn, on whichever branch it is; of a reply that is being generated, what there is."""
+    return await _require_turn(chat, identity, conversation_id, turn_id)
+
+
+@router.post("/{turn_id}/regenerate", status_code=201, response_model=Turn, responses=NEW_TURN)
+@begins_turn
+async def regenerate_turn(
+    conversation_id: UUID,
+    turn_id: UUID,
+    request: Request,
+    identity: Asker,
+    chat: TheChat,
+    body: Regenerate = AS_BEFORE,
+    idempotency_key: IdempotencyKey = None,
+) -> Any:
+    """Ask the same again: a new turn beside this one, which stays as it is. The head moves to the new one."""
+    new = NewTurn(
+        conversation_id=conversation_id,
+        content=None,
+        beside_id=turn_id,
+        model=body.model,
+        params=body.params.chosen(),
+        idempotency_key=idempotency_key,
+    )
+    return await _take_turn(chat, identity, new, request, stream=body.stream)
+
+
+@router.post("/{turn_id}/edit", status_code=201, response_model=Turn, responses=NEW_TURN)
+@takes_body_of(None)
+@begins_turn
+async def edit_turn(
+    conversation_id: UUID,
+    turn_id: UUID,
+    body: Edit,
+    request: Request,
+    identity: Asker,
+    chat: TheChat,
+    idempotency_key: IdempotencyKey = None,
+) -> Any:
+    """Ask something else instead: a new turn beside this one, which stays as it is. The head moves to the new one."""
+    new = NewTurn(
+        conversation_id=conversation_id, content=body.content, beside_id=turn_id, idempotency_key=idempotency_key
+    )
+    return await _take_turn(chat, identity, new, request, stream=body.stream)
+
+
+@router.post(
+    "/{turn_id}/continue",
+    status_code=201,
+    response_model=Turn,
+    responses=NEW_TURN | documented(nothing_to_continue=(409, NOTHING_TO_CONTINUE)),
+)
+@begins_turn
+async def continue_turn(
+    conversation_id: UUID,
+    turn_id: UUID,
+    request: Request,
+    identity: Asker,
+    chat: TheChat,
+    body: Regenerate = AS_BEFORE,
+    idempotency_key: IdempotencyKey = None,
+) -> Any:
+    """Go on where a reply was cut off: a new turn below this one, without a prompt, that `continues` it."""
+    turn = await _require_turn(chat, identity, conversation_id, turn_id)
+    if turn.status not in CAN_BE_CONTINUED:
+        raise NothingToContinue(NOTHING_TO_CONTINUE)
+    new = NewTurn(
+        conversation_id=conversation_id,
+        content="",
+        parent_id=turn_id,
+        model=body.model,
+        params=body.params.chosen(),
+        idempotency_key=idempotency_key,
+        continues=True,
+    )
+    return await _take_turn(chat, identity, new, request, stream=body.stream)
+
+
+@router.get("/{turn_id}/siblings", responses=documented(401, 404, 422, 503))
+async def list_siblings(
+    conversation_id: UUID,
+    turn_id: UUID,
+    identity: Asker,
+    chat: TheChat,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorText = None,
+) -> Page[Turn]:
+    """Return the turns with the same parent, this one among them, oldest first."""
+    return await siblings_page(chat.database, identity.user_id, conversation_id, turn_id, limit=limit, cursor=cursor)
+
+
+@router.get("/{turn_id}/leaf", responses=documented(401, 404, 422, 503))
+async def read_leaf(conversation_id: UUID, turn_id: UUID, identity: Asker, chat: TheChat) -> Turn:
+    """Return the last turn of the newest branch under this one: the head to set to go on where that came to."""
+    leaf = await chat.database.row(
+        queries.LEAF, user_id=identity.user_id, conversation_id=conversation_id, turn_id=turn_id
+    )
+    if leaf is None:
+        raise NotFound
+    return await _require_turn(chat, identity, conversation_id, leaf["id"])
+
+
+@router.post("/{turn_id}/stop", status_code=202, responses=documented(401, 404, 422, 503))
+async def stop_turn(conversation_id: UUID, turn_id: UUID, identity: Asker, chat: TheChat) -> Turn:
+    """End the generation, wherever it runs; what was generated is kept. A turn that has ended stays as it is."""
+    await chat.stop_turn(identity.user_id, conversation_id, turn_id)
+    return await _require_turn(chat, identity, conversation_id, turn_id)
+
+
+@router.get(
+    "/{turn_id}/events",
+    status_code=200,
+    response_class=EventStream,
+    responses=STREAM | documented(401, 404, 422, 503),
+)
+async def follow_turn(
+    conversation_id: UUID, turn_id: UUID, identity: Asker, chat: TheChat, last_event_id: LastEventId = None
+) -> EventStream:
+    """Follow a turn's reply, on any replica, while it is generated and afterwards."""
+    turn = await _require_turn(chat, identity, conversation_id, turn_id)
+    return _stream(chat, identity, chat.follow(identity.user_id, turn), start=last_event_id or 0)
+
+
+@router.put("/{turn_id}/feedback", responses=documented(401, 404, 413, 415, 422, 503))
+@takes_body_of(None)
+async def give_feedback(
+    conversation_id: UUID, turn_id: UUID, body: GiveFeedback, identity: Asker, chat: TheChat
+) -> Turn:
+    """Say what a reply is worth; it takes the place of what was said before."""
+    await _set_feedback(chat, identity, conversation_id, turn_id, rating=body.rating, comment=body.comment)
+    return await _require_turn(chat, identity, conversation_id, turn_id)
+
+
+@router.delete("/{turn_id}/feedback", status_code=204, responses=documented(401, 404, 422, 503))
+async def take_feedback_back(conversation_id: UUID, turn_id: UUID, identity: Asker, chat: TheChat) -> None:
+    """Take back what was said of a reply."""
+    await _set_feedback(chat, identity, conversation_id, turn_id, rating=None, comment=None)
+
+
+async def _take_turn(chat: Chat, identity: Identity, new: NewTurn, request: Request, *, stream: bool | None) -> Any:
+    following = await chat.take_turn(identity, new)
+    if stream if stream is not None else _accepts_events(request):
+        return _stream(chat, identity, following)
+    with chat.streams.hold(stream_terms(identity)):
+        turn = await following.end()
+    return answer_with(turn, 201)
+
+
+def _stream(chat: Chat, identity: Identity, following: Following, start: int = 0) -> EventStream:
+    return EventStream(following.events(start), chat.streams, stream_terms(identity))
+
+
+async def _require_turn(chat: Chat, identity: Identity, conversation_id: UUID, turn_id: UUID) -> Turn:
+    row = await chat.database.row(
+        queries.TURN, user_id=identity.user_id, conversation_id=conversation_id, turn_id=turn_id
+    )
+    if row is None:
+        raise NotFound
+    return Turn.from_row(row)
+
+
+async def _set_feedback(
+    chat: Chat, identity: Identity, conversation_id: UUID, turn_id: UUID, *, rating: int | None, comment: str | None
+) -> None:
+    row = await chat.database.row(
+        queries.SET_FEEDBACK,
+        user_id=identity.user_id,
+        conversation_id=conversation_id,
+        turn_id=turn_id,
+        rating=rating,
+        comment=comment,
+    )
+    if row is None:
+        raise NotFound
+
+
+def _accepts_events(request: Request) -> bool:
+    return "text/event-stream" in request.headers.get("accept", "").lower()

@@ -1,0 +1,80 @@
+"""What chatting is made of: the parts that a turn needs, put together once when the service starts."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from chatkeep.accounts.identity import Identity
+from chatkeep.chat.generation.registry import Generations
+from chatkeep.chat.generation.stream import Following
+from chatkeep.chat.handler import RequestHandler
+from chatkeep.chat.history.store import TurnLog
+from chatkeep.chat.history.turn import BegunTurn, NewTurn
+from chatkeep.chat.models import LanguageModel
+from chatkeep.chat.schemas import Turn
+from chatkeep.clock import Clock
+from chatkeep.database.database import Database
+from chatkeep.errors import TooManyGenerations
+from chatkeep.http.open_streams import OpenStreams
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """The parts.
+
+    Args:
+        streams: the open answers of this process.
+        flush_seconds: how often replies are written down, and so how often to look for more.
+    """
+
+    database: Database
+    handler: RequestHandler
+    turn_log: TurnLog
+    generations: Generations
+    clock: Clock
+    streams: OpenStreams
+    flush_seconds: float
+
+    async def take_turn(self, identity: Identity, new: NewTurn, model: LanguageModel | None = None) -> Following:
+        """Keep a new turn and begin to answer it, or join the one that has the same idempotency key.
+
+        Args:
+            model: answers this turn; None for the service's.
+
+        Raises:
+            TooManyGenerations: nothing was stored. Joining needs no place, so a retry is not refused.
+            NotFound, TurnInProgress, IdempotencyKeyReused, DatabaseUnavailable.
+        """
+        try:
+            with self.generations.place(identity.user_id) as start:
+                begun = await self.handler.begin_turn(identity, new)
+                if not begun.joined:
+                    return Following(begun, start(begun, self.handler, model), self.turn_log, self.flush_seconds)
+        except TooManyGenerations:
+            joined = await self.turn_log.joined(identity.user_id, new)
+            if joined is None:
+                raise
+            begun = joined
+        return self._following(begun)
+
+    def follow(self, user_id: UUID, turn: Turn) -> Following:
+        """Follow a turn that somebody else asked for, from this process's memory or from the database."""
+        return self._following(
+            BegunTurn(
+                id=turn.id,
+                user_id=user_id,
+                conversation_id=turn.conversation_id,
+                content="",  # it is read again: a prompt may have megabytes, and a client may follow for minutes
+                created_at=turn.created_at,
+                joined=True,
+            )
+        )
+
+    async def stop_turn(self, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> None:
+        """End a generation wherever it runs: here at once, elsewhere with that process's next flush."""
+        asked = await self.turn_log.request_stop(user_id, conversation_id, turn_id)
+        generation = self.generations.by_turn(turn_id)
+        if asked and generation is not None:
+            generation.cut("stopped")
+
+    def _following(self, begun: BegunTurn) -> Following:
+        return Following(begun, self.generations.by_turn(begun.id), self.turn_log, self.flush_seconds)

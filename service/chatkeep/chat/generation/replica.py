@@ -1,0 +1,110 @@
+"""One process as the others see it: by its lease in the database, and on its own machine by the process itself."""
+
+from sqlalchemy import Float, Integer, Text, Uuid, bindparam, delete, func, literal, or_, select
+from sqlalchemy.dialects import postgresql
+
+from chatkeep.chat.generation.processes import ServiceProcess
+from chatkeep.chat.search.lexemes import VERSION
+from chatkeep.clock import Clock
+from chatkeep.database.database import Database
+from chatkeep.database.statement import Statement
+from chatkeep.database.tables import IS_STREAMING, TIME, replicas, turns
+from chatkeep.ids import new_id
+
+_replica_id = bindparam("replica_id", type_=Uuid)
+_now = bindparam("now", type_=TIME)
+
+_t = turns.c
+
+
+def _renew_lease() -> Statement:
+    expires_at = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, bindparam("seconds", type_=Float))
+    new = postgresql.insert(replicas).values(
+        id=_replica_id,
+        started_at=_now,
+        lease_expires_at=expires_at,
+        machine=bindparam("machine", type_=Text),
+        pid=bindparam("pid", type_=Integer),
+        process_began_at=bindparam("process_began_at", type_=TIME),
+        search_version=literal(VERSION),
+    )
+    return Statement(
+        new.on_conflict_do_update(
+            index_elements=["id"], set_={"lease_expires_at": new.excluded.lease_expires_at}
+        ).returning(replicas.c.lease_expires_at)
+    )
+
+
+RENEW_LEASE = _renew_lease()
+END_LEASE = Statement(delete(replicas).where(replicas.c.id == _replica_id))
+NEIGHBOURS = Statement(
+    select(replicas.c.id, replicas.c.machine, replicas.c.pid, replicas.c.process_began_at).where(
+        replicas.c.lease_expires_at >= func.now(),
+        replicas.c.machine == bindparam("machine", type_=Text),
+        replicas.c.id != _replica_id,
+    )
+)
+FORGET_DEAD_REPLICAS = Statement(
+    delete(replicas).where(
+        replicas.c.lease_expires_at < func.now() - func.make_interval(0, 0, 0, 1),
+    )
+)
+
+# Turns that this process is generating, as far as the database knows.
+STREAMING_TURNS = Statement(
+    select(_t.user_id, _t.id, _t.conversation_id).where(IS_STREAMING, _t.replica_id == _replica_id)
+)
+
+# Turns whose process is gone: it ended, or its lease ran out.
+ABANDONED_TURNS = Statement(
+    select(_t.user_id, _t.id, _t.conversation_id, _t.replica_id)
+    .select_from(turns.outerjoin(replicas, replicas.c.id == _t.replica_id))
+    .where(IS_STREAMING, or_(replicas.c.id.is_(None), replicas.c.lease_expires_at < func.now()))
+    .limit(100)
+)
+
+
+# The share of a lease between two looks for the turns of the dead, and by which it runs out sooner: so a dead process's
+# turns are over before its lease is.
+TAKING_OVER = 1 / 8
+
+
+class Replica:
+    """This process.
+
+    Args:
+        lease_seconds: how long after its last sign of life it is taken for dead.
+    """
+
+    def __init__(self, database: Database, clock: Clock, *, lease_seconds: int) -> None:
+        self.id = new_id()
+        self.process = ServiceProcess.this()
+        self.lease_seconds = lease_seconds
+        self._database = database
+        self._clock = clock
+
+    async def renew_lease(self) -> None:
+        """Say that this replica lives."""
+        await self._database.execute(
+            RENEW_LEASE,
+            replica_id=self.id,
+            now=self._clock(),
+            seconds=self.lease_seconds * (1 - TAKING_OVER),
+            machine=self.process.machine,
+            pid=self.process.pid,
+            process_began_at=self.process.began_at,
+        )
+
+    async def end_lease(self) -> None:
+        await self._database.execute(END_LEASE, replica_id=self.id)
+
+    async def end_leases_of_the_dead(self) -> None:
+        """Give up the leases of processes on this machine that are seen to have ended: nobody need wait for them."""
+        rows = await self._database.rows(NEIGHBOURS, replica_id=self.id, machine=self.process.machine)
+        for row in rows:
+            if ServiceProcess.from_row(row).has_ended():
+                await self._database.execute(END_LEASE, replica_id=row["id"])
+
+    async def forget_the_dead(self) -> None:
+        """Take away what is left of replicas whose leases ran out long ago."""
+        await self._database.execute(FORGET_DEAD_REPLICAS)

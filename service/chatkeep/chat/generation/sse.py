@@ -1,0 +1,56 @@
+"""Server-sent events: how one is written, and the response that sends them."""
+
+import json
+from collections.abc import AsyncGenerator
+
+from chatkeep.chat.reply_log import ITEM, Stretch
+from chatkeep.http.open_streams import OpenStreams, StreamTerms
+from chatkeep.http.streams import Stream
+
+KEEP_ALIVE = b": keep-alive\n\n"
+
+
+_LINE_ENDS = tuple((end.encode(), b"\\u%04x" % ord(end)) for end in "\u0085\u2028\u2029")
+# Made once: `json.dumps` makes one for each call.
+_TEXT = json.JSONEncoder(ensure_ascii=False)
+
+
+def event(name: str, data: bytes, event_id: int | None = None) -> bytes:
+    """Return one event; `data` is one line of JSON.
+
+    Source: HTML Living Standard, 9.2, Server-sent events.
+    """
+    numbered = b"" if event_id is None else b"id: %d\n" % event_id
+    return b"event: %s\n%sdata: %s\n\n" % (name.encode(), numbered, _on_one_line(data))
+
+
+def stretch_event(stretch: Stretch) -> bytes:
+    """Return the event of a stretch of the reply, numbered with the position after it.
+
+    There are so many of these that they are written without a model around them.
+    """
+    end = stretch.position + stretch.length
+    if stretch.kind == ITEM:
+        return b"event: item\nid: %d\ndata: %s\n\n" % (end, _on_one_line(stretch.text.encode()))
+    name = b"delta" if stretch.kind is None else b"reasoning"
+    text = _on_one_line(_TEXT.encode(stretch.text).encode())
+    return b'event: %s\nid: %d\ndata: {"text":%s}\n\n' % (name, end, text)
+
+
+def _on_one_line(data: bytes) -> bytes:
+    """Escape the line ends that only Unicode knows: readers split lines at them, and JSON needs no escape."""
+    if data.isascii():
+        return data
+    for character, escaped in _LINE_ENDS:
+        data = data.replace(character, escaped)
+    return data
+
+
+class EventStream(Stream):
+    """A stream of events. The generation that it follows goes on when it is cut off."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, chunks: AsyncGenerator[bytes, None], streams: OpenStreams, terms: StreamTerms) -> None:
+        # Proxies that collect an answer before they pass it on would hold the words back.
+        super().__init__(chunks, streams, terms, headers={"Cache-Control": "no-store"})

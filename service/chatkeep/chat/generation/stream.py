@@ -1,0 +1,181 @@
+"""Following a turn: its reply as it comes, from this process's memory or from what another one writes down."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from chatkeep.chat.generation.generation import Generation
+from chatkeep.chat.generation.sse import KEEP_ALIVE, event, stretch_event
+from chatkeep.chat.history import queries
+from chatkeep.chat.history.store import TurnLog
+from chatkeep.chat.history.turn import BegunTurn
+from chatkeep.chat.reply_log import Stretch, length_of
+from chatkeep.chat.schemas import Content, Siblings, Turn, TurnError
+from chatkeep.errors import DatabaseUnavailable, NotFound
+from chatkeep.http.schemas import json_line
+
+KEEP_ALIVE_SECONDS = 15
+GONE = "The turn was deleted while it was being answered, or went to the account that this guest signed in to."
+NOT_KEPT_YET = (
+    "The reply is there, and the database does not take it just now. It is stored as soon as it does: ask for the turn "
+    "again, by its id or with the same Idempotency-Key."
+)
+# For a database that only restarts; longer than any statement that keeps a reply is waited for.
+KEPT_WITHIN_SECONDS = 5.0
+# Positions that a follower who is far behind is given at a time: so much of the reply it holds in memory.
+MOST_AT_ONCE = 16_384
+# Between two deltas of one follower. What a fast model says in between comes as one: no reader can tell, and it bounds
+# what a follower costs.
+PACE_SECONDS = 0.02
+ONLY_AT_THE_END = ("reply", "finish_reason", "usage", "context", "error", "feedback", "completed_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """One client's view of one turn.
+
+    Args:
+        generation: None where another replica generates it, or where it has ended.
+        poll_seconds: how often to look at what another replica wrote down.
+    """
+
+    begun: BegunTurn
+    generation: Generation | None
+    turn_log: TurnLog
+    poll_seconds: float
+
+    async def texts(self) -> AsyncGenerator[str, None]:
+        """Yield the reply's own text, and "" when there was nothing of it for a while; end with the turn."""
+        clock = asyncio.get_running_loop().time
+        yielded_at = clock()
+        async with aclosing(self.stretches()) as found:
+            async for stretches in found:
+                text = "".join(each.text for each in stretches if each.kind is None)
+                if text or not stretches or clock() - yielded_at >= KEEP_ALIVE_SECONDS:
+                    yield text
+                    yielded_at = clock()
+
+    def stretches(self, start: int = 0) -> AsyncGenerator[Sequence[Stretch], None]:
+        """Yield the reply from `start` on, and nothing when there was nothing for a while; end with the turn."""
+        if self.generation is not None:
+            return _from_memory(self.generation, start)
+        return _from_database(self.turn_log, self.begun, start, self.poll_seconds)
+
+    async def events(self, start: int = 0) -> AsyncGenerator[bytes, None]:
+        """Yield the turn as server-sent events, from after position `start`."""
+        yield event("turn", json_line(await self.turn_at_its_start()))
+        async for stretches in self.stretches(start):
+            yield b"".join(map(stretch_event, stretches)) or KEEP_ALIVE
+        yield _done_event(await self.turn_at_its_end())
+
+    async def end(self) -> Turn:
+        """Wait for the turn's end and return it.
+
+        Raises:
+            DatabaseUnavailable: the reply is whole, and cannot be kept just now; it will be, and holds the turn's id.
+        """
+        if self.generation is not None:
+            if not await self.generation.until_ended(kept_within_seconds=KEPT_WITHIN_SECONDS):
+                raise DatabaseUnavailable(NOT_KEPT_YET, turn_id=str(self.begun.id))
+        else:
+            async for _ in self.stretches():
+                pass
+        return await self.turn_at_its_end()
+
+    async def turn_at_its_start(self) -> Turn:
+        """Return the turn as it was when it was begun, whenever that was."""
+        begun = self.begun
+        if not begun.joined:
+            return _new_turn(begun)
+        turn = await self._kept()
+        return turn.model_copy(update=dict.fromkeys(ONLY_AT_THE_END) | {"status": "streaming"})
+
+    async def turn_at_its_end(self) -> Turn:
+        row = self.generation.row if self.generation is not None else None
+        if row is not None:
+            count = self.begun.sibling_count
+            return Turn.from_row({**row, "sibling_count": count, "sibling_position": count})
+        try:
+            return await self._kept()
+        except NotFound:
+            gone = TurnError(code="deleted", detail=GONE)
+            return _new_turn(self.begun).model_copy(update={"status": "interrupted", "error": gone})
+
+    async def _kept(self) -> Turn:
+        begun = self.begun
+        row = await self.turn_log.database.row(
+            queries.TURN, user_id=begun.user_id, conversation_id=begun.conversation_id, turn_id=begun.id
+        )
+        if row is None:
+            raise NotFound
+        return Turn.from_row(row)
+
+
+async def _from_memory(generation: Generation, position: int) -> AsyncGenerator[Sequence[Stretch], None]:
+    clock, next_at = asyncio.get_running_loop().time, 0.0
+    while True:
+        if not await generation.more_than(position, seconds=KEEP_ALIVE_SECONDS):
+            yield ()
+            continue
+        if (rest := next_at - clock()) > 0:
+            await generation.rest(rest)
+        if stretches := generation.stretches(position, MOST_AT_ONCE):
+            position = _end_of(stretches)
+            # Whoever is behind is not kept waiting.
+            next_at = clock() + PACE_SECONDS if position == generation.length else 0.0
+            yield stretches
+        elif generation.ended:
+            return
+
+
+async def _from_database(
+    turn_log: TurnLog, begun: BegunTurn, position: int, poll_seconds: float
+) -> AsyncGenerator[Sequence[Stretch], None]:
+    silent_seconds = 0.0
+    while (written := await turn_log.written(begun, position, MOST_AT_ONCE)) is not None:
+        came = 0
+        if written.stretches:
+            end = _end_of(written.stretches)
+            came, position, silent_seconds = end - position, end, 0.0
+            yield written.stretches
+        if written.whole or (written.ended and came < MOST_AT_ONCE):
+            return
+        if came >= MOST_AT_ONCE:
+            continue
+        await asyncio.sleep(poll_seconds)
+        silent_seconds += poll_seconds
+        if silent_seconds >= KEEP_ALIVE_SECONDS:
+            silent_seconds = 0.0
+            yield ()
+
+
+def _end_of(stretches: Sequence[Stretch]) -> int:
+    return stretches[-1].position + stretches[-1].length
+
+
+def _done_event(turn: Turn) -> bytes:
+    return event("done", json_line(turn), length_of(turn.reply.content, turn.reply.items) if turn.reply else 0)
+
+
+def _new_turn(begun: BegunTurn) -> Turn:
+    return Turn(
+        id=begun.id,
+        conversation_id=begun.conversation_id,
+        parent_id=begun.parent_id,
+        index=begun.position,
+        status="streaming",
+        finish_reason=None,
+        prompt=Content(content=begun.content, items=None if begun.items is None else list(begun.items)),
+        continues=begun.parent_id if begun.continues else None,
+        reply=None,
+        model=begun.model,
+        params=dict(begun.params),
+        usage=None,
+        context=None,
+        error=None,
+        feedback=None,
+        siblings=Siblings(count=begun.sibling_count, position=begun.sibling_count),
+        created_at=begun.created_at,
+        completed_at=None,
+    )

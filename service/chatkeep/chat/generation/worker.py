@@ -1,0 +1,138 @@
+"""The background of a replica: writes replies down as they grow, keeps the lease, takes over from the dead, and makes
+findable what they left.
+"""
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+
+from chatkeep.chat.generation.generation import Generation
+from chatkeep.chat.generation.recovery import Reaper
+from chatkeep.chat.generation.registry import Generations
+from chatkeep.chat.generation.replica import TAKING_OVER
+from chatkeep.chat.history.store import TurnLog
+from chatkeep.chat.search.indexer import index_pending
+from chatkeep.chat.search.unindexed import UnindexedTurns
+from chatkeep.errors import DatabaseUnavailable
+from chatkeep.periodic import run_every
+
+log = structlog.get_logger(__name__)
+
+# The share of a lease after which it is renewed.
+RENEWING = 1 / 4
+
+
+class Journal:
+    """Loops that run as long as the replica does; a database that is away only delays them.
+
+    Args:
+        flush_seconds: how far the database may be behind what was seen.
+    """
+
+    def __init__(self, turn_log: TurnLog, generations: Generations, *, flush_seconds: float) -> None:
+        self._turn_log = turn_log
+        self._reaper = Reaper(turn_log)
+        self._unindexed = UnindexedTurns(turn_log.database, turn_log.clock)
+        self._generations = generations
+        self._flush_seconds = flush_seconds
+        self._tasks: list[asyncio.Task[None]] = []
+        # Since when this replica has kept its lease without a gap; None while it cannot.
+        self._held_since: float | None = -math.inf
+        self._renewed_at = 0.0
+
+    async def open(self) -> None:
+        """Take the lease, and the turns of whoever died; then begin.
+
+        Raises:
+            DatabaseUnavailable: without a lease nothing may be generated.
+        """
+        await self._turn_log.replica.renew_lease()
+        self._renewed_at = time.monotonic()
+        await self._turn_log.replica.end_leases_of_the_dead()
+        await self._take_over()
+        lease_seconds = self._turn_log.replica.lease_seconds
+        self._tasks = [
+            asyncio.create_task(run_every(self._flush_seconds, self._flush, name="flush")),
+            asyncio.create_task(run_every(lease_seconds * RENEWING, self._look_after, name="lease")),
+            asyncio.create_task(run_every(lease_seconds * TAKING_OVER, self._take_over_in_time, name="take over")),
+            # By itself: a lease must not wait for long texts.
+            asyncio.create_task(run_every(lease_seconds / 4, self._index, name="index")),
+        ]
+
+    async def close(self) -> None:
+        """Stop, and give the lease back: what is still `streaming` of this replica is anybody's."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(DatabaseUnavailable):  # it runs out by itself
+            await self._turn_log.replica.end_lease()
+
+    async def _flush(self) -> None:
+        generations = [each for each in self._generations.all() if each.generating]
+        if not generations:
+            return
+        fragments = [fragment for each in generations for fragment in each.begin_write()]
+        ours: dict[UUID, bool] | None = None
+        try:
+            ours = await self._turn_log.flush(fragments)
+        finally:
+            for generation in generations:
+                # What was moved to another user was not written under the one that we knew.
+                generation.end_write(worked=ours is not None and generation.begun.id in ours)
+        await self._rename(generations)
+        owners = await self._turn_log.owners([each.begun.id for each in generations if each.begun.id not in ours])
+        for generation in generations:
+            match ours.get(generation.begun.id):
+                case None if owner := owners.get(generation.begun.id):
+                    generation.move_to(owner)
+                case None:  # deleted or taken over: what comes now would be nobody's
+                    generation.cut("interrupted")
+                case True:
+                    generation.cut("stopped")
+
+    async def _rename(self, generations: Sequence[Generation]) -> None:
+        """Write down of text that it was reasoning, where a model told so late.
+
+        If the process dies before: the text is kept as text. What is not known to be done is done again.
+        """
+        for generation in generations:
+            if (renaming := generation.renaming()) is not None:
+                await self._turn_log.rename_text(generation.begun, *renaming)
+                generation.end_renaming()
+
+    async def _look_after(self) -> None:
+        if not self._holds_lease():
+            self._held_since = None
+        await self._turn_log.replica.renew_lease()
+        self._renewed_at = time.monotonic()
+        if self._held_since is None:
+            self._held_since = time.monotonic()
+        await self._reaper.interrupt_unclaimed({each.begun.id for each in self._generations.all()})
+
+    async def _take_over_in_time(self) -> None:
+        """Take over, unless the database was away a moment ago, or this machine stood still.
+
+        Then the leases of the living ran out as well, perhaps this replica's own.
+        """
+        if self._held_since is None or not self._holds_lease():
+            return
+        if time.monotonic() - self._held_since >= self._turn_log.replica.lease_seconds:
+            await self._take_over()
+
+    def _holds_lease(self) -> bool:
+        """Whether it was renewed so lately that those of the others, renewed one interval before, hold too."""
+        return time.monotonic() - self._renewed_at < self._turn_log.replica.lease_seconds * (1 - TAKING_OVER - RENEWING)
+
+    async def _take_over(self) -> None:
+        if interrupted := await self._reaper.interrupt_abandoned():
+            log.warning("turns_interrupted", count=interrupted)
+
+    async def _index(self) -> None:
+        made = await index_pending(self._turn_log.database)
+        if made := made + await self._unindexed.index():
+            log.info("turns_made_findable", count=made)

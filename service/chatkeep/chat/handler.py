@@ -1,0 +1,104 @@
+"""The seam that others extend: who is asking, which prompt the model sees, what happens to a turn."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+
+from chatkeep.accounts.dependencies import accounts_of, require_identity, welcome_guest, welcomes
+from chatkeep.accounts.identity import Identity
+from chatkeep.chat.history.store import TurnLog
+from chatkeep.chat.history.turn import BegunTurn, NewTurn, Outcome
+from chatkeep.chat.models.context import fit_context
+from chatkeep.chat.models.prompt import ChatPrompt
+from chatkeep.errors import NotAuthenticated
+
+TurnRow = Mapping[str, Any]
+
+
+class RequestHandler(ABC):
+    """What is particular to a service about a turn; everything else is the router's and the generations'.
+
+    A turn goes through the four methods in this order, `begin_turn` in the request and the last two in the
+    generation, which goes on when the client has gone.
+    """
+
+    @abstractmethod
+    async def identify(self, request: Request) -> Identity:
+        """Return who is asking.
+
+        Raises:
+            NotAuthenticated: nobody who may.
+        """
+
+    async def welcomes(self, request: Request) -> bool:  # noqa: ARG002  a subclass may look at it
+        """Tell whether a visitor whom `identify` does not know may become a guest; by default nobody may."""
+        return False
+
+    async def welcome(self, request: Request) -> Identity:  # noqa: ARG002
+        """Make a visitor a guest, now that they begin something. Called where `welcomes` says so.
+
+        Raises:
+            TooManyAttempts: too many guests began at this address.
+        """
+        raise NotAuthenticated("Sign in first: this service has no guests.")
+
+    @abstractmethod
+    async def begin_turn(self, identity: Identity, new: NewTurn) -> BegunTurn:
+        """Keep the prompt, before anything is sent to anyone.
+
+        Raises:
+            NotFound, TurnInProgress, IdempotencyKeyReused, DatabaseUnavailable.
+        """
+
+    @abstractmethod
+    async def chat_prompt(self, begun: BegunTurn) -> ChatPrompt:
+        """Return the conversation as the model is to see it."""
+
+    @abstractmethod
+    async def end_turn(self, begun: BegunTurn, outcome: Outcome) -> TurnRow | None:
+        """Keep how the turn ended, before anyone is told; None where it is no longer this process's.
+
+        Raises:
+            Unavailable: it is called again a little later.
+        """
+
+
+class PersistentRequestHandler(RequestHandler):
+    """Accounts by cookie or token, guests where they are allowed; every turn in PostgreSQL.
+
+    Args:
+        context_tokens: how much of the conversation the model is shown, by an estimate that errs high.
+    """
+
+    def __init__(self, turn_log: TurnLog, *, context_tokens: int) -> None:
+        self.turn_log = turn_log
+        self.context_tokens = context_tokens
+
+    async def identify(self, request: Request) -> Identity:
+        return await require_identity(request, accounts_of(request))
+
+    async def welcomes(self, request: Request) -> bool:
+        return welcomes(accounts_of(request), request)
+
+    async def welcome(self, request: Request) -> Identity:
+        return await welcome_guest(request, accounts_of(request))
+
+    async def begin_turn(self, identity: Identity, new: NewTurn) -> BegunTurn:
+        return await self.turn_log.begin(identity.user_id, new, context_tokens=self.context_tokens)
+
+    async def chat_prompt(self, begun: BegunTurn) -> ChatPrompt:
+        prompt = fit_context(
+            begun.system_prompt,
+            begun.earlier,
+            begun.content,
+            self.context_tokens,
+            items=begun.items,
+            continues=begun.continues,
+        )
+        prompt.tools = begun.tools
+        return prompt
+
+    async def end_turn(self, begun: BegunTurn, outcome: Outcome) -> TurnRow | None:
+        return await self.turn_log.end(begun, outcome)

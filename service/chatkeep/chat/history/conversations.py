@@ -1,0 +1,138 @@
+"""Conversations: one statement a function, and none commits."""
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Boolean,
+    Integer,
+    RowMapping,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chatkeep.accounts.queries import fewer
+from chatkeep.database.statement import Statement
+from chatkeep.database.tables import TIME, conversations, user_activity
+from chatkeep.database.times import LATEST
+from chatkeep.statistics.outbox import noted_conversation
+
+NEWEST_TIME = LATEST
+NEWEST_ID = UUID(int=2**128 - 1)
+
+_user_id = bindparam("user_id", type_=Uuid)
+_conversation_id = bindparam("conversation_id", type_=Uuid)
+_now = bindparam("now", type_=TIME)
+_c = conversations.c
+
+CONVERSATION = Statement(select(conversations).where(_c.user_id == _user_id, _c.id == _conversation_id))
+
+
+def _list(*, by_title: bool) -> Statement:
+    """The caller's conversations, newest activity first, from after (`last_turn_at`, `id`)."""
+    archived = bindparam("archived", type_=Boolean)
+    query = (
+        select(conversations)
+        .where(
+            _c.user_id == _user_id,
+            tuple_(_c.last_turn_at, _c.id)
+            < tuple_(bindparam("after_time", type_=TIME), bindparam("after_id", type_=Uuid)),
+            or_(archived.is_(None), _c.archived == archived),
+        )
+        .order_by(_c.last_turn_at.desc(), _c.id.desc())
+        .limit(bindparam("limit", type_=Integer))
+    )
+    if by_title:
+        query = query.where(func.strpos(_folded(_c.title), _folded(bindparam("q", type_=Text))) > 0)
+    return Statement(query)
+
+
+def _folded(text: Any) -> Any:
+    """What is equal whatever its case and width."""
+    return func.lower(func.normalize(text, literal_column("NFKC")))
+
+
+LIST_CONVERSATIONS = _list(by_title=False)
+LIST_CONVERSATIONS_BY_TITLE = _list(by_title=True)
+
+_made = (
+    insert(conversations)
+    .values(
+        user_id=_user_id,
+        id=_conversation_id,
+        title=bindparam("title", type_=Text),
+        system_prompt=bindparam("system_prompt", type_=Text),
+        model=bindparam("model", type_=Text),
+        params=bindparam("params", type_=JSONB),
+        extra=bindparam("extra", type_=JSONB),
+        created_at=_now,
+        updated_at=_now,
+        last_turn_at=_now,
+    )
+    .returning(conversations)
+    .cte("made")
+)
+_counted = (
+    update(user_activity)
+    .where(user_activity.c.user_id == _made.c.user_id)
+    .values(conversation_count=user_activity.c.conversation_count + 1)
+    .returning(user_activity.c.user_id)
+    .cte("counted")
+)
+# To be run in a transaction; by itself as `CREATE_CONVERSATION`.
+NEW_CONVERSATION = select(_made).add_cte(_counted, noted_conversation(_made))
+CREATE_CONVERSATION = Statement(NEW_CONVERSATION)
+
+
+async def update_conversation(
+    connection: AsyncConnection, user_id: UUID, conversation_id: UUID, changes: Mapping[str, object]
+) -> RowMapping | None:
+    """Change some columns; return the conversation as it is now, or None where it is not the user's."""
+    own = and_(_c.user_id == user_id, _c.id == conversation_id)
+    changed = await connection.execute(update(conversations).where(own).values(**changes).returning(conversations))
+    return changed.mappings().one_or_none()
+
+
+async def delete_conversation(connection: AsyncConnection, user_id: UUID, conversation_id: UUID) -> bool:
+    """Delete a conversation and, by the foreign keys, its turns; False where it is not the user's."""
+    own = and_(_c.user_id == user_id, _c.id == conversation_id)
+    deleted = (await connection.execute(delete(conversations).where(own).returning(_c.turn_count))).first()
+    if deleted is None:
+        return False
+    await connection.execute(
+        update(user_activity)
+        .where(user_activity.c.user_id == user_id)
+        .values(
+            conversation_count=fewer(user_activity.c.conversation_count, 1),
+            turn_count=fewer(user_activity.c.turn_count, deleted.turn_count),
+        )
+    )
+    return True
+
+
+LONGEST_TITLE = 60
+
+
+def title_from(prompt: str) -> str | None:
+    """Return the first words of a prompt as a title, on one line."""
+    line = " ".join(prompt[: LONGEST_TITLE * 8].split())
+    line = "".join(character for character in line if unicodedata.category(character) != "Cc")
+    if len(line) <= LONGEST_TITLE:
+        return line or None
+    cut = line[:LONGEST_TITLE]
+    words = cut.rpartition(" ")[0]
+    return f"{words if len(words) > LONGEST_TITLE // 2 else cut}…"

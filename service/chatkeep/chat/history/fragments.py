@@ -1,0 +1,144 @@
+"""What is written down of a reply that is being generated, put together in SQL."""
+
+from typing import Any
+
+from sqlalchemy import (
+    Integer,
+    ScalarSelect,
+    Text,
+    Uuid,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    literal_column,
+    null,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
+from sqlalchemy.sql.elements import ColumnElement
+
+from chatkeep.chat.reply_log import ITEM
+from chatkeep.database.statement import BACKGROUND_SECONDS, Statement
+from chatkeep.database.tables import reply_fragments, turns
+
+_user_id = bindparam("user_id", type_=Uuid)
+_turn_id = bindparam("turn_id", type_=Uuid)
+_f = reply_fragments.c
+_t = turns.c
+_is_item = _f.kind == literal_column(f"'{ITEM}'")
+
+
+def written_text(user_id: ColumnElement[Any], turn_id: ColumnElement[Any]) -> ScalarSelect[str]:
+    """Return the text of a turn's fragments in order; NULL where there is none."""
+    return (
+        select(_joined(_f.text, _f.position))
+        .where(_f.user_id == user_id, _f.turn_id == turn_id, _f.kind.is_(None))
+        .scalar_subquery()
+    )
+
+
+def written_items(user_id: ColumnElement[Any], turn_id: ColumnElement[Any]) -> ScalarSelect[Any]:
+    """Return the items of a turn's fragments, as `chatkeep.chat.reply_log.items_of` makes them; NULL where there is
+    nothing but text.
+
+    Neighbours of a kind are one item, but for whole items. How long the reasoning took is known to its process alone.
+    """
+    before = func.lag(_f.kind).over(order_by=_f.position)
+    is_first = func.row_number().over(order_by=_f.position) == 1
+    begins = case((is_first | _is_item | _f.kind.is_distinct_from(before), 1), else_=0)
+    length = case((_f.kind.is_(None), func.char_length(_f.text)), else_=0)
+    marked = (
+        select(_f.position, _f.kind, _f.text, length.label("length"), begins.label("begins"))
+        .where(_f.user_id == user_id, _f.turn_id == turn_id)
+        .correlate(turns)  # or it would be of all turns
+        .subquery("marked")
+    )
+    m = marked.c
+    numbered = select(
+        m.position,
+        m.kind,
+        m.text,
+        m.length,
+        func.sum(m.begins).over(order_by=m.position).label("run"),
+        (func.sum(m.length).over(order_by=m.position) - m.length).label("start"),
+    ).subquery("numbered")
+    n = numbered.c
+    first = func.min(n.position)
+    text = func.jsonb_build_object(
+        "type", "message", "start", func.min(n.start), "end", func.min(n.start) + func.sum(n.length)
+    )
+    reasoning = func.jsonb_build_object(
+        "type", "reasoning", "text", _joined(n.text, n.position), "seconds", null(), "field", n.kind
+    )
+    item = case(
+        (n.kind.is_(None), text),
+        (n.kind == literal_column(f"'{ITEM}'"), cast(func.min(n.text), JSONB)),
+        else_=reasoning,
+    )
+    runs = select(first.label("first"), n.kind, item.label("item")).group_by(n.run, n.kind).subquery("runs")
+    r = runs.c
+    items = func.jsonb_agg(aggregate_order_by(r.item, r.first))
+    return select(case((func.bool_or(r.kind.is_not(None)), items))).scalar_subquery()
+
+
+def _joined(text: ColumnElement[Any], position: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.string_agg(text, aggregate_order_by(literal_column("''"), position))
+
+
+# A write that was under way when its connection was lost may come after the turn's end.
+SWEEP_FRAGMENTS = Statement(
+    delete(reply_fragments).where(_f.user_id == _t.user_id, _f.turn_id == _t.id, _t.status != "streaming"),
+    timeout_seconds=BACKGROUND_SECONDS,
+)
+
+
+RENAME_TEXT = Statement(
+    update(reply_fragments)
+    .where(
+        _f.user_id == _user_id,
+        _f.turn_id == _turn_id,
+        _f.position < bindparam("end", type_=Integer),
+        _f.kind.is_(None),
+    )
+    .values(kind=bindparam("kind", type_=Text)),
+    timeout_seconds=BACKGROUND_SECONDS,
+)
+
+
+def _follow() -> Statement:
+    """At most `most` positions of a reply from `start` on as far as it is written down, for who is not its process.
+
+    Of one that has ended, `rest`, where it is plain text, and the whole `reply` with its `items` where it is not.
+    Fragments are read from the one that `start` lies in.
+    """
+    start, most = bindparam("start", type_=Integer), bindparam("most", type_=Integer)
+    first = (
+        select(func.max(_f.position))
+        .where(_f.user_id == _user_id, _f.turn_id == _turn_id, _f.position <= start)
+        .scalar_subquery()
+    )
+    written = (
+        select(_f.position, _f.kind, _f.text)
+        .where(_f.user_id == _user_id, _f.turn_id == _turn_id, _f.position >= first, _f.position < start + most)
+        .subquery("written")
+    )
+    w = written.c
+    ended, is_plain = _t.status != "streaming", _t.reply_items.is_(None)
+    return Statement(
+        select(
+            _t.status,
+            case((ended & is_plain, func.substr(_t.reply, start + 1, most))).label("rest"),
+            case((ended & ~is_plain, _t.reply)).label("reply"),
+            case((ended, _t.reply_items)).label("items"),
+            *(
+                select(func.array_agg(aggregate_order_by(column, w.position))).scalar_subquery().label(name)
+                for name, column in (("positions", w.position), ("kinds", w.kind), ("texts", w.text))
+            ),
+        ).where(_t.user_id == _user_id, _t.id == _turn_id)
+    )
+
+
+FOLLOW = _follow()

@@ -1,0 +1,146 @@
+"""Pages of a conversation's path, with the cursors of the contract."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from chatkeep.chat.history import conversations, queries
+from chatkeep.chat.history import queries as turn_queries
+from chatkeep.chat.schemas import Turn
+from chatkeep.database.database import Database
+from chatkeep.errors import NotFound
+from chatkeep.http.pages import Page, cursor_of_id, decode_cursor, encode_cursor, page_of
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Rows of a path, and whether there are more behind them."""
+
+    rows: Sequence[Any]
+    more: bool
+
+
+async def turns_up(
+    database: Database, user_id: UUID, conversation_id: UUID, *, start_id: UUID | None, limit: int
+) -> Slice:
+    """Return at most `limit` turns from `start_id` (None: the head) towards the root, newest first."""
+    rows = await database.rows(
+        queries.TURNS_UP, user_id=user_id, conversation_id=conversation_id, start_id=start_id, limit=limit
+    )
+    path = _climb(rows, rows[0]["start_id"], limit) if rows else []
+    return Slice(path, bool(path) and path[-1]["parent_id"] is not None)
+
+
+async def turns_down(database: Database, user_id: UUID, conversation_id: UUID, *, first: int, limit: int) -> Slice:
+    """Return at most `limit` turns of the head's path from position `first` on, oldest first."""
+    key = {"user_id": user_id, "conversation_id": conversation_id}
+    head = await database.row(queries.HEAD_POSITION, **key)
+    if head is None or first > head["position"]:
+        return Slice([], more=False)
+    last = min(first + limit - 1, head["position"])
+    rows = await database.rows(queries.TURNS_BETWEEN, **key, first=first, last=last)
+    if _has_branches(rows):
+        found = await database.row(queries.ANCESTOR, **key, start_id=head["id"], position=last)
+        rows = _climb(rows, found["id"], limit) if found else []
+    path = sorted(rows, key=lambda row: int(row["position"]))
+    return Slice(path, last < head["position"])
+
+
+def _has_branches(rows: Sequence[Any]) -> bool:
+    return any(count > 1 for count in Counter(row["position"] for row in rows).values())
+
+
+def _climb(rows: Sequence[Any], start_id: UUID, limit: int) -> list[Any]:
+    """Return the rows from `start_id` along the parents."""
+    by_id = {row["id"]: row for row in rows}
+    path: list[Any] = []
+    row = by_id.get(start_id)
+    while row is not None and len(path) < limit:
+        path.append(row)
+        row = by_id.get(row["parent_id"])
+    return path
+
+
+DEEPEST_POSITION = 2**31 - 1
+OLDEST_ID = UUID(int=0)
+
+
+async def turns_page(
+    database: Database,
+    user_id: UUID,
+    conversation_id: UUID,
+    *,
+    order: Literal["asc", "desc"],
+    limit: int,
+    cursor: str | None,
+) -> Page[Turn]:
+    """Return one page of a conversation's active path.
+
+    Args:
+        order: `desc` begins at the head, `asc` at the root.
+        limit: turns per page, 1 to 200.
+
+    Raises:
+        NotFound: the conversation is not the user's.
+        InvalidCursor: `cursor` did not come from a page of this conversation in this order.
+    """
+    after: object = None
+    listed = f"turns {order} {conversation_id}"
+    if order == "asc":
+        page: Slice = await turns_down(
+            database, user_id, conversation_id, first=_first_position(cursor, listed), limit=limit
+        )
+        after = page.rows[-1]["position"] + 1 if page.more and page.rows else None
+    else:
+        page = await turns_up(database, user_id, conversation_id, start_id=cursor_of_id(cursor, of=listed), limit=limit)
+        after = page.rows[-1]["parent_id"] if page.more else None
+    if not page.rows:
+        await _require_conversation(database, user_id, conversation_id)
+    return Page(
+        items=[Turn.from_row(row) for row in page.rows],
+        next_cursor=None if after is None else encode_cursor(after, of=listed),
+    )
+
+
+async def siblings_page(
+    database: Database, user_id: UUID, conversation_id: UUID, turn_id: UUID, *, limit: int, cursor: str | None
+) -> Page[Turn]:
+    """Return one page of the turns with the same parent, oldest first.
+
+    Raises:
+        NotFound: the turn is not the user's.
+        InvalidCursor: `cursor` did not come from a page of this turn's siblings.
+    """
+    listed = f"siblings {turn_id}"
+    rows = await database.rows(
+        turn_queries.SIBLINGS,
+        user_id=user_id,
+        conversation_id=conversation_id,
+        turn_id=turn_id,
+        after_id=cursor_of_id(cursor, of=listed) or OLDEST_ID,
+        limit=limit + 1,
+    )
+    if not rows and cursor is None:
+        raise NotFound
+    return page_of(rows, limit, Turn.from_row, of=listed)
+
+
+async def _require_conversation(database: Database, user_id: UUID, conversation_id: UUID) -> None:
+    if await database.row(conversations.CONVERSATION, user_id=user_id, conversation_id=conversation_id) is None:
+        raise NotFound
+
+
+def _first_position(cursor: str | None, listed: str) -> int:
+    if cursor is None:
+        return 0
+    (position,) = decode_cursor(cursor, _position, of=listed)
+    return position if isinstance(position, int) else 0
+
+
+def _position(text: str) -> int:
+    position = int(text)
+    if not 0 <= position < DEEPEST_POSITION - 200:
+        raise ValueError("no such position")
+    return position

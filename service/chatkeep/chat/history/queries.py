@@ -1,0 +1,293 @@
+"""Turns, by themselves and on their paths: one statement a function, and none commits."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    cast,
+    func,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.selectable import LateralFromClause
+
+from chatkeep.chat.history.fragments import written_items, written_text
+from chatkeep.database.statement import Statement
+from chatkeep.database.tables import IS_STREAMING, conversations, turns
+
+
+def turn_above(path: Any, user_id: ColumnElement[Any], conversation_id: ColumnElement[Any]) -> LateralFromClause:
+    """Return the parent of each turn of `path`, which has `parent_id` and `position`.
+
+    A plan can be older than most of the turns, and from before there were any all indexes look alike. So each parent
+    is looked up by itself, and by all that is known of it: whichever index is taken leads to one row. As a join, or
+    by fewer columns, the whole conversation could be read at every step.
+    """
+    above = turns.alias("above")
+    return (
+        select(
+            above.c.id,
+            above.c.parent_id,
+            above.c.position,
+            above.c.prompt,
+            above.c.reply,
+            above.c.prompt_items,
+            above.c.reply_items,
+            above.c.continues,
+        )
+        .where(
+            above.c.user_id == user_id,
+            above.c.conversation_id == conversation_id,
+            above.c.position == cast(path.c.position, BigInteger) - 1,
+            above.c.id == path.c.parent_id,
+        )
+        .limit(1)
+        .lateral("above")
+    )
+
+
+_user_id = bindparam("user_id", type_=Uuid)
+_conversation_id = bindparam("conversation_id", type_=Uuid)
+_c = conversations.c
+_t = turns.c
+
+# A reply as it stands: of one that is being generated, what is written down.
+_is_streaming = _t.status == "streaming"
+_reply = case((_is_streaming, written_text(_t.user_id, _t.id)), else_=_t.reply).label("reply")
+_reply_items = case((_is_streaming, written_items(_t.user_id, _t.id)), else_=_t.reply_items).label("reply_items")
+
+# What nobody but the turn's own process needs to know.
+_INNER = ("reply", "reply_items", "idempotency_key", "request_digest", "stop_requested", "replica_id")
+
+TURN_COLUMNS = (
+    *(column for column in turns.c if column.name not in _INNER),
+    _reply,
+    _reply_items,
+)
+
+
+# As they are kept, items are compressed: about so many times as long as JSON.
+PACKED = 4
+
+
+def items_size(columns: Any) -> ColumnElement[int]:
+    """Return about how long a turn's items are as JSON, of which none is read."""
+    sizes = (func.coalesce(func.pg_column_size(columns[name]), 0) for name in ("prompt_items", "reply_items"))
+    return PACKED * (next(sizes) + next(sizes))
+
+
+def within_bytes(page: Select[Any], order: Callable[[Any], Sequence[Any]], most_bytes: Any) -> Select[Any]:
+    """The first of these (`user_id`, `id`), one at least, until their texts are `most_bytes` together.
+
+    How long a text is stands beside it: none is read.
+
+    Args:
+        order: the order of the page, by the columns of `turns`.
+    """
+    found = page.subquery("sized")
+    size = func.octet_length(_t.prompt) + func.coalesce(func.octet_length(_t.reply), 0) + items_size(_t)
+    before = func.sum(size).over(order_by=order(_t)) - size
+    sized = (
+        select(found.c.user_id, found.c.id, before.label("before"))
+        .join(turns, and_(_t.user_id == found.c.user_id, _t.id == found.c.id))
+        .subquery("measured")
+    )
+    return select(sized.c.user_id, sized.c.id).where(sized.c.before <= most_bytes)
+
+
+def _window(bounds: Any) -> Select[Any]:
+    """All turns at some positions of one conversation, whichever branch they are on.
+
+    On a path there is one turn a position, so that a page of a path is a range of positions. Turns beside the
+    path come along: they are the siblings that are counted.
+    """
+    return select(
+        *TURN_COLUMNS,
+        func.count().over(partition_by=_t.parent_id).label("sibling_count"),
+        func.row_number().over(partition_by=_t.parent_id, order_by=_t.id).label("sibling_position"),
+    ).where(_t.user_id == _user_id, _t.conversation_id == _conversation_id, bounds)
+
+
+_head_id = select(_c.head_turn_id).where(_c.user_id == _user_id, _c.id == _conversation_id).scalar_subquery()
+
+
+def _turn(turn_id: ColumnElement[Any]) -> Select[Any]:
+    """Where a turn of the conversation stands."""
+    at = turns.alias("at")
+    return select(at.c.id, at.c.position, at.c.parent_id).where(
+        at.c.user_id == _user_id, at.c.conversation_id == _conversation_id, at.c.id == turn_id
+    )
+
+
+def _window_up() -> Statement:
+    """The `limit` positions that end at the turn `start_id`, or at the head where it is null."""
+    start = _turn(func.coalesce(bindparam("start_id", type_=Uuid), _head_id)).cte("start")
+    # Known before anything is read, so that the range is the index's: joined, the whole conversation may be.
+    position = select(start.c.position).scalar_subquery()
+    bounds = and_(_t.position <= position, _t.position > cast(position, BigInteger) - bindparam("limit", type_=Integer))
+    return Statement(_window(bounds).add_columns(select(start.c.id).scalar_subquery().label("start_id")))
+
+
+TURNS_UP = _window_up()
+TURNS_BETWEEN = Statement(
+    _window(_t.position.between(bindparam("first", type_=Integer), bindparam("last", type_=Integer)))
+)
+HEAD_POSITION = Statement(
+    select(_t.id, _t.position).where(_t.user_id == _user_id, _t.conversation_id == _conversation_id, _t.id == _head_id)
+)
+
+
+def _ancestor() -> Statement:
+    """The turn at `position` on the path from the turn `start_id` up."""
+    start_id, position = bindparam("start_id", type_=Uuid), bindparam("position", type_=Integer)
+    path = (
+        select(_t.id, _t.parent_id, _t.position)
+        .where(_t.user_id == _user_id, _t.conversation_id == _conversation_id, _t.id == start_id)
+        .cte("path", recursive=True)
+    )
+    above = turn_above(path, _user_id, _conversation_id)
+    path = path.union_all(
+        select(above.c.id, above.c.parent_id, above.c.position)
+        .select_from(path.join(above, true()))
+        .where(path.c.position > position)
+    )
+    return Statement(select(path.c.id).where(path.c.position == position))
+
+
+ANCESTOR = _ancestor()
+
+
+def _leaf() -> Statement:
+    """The turn to which the newest of the branches under the turn `turn_id` has come."""
+    path = (
+        select(_t.id, _t.position)
+        .where(
+            _t.user_id == _user_id,
+            _t.conversation_id == _conversation_id,
+            _t.id == bindparam("turn_id", type_=Uuid),
+        )
+        .cte("path", recursive=True)
+    )
+    below = turns.alias("below")
+    next_position = cast(path.c.position, BigInteger) + 1
+    newest = (
+        select(below.c.id, below.c.position)
+        .where(
+            below.c.user_id == _user_id,
+            below.c.conversation_id == _conversation_id,
+            # A range and its order, which one index alone has: a plan that is older than the turns takes another if
+            # that looks as good, and reads the whole conversation at every step.
+            below.c.position.between(next_position, next_position),
+            below.c.parent_id == path.c.id,
+        )
+        .order_by(below.c.position.desc(), below.c.id.desc())
+        .limit(1)
+        .lateral("newest")
+    )
+    path = path.union_all(select(newest.c.id, newest.c.position).select_from(path.join(newest, true())))
+    return Statement(select(path.c.id).order_by(path.c.position.desc()).limit(1))
+
+
+LEAF = _leaf()
+
+
+def siblings_of_turn() -> LateralFromClause:
+    """How many turns have the same parent as the row of `turns` beside it, and which of them it is."""
+    beside = turns.alias("beside")
+    return (
+        select(
+            func.count().label("sibling_count"),
+            func.count().filter(beside.c.id <= _t.id).label("sibling_position"),
+        )
+        .where(
+            beside.c.user_id == _t.user_id,
+            beside.c.conversation_id == _t.conversation_id,
+            beside.c.position == _t.position,
+            beside.c.parent_id.is_not_distinct_from(_t.parent_id),
+        )
+        .lateral("siblings")
+    )
+
+
+def _one_turn() -> Statement:
+    siblings = siblings_of_turn()
+    return Statement(
+        select(*TURN_COLUMNS, siblings.c.sibling_count, siblings.c.sibling_position)
+        .select_from(turns.join(siblings, true()))
+        .where(
+            _t.user_id == _user_id,
+            _t.conversation_id == _conversation_id,
+            _t.id == bindparam("turn_id", type_=Uuid),
+        )
+    )
+
+
+TURN = _one_turn()
+
+
+def _siblings() -> Statement:
+    """The turns with the same parent as `turn_id`, oldest first, from after the id `after_id`."""
+    turn = _turn(bindparam("turn_id", type_=Uuid)).cte("turn")
+    numbered = (
+        select(
+            *TURN_COLUMNS,
+            func.count().over().label("sibling_count"),
+            func.row_number().over(order_by=_t.id).label("sibling_position"),
+        )
+        .where(
+            _t.user_id == _user_id,
+            _t.conversation_id == _conversation_id,
+            # Known before anything is read, as in `_window_up`.
+            _t.position == select(turn.c.position).scalar_subquery(),
+            _t.parent_id.is_not_distinct_from(select(turn.c.parent_id).scalar_subquery()),
+        )
+        .subquery("numbered")
+    )
+    return Statement(
+        select(numbered)
+        .where(numbered.c.id > bindparam("after_id", type_=Uuid))
+        .order_by(numbered.c.id)
+        .limit(bindparam("limit", type_=Integer))
+    )
+
+
+SIBLINGS = _siblings()
+SET_FEEDBACK = Statement(
+    update(turns)
+    .where(_t.user_id == _user_id, _t.conversation_id == _conversation_id, _t.id == bindparam("turn_id", type_=Uuid))
+    .values(rating=bindparam("rating", type_=Integer), comment=bindparam("comment", type_=Text))
+    .returning(_t.id)
+)
+
+# Whose turns of one replica are now: a guest who signs in takes theirs along.
+OWNERS = Statement(
+    select(_t.id, _t.user_id).where(
+        _t.replica_id == bindparam("replica_id", type_=Uuid),
+        IS_STREAMING,
+        _t.id == func.any(bindparam("turn_ids", type_=ARRAY(Uuid))),
+    )
+)
+
+
+async def request_stop_of_user(connection: AsyncConnection, user_id: UUID) -> None:
+    """Ask for the end of every reply that is being generated for a user, on whichever replica."""
+    streaming = and_(_t.user_id == user_id, IS_STREAMING)
+    await connection.execute(update(turns).where(streaming).values(stop_requested=True))
+
+
+async def turn_exists(connection: AsyncConnection, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> bool:
+    query = select(_t.id).where(_t.user_id == user_id, _t.conversation_id == conversation_id, _t.id == turn_id)
+    return (await connection.execute(query)).first() is not None

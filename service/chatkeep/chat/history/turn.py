@@ -1,0 +1,106 @@
+"""A turn at each step of its life: asked for, begun, ended."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from chatkeep.chat.items import AnyItem, JsonItem
+from chatkeep.chat.models import FinishReason
+from chatkeep.chat.models.context import EarlierTurn
+
+Status = Literal["streaming", "complete", "incomplete", "stopped", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewTurn:
+    """What somebody asked for, before anything is kept.
+
+    Args:
+        content: None takes the prompt of the turn `beside_id`.
+        parent_id: the turn to continue; None continues the conversation's head.
+        beside_id: the turn to be another version of: the new one gets the same parent.
+        model, params: None and missing names take the conversation's.
+        items: what the prompt is made of beside its text; None takes those of `beside_id` where `content` does.
+        continues: go on with the reply of the turn `parent_id`, without a prompt.
+        tools: `tools` and `tool_choice` for the model server, of this turn alone; they are not kept.
+    """
+
+    conversation_id: UUID
+    content: str | None
+    parent_id: UUID | None = None
+    beside_id: UUID | None = None
+    model: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    idempotency_key: str | None = None
+    items: Sequence[AnyItem] | None = None
+    continues: bool = False
+    tools: Mapping[str, Any] = field(default_factory=dict)
+
+    def digest(self) -> bytes:
+        """Return what is equal for two requests that ask for the same turn."""
+        asked: list[object] = [
+            self.content,
+            str(self.parent_id),
+            str(self.beside_id),
+            self.model,
+            dict(self.params),
+        ]
+        # Of all others it is what it was before there were these.
+        if self.items is not None or self.continues or self.tools:
+            asked += [[dict(each) for each in self.items or ()], self.continues, dict(self.tools)]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class BegunTurn:
+    """A turn whose prompt is kept and whose reply is to be generated.
+
+    Args:
+        earlier: newest first, as many as the context may need.
+        joined: it was begun by an earlier request with the same idempotency key.
+    """
+
+    id: UUID
+    user_id: UUID
+    conversation_id: UUID
+    content: str
+    created_at: datetime
+    parent_id: UUID | None = None
+    position: int = 0
+    sibling_count: int = 1
+    system_prompt: str | None = None
+    model: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    earlier: Sequence[EarlierTurn] = ()
+    joined: bool = False
+    items: Sequence[AnyItem] | None = None
+    continues: bool = False
+    tools: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a generation ended, with all that there was of the reply.
+
+    Args:
+        reply_items: None where there is nothing but text.
+        left_out: how many of the turns before it the model was not shown; None where that is not known.
+        first_text_ms: from when the prompt was kept to the first text; None where none came.
+    """
+
+    status: Status
+    reply: str = ""
+    reply_items: Sequence[JsonItem] | None = None
+    finish_reason: FinishReason | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    left_out: int | None = None
+    error_code: str | None = None
+    error_detail: str | None = None
+    first_text_ms: int | None = None

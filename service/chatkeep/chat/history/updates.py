@@ -1,0 +1,153 @@
+"""The statements of a turn's life, each built once and run as one auto-committed statement.
+
+Locks are always taken in the order conversation, turn, counters. Deleting takes them in the same order.
+"""
+
+from sqlalchemy import ARRAY, Integer, Text, Uuid, bindparam, cast, delete, func, null, select, update
+from sqlalchemy.dialects import postgresql
+
+from chatkeep.chat.history.fragments import written_items, written_text
+from chatkeep.chat.search.index_queries import kept_lexemes, pending_lexemes
+from chatkeep.database.statement import BACKGROUND_SECONDS, Statement
+from chatkeep.database.tables import TIME, conversations, reply_fragments, turns
+from chatkeep.statistics.outbox import noted_turn
+
+_user_id = bindparam("user_id", type_=Uuid)
+_conversation_id = bindparam("conversation_id", type_=Uuid)
+_turn_id = bindparam("turn_id", type_=Uuid)
+_replica_id = bindparam("replica_id", type_=Uuid)
+_now = bindparam("now", type_=TIME)
+
+_c = conversations.c
+_t = turns.c
+
+# What `chatkeep.chat.history.turn.Outcome` tells of a turn's row.
+OUTCOME = (
+    "status",
+    "reply",
+    "reply_items",
+    "finish_reason",
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "reasoning_tokens",
+    "left_out",
+    "error_code",
+    "error_detail",
+)
+
+
+def _end(*, interrupted: bool) -> Statement:
+    """Keep how a turn ended, unless somebody else did before; return the turn.
+
+    Where its process died (`interrupted`), the reply is what had been written down of it. What the turn is found by
+    is kept in the same statement, or, where only the database knows the text, that it is to be made.
+    """
+    locked = select(_c.id).where(_c.user_id == _user_id, _c.id == _conversation_id).with_for_update().cte("locked")
+    # Nobody generates it any more; what that leaves free takes up what only the end tells.
+    values: dict[str, object] = {"completed_at": _now, "replica_id": None}
+    if interrupted:
+        values |= {
+            "status": "interrupted",
+            "reply": written_text(_user_id, _turn_id),
+            "reply_items": written_items(_user_id, _turn_id),
+        }
+    else:
+        values |= {name: bindparam(name, type_=turns.c[name].type) for name in OUTCOME}
+        values["model"] = func.coalesce(_t.model, bindparam("default_model", type_=Text))
+    ended = (
+        update(turns)
+        .where(
+            _t.user_id == _user_id,
+            _t.id == _turn_id,
+            _t.conversation_id == locked.c.id,
+            _t.status == "streaming",
+            _t.replica_id == _replica_id,
+        )
+        .values(**values)
+        .returning(turns)
+        .cte("ended")
+    )
+    released = (
+        update(conversations)
+        .where(
+            _c.user_id == _user_id,
+            _c.id == ended.c.conversation_id,
+            _c.streaming_turn_id == ended.c.id,
+        )
+        .values(streaming_turn_id=None, updated_at=_now)
+        .returning(_c.id)
+        .cte("released")
+    )
+    cleared = (
+        delete(reply_fragments)
+        .where(
+            reply_fragments.c.user_id == _user_id,
+            reply_fragments.c.turn_id == ended.c.id,
+        )
+        .returning(reply_fragments.c.position)
+        .cte("cleared")
+    )
+    first_text_ms = null() if interrupted else bindparam("first_text_ms", type_=Integer)
+    noted = noted_turn(ended, _now, first_text_ms)
+    findable = pending_lexemes(ended) if interrupted else kept_lexemes(ended)
+    return Statement(select(ended).add_cte(released, cleared, noted, findable), timeout_seconds=BACKGROUND_SECONDS)
+
+
+def _flush() -> Statement:
+    """Append what was generated since; return the turns that are still this process's, and which are to stop."""
+    new = (
+        func.unnest(
+            bindparam("user_ids", type_=ARRAY(Uuid)),
+            bindparam("turn_ids", type_=ARRAY(Uuid)),
+            bindparam("positions", type_=ARRAY(Integer)),
+            bindparam("texts", type_=ARRAY(Text)),
+            bindparam("kinds", type_=ARRAY(Text)),
+        )
+        .table_valued("user_id", "turn_id", "position", "text", "kind", name="new")
+        .render_derived()
+    )
+    own = (
+        select(_t.user_id, _t.id, _t.stop_requested, new.c.position, new.c.text, new.c.kind)
+        .where(
+            _t.user_id == cast(new.c.user_id, Uuid),
+            _t.id == cast(new.c.turn_id, Uuid),
+            _t.status == "streaming",
+            _t.replica_id == _replica_id,
+        )
+        .cte("own")
+    )
+    names = ["user_id", "turn_id", "position", "text", "kind"]
+    values = (own.c.user_id, own.c.id, cast(own.c.position, Integer), cast(own.c.text, Text), cast(own.c.kind, Text))
+    written = (
+        postgresql.insert(reply_fragments)
+        .from_select(names, select(*values).where(own.c.text != ""))
+        .on_conflict_do_nothing()  # a flush that was not known to have worked is sent again
+        .returning(reply_fragments.c.turn_id)
+        .cte("written")
+    )
+    return Statement(select(own.c.id, own.c.stop_requested).add_cte(written), timeout_seconds=BACKGROUND_SECONDS)
+
+
+TURN_BY_KEY = Statement(
+    select(_t.id, _t.request_digest, _t.created_at).where(
+        _t.user_id == _user_id,
+        _t.conversation_id == _conversation_id,
+        _t.idempotency_key == bindparam("idempotency_key", type_=Text),
+    )
+)
+END_TURN = _end(interrupted=False)
+INTERRUPT_TURN = _end(interrupted=True)
+FLUSH = _flush()
+# Asked of the row, whoever generates it; its process learns of it with its next flush.
+REQUEST_STOP = Statement(
+    update(turns)
+    .where(
+        _t.user_id == _user_id,
+        _t.conversation_id == _conversation_id,
+        _t.id == _turn_id,
+        _t.status == "streaming",
+    )
+    .values(stop_requested=True)
+    .returning(_t.id)
+)

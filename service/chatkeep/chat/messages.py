@@ -1,0 +1,169 @@
+"""A conversation as `/chat/completions` takes it: text, and tool calls with their outputs where there are some.
+
+Servers refuse a call without its output, an output without its call, and an empty message. So a call that nobody
+answered is left out, and so is a reply of which nothing is left.
+
+Source: OpenAI API reference, Create chat completion, `messages`.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NotRequired, TypedDict
+
+from chatkeep.chat.items import AnyItem, is_call, is_output, is_reasoning, is_refusal
+
+Side = Literal["requester", "responder"]
+
+# Reasoning that came as marks in the text is the model's own affair; under these names servers take it back.
+REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_details")
+NO_OUTPUT = "(no output)"
+
+
+class ChatMessage(TypedDict):
+    """One message as OpenAI's chat completions take it; reasoning stands under the name under which it came.
+
+    `content` is empty where there are only calls: whoever reads it need not tell that from text.
+    """
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+    tool_calls: NotRequired[list[dict[str, Any]]]
+    tool_call_id: NotRequired[str]
+    reasoning_content: NotRequired[str]
+    reasoning: NotRequired[str]
+    reasoning_details: NotRequired[list[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatContent:
+    """One message of the conversation; `message` is None for a reply that is still to come.
+
+    Args:
+        items: what it is made of, where that is more than the text.
+    """
+
+    side: Side
+    message: str | None
+    message_id: str | None = None
+    items: Sequence[AnyItem] | None = None
+
+
+@dataclass(slots=True)
+class Round:
+    """What a model said before it was given the outputs of its calls."""
+
+    text: str = ""
+    reasoning: list[AnyItem] = field(default_factory=list)
+    calls: list[AnyItem] = field(default_factory=list)
+    outputs: dict[str, AnyItem] = field(default_factory=dict)
+
+
+def openai_messages(system: str | None, contents: Sequence[ChatContent]) -> Iterator[ChatMessage]:
+    """Yield the conversation; replies still to come are left out.
+
+    A model that reasons between its calls is given that back until it has answered; what it thought about earlier
+    questions it does not want.
+    """
+    if system:
+        yield {"role": "system", "content": system}
+    asked = max((at for at, each in enumerate(contents) if each.side == "requester" and each.message), default=-1)
+    for at, content in enumerate(contents):
+        if content.side == "requester":
+            if content.message or content.items is None:
+                yield {"role": "user", "content": content.message or ""}
+        elif content.items is None:
+            if content.message is not None:
+                yield {"role": "assistant", "content": content.message}
+        else:
+            below = contents[at + 1].items if at + 1 < len(contents) else None
+            for each in rounds_of(content.message or "", content.items, below):
+                yield from _round_messages(each, with_reasoning=at > asked)
+
+
+def rounds_of(message: str, items: Sequence[AnyItem], below: Sequence[AnyItem] | None) -> list[Round]:
+    """Return what can be sent of a reply; an empty list where that is nothing.
+
+    Args:
+        below: the items of the prompt after it, which may have the outputs of its calls.
+    """
+    rounds = [Round()]
+    for item in items:
+        if is_output(item):
+            rounds[-1].outputs.setdefault(item["call_id"], item)
+            continue
+        if rounds[-1].outputs:
+            rounds.append(Round())
+        _add(rounds[-1], message, item)
+    for item in below or ():
+        if is_output(item):
+            rounds[-1].outputs.setdefault(item["call_id"], item)
+    for each in rounds:
+        each.calls = [call for call in each.calls if call["call_id"] in each.outputs]
+    return [each for each in rounds if each.text or each.calls]
+
+
+def outputs_among(items: Sequence[AnyItem] | None) -> bool:
+    return any(is_output(item) for item in items or ())
+
+
+def sent_text(item: AnyItem) -> str:
+    """Return what an item adds to what is sent, beside the text of the prompt or of the reply."""
+    if is_call(item):
+        return f"{item['name']}{item['arguments']}"
+    if is_output(item):
+        return _output_text(item.get("output"))
+    return str(item["refusal"]) if is_refusal(item) else ""
+
+
+def _add(current: Round, message: str, item: AnyItem) -> None:
+    if is_call(item):
+        current.calls.append(item)
+    elif is_reasoning(item):
+        current.reasoning.append(item)
+    elif is_refusal(item):
+        current.text += item["refusal"]
+    else:
+        match item:
+            case {"type": "message", "start": int(start), "end": int(end)}:
+                current.text += message[start:end]
+
+
+def _round_messages(each: Round, *, with_reasoning: bool) -> Iterator[ChatMessage]:
+    said: ChatMessage = {"role": "assistant", "content": each.text}
+    if each.calls:
+        said["tool_calls"] = [_tool_call(call) for call in each.calls]
+        if with_reasoning:
+            _add_reasoning(said, each.reasoning)
+    yield said
+    for call in each.calls:
+        output = each.outputs[call["call_id"]].get("output")
+        yield {"role": "tool", "tool_call_id": call["call_id"], "content": _output_text(output)}
+
+
+def _tool_call(call: AnyItem) -> dict[str, Any]:
+    return {
+        "id": call["call_id"],
+        "type": "function",
+        "function": {"name": call["name"], "arguments": call["arguments"]},
+    }
+
+
+def _add_reasoning(message: ChatMessage, reasoning: Sequence[AnyItem]) -> None:
+    for name in REASONING_FIELDS:
+        text = "".join(each["text"] for each in reasoning if each.get("field") == name)
+        if not text:
+            continue
+        if name == "reasoning_content":
+            message["reasoning_content"] = text
+        elif name == "reasoning":
+            message["reasoning"] = text
+        else:
+            message["reasoning_details"] = [{"type": "reasoning.text", "text": text}]
+
+
+def _output_text(output: object) -> str:
+    if isinstance(output, list) and all(isinstance(each, Mapping) and "text" in each for each in output):
+        output = "".join(str(each["text"]) for each in output)
+    text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
+    return text or NO_OUTPUT

@@ -1,0 +1,239 @@
+"""What went wrong between us and the model server, said as one `ModelError`.
+
+What the HTTP library raises holds the whole request: its key and everything that was asked. None of it goes
+further than the client (`from None`), so that no log of an error can repeat it.
+"""
+
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import mktime_tz, parsedate_tz
+
+import aiohttp
+from aiohttp.http_exceptions import ContentEncodingError
+
+from chatkeep.chat.models.error_shapes import ReportedError, read_error
+from chatkeep.chat.models.errors import (
+    ModelBadAnswer,
+    ModelBadRequest,
+    ModelCutOff,
+    ModelError,
+    ModelLoading,
+    ModelNotFound,
+    ModelQuotaReached,
+    ModelRateLimited,
+    ModelRefused,
+    ModelTimeout,
+    ModelUnreachable,
+)
+
+MAX_QUOTE_CHARACTERS = 200
+MAX_NAME_CHARACTERS = 100
+# So many characters in a row that are also in the prompt are taken for a quotation of it.
+QUOTATION_CHARACTERS = 12
+# From these counts on, a gateway says that it has tried several times itself.
+RETRIED_ALREADY = {"x-litellm-attempted-retries": 1, "x-envoy-attempt-count": 2}
+
+_ADDRESS = re.compile(r"://|\b\d{1,3}(\.\d{1,3}){3}\b")
+_LOADING = re.compile(
+    r"\bload\w*\b.{0,40}\bmodel|model\b.{0,80}\b(is|being|still|currently)\b.{0,20}\bload|warming up", re.IGNORECASE
+)
+_QUOTA = re.compile(
+    r"insufficient[_ ](quota|balance|credit)|exceeded your current quota|billing|out of credit", re.IGNORECASE
+)
+_KEY = re.compile(r"api[ _-]?key|\bunauthori[sz]ed\b|authenticat|\bcredentials?\b|access token", re.IGNORECASE)
+_CONTEXT = re.compile(
+    r"context[ _](size|length|window)|maximum context|too many tokens|prompt is too long", re.IGNORECASE
+)
+_UNKNOWN_MODEL = re.compile(
+    r"model\b.{0,120}\b(not found|not exist|no such)\b"
+    r"|\b(unknown|invalid|no such) model",
+    re.IGNORECASE | re.DOTALL,
+)
+
+NO_STREAM = (
+    "The model server did not answer with a stream of events. "
+    "The operator should check that CHATKEEP_MODEL_URL is the address of an OpenAI-compatible API."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """The failures of one request.
+
+    Args:
+        model: the name that was asked for.
+        unspoken: texts that no `detail` may repeat: the key and the prompts.
+        has_key: whether a key is sent.
+    """
+
+    model: str
+    unspoken: Sequence[str]
+    has_key: bool
+
+    def of_status(self, status: int, headers: Mapping[str, str], body: str) -> ModelError:
+        """Return the error for an answer other than 2xx."""
+        report = read_error(_parsed(body, headers.get("content-type", "")))
+        error = self._of_status(status, headers, report)
+        if headers.get("x-should-retry") == "false" or any(
+            _number(headers.get(name)) >= count for name, count in RETRIED_ALREADY.items()
+        ):
+            error.worth_retrying = False
+        return error
+
+    def of_report(self, report: ReportedError, said_something: bool) -> ModelError:
+        """Return the error that a server reports in a stream, with 200. It is never tried again."""
+        where = " in the middle of its reply" if said_something else ""
+        sentence = f"The model server reported an error{where}{self._quotation(report.message)}."
+        status = report.status or 500
+        if status in (401, 403):
+            error: ModelError = ModelRefused(sentence)
+        elif status in (400, 413, 422) or _CONTEXT.search(report.message):
+            error = ModelBadRequest(sentence)
+        elif status == 429:
+            error = ModelRateLimited(sentence)
+        else:
+            error = ModelError(sentence)
+        error.worth_retrying = False
+        return error
+
+    def of_transport(self, error: BaseException) -> ModelError:
+        """Return the error for a connection that broke, or that never came about."""
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return ModelUnreachable(
+                "The model server's certificate is not trusted. The operator should name the file of its CA in "
+                "SSL_CERT_FILE, or correct CHATKEEP_MODEL_URL."
+            )
+        if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
+            return ModelUnreachable(
+                "The proxy does not connect to the model server. The operator should check CHATKEEP_MODEL_PROXY."
+            )
+        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL):
+            return ModelUnreachable(
+                "The model server cannot be reached. Try again later; if it stays so, the operator should check "
+                "that it runs, and that CHATKEEP_MODEL_URL and the server's certificate are right."
+            )
+        if isinstance(error, TimeoutError):
+            return ModelTimeout("The model server sent nothing for too long. Try again later.")
+        if isinstance(error, aiohttp.ClientResponseError) or isinstance(error.__cause__, ContentEncodingError):
+            return ModelBadAnswer(NO_STREAM)
+        return ModelCutOff("The connection to the model server broke before the reply was whole.")
+
+    def _of_status(self, status: int, headers: Mapping[str, str], report: ReportedError) -> ModelError:
+        said = self._quotation(report.message)
+        if status < 400:
+            return ModelBadAnswer(
+                "The model server answered with a redirect, which is not followed. "
+                "The operator should set CHATKEEP_MODEL_URL to the address that it leads to."
+            )
+        if status in (401, 403) or (status == 400 and _KEY.search(report.message)):
+            return self._refused(status, said)
+        if status == 404 or (status in (400, 422) and _UNKNOWN_MODEL.search(report.message)):
+            return self._not_found(said)
+        if status == 429:
+            return self._rate_limited(headers, report)
+        if status == 503:
+            return self._unavailable(headers, report)
+        if status >= 500 and not _CONTEXT.search(report.message):
+            return ModelError(f"The model server failed (HTTP {status}). Try again later.", seconds_to_wait(headers))
+        return ModelBadRequest(f"The model server cannot answer this request (HTTP {status}){said}.")
+
+    def _refused(self, status: int, said: str) -> ModelError:
+        if not self.has_key:
+            return ModelRefused(
+                f"The model server asks for a key (HTTP {status}){said}. "
+                "The operator should set CHATKEEP_MODEL_API_KEY."
+            )
+        return ModelRefused(
+            f"The model server refused the service's key (HTTP {status}){said}. "
+            "The operator should check CHATKEEP_MODEL_API_KEY."
+        )
+
+    def _not_found(self, said: str) -> ModelError:
+        return ModelNotFound(
+            f"The model server has no model named “{self.model[:MAX_NAME_CHARACTERS]}”{said}. Choose another; if there "
+            "is none, the operator should check CHATKEEP_MODEL, and that CHATKEEP_MODEL_URL ends in /v1."
+        )
+
+    def _rate_limited(self, headers: Mapping[str, str], report: ReportedError) -> ModelError:
+        if _QUOTA.search(" ".join((report.message, *report.words))):
+            return ModelQuotaReached(
+                "The quota of this service at the model server is used up. The operator should check the plan and the "
+                "billing there."
+            )
+        seconds = seconds_to_wait(headers)
+        when = "later" if seconds is None else f"in {max(1, round(seconds))} seconds"
+        return ModelRateLimited(f"The model server is asked too much at the moment. Try again {when}.", seconds)
+
+    def _unavailable(self, headers: Mapping[str, str], report: ReportedError) -> ModelError:
+        seconds = seconds_to_wait(headers)
+        if _LOADING.search(report.message):
+            return ModelLoading("The model server is still loading the model. Try again in a few minutes.", seconds)
+        return ModelError("The model server cannot answer at the moment (HTTP 503). Try again later.", seconds)
+
+    def _quotation(self, message: str) -> str:
+        """Return `: “message”` to add to a sentence, or nothing where it would repeat what is unspoken.
+
+        Servers that validate with pydantic quote the input in their errors, and with it the prompt.
+        """
+        line = _on_one_line(message)[:MAX_QUOTE_CHARACTERS]
+        escaped = "\\u" in line or "\\x" in line
+        if not line.isprintable() or not line or escaped or _ADDRESS.search(line) or _repeats(line, self.unspoken):
+            return ""
+        return f": “{line.rstrip('.')}”"
+
+
+def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
+    """Return what `Retry-After` asks for, as a number of seconds from now; None if it says nothing usable.
+
+    Source: RFC 9110, section 10.2.3; `retry-after-ms` is Azure's and OpenAI's.
+    """
+    in_ms = headers.get("retry-after-ms", "").strip()
+    if _is_number(in_ms):
+        return float(in_ms) / 1000
+    retry_after = headers.get("retry-after", "").strip()
+    if _is_number(retry_after):
+        return float(retry_after)
+    date = parsedate_tz(retry_after) if retry_after else None
+    return None if date is None else max(0.0, mktime_tz(date) - time.time())
+
+
+def refuses_usage(body: str) -> bool:
+    """Whether a server from before `stream_options` refuses it by name."""
+    return "stream_options" in body or "include_usage" in body
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text, re.ASCII) is not None
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 10 else 0
+
+
+def _parsed(body: str, content_type: str) -> object:
+    """Return what a refusal holds: JSON, or a plain sentence; a page of HTML says nothing."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return (
+            "" if "html" in content_type.lower() or body.lstrip().startswith("<") else body[: 2 * MAX_QUOTE_CHARACTERS]
+        )
+
+
+def _repeats(line: str, unspoken: Sequence[str]) -> bool:
+    texts = [_on_one_line(text) for text in unspoken]
+    last_start = max(1, len(line) - QUOTATION_CHARACTERS + 1)
+    parts = {line[start : start + QUOTATION_CHARACTERS] for start in range(last_start)}
+    return any(_is_in(text, line) or any(part in text for part in parts) for text in texts)
+
+
+def _is_in(text: str, line: str) -> bool:
+    """A prompt of one to three characters is in any sentence, and gives nothing away."""
+    return len(text) > 3 and text in line
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,64 @@
+"""The events of a streamed chat completion, read one by one.
+
+Source: OpenAI API reference, Chat completions, Streaming; WHATWG HTML, Server-sent events.
+"""
+
+import json
+from collections.abc import Mapping
+
+from chatkeep.chat.models.error_shapes import ReportedError, read_error, reported_error
+from chatkeep.chat.models.errors import ModelBadAnswer
+from chatkeep.chat.models.event_stream import Event
+
+DONE = "[done]"
+# Names that say no more than that it is an event of this stream.
+PLAIN_NAMES = frozenset(("", "message", "data", "completion", "chunk", "chat.completion.chunk"))
+
+
+def is_done(event: Event) -> bool:
+    """Whether the server says that nothing more comes."""
+    return event.data[:8].strip().lower().startswith(DONE)
+
+
+def event_error(event: Event) -> ReportedError | None:
+    """Return the error that an event is by its form, whatever stands in it."""
+    if event.error is not None:
+        return read_error(_parsed(event.error))
+    if event.name.strip().lower() == "error":
+        return read_error(_parsed(event.data))
+    return None
+
+
+def event_object(event: Event) -> Mapping[str, object] | None:
+    """Return the object that an event holds; None where it is nothing of a reply: a ping, a sign of progress.
+
+    Raises:
+        ModelBadAnswer: it is half an object, so that a part of the reply is lost.
+    """
+    if event.name not in PLAIN_NAMES:
+        return None
+    try:
+        value = json.loads(event.data)
+    except (ValueError, RecursionError):
+        if event.data.lstrip().startswith("{"):
+            raise ModelBadAnswer("The model server sent an event that is not whole JSON.") from None
+        return None
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value if isinstance(value, Mapping) else None
+
+
+def chunk_error(chunk: Mapping[str, object]) -> ReportedError | None:
+    """Return the error that stands in place of a part of the reply, or beside one."""
+    choices = chunk.get("choices")
+    found = reported_error(chunk, has_choices=bool(choices))
+    if found is None and isinstance(choices, list):
+        found = next((read_error(each) for each in choices if isinstance(each, Mapping) and each.get("error")), None)
+    return found
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

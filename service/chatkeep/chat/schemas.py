@@ -1,0 +1,237 @@
+"""The bodies of conversations and turns: what comes in, what goes out."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from chatkeep.chat.history.turn import Status
+from chatkeep.chat.items import refusal_of
+from chatkeep.chat.models import GenerationParams
+from chatkeep.database.stored_json import object_of
+from chatkeep.http.bodies import Body, Flag, JsonObject, Name, Text, check_json
+from chatkeep.http.schemas import Answer, StoredObject, Time, one_of
+
+MAX_ITEMS = 256
+MAX_TOOLS = 128
+Prompt = Annotated[Text, Field(min_length=1, examples=["Write a haiku about tea."])]
+SystemPrompt = Annotated[Text, Field(max_length=100_000)]
+Title = Annotated[Text, Field(min_length=1, max_length=500)]
+
+
+def _with_type(item: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(item.get("type"), str):
+        raise PydanticCustomError("item_type", "An item has a `type`")
+    return check_json(item)
+
+
+Tools = Annotated[list[Annotated[dict[str, Any], AfterValidator(check_json)]], Field(max_length=MAX_TOOLS)]
+ToolChoice = Annotated[str, Field(max_length=64)] | Annotated[dict[str, Any], AfterValidator(check_json)]
+PromptItem = Annotated[dict[str, Any], AfterValidator(_with_type)]
+PromptItems = Annotated[list[PromptItem], Field(min_length=1, max_length=MAX_ITEMS)]
+
+
+class CreateConversation(Body):
+    title: Title | None = None
+    system_prompt: SystemPrompt | None = None
+    model: Name | None = None
+    params: GenerationParams = GenerationParams()
+    metadata: JsonObject = Field(default_factory=dict)
+
+
+class ChangeConversation(Body):
+    title: Title | None = None
+    system_prompt: SystemPrompt | None = None
+    model: Name | None = None
+    params: GenerationParams = GenerationParams()
+    archived: Flag = False
+    metadata: JsonObject = Field(default_factory=dict)
+    # A conversation with turns has a head: null is not one.
+    head_turn_id: UUID = Field(default_factory=lambda: UUID(int=0))
+
+
+class CreateTurn(Body):
+    # Before the text, which may be empty where there are some.
+    items: PromptItems | None = Field(
+        None, description="What the prompt is made of beside its text, such as `function_call_output`."
+    )
+    content: Annotated[
+        Text, Field(examples=["Write a haiku about tea."], description="Empty only where there are `items`.")
+    ]
+    parent_id: UUID | None = None
+    model: Name | None = None
+    params: GenerationParams = GenerationParams()
+    tools: Tools | None = Field(None, description="Which tools the model may call, as the model server takes them.")
+    tool_choice: ToolChoice | None = Field(None, description="Which of them it is to call, likewise.")
+    stream: Flag | None = Field(None, description="Default: true where `Accept` names `text/event-stream`.")
+
+    @field_validator("content")
+    @classmethod
+    def _says_something(cls, content: str, given: ValidationInfo) -> str:
+        if not content and not given.data.get("items"):
+            raise PydanticCustomError("string_too_short", "String should have at least 1 character")
+        return content
+
+
+class Regenerate(Body):
+    model: Name | None = None
+    params: GenerationParams = GenerationParams()
+    stream: Flag | None = Field(None, description="Default: true where `Accept` names `text/event-stream`.")
+
+
+class Edit(Body):
+    content: Prompt
+    stream: Flag | None = Field(None, description="Default: true where `Accept` names `text/event-stream`.")
+
+
+def _no_flag(value: object) -> object:
+    """To Python true is 1; to JSON it is not."""
+    return None if isinstance(value, bool) else value
+
+
+class GiveFeedback(Body):
+    rating: Annotated[Literal[1, -1], BeforeValidator(_no_flag), Field(description="1 for good, -1 for bad.")]
+    comment: Annotated[Text, Field(max_length=10_000)] | None = None
+
+
+class Conversation(Answer):
+    id: UUID
+    title: str | None
+    system_prompt: str | None
+    model: str | None
+    params: StoredObject
+    head_turn_id: UUID | None
+    turn_count: int
+    archived: bool
+    created_at: Time
+    updated_at: Time
+    metadata: StoredObject
+
+    @classmethod
+    def from_row(cls, row: Mapping[Any, Any]) -> Self:
+        return cls(**{name: row[name] for name in cls.model_fields})
+
+
+JsonObjects = Annotated[
+    list[dict[str, Any]] | None, Field(description="In order, what it is made of; null where that is plain text alone.")
+]
+
+
+class Content(Answer):
+    content: str
+    items: JsonObjects = None
+
+
+class Reply(Content):
+    refusal: Annotated[str | None, Field(description="Why the model did not answer.")] = None
+
+
+class TokenUsage(Answer):
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: Annotated[int | None, Field(description="Part of `input_tokens`; null where not told.")] = None
+    reasoning_tokens: Annotated[int | None, Field(description="Part of `output_tokens`; null where not told.")] = None
+
+
+class ShownContext(Answer):
+    turns: Annotated[int, Field(description="How many of the turns before it the model was shown.")]
+    left_out: Annotated[int, Field(description="How many older ones did not fit.")]
+
+
+class TurnError(Answer):
+    code: str
+    detail: str
+
+
+class Feedback(Answer):
+    rating: Literal[1, -1]
+    comment: str | None
+
+
+class Siblings(Answer):
+    count: Annotated[int, Field(description="Turns with the same parent, this one among them.")]
+    position: Annotated[int, Field(description="1 for the oldest.")]
+
+
+class Turn(Answer):
+    id: UUID
+    conversation_id: UUID
+    parent_id: UUID | None
+    index: Annotated[int, Field(description="How many turns lie before it on its path.")]
+    status: Status
+    finish_reason: Annotated[
+        str | None, one_of("stop", "length", "content_filter", "tool_calls"), Field(description="As the model said.")
+    ]
+    continues: Annotated[
+        UUID | None, Field(description="The turn whose reply this one goes on with, without a prompt of its own.")
+    ]
+    prompt: Content
+    reply: Reply | None
+    model: str | None
+    params: StoredObject
+    usage: TokenUsage | None
+    context: ShownContext | None
+    error: TurnError | None
+    feedback: Feedback | None
+    siblings: Siblings
+    created_at: Time
+    completed_at: Time | None
+
+    @classmethod
+    def from_row(cls, row: Mapping[Any, Any]) -> Self:
+        """Return the turn in a row of the turns' queries, which counts its siblings too."""
+        return cls(
+            id=row["id"],
+            conversation_id=row["conversation_id"],
+            parent_id=row["parent_id"],
+            index=row["position"],
+            status=row["status"],
+            finish_reason=row["finish_reason"],
+            continues=row["parent_id"] if row["continues"] else None,
+            prompt=Content(content=row["prompt"], items=_items(row["prompt_items"])),
+            reply=_reply(row),
+            model=row["model"],
+            params=row["params"],
+            usage=_usage(row),
+            context=_context(row),
+            error=_error(row),
+            feedback=_feedback(row),
+            siblings=Siblings(count=row["sibling_count"], position=row["sibling_position"]),
+            created_at=row["created_at"],
+            completed_at=row["completed_at"],
+        )
+
+
+def _usage(row: Mapping[Any, Any]) -> TokenUsage | None:
+    if row["input_tokens"] is None or row["output_tokens"] is None:
+        return None
+    return TokenUsage(**{name: row[name] for name in TokenUsage.model_fields})
+
+
+def _context(row: Mapping[Any, Any]) -> ShownContext | None:
+    left_out = row["left_out"]
+    return None if left_out is None else ShownContext(turns=row["position"] - left_out, left_out=left_out)
+
+
+def _reply(row: Mapping[Any, Any]) -> Reply | None:
+    items = _items(row["reply_items"])
+    if row["reply"] is None and items is None:
+        return None
+    return Reply(content=row["reply"] or "", items=items, refusal=refusal_of(items))
+
+
+def _items(value: Any) -> list[dict[str, Any]] | None:
+    """Return items as a row holds them, whoever wrote it."""
+    return [object_of(each) for each in value] if isinstance(value, list) else None
+
+
+def _error(row: Mapping[Any, Any]) -> TurnError | None:
+    if row["error_code"] is None:
+        return None
+    return TurnError(code=row["error_code"], detail=row["error_detail"] or "")
+
+
+def _feedback(row: Mapping[Any, Any]) -> Feedback | None:
+    return None if row["rating"] is None else Feedback(rating=row["rating"], comment=row["comment"])

@@ -1,0 +1,240 @@
+"""Candidates in SQL: turns whose lexemes fit, by the index or one by one."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    Text,
+    Uuid,
+    bindparam,
+    case,
+    cast,
+    exists,
+    func,
+    not_,
+    null,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import TSQUERY
+
+from chatkeep.chat.search.query import MOST_CONDITIONS, Asked
+from chatkeep.chat.search.search import Walked
+from chatkeep.database.database import Database
+from chatkeep.database.statement import Statement
+from chatkeep.database.tables import conversations, turn_search, turns, user_activity
+from chatkeep.database.user_lexeme import user_mark
+
+_user_id = bindparam("user_id", type_=Uuid)
+_after = bindparam("after", type_=Uuid)
+_turns = bindparam("turns", type_=Integer)
+_limit = bindparam("limit", type_=Integer)
+_mark = bindparam("mark", type_=Text)
+_tsquery = bindparam("tsquery", type_=Text)
+_needles = bindparam("needles", type_=ARRAY(Text))
+_s = turn_search.c
+_t = turns.c
+_c = conversations.c
+
+
+def has_lexemes(lexemes: Any, tsquery: ColumnElement[Any]) -> ColumnElement[bool]:
+    return lexemes.op("@@", is_comparison=True)(cast(tsquery, TSQUERY))
+
+
+def fits(entry: FromClause, tsquery: ColumnElement[Any], needles: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a turn's lexemes fit, by an entry of it in `turn_search`.
+
+    Of a turn in one part, what fits it fits; of one in several, each needle has to be in one of them.
+    """
+    # By itself it is read once, and not again for each turn.
+    asked = select(cast(tsquery, TSQUERY)).scalar_subquery()
+    return case((entry.c.parts == 1, has_lexemes(entry.c.lexemes, asked)), else_=has_all(entry, needles))
+
+
+def has_all(entry: FromClause, needles: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether each needle is in some part of an entry's turn."""
+    needle = func.unnest(needles).table_valued("tsquery", name="needle").render_derived()
+    part = turn_search.alias("part")
+    somewhere = (
+        exists()
+        .where(
+            part.c.user_id == entry.c.user_id,
+            part.c.turn_id == entry.c.turn_id,
+            has_lexemes(part.c.lexemes, needle.c.tsquery),
+        )
+        .correlate(entry, needle)
+    )
+    return not_(exists().select_from(needle).where(not_(somewhere)))
+
+
+def newest_fitting(
+    after: ColumnElement[Any],
+    turns: ColumnElement[int],
+    tsquery: ColumnElement[Any],
+    needles: ColumnElement[Any],
+    *,
+    user_id: ColumnElement[Any] | None = None,
+) -> tuple[Select[Any], Select[Any]]:
+    """Of the newest `turns` before `after`, of one user or of all, those whose lexemes fit; and the ids of them all.
+
+    Parts are passed over, so that a walk never ends between two of one turn.
+    """
+    window = select(_s.user_id, _s.turn_id, _s.parts, _s.lexemes).where(_s.part == 0).limit(turns)
+    entry: FromClause
+    if user_id is None:
+        window = window.where(_s.turn_id < after).order_by(_s.turn_id.desc())
+        entry = window.subquery("newest")
+        order = [entry.c.turn_id.desc()]
+    else:
+        # An order that the key alone has: a plan may be older than the turns, and by the index of all turns' ids it
+        # would read those of others.
+        key = tuple_(_s.user_id, _s.turn_id)
+        window = window.where(_s.user_id >= user_id, key < tuple_(user_id, after))
+        window = window.order_by(_s.user_id.desc(), _s.turn_id.desc())
+        entry = window.subquery("newest")
+        order = [entry.c.user_id.desc(), entry.c.turn_id.desc()]
+    found = select(entry.c.user_id, entry.c.turn_id).where(fits(entry, tsquery, needles)).order_by(*order)
+    return found, window.with_only_columns(_s.turn_id)
+
+
+def is_whole_match(entry: FromClause, needles: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a turn fits of which it is known that one part does."""
+    return case((entry.c.parts == 1, True), else_=has_all(entry, needles))
+
+
+def _shown(found: Any) -> Select[Any]:
+    """What the asker sees of each candidate, looked up one by one: joined, all that the user has may be read.
+
+    By ranges, so that it is looked up by the keys, where what a user has lies together.
+    """
+    turn_id = found.c.turn_id
+    turn = (
+        select(_t.conversation_id, _t.prompt, _t.reply, _t.created_at)
+        .where(_t.user_id == _user_id, _t.id.between(turn_id, turn_id))
+        .limit(1)
+        .lateral("turn")
+    )
+    talk = turn.c.conversation_id
+    title = select(_c.title).where(_c.user_id == _user_id, _c.id.between(talk, talk)).limit(1).scalar_subquery()
+    return (
+        select(found.c.turn_id, *turn.c, title.label("conversation_title"))
+        .select_from(found.join(turn, true()))
+        .order_by(found.c.turn_id.desc())
+    )
+
+
+def _look_up(*, conditions: int) -> Statement:
+    """The user's newest candidates by so many conditions and the index on lexemes, which knows whose they are.
+
+    Several conditions on the lexemes have PostgreSQL expect few rows of that index, and take it. In a case, and sorted
+    afterwards, the other conditions are no reason to read all that the user has by another index.
+    """
+    matches = (
+        select(_s.turn_id)
+        .where(
+            has_lexemes(_s.lexemes, _mark),
+            *(has_lexemes(_s.lexemes, bindparam(f"condition_{number}", type_=Text)) for number in range(conditions)),
+            case((_s.user_id == _user_id, _s.turn_id < _after), else_=False),
+            is_whole_match(turn_search, _needles),
+        )
+        .cte("matches")
+        .prefix_with("MATERIALIZED")
+    )
+    found = select(matches.c.turn_id).order_by(matches.c.turn_id.desc()).limit(_limit).cte("found")
+    return Statement(_shown(found))
+
+
+def _walk() -> Statement:
+    """The newest candidates among the user's newest `turns` before `after`, and an end as `with_end` has it."""
+    fitting, ids = newest_fitting(_after, _turns, _tsquery, _needles, user_id=_user_id)
+    found = fitting.limit(_limit).cte("found").prefix_with("MATERIALIZED")
+    counted = select(user_activity.c.turn_count).where(user_activity.c.user_id == _user_id).scalar_subquery()
+    return Statement(with_end(_shown(found), ids, found=found, limit=_limit, history=counted))
+
+
+def with_end(
+    shown: Select[Any],
+    walked: Select[Any],
+    *,
+    found: FromClause,
+    limit: ColumnElement[int],
+    history: ColumnElement[Any],
+) -> Select[Any]:
+    """Add to the candidates that a walk found a row with the last of the turns that it looked at, and how many.
+
+    There is none where it found as many as it was to: it ended with the last of them, and the rest was never read.
+    """
+    turn = walked.subquery("walked")
+    (turn_id,) = turn.c
+    number = func.row_number().over(order_by=turn_id.desc()).label("number")
+    numbered = select(turn_id.label("turn_id"), number).subquery("numbered")
+    is_open = select(func.count()).select_from(found).scalar_subquery() < limit
+    last = select(numbered).where(is_open).order_by(numbered.c.turn_id).limit(1).subquery("last")
+    columns = [
+        last.c.turn_id if each.name == "turn_id" else cast(null(), each.type).label(each.name)
+        for each in shown.selected_columns
+    ]
+    end = select(*columns, last.c.number, cast(history, BigInteger).label("history"))
+    no_end = [cast(null(), kind).label(name) for name, kind in (("number", Integer), ("history", BigInteger))]
+    candidates = shown.order_by(None).add_columns(*no_end)
+    both = union_all(candidates, end).subquery("both")
+    return select(both).order_by(both.c.turn_id.desc())
+
+
+LOOK_UP_BY_ONE, LOOK_UP_BY_TWO, LOOK_UP_BY_THREE = LOOK_UPS = [
+    _look_up(conditions=number + 1) for number in range(MOST_CONDITIONS)
+]
+WALK = _walk()
+
+
+class OwnTurns:
+    """The turns of one user, by statements that are compiled once."""
+
+    def __init__(self, database: Database, user_id: UUID, asked: Asked) -> None:
+        self._database = database
+        self._user_id = user_id
+        self._asked = asked
+        # What begins with one character is looked up for all users together: that takes longer than a user's turns.
+        self.can_use_index = not asked.by_beginnings
+
+    async def walk(self, after: UUID, turns: int, limit: int) -> Walked:
+        rows = await self._database.rows(
+            WALK,
+            user_id=self._user_id,
+            tsquery=self._asked.tsquery,
+            needles=list(self._asked.needles),
+            after=after,
+            turns=turns,
+            limit=limit,
+        )
+        return walked(rows, turns)
+
+    async def look_up(self, after: UUID, limit: int) -> list[Any]:
+        conditions = self._asked.conditions
+        return await self._database.rows(
+            LOOK_UPS[len(conditions) - 1],
+            user_id=self._user_id,
+            mark=f"'{user_mark(self._user_id)}'",
+            **{f"condition_{number}": each for number, each in enumerate(conditions)},
+            needles=list(self._asked.needles),
+            after=after,
+            limit=limit,
+        )
+
+
+def walked(rows: list[Any], turns: int) -> Walked:
+    """Return what a walk over `turns` came by, from its candidates and its end."""
+    candidates = [row for row in rows if row["number"] is None]
+    end = next((row for row in rows if row["number"] is not None), None)
+    if end is None:
+        return Walked(candidates, None, candidates[-1]["turn_id"] if candidates else None)
+    last_id = end["turn_id"] if end["number"] == turns else None
+    return Walked(candidates, end["number"], last_id, end["history"] or 0)

@@ -1,0 +1,190 @@
+"""How turns become findable: the lexemes of each, kept in the statement that ends it or made afterwards."""
+
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    CTE,
+    Integer,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import TSVECTOR
+
+from chatkeep.chat.search.lexemes import SEPARATOR, VERSION
+from chatkeep.database.statement import BACKGROUND_SECONDS, Statement
+from chatkeep.database.tables import IS_STREAMING, replicas, turn_search, turns
+
+_s = turn_search.c
+_t = turns.c
+_COLUMNS = ["user_id", "turn_id", "part", "parts", "version", "lexemes"]
+
+
+def _tsvector(joined: Any) -> Any:
+    return func.array_to_tsvector(func.string_to_array(joined, literal(SEPARATOR)), type_=TSVECTOR)
+
+
+def kept_lexemes(ended: CTE) -> CTE:
+    """Keep the lexemes of the turn that this statement ends; `lexemes` are what `parts_of` returns."""
+    parts = bindparam("lexemes", type_=ARRAY(Text))
+    part = func.unnest(parts).table_valued("joined", with_ordinality="number", name="part").render_derived()
+    rows = select(
+        ended.c.user_id,
+        ended.c.id,
+        cast(part.c.number, Integer) - 1,
+        func.cardinality(parts),
+        literal(VERSION),
+        _tsvector(part.c.joined),
+    ).select_from(ended.join(part, true()))
+    return _kept(rows)
+
+
+def pending_lexemes(ended: CTE) -> CTE:
+    """Keep that the lexemes of the turn that this statement ends are to be made."""
+    return _kept(select(ended.c.user_id, ended.c.id, literal(0), literal(1), literal(0), cast(null(), TSVECTOR)))
+
+
+def _kept(rows: Any) -> CTE:
+    made = postgresql.insert(turn_search).from_select(_COLUMNS, rows).on_conflict_do_nothing()
+    return made.returning(_s.part).cte("findable")
+
+
+# Turns whose lexemes are to be made, with their texts.
+PENDING = Statement(
+    select(_t.user_id, _t.id, _t.prompt, _t.reply)
+    .join(turn_search, and_(_s.user_id == _t.user_id, _s.turn_id == _t.id))
+    .where(_s.lexemes.is_(None))
+    .limit(bindparam("limit", type_=Integer)),
+    timeout_seconds=BACKGROUND_SECONDS,
+)
+
+
+def _window() -> Statement:
+    """The next turns by key, and of each whether its lexemes are missing or of an older version."""
+    window = (
+        select(_t.user_id, _t.id, _t.status)
+        .where(
+            tuple_(_t.user_id, _t.id)
+            > tuple_(bindparam("after_user_id", type_=Uuid), bindparam("after_id", type_=Uuid))
+        )
+        .order_by(_t.user_id, _t.id)
+        .limit(bindparam("limit", type_=Integer))
+        .subquery("next_turns")
+    )
+    # Looked up turn by turn: joined, all first parts of all turns would be read for each window.
+    made = (
+        select(_s.version, _s.lexemes.is_(None).label("pending"))
+        .where(_s.user_id == window.c.user_id, _s.turn_id == window.c.id, _s.part == 0)
+        .limit(1)
+        .lateral("made")
+    )
+    missing = or_(made.c.version.is_(None), made.c.pending, made.c.version < VERSION)
+    return Statement(
+        select(window.c.user_id, window.c.id, and_(window.c.status != "streaming", missing).label("stale"))
+        .select_from(window.outerjoin(made, true()))
+        .order_by(window.c.user_id, window.c.id)
+    )
+
+
+WINDOW = _window()
+
+
+def _missing() -> Statement:
+    """The newest turns between two ids, and of each whether it has ended and has no lexemes, nor waits for them."""
+    window = (
+        select(_t.user_id, _t.id, _t.status)
+        .where(_t.id >= bindparam("since_id", type_=Uuid), _t.id < bindparam("before_id", type_=Uuid))
+        .order_by(_t.id.desc())
+        .limit(bindparam("limit", type_=Integer))
+        .subquery("newest_turns")
+    )
+    # Looked up turn by turn, as above.
+    made = (
+        select(_s.version)
+        .where(_s.user_id == window.c.user_id, _s.turn_id == window.c.id, _s.part == 0)
+        .limit(1)
+        .lateral("made")
+    )
+    missing = and_(window.c.status != "streaming", made.c.version.is_(None))
+    return Statement(
+        select(window.c.user_id, window.c.id, missing.label("missing"))
+        .select_from(window.outerjoin(made, true()))
+        .order_by(window.c.id.desc()),
+        timeout_seconds=BACKGROUND_SECONDS,
+    )
+
+
+MISSING = _missing()
+OLDEST_STREAMING = Statement(select(_t.id).where(IS_STREAMING).order_by(_t.id).limit(1))
+# Replicas whose code keeps no lexemes, or others than this one's.
+OLDER_REPLICAS = Statement(
+    select(replicas.c.id).where(func.coalesce(replicas.c.search_version, literal(0)) < literal(VERSION)).limit(1)
+)
+
+
+def _given(*columns: tuple[str, Any]) -> Any:
+    """Rows that are given column by column."""
+    arrays = [bindparam(f"{name}s", type_=ARRAY(kind)) for name, kind in columns]
+    return func.unnest(*arrays).table_valued(*(name for name, _ in columns), name="given").render_derived()
+
+
+def _texts() -> Statement:
+    given = _given(("user_id", Uuid), ("turn_id", Uuid))
+    wanted = and_(_t.user_id == cast(given.c.user_id, Uuid), _t.id == cast(given.c.turn_id, Uuid))
+    return Statement(
+        select(_t.user_id, _t.id, _t.prompt, _t.reply)
+        .select_from(turns.join(given, wanted))
+        .where(_t.status != "streaming")
+    )
+
+
+TEXTS = _texts()
+
+
+def _index() -> Statement:
+    """Keep the lexemes of several turns in place of what there is; return of how many parts.
+
+    Turns that are gone, or that somebody deletes right now, are left out: waiting for them could be in a circle.
+    """
+    given = _given(("user_id", Uuid), ("turn_id", Uuid), ("number", Integer), ("count", Integer), ("joined_part", Text))
+    user_id, turn_id = cast(given.c.user_id, Uuid), cast(given.c.turn_id, Uuid)
+    count = cast(given.c.count, Integer)
+    rows = (
+        select(
+            _t.user_id, _t.id, cast(given.c.number, Integer), count, literal(VERSION), _tsvector(given.c.joined_part)
+        )
+        .select_from(given.join(turns, and_(_t.user_id == user_id, _t.id == turn_id)))
+        .with_for_update(read=True, key_share=True, skip_locked=True, of=turns)
+    )
+    made = postgresql.insert(turn_search).from_select(_COLUMNS, rows)
+    kept = (
+        made.on_conflict_do_update(
+            index_elements=["user_id", "turn_id", "part"],
+            set_={name: made.excluded[name] for name in ("parts", "version", "lexemes")},
+        )
+        .returning(_s.part)
+        .cte("kept")
+    )
+    dropped = (
+        delete(turn_search)
+        .where(_s.user_id == user_id, _s.turn_id == turn_id, cast(given.c.number, Integer) == 0, _s.part >= count)
+        .returning(_s.part)
+        .cte("dropped")
+    )
+    indexed = select(func.count().label("made")).select_from(kept).add_cte(dropped)
+    return Statement(indexed, timeout_seconds=BACKGROUND_SECONDS)
+
+
+INDEX = _index()

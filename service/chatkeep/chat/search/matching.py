@@ -1,0 +1,53 @@
+"""Texts held against a query: what decides, whatever an index says."""
+
+import re
+from collections.abc import Iterator
+
+from chatkeep.chat.search.casefold import folded
+from chatkeep.chat.search.lexemes import flattened, kind_of
+from chatkeep.chat.search.query import Asked, Term
+
+Span = tuple[int, int]
+
+
+class SearchedText:
+    """A text, folded."""
+
+    def __init__(self, text: str) -> None:
+        self.original = text
+        self.folded = folded(text)
+        self._flat: str | None = None
+
+    def spans(self, term: Term, start: int = 0) -> Iterator[Span]:
+        """Yield where in the folded text, from `start` on, the term is; spans may overlap."""
+        text = self._flattened() if term.flat else self.folded
+        found = term.pattern.search(text, start)
+        while found:
+            if self._is_whole(term, found):
+                yield found.span()
+            found = term.pattern.search(text, found.start() + 1)
+
+    def has(self, term: Term) -> bool:
+        return next(self.spans(term), None) is not None
+
+    def _is_whole(self, term: Term, found: re.Match[str]) -> bool:
+        start, end = found.span()
+        if term.whole_start and start > 0 and kind_of(self.folded[start - 1]) == "w":
+            return False
+        return not (term.whole_end and end < len(self.folded) and kind_of(self.folded[end]) == "w")
+
+    def _flattened(self) -> str:
+        if self._flat is None:
+            self._flat = flattened(self.folded)
+        return self._flat
+
+
+def searched(prompt: str, reply: str | None) -> tuple[SearchedText, ...]:
+    """Return a turn's texts."""
+    return tuple(SearchedText(text) for text in (prompt, reply) if text)
+
+
+def fits(asked: Asked, prompt: str, reply: str | None) -> bool:
+    """Tell whether everything that is asked for is in the turn."""
+    texts = searched(prompt, reply)
+    return all(any(text.has(term) for text in texts) for term in asked.terms)

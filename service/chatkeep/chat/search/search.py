@@ -1,0 +1,147 @@
+"""The newest turns that fit a query: by the index where few do, by walking from the newest where many do.
+
+An index on lexemes knows no order: it has to collect every match before the newest can be told. What is in one of
+a hundred turns of a million is found sooner by looking at the newest turns one by one, until the page is full. So the
+newest `FIRST_TURNS` are looked at anyway, and what they say decides: where the page can be expected to be full sooner
+than the index has collected all matches, the walk goes on, and otherwise the index goes on from where it stopped.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from chatkeep.chat.search.matching import fits
+from chatkeep.chat.search.query import Asked
+from chatkeep.errors import QueryTooSlow
+
+FIRST_TURNS = 250
+NEXT_TURNS = 2_000
+# What a match costs the index, in turns that are walked: each is somewhere else, and they are beside each other.
+TURNS_A_MATCH = 5
+LONGEST_SECONDS = 10
+# More text than this is held against a query in a thread.
+LONG_CHARACTERS = 20_000
+BEFORE_NEWEST = UUID(int=2**128 - 1)
+
+# A candidate: `turn_id`, `prompt`, `reply` and whatever the asker shows.
+Candidate = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """What a walk came by.
+
+    Args:
+        candidates: the turns whose lexemes fit, newest first; the walk ends where there are as many as were asked for.
+        turns: how many were looked at; None where the walk ended with its last candidate.
+        last_id: of the last one; None where there are no more.
+        history: how many turns there are to walk, or about as many.
+    """
+
+    candidates: Sequence[Candidate]
+    turns: int | None
+    last_id: UUID | None
+    history: float = 0
+
+
+class Source(Protocol):
+    """Where turns are looked for.
+
+    Args:
+        can_use_index: the index narrows it down at all.
+    """
+
+    can_use_index: bool
+
+    async def walk(self, after: UUID, turns: int, limit: int) -> Walked:
+        """Look at the newest `turns` before `after`, until there are `limit` candidates."""
+
+    async def look_up(self, after: UUID, limit: int) -> Sequence[Candidate]:
+        """Return the newest candidates before `after`."""
+
+
+class Finding:
+    """One search, on its way to a page."""
+
+    def __init__(
+        self, asked: Asked, source: Source, *, limit: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._asked = asked
+        self._source = source
+        self._limit = limit
+        self._clock = clock
+        self._ends_at = clock() + LONGEST_SECONDS
+        self._found: dict[UUID, Candidate] = {}
+        self._walked = 0
+        self._candidates = 0
+
+    async def newest(self, after: UUID | None) -> list[Candidate]:
+        """Return the newest turns before `after` that fit, at most `limit`.
+
+        Raises:
+            QueryTooSlow: it took longer than `LONGEST_SECONDS`.
+        """
+        last = await self._walk(after or BEFORE_NEWEST)
+        if last is not None and not self._full:
+            await self._look_up(last)
+        return list(self._found.values())[: self._limit]
+
+    @property
+    def _full(self) -> bool:
+        return len(self._found) >= self._limit
+
+    async def _walk(self, last: UUID) -> UUID | None:
+        """Walk as far as it promises to be worth it; return from where on to go on, None where nothing is left."""
+        turns, many = FIRST_TURNS, self._limit
+        while True:
+            walked = await self._source.walk(last, turns, many)
+            await self._take(walked.candidates)
+            if walked.last_id is None or self._full:
+                return walked.last_id
+            last = walked.last_id
+            if walked.turns is None:
+                many = self._more_than(many)
+                continue
+            self._walked += walked.turns
+            self._candidates += len(walked.candidates)
+            if not self._is_worth_walking(walked.history):
+                return last
+            turns = NEXT_TURNS
+
+    def _is_worth_walking(self, history: float) -> bool:
+        """Compare the turns that are still to walk with the matches that the index would have to collect."""
+        if not self._source.can_use_index:
+            return True
+        missing = self._limit - len(self._found)
+        turns_a_candidate = self._walked / (self._candidates + 1)
+        return missing * turns_a_candidate <= TURNS_A_MATCH * history / turns_a_candidate
+
+    def _more_than(self, many: int) -> int:
+        """What is mostly no match is read in longer stretches."""
+        return min(2 * many, 4 * self._limit)
+
+    async def _look_up(self, last: UUID) -> None:
+        many = self._limit - len(self._found)
+        while True:
+            candidates = await self._source.look_up(last, many)
+            await self._take(candidates)
+            if len(candidates) < many or self._full:
+                return
+            last = candidates[-1]["turn_id"]
+            many = self._more_than(many)
+
+    async def _take(self, candidates: Sequence[Candidate]) -> None:
+        characters = sum(len(each["prompt"]) + len(each["reply"] or "") for each in candidates)
+        if characters > LONG_CHARACTERS:
+            fitting = await asyncio.to_thread(self._fitting, candidates)
+        else:
+            fitting = self._fitting(candidates)
+        self._found |= {each["turn_id"]: each for each in fitting}
+        if self._clock() > self._ends_at and not self._full:
+            raise QueryTooSlow("That took too long and was stopped. Ask for rarer words, or for more of them.")
+
+    def _fitting(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        return [each for each in candidates if fits(self._asked, each["prompt"], each["reply"])]

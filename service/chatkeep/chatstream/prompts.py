@@ -1,0 +1,52 @@
+"""The conversation as `/get_prompt` shows it: what a model would be shown of it, the last reply included."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from chatkeep.chat.history.pages import turns_up
+from chatkeep.chat.models.context import EarlierTurn, fit_context
+from chatkeep.chat.models.prompt import ChatPrompt
+from chatkeep.database.database import Database
+
+PAGE = 50
+# No character costs less, see `estimate_tokens`.
+CHARACTERS_A_TOKEN = 3
+
+
+async def prompt_of(
+    database: Database, user_id: UUID, conversation: Mapping[str, Any], *, context_tokens: int
+) -> ChatPrompt | None:
+    """Return the prompt, or None where nothing was said yet.
+
+    Args:
+        context_tokens: how much of the conversation there is to be, by an estimate that errs high.
+    """
+    turns = await _newest_turns(database, user_id, conversation["id"], context_tokens * CHARACTERS_A_TOKEN)
+    if not turns:
+        return None
+    last, *earlier = turns
+    prompt = fit_context(
+        conversation["system_prompt"],
+        (EarlierTurn(turn["prompt"], turn["reply"], continues=bool(turn["continues"])) for turn in earlier),
+        last["prompt"],
+        context_tokens,
+        continues=bool(last["continues"]),
+    )
+    if last["reply"]:
+        prompt.add_responder_msg(last["reply"], str(last["id"]))
+    return prompt
+
+
+async def _newest_turns(database: Database, user_id: UUID, conversation_id: UUID, most_characters: int) -> list[Any]:
+    """Return the path from the head up, page by page until it is long enough."""
+    turns: list[Any] = []
+    characters, start_id = 0, None
+    while characters <= most_characters:
+        page = await turns_up(database, user_id, conversation_id, start_id=start_id, limit=PAGE)
+        turns += page.rows
+        characters += sum(len(turn["prompt"]) + len(turn["reply"] or "") for turn in page.rows)
+        if not page.more:
+            break
+        start_id = page.rows[-1]["parent_id"]
+    return turns

@@ -1,0 +1,80 @@
+"""`chatkeep import` and `chatkeep export`: an account's history from a file, and into one."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from chatkeep.cli.lazy_database import opened
+from chatkeep.cli.terminal.options import DatabaseUrl, DataDir, Reason, examples, storable
+
+importing = typer.Typer(add_completion=False, rich_markup_mode="rich")
+exporting = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+User = Annotated[
+    str,
+    typer.Option("--user", metavar="NAME", callback=storable, show_default=False, help="The user whose history it is."),
+]
+
+
+@importing.command(
+    epilog=examples(
+        "chatkeep import chatgpt-export.zip --user alice",
+        "the file that ChatGPT sent",
+        "chatkeep import chats.json --user alice --format jsonl | jq 'select(.outcome == \"failed\")'",
+        "the conversations of an Open WebUI export that could not be imported",
+    )
+)
+def import_history(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            show_default=False,
+            help="An export of this service, ChatGPT (the ZIP or its JSON) or Open WebUI, or a ChatStream prompt.",
+        ),
+    ],
+    user: User,
+    output_format: Annotated[
+        Literal["lines", "jsonl"],
+        typer.Option("--format", help="The outcome of each conversation, as text or as JSON."),
+    ] = "lines",
+    reason: Reason = None,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Add the conversations of a file to a user's history. Conversations that were imported before are skipped, so you
+    can import a file again, also after an interruption. Anything that has no place in a turn is kept in the
+    conversation's metadata.
+    """
+    # Loads most of the service, for which help and completion need not wait.
+    from chatkeep.cli.work.transfer import import_into  # noqa: PLC0415
+
+    with opened(database_url, data_dir) as database:
+        if not import_into(database, user, file, as_json=output_format == "jsonl", reason=reason):
+            raise typer.Exit(1)
+
+
+@exporting.command(
+    epilog=examples(
+        "chatkeep export --user alice > alice.jsonl",
+        "chatkeep import alice.jsonl --user alice --database-url postgresql://chatkeep@elsewhere/chatkeep",
+        "the same history on another server",
+    )
+)
+def export_history(
+    user: User,
+    reason: Reason = None,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Print a user's whole history, one conversation per line as JSON, in the format that `chatkeep import` reads. The
+    export is recorded, and the user can see that an operator made it.
+    """
+    from chatkeep.cli.work.transfer import export_of  # noqa: PLC0415
+
+    with opened(database_url, data_dir) as database:
+        export_of(database, user, reason)

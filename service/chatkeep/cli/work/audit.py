@@ -1,0 +1,196 @@
+"""The audit trail in the terminal: as a table, as JSON with the API's fields, or whole rows to keep elsewhere."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+from rich.text import Text
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chatkeep.audit.actions import READS, Action
+from chatkeep.audit.events import Anchor, Event
+from chatkeep.audit.keys import SealingKeys
+from chatkeep.audit.queries import EventFilters, all_heads, events_page, usernames_of
+from chatkeep.audit.trail import Recorder
+from chatkeep.audit.verification import Verdict, verify
+from chatkeep.cli.audit_recorder import audit_secrets, operators_origin
+from chatkeep.cli.database import CommandDatabase
+from chatkeep.cli.terminal.output import answer, answer_json, complain, say
+from chatkeep.cli.terminal.progress import row_progress
+from chatkeep.cli.terminal.tables import Column, Table
+from chatkeep.cli.terminal.times import minute
+from chatkeep.cli.work.pages import pages
+from chatkeep.database.database import Database
+from chatkeep.errors import ConfigurationError
+
+__all__ = ["EventFilters", "export_events", "print_events"]
+
+COLUMNS = (
+    Column("TIME (UTC)", leave_out=1),
+    Column("ACTION", widest=24),
+    Column("ACTOR", widest=20, style="bold"),
+    Column("SUBJECT", widest=20),
+    Column("ADDRESS", widest=24, leave_out=2),
+    Column("REASON", widest=None, leave_out=3, style="dim"),
+)
+
+
+async def print_events(
+    database: Database, filters: EventFilters, most: int | None, output_format: Literal["table", "jsonl"]
+) -> None:
+    """Print events as they come, newest first, and tell whether there are more than `most`."""
+    table, shown, more = Table(COLUMNS), 0, False
+
+    async def fetch(connection: AsyncConnection, after: UUID | None, size: int) -> Sequence[RowMapping]:
+        return await events_page(connection, filters, after=after, limit=size)
+
+    async for rows in pages(database, fetch, itemgetter("id"), None if most is None else most + 1):
+        wanted = rows if most is None else rows[: most - shown]
+        shown += len(wanted)
+        more = len(wanted) < len(rows)
+        names = await _names(database, wanted)
+        if output_format == "jsonl":
+            _print_json(wanted, names)
+        else:
+            table.write([_cells(row, names) for row in wanted])
+    if not shown:
+        say("Nothing fits.")
+    elif more:
+        say("There are more: raise --limit, or use --all.")
+
+
+async def export_events(database: Database, audit: Recorder, filters: EventFilters, *, progress: bool) -> None:
+    """Write every row that fits to standard output, and put first on record that it was exported."""
+    async with database.transaction() as connection:
+        await audit.record(connection, Action.AUDIT_EXPORTED)
+
+    async def fetch(connection: AsyncConnection, after: UUID | None, size: int) -> Sequence[RowMapping]:
+        return await events_page(connection, filters, after=after, limit=size, oldest_first=True)
+
+    with row_progress("rows", None, shown=progress) as advance:
+        async for rows in pages(database, fetch, itemgetter("id"), None):
+            for row in rows:
+                whole = Event.from_row(row).written() | {"hash": row["hash"].hex()}
+                sys.stdout.buffer.write(json.dumps(whole, sort_keys=True, separators=(",", ":")).encode() + b"\n")
+            advance(len(rows))
+
+
+async def _names(database: Database, rows: Sequence[Mapping[Any, Any]]) -> dict[UUID, str]:
+    ids = {each for row in rows for each in (row["actor_id"], *row["subject_ids"])} - {None}
+    async with database.transaction() as connection:
+        return await usernames_of(connection, list(ids))
+
+
+def _print_json(rows: Sequence[RowMapping], names: Mapping[UUID, str]) -> None:
+    # Loads most of the service, for which a table need not wait.
+    from chatkeep.admin.audit import AuditEvent  # noqa: PLC0415
+
+    for row in rows:
+        answer_json(AuditEvent.from_row(row, names).model_dump_json())
+
+
+def _cells(row: RowMapping, names: Mapping[UUID, str]) -> list[str | Text]:
+    style = "red" if row["action"].endswith("failed") else "yellow" if row["action"] in READS else ""
+    actor = f"({row['actor_kind']})" if row["actor_id"] is None else _name(row["actor_id"], names)
+    return [
+        minute(row["created_at"]),
+        Text(row["action"], style=style),
+        actor,
+        _subject(row["subject_ids"], names),
+        row["address"] or "",
+        row["reason"] or "",
+    ]
+
+
+def _subject(subject_ids: Sequence[UUID], names: Mapping[UUID, str]) -> str:
+    if len(subject_ids) > 1:
+        return f"{len(subject_ids)} users"
+    return _name(subject_ids[0], names) if subject_ids else ""
+
+
+def _name(user_id: UUID, names: Mapping[UUID, str]) -> str:
+    return names.get(user_id, f"…{str(user_id)[-12:]}")
+
+
+MOST_SHOWN = 20
+
+
+def verify_trail(database: CommandDatabase, checkpoint: Anchor | None, save: Path | None) -> bool:
+    """Verify the trail, say what was found, and return whether it is whole.
+
+    Args:
+        checkpoint: where the chains ended earlier.
+        save: where to keep where they end now; a trail that is not whole is not kept.
+
+    Raises:
+        ConfigurationError: the key is not set, or the file cannot be written.
+    """
+    keys = SealingKeys(audit_secrets(database.settings))
+    verdict = database.run(lambda connected: _verified(connected, keys, checkpoint))
+    if verdict.broken:
+        _say_what_is_broken(verdict)
+        return False
+    answer(f"The audit trail is whole: {_count(verdict.whole)} in {len(verdict.heads)} chains.")
+    if checkpoint is not None:
+        answer("Nothing is missing since the checkpoint.")
+    if save is not None:
+        _write(save, verdict.checkpoint)
+    return True
+
+
+def seal_trail(database: CommandDatabase, reason: str) -> None:
+    """Seal the trail as it is, and say what was not sealed before."""
+    secrets = audit_secrets(database.settings)
+
+    async def work(connected: Database) -> list[int]:
+        from chatkeep.audit.trail import AuditTrail  # noqa: PLC0415
+
+        # Not opened as others are, which refuse a trail that is sealed with another key.
+        trail = AuditTrail(SealingKeys(secrets))
+        async with connected.transaction() as connection:
+            return await trail.seal_as_it_is(connection, operators_origin(reason))
+
+    unfit = database.run(work)
+    answer(f"Sealed. {len(unfit)} of the chains had no valid seal before, which is on record.")
+
+
+def read_checkpoint(file: Path) -> Anchor:
+    """Return where the chains ended, as `--save` has kept it.
+
+    Raises:
+        ConfigurationError: it is another file.
+    """
+    try:
+        kept = json.loads(file.read_text())
+        return [(int(chain), int(seq), str(row_hash)) for chain, seq, row_hash in kept["ends"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(f"{file} is not a file of `chatkeep audit verify --save`.") from error
+
+
+async def _verified(database: Database, keys: SealingKeys, checkpoint: Anchor | None) -> Verdict:
+    async with database.transaction() as connection:
+        total = sum(head.seq for head in await all_heads(connection))
+    with row_progress("rows", total) as advance:
+        return await verify(database, keys, checkpoint=checkpoint, progress=advance)
+
+
+def _say_what_is_broken(verdict: Verdict) -> None:
+    for found in verdict.breaks[:MOST_SHOWN]:
+        complain(str(found))
+    if verdict.broken > MOST_SHOWN:
+        say(f"… and {verdict.broken - MOST_SHOWN} more.")
+    answer(f"The audit trail is NOT whole: {verdict.broken} faults. {_count(verdict.whole)} unchanged.")
+
+
+def _count(rows: int) -> str:
+    return "1 row" if rows == 1 else f"{rows:,} rows"
+
+
+def _write(file: Path, ends: Anchor) -> None:
+    file.write_text(json.dumps({"ends": ends}) + "\n")
+    say(f"Saved where it ends in {file}.")

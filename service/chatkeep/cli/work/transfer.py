@@ -1,0 +1,132 @@
+"""Imports and exports in the terminal, with a bar that shows how far they are."""
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from contextlib import aclosing
+from dataclasses import asdict
+from pathlib import Path
+from typing import BinaryIO
+from uuid import UUID
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from chatkeep.audit.actions import Action
+from chatkeep.audit.trail import Recorder
+from chatkeep.cli.audit_recorder import require_reason
+from chatkeep.cli.database import CommandDatabase, command_settings
+from chatkeep.cli.terminal.output import answer_json, errors, results, say, visible
+from chatkeep.cli.work.users import user_named
+from chatkeep.clock import utc_now
+from chatkeep.database.database import Database
+from chatkeep.transfer.exporter import account_as_jsonl
+from chatkeep.transfer.importer import Imported, import_file
+
+STYLES = {"imported": "green", "skipped": "dim", "failed": "red"}
+
+
+def import_into(database: CommandDatabase, username: str, path: Path, *, as_json: bool, reason: str | None) -> bool:
+    """Import a file and report each conversation; return whether all of them are there now.
+
+    Raises:
+        NotFound: there is no user of that name.
+        UnknownImportFormat: the file is none that can be imported.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        counts = database.run_on_record(
+            lambda connected, audit: _imported(connected, audit, username, file, size, as_json=as_json),
+            reason=reason,
+        )
+    say(f"{counts['imported']} imported, {counts['skipped']} skipped, {counts['failed']} failed")
+    return not counts["failed"]
+
+
+def export_of(database: CommandDatabase, username: str, reason: str | None) -> None:
+    """Print a user's history, and before that put on record that an operator took it.
+
+    Raises:
+        AuditReasonRequired: no reason is given where one has to be.
+        NotFound: there is no user of that name.
+    """
+    require_reason(database.settings, reason)
+    database.run_on_record(lambda connected, audit: _exported(connected, audit, username), reason=reason)
+
+
+async def _imported(
+    database: Database, audit: Recorder, username: str, file: BinaryIO, size: int, *, as_json: bool
+) -> "Counter[str]":
+    user_id = await _user_id(database, username)
+    counts: Counter[str] = Counter()
+    most_bytes = max(command_settings().max_import_bytes, size)
+    with _progress() as progress:
+        bar = progress.add_task("Importing", total=size)
+        outcomes = import_file(
+            database,
+            user_id,
+            file,
+            audit=audit,
+            clock=utc_now,
+            most_bytes=most_bytes,
+            advance=lambda: progress.update(bar, completed=file.tell()),
+        )
+        try:
+            async for outcome in outcomes:
+                counts[outcome.outcome] += 1
+                _report(outcome, as_json=as_json)
+        except asyncio.CancelledError:
+            say(
+                f"Interrupted. {counts['imported']} conversations were imported and stay. Import the file again to "
+                "continue."
+            )
+            raise
+        progress.update(bar, completed=size)
+    return counts
+
+
+async def _exported(database: Database, audit: Recorder, username: str) -> None:
+    user_id = await _user_id(database, username)
+    async with database.transaction() as connection:
+        # A reading of what somebody else wrote, which the user finds in the access log.
+        await audit.record(connection, Action.HISTORY_EXPORTED, user_id, format="jsonl")
+    async with aclosing(account_as_jsonl(database, user_id)) as chunks:
+        async for chunk in chunks:
+            sys.stdout.buffer.write(chunk)
+
+
+async def _user_id(database: Database, username: str) -> UUID:
+    async with database.transaction() as connection:
+        user_id: UUID = (await user_named(connection, username)).id
+    return user_id
+
+
+def _report(outcome: Imported, *, as_json: bool) -> None:
+    if as_json:
+        answer_json(json.dumps(asdict(outcome), ensure_ascii=False, default=str))
+        return
+    told: list[str | tuple[str, str]] = [
+        (f"{outcome.outcome:<8}", STYLES[outcome.outcome]),
+        "  ",
+        visible(outcome.source_id),
+    ]
+    if outcome.outcome == "imported":
+        told.append(f"  {outcome.turn_count} turns  {visible(outcome.title or '')}")
+        told.append((f"  {outcome.kept_aside} kept aside", "dim") if outcome.kept_aside else "")
+    elif outcome.reason:
+        told.append(f"  {visible(outcome.reason)}")
+    results.print(Text.assemble(*told), soft_wrap=True)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeElapsedColumn(),
+        console=errors,
+        disable=not errors.is_terminal,
+        # Only a terminal shows both; what goes into a file goes there.
+        redirect_stdout=results.is_terminal,
+    )

@@ -1,0 +1,70 @@
+"""How many connections a process holds, and how long each may take over a request."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import structlog
+
+from chatkeep.config import Settings
+from chatkeep.http.addresses import Network
+
+log = structlog.get_logger(__name__)
+
+# Files besides clients' connections: the event loop's own, libraries, temporary files of imports, the log.
+RESERVED_FILES = 128
+MIN_CONNECTIONS = 64
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of one process.
+
+    Args:
+        connections: all that are open at a time.
+        per_address: of these, from one IPv4 address or one IPv6 /64 network.
+        exempt: proxies that many clients come through; `per_address` does not count them.
+        head_seconds: from a request's first byte to the end of its headers.
+        body_seconds: without enough of a body that is due.
+    """
+
+    connections: int
+    per_address: int
+    exempt: Sequence[Network] = ()
+    head_seconds: float = 10
+    body_seconds: float = 30
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return the limits of the settings, within what the system lets the process open."""
+        possible = _possible_connections(settings)
+        wanted = settings.max_connections
+        if wanted is not None and wanted > possible:
+            log.warning(
+                "max_connections_lowered",
+                connections=possible,
+                detail=f"CHATKEEP_MAX_CONNECTIONS is {wanted}, and the limit of open files leaves room for {possible}. "
+                "Raise that limit: `ulimit -n`, or LimitNOFILE= of the systemd unit.",
+            )
+        return cls(
+            connections=min(wanted or possible, possible),
+            per_address=settings.max_connections_per_address,
+            exempt=(*settings.trusted_proxies, *settings.auth_proxies),
+            head_seconds=settings.head_timeout_seconds,
+            body_seconds=settings.body_timeout_seconds,
+        )
+
+
+def _possible_connections(settings: Settings) -> int:
+    """A process without a free file can accept nothing, reach no database and write to no log."""
+    own = settings.database_pool_size + settings.max_generations + RESERVED_FILES
+    return max(MIN_CONNECTIONS, _max_open_files() - own)
+
+
+def _max_open_files() -> int:
+    try:
+        import resource  # noqa: PLC0415  not on every system
+    except ImportError:
+        return 8192  # sockets are not files there
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1_000_000 if soft == resource.RLIM_INFINITY else soft

@@ -1,0 +1,291 @@
+"""The one tree of errors that this package raises on purpose.
+
+The families say what went wrong in the domain's words; `chatkeep.http.problems` renders them as
+`application/problem+json` and the command line as one sentence. Neither shows anything but `detail`,
+so `detail` is written for a person and never holds SQL, a secret or another user's data.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class ChatkeepError(Exception):
+    """The root of every error here.
+
+    Args:
+        detail: one or two sentences for a person: what happened and what to do next.
+        fields: further members of the answer, such as the id of the turn in the way.
+    """
+
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, detail: str, **fields: object) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.fields: Mapping[str, object] = fields
+
+
+class Invalid(ChatkeepError):
+    """The request cannot be carried out as it is written."""
+
+    code = "invalid_request"
+
+
+class InvalidText(Invalid):
+    """Text that PostgreSQL cannot keep: U+0000 or a lone surrogate."""
+
+    code = "invalid_text"
+
+
+class InvalidCursor(Invalid):
+    code = "invalid_cursor"
+
+
+class WeakPassword(Invalid):
+    code = "weak_password"
+
+
+class NothingToFind(Invalid):
+    """A search for punctuation alone."""
+
+    code = "nothing_to_find"
+
+
+class IdempotencyKeyReused(Invalid):
+    code = "idempotency_key_reused"
+
+
+class UnknownImportFormat(Invalid):
+    """A file that no format of ours fits."""
+
+    code = "unknown_import_format"
+
+
+class NotAuthenticated(ChatkeepError):
+    """Nobody is signed in, or the session or token has ended."""
+
+    code = "not_authenticated"
+
+
+class InvalidCredentials(NotAuthenticated):
+    """Unknown name or wrong password; which of the two is never said."""
+
+    code = "invalid_credentials"
+
+
+class Forbidden(ChatkeepError):
+    """Signed in, and not allowed."""
+
+    code = "forbidden"
+
+
+class RegistrationClosed(Forbidden):
+    code = "registration_closed"
+
+
+class GuestNotAllowed(Forbidden):
+    """It takes an account, and a guest has none yet."""
+
+    code = "guest_not_allowed"
+
+
+class UntrustedIdentity(Forbidden):
+    """A request names its user, and does not come from the server that may say so."""
+
+    code = "untrusted_identity"
+
+
+class CrossSiteRequest(Forbidden):
+    code = "cross_site_request"
+
+
+class NotFound(ChatkeepError):
+    """Missing, or someone else's: the two are one answer."""
+
+    code = "not_found"
+
+    def __init__(self, detail: str = "There is nothing here, or it is not yours.") -> None:
+        super().__init__(detail)
+
+
+class Conflict(ChatkeepError):
+    """The request is right, and something stands in its way."""
+
+    code = "conflict"
+
+
+class UsernameTaken(Conflict):
+    code = "username_taken"
+
+
+class LegalHold(Conflict):
+    """What somebody has may not be deleted."""
+
+    code = "legal_hold"
+
+
+class LastAdministrator(Conflict):
+    code = "last_administrator"
+
+
+class IsGuest(Conflict):
+    """What is to be done to an account is to be done to a guest."""
+
+    code = "is_guest"
+
+
+class TooManyTokens(Conflict):
+    """The account has as many access tokens as it may have."""
+
+    code = "too_many_tokens"
+
+
+class NoPassword(Conflict):
+    """The account has none: a server in front signs it in."""
+
+    code = "no_password"
+
+
+class TurnInProgress(Conflict):
+    code = "turn_in_progress"
+
+
+class NothingToContinue(Conflict):
+    """The turn's reply was not cut off."""
+
+    code = "nothing_to_continue"
+
+
+class AuditReasonRequired(ChatkeepError):
+    """The service demands a reason before it shows somebody else's history."""
+
+    code = "audit_reason_required"
+
+
+class TooMany(ChatkeepError):
+    """A limit was reached.
+
+    Args:
+        retry_after_seconds: when another try has a chance.
+    """
+
+    code = "too_many_requests"
+
+    def __init__(self, detail: str, retry_after_seconds: int) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class TooManyAttempts(TooMany):
+    code = "too_many_attempts"
+
+
+class TooManyGenerations(TooMany):
+    code = "too_many_generations"
+
+
+class TooManyImports(TooMany):
+    code = "too_many_imports"
+
+
+class UploadTooSlow(ChatkeepError):
+    """A file stopped coming, or comes slower than anyone sends one."""
+
+    code = "upload_too_slow"
+
+
+class Unavailable(ChatkeepError):
+    """Something this service stands on does not answer; a later try may work."""
+
+    code = "service_unavailable"
+
+
+class Busy(Unavailable):
+    """Another process is doing it."""
+
+
+class DatabaseUnavailable(Unavailable):
+    code = "database_unavailable"
+
+
+class ReadOnlyDatabase(DatabaseUnavailable):
+    """The database takes no changes: it is a standby, or was made read-only."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database is read-only for now: it is a standby, or was made read-only. Nothing was lost; try again "
+            "in a moment."
+        )
+
+
+class DatabaseFull(DatabaseUnavailable):
+    """The disk of the database is full."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database's disk is full, so nothing more can be saved. Nothing that was acknowledged is lost. Free "
+            "some space there, and try again."
+        )
+
+
+class MissingPrivilege(DatabaseUnavailable):
+    """A right at the database that the service needs was taken from its role, or never given."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database no longer lets the service do this. Its administrator has to grant the service's role its "
+            "rights on the tables. Nothing was lost."
+        )
+
+
+class PoolerExhausted(DatabaseUnavailable):
+    """A pooler between the service and the database has no free connection for it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The pooler in front of the database has no free connection. Raise its limit (default_pool_size in "
+            "PgBouncer): session mode needs CHATKEEP_DATABASE_POOL_SIZE for each process of the service, and a "
+            "few more for commands."
+        )
+
+
+class QueryTooSlow(Unavailable):
+    """An administrator's query took longer than it may."""
+
+    code = "query_too_slow"
+
+
+class StartUpError(ChatkeepError):
+    """The service refuses to start, or a command to run, until someone changes something."""
+
+    code = "start_up_refused"
+
+
+class ConfigurationError(StartUpError):
+    """A setting is missing, unsafe or contradicts another."""
+
+
+class AnotherSigningKey(ConfigurationError):
+    """The database was used with another signing key than the one that is set."""
+
+    def __init__(self, remedy: str = "old,new to replace it") -> None:
+        super().__init__(
+            "This database was used with another signing key: set CHATKEEP_SECRET_KEY to that one, or to "
+            f"{remedy}; if the old key is lost, run `chatkeep audit seal --reason 'the key is lost'`."
+        )
+
+
+class EmbeddedServerError(StartUpError):
+    """The embedded PostgreSQL cannot be found, started or reached."""
+
+
+class MigrationError(StartUpError):
+    """The database is not at the revision that this version of the code needs."""
+
+
+class BackupError(StartUpError):
+    """A backup cannot be made or restored."""
+
+
+class UnsafeDatabase(StartUpError):
+    """The database may forget what it has acknowledged."""

@@ -1,0 +1,93 @@
+"""What an export reads: pages by the last row seen (keyset), each one statement."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ARRAY, BigInteger, Integer, Select, Uuid, and_, bindparam, cast, func, select, true, tuple_
+
+from chatkeep.chat.history.queries import TURN_COLUMNS, siblings_of_turn, turn_above, within_bytes
+from chatkeep.database.statement import Statement
+from chatkeep.database.tables import conversations, turns
+
+_user_id = bindparam("user_id", type_=Uuid)
+_conversation_id = bindparam("conversation_id", type_=Uuid)
+_after_id = bindparam("after_id", type_=Uuid)
+_limit = bindparam("limit", type_=Integer)
+_most_bytes = bindparam("most_bytes", type_=BigInteger)
+_c = conversations.c
+_t = turns.c
+
+# Oldest first: what goes on in the meantime does not move a conversation in this order.
+CONVERSATIONS_AFTER = Statement(
+    select(conversations).where(_c.user_id == _user_id, _c.id > _after_id).order_by(_c.id).limit(_limit)
+)
+
+
+def _in_files(columns: Any) -> Sequence[Any]:
+    return columns.conversation_id, columns.position, columns.id
+
+
+def _with_siblings(page: Select[Any]) -> Select[Any]:
+    """The turns of a page of (`user_id`, `id`), which is cut before anything is joined to it."""
+    found = page.subquery("page")
+    siblings = siblings_of_turn()
+    return (
+        select(*TURN_COLUMNS, siblings.c.sibling_count, siblings.c.sibling_position)
+        .select_from(found)
+        .join(turns, and_(_t.user_id == found.c.user_id, _t.id == found.c.id))
+        .join(siblings, true())
+        .order_by(_t.conversation_id, _t.position, _t.id)
+    )
+
+
+def _turns_after() -> Statement:
+    """Turns of neighbouring conversations, parents before children: from after a turn, to those of `last_id`.
+
+    Turns with an id above `newest_id` are left out. As many as fit; none where there are no more.
+    """
+    after = tuple_(_conversation_id, bindparam("position", type_=Integer), _after_id)
+    page = (
+        select(_t.user_id, _t.id)
+        .where(
+            _t.user_id == _user_id,
+            tuple_(_t.conversation_id, _t.position, _t.id) > after,
+            _t.conversation_id >= _conversation_id,
+            _t.conversation_id <= bindparam("last_id", type_=Uuid),
+            _t.id <= bindparam("newest_id", type_=Uuid),
+        )
+        .order_by(_t.conversation_id, _t.position, _t.id)
+        .limit(_limit)
+    )
+    return Statement(_with_siblings(within_bytes(page, _in_files, _most_bytes)))
+
+
+TURNS_AFTER = _turns_after()
+
+
+def _path_ids() -> Statement:
+    """The ids on the path from the head to the root, root first."""
+    path = (
+        select(_t.id, _t.parent_id, _t.position)
+        .join(conversations, and_(_c.user_id == _t.user_id, _c.head_turn_id == _t.id))
+        .where(_c.user_id == _user_id, _c.id == _conversation_id)
+        .cte("path", recursive=True)
+    )
+    above = turn_above(path, _user_id, _conversation_id)
+    path = path.union_all(select(above.c.id, above.c.parent_id, above.c.position).select_from(path.join(above, true())))
+    return Statement(select(path.c.id).order_by(path.c.position))
+
+
+PATH_IDS = _path_ids()
+
+
+def _turns_by_ids() -> Statement:
+    """The first of these turns of one user, oldest first, as many as fit.
+
+    Each is looked up by its key: PostgreSQL 15 reads all that the user has for `id = ANY (...)`.
+    """
+    ids = func.unnest(bindparam("turn_ids", type_=ARRAY(Uuid))).table_valued("id", name="given").render_derived()
+    page = select(_user_id.label("user_id"), cast(ids.c.id, Uuid).label("id"))
+    return Statement(_with_siblings(within_bytes(page, _in_files, _most_bytes)))
+
+
+TURNS_BY_IDS = _turns_by_ids()

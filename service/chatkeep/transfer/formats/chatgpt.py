@@ -1,0 +1,197 @@
+"""ChatGPT's export: a list of conversations, each a tree of messages in `mapping`.
+
+It is documented nowhere. Metadata, times and titles may be missing or null; roots and hidden messages say nothing; an
+answer may be several messages, with tools' messages and thoughts in between.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chatkeep.transfer.formats.fields import (
+    Reader,
+    id_in,
+    list_in,
+    mapping_in,
+    rest_of,
+    source_id_of,
+    text_in,
+    time_in,
+    unread,
+)
+from chatkeep.transfer.formats.messages import Message, turns_of
+from chatkeep.transfer.imported import ImportedConversation
+
+SOURCE = "chatgpt"
+LONGEST_SYSTEM_PROMPT = 100_000
+STATUSES = {"in_progress": "interrupted", "finished_partial_completion": "interrupted"}
+SAID_IN_WORDS = ("text", "multimodal_text", "code")
+
+
+def _is_finished(metadata: Mapping[str, Any], name: str) -> bool:
+    return mapping_in(metadata, name).get("type") == "stop"
+
+
+# Of a conversation and of a message that has a place in a turn: what is kept elsewhere, or says nothing to anybody.
+_CONVERSATION: dict[str, Reader] = {
+    "id": unread,
+    "conversation_id": id_in,
+    "title": text_in,
+    "create_time": time_in,
+    "update_time": time_in,
+    "mapping": unread,
+    "current_node": unread,
+}
+_MESSAGE: dict[str, Reader] = {
+    "id": unread,
+    "author": mapping_in,
+    "create_time": time_in,
+    "update_time": time_in,
+    "content": mapping_in,
+    "metadata": mapping_in,
+    "status": lambda message, name: message[name] in ("finished_successfully", *STATUSES),
+    "end_turn": unread,
+    "weight": unread,
+    "recipient": lambda message, name: message[name] == "all",
+}
+_METADATA: dict[str, Reader] = {
+    "default_model_slug": unread,
+    "parent_id": unread,
+    "request_id": unread,
+    "turn_exchange_id": unread,
+    "message_type": unread,
+    "timestamp_": unread,
+    "rebase_system_message": unread,
+    "is_visually_hidden_from_conversation": unread,
+    "finish_details": _is_finished,
+    "is_complete": lambda metadata, name: metadata[name] is True,
+}
+_METADATA_OF_REPLY: dict[str, Reader] = {**_METADATA, "model_slug": text_in}
+_CONTENT: dict[str, Reader] = {"content_type": unread, "parts": list_in}
+_NODE: dict[str, Reader] = {"id": unread, "parent": unread, "children": unread, "message": mapping_in}
+
+
+def is_chatgpt(value: Mapping[str, Any]) -> bool:
+    return isinstance(value.get("mapping"), dict)
+
+
+def read_chatgpt(value: Mapping[str, Any]) -> ImportedConversation:
+    """Return a conversation of a ChatGPT export.
+
+    Raises:
+        Unreadable: its messages are no tree.
+    """
+    nodes = {name: node for name, node in value["mapping"].items() if isinstance(node, dict)}
+    system = next((name for name in nodes if _is_system_prompt(nodes, name)), None)
+    default_model = text_in(value, "default_model_slug")
+    messages = {
+        name: _message(name, nodes[name], default_model, is_system=name == system) for name in _siblings_in_order(nodes)
+    }
+    tree = turns_of(messages, text_in(value, "current_node"))
+    return ImportedConversation(
+        source=SOURCE,
+        source_id=source_id_of(value, "conversation_id", "id"),
+        title=text_in(value, "title"),
+        system_prompt=None if system is None else _words(mapping_in(nodes[system], "message")),
+        archived=value.get("is_archived") is True,
+        created_at=time_in(value, "create_time") or time_in(value, "update_time"),
+        updated_at=time_in(value, "update_time"),
+        turns=tree.turns,
+        head=tree.head,
+        aside={
+            "conversation": rest_of(value, _CONVERSATION),
+            "messages": tree.aside,
+            "nodes": rest_of({name: _rest_of_node(node) for name, node in value["mapping"].items()}),
+        },
+    )
+
+
+def _siblings_in_order(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the nodes' names, siblings as their parent lists them: the file may have them in any order."""
+    ranks: dict[str, int] = {}
+    for node in nodes.values():
+        listed = list_in(node, "children")
+        ranks |= {child: rank for rank, child in enumerate(listed) if isinstance(child, str)}
+    return sorted(nodes, key=lambda name: ranks.get(name, len(nodes)))
+
+
+def _is_system_prompt(nodes: Mapping[str, Mapping[str, Any]], name: str) -> bool:
+    """Tell whether a node is a system message that anybody may see, before all that is said."""
+    message = mapping_in(nodes[name], "message")
+    if _role(message) != "system" or _is_hidden(message) or not 0 < len(_words(message)) <= LONGEST_SYSTEM_PROMPT:
+        return False
+    above, seen = text_in(nodes[name], "parent"), {name}
+    while above is not None and above in nodes and above not in seen:
+        seen.add(above)
+        if _role(mapping_in(nodes[above], "message")) in ("user", "assistant"):
+            return False
+        above = text_in(nodes[above], "parent")
+    return True
+
+
+def _message(name: str, node: Mapping[str, Any], default_model: str | None, *, is_system: bool) -> Message:
+    message, parent = mapping_in(node, "message"), text_in(node, "parent")
+    words, role = _words(message), _role(message)
+    if is_system:
+        return Message(name, parent, None, raw=_rest(message))
+    times: dict[str, Any] = {"time": time_in(message, "create_time"), "ended": time_in(message, "update_time")}
+    if role == "user" and _is_to_be_read(message):
+        return Message(name, parent, "user", words, raw=_rest(message), **times)
+    if role == "assistant" and words and _is_to_be_read(message):
+        rest = _rest(message, _METADATA_OF_REPLY)
+        return Message(name, parent, "assistant", words, raw=rest, reply=_reply(message, default_model), **times)
+    return Message(name, parent, None, raw=message if words or _rest(message) else None)
+
+
+def _reply(message: Mapping[str, Any], default_model: str | None) -> dict[str, Any]:
+    model = text_in(mapping_in(message, "metadata"), "model_slug") or default_model
+    return {"status": STATUSES.get(text_in(message, "status") or "", "complete"), "model": model}
+
+
+def _role(message: Mapping[str, Any]) -> str | None:
+    return text_in(mapping_in(message, "author"), "role")
+
+
+def _is_hidden(message: Mapping[str, Any]) -> bool:
+    flag = mapping_in(message, "metadata").get("is_visually_hidden_from_conversation")
+    return flag is True or message.get("weight") == 0
+
+
+def _is_to_be_read(message: Mapping[str, Any]) -> bool:
+    """Tell whether a message is for everybody and in words; a call of a tool is for the tool."""
+    kind = mapping_in(message, "content").get("content_type")
+    return not _is_hidden(message) and message.get("recipient") in (None, "all") and kind in (None, *SAID_IN_WORDS)
+
+
+def _words(message: Mapping[str, Any]) -> str:
+    content = mapping_in(message, "content")
+    return _words_of_parts(content) or text_in(content, "text") or ""
+
+
+def _words_of_parts(content: Mapping[str, Any]) -> str:
+    return "\n".join(words for part in list_in(content, "parts") if (words := _words_of_part(part)))
+
+
+def _words_of_part(part: Any) -> str:
+    """A part is a text, or an object: an image, a file, or speech with its text."""
+    if isinstance(part, str):
+        return part
+    is_speech = isinstance(part, dict) and part.get("content_type") == "audio_transcription"
+    return text_in(part, "text") or "" if is_speech else ""
+
+
+def _rest(message: Mapping[str, Any], metadata_read: Mapping[str, Reader] = _METADATA) -> dict[str, Any] | None:
+    """Return what a message says beside its words, with its id; None where there is nothing."""
+    content = mapping_in(message, "content")
+    rest = rest_of(message, _MESSAGE)
+    more = {
+        "parts": [part for part in list_in(content, "parts") if not isinstance(part, str)],
+        "content": rest_of(content, _CONTENT if _words_of_parts(content) else {**_CONTENT, "text": text_in}),
+        "metadata": rest_of(mapping_in(message, "metadata"), metadata_read),
+        "author": rest_of(mapping_in(message, "author"), {"role": text_in}),
+    }
+    rest = rest_of(more) | rest
+    return {"id": message.get("id"), **rest} if rest else None
+
+
+def _rest_of_node(node: Any) -> Any:
+    return rest_of(node, _NODE) if isinstance(node, dict) else node

@@ -1,0 +1,48 @@
+"""ChatStream's `ChatPrompt.to_dict()`: one path, without times."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chatkeep.chat.models.prompt import ChatPrompt
+from chatkeep.errors import Invalid
+from chatkeep.transfer.formats.fields import digest_of, rest_of, unread
+from chatkeep.transfer.formats.messages import Message, turns_of
+from chatkeep.transfer.imported import ImportedConversation, Unreadable
+
+SOURCE = "chatstream"
+_PROMPT = {"system": unread, "chat_contents": unread}
+_MESSAGE = {"role": unread, "role_type": unread, "message": unread}
+
+
+def is_chatstream(value: Mapping[str, Any]) -> bool:
+    return isinstance(value.get("chat_contents"), list)
+
+
+def read_chatstream(value: Mapping[str, Any]) -> ImportedConversation:
+    """Return a conversation of ChatStream. It has no id there: what it says is what it is known by.
+
+    Raises:
+        Unreadable: says which field is missing or wrong.
+    """
+    try:
+        prompt = ChatPrompt.from_dict(value)
+    except Invalid as error:
+        raise Unreadable(error.detail) from None
+    messages = {
+        str(place): Message(
+            str(place),
+            str(place - 1),
+            None if content.message is None else "user" if content.side == "requester" else "assistant",
+            content.message or "",
+            raw=rest_of(said, _MESSAGE),
+        )
+        for place, (content, said) in enumerate(zip(prompt.get_contents(), value["chat_contents"], strict=True))
+    }
+    tree = turns_of(messages, None)
+    return ImportedConversation(
+        source=SOURCE,
+        source_id=digest_of(value),
+        system_prompt=prompt.system,
+        turns=tree.turns,
+        aside={"conversation": rest_of(value, _PROMPT), "messages": tree.aside},
+    )

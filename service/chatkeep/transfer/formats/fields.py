@@ -1,0 +1,119 @@
+"""What a field says, where programs disagree on how to say it."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from chatkeep.transfer.imported import believed
+
+LONGEST_SOURCE_ID = 200
+# A number of seconds from 1970 to 5138; a larger one counts milliseconds, microseconds or nanoseconds.
+MAX_SECONDS = 10**11
+FRACTIONS = (10**3, 10**6, 10**9)
+# No chat was kept before. A large number that would be earlier in the unit that it seems to have is no time: the last
+# second of 9999 read as milliseconds is a day of 1978.
+MIN_SCALED_SECONDS = 946_684_800
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def mapping_in(value: Any, *names: str) -> Mapping[str, Any]:
+    """Return the object at the end of `names`; an empty one where anything on the way is something else."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def text_in(value: Mapping[str, Any], name: str) -> str | None:
+    found = value.get(name)
+    return found if isinstance(found, str) else None
+
+
+def list_in(value: Mapping[str, Any], name: str) -> list[Any]:
+    found = value.get(name)
+    return found if isinstance(found, list) else []
+
+
+def count_in(value: Mapping[str, Any], *names: str) -> int | None:
+    """Return the first of `names` that is a number of things."""
+    found = (value.get(name) for name in names)
+    return next((each for each in found if type(each) is int and 0 <= each < 2**31), None)
+
+
+def time_in(value: Mapping[str, Any], name: str) -> datetime | None:
+    """Return a time that is told in seconds, in milliseconds or as text; None where there is none to be read, or one
+    that stands for "no date".
+    """
+    found = value.get(name)
+    if isinstance(found, str):
+        return believed(_time_of_text(found))
+    if isinstance(found, bool) or not isinstance(found, (int, float)):
+        return None
+    return believed(time_of_number(found))
+
+
+def time_of_number(number: float) -> datetime | None:
+    """Return the time that a number since 1970 tells, in the unit that its size shows; None where there is none."""
+    if 0 < number <= MAX_SECONDS:
+        return EPOCH + timedelta(seconds=number)
+    unit = next((each for each in FRACTIONS if MAX_SECONDS < number <= MAX_SECONDS * each), None)
+    if unit is None or number < MIN_SCALED_SECONDS * unit:
+        return None
+    return EPOCH + timedelta(seconds=number / unit)
+
+
+def _time_of_text(text: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def source_id_of(conversation: Mapping[str, Any], *names: str) -> str:
+    """Return what the other program calls a conversation; where it does not say, what the conversation says."""
+    found = next((found for name in names if (found := id_in(conversation, name))), None)
+    if found is None:
+        return digest_of(conversation)
+    return found if len(found) <= LONGEST_SOURCE_ID else digest_of(found)
+
+
+def id_in(value: Mapping[str, Any], name: str) -> str | None:
+    found = value.get(name)
+    return str(found) or None if isinstance(found, (str, int)) else None
+
+
+def digest_of(value: Any) -> str:
+    whole = json.dumps(value, sort_keys=True, ensure_ascii=True)
+    return f"sha256:{hashlib.sha256(whole.encode()).hexdigest()}"
+
+
+# How a field is read, or would be; falsy where there is nothing that can be read.
+Reader = Callable[[Mapping[str, Any], str], Any]
+
+
+def rest_of(value: Mapping[str, Any], read: Mapping[str, Reader] = MappingProxyType({})) -> dict[str, Any]:
+    """Return what an object says that nothing reads, but for what says nothing.
+
+    Args:
+        read: how each field is read that has a place elsewhere; one that cannot be read so belongs to the rest.
+    """
+    return {
+        name: each
+        for name, each in value.items()
+        if says_something(each) and not (name in read and read[name](value, name))
+    }
+
+
+def says_something(value: Any) -> bool:
+    """Tell whether there is anything but emptiness in a value."""
+    if isinstance(value, dict):
+        return any(map(says_something, value.values()))
+    return any(map(says_something, value)) if isinstance(value, list) else value not in (None, "")
+
+
+def unread(_value: Mapping[str, Any], _name: str) -> bool:
+    """Leave out what says nothing outside of the other program."""
+    return True

@@ -1,0 +1,241 @@
+"""Open WebUI's chats: as its export has them, or one `chat` alone. The tree is what `parentId` says.
+
+`childrenIds` loses entries, `messages` is a copy of one path, and times are in seconds or milliseconds.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from chatkeep.chat.models import GenerationParams
+from chatkeep.transfer.formats.fields import (
+    Reader,
+    count_in,
+    id_in,
+    list_in,
+    mapping_in,
+    rest_of,
+    source_id_of,
+    text_in,
+    time_in,
+    unread,
+)
+from chatkeep.transfer.formats.messages import Message, turns_of
+from chatkeep.transfer.imported import ImportedConversation
+
+SOURCE = "open-webui"
+LONGEST_SYSTEM_PROMPT = 100_000
+INPUT_TOKENS = ("input_tokens", "prompt_tokens", "prompt_eval_count")
+OUTPUT_TOKENS = ("output_tokens", "completion_tokens", "eval_count")
+
+# What of a chat, a message and a reply is kept elsewhere, or says nothing to anybody.
+_CONVERSATION: dict[str, Reader] = {
+    "id": id_in,
+    "title": text_in,
+    "created_at": time_in,
+    "updated_at": time_in,
+    "archived": lambda value, name: value[name] is True,
+    "chat": mapping_in,
+    "current_message_id": unread,
+}
+_CHAT: dict[str, Reader] = {
+    "id": unread,
+    "history": mapping_in,
+    # A copy of one path, where there is a tree.
+    "messages": list_in,
+    "timestamp": time_in,
+    "params": mapping_in,
+}
+_HISTORY: dict[str, Reader] = {"messages": mapping_in, "currentId": unread}
+_MESSAGE: dict[str, Reader] = {
+    "id": unread,
+    "parentId": unread,
+    "childrenIds": unread,
+    "role": unread,
+    "content": lambda message, name: isinstance(message[name], (str, list)),
+    "timestamp": time_in,
+    "completedAt": time_in,
+}
+_REPLY: dict[str, Reader] = {
+    **_MESSAGE,
+    "model": text_in,
+    "done": unread,
+    "error": lambda message, name: isinstance(message[name], (str, dict, bool)),
+    "usage": mapping_in,
+    "annotation": mapping_in,
+}
+_USAGE: dict[str, Reader] = dict.fromkeys((*INPUT_TOKENS, *OUTPUT_TOKENS), count_in)
+
+
+def is_open_webui(value: Mapping[str, Any]) -> bool:
+    return any(_has_messages(each) for each in (value, mapping_in(value, "chat")))
+
+
+def _has_messages(chat: Mapping[str, Any]) -> bool:
+    messages = chat.get("messages")
+    of_roles = isinstance(messages, list) and all(isinstance(each, dict) and "role" in each for each in messages)
+    return isinstance(mapping_in(chat, "history").get("messages"), dict) or of_roles
+
+
+def read_open_webui(value: Mapping[str, Any]) -> ImportedConversation:
+    """Return a chat of Open WebUI.
+
+    Raises:
+        Unreadable: its messages are no tree.
+    """
+    chat = mapping_in(value, "chat") or value
+    whole = value if chat is not value else {}
+    said = _messages(chat)
+    params = dict(mapping_in(chat, "params"))
+    system, system_id = _system(chat, params, said)
+    messages = {name: _message(name, each, is_system=name == system_id) for name, each in said.items()}
+    current = text_in(mapping_in(chat, "history"), "currentId") or text_in(whole, "current_message_id")
+    tree = turns_of(messages, current)
+    chosen, others = _params(params)
+    title = text_in(whole, "title") or text_in(chat, "title")
+    return ImportedConversation(
+        source=SOURCE,
+        source_id=source_id_of(whole or chat, "id"),
+        title=title,
+        system_prompt=system,
+        params=chosen,
+        archived=whole.get("archived") is True,
+        created_at=time_in(value, "created_at") or time_in(chat, "timestamp"),
+        updated_at=time_in(value, "updated_at"),
+        turns=tree.turns,
+        head=tree.head,
+        aside={
+            "conversation": _rest_of_conversation(whole, chat, (title, system)) | rest_of({"params": others}),
+            "history": _rest_of_history(mapping_in(chat, "history")),
+            "messages": tree.aside,
+        },
+    )
+
+
+def _rest_of_conversation(
+    whole: Mapping[str, Any], chat: Mapping[str, Any], told: tuple[str | None, ...]
+) -> dict[str, Any]:
+    """Return what is said around the messages; `chat` holds what a chat says otherwise than the row that it is in."""
+    is_told = _one_of(*told)
+    times: dict[str, Reader] = {} if whole else {"created_at": time_in, "updated_at": time_in}
+    outside = rest_of(whole, _CONVERSATION)
+    inside = rest_of(chat, {**_CHAT, **times, "title": is_told, "system": is_told})
+    twice = {name: each for name, each in inside.items() if name in outside and outside[name] != each}
+    return inside | outside | rest_of({"chat": twice})
+
+
+def _rest_of_history(history: Mapping[str, Any]) -> dict[str, Any]:
+    strange = {name: each for name, each in mapping_in(history, "messages").items() if not isinstance(each, dict)}
+    return rest_of({**rest_of(history, _HISTORY), "messages": strange})
+
+
+def _messages(chat: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the messages by id, siblings as their parent lists them; of a chat without a tree, in a row."""
+    known = mapping_in(chat, "history", "messages")
+    if known:
+        found = {name: each for name, each in known.items() if isinstance(each, dict)}
+        ranks = {
+            child: rank
+            for each in found.values()
+            for rank, child in enumerate(list_in(each, "childrenIds"))
+            if isinstance(child, str)
+        }
+        return {name: found[name] for name in sorted(found, key=lambda name: ranks.get(name, len(found)))}
+    row = [each for each in list_in(chat, "messages") if isinstance(each, dict)]
+    return {str(place): {**each, "parentId": str(place - 1)} for place, each in enumerate(row)}
+
+
+def _system(
+    chat: Mapping[str, Any], params: dict[str, Any], said: Mapping[str, Mapping[str, Any]]
+) -> tuple[str | None, str | None]:
+    """Return what the model was told first, and the message that says it, where one does; take it out of `params`."""
+    told = text_in(params, "system") or text_in(chat, "system")
+    if told and len(told) <= LONGEST_SYSTEM_PROMPT:
+        params.pop("system", None)
+        return told, None
+    for name, message in said.items():
+        words = _words(message)
+        if message.get("role") == "system" and message.get("parentId") not in said and words:
+            return (words, name) if len(words) <= LONGEST_SYSTEM_PROMPT else (None, None)
+    return None, None
+
+
+def _message(name: str, message: Mapping[str, Any], *, is_system: bool) -> Message:
+    parent, words, role = text_in(message, "parentId"), _words(message), message.get("role")
+    times: dict[str, Any] = {"time": time_in(message, "timestamp"), "ended": time_in(message, "completedAt")}
+    if is_system:
+        return Message(name, parent, None, raw=_rest(message, _MESSAGE))
+    if role == "user":
+        return Message(name, parent, "user", words, raw=_rest(message, _MESSAGE), **times)
+    if role == "assistant" and (words or message.get("error")):
+        reply = _reply(message)
+        return Message(name, parent, "assistant", words, raw=_rest_of_reply(message, reply), reply=reply, **times)
+    return Message(name, parent, None, raw=rest_of(message, {"childrenIds": unread}))
+
+
+def _reply(message: Mapping[str, Any]) -> dict[str, Any]:
+    usage = mapping_in(message, "usage") or mapping_in(message, "info", "usage") or mapping_in(message, "info")
+    annotation = mapping_in(message, "annotation")
+    rating = annotation.get("rating")
+    said: dict[str, Any] = {
+        "status": "interrupted" if message.get("done") is False else "complete",
+        "model": text_in(message, "model"),
+        "input_tokens": count_in(usage, *INPUT_TOKENS),
+        "output_tokens": count_in(usage, *OUTPUT_TOKENS),
+    }
+    if rating in (1, -1) and not isinstance(rating, bool):
+        said |= {"rating": int(rating), "comment": text_in(annotation, "comment") or text_in(annotation, "reason")}
+    if error := message.get("error"):
+        detail = error if isinstance(error, str) else text_in(mapping_in(message, "error"), "content")
+        said |= {"status": "failed", "error_code": "model_error", "error_detail": detail or "The model failed."}
+    return said
+
+
+def _words(message: Mapping[str, Any]) -> str:
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    blocks = content if isinstance(content, list) else []
+    return "\n".join(text_in(block, "text") or "" for block in blocks if _is_text(block))
+
+
+def _is_text(block: Any) -> bool:
+    return isinstance(block, dict) and block.get("type") in ("text", "input_text", "output_text")
+
+
+def _rest(message: Mapping[str, Any], read: Mapping[str, Reader]) -> dict[str, Any] | None:
+    """Return what a message says beside its words, with its id; None where there is nothing."""
+    blocks = [block for block in list_in(message, "content") if not _is_text(block)]
+    rest = rest_of({**rest_of(message, read), **({"content": blocks} if blocks else {})})
+    return {"id": message.get("id"), **rest} if rest else None
+
+
+def _rest_of_reply(message: Mapping[str, Any], reply: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what an answer says beside its words and beside what its turn tells."""
+    is_told = _one_of(reply.get("comment"), reply.get("error_detail"))
+    annotation = {"comment": is_told, "reason": is_told} | ({"rating": unread} if "rating" in reply else {})
+    parts = {
+        "usage": rest_of(mapping_in(message, "usage"), _USAGE),
+        "annotation": rest_of(mapping_in(message, "annotation"), annotation),
+        "error": rest_of(mapping_in(message, "error"), {"content": is_told}),
+    }
+    rest = (_rest(message, _REPLY) or {}) | rest_of(parts)
+    return {"id": message.get("id"), **rest} if rest else None
+
+
+def _one_of(*told: object) -> Reader:
+    """Take for read what is told elsewhere in the same words."""
+    return lambda value, name: value[name] in told
+
+
+def _params(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the parameters that a model here takes, and the others."""
+    chosen: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    for name, value in given.items():
+        try:
+            chosen |= GenerationParams.model_validate({name: value}).chosen()
+        except ValidationError:
+            others[name] = value
+    return chosen, rest_of(others)

@@ -1,0 +1,85 @@
+"""What an import asks and keeps: one statement a function, and none commits."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Uuid, cast, func, insert, literal, select, true, tuple_, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chatkeep.database.tables import conversations, imported_conversations, turn_search, turns, user_activity
+
+TURNS_A_STATEMENT = 500
+
+_i = imported_conversations.c
+
+
+async def known_sources(
+    connection: AsyncConnection, user_id: UUID, keys: Sequence[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Return which of the (source, source id) the user has imported."""
+    query = select(_i.source, _i.source_id).where(_i.user_id == user_id, tuple_(_i.source, _i.source_id).in_(keys))
+    return {(row.source, row.source_id) for row in await connection.execute(query)}
+
+
+async def own_conversations(connection: AsyncConnection, user_id: UUID, ids: Sequence[UUID]) -> set[UUID]:
+    """Return which of the conversations are the user's."""
+    given = func.unnest(literal(list(ids), ARRAY(Uuid))).table_valued("id", name="given").render_derived()
+    # Each by its key: PostgreSQL 15 goes through all that the user has for `id IN (...)`.
+    own = (
+        select(conversations.c.id)
+        .where(conversations.c.user_id == user_id, conversations.c.id == cast(given.c.id, Uuid))
+        .limit(1)
+        .lateral("own")
+    )
+    return set((await connection.execute(select(own.c.id).select_from(given.join(own, true())))).scalars())
+
+
+async def insert_conversations(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    await connection.execute(insert(conversations), rows)
+
+
+async def insert_sources(
+    connection: AsyncConnection, user_id: UUID, conversation_ids: Mapping[tuple[str, str], UUID], now: datetime
+) -> int:
+    """Note where conversations come from; return how many of them were not here already.
+
+    Whoever imports the same right now is waited for, until that is kept or given up.
+
+    Args:
+        conversation_ids: by source and source id, in order: two that import the same must not wait for each other.
+    """
+    rows = [
+        {"user_id": user_id, "source": source, "source_id": name, "conversation_id": each, "imported_at": now}
+        for (source, name), each in conversation_ids.items()
+    ]
+    new = postgresql.insert(imported_conversations).on_conflict_do_nothing().returning(_i.source_id)
+    return len((await connection.execute(new, rows)).all())
+
+
+async def insert_turns(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    for start in range(0, len(rows), TURNS_A_STATEMENT):
+        await connection.execute(insert(turns), rows[start : start + TURNS_A_STATEMENT])
+
+
+async def await_lexemes(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Note that what the turns are found by is to be made, see `chatkeep.chat.search.indexer`."""
+    pending = [
+        {"user_id": row["user_id"], "turn_id": row["id"], "part": 0, "parts": 1, "version": 0, "lexemes": None}
+        for row in rows
+    ]
+    for start in range(0, len(pending), TURNS_A_STATEMENT):
+        await connection.execute(insert(turn_search), pending[start : start + TURNS_A_STATEMENT])
+
+
+async def count_conversations(connection: AsyncConnection, user_id: UUID, count: int, turn_count: int) -> None:
+    await connection.execute(
+        update(user_activity)
+        .where(user_activity.c.user_id == user_id)
+        .values(
+            conversation_count=user_activity.c.conversation_count + count,
+            turn_count=user_activity.c.turn_count + turn_count,
+        )
+    )

@@ -1,0 +1,89 @@
+"""A conversation to read, as Markdown."""
+
+import json
+import re
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from datetime import UTC, datetime
+from uuid import UUID
+
+from chatkeep.chat.items import AnyItem, is_refusal
+from chatkeep.chat.reply_log import ITEM, Stretch, stretches_of
+from chatkeep.chat.schemas import Turn
+from chatkeep.database.database import Database
+from chatkeep.transfer.exporter import Row, path_turns, written_down
+
+ENDINGS = {
+    "streaming": "This reply is still being written.",
+    "incomplete": "This reply was cut at its length.",
+    "stopped": "This reply was stopped.",
+    "interrupted": "This reply was interrupted.",
+}
+
+
+async def conversation_as_markdown(database: Database, user_id: UUID, conversation: Row) -> AsyncGenerator[bytes, None]:
+    """Yield the active path: a heading for each prompt and each reply, and their text as it is."""
+    yield _heading(conversation).encode()
+    async with aclosing(path_turns(database, user_id, conversation)) as batches:
+        async for turns in batches:
+            yield written_down(turns, lambda turn: "".join(_turn(turn)).encode())
+
+
+def _heading(conversation: Row) -> str:
+    title = " ".join((conversation["title"] or "Conversation").split())
+    heading = f"# {title}\n\n"
+    if conversation["system_prompt"]:
+        heading += f"## System\n\n{conversation['system_prompt']}\n\n"
+    return heading
+
+
+def _turn(turn: Turn) -> Iterator[str]:
+    if turn.continues is None:
+        yield f"## User · {_minute(turn.created_at)}\n\n"
+        yield from _prompt(turn)
+    yield f"## Assistant{f' · {turn.model}' if turn.model else ''}\n\n"
+    if turn.reply is not None:
+        for stretch in stretches_of(turn.reply.content, turn.reply.items):
+            yield from _stretch(stretch)
+    if turn.error is not None:
+        yield f"*This reply failed: {turn.error.detail or turn.error.code}*\n\n"
+    elif turn.finish_reason == "content_filter":
+        yield "*This reply was filtered by the model's server.*\n\n"
+    elif turn.status in ENDINGS:
+        yield f"*{ENDINGS[turn.status]}*\n\n"
+
+
+def _prompt(turn: Turn) -> Iterator[str]:
+    if turn.prompt.content:
+        yield f"{turn.prompt.content}\n\n"
+    for item in turn.prompt.items or ():
+        if item.get("type") != "message":
+            yield from _item(item)
+
+
+def _stretch(stretch: Stretch) -> Iterator[str]:
+    if stretch.kind is None:
+        yield f"{stretch.text}\n\n"
+    elif stretch.kind == ITEM:
+        yield from _item(json.loads(stretch.text))
+    else:
+        yield f"{_quoted('*Reasoning*', stretch.text)}\n\n"
+
+
+def _item(item: AnyItem) -> Iterator[str]:
+    """A refusal in words, and anything else as the JSON that it is: that way it can be told from what was said."""
+    if is_refusal(item):
+        yield f"{_quoted('*Refusal*', item['refusal'])}\n\n"
+    else:
+        written = json.dumps(item, ensure_ascii=False, indent=2)
+        # Longer than any run of backticks in it, which would end it.
+        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", written)), default=0))
+        yield f"{fence}json\n{written}\n{fence}\n\n"
+
+
+def _quoted(heading: str, text: str) -> str:
+    return "\n".join(f"> {line}" for line in (heading, "", *text.split("\n")))
+
+
+def _minute(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,164 @@
+"""Export and import over HTTP: a conversation, all of an account, and a file from here or elsewhere."""
+
+from contextlib import aclosing
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+
+from chatkeep.accounts.dependencies import VisitorAudit
+from chatkeep.accounts.identity import Identity, stream_terms
+from chatkeep.audit.actions import Action
+from chatkeep.audit.trail import Recorder
+from chatkeep.chat.api.dependencies import Asker, TheChat
+from chatkeep.chat.chat import Chat
+from chatkeep.chat.history import conversations
+from chatkeep.errors import NotFound
+from chatkeep.http.bodies import JsonRoute
+from chatkeep.http.downloads import Download, download
+from chatkeep.http.presence import while_client_waits
+from chatkeep.http.problems import documented
+from chatkeep.transfer.examples import ACCOUNT, CHATSTREAM_PROMPT, CONVERSATION, MARKDOWN, TURNS
+from chatkeep.transfer.exporter import account_as_jsonl, conversation_as_json, conversation_as_jsonl
+from chatkeep.transfer.importer import import_file
+from chatkeep.transfer.markdown import conversation_as_markdown
+from chatkeep.transfer.schemas import ImportReport
+from chatkeep.transfer.upload import Imports
+
+router = APIRouter(prefix="/api/v1", tags=["Import and export"], route_class=JsonRoute)
+
+IMPORT_PATH = "/api/v1/import"
+UNKNOWN_FORMAT = (422, "This is no file that can be imported.")
+FILE = {"type": "string", "format": "binary"}
+
+Format = Literal["json", "markdown", "jsonl"]
+WRITERS = {
+    "json": (conversation_as_json, "application/json", "json"),
+    "markdown": (conversation_as_markdown, "text/markdown", "md"),
+    "jsonl": (conversation_as_jsonl, "application/jsonl", "jsonl"),
+}
+
+
+@router.get(
+    "/conversations/{conversation_id}/export",
+    status_code=200,
+    response_class=Download,
+    responses=documented(401, 404, 422, 503)
+    | {
+        200: {
+            "content": {
+                "application/json": {"example": CONVERSATION},
+                "text/markdown": {"example": MARKDOWN},
+                "application/jsonl": {"example": TURNS},
+            }
+        }
+    },
+)
+async def export_conversation(
+    conversation_id: UUID,
+    identity: Asker,
+    chat: TheChat,
+    visitor: VisitorAudit,
+    file_format: Annotated[
+        Format,
+        Query(
+            alias="format", description="`json`: all turns, on every branch. The others: the active path, oldest first."
+        ),
+    ] = "json",
+) -> Download:
+    """Return a conversation as a file. `POST /api/v1/import` takes the JSON."""
+    row = await chat.database.row(conversations.CONVERSATION, user_id=identity.user_id, conversation_id=conversation_id)
+    if row is None:
+        raise NotFound
+    audit = visitor.acting_as(identity.user_id)
+    async with chat.database.transaction() as connection:
+        await audit.record(
+            connection, Action.EXPORTED, identity.user_id, conversation_id=str(conversation_id), format=file_format
+        )
+    write, media_type, suffix = WRITERS[file_format]
+    return await download(
+        write(chat.database, identity.user_id, row),
+        chat.streams,
+        stream_terms(identity),
+        media_type=media_type,
+        name=f"conversation-{conversation_id}.{suffix}",
+        title=row["title"],
+    )
+
+
+@router.get(
+    "/export",
+    status_code=200,
+    response_class=Download,
+    responses=documented(401, 503) | {200: {"content": {"application/jsonl": {"example": ACCOUNT}}}},
+)
+async def export_account(identity: Asker, chat: TheChat, visitor: VisitorAudit) -> Download:
+    """Return the caller's whole history as a file, one conversation a line. `POST /api/v1/import` takes it.
+
+    It has every turn that was begun before the export, none that was begun later, and is read while it is sent: a reply
+    that is being generated is in it as far as it is written down.
+    """
+    async with chat.database.transaction() as connection:
+        await visitor.acting_as(identity.user_id).record(connection, Action.EXPORTED, identity.user_id)
+    return await download(
+        account_as_jsonl(chat.database, identity.user_id),
+        chat.streams,
+        stream_terms(identity),
+        media_type="application/jsonl",
+        name="chatkeep-history.jsonl",
+    )
+
+
+@router.post(
+    "/import",
+    responses=documented(
+        401,
+        413,
+        503,
+        upload_too_slow=(408, "The file stopped coming. Send it again over a steadier connection."),
+        unknown_import_format=UNKNOWN_FORMAT,
+        too_many_imports=(429, "You are sending as many files as one account may at once. Wait until one has ended."),
+    ),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/octet-stream": {"schema": FILE, "example": CHATSTREAM_PROMPT},
+                "multipart/form-data": {
+                    "schema": {"type": "object", "properties": {"file": FILE}, "required": ["file"]},
+                    "example": {"file": CHATSTREAM_PROMPT},
+                },
+            },
+        }
+    },
+)
+async def import_history(request: Request, identity: Asker, chat: TheChat, visitor: VisitorAudit) -> ImportReport:
+    """Add the conversations of a file to the caller's history: as the body, of whatever media type, or in a form.
+
+    It may be an export of this service (a conversation as JSON, an account as JSONL), of ChatGPT (the ZIP, or a
+    `conversations.json` of it) or of Open WebUI, or a ChatStream prompt (`ChatPrompt.to_dict()`): which one is found
+    out. What was imported before is skipped. Each conversation is kept whole or not at all, one after the other: after
+    a failure the same file may be sent again. It ends with the connection; what was kept by then stays. What has no
+    place in a turn is in `metadata.import`.
+    """
+    report = ImportReport()
+    with chat.streams.hold(stream_terms(identity)):
+        await _import(request, identity, chat, visitor, report)
+    return report
+
+
+async def _import(request: Request, identity: Identity, chat: Chat, visitor: Recorder, report: ImportReport) -> None:
+    imports: Imports = request.app.state.imports
+    async with imports.received(request, identity.user_id) as file, while_client_waits(request):
+        outcomes = import_file(
+            chat.database,
+            identity.user_id,
+            file,
+            audit=visitor.acting_as(identity.user_id),
+            clock=chat.clock,
+            most_bytes=imports.most_bytes,
+            turn=lambda: imports.turn(identity.user_id),
+        )
+        async with aclosing(outcomes):
+            async for outcome in outcomes:
+                report.add(outcome)

@@ -1,0 +1,47 @@
+"""What an import answers."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chatkeep.http.schemas import Answer
+from chatkeep.transfer.importer import Imported
+
+MOST_LISTED = 10_000
+
+
+class FailedConversation(Answer):
+    source_id: Annotated[str, Field(description="Its id where it comes from, or its place in the file: `#12`.")]
+    reason: str
+
+
+class ImportedConversation(Answer):
+    source_id: str
+    conversation_id: UUID
+    title: str | None
+    turn_count: int
+    kept_aside: Annotated[int, Field(description="How many messages without a place in a turn are in its metadata.")]
+
+
+class ImportReport(BaseModel):
+    """What became of a file's conversations."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+    imported: int = 0
+    skipped: Annotated[int, Field(description="Imported before, or begun here.")] = 0
+    failed: list[FailedConversation] = Field(default_factory=list)
+    conversations: Annotated[
+        list[ImportedConversation], Field(description=f"What was imported; the first {MOST_LISTED} of it.")
+    ] = Field(default_factory=list)
+
+    def add(self, outcome: Imported) -> None:
+        if outcome.outcome == "failed":
+            self.failed.append(FailedConversation(source_id=outcome.source_id, reason=outcome.reason or ""))
+        elif outcome.outcome == "skipped":
+            self.skipped += 1
+        else:
+            self.imported += 1
+            if len(self.conversations) < MOST_LISTED:
+                self.conversations.append(ImportedConversation.model_validate(outcome))

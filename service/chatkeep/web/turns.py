@@ -1,0 +1,145 @@
+"""Pages of a conversation's turns with their replies as HTML, read from any turn of the path in both directions."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Self, TypeVar
+from uuid import UUID
+
+import anyio.from_thread
+import anyio.to_thread
+from pydantic import BaseModel
+
+from chatkeep.chat.generation.fair_queue import FairQueue
+from chatkeep.chat.history import conversations
+from chatkeep.chat.history import queries as turn_queries
+from chatkeep.chat.history.pages import turns_down, turns_up
+from chatkeep.chat.reply_log import stretches_of
+from chatkeep.chat.schemas import Turn
+from chatkeep.database.database import Database
+from chatkeep.errors import NotFound
+from chatkeep.web.markdown import render
+
+Made = TypeVar("Made")
+
+# Text that was made to be slow holds up one of these two, for its own user: neither the pages of others, nor the event
+# loop, nor the password hashing.
+RENDERED_AT_ONCE = 2
+RENDERED_CHARACTERS_AT_ONCE = 20_000
+_threads = anyio.CapacityLimiter(RENDERED_AT_ONCE)
+_places = FairQueue(RENDERED_AT_ONCE, most_of_one_user=1)
+
+
+class RenderedTurn(Turn):
+    """A turn, with its reply as sanitised HTML: one text, or each stretch of it that its items tell apart."""
+
+    reply_html: str | None
+    reply_parts: list[str] | None
+
+    @classmethod
+    def of(cls, turn: Turn) -> Self:
+        html: str | None = None
+        parts: list[str] | None = None
+        if turn.reply is not None and turn.reply.items is None:
+            html = render(turn.reply.content)
+        elif turn.reply is not None:
+            stretches = stretches_of(turn.reply.content, turn.reply.items)
+            parts = [render(each.text) for each in stretches if each.kind is None]
+        fields = {name: getattr(turn, name) for name in Turn.model_fields}
+        return cls(**fields, reply_html=html, reply_parts=parts)
+
+
+class Stretch(BaseModel):
+    """Some turns of the active path; `more` tells whether it goes on beyond them."""
+
+    items: list[RenderedTurn]
+    more: bool
+
+
+async def stretch_up(
+    database: Database, user_id: UUID, conversation_id: UUID, *, start_id: UUID | None, limit: int
+) -> Stretch:
+    """Return turns from `start_id` (None: the head) towards the root, newest first.
+
+    Raises:
+        NotFound: the conversation is not the user's.
+    """
+    page = await turns_up(database, user_id, conversation_id, start_id=start_id, limit=limit)
+    if not page.rows:
+        await _require_conversation(database, user_id, conversation_id)
+    return await _rendered(user_id, [Turn.from_row(row) for row in page.rows], more=page.more)
+
+
+async def stretch_down(database: Database, user_id: UUID, conversation_id: UUID, *, first: int, limit: int) -> Stretch:
+    """Return turns from the one with the index `first` towards the head, oldest first.
+
+    Raises:
+        NotFound: the conversation is not the user's.
+    """
+    page = await turns_down(database, user_id, conversation_id, first=first, limit=limit)
+    if not page.rows:
+        await _require_conversation(database, user_id, conversation_id)
+    return await _rendered(user_id, [Turn.from_row(row) for row in page.rows], more=page.more)
+
+
+async def rendered_turn(database: Database, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> RenderedTurn:
+    """Return one turn, on whichever branch it is.
+
+    Raises:
+        NotFound: it is not the user's.
+    """
+    row = await database.row(turn_queries.TURN, user_id=user_id, conversation_id=conversation_id, turn_id=turn_id)
+    if row is None:
+        raise NotFound
+    return (await _rendered(user_id, [Turn.from_row(row)], more=False)).items[0]
+
+
+async def rendered_text(user_id: UUID, text: str) -> str:
+    """Return Markdown as sanitised HTML, without holding up anybody else."""
+    return await _in_place(user_id, partial(render, text))
+
+
+async def rendered_turns(user_id: UUID, turns: list[Turn]) -> list[RenderedTurn]:
+    """Return turns with their replies as sanitised HTML, without holding up anybody else.
+
+    Args:
+        user_id: the reader, who waits for others after every few replies.
+    """
+    made: list[RenderedTurn] = []
+    for few in _portions(turns):
+        made += await _in_place(user_id, partial(_all_rendered, few))
+    return made
+
+
+def _portions(turns: list[Turn]) -> Iterator[list[Turn]]:
+    portion: list[Turn] = []
+    size = 0
+    for turn in turns:
+        portion.append(turn)
+        size += len(turn.reply.content) if turn.reply else 0
+        if size >= RENDERED_CHARACTERS_AT_ONCE:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
+
+
+def _all_rendered(turns: list[Turn]) -> list[RenderedTurn]:
+    made = []
+    for turn in turns:
+        anyio.from_thread.check_cancelled()
+        made.append(RenderedTurn.of(turn))
+    return made
+
+
+async def _in_place(user_id: UUID, render_all: Callable[[], Made]) -> Made:
+    async with _places.place(user_id):
+        return await anyio.to_thread.run_sync(render_all, limiter=_threads)
+
+
+async def _rendered(user_id: UUID, turns: list[Turn], *, more: bool) -> Stretch:
+    return Stretch(items=await rendered_turns(user_id, turns), more=more)
+
+
+async def _require_conversation(database: Database, user_id: UUID, conversation_id: UUID) -> None:
+    if await database.row(conversations.CONVERSATION, user_id=user_id, conversation_id=conversation_id) is None:
+        raise NotFound

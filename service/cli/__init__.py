@@ -1,5 +1,0 @@
-"""The `chatkeep` command."""
-
-from service.cli.main import main
-
-__all__ = ["main"]

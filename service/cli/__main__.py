@@ -1,5 +1,0 @@
-"""`python -m service.cli`: the same as `chatkeep`."""
-
-from service.cli.main import main
-
-main()
