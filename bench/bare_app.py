@@ -47,13 +47,13 @@ async def me() -> dict[str, Any]:
 
 
 async def me_looked_up() -> dict[str, Any]:
-    user = await _look_up("user1")
+    user = await _index_lookup("user1")
     return ME | {"id": user["id"], "username": user["username"], "created_at": user["created_at"]}
 
 
 async def turn(content: str = Body(), stream: bool = Body()) -> dict[str, Any]:
     """One look-up and one insert."""
-    user = await _look_up("user1")
+    user = await _index_lookup("user1")
     turn_id, now = new_id(), utc_now()
     await _pool().execute(INSERT, *(turn_id, user["id"], content, REPLY, now))
     return _turn(user, turn_id, content, now)
@@ -61,7 +61,7 @@ async def turn(content: str = Body(), stream: bool = Body()) -> dict[str, Any]:
 
 async def turn_kept_first(content: str = Body(), stream: bool = Body()) -> dict[str, Any]:
     """The same, and the prompt is kept before there is a reply."""
-    user = await _look_up("user1")
+    user = await _index_lookup("user1")
     turn_id, now = new_id(), utc_now()
     await _pool().execute(INSERT, *(turn_id, user["id"], content, "", now))
     await _pool().execute("UPDATE bench.turns SET reply = $2 WHERE id = $1", turn_id, REPLY)
@@ -110,7 +110,7 @@ def _pool() -> "asyncpg.Pool[asyncpg.Record]":
     return pool
 
 
-async def _look_up(name: str) -> Any:
+async def _index_lookup(name: str) -> Any:
     return await _pool().fetchrow(
         "SELECT id, username, email, display_name, role, is_guest, created_at FROM users WHERE username_key = $1", name
     )

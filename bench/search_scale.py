@@ -21,8 +21,8 @@ from chatkeep.admin.history_queries import HistoryFilters, history_page
 from chatkeep.chat.history import conversations
 from chatkeep.chat.history.pages import turns_up
 from chatkeep.chat.search.candidates import OwnTurns
-from chatkeep.chat.search.query import asked_for
-from chatkeep.chat.search.search import Finding
+from chatkeep.chat.search.query import parse_query
+from chatkeep.chat.search.search import Search
 from chatkeep.database import migrations
 from chatkeep.database.database import Database
 from chatkeep.database.pool import Connection as HotConnection
@@ -89,9 +89,9 @@ class Cases:
         words = self.history.texts.words[language_of(user)]
         word = words[int(len(words) ** self.chance.random()) - 1]
         q = self.chance.choice([COMMON[language_of(user)], word, f"{word} {COMMON[language_of(user)]}"])
-        asked = asked_for(q)
+        asked = parse_query(q)
         source = OwnTurns(self.database, self.history.user_id(user), asked)
-        return len(await Finding(asked, source, limit=PAGE).newest(None))
+        return len(await Search(asked, source, limit=PAGE).newest(None))
 
     async def filtered_page(self) -> int:
         user_id = self.history.user_id(self.chance.randrange(USERS))

@@ -12,7 +12,7 @@ from uuid import UUID
 from bench.bulk_data import WORDS, Connection, copy_turns, path_of
 from bench.measurements import Effort
 from chatkeep.chat.history import conversations
-from chatkeep.chat.history.store import TurnLog
+from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.models import DemonstrationModel
 from chatkeep.clock import utc_now
 from chatkeep.database.database import Database
@@ -20,7 +20,7 @@ from chatkeep.database.libpq.address import DatabaseAddress
 from chatkeep.database.libpq.connection import open_connection
 from chatkeep.ids import new_id
 
-MOST_PLACES = 4_000
+MAX_PLACES = 4_000
 YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -45,7 +45,7 @@ class Both:
     effort: Effort
     database: Database
     bare: "Connection[Any]"
-    log: TurnLog
+    log: TurnStore
     places: Sequence[Place]
 
     @asynccontextmanager
@@ -89,12 +89,12 @@ class Both:
 async def both_sides(url: str, effort: Effort) -> AsyncIterator[Both]:
     database = await Database.connect(url)
     bare = await bare_connection(url)
-    log = TurnLog(database, utc_now, model=DemonstrationModel(), lease_seconds=600)
+    log = TurnStore(database, utc_now, model=DemonstrationModel(), lease_seconds=600)
     await log.replica.renew_lease()
     try:
         yield Both(effort, database, bare, log, await _places(bare))
     finally:
-        await log.replica.end_lease()
+        await log.replica.release_lease()
         await bare.close()
         await database.close()
 
@@ -109,6 +109,6 @@ async def _places(connection: "Connection[Any]") -> list[Place]:
     rows = await connection.fetch(
         "SELECT user_id, id, head_turn_id, turn_count FROM conversations WHERE streaming_turn_id IS NULL"
         " ORDER BY md5(id::text) LIMIT $1",
-        MOST_PLACES,
+        MAX_PLACES,
     )
     return [Place(*row) for row in rows]

@@ -9,7 +9,7 @@ from typing import Any
 from bench.measurements import Figure, Sides, paired
 from bench.sides import Both, Place
 from chatkeep.chat.history.store import Fragment
-from chatkeep.chat.history.turn import BegunTurn, NewTurn, Outcome
+from chatkeep.chat.history.turn import NewTurn, OpenTurn, Outcome
 from chatkeep.chat.search.indexer import lexemes_of_turn
 from chatkeep.chat.search.lexemes import SEPARATOR, VERSION
 from chatkeep.ids import new_id
@@ -125,7 +125,7 @@ async def add_turn(both: Both, place: Place, reply: str) -> None:
     await both.log.end(begun, Outcome("complete", reply, input_tokens=7, output_tokens=90))
 
 
-async def _begin(both: Both, place: Place) -> BegunTurn:
+async def _begin(both: Both, place: Place) -> OpenTurn:
     return await both.log.begin(place.user_id, NewTurn(place.conversation_id, PROMPT), context_tokens=CONTEXT_TOKENS)
 
 
@@ -151,7 +151,7 @@ async def _added(both: Both, places: Sequence[Place], times: int) -> list[float]
     return [each / times for each in seconds]
 
 
-async def _flush(both: Both, begun: list[BegunTurn], number: int) -> float:
+async def _flush(both: Both, begun: list[OpenTurn], number: int) -> float:
     fragments = [Fragment(each.user_id, each.id, number * 24, "four words of text here ") for each in begun]
     started = time.perf_counter()
     await both.log.flush(fragments)

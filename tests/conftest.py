@@ -25,7 +25,7 @@ settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 # Longer than any test takes on any machine: one that waits for ever fails, and says where it waits.
-MOST_SECONDS = 300
+MAX_TEST_SECONDS = 300
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -46,7 +46,7 @@ def keep_those_on_the_server(config: pytest.Config, items: list[pytest.Item]) ->
 def ended_in_time(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     @wraps(test)
     async def run(*arguments: Any, **fixtures: Any) -> None:
-        async with asyncio.timeout(MOST_SECONDS):
+        async with asyncio.timeout(MAX_TEST_SECONDS):
             await test(*arguments, **fixtures)
 
     return run

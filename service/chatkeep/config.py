@@ -34,7 +34,7 @@ from chatkeep.hosts import HostPattern, parse_listen_host, require_origin
 from chatkeep.model_url import require_model_proxy, require_model_url
 from chatkeep.networks import Network
 from chatkeep.public_path import parse_root_path
-from chatkeep.refused_settings import explained
+from chatkeep.refused_settings import explain
 from chatkeep.secret_files import secret_source
 from chatkeep.setting_values import parse_json, parse_networks, split_at_commas
 from chatkeep.signing_keys import require_unguessable
@@ -273,7 +273,7 @@ class Settings(BaseSettings):
         try:
             return cls(**given)  # type: ignore[arg-type]  # options come by name from the command line
         except ValidationError as error:
-            raise ConfigurationError(explained(error, _bounds())) from None
+            raise ConfigurationError(explain(error, _bounds())) from None
         except SettingsError as error:
             raise ConfigurationError(f"Settings that cannot be used: {error}") from None
         except (OSError, UnicodeDecodeError) as error:

@@ -29,7 +29,7 @@ _FORMS: Mapping[str, str] = {
 _LISTS = "must be a list with commas between its parts"
 
 
-def explained(error: ValidationError, bounds: Mapping[str, tuple[int | None, int | None]]) -> str:
+def explain(error: ValidationError, bounds: Mapping[str, tuple[int | None, int | None]]) -> str:
     """Return a line for each setting that was refused.
 
     Args:

@@ -137,7 +137,7 @@ async def test_requests_at_the_same_time_get_one_new_cookie_between_them(service
 async def test_a_mark_of_a_device_is_exchanged_at_the_next_sign_in(service: RunningService) -> None:
     person = await service.person()
     given = set_cookies(await log_in(service.client(), person.username))["__Host-sid_device"].value
-    mark = service.app.state.accounts.device_mark.cookie
+    mark = service.app.state.accounts.device_cookie.cookie
     content = mark.at("/").read(given)
     old = mark.earlier.write(content).partition(";")[0]
     cookies = set_cookies(await log_in(service.client(), person.username, headers={"Cookie": old}))

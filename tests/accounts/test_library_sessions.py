@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request, WebSocket
 from pydantic import BaseModel
 from websockets.asyncio.client import connect
 
-from chatkeep.accounts.dependencies import TheAccounts, TheClient
+from chatkeep.accounts.dependencies import AccountsDep, ClientDep
 from chatkeep.accounts.library_sessions import SessionUser, SessionUserMiddleware, log_in_session
 from chatkeep.app.error_handlers import add_error_handlers
 from chatkeep.sessions import FasterSessionMiddleware, SessionStore, http_session
@@ -31,7 +31,7 @@ def shop(service: RunningService, store: SessionStore) -> FastAPI:
     app.add_middleware(FasterSessionMiddleware, secret_key=KEY, store=store, secure=False)
 
     @app.post("/log-in")
-    async def log_in(request: Request, body: Credentials, accounts: TheAccounts, client: TheClient) -> Any:
+    async def log_in(request: Request, body: Credentials, accounts: AccountsDep, client: ClientDep) -> Any:
         identity = await log_in_session(accounts, http_session(request), body.username, body.password, client)
         return {"username": identity.username}
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatkeep.accounts.lookalikes import DIGEST_BYTES, TABLE, prototypes, skeleton, skeleton_digests
-from chatkeep.accounts.usernames import LONGEST, username_key
+from chatkeep.accounts.usernames import MAX_CHARACTERS, username_key
 
-names = st.text(st.characters(exclude_categories=["Cs"]), max_size=LONGEST)
+names = st.text(st.characters(exclude_categories=["Cs"]), max_size=MAX_CHARACTERS)
 # The names of accounts are kept with what this file made of them.
 KEPT_BY = "c194857ff3f68353bb55e6ea27e5b16eca37c060eac26a53953719f82bf5de41"
 

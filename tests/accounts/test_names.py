@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from chatkeep.accounts.names import FILLED_AT_ONCE, fill_names
-from chatkeep.app.maintenance import sweep
+from chatkeep.app.maintenance import cleanup
 from tests.accounts.client import AUTH, change, code_of, log_in, rows, value
 from tests.accounts.guests import guest
 from tests.support.running_service import ADMIN_PASSWORD, PASSWORD, RunningService, running
@@ -76,7 +76,7 @@ async def test_accounts_of_an_earlier_version_are_filled_in_by_the_service(servi
     await change(service.database, "UPDATE users SET username = 'acacia', username_key = 'acacia' WHERE id = :id",
                  id=person.id)  # fmt: skip
     await change(service.database, "UPDATE users SET name_skeletons = NULL")
-    await sweep(service.app.state.accounts)
+    await cleanup(service.app.state.accounts)
     assert await value(service.database, "SELECT count(*) FROM users WHERE name_skeletons IS NULL") == 0
     assert code_of(await register(service.client(), "acacia".translate(BY_CYRILLIC))) == (409, "username_taken")
     assert await fill_names(service.database) == 0

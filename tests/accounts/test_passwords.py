@@ -129,7 +129,7 @@ async def test_waiting_for_a_hash_is_bounded_in_number_and_in_time(
 ) -> None:
     done = threading.Event()
     monkeypatch.setattr(CryptContext, "hash", lambda _context, _secret: str(done.wait(5)))
-    monkeypatch.setattr(passwords, "LONGEST_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(passwords, "MAX_WAIT_SECONDS", 0.2)
     places = passwords.HASHES_AT_ONCE + passwords.HASHES_WAITING
     hashes = [asyncio.create_task(hasher.hash("a password")) for _ in range(places)]
     await asyncio.sleep(0)
@@ -144,7 +144,7 @@ async def test_waiting_for_a_hash_is_bounded_in_number_and_in_time(
 
 
 async def test_every_common_password_of_the_list_is_refused() -> None:
-    common = [word for word in RANKED_DICTIONARIES["passwords"] if len(word) >= passwords.SHORTEST]
+    common = [word for word in RANKED_DICTIONARIES["passwords"] if len(word) >= passwords.MIN_CHARACTERS]
     assert len(common) > 10_000
     sample = random.Random(7).sample(common, 300)
     for word in (*common[:100], *sample, *common[-100:]):
@@ -174,7 +174,7 @@ def test_judging_takes_little_work_however_long_the_password(password: str) -> N
     require_strong("and now the word lists are loaded", "somebody")
     before = time.thread_time()
     with suppress(WeakPassword):
-        require_strong(password[: passwords.LONGEST], "somebody")
+        require_strong(password[: passwords.MAX_CHARACTERS], "somebody")
     assert time.thread_time() - before < 1  # all of it would take several seconds
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from chatkeep.accounts.users import change_account
-from chatkeep.app.maintenance import sweep
+from chatkeep.app.maintenance import cleanup
 from chatkeep.config import DAY_SECONDS
 from tests.accounts.client import (
     AUTH,
@@ -82,7 +82,7 @@ async def test_what_is_over_is_swept_away_and_nothing_else(database_url: str) ->
         await alive.client.get(f"{AUTH}/me")
         await service.person()
         clock.advance(20)
-        await sweep(service.app.state.accounts)
+        await cleanup(service.app.state.accounts)
         left = {row.user_id for row in await rows(service.database, "SELECT user_id::text FROM login_sessions")}
         assert idle.id not in left
         assert alive.id in left

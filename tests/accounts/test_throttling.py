@@ -11,7 +11,7 @@ import pytest
 
 from chatkeep.accounts.hash_lanes import Lane
 from chatkeep.accounts.throttling import ACCOUNT_FROM_ANYWHERE, ACCOUNT_FROM_ONE_PLACE, ONE_PLACE, place_of
-from chatkeep.app.maintenance import sweep
+from chatkeep.app.maintenance import cleanup
 from chatkeep.audit import queries as audit_queries
 from chatkeep.errors import Unavailable
 from tests.accounts.client import AUTH, NEW_PASSWORD, change, code_of, log_in, rows, session_of, value
@@ -243,7 +243,7 @@ async def test_a_wrong_password_is_counted_though_it_cannot_be_put_on_record(
         body = {"current_password": password, "new_password": NEW_PASSWORD}
         return await person.client.post(f"{AUTH}/password", json=body)
 
-    monkeypatch.setattr("chatkeep.audit.trail.LONGEST_WAIT_SECONDS", 0)
+    monkeypatch.setattr("chatkeep.audit.trail.MAX_WAIT_SECONDS", 0)
     async with service.database.transaction() as connection:
         await audit_queries.lock_all_heads(connection)
         answers = [await try_with(WRONG) for _ in range(FEW)]
@@ -296,10 +296,10 @@ async def test_a_stranger_cannot_keep_the_signed_in_owner_from_changing_the_pass
 async def test_counters_that_are_over_are_swept_away(service: RunningService, clock: MovableClock) -> None:
     await guess(service, "somebody", HOME)
     clock.advance(WINDOW_SECONDS)
-    await sweep(service.app.state.accounts)
+    await cleanup(service.app.state.accounts)
     assert await value(service.database, "SELECT count(*) FROM login_attempts") == 1
     clock.advance(ACCOUNT_FROM_ANYWHERE.window.total_seconds())
-    await sweep(service.app.state.accounts)
+    await cleanup(service.app.state.accounts)
     assert await value(service.database, "SELECT count(*) FROM login_attempts") == 0
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from chatkeep.app.maintenance import sweep
+from chatkeep.app.maintenance import cleanup
 from chatkeep.config import ACCESS_TOKEN_MAX_SECONDS, MAX_ACCESS_TOKENS
 from tests.accounts.client import AUTH, change, code_of, new_token, rows, status_of_me, value
 from tests.accounts.clocks import MovableClock
@@ -100,7 +100,7 @@ async def test_a_token_ends_when_it_was_said_to(service: RunningService, clock: 
     assert await status_of_me(service, token=token) == 200
     clock.advance(1)
     assert await status_of_me(service, token=token) == 401
-    await sweep(service.app.state.accounts)
+    await cleanup(service.app.state.accounts)
     assert await status_of_me(service, token=lasting) == 200
     assert len((await person.client.get(f"{AUTH}/tokens")).json()["items"]) == 1
 
@@ -151,7 +151,7 @@ async def test_a_token_from_before_keeps_that_it_never_ends(service: RunningServ
     never = "UPDATE access_tokens SET expires_at = NULL WHERE user_id = cast(:id AS uuid)"
     await change(service.database, never, id=person.id)
     clock.advance(2 * ACCESS_TOKEN_MAX_SECONDS)
-    await sweep(service.app.state.accounts)
+    await cleanup(service.app.state.accounts)
     assert await status_of_me(service, token=token) == 200
 
 

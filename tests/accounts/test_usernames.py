@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatkeep.accounts.usernames import LONGEST, character_pairs, require_username, username_key
+from chatkeep.accounts.usernames import MAX_CHARACTERS, character_pairs, require_username, username_key
 from chatkeep.errors import Invalid
 
-names = st.text(st.characters(exclude_categories=["Cs"]), max_size=LONGEST)
+names = st.text(st.characters(exclude_categories=["Cs"]), max_size=MAX_CHARACTERS)
 
 
 @given(names)
@@ -46,7 +46,7 @@ def test_a_name_that_is_taken_shows_all_that_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["alice", "Ålesund", "山田太郎", "José-María_7", "a" * LONGEST, "🦊", "ǰ", "ΐ", "İstanbul"]
+    "name", ["alice", "Ålesund", "山田太郎", "José-María_7", "a" * MAX_CHARACTERS, "🦊", "ǰ", "ΐ", "İstanbul"]
 )
 def test_names_of_any_script_are_taken(name: str) -> None:
     assert require_username(name) == name

@@ -11,7 +11,7 @@ from chatkeep.chat.history import begin, fragments, queries, updates
 from chatkeep.chat.history import conversations as chat_queries
 from chatkeep.chat.search import candidates
 from chatkeep.chat.search import index_queries as search_statements
-from chatkeep.chat.search.query import MOST_CONDITIONS
+from chatkeep.chat.search.query import MAX_CONDITIONS
 from chatkeep.chat.search.search import FIRST_TURNS
 from chatkeep.chatstream import queries as chatstream_queries
 from chatkeep.database.statement import Statement
@@ -63,7 +63,7 @@ def _values(filled: Filled, name: str) -> dict[str, object]:
         "turn_id": filled.middle_id,
         "start_id": filled.middle_id,
         "parent_id": filled.middle_id,
-        "beside_id": None,
+        "sibling_of": None,
         "position": 100,
         "first": 10_000,
         "last": 10_050,
@@ -84,7 +84,7 @@ def _values(filled: Filled, name: str) -> dict[str, object]:
         "turns": FIRST_TURNS,
         "tsquery": "'77'",
         "needles": ["'77'"],
-        **{f"condition_{number}": "'77'" for number in range(MOST_CONDITIONS)},
+        **{f"condition_{number}": "'77'" for number in range(MAX_CONDITIONS)},
         "archived": None,
         "q": "title 77",
         "title": "A title",
@@ -125,5 +125,5 @@ def _values(filled: Filled, name: str) -> dict[str, object]:
         "ip": "192.0.2.1",
         "last_id": filled.conversation_id,
         "newest_id": UUID(int=2**128 - 1),
-        "most_bytes": 262_144,
+        "max_bytes": 262_144,
     }

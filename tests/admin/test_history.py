@@ -176,7 +176,7 @@ async def test_any_time_may_be_asked_for(administrator: Person, since: str, unti
 async def test_every_way_of_looking_for_words_gives_the_same_pages(
     administrator: Person, monkeypatch: pytest.MonkeyPatch, q: str, turns_a_match: float
 ) -> None:
-    for name, value in (("FIRST_TURNS", 3), ("NEXT_TURNS", 7), ("TURNS_A_MATCH", turns_a_match)):
+    for name, value in (("FIRST_TURNS", 3), ("NEXT_TURNS", 7), ("TURNS_PER_MATCH", turns_a_match)):
         monkeypatch.setattr(search, name, value)
     user = str(TURNS[0].user_id)
     for limit, filters in ((23, {}), (199, {"status": "failed"}), (199, {"user_id": user}), (5, {"rating": 1})):
@@ -189,7 +189,7 @@ async def test_a_turn_that_is_found_by_its_words_is_told_as_any_other(
 ) -> None:
     """By the index and by walking: every field of it, in the same order."""
     monkeypatch.setattr(search, "FIRST_TURNS", 3)
-    monkeypatch.setattr(search, "TURNS_A_MATCH", turns_a_match)
+    monkeypatch.setattr(search, "TURNS_PER_MATCH", turns_a_match)
     listed = await whole(administrator, username=TURNS[0].username)
     found = await whole(administrator, username=TURNS[0].username, q="prompt")
     assert [list(item.items()) for item in found] == [
@@ -201,7 +201,7 @@ async def test_a_turn_that_is_found_by_its_words_is_told_as_any_other(
 async def test_a_search_that_takes_too_long_is_stopped_and_says_so(
     administrator: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "LONGEST_SECONDS", 0)
+    monkeypatch.setattr(search, "MAX_SEARCH_SECONDS", 0)
     answer = await administrator.client.get(HISTORY, params={"q": "nothing"})
     assert code_of(answer, 503) == "query_too_slow"
     assert "Ask for rarer words, or for more of them." in answer.json()["detail"]

@@ -76,11 +76,11 @@ VISITS = {
     "chat.turn_queries.ANCESTOR": TURNS // 10,
     "chat.turn_queries.LEAF": TURNS // 4,
     "transfer.export_queries.PATH_IDS": TURNS // 4,
-    "chat.fragments.SWEEP_FRAGMENTS": 10_000,
+    "chat.fragments.DELETE_ORPHAN_FRAGMENTS": 10_000,
 }
-MOST_VISITS = 2500
+MAX_VISITS = 2500
 # What is being answered now, and nothing else, has fragments.
-MAY_READ_WHOLE = {"chat.fragments.SWEEP_FRAGMENTS": {"reply_fragments"}}
+MAY_READ_WHOLE = {"chat.fragments.DELETE_ORPHAN_FRAGMENTS": {"reply_fragments"}}
 
 
 @pytest.mark.parametrize("name", HOT)
@@ -95,7 +95,7 @@ async def test_a_hot_statement_goes_by_indexes(
     for plan in (await measured_plan(connection, sql, arguments), await measured_for_any(hot, sql, arguments)):
         whole = plan.tables_read_whole() & (LARGE | USERS)
         assert whole <= MAY_READ_WHOLE.get(name, set()), json.dumps(plan.root, indent=1)
-        assert plan.rows_visited() <= VISITS.get(name, MOST_VISITS), json.dumps(plan.root, indent=1)
+        assert plan.rows_visited() <= VISITS.get(name, MAX_VISITS), json.dumps(plan.root, indent=1)
 
 
 def test_every_hot_statement_is_held_to_its_plan() -> None:

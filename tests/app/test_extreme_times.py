@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chatkeep.app.maintenance import sweep
+from chatkeep.app.maintenance import cleanup
 from tests.support.running_service import Person, RunningService
 
 TIMES = (
@@ -72,7 +72,7 @@ async def test_a_token_that_would_end_at_such_a_time_is_refused(service: Running
     for time in TIMES:
         answer = await person.client.post("/api/v1/auth/tokens", json={"name": "n", "expires_at": time})
         assert answer.status_code == 422, answer.text
-    await sweep(service.app.state.accounts)
+    await cleanup(service.app.state.accounts)
     assert (await person.client.get("/api/v1/auth/tokens")).json()["items"] == []
 
 

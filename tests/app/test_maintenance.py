@@ -8,7 +8,7 @@ import pytest
 
 from chatkeep.accounts import guests
 from chatkeep.accounts.guests import sweep_guests
-from chatkeep.app.maintenance import sweep
+from chatkeep.app.maintenance import cleanup
 from tests.accounts.client import AUTH, value
 from tests.accounts.clocks import MovableClock
 from tests.accounts.guests import CONVERSATIONS, guest, same_browser
@@ -36,7 +36,7 @@ async def test_a_guest_is_kept_for_its_time_after_the_last_use(service: RunningS
     clock.advance(TTL - 60)
     assert (await stays.client.get(CONVERSATIONS)).status_code == 200
     clock.advance(120)
-    await sweep(service.app.state.accounts)
+    await cleanup(service.app.state.accounts)
     assert await left_of(service, leaves) == {}
     assert (await leaves.client.get(f"{AUTH}/me")).status_code == 401
     assert (await stays.client.get(f"{AUTH}/me")).json()["id"] == stays.id

@@ -21,7 +21,7 @@ from tests.support.running_service import PASSWORD, Person, RunningService, runn
 CONVERSATIONS = "/api/v1/conversations"
 FRIEND = "https://chat.example.org"
 STRANGER = "https://evil.example"
-MOST_BYTES = 4096
+MAX_BYTES = 4096
 
 
 class Broken(PersistentRequestHandler):
@@ -38,7 +38,7 @@ async def guarded(shared_database_url: str) -> AsyncIterator[RunningService]:
         shared_database_url,
         allowed_origins=f"{FRIEND},http://localhost:3000",
         allowed_hosts="chatkeep.example.org",
-        max_body_bytes=MOST_BYTES,
+        max_body_bytes=MAX_BYTES,
     ) as service:
         yield service
 
@@ -103,7 +103,7 @@ async def every_kind_of_answer(
         "403": await person.client.post(CONVERSATIONS, json={}, headers={"Origin": STRANGER}),
         "404": await client.get("/api/v1/nothing"),
         "405": await client.put(CONVERSATIONS),
-        "413": await client.post(CONVERSATIONS, content=b"x" * (MOST_BYTES + 1)),
+        "413": await client.post(CONVERSATIONS, content=b"x" * (MAX_BYTES + 1)),
         "415": await person.client.post(CONVERSATIONS, content=b"x"),
         "422": await person.client.post(CONVERSATIONS, json={"x": 1}),
         "500": await broken.client().get(CONVERSATIONS),
@@ -442,17 +442,17 @@ async def stream(size: int) -> AsyncIterator[bytes]:
 @pytest.mark.parametrize("path", [CONVERSATIONS, "/api/v1/auth/login", "/api/v1/auth/register"])
 async def test_a_body_that_says_or_turns_out_to_be_too_large_is_refused(person: Person, path: str) -> None:
     json_type = {"Content-Type": "application/json"}
-    whole = b"".join(chunks(MOST_BYTES))
-    for content in (whole, stream(MOST_BYTES)):
+    whole = b"".join(chunks(MAX_BYTES))
+    for content in (whole, stream(MAX_BYTES)):
         answer = await person.client.post(path, content=content, headers=json_type)
         assert code_of(answer, 413) == "body_too_large"
-        assert str(MOST_BYTES) in answer.json()["detail"]
+        assert str(MAX_BYTES) in answer.json()["detail"]
 
 
 async def test_the_largest_body_is_taken(person: Person) -> None:
     conversation = f"{CONVERSATIONS}/{await person.conversation()}"
-    body = b'{"system_prompt":"' + b"x" * (MOST_BYTES - 20) + b'"}'
-    assert len(body) == MOST_BYTES
+    body = b'{"system_prompt":"' + b"x" * (MAX_BYTES - 20) + b'"}'
+    assert len(body) == MAX_BYTES
     answer = await person.client.patch(conversation, content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 200
     answer = await person.client.patch(conversation, content=body + b" ", headers={"Content-Type": "application/json"})

@@ -3,14 +3,14 @@
 from datetime import date
 
 from chatkeep.chat.handler import PersistentRequestHandler
-from chatkeep.chat.history.turn import BegunTurn
+from chatkeep.chat.history.turn import OpenTurn
 from chatkeep.chat.models.prompt import ChatPrompt
 from tests.support.models import HeldModel
 from tests.support.running_service import running
 
 
 class DatedRequestHandler(PersistentRequestHandler):
-    async def chat_prompt(self, begun: BegunTurn) -> ChatPrompt:
+    async def chat_prompt(self, begun: OpenTurn) -> ChatPrompt:
         prompt = await super().chat_prompt(begun)
         prompt.set_system(f"Today is {date.today():%A, %d %B %Y}. {begun.system_prompt or ''}")  # noqa: DTZ011
         return prompt

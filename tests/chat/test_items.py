@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chatkeep.chat.generation.recovery import Reaper
-from chatkeep.chat.history.store import Fragment, TurnLog
+from chatkeep.chat.generation.recovery import Recovery
+from chatkeep.chat.history.store import Fragment, TurnStore
 from chatkeep.chat.models import (
     DemonstrationModel,
     End,
@@ -407,7 +407,7 @@ async def database(shared_database_url: str) -> AsyncIterator[Database]:
 async def test_of_the_dead_sql_keeps_what_the_process_would_have_kept(
     database: Database, pieces: list[Piece], cuts: list[int]
 ) -> None:
-    dead = TurnLog(database, utc_now, model=DemonstrationModel(), lease_seconds=600)
+    dead = TurnStore(database, utc_now, model=DemonstrationModel(), lease_seconds=600)
     await dead.replica.renew_lease()
     user_id = await new_user(database)
     begun = await begin(dead, (user_id, await new_conversation(database, user_id)))
@@ -430,8 +430,8 @@ async def test_of_the_dead_sql_keeps_what_the_process_would_have_kept(
     expected = (log.text(), without_seconds(log.items()))
     streaming = await turn(database, begun)
     assert ((streaming["reply"] or ""), streaming["reply_items"]) == expected
-    await dead.replica.end_lease()
-    await Reaper(TurnLog(database, utc_now, model=DemonstrationModel(), lease_seconds=10)).interrupt_abandoned()
+    await dead.replica.release_lease()
+    await Recovery(TurnStore(database, utc_now, model=DemonstrationModel(), lease_seconds=10)).interrupt_stalled()
     kept = await turn(database, begun)
     assert (kept["status"], kept["reply"] or "", kept["reply_items"]) == ("interrupted", *expected)
     assert list(stretches_of(str(kept["reply"] or ""), log.items())) == log.stretches()

@@ -17,7 +17,7 @@ from starlette.responses import Response, StreamingResponse
 from chatkeep.accounts import proxy_accounts
 from chatkeep.accounts.trusted_headers import TrustedHeaderAuth
 from chatkeep.chatstream.model import RepliesFromChatStream
-from chatkeep.chatstream.side_by_side import Beside
+from chatkeep.chatstream.side_by_side import SideBySide
 from tests.chatstream.front_end import MARK
 from tests.support.running_service import RunningService, running
 
@@ -178,7 +178,7 @@ async def beside(
     """Run the service beside a ChatStream server that is a stand-in."""
     queue = Queue(Generator())
 
-    def around(chatkeep: FastAPI) -> Beside:
+    def around(chatkeep: FastAPI) -> SideBySide:
         with chatstream_module():
             from chatkeep.chatstream.handler import PersistentChatStreamHandler
 
@@ -187,7 +187,7 @@ async def beside(
         queue.handler.generator = queue.generator
         server = FastAPI()
         server.add_api_route("/chat_stream", queue.chat_stream, methods=["POST"], response_model=None)
-        return Beside(chatkeep, server)
+        return SideBySide(chatkeep, server)
 
     settings = {"cookie_name": "chatkeep"} | changes
     async with running(database_url, model=RepliesFromChatStream("stand-in"), around=around, **settings) as service:

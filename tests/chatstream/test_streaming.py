@@ -6,7 +6,7 @@ from typing import Any
 
 from chatkeep.chat.models import Delta, ModelError, Usage
 from chatkeep.chat.models.prompt import ChatPrompt
-from chatkeep.chatstream.protocol import BYTES_A_SECOND, LONGEST_PAUSE_SECONDS, chunk_of, pause_after
+from chatkeep.chatstream.protocol import BYTES_PER_SECOND, MAX_PAUSE_SECONDS, chunk_of, pause_after
 from tests.chatstream.front_end import MARK, FrontEnd
 from tests.support.models import HeldModel
 from tests.support.running_service import RunningService, running
@@ -168,5 +168,5 @@ async def test_many_small_pieces_are_few_chunks(shared_database_url: str) -> Non
 
 def test_long_replies_are_sent_less_often() -> None:
     assert pause_after(chunk_of("x")) == 0.05
-    assert pause_after(b"x" * (BYTES_A_SECOND // 2)) == 0.5
-    assert pause_after(b"x" * 100_000_000) == LONGEST_PAUSE_SECONDS
+    assert pause_after(b"x" * (BYTES_PER_SECOND // 2)) == 0.5
+    assert pause_after(b"x" * 100_000_000) == MAX_PAUSE_SECONDS

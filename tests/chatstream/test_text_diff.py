@@ -2,11 +2,11 @@
 
 import pytest
 
-from chatkeep.chatstream.text_diff import Growth
+from chatkeep.chatstream.text_diff import DeltaExtractor
 
 
 def additions(*wholes: str, passing: tuple[str, ...] = (), final: str | None = None) -> list[str]:
-    growth = Growth(passing)
+    growth = DeltaExtractor(passing)
     return [*(growth.add(whole) for whole in wholes), growth.finish(final)]
 
 

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from chatkeep.app import metrics
-from chatkeep.app.metrics import shared_figures
+from chatkeep.app.metrics import share_metrics
 from chatkeep.errors import ConfigurationError
 from tests.support.bare_user import as_root, bare_environment, bare_user
 from tests.support.process import SECRET_KEY
@@ -123,5 +123,5 @@ def test_without_any_folder_several_workers_are_refused_in_one_sentence(
     nowhere = tmp_path / "nowhere"
     monkeypatch.setattr("tempfile.tempdir", str(nowhere))
     monkeypatch.setattr(metrics, "SHARED_MEMORY", nowhere)
-    with pytest.raises(ConfigurationError, match="--tmpfs /tmp"), shared_figures():
+    with pytest.raises(ConfigurationError, match="--tmpfs /tmp"), share_metrics():
         pass

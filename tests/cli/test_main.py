@@ -2,8 +2,8 @@
 
 from rich.text import Text
 
-from chatkeep.cli.main import COMMANDS, loaded
-from chatkeep.cli.terminal.output import visible
+from chatkeep.cli.main import COMMANDS, load_command
+from chatkeep.cli.terminal.output import escape_terminal
 from tests.cli.command_runner import ESCAPE, Command, without_styles
 from tests.support.databases import name_of, with_database
 
@@ -40,7 +40,7 @@ print({"fastapi", "sqlalchemy", "asyncpg", "openai", "httpx2"} & set(sys.modules
 
 def test_every_command_shows_examples() -> None:
     for name in COMMANDS:
-        command = loaded(name)
+        command = load_command(name)
         leaves = command.commands.values() if hasattr(command, "commands") else [command]
         for leaf in leaves:
             assert leaf.help
@@ -135,5 +135,5 @@ async def test_ctrl_c_is_quiet(chatkeep: Command) -> None:
 
 
 def test_text_of_users_does_not_move_the_terminal() -> None:
-    assert visible("a\x1b]0;gone\x07\r\nb\u202ec\x9b2J") == "a·]0;gone· b·c·2J"
-    assert visible("家族👨‍👩‍👧 naïve") == "家族👨‍👩‍👧 naïve"
+    assert escape_terminal("a\x1b]0;gone\x07\r\nb\u202ec\x9b2J") == "a·]0;gone· b·c·2J"
+    assert escape_terminal("家族👨‍👩‍👧 naïve") == "家族👨‍👩‍👧 naïve"

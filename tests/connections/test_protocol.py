@@ -136,7 +136,7 @@ async def test_what_two_readers_could_read_in_two_ways_is_400(served: ServeProce
 
 @pytest.mark.parametrize("data", TWO_WAYS.values(), ids=TWO_WAYS)
 async def test_nothing_is_read_after_what_was_refused(served: ServeProcess, data: bytes) -> None:
-    answer = await asked(served.url, data + GET + GET)  # `asked` checks that it is the only one
+    answer = await asked(served.url, data + GET + GET)  # `first_row` checks that it is the only one
     assert answer.status == 400
 
 

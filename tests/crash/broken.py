@@ -12,10 +12,10 @@ from uuid import UUID
 from chatkeep.accounts.identity import Identity
 from chatkeep.app import worker
 from chatkeep.app.app import create_app
-from chatkeep.chat.generation.recovery import Reaper
+from chatkeep.chat.generation.recovery import Recovery
 from chatkeep.chat.handler import PersistentRequestHandler, TurnRow
-from chatkeep.chat.history.store import TurnLog
-from chatkeep.chat.history.turn import BegunTurn, NewTurn, Outcome
+from chatkeep.chat.history.store import TurnStore
+from chatkeep.chat.history.turn import NewTurn, OpenTurn, Outcome
 from chatkeep.cli.main import main
 from chatkeep.ids import new_id
 
@@ -25,29 +25,29 @@ LATE_SECONDS = 1.0
 class EarlyRequestHandler(PersistentRequestHandler):
     """Acknowledges a turn before it is committed, and commits it a little later."""
 
-    def __init__(self, turn_log: TurnLog, *, context_tokens: int) -> None:
-        super().__init__(turn_log, context_tokens=context_tokens)
+    def __init__(self, turn_store: TurnStore, *, context_tokens: int) -> None:
+        super().__init__(turn_store, context_tokens=context_tokens)
         self._begins: dict[UUID, asyncio.Task[None]] = {}
 
-    async def begin_turn(self, identity: Identity, new: NewTurn) -> BegunTurn:
-        begun = BegunTurn(
+    async def begin_turn(self, identity: Identity, new: NewTurn) -> OpenTurn:
+        begun = OpenTurn(
             id=new_id(),
             user_id=identity.user_id,
             conversation_id=new.conversation_id,
             content=new.content or "",
-            created_at=self.turn_log.clock(),
+            created_at=self.turn_store.clock(),
         )
         self._begins[begun.id] = asyncio.create_task(self._begin_late(begun, new))
         return begun
 
-    async def end_turn(self, begun: BegunTurn, outcome: Outcome) -> TurnRow | None:
+    async def end_turn(self, begun: OpenTurn, outcome: Outcome) -> TurnRow | None:
         await self._begins[begun.id]
         return await super().end_turn(begun, outcome)
 
-    async def _begin_late(self, begun: BegunTurn, new: NewTurn) -> None:
+    async def _begin_late(self, begun: OpenTurn, new: NewTurn) -> None:
         await asyncio.sleep(LATE_SECONDS)
-        values = self.turn_log._begin_values(begun.user_id, begun.id, new, self.context_tokens)
-        await self.turn_log._begin(values)
+        values = self.turn_store._begin_values(begun.user_id, begun.id, new, self.context_tokens)
+        await self.turn_store._begin(values)
 
 
 def acknowledge_early() -> None:
@@ -55,10 +55,10 @@ def acknowledge_early() -> None:
 
 
 def never_reap() -> None:
-    async def interrupt_nothing(_: Reaper) -> int:
+    async def interrupt_nothing(_: Recovery) -> int:
         return 0
 
-    Reaper.interrupt_abandoned = interrupt_nothing  # type: ignore[method-assign,assignment]  # the fault
+    Recovery.interrupt_stalled = interrupt_nothing  # type: ignore[method-assign,assignment]  # the fault
 
 
 FAULTS: dict[str, Callable[[], None]] = {"acknowledge-early": acknowledge_early, "never-reap": never_reap}

@@ -50,7 +50,7 @@ def extremes_of(column: "Column[object]") -> Sequence[str]:
     return next((values for kind, values in OF_TYPE if isinstance(column.type, kind)), ())
 
 
-MOST_ROWS = 12
+MAX_ROWS = 12
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy gives it no types
 # Where the next row of the audit trail goes: moved, nothing more is put on record, and so nothing is shown.
 PLACES = {("audit_chains", "chain"), ("audit_chains", "seq")}
@@ -91,7 +91,7 @@ async def put(
     found = next(each for each in metadata.tables[table].c if each.name == column)
     kind, extremes = found.type.compile(_DIALECT), extremes_of(found)
     let_in = 0
-    query = f"SELECT ctid FROM {table} WHERE NOT ({but_not}) ORDER BY md5(ctid::text) LIMIT {MOST_ROWS}"
+    query = f"SELECT ctid FROM {table} WHERE NOT ({but_not}) ORDER BY md5(ctid::text) LIMIT {MAX_ROWS}"
     for place, row in enumerate(await connection.fetch(query)):
         for turn in range(len(extremes)):
             try:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import httpx2
 from fastapi.routing import APIRoute
 
-from chatkeep.app.maintenance import retain, sweep
+from chatkeep.app.maintenance import cleanup, retain
 from chatkeep.audit.verification import verify
-from chatkeep.chat.generation.recovery import Reaper
+from chatkeep.chat.generation.recovery import Recovery
 from chatkeep.chat.search.indexer import index_pending
 from chatkeep.statistics.counters import count_notes
 from tests.database.filled import WORDS, Filled
@@ -16,7 +16,7 @@ from tests.support.running_service import Person, RunningService
 
 SOME = 4
 # Of a list that never ends there are more pages than that.
-MOST_PAGES = 100
+MAX_PAGES = 100
 LISTS = (
     "/api/v1/conversations",
     "/api/v1/auth/sessions",
@@ -115,7 +115,7 @@ async def _read_to_the_end(client: httpx2.AsyncClient, address: str) -> None:
     whole = [each["id"] for each in (await _read(client, address, {"limit": "200"})).json()["items"]]
     seen: list[str] = []
     cursor: dict[str, str] = {}
-    for _ in range(MOST_PAGES):
+    for _ in range(MAX_PAGES):
         page = (await _read(client, address, {"limit": str(SOME)} | cursor)).json()
         seen += [each["id"] for each in page["items"]]
         if page["next_cursor"] is None or len(seen) >= len(whole):
@@ -143,6 +143,6 @@ async def _look_after(service: RunningService) -> None:
     await index_pending(database)
     async with database.transaction() as connection:
         await count_notes(connection)
-    await Reaper(service.chat.turn_log).interrupt_abandoned()
+    await Recovery(service.chat.turn_store).interrupt_stalled()
     await retain(database, accounts.trail, {"user": 1, "admin": 1, "guest": 1})
-    await sweep(accounts)
+    await cleanup(accounts)

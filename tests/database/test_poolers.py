@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from chatkeep.database import durability, migrations
 from chatkeep.database.database import Database
-from chatkeep.database.pooler import Opening, Pooling, looked_at
+from chatkeep.database.pooler import Opening, Pooling, probe_connection
 from chatkeep.database.session import Found
 from chatkeep.database.statement import Statement
 from tests.app.gates import gate
@@ -157,10 +157,10 @@ async def test_settings_that_a_pooler_drops_are_named(database_url: str, monkeyp
     """A pooler whose mode nobody noticed, which makes the server forget what it was told after each transaction."""
 
     async def unnoticed(opening: Opening) -> tuple[Found, Pooling]:
-        found, _ = await looked_at(opening)
+        found, _ = await probe_connection(opening)
         return found, Pooling.SESSION
 
-    monkeypatch.setattr("chatkeep.database.connector.looked_at", unnoticed)
+    monkeypatch.setattr("chatkeep.database.connector.probe_connection", unnoticed)
     async with pooled(database_url, pool_mode="transaction", server_reset_query_always=1) as pooler:
         database = await Database.connect(pooler.url, pool_size=2)
         try:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatkeep.database.stored_json import MAX_DEPTH, TOO_DEEP, object_of, parsed, written
+from chatkeep.database.stored_json import MAX_DEPTH, TOO_DEEP, dump_json, object_of, parse_json
 from chatkeep.http.schemas import Answer, StoredObject
 
 VALUES = st.recursive(
@@ -21,7 +21,7 @@ class Told(Answer):
 
 @given(VALUES)
 def test_what_the_service_writes_it_reads_as_it_was(value: object) -> None:
-    assert parsed(written(value)) == value
+    assert parse_json(dump_json(value)) == value
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,12 @@ def test_what_the_service_writes_it_reads_as_it_was(value: object) -> None:
     ],
 )
 def test_numbers_and_depths_that_no_answer_could_hold(text: str, read: object) -> None:
-    assert parsed(text) == read
-    assert json.loads(Told(value=object_of(parsed(text))).model_dump_json())
+    assert parse_json(text) == read
+    assert json.loads(Told(value=object_of(parse_json(text))).model_dump_json())
 
 
 def test_the_deepest_value_that_is_read_can_be_told() -> None:
-    deepest = parsed("[" * MAX_DEPTH + "]" * MAX_DEPTH)
+    deepest = parse_json("[" * MAX_DEPTH + "]" * MAX_DEPTH)
     assert deepest != TOO_DEEP
     assert Told(value=object_of(deepest)).model_dump_json().count("[") == MAX_DEPTH
 

@@ -6,7 +6,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
-from chatkeep.cli.main import COMMANDS, loaded
+from chatkeep.cli.main import COMMANDS, load_command
 from tests.docs.documents import ROOT
 
 # What ends a simple command in a shell.
@@ -61,7 +61,7 @@ def fault_of(words: list[str]) -> str | None:
             return None
         if word not in known:
             return f"there is no command `chatkeep {' '.join(words[: position + 1])}`"
-        command = loaded(word) if command is None else command.commands[word]
+        command = load_command(word) if command is None else command.commands[word]
         known = getattr(command, "commands", {}).keys()
     return _fault_of_options(command, words)
 
@@ -86,7 +86,7 @@ def all_options() -> frozenset[str]:
     def below(command: Any) -> set[str]:
         return _options_of(command).union(*map(below, getattr(command, "commands", {}).values()))
 
-    return frozenset(HELP).union(*(below(loaded(name)) for name in COMMANDS))
+    return frozenset(HELP).union(*(below(load_command(name)) for name in COMMANDS))
 
 
 @cache

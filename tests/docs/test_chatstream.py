@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from playwright.async_api import Browser
 
 from chatkeep.chatstream.model import RepliesFromChatStream
-from chatkeep.chatstream.side_by_side import Beside
+from chatkeep.chatstream.side_by_side import SideBySide
 from chatkeep.config import Settings
 from tests.chatstream.front_end import FrontEnd
 from tests.chatstream.stand_in import Generator, Queue, chatstream_module
@@ -127,7 +127,7 @@ async def beside_a_handler(
     """Run the service beside a server whose handler the block makes, with these names around it."""
     queue = Queue(Generator())
 
-    def around(chatkeep: FastAPI) -> Beside:
+    def around(chatkeep: FastAPI) -> SideBySide:
         with chatstream_module():
             from chatkeep.chatstream.handler import PersistentChatStreamHandler
 
@@ -136,7 +136,7 @@ async def beside_a_handler(
         queue.handler.generator = queue.generator
         server = FastAPI()
         server.add_api_route("/chat_stream", queue.chat_stream, methods=["POST"], response_model=None)
-        return Beside(chatkeep, server)
+        return SideBySide(chatkeep, server)
 
     model = RepliesFromChatStream("stand-in")
     async with running(database_url, model=model, around=around, cookie_name="chatkeep") as service:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from chatkeep.http.bodies import DEEPEST_JSON, LARGEST_JSON_CHARACTERS
+from chatkeep.http.bodies import MAX_JSON_CHARACTERS, MAX_JSON_DEPTH
 from chatkeep.http.problems import MEDIA_TYPE
 from tests.support.running_service import Person, RunningService
 
@@ -253,8 +253,8 @@ async def test_metadata_has_a_greatest_depth_and_size(person: Person) -> None:
     def nested(depth: int) -> dict[str, Any]:
         return {"a": nested(depth - 1)} if depth else {}
 
-    assert (await person.client.post(CONVERSATIONS, json={"metadata": nested(DEEPEST_JSON)})).status_code == 201
-    for too_much in (nested(DEEPEST_JSON + 1), nested(400), {"a": "x" * LARGEST_JSON_CHARACTERS}):
+    assert (await person.client.post(CONVERSATIONS, json={"metadata": nested(MAX_JSON_DEPTH)})).status_code == 201
+    for too_much in (nested(MAX_JSON_DEPTH + 1), nested(400), {"a": "x" * MAX_JSON_CHARACTERS}):
         answer = await person.client.post(CONVERSATIONS, json={"metadata": too_much})
         assert code_of(answer, 422) == "invalid_request"
 

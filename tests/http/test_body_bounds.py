@@ -12,7 +12,7 @@ import pytest
 from fastapi.exceptions import RequestValidationError
 
 from chatkeep.http.bodies import MAX_ANONYMOUS_BYTES, MAX_USUAL_BYTES
-from chatkeep.http.strict_json import MAX_STRUCTURE_BYTES, parsed_json
+from chatkeep.http.strict_json import MAX_STRUCTURE_BYTES, parse_json
 from tests.connections.raw import Raw, connected
 from tests.http.test_bodies import code_of
 from tests.support.process import serving
@@ -119,7 +119,7 @@ async def test_a_token_that_is_none_is_no_introduction(service: RunningService) 
 def test_a_heavy_megabyte_is_refused_before_it_costs(body: bytes) -> None:
     light = b'{"content":"' + b"x" * (len(body) - 20) + b'"}'
     with pytest.raises(RequestValidationError):
-        parsed_json(body)
+        parse_json(body)
     assert _fastest(body) < 20 * _fastest(light) + 0.02
 
 
@@ -128,7 +128,7 @@ def _fastest(body: bytes) -> float:
     for _ in range(3):
         begun = time.thread_time()
         with suppress(RequestValidationError):
-            parsed_json(body)
+            parse_json(body)
         times.append(time.thread_time() - begun)
     return min(times)
 
@@ -136,9 +136,9 @@ def _fastest(body: bytes) -> float:
 def test_texts_are_no_parts_and_blanks_neither() -> None:
     text = ',:[]{}0"\\' * 50_000
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    assert parsed_json(f'{{"content": "{escaped}"}}'.encode()) == {"content": text}
-    assert parsed_json(b" " * MEGABYTE + b"{}") == {}
-    assert parsed_json(b"[" + b"1," * (MAX_STRUCTURE_BYTES // 2 - 2) + b"1]")
+    assert parse_json(f'{{"content": "{escaped}"}}'.encode()) == {"content": text}
+    assert parse_json(b" " * MEGABYTE + b"{}") == {}
+    assert parse_json(b"[" + b"1," * (MAX_STRUCTURE_BYTES // 2 - 2) + b"1]")
 
 
 async def test_the_refusal_says_what_is_too_much(person: Person) -> None:

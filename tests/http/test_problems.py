@@ -13,7 +13,7 @@ from chatkeep.http.problems import (
     PROTOCOL,
     USUAL,
     Problem,
-    documented,
+    error_responses,
     invalid_response,
     problem_response,
     protocol_response,
@@ -157,7 +157,7 @@ def test_thousands_of_wrong_fields_do_not_make_a_huge_answer() -> None:
 
 
 def test_documented_errors_have_an_example_for_each_code() -> None:
-    answers = documented(401, 422, weak_password=(422, "Too short."))
+    answers = error_responses(401, 422, weak_password=(422, "Too short."))
     assert answers.keys() == {401, 422}
     examples = answers[422]["content"][MEDIA_TYPE]["examples"]
     assert examples.keys() == {"invalid_request", "weak_password"}

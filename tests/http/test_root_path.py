@@ -9,7 +9,7 @@ from starlette.types import Scope
 from chatkeep.app import create_app
 from chatkeep.config import Settings
 from chatkeep.errors import ConfigurationError
-from chatkeep.http.root_path import path_within, rooted
+from chatkeep.http.root_path import path_within, with_root_path
 from chatkeep.public_path import is_own_path
 from tests.support.running_service import PASSWORD, running, settings_for
 
@@ -65,9 +65,9 @@ def scope_of(path: str, *prefixes: str, root_path: str = "", peer: str = "127.0.
 def test_a_request_says_where_the_service_is_and_what_is_asked_of_it(
     scope: Scope, configured: str, root_path: str, path: str
 ) -> None:
-    found = rooted(scope, configured, PROXIES)
+    found = with_root_path(scope, configured, PROXIES)
     assert (found["root_path"], found["path"], path_within(found)) == (root_path, root_path + path, path)
-    assert rooted(found, configured, PROXIES) == found
+    assert with_root_path(found, configured, PROXIES) == found
 
 
 @pytest.mark.parametrize("value", ["/chat", "/chat/", " /chat ", "/a/b.c", "/~alice/chat", "/", ""])

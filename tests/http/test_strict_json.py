@@ -5,12 +5,12 @@ import json
 import pytest
 from fastapi.exceptions import RequestValidationError
 
-from chatkeep.http.strict_json import is_storable, parsed_json
+from chatkeep.http.strict_json import is_storable, parse_json
 
 
 def refusal(body: bytes) -> tuple[str, tuple[object, ...]]:
     with pytest.raises(RequestValidationError) as caught:
-        parsed_json(body)
+        parse_json(body)
     (error,) = caught.value.errors()
     return error["type"], tuple(error["loc"])
 
@@ -33,8 +33,8 @@ def refusal(body: bytes) -> tuple[str, tuple[object, ...]]:
     ],
 )
 def test_what_json_can_say_is_read(value: object) -> None:
-    assert parsed_json(json.dumps(value).encode()) == value
-    assert parsed_json(json.dumps(value, ensure_ascii=False).encode()) == value
+    assert parse_json(json.dumps(value).encode()) == value
+    assert parse_json(json.dumps(value, ensure_ascii=False).encode()) == value
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_text_that_cannot_be_kept_is_found_wherever_it_is(text: str) -> None:
 
 
 def test_a_pair_of_surrogates_is_one_character() -> None:
-    assert parsed_json(rb'"\ud83d\ude00"') == "😀"
+    assert parse_json(rb'"\ud83d\ude00"') == "😀"
 
 
 def test_text_that_cannot_be_kept_is_found_as_deep_as_anything_can_be() -> None:
@@ -99,7 +99,7 @@ def test_text_that_cannot_be_kept_is_found_as_deep_as_anything_can_be() -> None:
 
 def test_a_refusal_quotes_nothing() -> None:
     with pytest.raises(RequestValidationError) as caught:
-        parsed_json(b'{"password": "a secret"')
+        parse_json(b'{"password": "a secret"')
     assert "secret" not in repr(caught.value.errors())
     assert caught.value.__cause__ is None
 

@@ -14,7 +14,7 @@ from chatkeep.accounts.queries import insert_user, update_user
 from chatkeep.app.maintenance import retain
 from chatkeep.audit.trail import AuditTrail, Origin
 from chatkeep.chat.history import conversations as queries
-from chatkeep.chat.history.store import TurnLog
+from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.history.turn import NewTurn, Outcome
 from chatkeep.chat.models import DemonstrationModel
 from chatkeep.clock import utc_now
@@ -40,7 +40,7 @@ class Place:
     """A database with users and conversations of some age."""
 
     database: Database
-    log: TurnLog
+    log: TurnStore
     trail: AuditTrail
 
     async def user(self, role: str = "user", *, is_guest: bool = False, **changes: object) -> UUID:
@@ -97,7 +97,7 @@ class Place:
 @pytest.fixture
 async def place(database_url: str) -> AsyncIterator[Place]:
     database = await Database.connect(database_url)
-    log = TurnLog(database, utc_now, model=DemonstrationModel(), lease_seconds=60)
+    log = TurnStore(database, utc_now, model=DemonstrationModel(), lease_seconds=60)
     await log.replica.renew_lease()
     yield Place(database, log, await AuditTrail.open(database, [SECRET]))
     await database.close()
@@ -130,10 +130,10 @@ async def test_many_conversations_go_in_several_batches(place: Place, monkeypatc
     for user_id in users:
         for turns_each in (0, 1, 3, 1, 0):
             await place.conversation(user_id, days=31, turns=turns_each)
-    looked_at: list[int] = []
-    assert await place.run(progress=looked_at.append) == Removed(25, 25)
-    assert sum(looked_at) == 25
-    assert max(looked_at) <= 2
+    probe_connection: list[int] = []
+    assert await place.run(progress=probe_connection.append) == Removed(25, 25)
+    assert sum(probe_connection) == 25
+    assert max(probe_connection) <= 2
     assert (await place.left(), await place.count(turns)) == (set(), 0)
 
 

@@ -64,7 +64,7 @@ async def test_what_is_over_leaves_no_memory_behind() -> None:
         await store.change_id(f"{number}", f"new {number}", Changes(), NOW)
     assert len(await store.sweep(NOW + timedelta(hours=1))) == 100
     assert len(store) == 0
-    assert store._id_of_lineage == {}
+    assert store._id_by_stable_id == {}
 
 
 async def test_an_object_that_cannot_be_copied_is_shared_and_the_others_are_not() -> None:

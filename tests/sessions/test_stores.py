@@ -176,6 +176,6 @@ async def test_sweeping_gives_back_what_was_over_once(store: SessionStore) -> No
     if type(store).__name__ == "AdaptedStore":
         assert swept == []  # such a store cannot be searched
         return
-    ours = [session for session in swept if session.lineage in (over.lineage, alive.lineage)]
+    ours = [session for session in swept if session.stable_id in (over.stable_id, alive.stable_id)]
     assert ours == [over]
     assert await store.load(alive.session_id, later) is not None

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from sqlalchemy import ARRAY, Integer, column, func, literal, select
 
 from chatkeep.database.database import Database
-from chatkeep.statistics.latency import BUCKETS_A_DOUBLING, LARGEST_ERROR, PERCENTILES, bucket_of, percentile
+from chatkeep.statistics.latency import BUCKETS_PER_DOUBLING, MAX_ERROR, PERCENTILES, bucket_of, percentile
 
 
 def bucket(milliseconds: int) -> int:
-    return math.ceil(math.log2(max(milliseconds, 1)) * BUCKETS_A_DOUBLING)
+    return math.ceil(math.log2(max(milliseconds, 1)) * BUCKETS_PER_DOUBLING)
 
 
 @given(st.lists(st.integers(2, 10**8), min_size=1, max_size=300))
@@ -23,11 +23,11 @@ def test_an_estimate_is_within_the_error_that_is_promised(durations: list[int]) 
         exact = sorted(durations)[(len(durations) * percent + 99) // 100 - 1] / 1000
         estimate = percentile(counts, percent)
         assert estimate is not None
-        assert estimate == pytest.approx(exact, rel=LARGEST_ERROR + 1e-6, abs=1e-6)
+        assert estimate == pytest.approx(exact, rel=MAX_ERROR + 1e-6, abs=1e-6)
 
 
 def test_the_error_is_what_the_document_says() -> None:
-    assert LARGEST_ERROR < 0.045
+    assert MAX_ERROR < 0.045
 
 
 def test_of_nothing_there_is_no_percentile() -> None:

@@ -17,8 +17,8 @@ LIMITS = (
     "chatkeep.database.database.CONNECT_TIMEOUT_SECONDS",
     "chatkeep.database.connector.CONNECT_TIMEOUT_SECONDS",
     "chatkeep.database.connector.HOT_CONNECT_TIMEOUT_SECONDS",
-    "chatkeep.accounts.passwords.LONGEST_WAIT_SECONDS",
-    "chatkeep.audit.trail.LONGEST_WAIT_SECONDS",
+    "chatkeep.accounts.passwords.MAX_WAIT_SECONDS",
+    "chatkeep.audit.trail.MAX_WAIT_SECONDS",
 )
 
 

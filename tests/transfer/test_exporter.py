@@ -107,8 +107,8 @@ async def test_an_account_is_all_of_its_conversations_one_a_line(
     service: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Batches that end in a conversation's middle, at its end, and with conversations that have no turns.
-    monkeypatch.setattr("chatkeep.transfer.exporter.CONVERSATIONS_A_BATCH", 3)
-    monkeypatch.setattr("chatkeep.transfer.exporter.TURNS_A_BATCH", 2)
+    monkeypatch.setattr("chatkeep.transfer.exporter.CONVERSATIONS_PER_BATCH", 3)
+    monkeypatch.setattr("chatkeep.transfer.exporter.TURNS_PER_BATCH", 2)
     person, other = await service.person(), await service.person()
     await other.say(await other.conversation(), "not mine")
     ids = [await person.conversation() for _ in range(8)]
@@ -146,7 +146,7 @@ async def test_no_connection_is_held_while_a_client_reads_slowly(service: Runnin
 async def test_memory_does_not_grow_with_what_is_exported(
     service: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatkeep.transfer.exporter.TURNS_A_BATCH", 10)
+    monkeypatch.setattr("chatkeep.transfer.exporter.TURNS_PER_BATCH", 10)
     monkeypatch.setattr("chatkeep.admin.history_export.PAGE_ROWS", 10)
     person, administrator = await service.person(), await service.administrator()
     prompt = ChatPrompt()
@@ -179,7 +179,7 @@ async def test_memory_does_not_grow_with_what_is_exported(
 async def test_what_begins_after_the_export_is_not_in_it(
     service: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatkeep.transfer.exporter.TURNS_A_BATCH", 1)
+    monkeypatch.setattr("chatkeep.transfer.exporter.TURNS_PER_BATCH", 1)
     person = await service.person()
     conversation_id = await person.conversation()
     turns = [await person.say(conversation_id, "one"), await person.say(conversation_id, "two")]

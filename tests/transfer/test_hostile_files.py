@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from chatkeep.transfer.archive import MAX_RATIO, SMALL_UNPACKED_BYTES, values_in
-from chatkeep.transfer.importer import MOST_FAILURES, _next_batch
+from chatkeep.transfer.importer import MAX_FAILURES, _next_batch
 from tests.support.growth import require_proportional, seconds_of
 
 MEGABYTE = 1024**2
@@ -39,9 +39,9 @@ UNITS = {
 
 def read(file: bytes) -> int:
     """Read a file as an import does, to its end or to too many failures; return how many values it had."""
-    found = values_in(io.BytesIO(file), most_bytes=10**9)
+    found = values_in(io.BytesIO(file), max_bytes=10**9)
     count = 0
-    while count < MOST_FAILURES:
+    while count < MAX_FAILURES:
         batch = _next_batch(found, UUID(int=1), datetime.now(UTC), False)
         if not batch:
             break
@@ -74,7 +74,7 @@ def test_one_broken_value_is_looked_at_once() -> None:
 
     def work(size: int) -> Callable[[], object]:
         file = repeated("[1 2],", size)
-        return lambda: list(values_in(io.BytesIO(file), most_bytes=10**9))
+        return lambda: list(values_in(io.BytesIO(file), max_bytes=10**9))
 
     require_proportional(work, MEGABYTE // 2)
 
@@ -89,7 +89,7 @@ def test_a_small_zip_costs_little(name: str) -> None:
 def test_a_zip_unpacks_to_a_bounded_part_of_what_was_sent() -> None:
     unit = json.dumps("a" * 997)
     file = zipped(b"[" + f"{unit},".encode() * (30 * MEGABYTE // 1000))
-    reasons = [value for _, value in values_in(io.BytesIO(file), most_bytes=10**9)]
+    reasons = [value for _, value in values_in(io.BytesIO(file), max_bytes=10**9)]
     assert len(reasons) * 1000 <= SMALL_UNPACKED_BYTES + MAX_RATIO * len(file) + 1000
     assert "unpacks to more than" in str(reasons[-1])
 
@@ -106,7 +106,7 @@ def test_entries_that_lie_over_each_other_count_each_time() -> None:
 @pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_packings_that_unpack_much_in_one_step_are_refused(packing: int) -> None:
     file = zipped(json.dumps(["x" * MEGABYTE]).encode(), packing)
-    (value,) = [value for _, value in values_in(io.BytesIO(file), most_bytes=10**9)]
+    (value,) = [value for _, value in values_in(io.BytesIO(file), max_bytes=10**9)]
     assert "packed in an unknown way" in str(value)
 
 
@@ -122,6 +122,6 @@ def test_reading_ends_when_it_is_told_to() -> None:
         if pieces > 3:
             raise Left
 
-    found = values_in(io.BytesIO(repeated("{},", 30 * MEGABYTE)), most_bytes=10**9, check=check)
+    found = values_in(io.BytesIO(repeated("{},", 30 * MEGABYTE)), max_bytes=10**9, check=check)
     with pytest.raises(Left):
         _ = list(found)

@@ -118,7 +118,7 @@ async def test_a_crash_leaves_whole_conversations_and_the_next_try_the_rest(
     service: RunningService, person: Person, monkeypatch: pytest.MonkeyPatch, after: str, batch: int
 ) -> None:
     """The second batch's transaction is broken off after each of its steps."""
-    monkeypatch.setattr(importer, "CONVERSATIONS_A_BATCH", batch)
+    monkeypatch.setattr(importer, "CONVERSATIONS_PER_BATCH", batch)
     step, calls = getattr(import_queries, after), 0
 
     async def broken(connection: AsyncConnection, *arguments: Any) -> Any:
@@ -310,7 +310,7 @@ async def test_a_damaged_or_encrypted_part_is_told(person: Person) -> None:
 
 
 async def test_a_file_of_failures_is_not_read_to_its_end(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importer, "MOST_FAILURES", 100)
+    monkeypatch.setattr(importer, "MAX_FAILURES", 100)
     report = await imported(person, [BRANCHED, *([1] * 500)])
     assert 100 <= len(report["failed"]) <= 200
     assert report["failed"][-1]["source_id"] == "(the rest)"
@@ -324,7 +324,7 @@ async def test_the_import_of_a_deleted_account_ends(service: RunningService, per
         _ = [
             each
             async for each in import_file(
-                service.database, UUID(person.id), file, audit=service.audit, clock=utc_now, most_bytes=10**9
+                service.database, UUID(person.id), file, audit=service.audit, clock=utc_now, max_bytes=10**9
             )
         ]
 

@@ -35,7 +35,7 @@ from chatkeep.transfer.importer import _next_batch
 
 def count():
     with open(sys.argv[1], "rb") as file:
-        found, read, peak = values_in(file, most_bytes=10**9), 0, 0
+        found, read, peak = values_in(file, max_bytes=10**9), 0, 0
         while batch := _next_batch(found, UUID(int=1), datetime.now(UTC), False):
             read += sum(each.rows is not None for each in batch)
             peak = max(peak, psutil.Process().memory_info().rss // 1024**2)
@@ -77,8 +77,8 @@ def test_a_broken_value_is_passed_over_by_its_brackets(monkeypatch: pytest.Monke
 
 def test_a_value_that_is_too_large_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_stream, "CHUNK_BYTES", 1000)
-    monkeypatch.setattr(json_stream, "LARGEST_CHARACTERS", 20_000)
-    monkeypatch.setattr(json_stream, "MOST_PARTS", 5000)
+    monkeypatch.setattr(json_stream, "MAX_CHARACTERS", 20_000)
+    monkeypatch.setattr(json_stream, "MAX_PARTS", 5000)
     large, good = {"a": "]" * 50_000}, {"b": "x" * 15_000}
     many: list[list[int]] = [[]] * 9000
     found = read(json.dumps([good, large, good, many, good]).encode())

@@ -12,7 +12,7 @@ from starlette.types import Message
 from chatkeep.errors import TooManyImports, Unavailable, UploadTooSlow
 from chatkeep.ids import new_id
 from chatkeep.transfer import upload
-from chatkeep.transfer.upload import MAX_PIECE_BYTES, MAX_UPLOADS_OF_ONE_USER, MOST_AT_ONCE, Imports, _in_pieces
+from chatkeep.transfer.upload import MAX_IMPORTS_AT_ONCE, MAX_PIECE_BYTES, MAX_UPLOADS_OF_ONE_USER, Imports, _in_pieces
 from tests.accounts.client import value
 from tests.http.test_bodies import code_of
 from tests.support.running_service import Person, RunningService
@@ -43,7 +43,7 @@ async def begun_slowly(person: Person, ends: asyncio.Event) -> "asyncio.Task[int
 
 async def test_slow_uploads_keep_nobody_else_waiting(service: RunningService) -> None:
     ends = asyncio.Event()
-    slow = [await begun_slowly(await service.person(), ends) for _ in range(2 * MOST_AT_ONCE)]
+    slow = [await begun_slowly(await service.person(), ends) for _ in range(2 * MAX_IMPORTS_AT_ONCE)]
     assert (await imported(await service.person(), numbered(1)))["imported"] == 1
     assert not any(each.done() for each in slow)
     ends.set()
@@ -90,7 +90,7 @@ def sent(*chunks: bytes) -> Request:
 
 async def test_a_file_that_trickles_is_given_up() -> None:
     seconds = iter(range(0, 10_000, 20))
-    imports = Imports(most_bytes=10**6, clock=lambda: next(seconds))
+    imports = Imports(max_bytes=10**6, clock=lambda: next(seconds))
     with pytest.raises(UploadTooSlow):
         async with imports.received(sent(*[b"x"] * 100), new_id()):
             pass
@@ -100,7 +100,7 @@ async def test_a_file_that_trickles_is_given_up() -> None:
 
 
 async def test_who_has_least_of_the_room_on_disk_is_not_refused() -> None:
-    imports = Imports(most_bytes=1000)
+    imports = Imports(max_bytes=1000)
     greedy, modest = new_id(), new_id()
     async with (
         imports.received(sent(b"x" * 2000), greedy),
@@ -115,7 +115,7 @@ async def test_who_has_least_of_the_room_on_disk_is_not_refused() -> None:
 
 
 async def test_a_refused_upload_counts_for_nothing() -> None:
-    imports, user_id = Imports(most_bytes=1000), new_id()
+    imports, user_id = Imports(max_bytes=1000), new_id()
     with pytest.raises(TooManyImports):
         await _nested(imports, user_id, MAX_UPLOADS_OF_ONE_USER + 1)
     assert not imports._uploads

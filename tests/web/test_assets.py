@@ -23,7 +23,7 @@ from tests.support.running_service import RunningService
 WEB = Path(web.__file__).parent
 MADE = ("error_", "turn_", "access_", "action_", "actor_", "fault_", "state_")
 MODULES = sorted((WEB / "static").glob("*.js"))
-MOST_BYTES = 100_000
+MAX_BYTES = 100_000
 CONSOLE = ("/console", *(f"/console/{name}" for name in SECTIONS), f"/console/conversations/{UUID(int=0)}")
 
 
@@ -53,7 +53,7 @@ async def test_a_page_with_all_that_it_loads_weighs_less_than_100_kb(
     client.headers["Accept-Language"] = language
     files = await loaded(client, path)
     weights = {address.rpartition("/")[2]: len(body) for address, body in files.items()}
-    assert sum(weights.values()) < MOST_BYTES, weights
+    assert sum(weights.values()) < MAX_BYTES, weights
     assert {"style.css", "texts.js", "icon.svg", "dom.js"} <= weights.keys()
 
 

@@ -10,7 +10,7 @@ from chatkeep.database.tables import statistics, statistics_notes
 from tests.support.running_service import Person, RunningService
 from tests.web.browser import browsing
 from tests.web.test_accessibility import assert_accessible
-from tests.web.test_assets import MOST_BYTES, loaded
+from tests.web.test_assets import MAX_BYTES, loaded
 
 PAGE = "/console/statistics"
 NASTY = '<img src=x onerror="alert(1)">'
@@ -97,7 +97,7 @@ async def test_a_busy_month_weighs_little(service: RunningService) -> None:
     administrator.client.headers["Accept-Language"] = "ja"
     files = await loaded(administrator.client, PAGE)
     assert files[PAGE].count(b"<svg viewBox") == 6
-    assert sum(map(len, files.values())) < MOST_BYTES
+    assert sum(map(len, files.values())) < MAX_BYTES
 
 
 async def test_statistics_are_for_administrators(service: RunningService, person: Person) -> None:

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from bench.hostile import MARKDOWN
-from chatkeep.web.markdown import LONGEST_COLOURED, LONGEST_MARKDOWN, MAX_BLOCK_TOKENS, MAX_INLINE_STEPS, render
+from chatkeep.web.markdown import (
+    MAX_BLOCK_TOKENS,
+    MAX_HIGHLIGHTED_CHARACTERS,
+    MAX_INLINE_STEPS,
+    MAX_MARKDOWN_CHARACTERS,
+    render,
+)
 from tests.support.growth import require_proportional, seconds_of
 
 # Of a whole reply of the longest kind, on a machine that is busy with other things too.
@@ -78,8 +84,8 @@ def test_an_image_is_a_link_and_loads_nothing() -> None:
 
 
 def test_what_is_too_long_is_shown_as_it_is() -> None:
-    assert render("*" + "a" * LONGEST_MARKDOWN + "*").startswith('<div class="plain">*aaa')
-    assert "<span" not in render("```python\n" + "x = 1\n" * LONGEST_COLOURED + "```")
+    assert render("*" + "a" * MAX_MARKDOWN_CHARACTERS + "*").startswith('<div class="plain">*aaa')
+    assert "<span" not in render("```python\n" + "x = 1\n" * MAX_HIGHLIGHTED_CHARACTERS + "```")
     many = render(("```python\n" + "x = 1\n" * 900 + "```\n\n") * 5)
     assert many.count("<pre") == 5
     assert many.count('class="n"') == 2 * 900
@@ -114,13 +120,13 @@ def test_hostile_text_costs_what_its_length_does(unit: str) -> None:
         text = (unit * (size // len(unit) + 1))[:size]
         return lambda: render(text)
 
-    assert require_proportional(work, LONGEST_MARKDOWN // 4) <= MAX_SECONDS
+    assert require_proportional(work, MAX_MARKDOWN_CHARACTERS // 4) <= MAX_SECONDS
 
 
 @pytest.mark.parametrize("name", MARKDOWN)
 def test_text_of_nothing_but_marks_costs_little(name: str) -> None:
     """The longest text that is rendered, made of what costs most: it took up to 1.4 s before there was a bound."""
-    text = (MARKDOWN[name] * LONGEST_MARKDOWN)[:LONGEST_MARKDOWN]
+    text = (MARKDOWN[name] * MAX_MARKDOWN_CHARACTERS)[:MAX_MARKDOWN_CHARACTERS]
     html = render(text)
     assert html.startswith(PLAIN) or html.count("<") <= 4 * (MAX_BLOCK_TOKENS + MAX_INLINE_STEPS)
     assert seconds_of(lambda: render(text)) <= MAX_SECONDS_OF_MARKS
@@ -128,7 +134,7 @@ def test_text_of_nothing_but_marks_costs_little(name: str) -> None:
 
 @pytest.mark.parametrize("unit", ["**a** ", "- a\n", "|a|b|\n|-|-|\n", "![", "[a](b) ", "a\n"])
 def test_what_is_beyond_the_bounds_is_shown_as_it_is(unit: str) -> None:
-    text = (unit * LONGEST_MARKDOWN)[:LONGEST_MARKDOWN]
+    text = (unit * MAX_MARKDOWN_CHARACTERS)[:MAX_MARKDOWN_CHARACTERS]
     assert render(text).startswith(PLAIN)
     assert not render(text[:6_000]).startswith(PLAIN)
 
@@ -140,5 +146,5 @@ def test_a_table_of_empty_cells_is_bounded_too() -> None:
 
 @pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "docs/operating.md", "docs/decisions.md"])
 def test_long_documents_are_rendered(name: str) -> None:
-    text = (ROOT / name).read_text()[:LONGEST_MARKDOWN]
+    text = (ROOT / name).read_text()[:MAX_MARKDOWN_CHARACTERS]
     assert not render(text).startswith(PLAIN)

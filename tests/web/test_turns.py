@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from chatkeep.ids import new_id
-from chatkeep.web.markdown import LONGEST_MARKDOWN
+from chatkeep.web.markdown import MAX_MARKDOWN_CHARACTERS
 from tests.support.running_service import Person, RunningService
 from tests.web.models import TaughtModel
 
@@ -87,7 +87,7 @@ async def test_part_of_a_reply_is_rendered_for_the_signed_in(service: RunningSer
     answer = await markdown(person.client, {"text": "*a*"})
     assert answer.json() == {"html": "<p><em>a</em></p>\n"}
     assert (await markdown(service.client(), {"text": "*a*"})).status_code == 401
-    assert (await markdown(person.client, {"text": "a" * (LONGEST_MARKDOWN + 1)})).status_code == 422
+    assert (await markdown(person.client, {"text": "a" * (MAX_MARKDOWN_CHARACTERS + 1)})).status_code == 422
     assert (await markdown(person.client, {"text": "\x00"})).json()["code"] == "invalid_text"
     assert (await markdown(person.client, {"text": "a", "html": True})).status_code == 422
     forged = await markdown(person.client, {"text": "a"}, **{"Sec-Fetch-Site": "cross-site"})

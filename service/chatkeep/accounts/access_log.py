@@ -6,12 +6,12 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from chatkeep.accounts.dependencies import SignedIn, TheAccounts
+from chatkeep.accounts.dependencies import AccountsDep, SignedIn
 from chatkeep.audit.queries import reads_page
 from chatkeep.database.stored_json import object_of
 from chatkeep.http.bodies import JsonRoute
 from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
-from chatkeep.http.problems import documented
+from chatkeep.http.problems import error_responses
 from chatkeep.http.schemas import Answer, Time, one_of
 
 router = APIRouter(prefix="/api/v1/auth/me", tags=["Accounts"], route_class=JsonRoute)
@@ -46,9 +46,9 @@ def _id_in(value: object) -> UUID | None:
         return None
 
 
-@router.get("/access-log", responses=documented(401, 422, 503))
+@router.get("/access-log", responses=error_responses(401, 422, 503))
 async def list_history_accesses(
-    identity: SignedIn, accounts: TheAccounts, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
+    identity: SignedIn, accounts: AccountsDep, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
 ) -> Page[HistoryAccess]:
     """Return who else read this account's history, newest first.
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from chatkeep.accounts.browser_cookies import BrowserCookie
-from chatkeep.accounts.device_cookie import DeviceMark
+from chatkeep.accounts.device_cookie import DeviceCookie
 from chatkeep.accounts.passwords import PasswordHasher
 from chatkeep.accounts.trusted_headers import TrustedHeaderAuth
 from chatkeep.audit.trail import AuditTrail
@@ -39,7 +39,7 @@ class Accounts:
     database: Database
     hasher: PasswordHasher
     cookie: BrowserCookie
-    device_mark: DeviceMark
+    device_cookie: DeviceCookie
     limits: SessionLimits
     clock: Clock
     trail: AuditTrail

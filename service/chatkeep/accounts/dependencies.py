@@ -15,11 +15,11 @@ from chatkeep.accounts.identity import (
     identity_by_session,
     identity_by_token,
     identity_of,
-    still_valid,
     stream_terms,
+    valid_digests,
 )
-from chatkeep.accounts.login_sessions import Client, Opened, renew_session
-from chatkeep.accounts.proxy_accounts import identity_from_outside
+from chatkeep.accounts.login_sessions import Client, NewSession, renew_session
+from chatkeep.accounts.proxy_accounts import identity_by_proxy
 from chatkeep.audit.trail import Origin, Recorder
 from chatkeep.errors import Forbidden, NotAuthenticated
 from chatkeep.http.addresses import client_address
@@ -38,25 +38,25 @@ async def get_accounts(request: Request) -> Accounts:
     return accounts_of(request)
 
 
-TheAccounts = Annotated[Accounts, Depends(get_accounts)]
+AccountsDep = Annotated[Accounts, Depends(get_accounts)]
 
 
 def client_of(accounts: Accounts, connection: HTTPConnection) -> Client:
     return Client(
         address=client_address(connection, accounts.trusted_proxies),
         user_agent=connection.headers.get("user-agent"),
-        device_mark=next(iter(held_by(connection, accounts.device_mark.cookie).contents), None),
+        device_cookie=next(iter(held_by(connection, accounts.device_cookie.cookie).contents), None),
     )
 
 
-async def get_client(request: Request, accounts: TheAccounts) -> Client:
+async def get_client(request: Request, accounts: AccountsDep) -> Client:
     return client_of(accounts, request)
 
 
-TheClient = Annotated[Client, Depends(get_client)]
+ClientDep = Annotated[Client, Depends(get_client)]
 
 
-async def get_session_digests(request: Request, accounts: TheAccounts) -> list[bytes]:
+async def get_session_digests(request: Request, accounts: AccountsDep) -> list[bytes]:
     """Return what the sessions of all the request's cookies are kept under, to end them.
 
     One as a rule; none where there is no cookie, or only such as were not signed here.
@@ -64,11 +64,11 @@ async def get_session_digests(request: Request, accounts: TheAccounts) -> list[b
     return [digest_of(secret) for secret in all_contents(request, accounts.cookie)]
 
 
-async def get_session_digest(request: Request, accounts: TheAccounts) -> bytes | None:
+async def get_session_digest(request: Request, accounts: AccountsDep) -> bytes | None:
     """Return the one that counts: where there are several, one that is still valid, or else the first."""
     digests = [digest_of(secret) for secret in held_by(request, accounts.cookie).contents]
     if len(digests) > 1:
-        valid = await still_valid(accounts, digests)
+        valid = await valid_digests(accounts, digests)
         digests.sort(key=lambda digest: digest not in valid)
     return next(iter(digests), None)
 
@@ -77,13 +77,13 @@ SessionDigest = Annotated[bytes | None, Depends(get_session_digest)]
 SessionDigests = Annotated[list[bytes], Depends(get_session_digests)]
 
 
-def send_session(request: Request, accounts: Accounts, opened: Opened) -> None:
+def send_session(request: Request, accounts: Accounts, opened: NewSession) -> None:
     """Give the browser the session's cookie, and the mark of a browser that was let in."""
     give(request, accounts.cookie, opened.secret, max_age_seconds=opened.max_age_seconds)
     if opened.user.is_guest:
         return  # there is no password whose tries the mark could tell apart
     account, remember = opened.user.username_key, opened.max_age_seconds is not None
-    mark = accounts.device_mark
+    mark = accounts.device_cookie
     marks = held_by(request, mark.cookie)
     device = next(filter(None, (mark.read(content, account) for content in marks.contents)), None)
     if device is None or remember or marks.is_earlier:
@@ -126,7 +126,7 @@ async def is_signed_in(request: Request, accounts: Accounts) -> bool:
     return await _identity_of(request, accounts) is not None
 
 
-def welcomes(accounts: Accounts, request: Request) -> bool:
+def allows_guest(accounts: Accounts, request: Request) -> bool:
     """Tell whether somebody whom nobody knows may become a guest; not a program whose token is wrong, nor somebody
     whom a server in front names, and whose account is disabled.
     """
@@ -134,7 +134,7 @@ def welcomes(accounts: Accounts, request: Request) -> bool:
     return accounts.allow_guests and not claimed and not _bears_token(request)
 
 
-async def welcome_guest(request: Request, accounts: Accounts) -> Identity:
+async def create_guest(request: Request, accounts: Accounts) -> Identity:
     """Make the visitor a guest, and give the browser the cookie. To be called when all else about the request is right.
 
     Raises:
@@ -153,7 +153,7 @@ def _bears_token(request: Request) -> bool:
 async def _identity_of(request: Request, accounts: Accounts) -> Identity | None:
     if accounts.front_server is not None:
         # First: such a server may hand on tokens of its own in the same header.
-        identity = await identity_from_outside(accounts, accounts.front_server, request)
+        identity = await identity_by_proxy(accounts, accounts.front_server, request)
         if identity is not None:
             return identity
     if _bears_token(request):
@@ -202,7 +202,7 @@ def visitor_audit_of(request: Request, accounts: Accounts, client: Client) -> Re
     return accounts.trail.by(Origin(address=client.address, request_id=request_id))
 
 
-async def get_visitor_audit(request: Request, accounts: TheAccounts, client: TheClient) -> Recorder:
+async def get_visitor_audit(request: Request, accounts: AccountsDep, client: ClientDep) -> Recorder:
     return visitor_audit_of(request, accounts, client)
 
 
@@ -214,7 +214,7 @@ async def get_audit(visitor: VisitorAudit, identity: SignedIn) -> Recorder:
     return visitor.acting_as(identity.user_id)
 
 
-TheAudit = Annotated[Recorder, Depends(get_audit)]
+AuditDep = Annotated[Recorder, Depends(get_audit)]
 
 
 async def require_administrator(request: Request, identity: SignedIn) -> Identity:
@@ -240,4 +240,4 @@ async def get_streams(request: Request) -> OpenStreams:
     return streams
 
 
-TheStreams = Annotated[OpenStreams, Depends(get_streams)]
+StreamsDep = Annotated[OpenStreams, Depends(get_streams)]

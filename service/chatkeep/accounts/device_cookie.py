@@ -12,7 +12,7 @@ DEVICE_COOKIE_SECONDS = 365 * 24 * 60 * 60
 DEVICE_SALT = "chatkeep.device.v1"
 
 
-class DeviceMark:
+class DeviceCookie:
     """A signed cookie on browsers that have signed in to an account before; it opens nothing.
 
     It lets the owner in while strangers' guesses have filled the account's counters. Like the session's cookie it

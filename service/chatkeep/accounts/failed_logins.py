@@ -16,7 +16,7 @@ async def refusals_on_record(accounts: Accounts, audit: Recorder, account: str) 
 
     A name that nobody has is kept as a keyed digest: it may be a password that was typed into the wrong field.
 
-    It goes around `counted_attempt`: a password that was looked at stays counted even where the record cannot be
+    It goes around `limit_attempts`: a password that was looked at stays counted even where the record cannot be
     written. Otherwise a flood of guesses that exhausts the database would make guesses free.
 
     Args:

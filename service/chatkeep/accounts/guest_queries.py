@@ -25,7 +25,7 @@ from chatkeep.database.tables import (
     user_activity,
     users,
 )
-from chatkeep.database.user_lexeme import marked_anew
+from chatkeep.database.user_lexeme import reassign_lexemes
 from chatkeep.ids import earliest_id
 from chatkeep.sessions.store import SessionLimits
 
@@ -92,7 +92,7 @@ async def copy_rows(connection: AsyncConnection, table: Table, from_user: UUID, 
     names = [column.key for column in columns]
     changed: dict[Any, Any] = {
         table.c.user_id: literal(to_user, table.c.user_id.type),
-        turn_search.c.lexemes: marked_anew(turn_search.c.lexemes, from_user, to_user),
+        turn_search.c.lexemes: reassign_lexemes(turn_search.c.lexemes, from_user, to_user),
     }
     values: list[Any] = [changed[column].label(column.name) if column in changed else column for column in columns]
     copied = postgresql.insert(table).from_select(names, select(*values).where(table.c.user_id == from_user))

@@ -20,10 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chatkeep.accounts import guest_queries, queries, session_queries
 from chatkeep.accounts.accounts import Accounts
 from chatkeep.accounts.identity import Identity
-from chatkeep.accounts.login_sessions import Client, Opened, open_session
+from chatkeep.accounts.login_sessions import Client, NewSession, open_session
 from chatkeep.accounts.lookalikes import skeleton_digests
 from chatkeep.accounts.queries import AnyRow
-from chatkeep.accounts.throttling import counted_attempt, counters_for_guest
+from chatkeep.accounts.throttling import counters_for_guest, limit_attempts
 from chatkeep.accounts.usernames import character_pairs, username_key
 from chatkeep.accounts.users import delete_user, erase_user
 from chatkeep.audit.actions import Action
@@ -56,7 +56,7 @@ class Guest:
     remembered: Mapping[str, Any]
 
 
-async def begin_guest(accounts: Accounts, audit: Recorder, client: Client) -> Opened:
+async def begin_guest(accounts: Accounts, audit: Recorder, client: Client) -> NewSession:
     """Make a guest and open their session. Counted first: a flood must not wait in line for one row and hold
     the connections that others need.
 
@@ -66,7 +66,7 @@ async def begin_guest(accounts: Accounts, audit: Recorder, client: Client) -> Op
     now, username = accounts.clock(), f"guest-{token_hex(8)}"
     counters = counters_for_guest(client.address)
     async with (
-        counted_attempt(accounts.database, counters, now, refusal=TOO_MANY_GUESTS),
+        limit_attempts(accounts.database, counters, now, refusal=TOO_MANY_GUESTS),
         accounts.database.transaction() as connection,
     ):
         user = await queries.insert_user(
@@ -79,7 +79,7 @@ async def begin_guest(accounts: Accounts, audit: Recorder, client: Client) -> Op
         )
         if user is None:
             raise Unavailable("That did not work out. Try again.")  # somebody has 64 random bits as a name
-        opened = await open_session(accounts, connection, user, client, instead_of=None, remember=True)
+        opened = await open_session(accounts, connection, user, client, replaces=None, remember=True)
         await audit.acting_as(user.id).record(connection, Action.GUEST_BEGAN, user.id)
     return opened
 
@@ -91,12 +91,12 @@ async def open_session_after_guest(
     client: Client,
     guest: Guest | None,
     *,
-    instead_of: bytes | None,
+    replaces: bytes | None,
     remember: bool,
-) -> Opened:
+) -> NewSession:
     """Open a session of a user that remembers what the guest's did, if a guest signed in here."""
     data = guest.remembered if guest else None
-    return await open_session(accounts, connection, user, client, instead_of=instead_of, remember=remember, data=data)
+    return await open_session(accounts, connection, user, client, replaces=replaces, remember=remember, data=data)
 
 
 async def lock_guest(accounts: Accounts, connection: AsyncConnection, digest: bytes | None) -> Guest | None:

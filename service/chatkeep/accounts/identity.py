@@ -43,7 +43,7 @@ class Identity:
     remember: bool = False
     renew: bool = False
     exchange: bool = False
-    from_outside: bool = False
+    by_proxy: bool = False
 
     @property
     def id(self) -> UUID:
@@ -70,7 +70,7 @@ async def identity_by_session(accounts: Accounts, digest: bytes, address: Callab
     """Return who has the session, or None where it ended or its user is disabled."""
     now = accounts.clock()
     row = await accounts.database.row(
-        queries.WHO_HAS_SESSION, digest=digest, now=now, idle_since=accounts.limits.idle_since(now)
+        queries.USER_BY_SESSION, digest=digest, now=now, idle_since=accounts.limits.idle_since(now)
     )
     if row is None:
         return None
@@ -87,7 +87,7 @@ async def identity_by_token(accounts: Accounts, token: str) -> Identity | None:
     if not token.startswith(TOKEN_PREFIX) or not token.isascii():
         return None
     now, digest = accounts.clock(), digest_of(token)
-    row = await accounts.database.row(queries.WHO_HAS_TOKEN, digest=digest, now=now)
+    row = await accounts.database.row(queries.USER_BY_TOKEN, digest=digest, now=now)
     if row is None:
         return None
     seen_before = now - TOUCH_INTERVAL
@@ -138,7 +138,7 @@ def _allows(role: str | None, needed: Collection[str]) -> bool:
     return role is not None and (not needed or role in needed)
 
 
-async def still_valid(accounts: Accounts, digests: Collection[bytes]) -> set[bytes]:
+async def valid_digests(accounts: Accounts, digests: Collection[bytes]) -> set[bytes]:
     """Return those digests whose session or token has not ended, of users who are not disabled."""
     now = accounts.clock()
     rows = await accounts.database.rows(
@@ -154,7 +154,7 @@ def identity_in(
     by_session: bool = False,
     remember: bool = False,
     renew: bool = False,
-    from_outside: bool = False,
+    by_proxy: bool = False,
 ) -> Identity:
     """Return the identity in a row of the statements that say who is asking."""
     return Identity(
@@ -169,5 +169,5 @@ def identity_in(
         by_session=by_session,
         remember=remember,
         renew=renew,
-        from_outside=from_outside,
+        by_proxy=by_proxy,
     )

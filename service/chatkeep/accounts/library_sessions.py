@@ -15,14 +15,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chatkeep.accounts import queries
 from chatkeep.accounts.accounts import Accounts
-from chatkeep.accounts.dependencies import TheAccounts
+from chatkeep.accounts.dependencies import AccountsDep
 from chatkeep.accounts.failed_logins import refusals_on_record
 from chatkeep.accounts.familiarity import lane_of
 from chatkeep.accounts.identity import Identity, identity_of
 from chatkeep.accounts.login_sessions import Client
 from chatkeep.accounts.queries import AnyRow
 from chatkeep.accounts.sign_in import WRONG_PASSWORD
-from chatkeep.accounts.throttling import counted_attempt, counters_for, forgive_attempt
+from chatkeep.accounts.throttling import counters_for, forgive_attempt, limit_attempts
 from chatkeep.accounts.usernames import username_key
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Origin
@@ -79,7 +79,7 @@ class SessionUserMiddleware:
 
 
 async def require_session_user(
-    accounts: TheAccounts, session: Annotated[HttpSession, Depends(http_session)]
+    accounts: AccountsDep, session: Annotated[HttpSession, Depends(http_session)]
 ) -> Identity:
     """Return who is signed in to the request's session.
 
@@ -97,10 +97,10 @@ SessionUser = Annotated[Identity, Depends(require_session_user)]
 
 async def _user_by_password(accounts: Accounts, username: str, password: str, client: Client) -> AnyRow:
     key = username_key(username)
-    device = accounts.device_mark.read(client.device_mark, key)
+    device = accounts.device_cookie.read(client.device_cookie, key)
     counters = counters_for(key, client.address, device)
     audit = accounts.trail.by(Origin(address=client.address))
-    counted = counted_attempt(accounts.database, counters, accounts.clock())
+    counted = limit_attempts(accounts.database, counters, accounts.clock())
     async with refusals_on_record(accounts, audit, key), counted:
         async with accounts.database.transaction() as connection:
             user = await queries.user_by_key(connection, key)

@@ -15,7 +15,7 @@ from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
 from chatkeep.sessions import digest_of, new_secret
 
-LONGEST_USER_AGENT = 400
+MAX_USER_AGENT_CHARACTERS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +24,16 @@ class Client:
 
     address: str
     user_agent: str | None
-    device_mark: str | None = None
+    device_cookie: str | None = None
 
     @property
     def shown_user_agent(self) -> str | None:
         """What may be kept of a header that anybody can fill with anything."""
-        return self.user_agent.replace("\x00", "")[:LONGEST_USER_AGENT] if self.user_agent else None
+        return self.user_agent.replace("\x00", "")[:MAX_USER_AGENT_CHARACTERS] if self.user_agent else None
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class NewSession:
     """A session that was just opened: `secret` goes into the cookie and is kept nowhere."""
 
     user: AnyRow
@@ -47,11 +47,11 @@ async def open_session(
     user: AnyRow,
     client: Client,
     *,
-    instead_of: bytes | None,
+    replaces: bytes | None,
     remember: bool,
     data: Mapping[str, Any] | None = None,
-) -> Opened:
-    """Open a session, and end the one with the digest `instead_of`.
+) -> NewSession:
+    """Open a session, and end the one with the digest `replaces`.
 
     Args:
         data: what the new session remembers from the beginning.
@@ -68,13 +68,13 @@ async def open_session(
         user_agent=client.shown_user_agent,
         data=data,
     )
-    if instead_of is not None:
-        await session_queries.end_session(connection, instead_of)
+    if replaces is not None:
+        await session_queries.end_session(connection, replaces)
     await queries.mark_seen(connection, user.id, now)
-    return Opened(user, secret, accounts.limits.max_seconds if remember else None)
+    return NewSession(user, secret, accounts.limits.max_seconds if remember else None)
 
 
-async def renew_session(accounts: Accounts, identity: Identity, client: Client) -> Opened | None:
+async def renew_session(accounts: Accounts, identity: Identity, client: Client) -> NewSession | None:
     """Give a session a new secret, as after a change of role or of the cookie's name; None where another request does
     it already.
 
@@ -99,7 +99,7 @@ async def renew_session(accounts: Accounts, identity: Identity, client: Client) 
             data=found.data,
         )
     seconds_left = int((found.ends_at - now).total_seconds())
-    return Opened(user, secret, seconds_left if found.remember else None)
+    return NewSession(user, secret, seconds_left if found.remember else None)
 
 
 async def end_other_sessions(accounts: Accounts, audit: Recorder, user_id: UUID, *, keep: bytes) -> None:

@@ -14,10 +14,10 @@ from zxcvbn import zxcvbn
 from chatkeep.accounts.hash_lanes import HashLanes, Lane
 from chatkeep.errors import Unavailable, WeakPassword
 
-SHORTEST = 8
-LONGEST = 128
+MIN_CHARACTERS = 8
+MAX_CHARACTERS = 128
 # By zxcvbn's estimate. Its list of common passwords is 30,000 long; this is above all of them, capitalised or not.
-FEWEST_GUESSES = 100_000
+MIN_GUESSES = 100_000
 # Its time grows much faster than the length: what is good this far is good.
 JUDGED_CHARACTERS = 24
 
@@ -27,7 +27,7 @@ HASHES_WAITING = 60
 MAX_STRANGERS_WAITING = 30
 # Of one account among the known: with the right password, anybody could fill that lane by signing in again and again.
 MAX_KNOWN_OF_ONE_ACCOUNT = 4
-LONGEST_WAIT_SECONDS = 10
+MAX_WAIT_SECONDS = 10
 BCRYPT_BYTES = 72
 ARGON2_VERSION = 19
 
@@ -49,13 +49,13 @@ def require_strong(password: str, username: str) -> None:
 
     Source: NIST SP 800-63B, section 5.1.1.2: a length and a list, no rules of composition.
     """
-    if len(password) < SHORTEST:
-        raise WeakPassword(f"A password has at least {SHORTEST} characters.")
-    if len(password) > LONGEST:
-        raise WeakPassword(f"A password has at most {LONGEST} characters.")
+    if len(password) < MIN_CHARACTERS:
+        raise WeakPassword(f"A password has at least {MIN_CHARACTERS} characters.")
+    if len(password) > MAX_CHARACTERS:
+        raise WeakPassword(f"A password has at most {MAX_CHARACTERS} characters.")
     with _judging:
         judged = zxcvbn(password[:JUDGED_CHARACTERS], user_inputs=[username])
-    if judged["guesses"] < FEWEST_GUESSES:
+    if judged["guesses"] < MIN_GUESSES:
         raise WeakPassword("That password is among the first that anyone would try. Choose a longer one.")
 
 
@@ -171,7 +171,7 @@ class PasswordHasher:
         self.require_room(lane)
         with _counted(self._under_way, lane):
             try:
-                async with asyncio.timeout(LONGEST_WAIT_SECONDS):
+                async with asyncio.timeout(MAX_WAIT_SECONDS):
                     return await asyncio.wrap_future(self._lanes.submit(lane, work))
             except TimeoutError:
                 raise Unavailable("Signing in takes too long just now. Try again in a few seconds.") from None

@@ -15,7 +15,7 @@ from chatkeep.accounts.accounts import Accounts
 from chatkeep.accounts.identity import Identity, identity_in
 from chatkeep.accounts.names import warn_of_lookalike
 from chatkeep.accounts.schemas import Email
-from chatkeep.accounts.trusted_headers import Named, TrustedHeaderAuth
+from chatkeep.accounts.trusted_headers import ProxyIdentity, TrustedHeaderAuth
 from chatkeep.accounts.usernames import require_username, username_key
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Origin, Recorder
@@ -25,9 +25,7 @@ from chatkeep.http.bodies import Name
 from chatkeep.sessions.store import TOUCH_INTERVAL
 
 
-async def identity_from_outside(
-    accounts: Accounts, auth: TrustedHeaderAuth, connection: HTTPConnection
-) -> Identity | None:
+async def identity_by_proxy(accounts: Accounts, auth: TrustedHeaderAuth, connection: HTTPConnection) -> Identity | None:
     """Return the account of whom the server in front names; None where it names nobody.
 
     Raises:
@@ -39,12 +37,12 @@ async def identity_from_outside(
     if named is None:
         return None
     key = username_key(named.username)
-    row = await accounts.database.row(queries.WHO_IS_NAMED, username_key=key)
+    row = await accounts.database.row(queries.USER_BY_NAME, username_key=key)
     if row is None:
         request_id = getattr(connection.state, "request_id", None)
         origin = Origin(address=client_address(connection, accounts.trusted_proxies), request_id=request_id)
         await _make_account(accounts, accounts.trail.by(origin), named, key)
-        row = await accounts.database.row(queries.WHO_IS_NAMED, username_key=key)
+        row = await accounts.database.row(queries.USER_BY_NAME, username_key=key)
     if row is None or row["disabled"]:
         raise NotAuthenticated("This account is disabled.")
     if row["is_guest"]:
@@ -54,7 +52,7 @@ async def identity_from_outside(
     seen_before = now - TOUCH_INTERVAL
     if row["last_seen_at"] is None or row["last_seen_at"] <= seen_before:
         await accounts.database.execute(queries.TOUCH_USER, user_id=row["user_id"], now=now)
-    return identity_in(row, from_outside=True)
+    return identity_in(row, by_proxy=True)
 
 
 def identify_by(auth: TrustedHeaderAuth, chatkeep: FastAPI) -> Callable[[Request], Awaitable[UUID]]:
@@ -62,7 +60,7 @@ def identify_by(auth: TrustedHeaderAuth, chatkeep: FastAPI) -> Callable[[Request
 
     async def identify(request: Request) -> UUID:
         accounts: Accounts = chatkeep.state.accounts
-        identity = await identity_from_outside(accounts, auth, request)
+        identity = await identity_by_proxy(accounts, auth, request)
         if identity is None:
             raise NotAuthenticated(f"Nobody is signed in: there is no {auth.user_header}.")
         return identity.user_id
@@ -70,7 +68,7 @@ def identify_by(auth: TrustedHeaderAuth, chatkeep: FastAPI) -> Callable[[Request
     return identify
 
 
-async def _make_account(accounts: Accounts, audit: Recorder, named: Named, key: str) -> None:
+async def _make_account(accounts: Accounts, audit: Recorder, named: ProxyIdentity, key: str) -> None:
     """Make the account, unless another request makes it right now."""
     require_username(named.username)
     email = _fitting(_EMAIL, named.email, "e-mail address")

@@ -42,7 +42,7 @@ _IDENTITY = (
 _now = bindparam("now", type_=TIME)
 _digest = bindparam("digest", type_=login_sessions.c.digest.type)
 
-WHO_HAS_SESSION = Statement(
+USER_BY_SESSION = Statement(
     select(
         *_IDENTITY,
         login_sessions.c.last_seen_at,
@@ -57,7 +57,7 @@ WHO_HAS_SESSION = Statement(
     )
 )
 
-WHO_HAS_TOKEN = Statement(
+USER_BY_TOKEN = Statement(
     select(*_IDENTITY, access_tokens.c.last_used_at)
     .join(users, users.c.id == access_tokens.c.user_id)
     .where(
@@ -68,7 +68,7 @@ WHO_HAS_TOKEN = Statement(
 )
 
 # Disabled ones and guests too: whoever asks by name has to be told apart from somebody new.
-WHO_IS_NAMED = Statement(
+USER_BY_NAME = Statement(
     select(*_IDENTITY, users.c.disabled, user_activity.c.last_seen_at)
     .outerjoin(user_activity, user_activity.c.user_id == users.c.id)
     .where(users.c.username_key == bindparam("username_key", type_=users.c.username_key.type))

@@ -12,10 +12,10 @@ from chatkeep.accounts import queries
 from chatkeep.accounts.accounts import Accounts
 from chatkeep.accounts.guests import lock_guest, open_session_after_guest, promote_guest
 from chatkeep.accounts.hash_lanes import Lane
-from chatkeep.accounts.login_sessions import Client, Opened
+from chatkeep.accounts.login_sessions import Client, NewSession
 from chatkeep.accounts.names import NAME_TAKEN, require_distinct, require_likely_free
 from chatkeep.accounts.queries import AnyRow
-from chatkeep.accounts.throttling import counted_attempt, counters_for_registration, refused_slowly
+from chatkeep.accounts.throttling import counters_for_registration, delay_refusals, limit_attempts
 from chatkeep.accounts.usernames import require_username, username_key
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
@@ -33,9 +33,9 @@ async def register(
     email: str | None,
     client: Client,
     *,
-    instead_of: bytes | None,
-) -> Opened:
-    """Make an account and sign it in; the session with the digest `instead_of` ends.
+    replaces: bytes | None,
+) -> NewSession:
+    """Make an account and sign it in; the session with the digest `replaces` ends.
 
     A guest's session makes the guest the account, with everything that is theirs.
 
@@ -51,7 +51,7 @@ async def register(
     require_username(username)
     password_hash = await _hash_of_stranger(accounts, username, password, client)
     async with accounts.database.transaction() as connection:
-        guest = await lock_guest(accounts, connection, instead_of)
+        guest = await lock_guest(accounts, connection, replaces)
         await require_distinct(connection, username)
         if guest is None:
             user = await _insert_user(accounts, connection, username, password_hash, email=email, role="user")
@@ -59,7 +59,7 @@ async def register(
             user = _require_free(await promote_guest(connection, guest, username, password_hash, email))
             await note_user(connection, user.id, accounts.clock())
         opened = await open_session_after_guest(
-            accounts, connection, user, client, guest, instead_of=instead_of, remember=False
+            accounts, connection, user, client, guest, replaces=replaces, remember=False
         )
         await audit.acting_as(user.id).record(
             connection, Action.ACCOUNT_CREATED, user.id, signed_in=True, was_guest=guest is not None
@@ -71,8 +71,8 @@ async def _hash_of_stranger(accounts: Accounts, username: str, password: str, cl
     """Return the first hash of a new account, where the counters and the threads have room for it."""
     counters = counters_for_registration(client.address, accounts.max_registrations_per_hour)
     gate, now = accounts.strangers_gate, accounts.clock()
-    counted = counted_attempt(accounts.database, counters, now, refusal=TOO_MANY_REGISTRATIONS, gate=gate)
-    async with refused_slowly():
+    counted = limit_attempts(accounts.database, counters, now, refusal=TOO_MANY_REGISTRATIONS, gate=gate)
+    async with delay_refusals():
         accounts.hasher.require_room(Lane.NEW)
         async with counted:
             async with gate, accounts.database.transaction() as connection:

@@ -8,12 +8,12 @@ from starlette.responses import Response
 
 from chatkeep.accounts import queries, session_queries, token_queries
 from chatkeep.accounts.dependencies import (
+    AccountsDep,
+    AuditDep,
+    ClientDep,
     SessionDigest,
     SessionDigests,
     SignedIn,
-    TheAccounts,
-    TheAudit,
-    TheClient,
     VisitorAudit,
     clear_session,
     send_session,
@@ -39,7 +39,7 @@ from chatkeep.audit.actions import Action
 from chatkeep.errors import NotAuthenticated, NotFound
 from chatkeep.http.bodies import MAX_ANONYMOUS_BYTES, JsonRoute, takes_body_of
 from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
-from chatkeep.http.problems import documented
+from chatkeep.http.problems import error_responses
 from chatkeep.http.schemas import answer_with
 
 router = APIRouter(prefix="/api/v1/auth", tags=["Accounts"], route_class=JsonRoute)
@@ -53,7 +53,7 @@ TOO_MANY_TRIES = (429, "Too many tries. Wait 10 minutes and try again.")
 @router.post(
     "/register",
     status_code=201,
-    responses=documented(
+    responses=error_responses(
         413,
         415,
         422,
@@ -69,20 +69,20 @@ TOO_MANY_TRIES = (429, "Too many tries. Wait 10 minutes and try again.")
 async def register_account(
     body: Register,
     request: Request,
-    accounts: TheAccounts,
+    accounts: AccountsDep,
     audit: VisitorAudit,
-    client: TheClient,
+    client: ClientDep,
     digest: SessionDigest,
 ) -> User:
     """Make an account and sign it in. A guest becomes the account and keeps their conversations."""
-    opened = await register(accounts, audit, body.username, body.password, body.email, client, instead_of=digest)
+    opened = await register(accounts, audit, body.username, body.password, body.email, client, replaces=digest)
     send_session(request, accounts, opened)
     return User.model_validate(opened.user)
 
 
 @router.post(
     "/login",
-    responses=documented(
+    responses=error_responses(
         413,
         415,
         422,
@@ -96,9 +96,9 @@ async def register_account(
 async def log_in_with_password(
     body: LogIn,
     request: Request,
-    accounts: TheAccounts,
+    accounts: AccountsDep,
     audit: VisitorAudit,
-    client: TheClient,
+    client: ClientDep,
     digest: SessionDigest,
 ) -> User:
     """Sign in. The cookie ends with the browser unless `remember` is true.
@@ -106,15 +106,15 @@ async def log_in_with_password(
     What was said in this browser as a guest goes to the account.
     """
     opened = await log_in(
-        accounts, audit, body.username, body.password, client, instead_of=digest, remember=body.remember
+        accounts, audit, body.username, body.password, client, replaces=digest, remember=body.remember
     )
     send_session(request, accounts, opened)
     return User.model_validate(opened.user)
 
 
-@router.post("/logout", status_code=204, responses=documented(503))
+@router.post("/logout", status_code=204, responses=error_responses(503))
 async def log_out_of_session(
-    request: Request, accounts: TheAccounts, audit: VisitorAudit, digests: SessionDigests
+    request: Request, accounts: AccountsDep, audit: VisitorAudit, digests: SessionDigests
 ) -> None:
     """Sign out: the session ends, and a copy of its cookie is worth nothing."""
     for digest in digests:  # all: with one that is left the browser would be signed in again
@@ -122,14 +122,14 @@ async def log_out_of_session(
     clear_session(request, accounts)
 
 
-@router.get("/me", response_model=User, responses=documented(401, 503))
+@router.get("/me", response_model=User, responses=error_responses(401, 503))
 async def read_me(identity: SignedIn) -> Response:
     """Return the signed-in account."""
     return answer_with(User.model_validate(identity))
 
 
-@router.patch("/me", responses=documented(401, 413, 415, 422, 503))
-async def change_me(body: ChangeMe, identity: SignedIn, accounts: TheAccounts) -> User:
+@router.patch("/me", responses=error_responses(401, 413, 415, 422, 503))
+async def change_me(body: ChangeMe, identity: SignedIn, accounts: AccountsDep) -> User:
     """Change the display name or the e-mail address; null takes it away."""
     async with accounts.database.transaction() as connection:
         user = await queries.update_profile(connection, identity.user_id, body.model_dump(exclude_unset=True))
@@ -141,7 +141,7 @@ async def change_me(body: ChangeMe, identity: SignedIn, accounts: TheAccounts) -
 @router.delete(
     "/me",
     status_code=204,
-    responses=documented(
+    responses=error_responses(
         401,
         413,
         415,
@@ -156,7 +156,7 @@ async def change_me(body: ChangeMe, identity: SignedIn, accounts: TheAccounts) -
     ),
 )
 async def delete_me(
-    body: DeleteMe, request: Request, identity: SignedIn, accounts: TheAccounts, audit: TheAudit
+    body: DeleteMe, request: Request, identity: SignedIn, accounts: AccountsDep, audit: AuditDep
 ) -> None:
     """Delete the account and every trace of what was written in it. A guest needs no password."""
     await delete_account(accounts, audit, identity, body.password)
@@ -166,7 +166,7 @@ async def delete_me(
 @router.post(
     "/password",
     status_code=204,
-    responses=documented(
+    responses=error_responses(
         401,
         413,
         415,
@@ -184,9 +184,9 @@ async def change_my_password(
     body: ChangePassword,
     request: Request,
     identity: SignedIn,
-    accounts: TheAccounts,
-    audit: TheAudit,
-    client: TheClient,
+    accounts: AccountsDep,
+    audit: AuditDep,
+    client: ClientDep,
 ) -> None:
     """Change the password. Every other session and every token ends; this session gets a new cookie."""
     opened = await change_password(accounts, audit, identity, body.current_password, body.new_password, client)
@@ -194,9 +194,9 @@ async def change_my_password(
         send_session(request, accounts, opened)
 
 
-@router.get("/sessions", responses=documented(401, 422, 503))
+@router.get("/sessions", responses=error_responses(401, 422, 503))
 async def list_sessions(
-    identity: SignedIn, accounts: TheAccounts, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
+    identity: SignedIn, accounts: AccountsDep, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
 ) -> Page[LoginSession]:
     """Return where this account is signed in, newest first."""
     now = accounts.clock()
@@ -224,8 +224,8 @@ async def list_sessions(
     return page_of(rows, limit, to_session, of="sessions")
 
 
-@router.delete("/sessions/{session_id}", status_code=204, responses=documented(401, 404, 422, 503))
-async def end_one_session(session_id: UUID, identity: SignedIn, accounts: TheAccounts, audit: TheAudit) -> None:
+@router.delete("/sessions/{session_id}", status_code=204, responses=error_responses(401, 404, 422, 503))
+async def end_one_session(session_id: UUID, identity: SignedIn, accounts: AccountsDep, audit: AuditDep) -> None:
     """End one of this account's sessions."""
     async with accounts.database.transaction() as connection:
         if not await session_queries.end_session_by_id(connection, identity.user_id, session_id):
@@ -233,15 +233,15 @@ async def end_one_session(session_id: UUID, identity: SignedIn, accounts: TheAcc
         await audit.record(connection, Action.SESSION_ENDED, identity.user_id, session_id=str(session_id))
 
 
-@router.delete("/sessions", status_code=204, responses=documented(401, 503))
-async def end_all_other_sessions(identity: SignedIn, accounts: TheAccounts, audit: TheAudit) -> None:
+@router.delete("/sessions", status_code=204, responses=error_responses(401, 503))
+async def end_all_other_sessions(identity: SignedIn, accounts: AccountsDep, audit: AuditDep) -> None:
     """End every session of this account but the asking one."""
     await end_other_sessions(accounts, audit, identity.user_id, keep=identity.digest)
 
 
-@router.get("/tokens", responses=documented(401, 422, 503))
+@router.get("/tokens", responses=error_responses(401, 422, 503))
 async def list_tokens(
-    identity: SignedIn, accounts: TheAccounts, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
+    identity: SignedIn, accounts: AccountsDep, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
 ) -> Page[Token]:
     """Return this account's access tokens, newest first, without their secrets."""
     async with accounts.database.transaction() as connection:
@@ -254,7 +254,7 @@ async def list_tokens(
 @router.post(
     "/tokens",
     status_code=201,
-    responses=documented(
+    responses=error_responses(
         401,
         413,
         415,
@@ -265,7 +265,7 @@ async def list_tokens(
     ),
 )
 async def create_access_token(
-    body: CreateToken, identity: SignedIn, accounts: TheAccounts, audit: TheAudit
+    body: CreateToken, identity: SignedIn, accounts: AccountsDep, audit: AuditDep
 ) -> NewToken:
     """Make an access token for `Authorization: Bearer`. Its secret is in this answer and nowhere else.
 
@@ -275,8 +275,8 @@ async def create_access_token(
     return NewToken(**Token.model_validate(row).model_dump(), token=secret)
 
 
-@router.delete("/tokens/{token_id}", status_code=204, responses=documented(401, 404, 422, 503))
-async def delete_token(token_id: UUID, identity: SignedIn, accounts: TheAccounts, audit: TheAudit) -> None:
+@router.delete("/tokens/{token_id}", status_code=204, responses=error_responses(401, 404, 422, 503))
+async def delete_token(token_id: UUID, identity: SignedIn, accounts: AccountsDep, audit: AuditDep) -> None:
     """End one of this account's tokens."""
     async with accounts.database.transaction() as connection:
         if not await token_queries.delete_token(connection, identity.user_id, token_id):

@@ -17,13 +17,13 @@ from chatkeep.accounts.failed_logins import refusals_on_record
 from chatkeep.accounts.familiarity import lane_of
 from chatkeep.accounts.guests import lock_guest, move_guest, open_session_after_guest, require_account
 from chatkeep.accounts.identity import Identity
-from chatkeep.accounts.login_sessions import Client, Opened, open_session
+from chatkeep.accounts.login_sessions import Client, NewSession, open_session
 from chatkeep.accounts.queries import AnyRow
 from chatkeep.accounts.throttling import (
-    counted_attempt,
     counters_for,
     counters_for_signed_in,
     forgive_attempt,
+    limit_attempts,
 )
 from chatkeep.accounts.usernames import username_key
 from chatkeep.accounts.users import delete_user
@@ -41,10 +41,10 @@ async def log_in(
     password: str,
     client: Client,
     *,
-    instead_of: bytes | None,
+    replaces: bytes | None,
     remember: bool,
-) -> Opened:
-    """Sign in with a new session; the one with the digest `instead_of` ends: a planted cookie is worth nothing.
+) -> NewSession:
+    """Sign in with a new session; the one with the digest `replaces` ends: a planted cookie is worth nothing.
 
     From a guest's session everything that the guest said goes to the account. It was said in this browser: whoever
     plants a guest's cookie in somebody's browser gives them conversations, and learns nothing.
@@ -55,9 +55,9 @@ async def log_in(
         Unavailable: too many people sign in right now.
     """
     key = username_key(username)
-    device = accounts.device_mark.read(client.device_mark, key)
+    device = accounts.device_cookie.read(client.device_cookie, key)
     counters = counters_for(key, client.address, device)
-    counted = counted_attempt(accounts.database, counters, accounts.clock())
+    counted = limit_attempts(accounts.database, counters, accounts.clock())
     async with refusals_on_record(accounts, audit, key), counted:
         async with accounts.database.transaction() as connection:
             user = await queries.user_by_key(connection, key)
@@ -69,11 +69,11 @@ async def log_in(
             await _lock_verified(accounts, connection, user, password)
             if new_hash is not None:
                 await queries.update_user(connection, user.id, {"password_hash": new_hash})
-            guest = await lock_guest(accounts, connection, instead_of)
+            guest = await lock_guest(accounts, connection, replaces)
             if guest is not None:
                 await move_guest(connection, guest, user.id)
             opened = await open_session_after_guest(
-                accounts, connection, user, client, guest, instead_of=instead_of, remember=remember
+                accounts, connection, user, client, guest, replaces=replaces, remember=remember
             )
             await forgive_attempt(connection, counters)
             audit = audit.acting_as(user.id)
@@ -99,7 +99,7 @@ async def require_password(accounts: Accounts, audit: Recorder, user_id: UUID, p
         InvalidCredentials, TooManyAttempts, Unavailable: as `log_in`.
     """
     counters = counters_for_signed_in(user_id)
-    counted = counted_attempt(accounts.database, counters, accounts.clock())
+    counted = limit_attempts(accounts.database, counters, accounts.clock())
     async with _failed_checks_on_record(accounts, audit, user_id), counted:
         async with accounts.database.transaction() as connection:
             user = await queries.user_by_id(connection, user_id)
@@ -128,7 +128,7 @@ async def _failed_checks_on_record(accounts: Accounts, audit: Recorder, user_id:
 
 async def change_password(
     accounts: Accounts, audit: Recorder, identity: Identity, current: str, new: str, client: Client
-) -> Opened | None:
+) -> NewSession | None:
     """Change the password; every session and token ends, and the asking session gets a new id.
 
     Returns:
@@ -147,7 +147,7 @@ async def change_password(
         opened = None
         if identity.by_session:
             remember = identity.remember
-            opened = await open_session(accounts, connection, user, client, instead_of=None, remember=remember)
+            opened = await open_session(accounts, connection, user, client, replaces=None, remember=remember)
         await audit.record(connection, Action.PASSWORD_CHANGED, user.id)
     return opened
 
@@ -176,7 +176,7 @@ async def delete_account(accounts: Accounts, audit: Recorder, identity: Identity
     Raises:
         InvalidCredentials, TooManyAttempts, LastAdministrator, Unavailable.
     """
-    none_to_ask_for = identity.is_guest or identity.from_outside
+    none_to_ask_for = identity.is_guest or identity.by_proxy
     if none_to_ask_for and await _delete_without_password(accounts, audit, identity.user_id):
         return
     user = await require_password(accounts, audit, identity.user_id, password)

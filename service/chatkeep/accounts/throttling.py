@@ -170,7 +170,7 @@ def _counters_of_place(limit: Limit, what: str, address: str) -> list[Counter]:
 
 
 @asynccontextmanager
-async def counted_attempt(
+async def limit_attempts(
     database: Database,
     counters: Sequence[Counter],
     now: datetime,
@@ -201,7 +201,7 @@ async def counted_attempt(
 
 
 @asynccontextmanager
-async def refused_slowly() -> AsyncIterator[None]:
+async def delay_refusals() -> AsyncIterator[None]:
     """Answer a refusal of the block after a second: a program that tries again at once would take the processor from
     others with nothing but refusals. Somebody who waits for minutes anyway loses nothing by it.
     """

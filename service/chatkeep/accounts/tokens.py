@@ -66,7 +66,7 @@ def _end_of(expires_at: datetime | None, now: datetime, limits: TokenLimits) -> 
 async def _require_still_signed_in(connection: AsyncConnection, identity: Identity) -> None:
     """A change of password ends every token: none may be made by a request that was under way."""
     user = await queries.lock_user(connection, identity.user_id)
-    if identity.from_outside:
+    if identity.by_proxy:
         if user is None or user.disabled:
             raise NotAuthenticated("This account has just been disabled.")
         return

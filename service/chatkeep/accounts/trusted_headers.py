@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 from chatkeep.errors import ConfigurationError, Invalid, UntrustedIdentity
 from chatkeep.http.addresses import Network, is_within, peer_of
 
-SHORTEST_SECRET = 32
+MIN_SECRET_CHARACTERS = 32
 SECRET_HEADER = "X-Chatkeep-Auth-Secret"  # noqa: S105  a header's name
 # Headers that every client or proxy sends for a purpose of its own: one of them would name a user by accident, or let a
 # client choose who it is.
@@ -61,7 +61,7 @@ OTHERS_HEADERS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class ProxyIdentity:
     """Who is asking, as the server in front says."""
 
     username: str
@@ -121,7 +121,7 @@ class TrustedHeaderAuth:
         """Tell whether the request names a user at all."""
         return self.user_header in connection.headers
 
-    def named(self, connection: HTTPConnection) -> Named | None:
+    def named(self, connection: HTTPConnection) -> ProxyIdentity | None:
         """Return whom the server in front names; None where it names nobody.
 
         Raises:
@@ -137,7 +137,7 @@ class TrustedHeaderAuth:
         username = _only(connection, self.user_header)
         if not username:
             return None
-        return Named(username, _only(connection, self._email_header), _only(connection, self._name_header))
+        return ProxyIdentity(username, _only(connection, self._email_header), _only(connection, self._name_header))
 
     def _is_from_front(self, connection: HTTPConnection) -> bool:
         if self._proxies and not is_within(peer_of(connection), self._proxies):
@@ -165,10 +165,10 @@ def _require_own_names(**headers: str | None) -> None:
 
 
 def _require_sendable(secret: str) -> None:
-    if len(secret) < SHORTEST_SECRET:
+    if len(secret) < MIN_SECRET_CHARACTERS:
         raise ConfigurationError(
             "The secret of the server in front takes at least "
-            f"{SHORTEST_SECRET} characters: set a longer CHATKEEP_AUTH_SECRET here and there."
+            f"{MIN_SECRET_CHARACTERS} characters: set a longer CHATKEEP_AUTH_SECRET here and there."
         )
     if not (secret.isascii() and secret.isprintable()) or secret != secret.strip():
         raise ConfigurationError(

@@ -4,7 +4,7 @@ import unicodedata
 
 from chatkeep.errors import Invalid
 
-LONGEST = 64
+MAX_CHARACTERS = 64
 
 # Control, format, surrogate, private and unassigned characters, and every kind of space: two names that
 # differ only in them look the same.
@@ -46,8 +46,8 @@ def require_username(username: str) -> str:
     Raises:
         Invalid: empty, too long, or with characters that cannot be seen.
     """
-    if not 1 <= len(username) <= LONGEST:
-        raise Invalid(f"A username has 1 to {LONGEST} characters.")
+    if not 1 <= len(username) <= MAX_CHARACTERS:
+        raise Invalid(f"A username has 1 to {MAX_CHARACTERS} characters.")
     if any(map(_is_unseen, username + username_key(username))):
         raise Invalid("A username has no spaces and no invisible characters.")
     return username

@@ -8,13 +8,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from chatkeep.accounts.dependencies import require_administrator
-from chatkeep.admin.dependencies import TheDatabase
+from chatkeep.admin.dependencies import DatabaseDep
 from chatkeep.admin.user_queries import user_id_by_name
 from chatkeep.audit.actions import Action
 from chatkeep.audit.queries import EventFilters, events_page, usernames_of
 from chatkeep.http.bodies import JsonRoute, Moment, SearchText
 from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
-from chatkeep.http.problems import documented
+from chatkeep.http.problems import error_responses
 from chatkeep.http.schemas import Answer, StoredObject, Time, one_of
 
 QUERY_TIMEOUT_SECONDS = 10
@@ -68,14 +68,14 @@ class AuditEvent(Answer):
         )
 
 
-def named_in(rows: Iterable[Mapping[Any, Any]]) -> list[UUID]:
+def account_ids(rows: Iterable[Mapping[Any, Any]]) -> list[UUID]:
     """Return the accounts in these rows, each once."""
     found = {each for row in rows for each in (row["actor_id"], *row["subject_ids"])}
     return list(found - {None})
 
 
-async def asked_filters(
-    database: TheDatabase,
+async def parse_filters(
+    database: DatabaseDep,
     actor_id: UUID | None = None,
     subject_id: UUID | None = None,
     actor: Annotated[SearchText | None, Query(description=NAMED.format("actor"))] = None,
@@ -96,10 +96,10 @@ async def asked_filters(
     return EventFilters(**ids, action=action, since=since, until=until)
 
 
-@router.get("/audit", responses=documented(401, 403, 422, 503, query_too_slow=TOO_SLOW))
+@router.get("/audit", responses=error_responses(401, 403, 422, 503, query_too_slow=TOO_SLOW))
 async def list_audit_events(
-    database: TheDatabase,
-    filters: Annotated[EventFilters | None, Depends(asked_filters)],
+    database: DatabaseDep,
+    filters: Annotated[EventFilters | None, Depends(parse_filters)],
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Page[AuditEvent]:
@@ -112,5 +112,5 @@ async def list_audit_events(
         return Page(items=[])
     async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
         rows = await events_page(connection, filters, after=after, limit=limit + 1)
-        names = await usernames_of(connection, named_in(rows[:limit]))
+        names = await usernames_of(connection, account_ids(rows[:limit]))
     return page_of(rows, limit, partial(AuditEvent.from_row, names=names), of="audit")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
-from chatkeep.accounts.dependencies import TheAudit
+from chatkeep.accounts.dependencies import AuditDep
 from chatkeep.audit.access_record import Reading
 from chatkeep.audit.trail import Recorder
 from chatkeep.config import Settings
@@ -18,19 +18,21 @@ async def get_database(request: Request) -> Database:
     return database
 
 
-TheDatabase = Annotated[Database, Depends(get_database)]
+DatabaseDep = Annotated[Database, Depends(get_database)]
 
 
-LONGEST_REASON = 500
+MAX_REASON_CHARACTERS = 500
 REASON_REQUIRED = (428, "Say why, in the header X-Audit-Reason.")
 
 ReasonHeader = Annotated[
     str | None,
-    Header(alias="X-Audit-Reason", max_length=4 * LONGEST_REASON, description="Why; it is put on record. In UTF-8."),
+    Header(
+        alias="X-Audit-Reason", max_length=4 * MAX_REASON_CHARACTERS, description="Why; it is put on record. In UTF-8."
+    ),
 ]
 
 
-async def get_administrators_audit(audit: TheAudit, reason: ReasonHeader = None) -> Recorder:
+async def get_administrators_audit(audit: AuditDep, reason: ReasonHeader = None) -> Recorder:
     """Return what puts on record what an administrator does, with the reason that was given."""
     return audit.because(_read_reason(reason))
 
@@ -38,7 +40,7 @@ async def get_administrators_audit(audit: TheAudit, reason: ReasonHeader = None)
 AdministratorsAudit = Annotated[Recorder, Depends(get_administrators_audit)]
 
 
-async def get_reading(request: Request, database: TheDatabase, audit: AdministratorsAudit) -> Reading:
+async def get_reading(request: Request, database: DatabaseDep, audit: AdministratorsAudit) -> Reading:
     """Return what puts on record whose history is read.
 
     Raises:
@@ -50,7 +52,7 @@ async def get_reading(request: Request, database: TheDatabase, audit: Administra
     return Reading(database, audit)
 
 
-TheReading = Annotated[Reading, Depends(get_reading)]
+ReadingDep = Annotated[Reading, Depends(get_reading)]
 
 
 def _read_reason(header: str | None) -> str | None:
@@ -63,8 +65,8 @@ def _read_reason(header: str | None) -> str | None:
         reason = (header or "").encode("latin-1").decode().strip()
     except UnicodeError:
         raise Invalid("X-Audit-Reason is not text in UTF-8.") from None
-    if len(reason) > LONGEST_REASON or not is_storable(reason) or not reason.isprintable():
-        raise Invalid(f"X-Audit-Reason is at most {LONGEST_REASON} characters on one line.")
+    if len(reason) > MAX_REASON_CHARACTERS or not is_storable(reason) or not reason.isprintable():
+        raise Invalid(f"X-Audit-Reason is at most {MAX_REASON_CHARACTERS} characters on one line.")
     return reason or None
 
 

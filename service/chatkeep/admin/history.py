@@ -5,10 +5,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from chatkeep.accounts.dependencies import AdministratorsTerms, TheStreams, require_administrator
-from chatkeep.admin.dependencies import REASON_REQUIRED, TOO_SLOW, TheDatabase, TheReading
+from chatkeep.accounts.dependencies import AdministratorsTerms, StreamsDep, require_administrator
+from chatkeep.admin.dependencies import REASON_REQUIRED, TOO_SLOW, DatabaseDep, ReadingDep
 from chatkeep.admin.history_export import history_as_csv, history_as_jsonl
-from chatkeep.admin.history_filters import AskedFilters
+from chatkeep.admin.history_filters import FiltersDep
 from chatkeep.admin.history_reading import read_conversation, read_history, read_turns
 from chatkeep.admin.schemas import AnyConversation, HistoryTurn
 from chatkeep.chat.api.search import NOTHING_TO_FIND
@@ -16,7 +16,7 @@ from chatkeep.chat.schemas import Turn
 from chatkeep.http.bodies import JsonRoute
 from chatkeep.http.downloads import Download, download
 from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
-from chatkeep.http.problems import documented
+from chatkeep.http.problems import error_responses
 
 router = APIRouter(
     prefix="/api/v1/admin",
@@ -31,7 +31,7 @@ JSONL_EXAMPLE = '{"id": "0198c0de-0000-7000-8000-000000000001", "status": "compl
 CSV_EXAMPLE = "id,created_at,username,prompt\r\n0198c0de-0000-7000-8000-000000000001,2026-01-31T09:30:00Z,alice,Hi\r\n"
 
 # What reading other users' turns by what they say may answer, besides the turns.
-SEARCHED = documented(
+SEARCHED = error_responses(
     *(401, 403, 422, 503),
     query_too_slow=TOO_SLOW,
     audit_reason_required=REASON_REQUIRED,
@@ -44,9 +44,9 @@ SEARCHED = documented(
     responses=SEARCHED,
 )
 async def list_history(
-    database: TheDatabase,
-    filters: AskedFilters,
-    reading: TheReading,
+    database: DatabaseDep,
+    filters: FiltersDep,
+    reading: ReadingDep,
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Page[HistoryTurn]:
@@ -69,10 +69,10 @@ async def list_history(
     | {200: {"content": {"application/jsonl": {"example": JSONL_EXAMPLE}, "text/csv": {"example": CSV_EXAMPLE}}}},
 )
 async def export_history(
-    database: TheDatabase,
-    filters: AskedFilters,
-    reading: TheReading,
-    streams: TheStreams,
+    database: DatabaseDep,
+    filters: FiltersDep,
+    reading: ReadingDep,
+    streams: StreamsDep,
     terms: AdministratorsTerms,
     file_format: Annotated[ExportFormat, Query(alias="format")] = "jsonl",
 ) -> Download:
@@ -90,21 +90,21 @@ async def export_history(
 
 @router.get(
     "/conversations/{conversation_id}",
-    responses=documented(401, 403, 404, 422, 503, audit_reason_required=REASON_REQUIRED),
+    responses=error_responses(401, 403, 404, 422, 503, audit_reason_required=REASON_REQUIRED),
 )
-async def read_any_conversation(conversation_id: UUID, database: TheDatabase, reading: TheReading) -> AnyConversation:
+async def read_any_conversation(conversation_id: UUID, database: DatabaseDep, reading: ReadingDep) -> AnyConversation:
     """Return anyone's conversation, without its turns."""
     return AnyConversation.from_row(await read_conversation(database, reading, conversation_id))
 
 
 @router.get(
     "/conversations/{conversation_id}/turns",
-    responses=documented(401, 403, 404, 422, 503, audit_reason_required=REASON_REQUIRED),
+    responses=error_responses(401, 403, 404, 422, 503, audit_reason_required=REASON_REQUIRED),
 )
 async def list_turns_of_any(
     conversation_id: UUID,
-    database: TheDatabase,
-    reading: TheReading,
+    database: DatabaseDep,
+    reading: ReadingDep,
     order: Literal["asc", "desc"] = "desc",
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,

@@ -92,7 +92,7 @@ async def _pages(
     after = None
     while filters is not None:
         async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-            rows = await history_page(connection, filters, after=after, limit=PAGE_ROWS, most_bytes=MAX_PAGE_BYTES)
+            rows = await history_page(connection, filters, after=after, limit=PAGE_ROWS, max_bytes=MAX_PAGE_BYTES)
         owners = owners_of(rows, filters)
         await reading.note(Action.HISTORY_EXPORTED, owners, **on_record(filters), format=file_format)
         if not rows:

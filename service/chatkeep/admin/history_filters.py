@@ -7,11 +7,11 @@ from fastapi import Depends, Query
 from pydantic import BeforeValidator, Field
 
 from chatkeep.admin import user_queries
-from chatkeep.admin.dependencies import TheDatabase
+from chatkeep.admin.dependencies import DatabaseDep
 from chatkeep.admin.history_queries import HistoryFilters
 from chatkeep.chat.api.search import Q_DESCRIPTION
 from chatkeep.chat.history.turn import Status
-from chatkeep.chat.search.query import asked_for
+from chatkeep.chat.search.query import parse_query
 from chatkeep.http.bodies import Moment, SearchText
 
 QUERY_TIMEOUT_SECONDS = 10
@@ -19,8 +19,8 @@ QUERY_TIMEOUT_SECONDS = 10
 Rating = Annotated[Literal[1, -1], BeforeValidator(lambda text: int(text) if text in ("1", "-1") else text)]
 
 
-async def asked_filters(
-    database: TheDatabase,
+async def parse_filters(
+    database: DatabaseDep,
     q: Annotated[SearchText | None, Field(min_length=1), Query(description=f"{Q_DESCRIPTION} Finished turns.")] = None,
     user_id: UUID | None = None,
     username: Annotated[SearchText | None, Query(description="Exactly, but for case and width.")] = None,
@@ -37,7 +37,7 @@ async def asked_filters(
         NothingToFind: there is nothing to look for in `q`; said before an export begins.
     """
     if q is not None:
-        asked_for(q)
+        parse_query(q)
     if username is not None:
         async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
             named = await user_queries.user_id_by_name(connection, username)
@@ -56,4 +56,4 @@ async def asked_filters(
     )
 
 
-AskedFilters = Annotated[HistoryFilters | None, Depends(asked_filters)]
+FiltersDep = Annotated[HistoryFilters | None, Depends(parse_filters)]

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.admin.history_search import AnyTurns, found_turns
 from chatkeep.chat.history.queries import TURN_COLUMNS, siblings_of_turn, within_bytes
-from chatkeep.chat.search.query import asked_for
+from chatkeep.chat.search.query import parse_query
 from chatkeep.database.tables import conversations, turns, users
 from chatkeep.ids import earliest_id, latest_id
 
@@ -70,11 +70,11 @@ async def history_page(
     *,
     after: UUID | None,
     limit: int,
-    most_bytes: int | None = None,
+    max_bytes: int | None = None,
 ) -> Sequence[RowMapping]:
     """Return at most `limit` turns of all users, newest first, from after the turn `after`.
 
-    With `most_bytes` only as many as have so much text together, one at least.
+    With `max_bytes` only as many as have so much text together, one at least.
 
     Ids are made in the order of time, so that they are both the order and the cursor. The page is cut before
     anything is joined to it.
@@ -91,8 +91,8 @@ async def history_page(
             page = page.where(_t.id < after)
     else:
         page = _of_ids(await _found(connection, filters.q, filters, after=after, limit=limit))
-    if most_bytes is not None:
-        page = within_bytes(page, lambda columns: [columns.id.desc()], most_bytes)
+    if max_bytes is not None:
+        page = within_bytes(page, lambda columns: [columns.id.desc()], max_bytes)
     found = page.subquery("page")
     siblings = siblings_of_turn()
     query = (
@@ -119,7 +119,7 @@ async def history_page(
 async def _found(
     connection: AsyncConnection, q: str, filters: HistoryFilters, *, after: UUID | None, limit: int
 ) -> list[tuple[UUID, UUID]]:
-    asked = asked_for(q)
+    asked = parse_query(q)
     others = replace(filters, q=None)
     source = AnyTurns(
         connection,

@@ -24,15 +24,15 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.chat.search.candidates import (
-    fits,
     has_lexemes,
     is_whole_match,
+    matches,
     newest_fitting,
-    walked,
+    to_scan_result,
     with_end,
 )
-from chatkeep.chat.search.query import Asked
-from chatkeep.chat.search.search import Finding, Walked
+from chatkeep.chat.search.query import SearchQuery
+from chatkeep.chat.search.search import ScanResult, Search
 from chatkeep.database.tables import turn_search, turns, user_activity
 from chatkeep.database.user_lexeme import user_mark
 
@@ -63,7 +63,7 @@ class AnyTurns:
     def __init__(
         self,
         connection: AsyncConnection,
-        asked: Asked,
+        asked: SearchQuery,
         filtered: Filter,
         *,
         user_id: UUID | None,
@@ -78,7 +78,7 @@ class AnyTurns:
         self._conditions = [literal(each, Text) for each in asked.conditions]
         self.can_use_index = user_id is None or not asked.by_beginnings
 
-    async def walk(self, after: UUID, turns: int, limit: int) -> Walked:
+    async def scan(self, after: UUID, turns: int, limit: int) -> ScanResult:
         # As a constant, of which there are two: for any number PostgreSQL would prepare for many.
         many = bindparam("turns", turns, Integer, literal_execute=True)
         if self._by_user_alone:
@@ -90,7 +90,7 @@ class AnyTurns:
         found = fitting.limit(limit).cte("found").prefix_with("MATERIALIZED")
         shown = self._with_texts(found)
         query = with_end(shown, ids, found=found, limit=literal(limit), history=self._history())
-        return walked(await self._rows(query), turns)
+        return to_scan_result(await self._rows(query), turns)
 
     def _history(self) -> ColumnElement[Any]:
         if self._user_id is None:
@@ -106,7 +106,7 @@ class AnyTurns:
                 _s.user_id == newest.c.user_id,
                 _s.turn_id == newest.c.id,
                 _s.part == 0,
-                fits(turn_search, self._tsquery, self._needles),
+                matches(turn_search, self._tsquery, self._needles),
             )
             .limit(1)
             .lateral("entry")
@@ -114,7 +114,7 @@ class AnyTurns:
         found = select(newest.c.user_id, newest.c.id.label("turn_id")).join(entry, true())
         return found.order_by(newest.c.id.desc())
 
-    async def look_up(self, after: UUID, limit: int) -> Sequence[Any]:
+    async def index_lookup(self, after: UUID, limit: int) -> Sequence[Any]:
         conditions = self._conditions
         if self._user_id is not None:
             conditions = [literal(f"'{user_mark(self._user_id)}'", Text), *conditions]
@@ -141,11 +141,13 @@ class AnyTurns:
         return list((await self._connection.execute(query)).mappings().all())
 
 
-async def found_turns(asked: Asked, source: AnyTurns, *, after: UUID | None, limit: int) -> list[tuple[UUID, UUID]]:
+async def found_turns(
+    asked: SearchQuery, source: AnyTurns, *, after: UUID | None, limit: int
+) -> list[tuple[UUID, UUID]]:
     """Return the newest turns from after the turn `after` that say what is asked for, as (`user_id`, `id`).
 
     Raises:
         QueryTooSlow: it took longer than a search may.
     """
-    rows = await Finding(asked, source, limit=limit).newest(after)
+    rows = await Search(asked, source, limit=limit).newest(after)
     return [(row["user_id"], row["turn_id"]) for row in rows]

@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 
-from chatkeep.accounts.dependencies import AdministratorsTerms, TheStreams, require_administrator
-from chatkeep.admin.dependencies import AdministratorsAudit, TheDatabase
+from chatkeep.accounts.dependencies import AdministratorsTerms, StreamsDep, require_administrator
+from chatkeep.admin.dependencies import AdministratorsAudit, DatabaseDep
 from chatkeep.clock import utc_now
 from chatkeep.config import Settings
 from chatkeep.http.bodies import JsonRoute, QueryFlag
-from chatkeep.http.problems import documented
+from chatkeep.http.problems import error_responses
 from chatkeep.http.schemas import Answer
 from chatkeep.retention.policy import count_due, delete_old, rules
 
@@ -30,12 +30,12 @@ class RetentionRun(Answer):
     dry_run: Annotated[bool, Field(description="Nothing was deleted: this is what would have been.")]
 
 
-@router.post("/run", responses=documented(401, 403, 422, 503))
+@router.post("/run", responses=error_responses(401, 403, 422, 503))
 async def run_retention(
     request: Request,
-    database: TheDatabase,
+    database: DatabaseDep,
     audit: AdministratorsAudit,
-    streams: TheStreams,
+    streams: StreamsDep,
     terms: AdministratorsTerms,
     dry_run: Annotated[QueryFlag, Query(description="Only count what would be deleted.")] = False,
 ) -> RetentionRun:

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from chatkeep.accounts.dependencies import require_administrator
-from chatkeep.admin.dependencies import TOO_SLOW, TheDatabase
+from chatkeep.admin.dependencies import TOO_SLOW, DatabaseDep
 from chatkeep.admin.history_filters import QUERY_TIMEOUT_SECONDS
 from chatkeep.clock import utc_now
 from chatkeep.database.database import Database
 from chatkeep.errors import Invalid
 from chatkeep.http.bodies import JsonRoute, Moment
-from chatkeep.http.problems import documented
+from chatkeep.http.problems import error_responses
 from chatkeep.http.schemas import Answer, Time
 from chatkeep.statistics.counters import DURATION, FIRST_TEXT, TOKENS, TURNS_WITH_TOKENS
 from chatkeep.statistics.report import Bucket, Counts, Period, Statistics, read_statistics
@@ -124,7 +124,7 @@ router = APIRouter(
 )
 
 
-def asked_time(since: datetime | None, until: datetime | None, bucket: Bucket) -> tuple[datetime, datetime]:
+def parse_time_range(since: datetime | None, until: datetime | None, bucket: Bucket) -> tuple[datetime, datetime]:
     """Return the time to tell of: as asked, or until now, for 24 hours, 30 days or 26 weeks."""
     end = until or utc_now()
     try:
@@ -133,9 +133,9 @@ def asked_time(since: datetime | None, until: datetime | None, bucket: Bucket) -
         raise Invalid("`to` is too early.") from None
 
 
-@router.get("/stats", responses=documented(401, 403, 422, 503, query_too_slow=TOO_SLOW))
+@router.get("/stats", responses=error_responses(401, 403, 422, 503, query_too_slow=TOO_SLOW))
 async def read_stats(
-    database: TheDatabase,
+    database: DatabaseDep,
     since: Annotated[
         Moment | None, Query(alias="from", description="From the hour, day or week of this time on.")
     ] = None,
@@ -148,7 +148,7 @@ async def read_stats(
     and conversations, and turns by when they ended. Counters outlive what they count: deleting changes none. Imported
     histories are in none. Latencies are estimates from a histogram, within 4.5 %.
     """
-    since, until = asked_time(since, until, bucket)
+    since, until = parse_time_range(since, until, bucket)
     return await statistics_between(database, since, until, bucket)
 
 

@@ -8,13 +8,13 @@ from fastapi import APIRouter, Depends, Query
 from chatkeep.accounts.dependencies import require_administrator
 from chatkeep.accounts.users import HELD, change_account, delete_user, sign_out_everywhere
 from chatkeep.admin import user_queries
-from chatkeep.admin.dependencies import TOO_SLOW, AdministratorsAudit, TheDatabase
+from chatkeep.admin.dependencies import TOO_SLOW, AdministratorsAudit, DatabaseDep
 from chatkeep.admin.history_filters import QUERY_TIMEOUT_SECONDS
 from chatkeep.admin.schemas import ChangeUser, ListedUser
 from chatkeep.chat.history.queries import request_stop_of_user
 from chatkeep.http.bodies import JsonRoute, QueryFlag, SearchText
 from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
-from chatkeep.http.problems import documented
+from chatkeep.http.problems import error_responses
 
 router = APIRouter(
     prefix="/api/v1/admin",
@@ -27,9 +27,9 @@ router = APIRouter(
 LAST_ADMINISTRATOR = (409, "This is the last administrator. Make another one first.")
 
 
-@router.get("/users", responses=documented(401, 403, 422, 503, query_too_slow=TOO_SLOW))
+@router.get("/users", responses=error_responses(401, 403, 422, 503, query_too_slow=TOO_SLOW))
 async def list_users(
-    database: TheDatabase,
+    database: DatabaseDep,
     q: Annotated[SearchText | None, Query(description="Part of the username, e-mail or display name.")] = None,
     role: Literal["user", "admin"] | None = None,
     disabled: QueryFlag | None = None,
@@ -47,7 +47,7 @@ async def list_users(
 
 @router.patch(
     "/users/{user_id}",
-    responses=documented(
+    responses=error_responses(
         401,
         403,
         404,
@@ -59,7 +59,7 @@ async def list_users(
         is_guest=(409, "A guest cannot be an administrator. They have to register first."),
     ),
 )
-async def change_user(user_id: UUID, body: ChangeUser, database: TheDatabase, audit: AdministratorsAudit) -> ListedUser:
+async def change_user(user_id: UUID, body: ChangeUser, database: DatabaseDep, audit: AdministratorsAudit) -> ListedUser:
     """Change a role, or who may sign in; in force on the user's next request. While `legal_hold` is true nobody can
     delete the user or one of their conversations, and retention leaves them alone.
     """
@@ -76,16 +76,16 @@ async def change_user(user_id: UUID, body: ChangeUser, database: TheDatabase, au
 @router.delete(
     "/users/{user_id}",
     status_code=204,
-    responses=documented(401, 403, 404, 422, 503, last_administrator=LAST_ADMINISTRATOR, legal_hold=(409, HELD)),
+    responses=error_responses(401, 403, 404, 422, 503, last_administrator=LAST_ADMINISTRATOR, legal_hold=(409, HELD)),
 )
-async def delete_any_user(user_id: UUID, database: TheDatabase, audit: AdministratorsAudit) -> None:
+async def delete_any_user(user_id: UUID, database: DatabaseDep, audit: AdministratorsAudit) -> None:
     """Delete a user and all their data."""
     async with database.transaction() as connection:
         await delete_user(connection, audit, user_id)
 
 
-@router.post("/users/{user_id}/sessions/revoke", status_code=204, responses=documented(401, 403, 404, 422, 503))
-async def revoke_sessions(user_id: UUID, database: TheDatabase, audit: AdministratorsAudit) -> None:
+@router.post("/users/{user_id}/sessions/revoke", status_code=204, responses=error_responses(401, 403, 404, 422, 503))
+async def revoke_sessions(user_id: UUID, database: DatabaseDep, audit: AdministratorsAudit) -> None:
     """Sign a user out everywhere: every session and every access token ends."""
     async with database.transaction() as connection:
         await sign_out_everywhere(connection, audit, user_id)

@@ -13,7 +13,7 @@ from chatkeep import __version__
 from chatkeep.accounts.access_log import router as access_log_router
 from chatkeep.accounts.accounts import Accounts, TokenLimits
 from chatkeep.accounts.browser_cookies import BrowserCookie
-from chatkeep.accounts.device_cookie import DeviceMark
+from chatkeep.accounts.device_cookie import DeviceCookie
 from chatkeep.accounts.identity import standing
 from chatkeep.accounts.passwords import PasswordHasher
 from chatkeep.accounts.router import router as accounts_router
@@ -26,20 +26,20 @@ from chatkeep.admin.statistics import router as statistics_router
 from chatkeep.admin.users import router as admin_users_router
 from chatkeep.app import operations
 from chatkeep.app.docs import router as docs_router
-from chatkeep.app.draining import drain, draining_first
+from chatkeep.app.draining import drain, drain_on_signals
 from chatkeep.app.error_handlers import add_error_handlers
 from chatkeep.app.known_callers import is_known
-from chatkeep.app.lifespan import StartedOnly, starting_once
+from chatkeep.app.lifespan import StartedOnly, guard_start
 from chatkeep.app.logs import leave_logging_to_host
-from chatkeep.app.loop_watch import UnderWay, watching_loop
+from chatkeep.app.loop_watch import UnderWay, watch_loop
 from chatkeep.app.maintenance import (
     COUNT_SECONDS,
     RETENTION_SECONDS,
     SWEEP_SECONDS,
     WEED_SECONDS,
+    cleanup,
     count,
     retain,
-    sweep,
 )
 from chatkeep.app.metrics import Metrics
 from chatkeep.app.middleware.body_limit import BodyLimit, TrailingSlash
@@ -48,17 +48,17 @@ from chatkeep.app.middleware.metrics_port import MetricsApart
 from chatkeep.app.middleware.origins import CrossOrigin, CrossSiteCheck, HostAllowList
 from chatkeep.app.middleware.request_log import RequestRecord
 from chatkeep.app.openapi import OPENAPI_PATH, describe
-from chatkeep.app.trusted_proxy import front_server_of
+from chatkeep.app.trusted_proxy import trusted_proxy_of
 from chatkeep.audit.trail import AuditTrail, Origin
 from chatkeep.chat.admission import TurnAdmission
 from chatkeep.chat.api.conversations import router as conversations_router
 from chatkeep.chat.api.search import router as search_router
 from chatkeep.chat.api.turns import router as turns_router
 from chatkeep.chat.chat import Chat
-from chatkeep.chat.generation.registry import Generations
-from chatkeep.chat.generation.worker import Journal
+from chatkeep.chat.generation.registry import GenerationRegistry
+from chatkeep.chat.generation.worker import Worker
 from chatkeep.chat.handler import PersistentRequestHandler, RequestHandler
-from chatkeep.chat.history.store import TurnLog
+from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.models import DemonstrationModel, LanguageModel
 from chatkeep.chatstream.router import router as chatstream_router
 from chatkeep.clock import utc_now
@@ -84,7 +84,7 @@ log = structlog.get_logger(__name__)
 class HandlerFactory(Protocol):
     """Makes the request handler: `PersistentRequestHandler`, or a subclass of it."""
 
-    def __call__(self, turn_log: TurnLog, *, context_tokens: int) -> RequestHandler: ...
+    def __call__(self, turn_store: TurnStore, *, context_tokens: int) -> RequestHandler: ...
 
 
 def create_app(
@@ -105,13 +105,13 @@ def create_app(
     Raises:
         ConfigurationError: a setting is missing or unsafe.
     """
-    keys, front_server = settings.signing_keys(), front_server_of(settings)
+    keys, front_server = settings.signing_keys(), trusted_proxy_of(settings)
     leave_logging_to_host()
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            stack.enter_context(starting_once(app))
+            stack.enter_context(guard_start(app))
             url = stack.enter_context(database_address(settings, watched=True))
             database = await Database.connect(
                 url,
@@ -134,14 +134,14 @@ def create_app(
             app.state.database, app.state.accounts, app.state.chat = database, accounts, chat
             app.state.admission = TurnAdmission(chat.generations, database)
             app.state.embedded_server = embedded_server(settings, url)
-            _repeat(stack, SWEEP_SECONDS, partial(sweep, accounts), name="sweep", at_once=True)
+            _repeat(stack, SWEEP_SECONDS, partial(cleanup, accounts), name="sweep", at_once=True)
             _repeat(stack, COUNT_SECONDS, partial(count, database), name="count")
             if settings.retention_days:
                 retaining = partial(retain, database, accounts.trail, settings.retention_days)
                 _repeat(stack, RETENTION_SECONDS, retaining, name="retention", at_once=True)
             if Settings.are_handed_over() if owns_process is None else owns_process:
-                stack.enter_context(draining_first(app, settings.shutdown_grace_seconds))
-            stack.enter_context(watching_loop(app))
+                stack.enter_context(drain_on_signals(app, settings.shutdown_grace_seconds))
+            stack.enter_context(watch_loop(app))
             app.state.running = True
             yield
             await drain(app, settings.shutdown_grace_seconds)
@@ -160,7 +160,7 @@ def create_app(
     app.state.metrics, app.state.under_way = Metrics(), UnderWay()
     app.state.is_known = is_known
     app.state.streams = OpenStreams(write_timeout_seconds=settings.follower_timeout_seconds)
-    app.state.imports = Imports(most_bytes=settings.max_import_bytes)
+    app.state.imports = Imports(max_bytes=settings.max_import_bytes)
     for router in (
         accounts_router,
         access_log_router,
@@ -207,7 +207,7 @@ async def _open_accounts(
         database=database,
         hasher=hasher,
         cookie=BrowserCookie(keys, name=settings.cookie_name, salt=SESSION_SALT, secure=settings.cookie_secure),
-        device_mark=DeviceMark(keys, name=f"{settings.cookie_name}_device", secure=settings.cookie_secure),
+        device_cookie=DeviceCookie(keys, name=f"{settings.cookie_name}_device", secure=settings.cookie_secure),
         limits=SessionLimits(settings.session_idle_seconds, settings.session_max_seconds),
         clock=utc_now,
         trail=trail,
@@ -232,23 +232,23 @@ async def _open_chat(
 ) -> Chat:
     stack.push_async_callback(model.close)
     flush_seconds = settings.flush_interval_ms / 1000
-    turn_log = TurnLog(
+    turn_store = TurnStore(
         database,
         utc_now,
         model=model,
         lease_seconds=settings.lease_seconds,
         counted_models=settings.counted_models,
     )
-    generations = Generations(
-        model, most_running=settings.max_generations, most_waiting=settings.max_queued, observer=metrics
+    generations = GenerationRegistry(
+        model, max_running=settings.max_generations, max_waiting=settings.max_queued, observer=metrics
     )
-    journal = Journal(turn_log, generations, flush_seconds=flush_seconds)
+    journal = Worker(turn_store, generations, flush_seconds=flush_seconds)
     await journal.open()
     stack.push_async_callback(journal.close)
     return Chat(
         database=database,
-        handler=handler(turn_log, context_tokens=settings.context_tokens),
-        turn_log=turn_log,
+        handler=handler(turn_store, context_tokens=settings.context_tokens),
+        turn_store=turn_store,
         generations=generations,
         clock=utc_now,
         streams=streams,
@@ -270,7 +270,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(TrailingSlash)
     app.add_middleware(
         BodyLimit,
-        most_bytes=settings.max_body_bytes,
+        max_bytes=settings.max_body_bytes,
         elsewhere={IMPORT_PATH: settings.max_import_bytes},
     )
     app.add_middleware(

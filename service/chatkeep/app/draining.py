@@ -30,7 +30,7 @@ async def drain(app: FastAPI, grace_seconds: float) -> None:
 
 
 @contextmanager
-def draining_first(app: FastAPI, grace_seconds: float) -> Iterator[None]:
+def drain_on_signals(app: FastAPI, grace_seconds: float) -> Iterator[None]:
     """Until the block ends, have SIGTERM and Ctrl-C drain the service before the server hears of them.
 
     The server stops listening as the first thing it does. A load balancer that asks in between would see a broken

@@ -20,4 +20,4 @@ async def is_known(request: Request) -> bool:
             pass
         else:
             return True
-    return await handler.welcomes(request)
+    return await handler.allows_guest(request)

@@ -74,7 +74,7 @@ def _context_manager(lifespan: OwnLifespan) -> Callable[[Any], AbstractAsyncCont
 
 
 @contextmanager
-def starting_once(app: FastAPI) -> Iterator[None]:
+def guard_start(app: FastAPI) -> Iterator[None]:
     """Refuse a second start while the first one lasts; a stopped application may be started again.
 
     Raises:

@@ -20,7 +20,7 @@ _Event = structlog.typing.EventDict
 # Errors whose text is this program's or the system's. Others (pydantic's, json's, the model client's) quote what
 # they were given, and that is what people wrote.
 TELLING = (ChatkeepError, OSError, RuntimeError, AttributeError, NameError, ImportError, TypeError)
-LONGEST_LOGGED_PATH = 500
+MAX_LOGGED_PATH_CHARACTERS = 500
 
 
 class _Logger(structlog.stdlib.BoundLogger):
@@ -103,7 +103,7 @@ def _add_safe_traceback(_logger: Any, _name: str, event: _Event) -> _Event:
 
 def shown_path(path: str) -> str:
     """Return a path as it may stand in a log: no control characters that a terminal obeys, and no end of a line."""
-    return quote(path[:LONGEST_LOGGED_PATH])
+    return quote(path[:MAX_LOGGED_PATH_CHARACTERS])
 
 
 def safe_traceback(error: BaseException) -> str:

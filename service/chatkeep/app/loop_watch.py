@@ -184,7 +184,7 @@ def _was_held(still: _Stillness, stood: float, work: float) -> bool:
 
 
 @contextmanager
-def watching_loop(app: FastAPI) -> Iterator[None]:
+def watch_loop(app: FastAPI) -> Iterator[None]:
     """Watch the running loop until the block ends."""
     watch = LoopWatch(app, app.state.metrics, app.state.under_way)
     try:

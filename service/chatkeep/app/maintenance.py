@@ -31,7 +31,7 @@ RETENTION_SECONDS = 3600
 WEED_SECONDS = 1
 
 
-async def sweep(accounts: Accounts) -> None:
+async def cleanup(accounts: Accounts) -> None:
     """Delete the rows that count for nothing any more; every query ignores them already. Renew the audit trail's seals,
     so that a signing key can be taken away some time after another came. Fill in what the names of accounts that an
     earlier version made are compared by.

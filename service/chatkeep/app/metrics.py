@@ -110,7 +110,7 @@ def metrics_of(app: object) -> Metrics | None:
 
 
 @contextmanager
-def shared_figures() -> Iterator[Path]:
+def share_metrics() -> Iterator[Path]:
     """Have processes that are started in this block count together, in the folder that is yielded.
 
     Raises:

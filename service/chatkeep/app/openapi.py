@@ -13,9 +13,9 @@ from chatkeep.accounts.browser_cookies import cookie_name
 from chatkeep.accounts.dependencies import require_signed_in
 from chatkeep.app.examples import PARAMETERS, example_of
 from chatkeep.app.middleware.origins import PROBES, SAFE_METHODS
-from chatkeep.chat.api.dependencies import require_asker, require_asker_or_visitor
+from chatkeep.chat.api.dependencies import require_user, require_user_or_visitor
 from chatkeep.config import Settings
-from chatkeep.http.problems import PROTOCOL, USUAL, Problem, documented_problems
+from chatkeep.http.problems import PROTOCOL, USUAL, Problem, problem_responses
 
 OPENAPI_PATH = "/api/v1/openapi.json"
 
@@ -131,7 +131,7 @@ def _complete(operation: dict[str, Any], route: RouteContext, method: str, schem
 
 def takes_identity(dependant: Dependant) -> bool:
     """Tell whether a route is for the signed-in alone."""
-    return dependant.call in (require_signed_in, require_asker, require_asker_or_visitor) or any(
+    return dependant.call in (require_signed_in, require_user, require_user_or_visitor) or any(
         map(takes_identity, dependant.dependencies)
     )
 
@@ -167,7 +167,7 @@ def _add_problems(operation: dict[str, Any], path: str, method: str) -> None:
     responses = operation["responses"]
     if "422" in responses and "application/json" in responses["422"].get("content", {}):
         del responses["422"]  # FastAPI's own, which nothing here gives
-    for status, answer in documented_problems({code: PROTOCOL.get(code) or USUAL[code] for code in codes}).items():
+    for status, answer in problem_responses({code: PROTOCOL.get(code) or USUAL[code] for code in codes}).items():
         kept = responses.setdefault(str(status), answer)
         for media_type, content in answer["content"].items():
             examples = kept["content"][media_type].setdefault("examples", {})
@@ -219,7 +219,7 @@ def _problem_schemas() -> dict[str, Any]:
 
 
 def _problem(code: str) -> dict[str, Any]:
-    (answer,) = documented_problems({code: PROTOCOL[code]}).values()
+    (answer,) = problem_responses({code: PROTOCOL[code]}).values()
     return answer
 
 

@@ -14,7 +14,7 @@ from chatkeep.database.migrations import standing
 from chatkeep.database.postgres.data_folder import DataFolder
 from chatkeep.database.postgres.outage import FULL_BYTES, free_bytes
 from chatkeep.errors import DatabaseFull, DatabaseUnavailable, NotAuthenticated, Unavailable
-from chatkeep.http.problems import documented
+from chatkeep.http.problems import error_responses
 from chatkeep.http.schemas import Answer
 
 READINESS_TIMEOUT_SECONDS = 3
@@ -59,7 +59,7 @@ async def health() -> Health:
 
 @router.get(
     "/readyz",
-    responses=documented(
+    responses=error_responses(
         503,
         draining=(503, "The service is going down."),
         database_not_migrated=(503, "The database is at revision 0001, and this version needs 0002."),
@@ -94,7 +94,9 @@ def _away(error: Exception, server: DataFolder | None) -> DatabaseUnavailable:
 @router.get(
     "/metrics",
     response_class=Response,
-    responses=documented(metrics_token_required=(401, "Send the token of CHATKEEP_METRICS_TOKEN as a bearer token."))
+    responses=error_responses(
+        metrics_token_required=(401, "Send the token of CHATKEEP_METRICS_TOKEN as a bearer token.")
+    )
     | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def metrics(request: Request) -> Response:

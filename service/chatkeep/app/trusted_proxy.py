@@ -5,7 +5,7 @@ from chatkeep.config import Settings
 from chatkeep.errors import ConfigurationError
 
 
-def front_server_of(settings: Settings) -> TrustedHeaderAuth | None:
+def trusted_proxy_of(settings: Settings) -> TrustedHeaderAuth | None:
     """Return whom to believe about who is asking, where the settings name a server in front.
 
     Raises:

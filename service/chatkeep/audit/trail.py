@@ -33,7 +33,7 @@ ActorKind = Literal["user", "operator", "service", "nobody"]
 # Every so many rows of a chain one names the ends of all of them.
 ANCHOR_EVERY = 16
 PAUSE_SECONDS = 0.005
-LONGEST_WAIT_SECONDS = 10
+MAX_WAIT_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ class Recorder:
 
 async def _chain_of_our_own(connection: AsyncConnection) -> Head:
     """Asked for again and again, never waited for: a row that is waited for can be part of a circle."""
-    deadline = asyncio.get_running_loop().time() + LONGEST_WAIT_SECONDS
+    deadline = asyncio.get_running_loop().time() + MAX_WAIT_SECONDS
     while (head := await queries.take_chain(connection)) is None:
         if asyncio.get_running_loop().time() > deadline:
             raise DatabaseUnavailable("The audit trail cannot be written just now. Nothing was done; try again.")

@@ -23,7 +23,7 @@ from chatkeep.database.tables import AUDIT_CHAINS
 
 PAGE_ROWS = 1000
 QUERY_TIMEOUT_SECONDS = 60
-MOST_BREAKS = 100
+MAX_BREAKS = 100
 
 Progress = Callable[[int], None]
 
@@ -83,7 +83,7 @@ class Verdict:
 
     def add(self, found: Break) -> None:
         self.broken += 1
-        if len(self.breaks) < MOST_BREAKS:
+        if len(self.breaks) < MAX_BREAKS:
             self.breaks.append(found)
 
     @property

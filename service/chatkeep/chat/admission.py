@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chatkeep.chat.generation.registry import RETRY_AFTER_SECONDS, Generations
+from chatkeep.chat.generation.registry import RETRY_AFTER_SECONDS, GenerationRegistry
 from chatkeep.database.database import Database
 from chatkeep.errors import TooManyGenerations
 
@@ -13,7 +13,7 @@ CONGESTED = "More is asked of the service than it can store in time. Try again s
 class TurnAdmission:
     """See `chatkeep.http.admission`."""
 
-    generations: Generations
+    generations: GenerationRegistry
     database: Database
 
     def require_room(self, *, may_be_retry: bool) -> None:

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from chatkeep.accounts.identity import Identity
-from chatkeep.chat.generation.registry import Generations
-from chatkeep.chat.generation.stream import Following
+from chatkeep.chat.generation.registry import GenerationRegistry
+from chatkeep.chat.generation.stream import TurnStream
 from chatkeep.chat.handler import RequestHandler
-from chatkeep.chat.history.store import TurnLog
-from chatkeep.chat.history.turn import BegunTurn, NewTurn
+from chatkeep.chat.history.store import TurnStore
+from chatkeep.chat.history.turn import NewTurn, OpenTurn
 from chatkeep.chat.models import LanguageModel
 from chatkeep.chat.schemas import Turn
 from chatkeep.clock import Clock
@@ -28,13 +28,13 @@ class Chat:
 
     database: Database
     handler: RequestHandler
-    turn_log: TurnLog
-    generations: Generations
+    turn_store: TurnStore
+    generations: GenerationRegistry
     clock: Clock
     streams: OpenStreams
     flush_seconds: float
 
-    async def take_turn(self, identity: Identity, new: NewTurn, model: LanguageModel | None = None) -> Following:
+    async def take_turn(self, identity: Identity, new: NewTurn, model: LanguageModel | None = None) -> TurnStream:
         """Keep a new turn and begin to answer it, or join the one that has the same idempotency key.
 
         Args:
@@ -45,36 +45,36 @@ class Chat:
             NotFound, TurnInProgress, IdempotencyKeyReused, DatabaseUnavailable.
         """
         try:
-            with self.generations.place(identity.user_id) as start:
+            with self.generations.reserve(identity.user_id) as start:
                 begun = await self.handler.begin_turn(identity, new)
-                if not begun.joined:
-                    return Following(begun, start(begun, self.handler, model), self.turn_log, self.flush_seconds)
+                if not begun.is_replay:
+                    return TurnStream(begun, start(begun, self.handler, model), self.turn_store, self.flush_seconds)
         except TooManyGenerations:
-            joined = await self.turn_log.joined(identity.user_id, new)
+            joined = await self.turn_store.joined(identity.user_id, new)
             if joined is None:
                 raise
             begun = joined
         return self._following(begun)
 
-    def follow(self, user_id: UUID, turn: Turn) -> Following:
+    def follow(self, user_id: UUID, turn: Turn) -> TurnStream:
         """Follow a turn that somebody else asked for, from this process's memory or from the database."""
         return self._following(
-            BegunTurn(
+            OpenTurn(
                 id=turn.id,
                 user_id=user_id,
                 conversation_id=turn.conversation_id,
                 content="",  # it is read again: a prompt may have megabytes, and a client may follow for minutes
                 created_at=turn.created_at,
-                joined=True,
+                is_replay=True,
             )
         )
 
     async def stop_turn(self, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> None:
         """End a generation wherever it runs: here at once, elsewhere with that process's next flush."""
-        asked = await self.turn_log.request_stop(user_id, conversation_id, turn_id)
+        asked = await self.turn_store.request_stop(user_id, conversation_id, turn_id)
         generation = self.generations.by_turn(turn_id)
         if asked and generation is not None:
-            generation.cut("stopped")
+            generation.cancel("stopped")
 
-    def _following(self, begun: BegunTurn) -> Following:
-        return Following(begun, self.generations.by_turn(begun.id), self.turn_log, self.flush_seconds)
+    def _following(self, begun: OpenTurn) -> TurnStream:
+        return TurnStream(begun, self.generations.by_turn(begun.id), self.turn_store, self.flush_seconds)

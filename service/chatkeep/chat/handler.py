@@ -6,10 +6,10 @@ from typing import Any
 
 from starlette.requests import Request
 
-from chatkeep.accounts.dependencies import accounts_of, require_identity, welcome_guest, welcomes
+from chatkeep.accounts.dependencies import accounts_of, allows_guest, create_guest, require_identity
 from chatkeep.accounts.identity import Identity
-from chatkeep.chat.history.store import TurnLog
-from chatkeep.chat.history.turn import BegunTurn, NewTurn, Outcome
+from chatkeep.chat.history.store import TurnStore
+from chatkeep.chat.history.turn import NewTurn, OpenTurn, Outcome
 from chatkeep.chat.models.context import fit_context
 from chatkeep.chat.models.prompt import ChatPrompt
 from chatkeep.errors import NotAuthenticated
@@ -32,12 +32,12 @@ class RequestHandler(ABC):
             NotAuthenticated: nobody who may.
         """
 
-    async def welcomes(self, request: Request) -> bool:  # noqa: ARG002  a subclass may look at it
+    async def allows_guest(self, request: Request) -> bool:  # noqa: ARG002  a subclass may look at it
         """Tell whether a visitor whom `identify` does not know may become a guest; by default nobody may."""
         return False
 
-    async def welcome(self, request: Request) -> Identity:  # noqa: ARG002
-        """Make a visitor a guest, now that they begin something. Called where `welcomes` says so.
+    async def create_guest(self, request: Request) -> Identity:  # noqa: ARG002
+        """Make a visitor a guest, now that they begin something. Called where `allows_guest` says so.
 
         Raises:
             TooManyAttempts: too many guests began at this address.
@@ -45,7 +45,7 @@ class RequestHandler(ABC):
         raise NotAuthenticated("Sign in first: this service has no guests.")
 
     @abstractmethod
-    async def begin_turn(self, identity: Identity, new: NewTurn) -> BegunTurn:
+    async def begin_turn(self, identity: Identity, new: NewTurn) -> OpenTurn:
         """Keep the prompt, before anything is sent to anyone.
 
         Raises:
@@ -53,11 +53,11 @@ class RequestHandler(ABC):
         """
 
     @abstractmethod
-    async def chat_prompt(self, begun: BegunTurn) -> ChatPrompt:
+    async def chat_prompt(self, begun: OpenTurn) -> ChatPrompt:
         """Return the conversation as the model is to see it."""
 
     @abstractmethod
-    async def end_turn(self, begun: BegunTurn, outcome: Outcome) -> TurnRow | None:
+    async def end_turn(self, begun: OpenTurn, outcome: Outcome) -> TurnRow | None:
         """Keep how the turn ended, before anyone is told; None where it is no longer this process's.
 
         Raises:
@@ -72,23 +72,23 @@ class PersistentRequestHandler(RequestHandler):
         context_tokens: how much of the conversation the model is shown, by an estimate that errs high.
     """
 
-    def __init__(self, turn_log: TurnLog, *, context_tokens: int) -> None:
-        self.turn_log = turn_log
+    def __init__(self, turn_store: TurnStore, *, context_tokens: int) -> None:
+        self.turn_store = turn_store
         self.context_tokens = context_tokens
 
     async def identify(self, request: Request) -> Identity:
         return await require_identity(request, accounts_of(request))
 
-    async def welcomes(self, request: Request) -> bool:
-        return welcomes(accounts_of(request), request)
+    async def allows_guest(self, request: Request) -> bool:
+        return allows_guest(accounts_of(request), request)
 
-    async def welcome(self, request: Request) -> Identity:
-        return await welcome_guest(request, accounts_of(request))
+    async def create_guest(self, request: Request) -> Identity:
+        return await create_guest(request, accounts_of(request))
 
-    async def begin_turn(self, identity: Identity, new: NewTurn) -> BegunTurn:
-        return await self.turn_log.begin(identity.user_id, new, context_tokens=self.context_tokens)
+    async def begin_turn(self, identity: Identity, new: NewTurn) -> OpenTurn:
+        return await self.turn_store.begin(identity.user_id, new, context_tokens=self.context_tokens)
 
-    async def chat_prompt(self, begun: BegunTurn) -> ChatPrompt:
+    async def chat_prompt(self, begun: OpenTurn) -> ChatPrompt:
         prompt = fit_context(
             begun.system_prompt,
             begun.earlier,
@@ -100,5 +100,5 @@ class PersistentRequestHandler(RequestHandler):
         prompt.tools = begun.tools
         return prompt
 
-    async def end_turn(self, begun: BegunTurn, outcome: Outcome) -> TurnRow | None:
-        return await self.turn_log.end(begun, outcome)
+    async def end_turn(self, begun: OpenTurn, outcome: Outcome) -> TurnRow | None:
+        return await self.turn_store.end(begun, outcome)

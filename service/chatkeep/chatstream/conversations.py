@@ -75,15 +75,15 @@ async def conversation_of(database: Database, asking: Asking) -> Row | None:
 
 
 async def begin_conversation(
-    database: Database, clock: Clock, asking: Asking, *, instead_of: UUID | None, like: Row | None = None
+    database: Database, clock: Clock, asking: Asking, *, replaces: UUID | None, like: Row | None = None
 ) -> UUID:
     """Begin a conversation and make it the current one; a named one is followed by another for its tab alone.
 
-    Of two tabs that do this at once the second finds that `instead_of` is not current any more, and gets the
+    Of two tabs that do this at once the second finds that `replaces` is not current any more, and gets the
     conversation of the first.
 
     Args:
-        instead_of: what was current when it was looked up.
+        replaces: what was current when it was looked up.
         like: whose system prompt, model and parameters are taken over.
 
     Raises:
@@ -95,7 +95,7 @@ async def begin_conversation(
             raise NotAuthenticated("Sign in first: the account is gone.")
         if asking.named is None:
             current = await _lock_current(connection, asking)
-            if current is not None and current != instead_of:
+            if current is not None and current != replaces:
                 return current
         return await _insert(connection, clock, asking, like)
 

@@ -11,9 +11,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from chatkeep.chatstream.queue_slot import Slot
-from chatkeep.chatstream.responses import answered
+from chatkeep.chatstream.responses import to_response
 from chatkeep.chatstream.schemas import Say
-from chatkeep.http.strict_json import parsed_json
+from chatkeep.http.strict_json import parse_json
 
 
 class QueuedReply(Response):
@@ -31,13 +31,13 @@ class QueuedReply(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            response = await answered(self._answer())
+            response = await to_response(self._answer())
             await response(scope, receive, send)
         finally:
             await self._slot.give_back_unused()
 
 
-async def say_of(request: Request, request_body: Mapping[str, Any] | None, *, most_bytes: int) -> Say:
+async def say_of(request: Request, request_body: Mapping[str, Any] | None, *, max_bytes: int) -> Say:
     """Return what the request says.
 
     Args:
@@ -45,19 +45,19 @@ async def say_of(request: Request, request_body: Mapping[str, Any] | None, *, mo
 
     Raises:
         RequestValidationError: it is not JSON, or not of this shape.
-        HTTPException: 413, it is longer than `most_bytes`; no more than that is read.
+        HTTPException: 413, it is longer than `max_bytes`; no more than that is read.
     """
-    body = dict(request_body) if request_body is not None else parsed_json(await _bytes_of(request, most_bytes))
+    body = dict(request_body) if request_body is not None else parse_json(await _bytes_of(request, max_bytes))
     try:
         return Say.model_validate(body)
     except ValidationError as error:
         raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from error
 
 
-async def _bytes_of(request: Request, most_bytes: int) -> bytes:
+async def _bytes_of(request: Request, max_bytes: int) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > most_bytes:
-            raise HTTPException(413, f"The body is larger than {most_bytes} bytes.")
+        if len(body) > max_bytes:
+            raise HTTPException(413, f"The body is larger than {max_bytes} bytes.")
     return bytes(body)

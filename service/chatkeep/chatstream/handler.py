@@ -13,14 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chatkeep.accounts.accounts import Accounts
-from chatkeep.accounts.dependencies import require_identity, welcome_guest, welcomes
+from chatkeep.accounts.dependencies import allows_guest, create_guest, require_identity
 from chatkeep.accounts.identity import VISITOR, Identity, identity_of, stream_terms
 from chatkeep.accounts.queries import user_by_id
 from chatkeep.chat.chat import Chat
 from chatkeep.chat.models.prompt import ChatPrompt
 from chatkeep.chatstream.conversations import Asking
 from chatkeep.chatstream.deferred_response import QueuedReply, say_of
-from chatkeep.chatstream.model import ChatStreamReply, restored
+from chatkeep.chatstream.model import ChatStreamReply, restore_prompt
 from chatkeep.chatstream.protocol import CONVERSATION_HEADER
 from chatkeep.chatstream.queue_slot import Finished, Slot
 from chatkeep.chatstream.schemas import Say
@@ -54,7 +54,7 @@ class PersistentChatStreamHandler(AbstractRequestHandler):  # type: ignore[misc]
     when the process dies. See docs/chatstream.md.
 
     Args:
-        chatkeep: the service, as `create_app` makes it; it has to run beside, see `Beside`.
+        chatkeep: the service, as `create_app` makes it; it has to run beside, see `SideBySide`.
         identify: returns the id of the service's user who asks, or raises NotAuthenticated; by default the user of
             the service's cookie or token.
 
@@ -92,7 +92,7 @@ class PersistentChatStreamHandler(AbstractRequestHandler):  # type: ignore[misc]
         chat: Chat = self._chatkeep.state.chat
         known, named = await self._identity_or_visitor(request), _named(request)
         settings = self._settings_of(self._chatkeep)
-        say = await say_of(request, request_body, most_bytes=settings.max_body_bytes)
+        say = await say_of(request, request_body, max_bytes=settings.max_body_bytes)
         # A role's pass phrase is typed as chat: it must not become a part of the history.
         granted: Response | None = self.detect_special_command_for_role_promotion(
             request, say.user_input or "", slot.finished
@@ -114,7 +114,7 @@ class PersistentChatStreamHandler(AbstractRequestHandler):  # type: ignore[misc]
         try:
             return await require_identity(request, accounts)
         except NotAuthenticated:
-            if welcomes(accounts, request):
+            if allows_guest(accounts, request):
                 return None
             raise
 
@@ -124,11 +124,11 @@ class PersistentChatStreamHandler(AbstractRequestHandler):  # type: ignore[misc]
             raise NotFound
         if say.regenerate:
             return VISITOR
-        return await welcome_guest(request, self._chatkeep.state.accounts)
+        return await create_guest(request, self._chatkeep.state.accounts)
 
     def _written(self, prompt: ChatPrompt) -> str:
         """Return a prompt as the application's own class writes it, for `/get_prompt`."""
-        text: str = restored(prompt, self.create_chat_prompt()).create_prompt({})
+        text: str = restore_prompt(prompt, self.create_chat_prompt()).create_prompt({})
         return text
 
     @staticmethod

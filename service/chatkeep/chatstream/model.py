@@ -12,7 +12,7 @@ from chatkeep.chat.models import ModelError, Said, Text
 from chatkeep.chat.models.prompt import ChatPrompt
 from chatkeep.chatstream.protocol import END_MARK
 from chatkeep.chatstream.queue_slot import DISCONNECTED, FAILED, SUCCESS, Slot
-from chatkeep.chatstream.text_diff import Growth
+from chatkeep.chatstream.text_diff import DeltaExtractor
 
 log = structlog.get_logger(__name__)
 
@@ -84,9 +84,9 @@ class ChatStreamReply:
             await self._slot.give_back(self._ended_as)
 
     async def _additions(self, prompt: ChatPrompt, params: Mapping[str, object]) -> AsyncGenerator[str, None]:
-        chat_prompt = restored(prompt, self._handler.create_chat_prompt())
+        chat_prompt = restore_prompt(prompt, self._handler.create_chat_prompt())
         chat_prompt.add_responder_msg(None)
-        growth, ended_as = Growth(_passing(chat_prompt)), SUCCESS
+        growth, ended_as = DeltaExtractor(_passing(chat_prompt)), SUCCESS
 
         async def finished(message: str) -> None:
             nonlocal ended_as
@@ -116,7 +116,7 @@ def _passing(chat_prompt: Any) -> list[str]:
     return [*(chat_prompt.get_stop_strs() or ()), *replaced]
 
 
-def restored(prompt: ChatPrompt, chat_prompt: Any) -> Any:
+def restore_prompt(prompt: ChatPrompt, chat_prompt: Any) -> Any:
     """Return `chat_prompt`, new and of the application's own class, with the messages of a kept conversation.
 
     Its own system text stays where the conversation has none.

@@ -11,7 +11,7 @@ from chatkeep.database.database import Database
 
 PAGE = 50
 # No character costs less, see `estimate_tokens`.
-CHARACTERS_A_TOKEN = 3
+CHARACTERS_PER_TOKEN = 3
 
 
 async def prompt_of(
@@ -22,7 +22,7 @@ async def prompt_of(
     Args:
         context_tokens: how much of the conversation there is to be, by an estimate that errs high.
     """
-    turns = await _newest_turns(database, user_id, conversation["id"], context_tokens * CHARACTERS_A_TOKEN)
+    turns = await _newest_turns(database, user_id, conversation["id"], context_tokens * CHARACTERS_PER_TOKEN)
     if not turns:
         return None
     last, *earlier = turns

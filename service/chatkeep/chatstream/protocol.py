@@ -7,9 +7,9 @@ CONVERSATION_HEADER = "X-Chatkeep-Conversation"
 END_MARK = "<::EOS::>"
 _HARMLESS_MARK = "<\u200b::EOS::>"
 
-SHORTEST_PAUSE_SECONDS = 0.05
-LONGEST_PAUSE_SECONDS = 1.0
-BYTES_A_SECOND = 256 * 1024
+MIN_PAUSE_SECONDS = 0.05
+MAX_PAUSE_SECONDS = 1.0
+BYTES_PER_SECOND = 256 * 1024
 
 
 def chunk_of(text: str) -> bytes:
@@ -26,4 +26,4 @@ def pause_after(chunk: bytes) -> float:
     Each chunk repeats all before it. Without a pause 5 KB of reply are 2.5 MB on the wire, and a client that asks
     for long replies makes the service send without end.
     """
-    return min(max(len(chunk) / BYTES_A_SECOND, SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
+    return min(max(len(chunk) / BYTES_PER_SECOND, MIN_PAUSE_SECONDS), MAX_PAUSE_SECONDS)

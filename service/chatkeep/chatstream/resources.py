@@ -4,13 +4,13 @@ import os
 
 import psutil
 
-from chatkeep.chat.generation.registry import Generations
+from chatkeep.chat.generation.registry import GenerationRegistry
 
 WORKER = "chatkeep"
 GIBIBYTE = 1024**3
 
 
-def load_of(generations: Generations) -> dict[str, str | int]:
+def load_of(generations: GenerationRegistry) -> dict[str, str | int]:
     """Return the replies under way and those that wait, of this process; the queues of ChatStream are one here."""
     waiting = len(generations) - generations.running
     return {
@@ -19,8 +19,8 @@ def load_of(generations: Generations) -> dict[str, str | int]:
         "waiting": waiting,
         "_num_of_next_queue": 0,
         "_num_of_request_queue": waiting,
-        "max_processing": generations.most_running,
-        "max_waiting": generations.most_waiting,
+        "max_processing": generations.max_running,
+        "max_waiting": generations.max_waiting,
     }
 
 

@@ -22,7 +22,7 @@ class Done(Answer):
     message: str = "success"
 
 
-async def answered(answer: Awaitable[Response]) -> Response:
+async def to_response(answer: Awaitable[Response]) -> Response:
     """Return the answer, or the error that came instead of it, in ChatStream's shape."""
     try:
         response = await answer
@@ -60,6 +60,6 @@ class ChatStreamRoute(JsonRoute):
         handle = super().get_route_handler()
 
         async def answer(request: Request) -> Response:
-            return await answered(handle(request))
+            return await to_response(handle(request))
 
         return answer

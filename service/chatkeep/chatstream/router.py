@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from chatkeep.accounts.identity import VISITOR, stream_terms
-from chatkeep.chat.api.dependencies import AskerOrVisitor, TheChat
+from chatkeep.chat.api.dependencies import ChatDep, CurrentUserOrVisitor
 from chatkeep.chat.chat import Chat
 from chatkeep.chat.models.prompt import ChatPrompt
 from chatkeep.chatstream import queries
@@ -47,7 +47,9 @@ def _may(api: ChatStreamApi) -> Any:
     """Return the dependency of an endpoint: who asks, allowed by role, and for which conversation."""
 
     async def asking(
-        request: Request, asker: AskerOrVisitor, named: Annotated[UUID | None, Header(alias=CONVERSATION_HEADER)] = None
+        request: Request,
+        asker: CurrentUserOrVisitor,
+        named: Annotated[UUID | None, Header(alias=CONVERSATION_HEADER)] = None,
     ) -> Asking:
         identity = asker or VISITOR
         require_role(request.app.state.settings, identity, api)
@@ -62,14 +64,14 @@ async def _welcomed(request: Request, chat: Chat, asking: Asking) -> Asking:
         return asking
     if asking.named is not None:
         raise NotFound
-    return Asking(await chat.handler.welcome(request))
+    return Asking(await chat.handler.create_guest(request))
 
 
 @router.post("/chat_stream")
 @takes_body_of(None)
 @begins_turn
 async def chat_stream(
-    body: Say, request: Request, chat: TheChat, asking: Annotated[Asking, _may("chat_stream")]
+    body: Say, request: Request, chat: ChatDep, asking: Annotated[Asking, _may("chat_stream")]
 ) -> Response:
     """Say something and stream the whole text so far, again and again. Hanging up stops the reply and keeps it."""
     if not body.regenerate:
@@ -80,7 +82,7 @@ async def chat_stream(
 
 
 @router.post("/clear_context")
-async def clear_context(chat: TheChat, response: Response, asking: Annotated[Asking, _may("clear_context")]) -> Done:
+async def clear_context(chat: ChatDep, response: Response, asking: Annotated[Asking, _may("clear_context")]) -> Done:
     """Begin a new conversation with the system prompt, model and parameters of the old one, which stays as it is."""
     old = await conversation_of(chat.database, asking)
     if old is not None:
@@ -91,7 +93,7 @@ async def clear_context(chat: TheChat, response: Response, asking: Annotated[Ask
 
 
 @router.get("/get_prompt")
-async def get_prompt(request: Request, chat: TheChat, asking: Annotated[Asking, _may("get_prompt")]) -> PromptShown:
+async def get_prompt(request: Request, chat: ChatDep, asking: Annotated[Asking, _may("get_prompt")]) -> PromptShown:
     """Return the conversation as one percent-encoded text; null where nothing was said yet."""
     found = await conversation_of(chat.database, asking)
     context_tokens = request.app.state.settings.context_tokens
@@ -106,7 +108,7 @@ async def get_prompt(request: Request, chat: TheChat, asking: Annotated[Asking, 
 async def set_generation_params(
     body: SetGenerationParams,
     request: Request,
-    chat: TheChat,
+    chat: ChatDep,
     asking: Annotated[Asking, _may("set_generation_params")],
 ) -> ParamsShown:
     """Set the conversation's parameters; what is left out goes back to its default."""
@@ -126,7 +128,7 @@ async def set_generation_params(
 
 
 @router.get("/get_generation_params")
-async def get_generation_params(chat: TheChat, asking: Annotated[Asking, _may("get_generation_params")]) -> ParamsShown:
+async def get_generation_params(chat: ChatDep, asking: Annotated[Asking, _may("get_generation_params")]) -> ParamsShown:
     """Return the conversation's parameters."""
     found = await conversation_of(chat.database, asking)
     return _shown(found["params"] if found else {})
@@ -135,7 +137,7 @@ async def get_generation_params(chat: TheChat, asking: Annotated[Asking, _may("g
 @router.post("/set_feedback")
 @takes_body_of(None)
 async def set_feedback(
-    body: GiveFeedback, chat: TheChat, asking: Annotated[Asking, _may("set_feedback")]
+    body: GiveFeedback, chat: ChatDep, asking: Annotated[Asking, _may("set_feedback")]
 ) -> FeedbackTaken:
     """Keep what the user thinks of a reply, by the id that `/chat_stream` gave, in whichever conversation it is."""
     row = await chat.database.row(
@@ -151,7 +153,7 @@ async def set_feedback(
 
 
 @router.get("/get_load", dependencies=[_may("get_load")])
-async def get_load(chat: TheChat) -> Load:
+async def get_load(chat: ChatDep) -> Load:
     """Return how many replies are under way in this process, and how many may be."""
     return Load(chatstream_workers=[load_of(chat.generations)])
 
@@ -163,8 +165,8 @@ async def get_resource_usage() -> ResourceUsage:
 
 
 async def _begin(chat: Chat, asking: Asking, old: Row | None) -> UUID:
-    instead_of = old["id"] if old else await conversation_id_of(chat.database, asking)
-    return await begin_conversation(chat.database, chat.clock, asking, instead_of=instead_of, like=old)
+    replaces = old["id"] if old else await conversation_id_of(chat.database, asking)
+    return await begin_conversation(chat.database, chat.clock, asking, replaces=replaces, like=old)
 
 
 def _shown(params: Any) -> ParamsShown:

@@ -12,7 +12,7 @@ from chatkeep.chatstream.responses import Done
 from chatkeep.http.bodies import Flag, Text
 from chatkeep.http.strict_json import UNSTORABLE, is_storable
 
-LONGEST_COMMENT = 10_000
+MAX_COMMENT_CHARACTERS = 10_000
 
 
 class Say(BaseModel):
@@ -44,8 +44,8 @@ def _comment(form_data: Any) -> Any:
     if form_data in (None, "", {}, []):
         return None
     text = form_data if isinstance(form_data, str) else json.dumps(form_data, ensure_ascii=False)
-    if len(text) > LONGEST_COMMENT:
-        raise PydanticCustomError("too_long", f"May hold at most {LONGEST_COMMENT} characters")
+    if len(text) > MAX_COMMENT_CHARACTERS:
+        raise PydanticCustomError("too_long", f"May hold at most {MAX_COMMENT_CHARACTERS} characters")
     if not is_storable(text):
         raise PydanticCustomError("invalid_text", UNSTORABLE)
     return text

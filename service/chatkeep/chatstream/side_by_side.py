@@ -10,14 +10,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chatkeep.config import Settings
 from chatkeep.http.cookies import SendCookies
-from chatkeep.http.root_path import path_within, rooted
+from chatkeep.http.root_path import path_within, with_root_path
 
 # What a ChatStream server leaves to its handler, and what signing in and reading the history take.
 OURS = ("/clear_context", "/get_prompt", "/set_feedback", "/set_generation_params", "/get_generation_params")
 OURS_BELOW = ("/api/v1/", "/healthz", "/readyz", "/metrics")
 
 
-class Beside:
+class SideBySide:
     """Sends each request to the application that it is for, and starts and stops both.
 
     The two are side by side and not one in the other: ChatStream's CORS lets every site read answers, and its
@@ -43,7 +43,7 @@ class Beside:
             await self._life(scope, receive, send)
             return
         # Under a prefix, both are: the same request must not mean one thing here and another within.
-        scope = rooted(scope, self._settings.root_path, self._settings.trusted_proxies)
+        scope = with_root_path(scope, self._settings.root_path, self._settings.trusted_proxies)
         app = self._chatkeep if self._is_ours(path_within(scope)) else self._chatstream
         await app(scope, receive, send)
 

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from chatkeep.chat.generation.generation import Generation
 from chatkeep.chat.generation.sse import EventStream
-from chatkeep.chat.generation.stream import Following
+from chatkeep.chat.generation.stream import TurnStream
 from chatkeep.chat.models import ModelError
 from chatkeep.chatstream.protocol import CONVERSATION_HEADER, MESSAGE_ID_HEADER, chunk_of, pause_after
 from chatkeep.chatstream.responses import in_chatstreams_shape
@@ -22,7 +22,7 @@ from chatkeep.http.problems import problem_response, response_to
 
 NO_REPLY_STATUS = 502
 INTERRUPTED_STATUS = 503
-LOOK_SECONDS = 60
+CHECK_INTERVAL_SECONDS = 60
 
 
 class BrokenReply(Exception):
@@ -39,7 +39,7 @@ class WholeTextStream(EventStream):
 
     media_type = "text/plain"
 
-    def __init__(self, following: Following, streams: OpenStreams, terms: StreamTerms) -> None:
+    def __init__(self, following: TurnStream, streams: OpenStreams, terms: StreamTerms) -> None:
         super().__init__(whole_texts(following), streams, terms)
         self._generation = generation_of(following)
         self.headers[MESSAGE_ID_HEADER] = str(following.begun.id)
@@ -51,10 +51,10 @@ class WholeTextStream(EventStream):
                 await _first_text(self._generation, receive)
             failure = failure_of(self._generation)
         except NotAuthenticated as error:
-            self._generation.cut("stopped")
+            self._generation.cancel("stopped")
             failure = in_chatstreams_shape(response_to(error))
         except BaseException:
-            self._generation.cut("stopped")
+            self._generation.cancel("stopped")
             raise
         await (super().__call__ if failure is None else failure)(scope, receive, send)
 
@@ -62,14 +62,14 @@ class WholeTextStream(EventStream):
         try:
             await super().stream(receive, send)
         finally:
-            self._generation.cut("stopped")
+            self._generation.cancel("stopped")
 
     async def stream_response(self, send: Send) -> None:
         with suppress(BrokenReply):  # the server closes the connection unfinished
             await super().stream_response(send)
 
 
-async def whole_texts(following: Following) -> AsyncGenerator[bytes, None]:
+async def whole_texts(following: TurnStream) -> AsyncGenerator[bytes, None]:
     """Yield the text so far, at most some times a second; the same once more where nothing comes for a while.
 
     Raises:
@@ -112,10 +112,10 @@ async def _first_text(generation: Generation, receive: Receive) -> None:
         async def hang_up() -> None:
             while (await receive())["type"] != "http.disconnect":
                 pass
-            generation.cut("stopped")
+            generation.cancel("stopped")
             group.cancel_scope.cancel()
 
         group.start_soon(hang_up)
         while not generation.log.has_text and not generation.ended:
-            await generation.more_than(generation.length, seconds=LOOK_SECONDS)
+            await generation.more_than(generation.length, seconds=CHECK_INTERVAL_SECONDS)
         group.cancel_scope.cancel()

@@ -10,7 +10,7 @@ log = structlog.get_logger(__name__)
 INCOMPLETE = "\ufffd"
 
 
-class Growth:
+class DeltaExtractor:
     """Turns texts that grow into additions, which is what is written down and sent.
 
     What was given out stands: it is kept and seen. So what may still change is held back until it is followed by

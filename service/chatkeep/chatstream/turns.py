@@ -4,7 +4,7 @@ import asyncio
 
 from chatkeep.chat.chat import Chat
 from chatkeep.chat.generation.generation import Generation
-from chatkeep.chat.generation.stream import Following
+from chatkeep.chat.generation.stream import TurnStream
 from chatkeep.chat.history.turn import NewTurn
 from chatkeep.chat.models import LanguageModel
 from chatkeep.chatstream.conversations import Asking, begin_conversation, conversation_id_of, conversation_of
@@ -15,7 +15,7 @@ STOPPING_SECONDS = 2
 STOPPING_POLL_SECONDS = 0.05
 
 
-async def take_turn(chat: Chat, asking: Asking, say: Say, model: LanguageModel | None = None) -> Following:
+async def take_turn(chat: Chat, asking: Asking, say: Say, model: LanguageModel | None = None) -> TurnStream:
     """Keep the prompt in the conversation that is meant, and begin to answer it.
 
     A front end stops a reply by hanging up and may ask again at once: a turn in the way is waited for a moment.
@@ -39,14 +39,14 @@ async def take_turn(chat: Chat, asking: Asking, say: Say, model: LanguageModel |
         await asyncio.sleep(STOPPING_POLL_SECONDS)
 
 
-def generation_of(following: Following) -> Generation:
+def generation_of(following: TurnStream) -> Generation:
     """Return the generation of a turn that was begun here; without an idempotency key it is never joined."""
     if following.generation is None:
         raise RuntimeError("a turn of ChatStream's endpoints is generated where it was asked for")
     return following.generation
 
 
-async def _take_turn(chat: Chat, asking: Asking, say: Say, model: LanguageModel | None) -> Following:
+async def _take_turn(chat: Chat, asking: Asking, say: Say, model: LanguageModel | None) -> TurnStream:
     if say.regenerate:
         return await chat.take_turn(asking.identity, await _once_more(chat, asking), model)
     found = await conversation_id_of(chat.database, asking)
@@ -56,7 +56,7 @@ async def _take_turn(chat: Chat, asking: Asking, say: Say, model: LanguageModel 
         except NotFound:
             if asking.named is not None:
                 raise  # otherwise it was deleted in the meantime, and the next one begins
-    begun = await begin_conversation(chat.database, chat.clock, asking, instead_of=found)
+    begun = await begin_conversation(chat.database, chat.clock, asking, replaces=found)
     return await chat.take_turn(asking.identity, NewTurn(begun, say.user_input), model)
 
 
@@ -64,4 +64,4 @@ async def _once_more(chat: Chat, asking: Asking) -> NewTurn:
     row = await conversation_of(chat.database, asking)
     if row is None or row["head_turn_id"] is None:
         raise Invalid("There is nothing to answer again: the conversation is empty.")
-    return NewTurn(row["id"], None, beside_id=row["head_turn_id"])
+    return NewTurn(row["id"], None, sibling_of=row["head_turn_id"])

@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
 from chatkeep.cli.audit_recorder import audit_secrets, note, operators_audit
-from chatkeep.cli.run_async import finished
-from chatkeep.cli.terminal.output import say
+from chatkeep.cli.run_async import run_async
+from chatkeep.cli.terminal.output import print_info
 from chatkeep.config import Settings
 from chatkeep.database.address import database_address
 from chatkeep.database.database import Database
@@ -51,7 +51,7 @@ class CommandDatabase:
             DatabaseUnavailable: nothing answers, or it does not let this role in; says which.
             MigrationError: the database is of another version.
         """
-        return finished(self._run(work, at_head=at_head))
+        return run_async(self._run(work, at_head=at_head))
 
     def run_on_record(
         self, work: Callable[[Database, Recorder], Awaitable[Answer]], *, reason: str | None = None
@@ -92,7 +92,7 @@ class CommandDatabase:
 @contextmanager
 def command_database(settings: Settings) -> Iterator[CommandDatabase]:
     """Yield the configured database, or the embedded one, which is started or shared."""
-    with database_address(settings, say=say) as url:
+    with database_address(settings, say=print_info) as url:
         yield CommandDatabase(url, settings)
 
 

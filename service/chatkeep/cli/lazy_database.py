@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened(database_url: str | None, data_dir: Path | None) -> Iterator["CommandDatabase"]:
+def open_database(database_url: str | None, data_dir: Path | None) -> Iterator["CommandDatabase"]:
     """Yield the database that the options and the settings name; the embedded one where they name none.
 
     Raises:

@@ -9,7 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from chatkeep import __version__
 from chatkeep.cli.terminal.options import examples
-from chatkeep.cli.terminal.output import complain, leave_quietly, let_nothing_fail_to_print, open_what_is_closed
+from chatkeep.cli.terminal.output import leave_quietly, let_nothing_fail_to_print, open_what_is_closed, print_error
 from chatkeep.errors import ChatkeepError
 
 # Each command: where it is, and what the list of commands says of it.
@@ -50,10 +50,10 @@ class CommandsOnDemand(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
-        return name, loaded(name) if name and command else command, rest
+        return name, load_command(name) if name and command else command, rest
 
 
-def loaded(name: str) -> Any:
+def load_command(name: str) -> Any:
     """Return the command or group of that name."""
     module, _, attribute = COMMANDS[name][0].partition(":")
     found = getattr(import_module(module), attribute)
@@ -114,10 +114,10 @@ def main() -> None:
         finally:
             sys.stdout.flush()
     except ChatkeepError as error:
-        complain(error.detail)
+        print_error(error.detail)
         sys.exit(1)
     except BrokenPipeError:
         leave_quietly()
     except OSError as error:  # a full disk, a file that is closed to this user
-        complain(f"{error.filename or 'The output cannot be written'}: {error.strerror or error}.")
+        print_error(f"{error.filename or 'The output cannot be written'}: {error.strerror or error}.")
         leave_quietly()

@@ -136,9 +136,9 @@ class GuardedProtocol(BreakableProtocol):
         elif self.cycle is not None and self.cycle.response_complete:
             self._ignore(size, MAX_IGNORED_BYTES)
 
-    def _ignore(self, size: int, most_bytes: int) -> None:
+    def _ignore(self, size: int, max_bytes: int) -> None:
         self._ignored_bytes += size
-        if self._ignored_bytes <= most_bytes:
+        if self._ignored_bytes <= max_bytes:
             return
         if self._deaf:
             self.transport.abort()

@@ -5,7 +5,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from chatkeep.config import Settings
-from chatkeep.database.libpq.address import DatabaseAddress, closed_url
+from chatkeep.database.libpq.address import DatabaseAddress, complete_url
 from chatkeep.database.postgres.data_folder import DataFolder
 from chatkeep.database.postgres.embedded import EmbeddedPostgres, default_data_dir
 from chatkeep.database.postgres.watch import Watch
@@ -50,7 +50,7 @@ def database_address(
         return
     with EmbeddedPostgres(data_dir(settings), binaries=settings.postgres_bin, log=say) as server:
         # `PG…` variables are about a server of one's own, and nothing about this one.
-        url = closed_url(server.url)
+        url = complete_url(server.url)
         with Watch(server) if watched else nullcontext():
             yield url
 

@@ -16,7 +16,7 @@ from chatkeep.database.libpq.address import DatabaseAddress
 from chatkeep.database.libpq.connection import open_connection
 from chatkeep.database.libpq.hosts import LastHost
 from chatkeep.database.pool import Connection
-from chatkeep.database.pooler import Pooling, connection_of_transactions, looked_at
+from chatkeep.database.pooler import Pooling, connection_of_transactions, probe_connection
 from chatkeep.database.session import (
     COLD,
     HOT,
@@ -26,7 +26,7 @@ from chatkeep.database.session import (
     settings_for,
     tell,
 )
-from chatkeep.database.stored_json import parsed, written
+from chatkeep.database.stored_json import dump_json, parse_json
 from chatkeep.database.times import read_every_time
 from chatkeep.errors import ReadOnlyDatabase
 
@@ -90,7 +90,7 @@ class Connector:
             server_settings=startup,
             last_host=last_host,
         )
-        found, pooling = await looked_at(opening)
+        found, pooling = await probe_connection(opening)
         return cls(address, last_host, found, pooling, startup=startup, must_write=must_write, durable=durable)
 
     @cached_property
@@ -105,7 +105,7 @@ class Connector:
         """Open a connection for hot statements."""
         opening = partial(self._open, timeout_seconds=HOT_CONNECT_TIMEOUT_SECONDS)
         connection = await self._opened(opening, self.hot_settings)
-        await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=written, decoder=parsed)
+        await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=dump_json, decoder=parse_json)
         return connection
 
     def engine(self, settings: Mapping[str, str] | None = None, **options: Any) -> AsyncEngine:

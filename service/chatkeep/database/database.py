@@ -15,9 +15,9 @@ from chatkeep.database.connector import CONNECT_TIMEOUT_SECONDS, Connector, look
 from chatkeep.database.driver_errors import (
     TRANSLATED,
     ends_all_connections,
-    raise_translated,
+    raise_translation,
     sqlstate_of,
-    translated,
+    translate_errors,
 )
 from chatkeep.database.libpq.address import DatabaseAddress, shown_url
 from chatkeep.database.libpq.reasons import words_of
@@ -26,7 +26,7 @@ from chatkeep.database.pooler import Pooling
 from chatkeep.database.session import not_in_force
 from chatkeep.database.sqlstates import UNKNOWN_DATABASE
 from chatkeep.database.statement import Row, Statement
-from chatkeep.database.stored_json import parsed, written
+from chatkeep.database.stored_json import dump_json, parse_json
 from chatkeep.errors import DatabaseUnavailable, PoolerExhausted, ReadOnlyDatabase
 
 # Most requests wait for a connection twice, for who is asking and for what they ask.
@@ -73,8 +73,8 @@ class Database:
             pool_size=max(1, pool_size // 2),
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_SECONDS,
-            json_serializer=written,
-            json_deserializer=parsed,
+            json_serializer=dump_json,
+            json_deserializer=parse_json,
         )
         hot_size = max(1, pool_size - pool_size // 2)
         pool = HotPool(connector.hot, size=hot_size, timeout_seconds=HOT_POOL_TIMEOUT_SECONDS)
@@ -118,7 +118,7 @@ class Database:
         Raises:
             DatabaseUnavailable: the database does not answer or has no connection to give.
         """
-        with translated():
+        with translate_errors():
             connection = self._engine.connect()
             await _start(connection, self._ending)
             try:
@@ -147,7 +147,7 @@ class Database:
                 statement.sql, statement.arguments(values), timeout_seconds=statement.timeout_seconds
             )
         except TRANSLATED as error:
-            raise_translated(error)
+            raise_translation(error)
         return found
 
     async def execute(self, statement: Statement, **values: object) -> None:
@@ -161,7 +161,7 @@ class Database:
                 statement.sql, statement.arguments(values), timeout_seconds=statement.timeout_seconds
             )
         except TRANSLATED as error:
-            raise_translated(error)
+            raise_translation(error)
 
     async def weed(self) -> None:
         """Close the connections that are of no use any more, before anybody is given one of them.
@@ -171,7 +171,7 @@ class Database:
             DatabaseUnavailable: it does not answer.
         """
         try:
-            with translated():
+            with translate_errors():
                 async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
                     await self._pool.weed(self._connector.check)
         except ReadOnlyDatabase:
@@ -184,7 +184,7 @@ class Database:
         A pooler may have dropped them.
         """
         hot, cold = self._connector.hot_settings, self._connector.cold_settings
-        with translated():
+        with translate_errors():
             async with self._pool.acquire() as connection:
                 lost = await not_in_force(connection, hot)
         async with self.transaction() as transaction:
@@ -198,7 +198,7 @@ class Database:
         Raises:
             DatabaseUnavailable: it does not answer within a few seconds.
         """
-        with translated():
+        with translate_errors():
             await self._ask()
 
     async def _ask(self) -> None:

@@ -125,7 +125,7 @@ def _of_the_driver(error: BaseException) -> BaseException:
 TRANSLATED = (DBAPIError, asyncpg.PostgresError, *_CONNECTION_LOST)
 
 
-def raise_translated(error: BaseException) -> NoReturn:
+def raise_translation(error: BaseException) -> NoReturn:
     """Raise what one of `TRANSLATED` means.
 
     Raises:
@@ -158,9 +158,9 @@ def raise_translated(error: BaseException) -> NoReturn:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Let `raise_translated` raise what is raised inside."""
+def translate_errors() -> Iterator[None]:
+    """Let `raise_translation` raise what is raised inside."""
     try:
         yield
     except TRANSLATED as error:
-        raise_translated(error)
+        raise_translation(error)

@@ -10,7 +10,7 @@ from chatkeep.errors import UnsafeDatabase
 # A superuser may set it for a role: then no foreign key is checked, and no trigger runs.
 CHECKED = {"session_replication_role": ("origin", "local")}
 DURABLE = {"fsync": ("on",), "full_page_writes": ("on",), "synchronous_commit": DURABLE_COMMITS}
-OLDEST_MAJOR = 14
+MIN_MAJOR_VERSION = 14
 
 
 async def unsafe_settings(database: Database) -> list[str]:
@@ -39,8 +39,8 @@ async def unsafe_settings(database: Database) -> list[str]:
     ]
     if found["server_encoding"] != "UTF8":
         problems.append(f"The encoding is {found['server_encoding']}, not UTF8: some text cannot be kept.")
-    if int(found["server_version_num"]) < OLDEST_MAJOR * 10_000:
-        problems.append(f"The server is older than PostgreSQL {OLDEST_MAJOR}.")
+    if int(found["server_version_num"]) < MIN_MAJOR_VERSION * 10_000:
+        problems.append(f"The server is older than PostgreSQL {MIN_MAJOR_VERSION}.")
     return problems
 
 

@@ -75,7 +75,7 @@ class HotPool:
         except BaseException as error:
             self._give_back_after(connection, error)
             raise
-        self._give_back(connection)
+        self._release(connection)
         return found
 
     async def rows(self, sql: str, arguments: Sequence[object], *, timeout_seconds: float | None = None) -> list[Any]:
@@ -86,7 +86,7 @@ class HotPool:
         except BaseException as error:
             self._give_back_after(connection, error)
             raise
-        self._give_back(connection)
+        self._release(connection)
         return found
 
     @asynccontextmanager
@@ -98,7 +98,7 @@ class HotPool:
         except BaseException as error:
             self._give_back_after(connection, error)
             raise
-        self._give_back(connection)
+        self._release(connection)
 
     async def close(self, *, timeout_seconds: float) -> None:
         """Close every connection; whoever still uses one has `timeout_seconds` to give it back."""
@@ -133,7 +133,7 @@ class HotPool:
                     connection.terminate()
                     raise
                 finally:
-                    self._give_back(connection)
+                    self._release(connection)
 
     def terminate(self) -> None:
         """Close every connection at once, whoever uses it."""
@@ -204,7 +204,7 @@ class HotPool:
                 self._hand_on(waiting.result())  # it came too late
             raise
 
-    def _give_back(self, connection: Connection) -> None:
+    def _release(self, connection: Connection) -> None:
         if connection in self._expired:
             self._expired.discard(connection)
             connection.terminate()
@@ -228,7 +228,7 @@ class HotPool:
             connection.terminate()
             if ends_all_connections(error):
                 self.expire()
-        self._give_back(connection)
+        self._release(connection)
 
     def _tell_next(
         self, connection: Connection | None = None, *, may_take: Callable[[Priority], bool] | None = None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import asyncpg
 
 from chatkeep.database.pool import Connection
-from chatkeep.database.session import Found, asked, found_on, telling
+from chatkeep.database.session import Found, first_row, found_on, settings_sql
 from chatkeep.errors import ConfigurationError, PoolerExhausted
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Pooling(Enum):
     TRANSACTION = "a pooler in transaction mode"
 
 
-async def looked_at(opening: Opening) -> tuple[Found, Pooling]:
+async def probe_connection(opening: Opening) -> tuple[Found, Pooling]:
     """Return what the database says of itself, and what is in between.
 
     Args:
@@ -89,7 +89,7 @@ async def _share_a_process(first: Connection, second: Connection) -> bool:
     for _ in range(TRIES):
         # The second twice: a pooler that lends two connections in turn would otherwise lend each of us always the same.
         for each in (first, second, second):
-            seen[each].add((await asked(each, "SELECT pg_backend_pid() AS pid"))["pid"])
+            seen[each].add((await first_row(each, "SELECT pg_backend_pid() AS pid"))["pid"])
         if any(len(pids) > 1 for pids in seen.values()) or seen[first] & seen[second]:
             return True
     return False
@@ -149,7 +149,7 @@ class TransactionConnection(_Base):
 
 def connection_of_transactions(settings: Mapping[str, str], *, read_only_by_default: bool) -> type[Connection]:
     """Return the class of connections whose transactions begin with `settings`."""
-    beginning = telling(settings, for_the_transaction=True)
+    beginning = settings_sql(settings, for_the_transaction=True)
     # `default_…` decides before a transaction begins, so this one is told itself; before anything else is asked.
     mode = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED" + (", READ WRITE" if read_only_by_default else "")
     return type("PooledConnection", (TransactionConnection,), {"beginning": f"{mode}; {beginning}"})

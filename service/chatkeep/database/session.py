@@ -107,10 +107,10 @@ class Found:
 
 async def found_on(connection: Connection) -> Found:
     """Ask a connection that has been told nothing yet, and that keeps nothing of it."""
-    return Found(**await asked(connection, _FOUND))
+    return Found(**await first_row(connection, _FOUND))
 
 
-async def asked(connection: Connection, query: str) -> Any:
+async def first_row(connection: Connection, query: str) -> Any:
     """Return the first row of a query, in a transaction that no setting of the role can end."""
     await connection.execute(
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout TO 0;"
@@ -138,7 +138,7 @@ def settings_for(found: Found, wanted: Mapping[str, str], *, durable: bool) -> d
     return {**wanted, **own}
 
 
-def telling(settings: Mapping[str, str], *, for_the_transaction: bool = False) -> str:
+def settings_sql(settings: Mapping[str, str], *, for_the_transaction: bool = False) -> str:
     """Return the statements that put settings into force, for as long as the connection or the transaction lasts."""
     how = "SET LOCAL" if for_the_transaction else "SET"
     # The time that a statement may take comes first: until then the role's holds, however short.
@@ -153,7 +153,9 @@ async def tell(connection: Connection, settings: Mapping[str, str], *, must_writ
         ReadOnlyDatabase: with `must_write`, where the server takes no changes.
     """
     # Of this isolation, because a standby refuses its first statement where the role's is `serializable`.
-    await connection.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED; {telling(settings)}; {_WRITE_BY_DEFAULT}; COMMIT")
+    await connection.execute(
+        f"BEGIN ISOLATION LEVEL READ COMMITTED; {settings_sql(settings)}; {_WRITE_BY_DEFAULT}; COMMIT"
+    )
     if must_write:
         await require_writable(connection)
 

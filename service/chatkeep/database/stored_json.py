@@ -28,7 +28,7 @@ def _number(text: str) -> float | str:
 _DECODER = json.JSONDecoder(parse_int=_whole_number, parse_float=_number)
 
 
-def parsed(text: str | bytes) -> Any:
+def parse_json(text: str | bytes) -> Any:
     """Return a value of a row; `TOO_DEEP` in place of one that nothing could write into an answer."""
     text = text.decode() if isinstance(text, bytes) else text
     try:
@@ -39,7 +39,7 @@ def parsed(text: str | bytes) -> Any:
     return dict(TOO_DEEP) if may_be_deep and _is_too_deep(value) else value
 
 
-def written(value: object) -> str:
+def dump_json(value: object) -> str:
     """Return the text of a value for a row."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 

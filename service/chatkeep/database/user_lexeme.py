@@ -14,7 +14,7 @@ def user_mark(user_id: UUID) -> str:
     return f"@{user_id.hex[-12:]}"
 
 
-def marked_anew(lexemes: ColumnElement[Any], from_user: UUID, to_user: UUID) -> ColumnElement[Any]:
+def reassign_lexemes(lexemes: ColumnElement[Any], from_user: UUID, to_user: UUID) -> ColumnElement[Any]:
     """Return a turn's lexemes as those of another user; NULL stays NULL."""
     others = func.ts_delete(lexemes, literal(user_mark(from_user), Text), type_=TSVECTOR)
     return others.op("||")(func.array_to_tsvector(literal([user_mark(to_user)], ARRAY(Text)), type_=TSVECTOR))

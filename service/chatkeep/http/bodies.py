@@ -21,10 +21,10 @@ from starlette.types import Message
 from chatkeep.errors import NotAuthenticated
 from chatkeep.http.admission import with_admission
 from chatkeep.http.problems import USUAL, protocol_response
-from chatkeep.http.strict_json import UNSTORABLE, is_storable, parsed_json
+from chatkeep.http.strict_json import UNSTORABLE, is_storable, parse_json
 
-DEEPEST_JSON = 16
-LARGEST_JSON_CHARACTERS = 16_384
+MAX_JSON_DEPTH = 16
+MAX_JSON_CHARACTERS = 16_384
 # Of a body: for most routes; before the caller is known; and in the event loop, where a second is everybody's.
 MAX_USUAL_BYTES = 64 * 1024
 MAX_ANONYMOUS_BYTES = 16 * 1024
@@ -64,7 +64,7 @@ def _digits(value: object) -> object:
     return value
 
 
-# In a body, `parsed_json` has looked at every text already.
+# In a body, `parse_json` has looked at every text already.
 Text = str
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 SearchText = Annotated[str, Field(max_length=500), AfterValidator(_storable)]
@@ -78,14 +78,14 @@ FromDigits = BeforeValidator(_digits)
 
 def _keepable_json(value: dict[str, Any]) -> dict[str, Any]:
     _check_json(value, depth=0)
-    if len(json.dumps(value, ensure_ascii=False)) > LARGEST_JSON_CHARACTERS:
-        raise PydanticCustomError("too_large", f"May hold at most {LARGEST_JSON_CHARACTERS} characters of JSON")
+    if len(json.dumps(value, ensure_ascii=False)) > MAX_JSON_CHARACTERS:
+        raise PydanticCustomError("too_large", f"May hold at most {MAX_JSON_CHARACTERS} characters of JSON")
     return value
 
 
 def _check_json(value: object, depth: int) -> None:
-    if depth > DEEPEST_JSON:
-        raise PydanticCustomError("too_deep", f"May be nested at most {DEEPEST_JSON} deep")
+    if depth > MAX_JSON_DEPTH:
+        raise PydanticCustomError("too_deep", f"May be nested at most {MAX_JSON_DEPTH} deep")
     if isinstance(value, float) and not math.isfinite(value):
         raise PydanticCustomError("not_finite", "A number is too large")
     if isinstance(value, dict):
@@ -122,9 +122,9 @@ class StrictRequest(Request):
         if not hasattr(self, "_json"):
             body = await self.body()
             if len(body) > MAX_BYTES_PARSED_IN_LOOP:
-                self._json = await anyio.to_thread.run_sync(parsed_json, body)
+                self._json = await anyio.to_thread.run_sync(parse_json, body)
             else:
-                self._json = parsed_json(body)
+                self._json = parse_json(body)
         return self._json
 
     @property

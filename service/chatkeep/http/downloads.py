@@ -9,7 +9,7 @@ import anyio
 from chatkeep.http.open_streams import OpenStreams, StreamTerms
 from chatkeep.http.streams import Stream
 
-LONGEST_NAME = 80
+MAX_NAME_CHARACTERS = 80
 # What a file system or a shell takes for something else, what turns text around, and what cannot be seen.
 _UNSAFE = re.compile('[\x00-\x1f\x7f-\x9f"*/:<>?\\\\|`$%;\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
@@ -64,5 +64,5 @@ def content_disposition(name: str, title: str | None = None) -> str:
 
 def safe_stem(title: str) -> str:
     """Return a title as part of a file name; empty where nothing of it can be."""
-    stem = _UNSAFE.sub(" ", title).strip(" .")[:LONGEST_NAME].strip(" .")
+    stem = _UNSAFE.sub(" ", title).strip(" .")[:MAX_NAME_CHARACTERS].strip(" .")
     return f"{stem}_" if _RESERVED.fullmatch(stem) else stem

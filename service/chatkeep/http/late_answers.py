@@ -5,7 +5,7 @@ import time
 from starlette.types import Message, Receive, Scope, Send
 
 from chatkeep.errors import ChatkeepError, NotAuthenticated
-from chatkeep.http.open_streams import LOOK_SECONDS, OpenStreams, StreamTerms
+from chatkeep.http.open_streams import CHECK_INTERVAL_SECONDS, OpenStreams, StreamTerms
 from chatkeep.http.problems import response_to
 
 # In a request's scope: on which terms its answer is sent.
@@ -31,7 +31,7 @@ class LateAnswer:
         self._refused = False
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and time.monotonic() - self._begun > LOOK_SECONDS:
+        if message["type"] == "http.response.start" and time.monotonic() - self._begun > CHECK_INTERVAL_SECONDS:
             await self._look()
         if not self._refused:
             await self._send(message)

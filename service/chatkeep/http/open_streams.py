@@ -12,8 +12,8 @@ from chatkeep.errors import NotAuthenticated
 from chatkeep.http.delivery import Delivery
 from chatkeep.periodic import run_every
 
-LOOK_SECONDS = 1.0
-MAX_WRITE_LOOK_SECONDS = 1.0
+CHECK_INTERVAL_SECONDS = 1.0
+MAX_WRITE_CHECK_INTERVAL_SECONDS = 1.0
 
 Close = Callable[[], None]
 
@@ -121,11 +121,11 @@ class OpenStreams:
     async def watch(self, standing: Standing) -> None:
         """Cut off whoever may no longer read, for as long as the process runs."""
         self._standing = standing
-        await run_every(LOOK_SECONDS, self._look, name="open streams")
+        await run_every(CHECK_INTERVAL_SECONDS, self._look, name="open streams")
 
     async def watch_writes(self) -> None:
         """Cut off whoever does not take what they are sent. Not in `watch`: a slow database must not hold this up."""
-        seconds = min(self.write_timeout_seconds / 2, MAX_WRITE_LOOK_SECONDS)
+        seconds = min(self.write_timeout_seconds / 2, MAX_WRITE_CHECK_INTERVAL_SECONDS)
         await run_every(seconds, self._cut_unread, name="unread answers")
 
     async def _cut_unread(self) -> None:

@@ -198,7 +198,7 @@ _CODE_OF_STATUS = {
 }
 
 
-def documented(*statuses: int, **examples: tuple[int, str]) -> dict[int | str, dict[str, Any]]:
+def error_responses(*statuses: int, **examples: tuple[int, str]) -> dict[int | str, dict[str, Any]]:
     """Return `responses=` for a route: its error answers, each with examples.
 
     Args:
@@ -208,10 +208,10 @@ def documented(*statuses: int, **examples: tuple[int, str]) -> dict[int | str, d
     named: dict[str, tuple[int, str]] = {}
     for code in map(_CODE_OF_STATUS.__getitem__, statuses):
         named[code] = PROTOCOL.get(code) or USUAL[code]
-    return documented_problems(named | examples)
+    return problem_responses(named | examples)
 
 
-def documented_problems(named: Mapping[str, tuple[int, str]]) -> dict[int | str, dict[str, Any]]:
+def problem_responses(named: Mapping[str, tuple[int, str]]) -> dict[int | str, dict[str, Any]]:
     """Return OpenAPI responses for errors, `code: (status, detail)`."""
     answers: dict[int | str, dict[str, Any]] = {}
     for code, (status, detail) in named.items():

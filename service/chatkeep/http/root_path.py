@@ -31,11 +31,11 @@ class RootPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
-            scope = rooted(scope, self._configured, self._trusted_proxies)
+            scope = with_root_path(scope, self._configured, self._trusted_proxies)
         await self.app(scope, receive, send)
 
 
-def rooted(scope: Scope, configured: str, trusted_proxies: Sequence[Network]) -> Scope:
+def with_root_path(scope: Scope, configured: str, trusted_proxies: Sequence[Network]) -> Scope:
     """Return the scope with its public prefix as `root_path`, and a `path` that begins with it."""
     mounted = scope.get("root_path", "").rstrip("/")
     if scope.get(_FOUND) or not (mounted or configured or trusted_proxies):

@@ -29,7 +29,7 @@ def is_storable(text: str) -> bool:
     return True
 
 
-def parsed_json(body: bytes) -> object:
+def parse_json(body: bytes) -> object:
     """Return what a request's body says.
 
     Raises:

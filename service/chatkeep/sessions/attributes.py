@@ -23,7 +23,7 @@ def fingerprints(values: Mapping[str, object]) -> dict[str, object]:
     return {name: fingerprint(value) for name, value in values.items()}
 
 
-def copied(value: Any) -> Any:
+def copy_value(value: Any) -> Any:
     """Return a copy of the value, or the value itself where it cannot be copied: a lock, a connection, a lambda."""
     if type(value) in _PLAIN:
         return value
@@ -33,8 +33,8 @@ def copied(value: Any) -> Any:
         return value
 
 
-def copies(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: copied(value) for name, value in values.items()}
+def copy_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: copy_value(value) for name, value in values.items()}
 
 
 class Attributes(dict[str, Any]):

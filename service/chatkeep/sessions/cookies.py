@@ -14,7 +14,7 @@ from starlette.datastructures import Secret
 from chatkeep.errors import ConfigurationError
 
 SESSION_SALT = "chatkeep.session.v1"
-LONGEST_VALUE = 256
+MAX_VALUE_CHARACTERS = 256
 # What a value is made of; a signature with padding after it would be read all the same.
 VALUE = re.compile(r"[A-Za-z0-9_.-]+")
 # RFC 6265, 4.1.1: a token.
@@ -72,7 +72,7 @@ class SignedCookie:
 
     def read(self, value: str | None) -> str | None:
         """Return what a cookie's value says, or None for anything that was not signed here."""
-        if not value or len(value) > LONGEST_VALUE or not VALUE.fullmatch(value):
+        if not value or len(value) > MAX_VALUE_CHARACTERS or not VALUE.fullmatch(value):
             return None
         try:
             return self._signer.unsign(value).decode()

@@ -212,7 +212,7 @@ class DatabaseStore:
         return moved
 
     async def end(self, session: StoredSession) -> bool:
-        return await (await self._database()).row(END, id=session.lineage) is not None
+        return await (await self._database()).row(END, id=session.stable_id) is not None
 
     async def sweep(self, now: datetime) -> Sequence[StoredSession]:
         return [_session(row) for row in await (await self._database()).rows(SWEEP, now=now)]
@@ -242,7 +242,7 @@ class DatabaseStore:
 def _session(row: Mapping[Any, Any]) -> StoredSession:
     return StoredSession(
         session_id=row["digest"].hex(),
-        lineage=row["id"],
+        stable_id=row["id"],
         attributes=row["data"],
         created_at=row["created_at"],
         last_accessed_at=row["last_seen_at"],
@@ -254,7 +254,7 @@ def _session(row: Mapping[Any, Any]) -> StoredSession:
 def _row(session: StoredSession) -> dict[str, object]:
     return {
         "digest": bytes.fromhex(session.session_id),
-        "id": session.lineage,
+        "id": session.stable_id,
         "data": session.attributes,
         "created_at": session.created_at,
         "last_seen_at": session.last_accessed_at,

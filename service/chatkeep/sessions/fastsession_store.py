@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
-from chatkeep.sessions.attributes import copies
+from chatkeep.sessions.attributes import copy_values
 from chatkeep.sessions.store import Changes, StoredSession, Update
 
 # What the dict of a fastsession store has no other place for. Numbers and strings: it may be written as JSON.
 RECORD = "__session__"
-MOST_MOVES = 20
+MAX_MOVES = 20
 
 
 @runtime_checkable
@@ -47,11 +47,11 @@ class AdaptedStore:
             return None
         if session.needs_touch(now):
             self._write(replace(session, last_accessed_at=now))
-        return replace(session, attributes=copies(session.attributes))
+        return replace(session, attributes=copy_values(session.attributes))
 
     async def create(self, session: StoredSession) -> None:
         self._store.create_store(session.session_id)
-        self._write(replace(session, attributes=copies(session.attributes)))
+        self._write(replace(session, attributes=copy_values(session.attributes)))
         # fastsession has its store tidy up for each new session.
         if callable(tidy_up := getattr(self._store, "gc", None)):
             tidy_up()
@@ -67,9 +67,9 @@ class AdaptedStore:
         session = self._session(session_id, now)
         if session is None:
             return None
-        attributes = copies(session.attributes)
+        attributes = copy_values(session.attributes)
         function(attributes)
-        self._write(replace(session, attributes=copies(attributes), last_accessed_at=now))
+        self._write(replace(session, attributes=copy_values(attributes), last_accessed_at=now))
         return attributes
 
     async def change_id(self, session_id: str, new_id: str, changes: Changes, now: datetime) -> StoredSession | None:
@@ -79,19 +79,19 @@ class AdaptedStore:
         moved = replace(_changed(session, changes, now), session_id=new_id)
         self._store.create_store(new_id)
         self._write(moved)
-        self._bury(session_id, moved_to=new_id)
-        return replace(moved, attributes=copies(moved.attributes))
+        self._mark_ended(session_id, moved_to=new_id)
+        return replace(moved, attributes=copy_values(moved.attributes))
 
     async def end(self, session: StoredSession) -> bool:
         session_id = session.session_id
-        for _ in range(MOST_MOVES):
+        for _ in range(MAX_MOVES):
             record = (self._store.get_store(session_id) or {}).get(RECORD, {})
             if "moved_to" not in record:
                 break
             session_id = record["moved_to"]
         if "lineage" not in record:
             return False
-        self._bury(session_id)
+        self._mark_ended(session_id)
         return True
 
     async def sweep(self, now: datetime) -> Sequence[StoredSession]:  # noqa: ARG002
@@ -108,7 +108,7 @@ class AdaptedStore:
             return None
         session = StoredSession(
             session_id=session_id,
-            lineage=UUID(record["lineage"]),
+            stable_id=UUID(record["lineage"]),
             attributes={name: value for name, value in kept.items() if name != RECORD},
             created_at=_time(record["created_at"]),
             last_accessed_at=_time(record["last_accessed_at"]),
@@ -122,7 +122,7 @@ class AdaptedStore:
         if kept is None:
             kept = self._store.create_store(session.session_id)
         record = {
-            "lineage": str(session.lineage),
+            "lineage": str(session.stable_id),
             "created_at": session.created_at.timestamp(),
             "last_accessed_at": session.last_accessed_at.timestamp(),
             "max_inactive_seconds": session.max_inactive_seconds,
@@ -131,7 +131,7 @@ class AdaptedStore:
         _replace(kept, session.attributes | {RECORD: record})
         self._store.save_store(session.session_id)
 
-    def _bury(self, session_id: str, **record: str) -> None:
+    def _mark_ended(self, session_id: str, **record: str) -> None:
         kept = self._store.get_store(session_id)
         if kept is not None:
             _replace(kept, {RECORD: record})
@@ -147,7 +147,7 @@ def _replace(kept: dict[str, Any], content: dict[str, Any]) -> None:
 
 def _changed(session: StoredSession, changes: Changes, now: datetime) -> StoredSession:
     attributes = dict(session.attributes)
-    Changes(copies(changes.written), changes.removed).apply(attributes)
+    Changes(copy_values(changes.written), changes.removed).apply(attributes)
     idle = changes.max_inactive_seconds
     idle = session.max_inactive_seconds if idle is None else idle
     return replace(session, attributes=attributes, last_accessed_at=now, max_inactive_seconds=idle)

@@ -26,7 +26,7 @@ from chatkeep.sessions.attributes import Attributes
 from chatkeep.sessions.cookies import SignedCookie, new_secret
 from chatkeep.sessions.errors import AnswerBegun, CannotKeep, SessionEnded
 from chatkeep.sessions.identity_keys import identities, only_signs_out
-from chatkeep.sessions.listeners import Listeners, SessionLog, shown
+from chatkeep.sessions.listeners import Listeners, SessionLog, shorten_id
 from chatkeep.sessions.open_session import OpenSession, session_id_of
 from chatkeep.sessions.store import Changes, SessionLimits, SessionStore, StoredSession
 
@@ -120,14 +120,16 @@ class SessionKeeper:
             return
         session.cookie_step = "clear"
         if await self.store.end(stored):
-            self.log.say(f"session {shown(stored.session_id)} ended")
+            self.log.say(f"session {shorten_id(stored.session_id)} ended")
             await self.listeners.destroyed(stored)
 
     async def _create_if_any(self, session: OpenSession) -> None:
         if not session.attributes:
             return
         if session.answer_begun:
-            self.log.complain("a session was begun after the answer, which could not tell the client; it is not kept")
+            self.log.print_error(
+                "a session was begun after the answer, which could not tell the client; it is not kept"
+            )
             return
         await self._create(session)
 
@@ -137,7 +139,7 @@ class SessionKeeper:
         now = self.clock()
         stored = StoredSession(
             session_id=session.session_id,
-            lineage=new_id(),
+            stable_id=new_id(),
             attributes=dict(session.attributes),
             created_at=session.opened_at,
             last_accessed_at=now,
@@ -147,7 +149,7 @@ class SessionKeeper:
         await self.store.create(stored)
         self._mark_kept(session, stored)
         session.cookie_step = "set"
-        self.log.say(f"session {shown(stored.session_id)} created")
+        self.log.say(f"session {shorten_id(stored.session_id)} created")
         await self.listeners.created(stored)
         return stored
 
@@ -169,7 +171,7 @@ class SessionKeeper:
         session.secret, session.new_secret = secret, None
         self._mark_kept(session, moved)
         session.cookie_step = "set"
-        self.log.say(f"session {shown(stored.session_id)} is now {shown(moved.session_id)}")
+        self.log.say(f"session {shorten_id(stored.session_id)} is now {shorten_id(moved.session_id)}")
         await self.listeners.id_changed(moved, stored.session_id)
 
     async def _save(self, session: OpenSession, stored: StoredSession) -> bool:
@@ -177,7 +179,7 @@ class SessionKeeper:
         if not changes and not session.save_asked:
             return True
         if not await self.store.save(stored.session_id, changes, self.clock()):
-            self.log.complain(f"session {shown(stored.session_id)} ended before its changes were saved")
+            self.log.print_error(f"session {shorten_id(stored.session_id)} ended before its changes were saved")
             return False
         self._mark_kept(session, replace(stored, max_inactive_seconds=session.max_inactive_seconds))
         return True
@@ -236,7 +238,7 @@ class SessionKeeper:
                 for session in ended:
                     await self.listeners.destroyed(session)
         except Exception as error:  # noqa: BLE001  the request that happened to come by has its answer already
-            self.log.complain(f"sessions that are over were not deleted: {type(error).__name__}")
+            self.log.print_error(f"sessions that are over were not deleted: {type(error).__name__}")
 
 
 class _Call(Generic[T]):

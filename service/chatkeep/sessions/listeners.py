@@ -30,11 +30,11 @@ class SessionLog:
     def explain(self, message: str) -> None:
         self._logger.debug(message)
 
-    def complain(self, message: str) -> None:
+    def print_error(self, message: str) -> None:
         getattr(self._logger, "warning", self._logger.info)(message)
 
 
-def shown(session_id: str) -> str:
+def shorten_id(session_id: str) -> str:
     """Return enough of an id to follow one session through a log."""
     return session_id[:SHOWN_CHARACTERS]
 
@@ -81,4 +81,4 @@ class Listeners:
                 if inspect.isawaitable(answer):
                     await answer
             except Exception as error:  # noqa: BLE001  somebody else's code; what it hears of has already happened
-                self._log.complain(f"{type(listener).__name__} raised {type(error).__name__}")
+                self._log.print_error(f"{type(listener).__name__} raised {type(error).__name__}")

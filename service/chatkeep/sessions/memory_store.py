@@ -10,15 +10,15 @@ from uuid import UUID
 
 from chatkeep.clock import Clock, utc_now
 from chatkeep.ids import new_id
-from chatkeep.sessions.attributes import copies
+from chatkeep.sessions.attributes import copy_values
 from chatkeep.sessions.store import Changes, StoredSession, Update
 
-MOST_SESSIONS = 50_000
-MOST_UNTOLD = 1_000
+MAX_SESSIONS = 50_000
+MAX_PENDING_SESSIONS = 1_000
 SWEEP_SECONDS = 60
 # Of sessions that are made by `create_store`; the middleware says itself how long its own live.
 IDLE_SECONDS = 12 * 60 * 60
-LONGEST_SECONDS = 90 * 24 * 60 * 60
+DEFAULT_MAX_SECONDS = 90 * 24 * 60 * 60
 
 
 class MemoryStore:
@@ -35,16 +35,16 @@ class MemoryStore:
 
     sweep_seconds = SWEEP_SECONDS
 
-    def __init__(self, max_sessions: int = MOST_SESSIONS, *, clock: Clock = utc_now) -> None:
+    def __init__(self, max_sessions: int = MAX_SESSIONS, *, clock: Clock = utc_now) -> None:
         self._max_sessions = max(1, max_sessions)
         self._clock = clock
         self._lock = threading.RLock()
         # Both in the order of use: those that were made and not seen since, and those that came back.
         self._new: OrderedDict[str, StoredSession] = OrderedDict()
         self._known: OrderedDict[str, StoredSession] = OrderedDict()
-        self._id_of_lineage: dict[UUID, str] = {}
+        self._id_by_stable_id: dict[UUID, str] = {}
         # Ended by fastsession's methods or for want of room; whoever sweeps tells the listeners.
-        self._untold: deque[StoredSession] = deque(maxlen=MOST_UNTOLD)
+        self._untold: deque[StoredSession] = deque(maxlen=MAX_PENDING_SESSIONS)
 
     def __len__(self) -> int:
         return len(self._new) + len(self._known)
@@ -57,11 +57,11 @@ class MemoryStore:
             self._remove(session)
             seen_at = now if session.needs_touch(now) else session.last_accessed_at
             self._put(self._known, replace(session, last_accessed_at=seen_at))
-            return replace(session, attributes=copies(session.attributes))
+            return replace(session, attributes=copy_values(session.attributes))
 
     async def create(self, session: StoredSession) -> None:
         with self._lock:
-            self._put(self._new, replace(session, attributes=copies(session.attributes)))
+            self._put(self._new, replace(session, attributes=copy_values(session.attributes)))
             self._make_room()
 
     async def save(self, session_id: str, changes: Changes, now: datetime) -> bool:
@@ -77,7 +77,7 @@ class MemoryStore:
             session = self._find(session_id, now)
             if session is None:
                 return None
-            attributes = copies(session.attributes)
+            attributes = copy_values(session.attributes)
             function(attributes)
             removed = session.attributes.keys() - attributes.keys()
             self._put(self._place_of(session), _changed(session, Changes(attributes, removed), now))
@@ -92,11 +92,11 @@ class MemoryStore:
             self._remove(session)
             moved = replace(_changed(session, changes, now), session_id=new_id)
             self._put(place, moved)
-            return replace(moved, attributes=copies(moved.attributes))
+            return replace(moved, attributes=copy_values(moved.attributes))
 
     async def end(self, session: StoredSession) -> bool:
         with self._lock:
-            kept = self._kept(self._id_of_lineage.get(session.lineage, ""))
+            kept = self._kept(self._id_by_stable_id.get(session.stable_id, ""))
             if kept is None:
                 return False
             self._remove(kept)
@@ -114,7 +114,7 @@ class MemoryStore:
     def create_store(self, session_id: str) -> dict[str, Any]:
         """Begin a session and return its own dict: what is changed in it is kept at once. As fastsession's."""
         now = self._clock()
-        end = now + timedelta(seconds=LONGEST_SECONDS)
+        end = now + timedelta(seconds=DEFAULT_MAX_SECONDS)
         session = StoredSession(session_id, new_id(), {}, now, now, IDLE_SECONDS, end)
         with self._lock:
             self._put(self._new, session)
@@ -162,11 +162,11 @@ class MemoryStore:
 
     def _put(self, place: OrderedDict[str, StoredSession], session: StoredSession) -> None:
         place[session.session_id] = session
-        self._id_of_lineage[session.lineage] = session.session_id
+        self._id_by_stable_id[session.stable_id] = session.session_id
 
     def _remove(self, session: StoredSession) -> None:
         self._place_of(session).pop(session.session_id, None)
-        self._id_of_lineage.pop(session.lineage, None)
+        self._id_by_stable_id.pop(session.stable_id, None)
 
     def _make_room(self) -> None:
         while len(self) > self._max_sessions:
@@ -185,7 +185,7 @@ class MemoryStore:
 
 def _changed(session: StoredSession, changes: Changes, now: datetime) -> StoredSession:
     """Merge changes into the session's own dict, which `get_store` may have handed out."""
-    Changes(copies(changes.written), changes.removed).apply(session.attributes)
+    Changes(copy_values(changes.written), changes.removed).apply(session.attributes)
     idle = changes.max_inactive_seconds
     idle = session.max_inactive_seconds if idle is None else idle
     return replace(session, last_accessed_at=now, max_inactive_seconds=idle)

@@ -105,10 +105,10 @@ def _matches(sent: str | None, wanted: str) -> bool:
 
 SALT = "chatkeep.http-session.v1"
 IDLE_SECONDS = 12 * 60 * 60
-LONGEST_SECONDS = 90 * 24 * 60 * 60
-MOST_SECONDS = 100 * 366 * 24 * 60 * 60
+DEFAULT_MAX_SECONDS = 90 * 24 * 60 * 60
+MAX_SECONDS = 100 * 366 * 24 * 60 * 60
 # A client may send as many cookies of one name as it likes; each costs a signature and perhaps a look-up.
-MOST_COOKIES = 4
+MAX_COOKIES = 4
 
 
 class FasterSessionMiddleware:
@@ -223,7 +223,7 @@ class FasterSessionMiddleware:
     def _values(self, headers: Headers) -> list[str]:
         """Return the values of the cookie: a browser may hold several, of other paths, and the wrong one first."""
         pairs = (part.strip().partition("=") for line in headers.getlist("cookie") for part in line.split(";"))
-        return [value.strip() for name, _, value in pairs if name.strip() == self._cookie.name][:MOST_COOKIES]
+        return [value.strip() for name, _, value in pairs if name.strip() == self._cookie.name][:MAX_COOKIES]
 
 
 def _store(store: SessionStore | FastSessionStore | None) -> SessionStore:
@@ -238,7 +238,7 @@ def _store(store: SessionStore | FastSessionStore | None) -> SessionStore:
 
 def _limits(max_age: int, max_inactive_interval: int | None, max_lifetime: int | None) -> SessionLimits:
     idle = max_age or IDLE_SECONDS if max_inactive_interval is None else max_inactive_interval
-    longest = max(max_age, LONGEST_SECONDS) if max_lifetime is None else max_lifetime
+    longest = max(max_age, DEFAULT_MAX_SECONDS) if max_lifetime is None else max_lifetime
     return SessionLimits(_seconds("max_inactive_interval", idle), _seconds("max_lifetime", longest))
 
 
@@ -252,7 +252,7 @@ def _same_site(value: str | None) -> SameSite | None:
 
 
 def _seconds(name: str, value: int) -> int:
-    if not 0 <= value <= MOST_SECONDS:
+    if not 0 <= value <= MAX_SECONDS:
         raise ConfigurationError(f"{name} is a number of seconds, and at most a hundred years.")
     return value
 

@@ -101,7 +101,7 @@ class StoredSession:
     """
 
     session_id: str
-    lineage: UUID
+    stable_id: UUID
     attributes: dict[str, Any]
     created_at: datetime
     last_accessed_at: datetime
@@ -137,7 +137,7 @@ class SessionStore(Protocol):
     """
 
     sweep_seconds: int
-    """How often `sweep` is worth calling."""
+    """How often `cleanup` is worth calling."""
 
     async def load(self, session_id: str, now: datetime) -> StoredSession | None:
         """Return the session, as it was before this request, and mark it as used; None where there is none."""

@@ -23,7 +23,7 @@ DURATION, FIRST_TEXT = "duration", "first_text"
 NO_MODEL = ""
 
 
-def added_up(notes: Any) -> CompoundSelect[Any]:
+def sum_notes(notes: Any) -> CompoundSelect[Any]:
     """Return the counters that notes amount to, as rows of `statistics`.
 
     Args:
@@ -68,7 +68,7 @@ async def count_notes(connection: AsyncConnection, *, of_user: UUID | None = Non
 
 
 def _counted(taken: CTE) -> postgresql.Insert:
-    rows = added_up(taken).subquery("rows")
+    rows = sum_notes(taken).subquery("rows")
     key = ("hour", "model", "measure", "bucket")
     # In one order, so that two that count at once cannot wait for each other.
     ordered = select(rows).order_by(*(rows.c[name] for name in key))

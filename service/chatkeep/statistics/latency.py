@@ -10,17 +10,17 @@ from typing import Any
 from sqlalchemy import Integer, cast, func
 from sqlalchemy.sql.elements import ColumnElement
 
-BUCKETS_A_DOUBLING = 8
-LARGEST_ERROR = 2 ** (1 / (2 * BUCKETS_A_DOUBLING)) - 1
+BUCKETS_PER_DOUBLING = 8
+MAX_ERROR = 2 ** (1 / (2 * BUCKETS_PER_DOUBLING)) - 1
 # Of the longest duration that a note can hold.
-MAX_BUCKET = 31 * BUCKETS_A_DOUBLING
+MAX_BUCKET = 31 * BUCKETS_PER_DOUBLING
 PERCENTILES = (50, 90, 95, 99)
 
 
 def bucket_of(milliseconds: ColumnElement[Any]) -> ColumnElement[int]:
     """Return the bucket of a duration, in SQL."""
     doublings = func.log(2, func.greatest(milliseconds, 1))
-    return cast(func.ceil(doublings * BUCKETS_A_DOUBLING), Integer)
+    return cast(func.ceil(doublings * BUCKETS_PER_DOUBLING), Integer)
 
 
 def percentile(counts: Mapping[int, int], percent: int) -> float | None:
@@ -38,4 +38,4 @@ def percentile(counts: Mapping[int, int], percent: int) -> float | None:
 
 
 def _middle_seconds(bucket: int) -> float:
-    return round(2 ** ((min(bucket, MAX_BUCKET) - 0.5) / BUCKETS_A_DOUBLING) / 1000, 6)
+    return round(2 ** ((min(bucket, MAX_BUCKET) - 0.5) / BUCKETS_PER_DOUBLING) / 1000, 6)

@@ -33,7 +33,7 @@ MAX_DURATION = literal_column("interval '24 days'", Interval)
 USER, CONVERSATION = "user", "conversation"
 
 
-def noted_turn(ended: CTE, now: ColumnElement[Any], first_text_ms: ColumnElement[Any]) -> CTE:
+def note_turn(ended: CTE, now: ColumnElement[Any], first_text_ms: ColumnElement[Any]) -> CTE:
     """Return the part of a statement that notes the turn which it ends.
 
     A user may ask for a model by any name, and a name is text. Only those that the operator's model server offers
@@ -61,7 +61,7 @@ def noted_turn(ended: CTE, now: ColumnElement[Any], first_text_ms: ColumnElement
     return insert(statistics_notes).from_select(names, note).returning(statistics_notes.c.kind).cte("noted")
 
 
-def noted_conversation(made: CTE) -> CTE:
+def note_conversation(made: CTE) -> CTE:
     """Return the part of a statement that notes the conversation which it makes."""
     note = select(made.c.user_id, literal(CONVERSATION), made.c.created_at)
     return (

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.database.tables import statistics, statistics_notes
 from chatkeep.errors import Invalid
-from chatkeep.statistics.counters import DURATION, ENDINGS, FIRST_TEXT, added_up
+from chatkeep.statistics.counters import DURATION, ENDINGS, FIRST_TEXT, sum_notes
 from chatkeep.statistics.latency import PERCENTILES, percentile
 
 Bucket = Literal["hour", "day", "week"]
@@ -21,7 +21,7 @@ LENGTHS: Mapping[Bucket, timedelta] = {
     "day": timedelta(days=1),
     "week": timedelta(weeks=1),
 }
-MOST_BUCKETS = 1000
+MAX_BUCKETS = 1000
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 
 
@@ -104,8 +104,8 @@ def _starts(since: datetime, until: datetime, bucket: Bucket) -> Iterator[dateti
     if since >= until:
         raise Invalid("`from` has to be before `to`.")
     start, length = start_of(since, bucket), LENGTHS[bucket]
-    if (until - start) / length > MOST_BUCKETS:
-        raise Invalid(f"That is more than {MOST_BUCKETS} periods. Ask for a shorter time, or for days or weeks.")
+    if (until - start) / length > MAX_BUCKETS:
+        raise Invalid(f"That is more than {MAX_BUCKETS} periods. Ask for a shorter time, or for days or weeks.")
     while start < until:
         yield start
         start += length
@@ -116,7 +116,7 @@ async def _counters(connection: AsyncConnection, since: datetime, until: datetim
     s, n = statistics.c, statistics_notes.c
     noted = select(statistics_notes).where(n.at >= since, n.at < until).subquery("noted")
     counted = select(s.hour, s.model, s.measure, s.bucket, s.count).where(s.hour >= since, s.hour < until)
-    both = union_all(counted, added_up(noted)).subquery("both")
+    both = union_all(counted, sum_notes(noted)).subquery("both")
     start = func.date_trunc(literal(bucket, Text), both.c.hour, "UTC").label("start")
     query = select(start, both.c.model, both.c.measure, both.c.bucket, func.sum(both.c.count).label("count"))
     grouped = query.group_by(start, both.c.model, both.c.measure, both.c.bucket)

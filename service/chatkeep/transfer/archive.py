@@ -17,7 +17,7 @@ CONVERSATIONS = re.compile(r"conversations(-\d{1,6})?\.json")
 MAX_RATIO = 32
 SMALL_UNPACKED_BYTES = 512 * 1024
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-LARGEST_DIRECTORY_BYTES = 16 * 1024**2
+MAX_DIRECTORY_BYTES = 16 * 1024**2
 _END_BYTES = 22
 _TAIL_BYTES = _END_BYTES + 2**16 + 76
 
@@ -25,11 +25,11 @@ _TAIL_BYTES = _END_BYTES + 2**16 + 76
 Found = tuple[str, Value | Unreadable]
 
 
-def values_in(file: BinaryIO, *, most_bytes: int, check: Callable[[], None] = lambda: None) -> Iterator[Found]:
+def values_in(file: BinaryIO, *, max_bytes: int, check: Callable[[], None] = lambda: None) -> Iterator[Found]:
     """Yield every value of the file, each with its place.
 
     Args:
-        most_bytes: how much a ZIP may unpack to; one that is small may unpack to less.
+        max_bytes: how much a ZIP may unpack to; one that is small may unpack to less.
         check: called before each piece is read and after each value; an error that it raises ends the reading.
 
     Raises:
@@ -38,7 +38,7 @@ def values_in(file: BinaryIO, *, most_bytes: int, check: Callable[[], None] = la
     beginning = file.read(4)
     file.seek(0)
     if beginning in (b"PK\x03\x04", b"PK\x05\x06"):
-        yield from _values_in_zip(file, most_bytes, check)
+        yield from _values_in_zip(file, max_bytes, check)
     else:
         yield from _numbered("", file, check)
 
@@ -60,7 +60,7 @@ class _Checked:
         return self._file.read(size)
 
 
-def _values_in_zip(file: BinaryIO, most_bytes: int, check: Callable[[], None]) -> Iterator[Found]:
+def _values_in_zip(file: BinaryIO, max_bytes: int, check: Callable[[], None]) -> Iterator[Found]:
     _require_small_directory(file)
     try:
         archive = zipfile.ZipFile(file)
@@ -72,15 +72,15 @@ def _values_in_zip(file: BinaryIO, most_bytes: int, check: Callable[[], None]) -
         chosen = [(name, entry) for name, entry in names if CONVERSATIONS.fullmatch(name)]
         if not chosen:
             raise UnknownImportFormat("This ZIP holds no conversations.json. Choose the file that ChatGPT sent.")
-        left = min(most_bytes, SMALL_UNPACKED_BYTES + MAX_RATIO * _size_of(file))
-        most_bytes = left
+        left = min(max_bytes, SMALL_UNPACKED_BYTES + MAX_RATIO * _size_of(file))
+        max_bytes = left
         for name, entry in sorted(chosen, key=lambda each: each[0]):
             check()
             unpacked = _Unpacked(archive, entry, left)
             try:
                 yield from _numbered(name, unpacked, check)
             except _TooLarge:
-                yield name, Unreadable(f"The ZIP unpacks to more than {most_bytes} bytes; the rest was not read.")
+                yield name, Unreadable(f"The ZIP unpacks to more than {max_bytes} bytes; the rest was not read.")
                 return
             except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError):
                 yield name, Unreadable("This part of the ZIP is damaged, encrypted or packed in an unknown way.")
@@ -135,5 +135,5 @@ def _require_small_directory(file: BinaryIO) -> None:
     large = tail.rfind(b"PK\x06\x06")
     if large >= 0 and len(tail) >= large + 48:
         directory = max(*struct.unpack_from("<Q", tail, large + 40), 0 if directory == 2**32 - 1 else directory)
-    if directory > LARGEST_DIRECTORY_BYTES:
+    if directory > MAX_DIRECTORY_BYTES:
         raise UnknownImportFormat("This ZIP holds too many files.")

@@ -13,7 +13,7 @@ _user_id = bindparam("user_id", type_=Uuid)
 _conversation_id = bindparam("conversation_id", type_=Uuid)
 _after_id = bindparam("after_id", type_=Uuid)
 _limit = bindparam("limit", type_=Integer)
-_most_bytes = bindparam("most_bytes", type_=BigInteger)
+_max_bytes = bindparam("max_bytes", type_=BigInteger)
 _c = conversations.c
 _t = turns.c
 
@@ -58,7 +58,7 @@ def _turns_after() -> Statement:
         .order_by(_t.conversation_id, _t.position, _t.id)
         .limit(_limit)
     )
-    return Statement(_with_siblings(within_bytes(page, _in_files, _most_bytes)))
+    return Statement(_with_siblings(within_bytes(page, _in_files, _max_bytes)))
 
 
 TURNS_AFTER = _turns_after()
@@ -87,7 +87,7 @@ def _turns_by_ids() -> Statement:
     """
     ids = func.unnest(bindparam("turn_ids", type_=ARRAY(Uuid))).table_valued("id", name="given").render_derived()
     page = select(_user_id.label("user_id"), cast(ids.c.id, Uuid).label("id"))
-    return Statement(_with_siblings(within_bytes(page, _in_files, _most_bytes)))
+    return Statement(_with_siblings(within_bytes(page, _in_files, _max_bytes)))
 
 
 TURNS_BY_IDS = _turns_by_ids()

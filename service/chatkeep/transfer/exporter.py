@@ -18,8 +18,8 @@ from chatkeep.transfer import export_queries as queries
 
 # What this service's own files say that they are.
 OWN_FORMAT = "chatkeep/1"
-CONVERSATIONS_A_BATCH = 100
-TURNS_A_BATCH = 100
+CONVERSATIONS_PER_BATCH = 100
+TURNS_PER_BATCH = 100
 # Of the texts of a batch, where it is of more than one turn: so much is held for a client that reads slowly.
 MAX_BATCH_BYTES = 256 * 1024
 
@@ -33,14 +33,14 @@ async def account_as_jsonl(database: Database, user_id: UUID) -> AsyncGenerator[
     newest_id, after_id = new_id(), FIRST_ID
     while True:
         rows = await database.rows(
-            queries.CONVERSATIONS_AFTER, user_id=user_id, after_id=after_id, limit=CONVERSATIONS_A_BATCH
+            queries.CONVERSATIONS_AFTER, user_id=user_id, after_id=after_id, limit=CONVERSATIONS_PER_BATCH
         )
         if rows:
             async with aclosing(_whole(database, user_id, rows, newest_id)) as chunks:
                 with suppress(StopAsyncIteration):
                     while True:
                         yield await anext(chunks)  # and hold nothing of it while the client reads
-        if len(rows) < CONVERSATIONS_A_BATCH:
+        if len(rows) < CONVERSATIONS_PER_BATCH:
             return
         after_id = rows[-1]["id"]
 
@@ -69,8 +69,8 @@ async def path_turns(database: Database, user_id: UUID, conversation: Row) -> As
     path = await database.rows(queries.PATH_IDS, user_id=user_id, conversation_id=conversation["id"])
     ids = [row["id"] for row in path]
     start = 0
-    while wanted := ids[start : start + TURNS_A_BATCH]:
-        rows = await database.rows(queries.TURNS_BY_IDS, user_id=user_id, turn_ids=wanted, most_bytes=MAX_BATCH_BYTES)
+    while wanted := ids[start : start + TURNS_PER_BATCH]:
+        rows = await database.rows(queries.TURNS_BY_IDS, user_id=user_id, turn_ids=wanted, max_bytes=MAX_BATCH_BYTES)
         if not rows:
             return  # deleted in the meantime
         start += wanted.index(rows[-1]["id"]) + 1
@@ -94,8 +94,8 @@ async def _whole(
             after_id=after[2],
             last_id=conversations[-1]["id"],
             newest_id=newest_id,
-            limit=TURNS_A_BATCH,
-            most_bytes=MAX_BATCH_BYTES,
+            limit=TURNS_PER_BATCH,
+            max_bytes=MAX_BATCH_BYTES,
         )
         if not rows:
             break

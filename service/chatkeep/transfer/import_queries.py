@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.database.tables import conversations, imported_conversations, turn_search, turns, user_activity
 
-TURNS_A_STATEMENT = 500
+TURNS_PER_STATEMENT = 500
 
 _i = imported_conversations.c
 
@@ -60,8 +60,8 @@ async def insert_sources(
 
 
 async def insert_turns(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-    for start in range(0, len(rows), TURNS_A_STATEMENT):
-        await connection.execute(insert(turns), rows[start : start + TURNS_A_STATEMENT])
+    for start in range(0, len(rows), TURNS_PER_STATEMENT):
+        await connection.execute(insert(turns), rows[start : start + TURNS_PER_STATEMENT])
 
 
 async def await_lexemes(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -70,8 +70,8 @@ async def await_lexemes(connection: AsyncConnection, rows: Sequence[Mapping[str,
         {"user_id": row["user_id"], "turn_id": row["id"], "part": 0, "parts": 1, "version": 0, "lexemes": None}
         for row in rows
     ]
-    for start in range(0, len(pending), TURNS_A_STATEMENT):
-        await connection.execute(insert(turn_search), pending[start : start + TURNS_A_STATEMENT])
+    for start in range(0, len(pending), TURNS_PER_STATEMENT):
+        await connection.execute(insert(turn_search), pending[start : start + TURNS_PER_STATEMENT])
 
 
 async def count_conversations(connection: AsyncConnection, user_id: UUID, count: int, turn_count: int) -> None:

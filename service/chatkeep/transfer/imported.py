@@ -16,7 +16,7 @@ MIN_TIME = datetime(1970, 1, 2, tzinfo=UTC)
 MAX_AHEAD = timedelta(days=1)
 
 
-def believed(time: datetime | None, now: datetime | None = None) -> datetime | None:
+def plausible_time(time: datetime | None, now: datetime | None = None) -> datetime | None:
     """Return a time that a file tells; None where it stands for "no date".
 
     Args:

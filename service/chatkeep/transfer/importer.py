@@ -40,13 +40,13 @@ from chatkeep.transfer.formats.chatkeep import SOURCE as OWN
 from chatkeep.transfer.formats.detection import read_conversation
 from chatkeep.transfer.imported import UnknownFormat, Unreadable
 from chatkeep.transfer.json_stream import Value
-from chatkeep.transfer.rows import Placed, placed
-from chatkeep.transfer.sanitize import cleaned
+from chatkeep.transfer.rows import ConversationRows, to_rows
+from chatkeep.transfer.sanitize import sanitize
 
-CHARACTERS_A_BATCH = 2 * 1024 * 1024
-CONVERSATIONS_A_BATCH = 50
+CHARACTERS_PER_BATCH = 2 * 1024 * 1024
+CONVERSATIONS_PER_BATCH = 50
 # A file of which nothing can be read is not read to its end for the sake of a list of failures.
-MOST_FAILURES = 10_000
+MAX_FAILURES = 10_000
 FOREIGN_KEY_VIOLATION = "23503"
 
 
@@ -75,7 +75,7 @@ class _Read:
     source_id: str
     source: str
     size: int
-    rows: Placed | None = None
+    rows: ConversationRows | None = None
     reason: str | None = None
     kept_aside: int = 0
 
@@ -91,7 +91,7 @@ async def import_file(
     *,
     audit: Recorder,
     clock: Clock,
-    most_bytes: int,
+    max_bytes: int,
     advance: Callable[[], None] = lambda: None,
     turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> AsyncGenerator[Imported, None]:
@@ -99,7 +99,7 @@ async def import_file(
 
     Args:
         audit: whoever imports.
-        most_bytes: how much a ZIP may unpack to.
+        max_bytes: how much a ZIP may unpack to.
         advance: called now and then, while the file is read.
         turn: held while a batch is read and kept, and given up after it, so that others come in between.
 
@@ -113,7 +113,7 @@ async def import_file(
     if file.seek(0, 2) == 0:
         raise UnknownImportFormat("The file is empty.")
     file.seek(0)
-    found = values_in(file, most_bytes=most_bytes, check=anyio.from_thread.check_cancelled)
+    found = values_in(file, max_bytes=max_bytes, check=anyio.from_thread.check_cancelled)
     counts = Counter(imported=0, skipped=0, failed=0)
     is_first = True
     while True:
@@ -132,7 +132,7 @@ async def import_file(
                 counts[outcome.outcome] += 1
             if any(read.rows is not None for read in batch):
                 await index_pending(database)
-        if counts["failed"] >= MOST_FAILURES:
+        if counts["failed"] >= MAX_FAILURES:
             yield Imported("(the rest)", "failed", "Too much of this file cannot be read; the rest was left.")
             break
     if not is_first:
@@ -160,7 +160,7 @@ def _next_batch(found: Iterator[Found], user_id: UUID, now: datetime, is_first: 
             read = _Read(place, "", 0, reason=error.reason)
         batch.append(read)
         size += read.size
-        if size > CHARACTERS_A_BATCH or len(batch) == CONVERSATIONS_A_BATCH:
+        if size > CHARACTERS_PER_BATCH or len(batch) == CONVERSATIONS_PER_BATCH:
             break
     return batch
 
@@ -176,8 +176,8 @@ def _read(place: str, value: Value | Unreadable, user_id: UUID, now: datetime) -
     if isinstance(value, Unreadable):
         return _Read(place, "", 0, reason=value.reason)
     try:
-        conversation = read_conversation(cleaned(value.parsed, value.text))
-        rows = placed(conversation, user_id, now)
+        conversation = read_conversation(sanitize(value.parsed, value.text))
+        rows = to_rows(conversation, user_id, now)
     except UnknownFormat:
         raise
     except Unreadable as error:

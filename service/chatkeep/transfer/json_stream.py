@@ -18,10 +18,10 @@ from typing import Any, Protocol
 from chatkeep.transfer.imported import UnknownFormat, Unreadable
 
 CHUNK_BYTES = 1024 * 1024
-LARGEST_CHARACTERS = 32 * 1024 * 1024
+MAX_CHARACTERS = 32 * 1024 * 1024
 # Parsed, a value takes many times its length where it is made of tiny parts: three bytes can be 72 in memory.
-MOST_PARTS = 1_500_000
-LONGEST_NUMBER = 300
+MAX_PARTS = 1_500_000
+MAX_NUMBER_CHARACTERS = 300
 MAX_WORD_CHARACTERS = 1024
 MAX_STEP_CHARACTERS = 256 * 1024
 # A list of more parts is read by Python's own code: the faster one in C lets no other thread run until it has ended.
@@ -48,7 +48,7 @@ class Value:
 
 
 def _whole_number(text: str) -> int | str:
-    return int(text) if len(text) < LONGEST_NUMBER else text
+    return int(text) if len(text) < MAX_NUMBER_CHARACTERS else text
 
 
 def _number(text: str) -> float | str:
@@ -131,29 +131,29 @@ class JsonValues:
     def _bracketed(self) -> Value | Unreadable:
         """Read a list, an object or a text. Its end is found first, so that no broken one is looked at twice."""
         brackets = _Brackets()
-        looked_at = self._at
+        probe_connection = self._at
         while True:
-            end, looked_at = brackets.end_in(self._text, looked_at)
+            end, probe_connection = brackets.end_in(self._text, probe_connection)
             if end is not None:
                 text, self._at = self._text[self._at : end], end
                 return _parsed(text, Unreadable("It is not valid JSON."))
-            if len(self._text) - self._at > LARGEST_CHARACTERS:
-                return self._passed_over(brackets, looked_at)
-            looked_at -= self._at
+            if len(self._text) - self._at > MAX_CHARACTERS:
+                return self._passed_over(brackets, probe_connection)
+            probe_connection -= self._at
             if not self._read_on():
                 self._at = len(self._text)
                 return Unreadable("The file ends in the middle of it.")
 
-    def _passed_over(self, brackets: "_Brackets", looked_at: int) -> Unreadable:
+    def _passed_over(self, brackets: "_Brackets", probe_connection: int) -> Unreadable:
         """Go behind a value that is too large, and keep none of it."""
         end: int | None = None
         while end is None:
-            self._at = looked_at
+            self._at = probe_connection
             if not self._read_on():
                 self._at = len(self._text)
                 break
-            end, looked_at = brackets.end_in(self._text, 0)
-            self._at = looked_at if end is None else end
+            end, probe_connection = brackets.end_in(self._text, 0)
+            self._at = probe_connection if end is None else end
         return _too_large()
 
 
@@ -163,12 +163,12 @@ def _parts_of(text: str) -> int:
 
 
 def _too_large() -> Unreadable:
-    return Unreadable(f"It is larger than {LARGEST_CHARACTERS // 1024**2} MiB, or of too many parts.")
+    return Unreadable(f"It is larger than {MAX_CHARACTERS // 1024**2} MiB, or of too many parts.")
 
 
 def _parsed(text: str, otherwise: Unreadable) -> Value | Unreadable:
     parts = _parts_of(text)
-    if parts > MOST_PARTS or len(text) > LARGEST_CHARACTERS:
+    if parts > MAX_PARTS or len(text) > MAX_CHARACTERS:
         return _too_large()
     decoder = _PATIENT_DECODER if parts > MANY_PARTS else _DECODER
     try:

@@ -10,14 +10,14 @@ from chatkeep.accounts.dependencies import VisitorAudit
 from chatkeep.accounts.identity import Identity, stream_terms
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
-from chatkeep.chat.api.dependencies import Asker, TheChat
+from chatkeep.chat.api.dependencies import ChatDep, CurrentUser
 from chatkeep.chat.chat import Chat
 from chatkeep.chat.history import conversations
 from chatkeep.errors import NotFound
 from chatkeep.http.bodies import JsonRoute
 from chatkeep.http.downloads import Download, download
 from chatkeep.http.presence import while_client_waits
-from chatkeep.http.problems import documented
+from chatkeep.http.problems import error_responses
 from chatkeep.transfer.examples import ACCOUNT, CHATSTREAM_PROMPT, CONVERSATION, MARKDOWN, TURNS
 from chatkeep.transfer.exporter import account_as_jsonl, conversation_as_json, conversation_as_jsonl
 from chatkeep.transfer.importer import import_file
@@ -43,7 +43,7 @@ WRITERS = {
     "/conversations/{conversation_id}/export",
     status_code=200,
     response_class=Download,
-    responses=documented(401, 404, 422, 503)
+    responses=error_responses(401, 404, 422, 503)
     | {
         200: {
             "content": {
@@ -56,8 +56,8 @@ WRITERS = {
 )
 async def export_conversation(
     conversation_id: UUID,
-    identity: Asker,
-    chat: TheChat,
+    identity: CurrentUser,
+    chat: ChatDep,
     visitor: VisitorAudit,
     file_format: Annotated[
         Format,
@@ -90,9 +90,9 @@ async def export_conversation(
     "/export",
     status_code=200,
     response_class=Download,
-    responses=documented(401, 503) | {200: {"content": {"application/jsonl": {"example": ACCOUNT}}}},
+    responses=error_responses(401, 503) | {200: {"content": {"application/jsonl": {"example": ACCOUNT}}}},
 )
-async def export_account(identity: Asker, chat: TheChat, visitor: VisitorAudit) -> Download:
+async def export_account(identity: CurrentUser, chat: ChatDep, visitor: VisitorAudit) -> Download:
     """Return the caller's whole history as a file, one conversation a line. `POST /api/v1/import` takes it.
 
     It has every turn that was begun before the export, none that was begun later, and is read while it is sent: a reply
@@ -111,7 +111,7 @@ async def export_account(identity: Asker, chat: TheChat, visitor: VisitorAudit) 
 
 @router.post(
     "/import",
-    responses=documented(
+    responses=error_responses(
         401,
         413,
         503,
@@ -132,7 +132,7 @@ async def export_account(identity: Asker, chat: TheChat, visitor: VisitorAudit) 
         }
     },
 )
-async def import_history(request: Request, identity: Asker, chat: TheChat, visitor: VisitorAudit) -> ImportReport:
+async def import_history(request: Request, identity: CurrentUser, chat: ChatDep, visitor: VisitorAudit) -> ImportReport:
     """Add the conversations of a file to the caller's history: as the body, of whatever media type, or in a form.
 
     It may be an export of this service (a conversation as JSON, an account as JSONL), of ChatGPT (the ZIP, or a
@@ -156,7 +156,7 @@ async def _import(request: Request, identity: Identity, chat: Chat, visitor: Rec
             file,
             audit=visitor.acting_as(identity.user_id),
             clock=chat.clock,
-            most_bytes=imports.most_bytes,
+            max_bytes=imports.max_bytes,
             turn=lambda: imports.turn(identity.user_id),
         )
         async with aclosing(outcomes):

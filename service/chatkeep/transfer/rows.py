@@ -14,31 +14,31 @@ from uuid import UUID
 
 from chatkeep.chat.history.conversations import title_from
 from chatkeep.ids import id_at
-from chatkeep.transfer.imported import KEPT_ASIDE, ImportedConversation, ImportedTurn, Unreadable, believed
+from chatkeep.transfer.imported import KEPT_ASIDE, ImportedConversation, ImportedTurn, Unreadable, plausible_time
 from chatkeep.transfer.sanitize import require_shallow
 
 # How far clocks of several processes are apart at most; filters by time look this much further, and more.
 SLACK = timedelta(seconds=5)
-LONGEST_MODEL = 200
+MAX_MODEL_CHARACTERS = 200
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class ConversationRows:
     """Rows for the tables."""
 
     conversation: Row
     turns: list[Row] = field(default_factory=list)
 
 
-def placed(conversation: ImportedConversation, user_id: UUID, now: datetime) -> Placed:
+def to_rows(conversation: ImportedConversation, user_id: UUID, now: datetime) -> ConversationRows:
     """Return the rows that keep a conversation.
 
     Raises:
         Unreadable: the database could not keep something of it.
     """
-    if any(len(turn.model or "") > LONGEST_MODEL for turn in conversation.turns):
+    if any(len(turn.model or "") > MAX_MODEL_CHARACTERS for turn in conversation.turns):
         raise Unreadable("The name of one of its models is too long.", conversation.source_id)
     told = [turn.created_at for turn in conversation.turns]
     _take_away_no_dates(conversation, now)
@@ -57,7 +57,7 @@ def placed(conversation: ImportedConversation, user_id: UUID, now: datetime) -> 
         for place, was in enumerate(told)
         if was is not None and was != conversation.turns[place].created_at
     ]
-    return Placed(
+    return ConversationRows(
         {
             "user_id": user_id,
             "id": conversation_id,
@@ -78,10 +78,13 @@ def placed(conversation: ImportedConversation, user_id: UUID, now: datetime) -> 
 
 
 def _take_away_no_dates(conversation: ImportedConversation, now: datetime) -> None:
-    conversation.created_at = believed(conversation.created_at, now)
-    conversation.updated_at = believed(conversation.updated_at, now)
+    conversation.created_at = plausible_time(conversation.created_at, now)
+    conversation.updated_at = plausible_time(conversation.updated_at, now)
     for turn in conversation.turns:
-        turn.created_at, turn.completed_at = believed(turn.created_at, now), believed(turn.completed_at, now)
+        turn.created_at, turn.completed_at = (
+            plausible_time(turn.created_at, now),
+            plausible_time(turn.completed_at, now),
+        )
 
 
 def _begun(conversation: ImportedConversation, now: datetime) -> datetime:

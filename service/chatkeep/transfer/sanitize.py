@@ -7,13 +7,13 @@ from chatkeep.chat.models.clean_text import clean_output
 from chatkeep.http.strict_json import is_storable
 from chatkeep.transfer.imported import Unreadable
 
-DEEPEST = 100
+MAX_DEPTH = 100
 
 # An escape that may be U+0000 or half of a pair; most pairs are whole, which only a look at the text can tell.
 _SUSPICIOUS = re.compile(r"\\u0000|\\u[dD][89a-fA-F]")
 
 
-def cleaned(value: Any, text: str) -> Any:
+def sanitize(value: Any, text: str) -> Any:
     """Return a parsed value with U+FFFD in place of U+0000 and of lone surrogates, as a model's output has it.
 
     Args:
@@ -30,7 +30,7 @@ def cleaned(value: Any, text: str) -> Any:
 def _cleaned(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return value if is_storable(value) else clean_output(value)
-    if depth > DEEPEST:
+    if depth > MAX_DEPTH:
         raise Unreadable("It is nested too deep.")
     if isinstance(value, dict):
         return {_cleaned(name, depth): _cleaned(inner, depth + 1) for name, inner in value.items()}
@@ -48,7 +48,7 @@ def require_shallow(value: Any) -> None:
     waiting = [(value, 0)]
     while waiting:
         each, depth = waiting.pop()
-        if depth > DEEPEST:
+        if depth > MAX_DEPTH:
             raise Unreadable("It is nested too deep.")
         if isinstance(each, dict):
             waiting += [(inner, depth + 1) for inner in each.values()]

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from chatkeep.http.schemas import Answer
 from chatkeep.transfer.importer import Imported
 
-MOST_LISTED = 10_000
+MAX_LISTED = 10_000
 
 
 class FailedConversation(Answer):
@@ -33,7 +33,7 @@ class ImportReport(BaseModel):
     skipped: Annotated[int, Field(description="Imported before, or begun here.")] = 0
     failed: list[FailedConversation] = Field(default_factory=list)
     conversations: Annotated[
-        list[ImportedConversation], Field(description=f"What was imported; the first {MOST_LISTED} of it.")
+        list[ImportedConversation], Field(description=f"What was imported; the first {MAX_LISTED} of it.")
     ] = Field(default_factory=list)
 
     def add(self, outcome: Imported) -> None:
@@ -43,5 +43,5 @@ class ImportReport(BaseModel):
             self.skipped += 1
         else:
             self.imported += 1
-            if len(self.conversations) < MOST_LISTED:
+            if len(self.conversations) < MAX_LISTED:
                 self.conversations.append(ImportedConversation.model_validate(outcome))

@@ -21,7 +21,7 @@ from starlette.types import Message, Receive
 from chatkeep.chat.generation.fair_queue import FairQueue
 from chatkeep.errors import TooManyImports, Unavailable, UnknownImportFormat, UploadTooSlow
 
-MOST_AT_ONCE = 4
+MAX_IMPORTS_AT_ONCE = 4
 MAX_UPLOADS_OF_ONE_USER = 4
 WRITTEN_AT_ONCE = 1024 * 1024
 # Of a form, parsed at once: a hundredth of a second of whatever was made to take long.
@@ -37,18 +37,18 @@ class Imports:
     """How much may be imported: the sizes of files are bounded, and users take turns.
 
     A file comes in without a place that another could wait for. Only when all of it is there its user queues for one of
-    `MOST_AT_ONCE` places, for one batch of conversations at a time.
+    `MAX_IMPORTS_AT_ONCE` places, for one batch of conversations at a time.
 
     Args:
-        most_bytes: of a file, and of what a ZIP unpacks to. All files on disk together have `MOST_AT_ONCE` times as
-            many; where that is reached, users who have more than their part of it are refused.
+        max_bytes: of a file, and of what a ZIP unpacks to. All files on disk together have `MAX_IMPORTS_AT_ONCE` times
+            as many; where that is reached, users who have more than their part of it are refused.
         clock: seconds, for the pace of uploads.
     """
 
-    def __init__(self, *, most_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self.most_bytes = most_bytes
+    def __init__(self, *, max_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.max_bytes = max_bytes
         self._clock = clock
-        self._turns = FairQueue(MOST_AT_ONCE, most_of_one_user=1)
+        self._turns = FairQueue(MAX_IMPORTS_AT_ONCE, max_per_user=1)
         self._uploads: Counter[UUID] = Counter()
         self._bytes: Counter[UUID] = Counter()
 
@@ -98,7 +98,7 @@ class Imports:
                 del self._uploads[user_id], self._bytes[user_id]
 
     def _require_room(self, user_id: UUID) -> None:
-        room = MOST_AT_ONCE * self.most_bytes
+        room = MAX_IMPORTS_AT_ONCE * self.max_bytes
         if self._bytes.total() > room and self._bytes[user_id] > room / len(self._uploads):
             raise Unavailable("Too many files are being imported right now. Try again in a few minutes.")
 

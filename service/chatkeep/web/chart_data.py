@@ -47,7 +47,7 @@ class Figure:
     svg: str | None
 
 
-def asked_period(period: str, now: datetime) -> tuple[datetime, datetime, Bucket]:
+def parse_period(period: str, now: datetime) -> tuple[datetime, datetime, Bucket]:
     """Return from when until when, and in which pieces."""
     bucket, pieces = PERIODS[period]
     return now - (pieces - 1) * LENGTHS[bucket], now, bucket

@@ -8,9 +8,9 @@ import anyio
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
-from chatkeep.accounts.dependencies import TheAccounts, require_identity
+from chatkeep.accounts.dependencies import AccountsDep, require_identity
 from chatkeep.accounts.schemas import User
-from chatkeep.admin.dependencies import TheDatabase
+from chatkeep.admin.dependencies import DatabaseDep
 from chatkeep.admin.statistics import statistics_between
 from chatkeep.audit.actions import Action
 from chatkeep.audit.verification import verify_ends
@@ -18,8 +18,8 @@ from chatkeep.chat.history.turn import Status
 from chatkeep.clock import utc_now
 from chatkeep.errors import NotAuthenticated, Unavailable
 from chatkeep.http.bodies import JsonRoute
-from chatkeep.web.chart_data import PERIODS, asked_period, figures, is_empty, models, totals
-from chatkeep.web.rendering import rendered_page
+from chatkeep.web.chart_data import PERIODS, figures, is_empty, models, parse_period, totals
+from chatkeep.web.rendering import render_page
 from chatkeep.web.translations import language_of
 
 SECTIONS = ("users", "history", "running", "statistics", "audit")
@@ -31,29 +31,29 @@ router = APIRouter(include_in_schema=False, route_class=JsonRoute)
 
 @router.get("/console")
 @router.get("/console/users")
-async def users_page(request: Request, accounts: TheAccounts) -> HTMLResponse:
+async def users_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
     return await _page("users", request, accounts)
 
 
 @router.get("/console/conversations/{conversation_id}")
-async def conversation_page(conversation_id: UUID, request: Request, accounts: TheAccounts) -> HTMLResponse:
+async def conversation_page(conversation_id: UUID, request: Request, accounts: AccountsDep) -> HTMLResponse:
     """Show what asks for the reason; the turns come when it is given."""
     return await _page("conversation", request, accounts, conversation_id=str(conversation_id))
 
 
 @router.get("/console/history")
-async def history_page(request: Request, accounts: TheAccounts) -> HTMLResponse:
+async def history_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
     return await _page("history", request, accounts)
 
 
 @router.get("/console/statistics")
 async def statistics_page(
-    request: Request, accounts: TheAccounts, database: TheDatabase, period: PeriodName = "month"
+    request: Request, accounts: AccountsDep, database: DatabaseDep, period: PeriodName = "month"
 ) -> HTMLResponse:
     """Show what was counted as charts, which are drawn here: the browser needs nothing but the page."""
 
     async def shown() -> dict[str, object]:
-        since, until, bucket = asked_period(period, utc_now())
+        since, until, bucket = parse_period(period, utc_now())
         answer = await statistics_between(database, since, until, bucket)
         language = language_of(request)
         return {
@@ -68,7 +68,7 @@ async def statistics_page(
 
 
 @router.get("/console/audit")
-async def audit_page(request: Request, accounts: TheAccounts) -> HTMLResponse:
+async def audit_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
     """Show whether the trail ends where it was sealed; its rows come from the API."""
 
     async def shown() -> dict[str, object]:
@@ -84,7 +84,7 @@ async def audit_page(request: Request, accounts: TheAccounts) -> HTMLResponse:
 
 
 @router.get("/console/running")
-async def running_page(request: Request, accounts: TheAccounts) -> HTMLResponse:
+async def running_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
     return await _page("running", request, accounts)
 
 
@@ -95,7 +95,7 @@ async def _nothing_more() -> dict[str, object]:
 async def _page(
     name: str,
     request: Request,
-    accounts: TheAccounts,
+    accounts: AccountsDep,
     shown: Callable[[], Awaitable[Mapping[str, object]]] = _nothing_more,
     **values: object,
 ) -> HTMLResponse:
@@ -108,12 +108,12 @@ async def _page(
     try:
         user = User.model_validate(await require_identity(request, accounts))
         if user.role != "admin":
-            return rendered_page("console_closed", request, user, status=403)
+            return render_page("console_closed", request, user, status=403)
         values |= await shown()
     except NotAuthenticated:
-        return rendered_page("console_closed", request, None)
+        return render_page("console_closed", request, None)
     except Unavailable:
-        return rendered_page("unavailable", request, user, status=503)
+        return render_page("unavailable", request, user, status=503)
     needs_reason = request.app.state.settings.require_audit_reason
     values |= {"section": name, "sections": SECTIONS, "needs_reason": needs_reason, "statuses": get_args(Status)}
-    return rendered_page(f"console_{name}", request, user, values=values)
+    return render_page(f"console_{name}", request, user, values=values)

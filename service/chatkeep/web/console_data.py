@@ -8,14 +8,14 @@ from pydantic import Field
 from starlette.requests import ClientDisconnect
 
 from chatkeep.accounts.dependencies import (
+    AccountsDep,
     Administrator,
     AdministratorsTerms,
-    TheAccounts,
-    TheStreams,
+    StreamsDep,
     require_administrator,
 )
 from chatkeep.admin.active_turns import RunningTurn, running_page
-from chatkeep.admin.dependencies import TheDatabase, TheReading
+from chatkeep.admin.dependencies import DatabaseDep, ReadingDep
 from chatkeep.admin.history_filters import QUERY_TIMEOUT_SECONDS
 from chatkeep.admin.history_reading import read_turns
 from chatkeep.http.bodies import FromDigits, JsonRoute
@@ -23,11 +23,11 @@ from chatkeep.http.pages import CursorText, Page, cursor_of_id, page_of
 from chatkeep.http.presence import while_client_waits
 from chatkeep.http.streams import Stream
 from chatkeep.web.audit_verification import verification_lines
-from chatkeep.web.turns import RenderedTurn, rendered_turns
+from chatkeep.web.turns import RenderedTurn, render_turns
 
-MOST_ROWS = 100
+MAX_ROWS = 100
 
-Number = Annotated[int, Field(ge=1, le=MOST_ROWS), FromDigits]
+Number = Annotated[int, Field(ge=1, le=MAX_ROWS), FromDigits]
 
 router = APIRouter(
     prefix="/web/console",
@@ -41,8 +41,8 @@ router = APIRouter(
 async def rendered_turns_of_any(
     conversation_id: UUID,
     request: Request,
-    database: TheDatabase,
-    reading: TheReading,
+    database: DatabaseDep,
+    reading: ReadingDep,
     administrator: Administrator,
     limit: Annotated[Number, Query()] = 30,
     cursor: CursorText = None,
@@ -50,14 +50,14 @@ async def rendered_turns_of_any(
     """Return the active path of anyone's conversation as HTML, newest first, when it is on record who reads it."""
     page = await read_turns(database, reading, conversation_id, order="desc", limit=limit, cursor=cursor)
     async with while_client_waits(request):
-        items = await rendered_turns(administrator.user_id, page.items)
+        items = await render_turns(administrator.user_id, page.items)
         return Page(items=items, next_cursor=page.next_cursor)
     raise ClientDisconnect
 
 
 @router.get("/running")
 async def list_running(
-    database: TheDatabase, limit: Annotated[Number, Query()] = MOST_ROWS, cursor: CursorText = None
+    database: DatabaseDep, limit: Annotated[Number, Query()] = MAX_ROWS, cursor: CursorText = None
 ) -> Page[RunningTurn]:
     """Return the turns that are being answered, newest first: whose and how long, and nothing of what they say."""
     after = cursor_of_id(cursor, of="running")
@@ -67,7 +67,7 @@ async def list_running(
 
 
 @router.post("/audit/verification")
-async def verify_trail(accounts: TheAccounts, streams: TheStreams, terms: AdministratorsTerms) -> Stream:
+async def verify_trail(accounts: AccountsDep, streams: StreamsDep, terms: AdministratorsTerms) -> Stream:
     """Read the whole trail, and say how far it has come and at last what was found: JSON, a line each."""
     lines = verification_lines(accounts.database, accounts.trail.keys)
     return Stream(lines, streams, terms, media_type="application/jsonl")

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from chatkeep.http.navigation import is_navigation
-from chatkeep.web.rendering import ASSETS, rendered, theme_of
+from chatkeep.web.rendering import ASSETS, render, theme_of
 from chatkeep.web.translations import LANGUAGES, language_of
 
 # In the page itself: the address of a style sheet would be refused like the page's own.
@@ -36,7 +36,7 @@ def host_page(request: Request, host: str | None) -> HTMLResponse | None:
     """
     if not is_navigation(request):
         return None
-    html = rendered(
+    html = render(
         "host.html",
         language_of(request),
         theme=theme_of(request),

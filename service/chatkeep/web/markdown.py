@@ -15,12 +15,12 @@ from pygments.token import STANDARD_TYPES
 
 # Text that is longer, or has more parts, is shown as it is: what one reply costs the process has a bound. Of nothing
 # but marks, text of this length took more than a second; real replies stay below these numbers of parts.
-LONGEST_MARKDOWN = 60_000
+MAX_MARKDOWN_CHARACTERS = 60_000
 MAX_LINES = 5_000
 MAX_BLOCK_TOKENS = 10_000
 MAX_INLINE_STEPS = 12_000
-LONGEST_COLOURED = 6_000  # of one block; of a whole reply, twice that
-HIGHEST_HEADING = 3  # the page's title and the turns come above
+MAX_HIGHLIGHTED_CHARACTERS = 6_000  # of one block; of a whole reply, twice that
+MIN_HEADING_LEVEL = 3  # the page's title and the turns come above
 
 # Lexers are regular expressions: the rarer ones are less well tried, and on text that was made for it even the usual
 # ones take time that grows with its square.
@@ -65,7 +65,7 @@ def render(text: str) -> str:
 
 
 def _html_of(text: str) -> str:
-    if len(text) <= LONGEST_MARKDOWN and text.count("\n") <= MAX_LINES:
+    if len(text) <= MAX_MARKDOWN_CHARACTERS and text.count("\n") <= MAX_LINES:
         with suppress(_TooManyParts):
             return _markdown.render(text)
     return f'<div class="plain">{escapeHtml(text)}</div>'
@@ -107,11 +107,11 @@ def _kept_attribute(tag: str, name: str, value: str) -> str | None:
 def _fit_into_page(state: StateCore) -> None:
     """Put HTML of our own in place of what would not do on a page: wide things scroll, and images are links."""
     ranks = sorted({token.tag for token in state.tokens if token.type == "heading_open"})
-    budget = _Budget(2 * LONGEST_COLOURED)
+    budget = _Budget(2 * MAX_HIGHLIGHTED_CHARACTERS)
     for token in state.tokens:
         if token.type in ("heading_open", "heading_close"):
             # Below the page's own, without a gap.
-            token.tag = f"h{min(6, HIGHEST_HEADING + ranks.index(token.tag))}"
+            token.tag = f"h{min(6, MIN_HEADING_LEVEL + ranks.index(token.tag))}"
         elif token.type in ("fence", "code_block"):
             _replace(token, _code_block(token.info.partition(" ")[0], token.content, budget))
         elif token.type == "table_open":
@@ -132,7 +132,7 @@ class _Budget:
         self._left = characters
 
     def allows(self, code: str) -> bool:
-        fits = len(code) <= min(self._left, LONGEST_COLOURED)
+        fits = len(code) <= min(self._left, MAX_HIGHLIGHTED_CHARACTERS)
         self._left -= len(code) if fits else 0
         return fits
 

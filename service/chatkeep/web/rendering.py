@@ -76,12 +76,12 @@ _environment = Environment(
 )
 
 
-def rendered_page(
+def render_page(
     name: str, request: Request, user: User | None, *, status: int = 200, values: Mapping[str, object] | None = None
 ) -> HTMLResponse:
     """Return the page `name` for `user`; `values` are what else its template says."""
     language, state = language_of(request), page_state(request, user)
-    html = rendered(
+    html = render(
         f"{name}.html",
         language,
         state=state,
@@ -97,7 +97,7 @@ def rendered_page(
     return HTMLResponse(html, status_code=status, headers=headers)
 
 
-def rendered(template: str, language: str, **values: object) -> str:
+def render(template: str, language: str, **values: object) -> str:
     """Return a template with its texts; every value is escaped."""
     return _environment.get_template(template).render(t=texts_of(language), language=language, **values)
 
@@ -114,4 +114,4 @@ def not_found_page(request: Request) -> Response | None:
     """Return the page, or None where a program asked, which gets the problem as JSON."""
     if not is_navigation(request) or path_within(request.scope).startswith(_PROGRAMS):
         return None
-    return rendered_page("not_found", request, None, status=404)
+    return render_page("not_found", request, None, status=404)

@@ -8,26 +8,26 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, Response
 
-from chatkeep.accounts.dependencies import TheAccounts, require_identity
+from chatkeep.accounts.dependencies import AccountsDep, require_identity
 from chatkeep.accounts.schemas import User
-from chatkeep.chat.api.dependencies import Asker, TheChat
+from chatkeep.chat.api.dependencies import ChatDep, CurrentUser
 from chatkeep.errors import NotAuthenticated, NotFound, Unavailable
 from chatkeep.http.bodies import Body, FromDigits, JsonRoute, Text, takes_body_of
 from chatkeep.http.presence import while_client_waits
-from chatkeep.web.markdown import LONGEST_MARKDOWN
-from chatkeep.web.rendering import ASSETS, rendered_page
-from chatkeep.web.turns import RenderedTurn, Stretch, rendered_text, rendered_turn, stretch_down, stretch_up
+from chatkeep.web.markdown import MAX_MARKDOWN_CHARACTERS
+from chatkeep.web.rendering import ASSETS, render_page
+from chatkeep.web.turns import RenderedTurn, TurnWindow, render_text, render_turn, window_after, window_before
 
-MOST_TURNS = 100
+MAX_TURNS = 100
 
 router = APIRouter(include_in_schema=False, route_class=JsonRoute)
 
-Place = Annotated[int, Field(ge=0, lt=2**31 - 1 - MOST_TURNS), FromDigits]
-Number = Annotated[int, Field(ge=1, le=MOST_TURNS), FromDigits]
+Place = Annotated[int, Field(ge=0, lt=2**31 - 1 - MAX_TURNS), FromDigits]
+Number = Annotated[int, Field(ge=1, le=MAX_TURNS), FromDigits]
 
 
 class Markdown(Body):
-    text: Annotated[Text, Field(max_length=LONGEST_MARKDOWN)]
+    text: Annotated[Text, Field(max_length=MAX_MARKDOWN_CHARACTERS)]
 
 
 class Rendered(BaseModel):
@@ -36,13 +36,13 @@ class Rendered(BaseModel):
 
 @router.get("/")
 @router.get("/c/{conversation_id}")
-async def chat_page(request: Request, accounts: TheAccounts) -> HTMLResponse:
+async def chat_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
     """Show the chat; which conversation, the page reads from its address."""
     return await _page("chat", request, accounts)
 
 
 @router.get("/account")
-async def account_page(request: Request, accounts: TheAccounts) -> HTMLResponse:
+async def account_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
     return await _page("account", request, accounts)
 
 
@@ -66,47 +66,47 @@ async def static_file(digest: str, language: str, name: str, request: Request) -
 async def rendered_turns(
     conversation_id: UUID,
     request: Request,
-    identity: Asker,
-    chat: TheChat,
+    identity: CurrentUser,
+    chat: ChatDep,
     start: Annotated[UUID | None, Query()] = None,
     first: Annotated[Place | None, Query()] = None,
     limit: Annotated[Number, Query()] = 30,
-) -> Stretch:
+) -> TurnWindow:
     """Return a stretch of the active path: up from the turn `start` (or the head), or down from the index `first`."""
-    found = Stretch(items=[], more=False)
+    found = TurnWindow(items=[], more=False)
     async with while_client_waits(request):
         if first is not None:
-            found = await stretch_down(chat.database, identity.user_id, conversation_id, first=first, limit=limit)
+            found = await window_after(chat.database, identity.user_id, conversation_id, first=first, limit=limit)
         else:
-            found = await stretch_up(chat.database, identity.user_id, conversation_id, start_id=start, limit=limit)
+            found = await window_before(chat.database, identity.user_id, conversation_id, start_id=start, limit=limit)
     return found
 
 
 @router.get("/web/conversations/{conversation_id}/turns/{turn_id}")
 async def one_rendered_turn(
-    conversation_id: UUID, turn_id: UUID, request: Request, identity: Asker, chat: TheChat
+    conversation_id: UUID, turn_id: UUID, request: Request, identity: CurrentUser, chat: ChatDep
 ) -> RenderedTurn:
     async with while_client_waits(request):
-        return await rendered_turn(chat.database, identity.user_id, conversation_id, turn_id)
+        return await render_turn(chat.database, identity.user_id, conversation_id, turn_id)
     raise ClientDisconnect
 
 
 @router.post("/web/markdown")
 @takes_body_of(None)
-async def rendered_markdown(body: Markdown, request: Request, identity: Asker) -> Rendered:
+async def rendered_markdown(body: Markdown, request: Request, identity: CurrentUser) -> Rendered:
     """Return a part of a reply that is still being written as HTML. Only for the signed-in: it costs time."""
     html = ""
     async with while_client_waits(request):
-        html = await rendered_text(identity.user_id, body.text)
+        html = await render_text(identity.user_id, body.text)
     return Rendered(html=html)
 
 
-async def _page(name: str, request: Request, accounts: TheAccounts) -> HTMLResponse:
+async def _page(name: str, request: Request, accounts: AccountsDep) -> HTMLResponse:
     user = None
     try:
         user = User.model_validate(await require_identity(request, accounts))
     except NotAuthenticated:
         pass  # the page asks them to sign in
     except Unavailable:
-        return rendered_page("unavailable", request, None, status=503)
-    return rendered_page(name, request, user)
+        return render_page("unavailable", request, None, status=503)
+    return render_page(name, request, user)

@@ -26,7 +26,7 @@ Made = TypeVar("Made")
 RENDERED_AT_ONCE = 2
 RENDERED_CHARACTERS_AT_ONCE = 20_000
 _threads = anyio.CapacityLimiter(RENDERED_AT_ONCE)
-_places = FairQueue(RENDERED_AT_ONCE, most_of_one_user=1)
+_places = FairQueue(RENDERED_AT_ONCE, max_per_user=1)
 
 
 class RenderedTurn(Turn):
@@ -48,16 +48,16 @@ class RenderedTurn(Turn):
         return cls(**fields, reply_html=html, reply_parts=parts)
 
 
-class Stretch(BaseModel):
+class TurnWindow(BaseModel):
     """Some turns of the active path; `more` tells whether it goes on beyond them."""
 
     items: list[RenderedTurn]
     more: bool
 
 
-async def stretch_up(
+async def window_before(
     database: Database, user_id: UUID, conversation_id: UUID, *, start_id: UUID | None, limit: int
-) -> Stretch:
+) -> TurnWindow:
     """Return turns from `start_id` (None: the head) towards the root, newest first.
 
     Raises:
@@ -69,7 +69,9 @@ async def stretch_up(
     return await _rendered(user_id, [Turn.from_row(row) for row in page.rows], more=page.more)
 
 
-async def stretch_down(database: Database, user_id: UUID, conversation_id: UUID, *, first: int, limit: int) -> Stretch:
+async def window_after(
+    database: Database, user_id: UUID, conversation_id: UUID, *, first: int, limit: int
+) -> TurnWindow:
     """Return turns from the one with the index `first` towards the head, oldest first.
 
     Raises:
@@ -81,7 +83,7 @@ async def stretch_down(database: Database, user_id: UUID, conversation_id: UUID,
     return await _rendered(user_id, [Turn.from_row(row) for row in page.rows], more=page.more)
 
 
-async def rendered_turn(database: Database, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> RenderedTurn:
+async def render_turn(database: Database, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> RenderedTurn:
     """Return one turn, on whichever branch it is.
 
     Raises:
@@ -93,12 +95,12 @@ async def rendered_turn(database: Database, user_id: UUID, conversation_id: UUID
     return (await _rendered(user_id, [Turn.from_row(row)], more=False)).items[0]
 
 
-async def rendered_text(user_id: UUID, text: str) -> str:
+async def render_text(user_id: UUID, text: str) -> str:
     """Return Markdown as sanitised HTML, without holding up anybody else."""
     return await _in_place(user_id, partial(render, text))
 
 
-async def rendered_turns(user_id: UUID, turns: list[Turn]) -> list[RenderedTurn]:
+async def render_turns(user_id: UUID, turns: list[Turn]) -> list[RenderedTurn]:
     """Return turns with their replies as sanitised HTML, without holding up anybody else.
 
     Args:
@@ -136,8 +138,8 @@ async def _in_place(user_id: UUID, render_all: Callable[[], Made]) -> Made:
         return await anyio.to_thread.run_sync(render_all, limiter=_threads)
 
 
-async def _rendered(user_id: UUID, turns: list[Turn], *, more: bool) -> Stretch:
-    return Stretch(items=await rendered_turns(user_id, turns), more=more)
+async def _rendered(user_id: UUID, turns: list[Turn], *, more: bool) -> TurnWindow:
+    return TurnWindow(items=await render_turns(user_id, turns), more=more)
 
 
 async def _require_conversation(database: Database, user_id: UUID, conversation_id: UUID) -> None:

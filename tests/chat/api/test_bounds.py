@@ -37,7 +37,7 @@ async def test_one_user_leaves_room_for_others(shared_database_url: str) -> None
 
 
 async def test_a_reply_without_an_end_is_ended(shared_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "MOST_REPLY_CHARACTERS", 1000)
+    monkeypatch.setattr(registry, "MAX_REPLY_CHARACTERS", 1000)
     async with running(shared_database_url, model=HeldModel(*["日本語のみ"] * 300, None)) as service:
         alice = await service.person()
         turn = await alice.say(await alice.conversation(), "Hi")
@@ -48,7 +48,7 @@ async def test_a_reply_without_an_end_is_ended(shared_database_url: str, monkeyp
 async def test_who_is_far_behind_is_given_a_bounded_part_at_a_time(
     shared_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "MOST_AT_ONCE", 7)
+    monkeypatch.setattr(stream, "MAX_DELTA_CHARACTERS", 7)
     whole = "日本語 and 👍 and more of it, in pieces. " * 5
     model = HeldModel(whole, None)
     async with (

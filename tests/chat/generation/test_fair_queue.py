@@ -85,7 +85,7 @@ async def test_a_place_given_to_who_stops_in_the_same_moment_is_passed_on() -> N
 
 
 async def test_a_user_has_no_more_places_than_one_may_have() -> None:
-    served = Served(FairQueue(2, most_of_one_user=1))
+    served = Served(FairQueue(2, max_per_user=1))
     greedy, modest = new_id(), new_id()
     for user in (greedy, greedy, greedy, modest):
         await served.ask(user)

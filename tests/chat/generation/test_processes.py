@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from chatkeep.chat.generation.processes import ServiceProcess
-from chatkeep.chat.history.store import TurnLog
+from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.models import DemonstrationModel
 from chatkeep.clock import utc_now
 from chatkeep.database.database import Database
@@ -39,7 +39,7 @@ def test_of_another_machine_nothing_is_known() -> None:
 async def test_only_the_dead_lose_their_leases(database_url: str) -> None:
     database = await Database.connect(database_url, pool_size=4)
     try:
-        logs = [TurnLog(database, utc_now, model=DemonstrationModel(), lease_seconds=600) for _ in range(4)]
+        logs = [TurnStore(database, utc_now, model=DemonstrationModel(), lease_seconds=600) for _ in range(4)]
         alive, dead, elsewhere, asking = logs
         dead.replica.process = replace(
             dead.replica.process, began_at=dead.replica.process.began_at - timedelta(hours=1)
@@ -47,7 +47,7 @@ async def test_only_the_dead_lose_their_leases(database_url: str) -> None:
         elsewhere.replica.process = replace(elsewhere.replica.process, machine="another", pid=2**22 + 1)
         for log in logs:
             await log.replica.renew_lease()
-        await asking.replica.end_leases_of_the_dead()
+        await asking.replica.release_dead_leases()
         async with database._pool.acquire() as connection:
             left = {row["id"] for row in await connection.fetch("SELECT id FROM replicas")}
         assert left == {alive.replica.id, elsewhere.replica.id, asking.replica.id}

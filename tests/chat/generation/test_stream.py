@@ -123,7 +123,7 @@ class FastModel(HeldModel):
 async def test_a_fast_models_first_and_last_words_come_at_once_and_others_together(
     shared_database_url: str, monkeypatch: pytest.MonkeyPatch, pace_seconds: int, deltas: int
 ) -> None:
-    monkeypatch.setattr("chatkeep.chat.generation.stream.PACE_SECONDS", pace_seconds)
+    monkeypatch.setattr("chatkeep.chat.generation.stream.MIN_DELTA_INTERVAL_SECONDS", pace_seconds)
     async with running(shared_database_url, model=FastModel(*["word "] * 20)) as service:
         alice = await service.person()
         async with streaming(alice, await alice.conversation(), "Hi") as events, asyncio.timeout(10):

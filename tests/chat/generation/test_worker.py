@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chatkeep.chat.generation.registry import Generations
+from chatkeep.chat.generation.registry import GenerationRegistry
 from chatkeep.chat.generation.replica import Replica
-from chatkeep.chat.generation.worker import Journal
-from chatkeep.chat.history.store import TurnLog
+from chatkeep.chat.generation.worker import Worker
+from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.models import DemonstrationModel
 from chatkeep.clock import utc_now
 from chatkeep.database.database import Database
 from chatkeep.errors import DatabaseUnavailable
-from tests.chat.history.test_store import begin, new_conversation, new_user, turn, turn_log
+from tests.chat.history.test_store import begin, new_conversation, new_user, turn, turn_store
 
 
 class Nobody:
@@ -42,12 +42,12 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 async def test_the_living_are_not_taken_for_dead_after_an_outage(database: Database) -> None:
     """The leases of all ran out meanwhile; each replica gives the others the time to say that they live."""
     user = await new_user(database)
-    other = turn_log(database, lease_seconds=0)  # has not yet renewed its lease
+    other = turn_store(database, lease_seconds=0)  # has not yet renewed its lease
     await other.replica.renew_lease()
     model = DemonstrationModel()
-    log = TurnLog(database, utc_now, model=model, lease_seconds=600)
+    log = TurnStore(database, utc_now, model=model, lease_seconds=600)
     log.replica = replica = CutOff(database, utc_now, lease_seconds=600)
-    journal = Journal(log, Generations(model, most_running=1, most_waiting=1, observer=Nobody()), flush_seconds=600)
+    journal = Worker(log, GenerationRegistry(model, max_running=1, max_waiting=1, observer=Nobody()), flush_seconds=600)
     await journal.open()
     try:
         begun = await begin(other, (user, await new_conversation(database, user)))
@@ -57,15 +57,15 @@ async def test_the_living_are_not_taken_for_dead_after_an_outage(database: Datab
         replica.away = False
         journal._renewed_at -= 600
         await journal._look_after()
-        await journal._take_over_in_time()
+        await journal._recover_in_time()
         assert (await turn(database, begun))["status"] == "streaming"
         assert journal._held_since is not None
         journal._held_since -= 600
         journal._renewed_at -= 600  # the process was asleep, as perhaps the others were
-        await journal._take_over_in_time()
+        await journal._recover_in_time()
         assert (await turn(database, begun))["status"] == "streaming"
         journal._renewed_at += 600
-        await journal._take_over_in_time()
+        await journal._recover_in_time()
         assert (await turn(database, begun))["status"] == "interrupted"
     finally:
         await journal.close()

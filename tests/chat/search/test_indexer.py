@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from chatkeep.chat.generation.recovery import Reaper
+from chatkeep.chat.generation.recovery import Recovery
 from chatkeep.chat.history.conversations import delete_conversation
-from chatkeep.chat.history.store import TurnLog
-from chatkeep.chat.history.turn import BegunTurn, NewTurn, Outcome, Status
+from chatkeep.chat.history.store import TurnStore
+from chatkeep.chat.history.turn import NewTurn, OpenTurn, Outcome, Status
 from chatkeep.chat.models import DemonstrationModel
 from chatkeep.chat.search import indexer
 from chatkeep.chat.search.indexer import index_pending, reindex
@@ -33,8 +33,8 @@ async def database(shared_database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def log(database: Database) -> TurnLog:
-    log = TurnLog(database, utc_now, model=DemonstrationModel(), lease_seconds=10)
+async def log(database: Database) -> TurnStore:
+    log = TurnStore(database, utc_now, model=DemonstrationModel(), lease_seconds=10)
     await log.replica.renew_lease()
     return log
 
@@ -45,20 +45,20 @@ async def place(database: Database) -> Place:
     return user_id, await new_conversation(database, user_id)
 
 
-async def lexemes(database: Database, begun: BegunTurn) -> list[set[str] | None]:
+async def lexemes(database: Database, begun: OpenTurn) -> list[set[str] | None]:
     """Return the lexemes of each of the turn's parts; None for those that are to be made."""
     query = "SELECT tsvector_to_array(lexemes) FROM turn_search WHERE user_id = :u AND turn_id = :t ORDER BY part"
     found = await rows(database, query, u=begun.user_id, t=begun.id)
     return [None if each is None else set(each) for (each,) in found]
 
 
-def expected(begun: BegunTurn, reply: str) -> list[set[str] | None]:
+def expected(begun: OpenTurn, reply: str) -> list[set[str] | None]:
     return [{user_mark(begun.user_id)} | lexemes_of(begun.content) | lexemes_of(reply)]
 
 
 @pytest.mark.parametrize("status", ["complete", "stopped", "failed", "interrupted"])
 async def test_a_turn_that_ends_has_its_lexemes_with_it(
-    log: TurnLog, database: Database, place: Place, status: Status
+    log: TurnStore, database: Database, place: Place, status: Status
 ) -> None:
     begun = await begin(log, place, "日本語で it's \\ 'quoted'")
     assert await lexemes(database, begun) == []
@@ -66,13 +66,13 @@ async def test_a_turn_that_ends_has_its_lexemes_with_it(
     assert await lexemes(database, begun) == expected(begun, "C++ 🎉\nです。")
 
 
-async def test_a_turn_without_a_reply_is_found_by_its_prompt(log: TurnLog, database: Database, place: Place) -> None:
+async def test_a_turn_without_a_reply_is_found_by_its_prompt(log: TurnStore, database: Database, place: Place) -> None:
     begun = await say(log, place, "…", "")
     assert await lexemes(database, begun) == [{user_mark(place[0])}]
 
 
 async def test_a_text_of_a_million_different_pairs_keeps_no_turn_from_being_kept(
-    log: TurnLog, database: Database, place: Place
+    log: TurnStore, database: Database, place: Place
 ) -> None:
     reply = "".join(chr(0x4E00 + n * 7919 % 20_900) + chr(0x4E00 + n * 104_729 % 20_893) for n in range(200_000))
     begun = await say(log, place, "long", reply)
@@ -84,9 +84,9 @@ async def test_a_text_of_a_million_different_pairs_keeps_no_turn_from_being_kept
     assert await lexemes(database, begun) == found
 
 
-async def abandoned(database: Database, place: Place) -> BegunTurn:
+async def abandoned(database: Database, place: Place) -> OpenTurn:
     """A turn whose replica has died, with some of its reply written down; marked `interrupted` by another."""
-    dead = TurnLog(database, utc_now, model=DemonstrationModel(), lease_seconds=10)
+    dead = TurnStore(database, utc_now, model=DemonstrationModel(), lease_seconds=10)
     begun = await begin(dead, place, "東京 tea")
     for position, text in ((0, "the fi"), (6, "rst words")):
         await change(
@@ -101,10 +101,10 @@ async def abandoned(database: Database, place: Place) -> BegunTurn:
 
 
 async def test_a_dead_replicas_turn_is_found_with_what_there_was_of_it(
-    log: TurnLog, database: Database, place: Place
+    log: TurnStore, database: Database, place: Place
 ) -> None:
     begun = await abandoned(database, place)
-    assert await Reaper(log).interrupt_abandoned() == 1
+    assert await Recovery(log).interrupt_stalled() == 1
     assert await lexemes(database, begun) == [None]  # whoever dies here leaves this to others
     await asyncio.gather(*(index_pending(database) for _ in range(3)))
     assert await lexemes(database, begun) == expected(begun, "the first words")
@@ -122,10 +122,10 @@ async def test_a_service_that_starts_makes_what_dead_ones_left(
     assert await lexemes(database, begun) == expected(begun, "the first words")
 
 
-async def test_what_is_deleted_meanwhile_holds_nobody_up(log: TurnLog, database: Database, place: Place) -> None:
+async def test_what_is_deleted_meanwhile_holds_nobody_up(log: TurnStore, database: Database, place: Place) -> None:
     gone, left = await abandoned(database, place), await new_conversation(database, place[0])
     other = await abandoned(database, (place[0], left))
-    await Reaper(log).interrupt_abandoned()
+    await Recovery(log).interrupt_stalled()
     async with database.transaction() as connection:
         await delete_conversation(connection, *place)
         async with asyncio.timeout(5):
@@ -135,7 +135,7 @@ async def test_what_is_deleted_meanwhile_holds_nobody_up(log: TurnLog, database:
     assert await index_pending(database) == 0
 
 
-async def test_a_deleted_conversation_leaves_no_lexeme(log: TurnLog, database: Database, place: Place) -> None:
+async def test_a_deleted_conversation_leaves_no_lexeme(log: TurnStore, database: Database, place: Place) -> None:
     begun = await say(log, place, "tea", "coffee")
     async with database.transaction() as connection:
         assert await delete_conversation(connection, *place)
@@ -143,7 +143,7 @@ async def test_a_deleted_conversation_leaves_no_lexeme(log: TurnLog, database: D
 
 
 async def test_a_reindex_makes_what_is_missing_or_old_and_goes_on_where_it_was_stopped(
-    log: TurnLog, database: Database, place: Place, monkeypatch: pytest.MonkeyPatch
+    log: TurnStore, database: Database, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = [await say(log, place, f"prompt {number}", "reply") for number in range(12)]
     streaming = await begin(log, place, "not yet")
@@ -157,8 +157,8 @@ async def test_a_reindex_makes_what_is_missing_or_old_and_goes_on_where_it_was_s
     for name, value in (("WINDOW_TURNS", 5), ("BATCH_TURNS", 2)):
         monkeypatch.setattr(indexer, name, value)
     first: list[tuple[int, int]] = []
-    async for looked_at, made in reindex(database):
-        first.append((looked_at, made))
+    async for probe_connection, made in reindex(database):
+        first.append((probe_connection, made))
         if made:
             break
     second = [each async for each in reindex(database)]
@@ -168,22 +168,22 @@ async def test_a_reindex_makes_what_is_missing_or_old_and_goes_on_where_it_was_s
         assert await lexemes(database, each) == expected(each, "reply")
     assert await lexemes(database, streaming) == []
     total: Any = (await rows(database, "SELECT count(*) FROM turns"))[0][0]
-    assert sum(looked_at for looked_at, _ in second) == total
+    assert sum(probe_connection for probe_connection, _ in second) == total
     await log.end(streaming, Outcome("complete", ""))
 
 
 async def test_a_turn_by_new_turn_is_indexed_from_the_prompt_that_it_repeats(
-    log: TurnLog, database: Database, place: Place
+    log: TurnStore, database: Database, place: Place
 ) -> None:
     first = await say(log, place, "regenerate me", "no")
-    again = await log.begin(place[0], NewTurn(place[1], None, beside_id=first.id), context_tokens=1000)
+    again = await log.begin(place[0], NewTurn(place[1], None, sibling_of=first.id), context_tokens=1000)
     await log.end(again, Outcome("complete", "yes"))
     assert await lexemes(database, again) == expected(again, "yes")
     assert again.content == "regenerate me"
 
 
 async def test_a_reindex_goes_on_while_turns_are_taken_and_deleted(
-    log: TurnLog, database: Database, place: Place, monkeypatch: pytest.MonkeyPatch
+    log: TurnStore, database: Database, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = [await say(log, place, f"before {number}", "reply") for number in range(20)]
     gone = await new_conversation(database, place[0])

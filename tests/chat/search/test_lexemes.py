@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 
-from chatkeep.chat.search.casefold import _joins, clusters, folded
+from chatkeep.chat.search.casefold import _joins, casefold, clusters
 from chatkeep.chat.search.lexemes import (
     LONG_MARK,
     PART_BYTES,
@@ -63,20 +63,20 @@ def test_no_lexeme_holds_white_space_or_begins_like_a_mark(text: str) -> None:
 
 @given(TEXTS)
 def test_clusters_lead_back_from_the_folded_text(text: str) -> None:
-    found = list(clusters(text, 0, len(folded(text))))
+    found = list(clusters(text, 0, len(casefold(text))))
     assert "".join(each.text for each in found) == text
-    assert "".join(folded(each.text) for each in found) == folded(text)
+    assert "".join(casefold(each.text) for each in found) == casefold(text)
     assert [each.start for each in found[1:]] == [each.end for each in found[:-1]]
 
 
 def test_clusters_of_a_stretch_of_a_long_text_know_where_they_are() -> None:
     text = "ｶﾞかﾞＡ\u0301 the ﬁne 東京 각 ㄱㅏ𝒳ß…" * 500
-    whole, at = folded(text), 5_000
+    whole, at = casefold(text), 5_000
     found = list(clusters(text, at, at + 20))
     assert found[0].start <= at < at + 20 <= found[-1].end
     assert len(found) < 2_000
     for each in found:
-        assert whole[each.start : each.end] == folded(each.text)
+        assert whole[each.start : each.end] == casefold(each.text)
 
 
 def test_whatever_may_be_composed_with_what_is_before_is_known_to_join() -> None:

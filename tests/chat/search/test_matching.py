@@ -7,10 +7,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from chatkeep.chat.search.casefold import folded
+from chatkeep.chat.search.casefold import casefold
 from chatkeep.chat.search.lexemes import lexemes_of
-from chatkeep.chat.search.matching import fits
-from chatkeep.chat.search.query import Asked, asked_for
+from chatkeep.chat.search.matching import matches
+from chatkeep.chat.search.query import SearchQuery, parse_query
 from chatkeep.chat.search.snippets import SNIPPET_CHARACTERS, snippet
 from chatkeep.errors import NothingToFind
 from tests.chat.search import reference
@@ -39,9 +39,9 @@ def found_somewhere(draw: st.DrawFn) -> tuple[str, str, str]:
     return " ".join(parts), filler + "".join(prompt) + filler, "".join(reply) + filler
 
 
-def read(query: str) -> Asked | None:
+def read(query: str) -> SearchQuery | None:
     try:
-        return asked_for(query)
+        return parse_query(query)
     except NothingToFind:
         return None
 
@@ -53,7 +53,7 @@ def test_what_fits_is_what_the_rules_say(drawn: tuple[str, str, str]) -> None:
     asked = read(query)
     assert (asked is None) == (not reference.words_of(query))
     if asked is not None:
-        assert fits(asked, prompt, reply) == reference.expected(query, prompt, reply)
+        assert matches(asked, prompt, reply) == reference.expected(query, prompt, reply)
 
 
 @settings(max_examples=400)
@@ -61,7 +61,7 @@ def test_what_fits_is_what_the_rules_say(drawn: tuple[str, str, str]) -> None:
 def test_whatever_fits_has_the_lexemes_that_it_is_looked_for_by(drawn: tuple[str, str, str]) -> None:
     query, prompt, reply = drawn
     asked = read(query)
-    assume(asked is not None and fits(asked, prompt, reply))
+    assume(asked is not None and matches(asked, prompt, reply))
     assert asked is not None
     lexemes = lexemes_of(prompt) | lexemes_of(reply)
     for term in asked.terms:
@@ -71,13 +71,13 @@ def test_whatever_fits_has_the_lexemes_that_it_is_looked_for_by(drawn: tuple[str
 
 @given(TEXTS, st.data())
 def test_any_two_characters_or_more_of_japanese_find_their_text(text: str, data: st.DataObject) -> None:
-    text = folded(text) + "東京。"
+    text = casefold(text) + "東京。"
     end = data.draw(st.integers(2, len(text)))
     start = data.draw(st.integers(0, end - 2))
     part = text[start:end]
-    assume(not re.search(r'[\s"“”„]', part) and any(map(reference.is_part_of_text, folded(part))))
-    assume(folded(part) in folded(text))
-    assert fits(asked_for(part), text, None)
+    assume(not re.search(r'[\s"“”„]', part) and any(map(reference.is_part_of_text, casefold(part))))
+    assume(casefold(part) in casefold(text))
+    assert matches(parse_query(part), text, None)
 
 
 @pytest.mark.parametrize(
@@ -119,13 +119,13 @@ def test_any_two_characters_or_more_of_japanese_find_their_text(text: str, data:
 )
 def test_examples(query: str, text: str, *, found: bool | None) -> None:
     asked = read(query)
-    assert (None if asked is None else fits(asked, text, None)) is found
+    assert (None if asked is None else matches(asked, text, None)) is found
 
 
 def test_terms_may_be_in_prompt_and_reply_but_no_term_in_both() -> None:
-    assert fits(asked_for("green black"), "green tea", "black tea")
-    assert not fits(asked_for('"tea black"'), "green tea", "black tea")
-    assert not fits(asked_for("東京"), "東", "京")
+    assert matches(parse_query("green black"), "green tea", "black tea")
+    assert not matches(parse_query('"tea black"'), "green tea", "black tea")
+    assert not matches(parse_query("東京"), "東", "京")
 
 
 def bare(shown: str) -> str:
@@ -137,7 +137,7 @@ def bare(shown: str) -> str:
 def test_a_snippet_is_the_text_itself_with_the_matches_marked(drawn: tuple[str, str, str]) -> None:
     query, prompt, reply = drawn
     asked = read(query)
-    assume(asked is not None and fits(asked, prompt, reply))
+    assume(asked is not None and matches(asked, prompt, reply))
     assert asked is not None
     shown = snippet(asked, prompt, reply)
     assert any(bare(shown) in text for text in (prompt, reply))
@@ -148,7 +148,7 @@ def test_a_snippet_is_the_text_itself_with_the_matches_marked(drawn: tuple[str, 
 
 def test_a_snippet_of_a_long_text_is_around_the_match() -> None:
     text = "ｶﾞ<b>&amp;ﬁlm</b> " * 5_000 + "Here 東京ﾀﾜｰ stands. " + "ｶﾞ ﬁlm " * 5_000
-    shown = snippet(asked_for("東京タワー"), "no", text)
+    shown = snippet(parse_query("東京タワー"), "no", text)
     assert "Here <mark>東京ﾀﾜｰ</mark> stands." in shown
     assert shown.startswith("…")
     assert shown.endswith("…")
@@ -157,4 +157,4 @@ def test_a_snippet_of_a_long_text_is_around_the_match() -> None:
 
 
 def test_a_match_that_is_longer_than_a_snippet_is_cut() -> None:
-    assert snippet(asked_for("東" * 400), "東" * 500, None) == f"<mark>{'東' * SNIPPET_CHARACTERS}</mark>…"
+    assert snippet(parse_query("東" * 400), "東" * 500, None) == f"<mark>{'東' * SNIPPET_CHARACTERS}</mark>…"

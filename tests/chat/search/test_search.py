@@ -45,7 +45,7 @@ def some_text(chance: random.Random) -> str:
 async def talk(service: RunningService, person: Person, texts: list[tuple[str, str]]) -> list[str]:
     """Keep turns with these prompts and replies, as the service keeps them; return their ids, newest first."""
     conversation_id = UUID(await person.conversation(title="Talk"))
-    log = service.chat.turn_log
+    log = service.chat.turn_store
     ids = []
     for prompt, reply in texts:
         begun = await log.begin(UUID(person.id), NewTurn(conversation_id, prompt), context_tokens=256)
@@ -115,7 +115,7 @@ async def test_what_is_found_is_what_the_rules_say_of_every_turn(service: Runnin
 async def test_every_way_of_looking_gives_the_same_pages(
     service: RunningService, monkeypatch: pytest.MonkeyPatch, turns_a_match: float, part_bytes: int
 ) -> None:
-    monkeypatch.setattr(search, "TURNS_A_MATCH", turns_a_match)
+    monkeypatch.setattr(search, "TURNS_PER_MATCH", turns_a_match)
     monkeypatch.setattr(search, "FIRST_TURNS", 3)
     monkeypatch.setattr(search, "NEXT_TURNS", 7)
     monkeypatch.setattr("chatkeep.chat.search.lexemes.PART_BYTES", part_bytes)
@@ -162,7 +162,7 @@ async def test_nothing_is_skipped_or_repeated_while_turns_are_added(service: Run
 async def test_a_search_that_takes_too_long_is_stopped_and_says_so(
     service: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "LONGEST_SECONDS", 0)
+    monkeypatch.setattr(search, "MAX_SEARCH_SECONDS", 0)
     person = await service.person()
     ids = await talk(service, person, [("green tea", "")] * 3)
     answer = await person.client.get(SEARCH, params={"q": "coffee"})

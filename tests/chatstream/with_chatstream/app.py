@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from chatkeep.app import create_app
 from chatkeep.chatstream.handler import PersistentChatStreamHandler
 from chatkeep.chatstream.model import RepliesFromChatStream
-from chatkeep.chatstream.side_by_side import Beside
+from chatkeep.chatstream.side_by_side import SideBySide
 from chatkeep.config import Settings
 
 
@@ -72,4 +72,4 @@ async def life(_app: FastAPI) -> AsyncIterator[None]:
 server = FastAPI(lifespan=life)
 chat_stream.append_middlewares(server)
 chat_stream.append_apis(server, {"all": True})
-app = Beside(chatkeep, server)
+app = SideBySide(chatkeep, server)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chatkeep.cli.terminal.times import minute, moment
+from chatkeep.cli.terminal.times import format_minute, parse_time
 from chatkeep.errors import Invalid
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
@@ -24,7 +24,7 @@ NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
     ],
 )
 def test_dates_times_and_how_long_ago(typed: str, meant: datetime) -> None:
-    assert moment(typed, NOW) == meant
+    assert parse_time(typed, NOW) == meant
 
 
 @pytest.mark.parametrize(
@@ -32,14 +32,14 @@ def test_dates_times_and_how_long_ago(typed: str, meant: datetime) -> None:
 )
 def test_anything_else_is_no_time(typed: str) -> None:
     with pytest.raises(Invalid, match="is not a time"):
-        moment(typed, NOW)
+        parse_time(typed, NOW)
 
 
 def test_a_time_says_its_zone() -> None:
     with pytest.raises(Invalid, match=r"Write 2026-01-31T09:30Z for UTC"):
-        moment("2026-01-31T09:30", NOW)
+        parse_time("2026-01-31T09:30", NOW)
 
 
 def test_tables_show_minutes_in_utc() -> None:
-    assert minute(datetime.fromisoformat("2026-01-31T09:30:59+09:00")) == "2026-01-31 00:30"
-    assert minute(None) == "-"
+    assert format_minute(datetime.fromisoformat("2026-01-31T09:30:59+09:00")) == "2026-01-31 00:30"
+    assert format_minute(None) == "-"

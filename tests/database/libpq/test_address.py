@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chatkeep.database.libpq.address import DatabaseAddress, closed_url, shown_url, with_database
+from chatkeep.database.libpq.address import DatabaseAddress, complete_url, shown_url, with_database
 from chatkeep.database.libpq.hosts import Host
 from chatkeep.errors import ConfigurationError
 
@@ -72,7 +72,7 @@ def test_variables_of_the_environment_say_what_the_address_leaves_out() -> None:
 
 
 def test_a_closed_address_is_not_changed_by_the_environment() -> None:
-    closed = closed_url("postgresql://me:pw@/chat?host=/tmp&port=5432")
+    closed = complete_url("postgresql://me:pw@/chat?host=/tmp&port=5432")
     variables = {"PGHOSTADDR": "10.0.0.1", "PGOPTIONS": "-c jit=on", "PGSSLMODE": "bad", "PGPASSWORD": "x",
                  "PGTARGETSESSIONATTRS": "standby", "PGSERVICE": "none", "PGCHANNELBINDING": "require"}  # fmt: skip
     assert parse(closed, **variables) == parse(closed)
@@ -125,7 +125,7 @@ def test_an_address_is_shown_in_one_form_without_secrets() -> None:
     )
     assert shown_url("host=a,b dbname='my chats' user=me password=geheim") == "postgresql://me:***@a,b/my%20chats"
     assert shown_url("postgresql://me@/x?host=/run/pg") == "postgresql://me@%2Frun%2Fpg/x"
-    assert shown_url(closed_url("postgresql://me@h/x")) == "postgresql://me@h/x"
+    assert shown_url(complete_url("postgresql://me@h/x")) == "postgresql://me@h/x"
 
 
 def test_another_database_of_the_same_server_keeps_all_else() -> None:

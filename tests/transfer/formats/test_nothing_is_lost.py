@@ -10,7 +10,7 @@ import pytest
 
 from chatkeep.clock import utc_now
 from chatkeep.transfer.formats.detection import read_conversation
-from chatkeep.transfer.rows import placed
+from chatkeep.transfer.rows import to_rows
 
 # A message's place in its tree, and what names it or its request in the other program alone.
 LEFT_BEHIND = {"id", "parent", "children", "parentId", "childrenIds", "current_node", "currentId", "current_message_id"}
@@ -126,7 +126,7 @@ def texts_in(value: Any) -> Iterator[str]:
 def test_every_text_of_a_file_is_kept(program: str) -> None:
     for seed in range(EXAMPLES):
         value = getattr(Writer(seed), program)()
-        kept = placed(read_conversation(value), UUID(int=1), utc_now())
+        kept = to_rows(read_conversation(value), UUID(int=1), utc_now())
         said = json.dumps([kept.conversation, kept.turns], default=str, ensure_ascii=False)
         lost = {text for text in texts_in(value) if text not in said}
         assert lost == set(), json.dumps(value, indent=1)

@@ -17,18 +17,18 @@ class BodyLimit:
         elsewhere: limits of their own for paths that take files.
     """
 
-    def __init__(self, app: ASGIApp, *, most_bytes: int, elsewhere: Mapping[str, int] | None = None) -> None:
+    def __init__(self, app: ASGIApp, *, max_bytes: int, elsewhere: Mapping[str, int] | None = None) -> None:
         self.app = app
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         self._elsewhere = dict(elsewhere or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        most_bytes = self._elsewhere.get(path_within(scope).rstrip("/"), self._most_bytes)
-        detail = f"The body is larger than {most_bytes} bytes."
-        if _says_more_than(most_bytes, Headers(scope=scope)):
+        max_bytes = self._elsewhere.get(path_within(scope).rstrip("/"), self._max_bytes)
+        detail = f"The body is larger than {max_bytes} bytes."
+        if _says_more_than(max_bytes, Headers(scope=scope)):
             await protocol_response("body_too_large", detail=detail)(scope, receive, send)
             return
         received = 0
@@ -37,16 +37,16 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > most_bytes:
+            if received > max_bytes:
                 raise HTTPException(413, detail)
             return message
 
         await self.app(scope, receive_counted, send)
 
 
-def _says_more_than(most_bytes: int, headers: Headers) -> bool:
+def _says_more_than(max_bytes: int, headers: Headers) -> bool:
     length = headers.get("content-length", "")
-    return length.isdecimal() and int(length[:20]) > most_bytes
+    return length.isdecimal() and int(length[:20]) > max_bytes
 
 
 class TrailingSlash:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from chatkeep.accounts.dependencies import VisitorAudit
 from chatkeep.accounts.users import HELD, require_no_hold
 from chatkeep.audit.actions import Action
-from chatkeep.chat.api.dependencies import Asker, AskerOrVisitor, TheChat
+from chatkeep.chat.api.dependencies import ChatDep, CurrentUser, CurrentUserOrVisitor
 from chatkeep.chat.history import conversations
 from chatkeep.chat.history import queries as turn_queries
 from chatkeep.chat.schemas import ChangeConversation, Conversation, CreateConversation
@@ -24,7 +24,7 @@ from chatkeep.http.pages import (
     decode_cursor,
     page_of,
 )
-from chatkeep.http.problems import documented
+from chatkeep.http.problems import error_responses
 from chatkeep.ids import new_id
 
 router = APIRouter(prefix="/api/v1/conversations", tags=["Conversations"], route_class=JsonRoute)
@@ -33,7 +33,7 @@ router = APIRouter(prefix="/api/v1/conversations", tags=["Conversations"], route
 @router.post(
     "",
     status_code=201,
-    responses=documented(
+    responses=error_responses(
         401,
         413,
         415,
@@ -47,13 +47,13 @@ router = APIRouter(prefix="/api/v1/conversations", tags=["Conversations"], route
 )
 @takes_body_of(None)
 async def create_conversation(
-    body: CreateConversation, request: Request, asker: AskerOrVisitor, chat: TheChat
+    body: CreateConversation, request: Request, asker: CurrentUserOrVisitor, chat: ChatDep
 ) -> Conversation:
     """Begin a conversation. Without a title it takes one from its first prompt.
 
     Where guests are allowed, nobody needs an account for it: the answer brings the cookie of a guest.
     """
-    identity = asker or await chat.handler.welcome(request)
+    identity = asker or await chat.handler.create_guest(request)
     try:
         row = await chat.database.row(
             conversations.CREATE_CONVERSATION,
@@ -73,10 +73,10 @@ async def create_conversation(
     return Conversation.from_row(row)
 
 
-@router.get("", responses=documented(401, 422, 503))
+@router.get("", responses=error_responses(401, 422, 503))
 async def list_conversations(
-    identity: Asker,
-    chat: TheChat,
+    identity: CurrentUser,
+    chat: ChatDep,
     archived: Annotated[
         QueryFlag | None, Query(description="Only archived ones, or only others. Default: all.")
     ] = None,
@@ -104,8 +104,8 @@ def _recency(row: Any) -> tuple[object, ...]:
     return row["last_turn_at"], row["id"]
 
 
-@router.get("/{conversation_id}", responses=documented(401, 404, 422, 503))
-async def read_conversation(conversation_id: UUID, identity: Asker, chat: TheChat) -> Conversation:
+@router.get("/{conversation_id}", responses=error_responses(401, 404, 422, 503))
+async def read_conversation(conversation_id: UUID, identity: CurrentUser, chat: ChatDep) -> Conversation:
     """Return one conversation, without its turns."""
     row = await chat.database.row(conversations.CONVERSATION, user_id=identity.user_id, conversation_id=conversation_id)
     if row is None:
@@ -113,10 +113,10 @@ async def read_conversation(conversation_id: UUID, identity: Asker, chat: TheCha
     return Conversation.from_row(row)
 
 
-@router.patch("/{conversation_id}", responses=documented(401, 404, 413, 415, 422, 503))
+@router.patch("/{conversation_id}", responses=error_responses(401, 404, 413, 415, 422, 503))
 @takes_body_of(None)
 async def change_conversation(
-    conversation_id: UUID, body: ChangeConversation, identity: Asker, chat: TheChat
+    conversation_id: UUID, body: ChangeConversation, identity: CurrentUser, chat: ChatDep
 ) -> Conversation:
     """Change what is given; null takes a title, a system prompt or a model away. `head_turn_id` switches branch."""
     changes = _changes(body)
@@ -132,8 +132,12 @@ async def change_conversation(
     return Conversation.from_row(row)
 
 
-@router.delete("/{conversation_id}", status_code=204, responses=documented(401, 404, 422, 503, legal_hold=(409, HELD)))
-async def delete_conversation(conversation_id: UUID, identity: Asker, chat: TheChat, visitor: VisitorAudit) -> None:
+@router.delete(
+    "/{conversation_id}", status_code=204, responses=error_responses(401, 404, 422, 503, legal_hold=(409, HELD))
+)
+async def delete_conversation(
+    conversation_id: UUID, identity: CurrentUser, chat: ChatDep, visitor: VisitorAudit
+) -> None:
     """Delete a conversation and all of its turns. A reply that is being generated is stopped."""
     async with chat.database.transaction() as connection:
         await require_no_hold(connection, identity.user_id)

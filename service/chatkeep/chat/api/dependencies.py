@@ -18,17 +18,17 @@ async def get_chat(request: Request) -> Chat:
     return chat_of(request)
 
 
-TheChat = Annotated[Chat, Depends(get_chat)]
+ChatDep = Annotated[Chat, Depends(get_chat)]
 
 
-async def require_asker(request: Request) -> Identity:
+async def require_user(request: Request) -> Identity:
     return await chat_of(request).handler.identify(request)
 
 
-Asker = Annotated[Identity, Depends(require_asker)]
+CurrentUser = Annotated[Identity, Depends(require_user)]
 
 
-async def require_asker_or_visitor(request: Request) -> Identity | None:
+async def require_user_or_visitor(request: Request) -> Identity | None:
     """Return who is asking; None for a visitor who may become a guest.
 
     Not at once: a request that is refused for something else must not make a row.
@@ -37,9 +37,9 @@ async def require_asker_or_visitor(request: Request) -> Identity | None:
     try:
         return await handler.identify(request)
     except NotAuthenticated:
-        if await handler.welcomes(request):
+        if await handler.allows_guest(request):
             return None
         raise
 
 
-AskerOrVisitor = Annotated[Identity | None, Depends(require_asker_or_visitor)]
+CurrentUserOrVisitor = Annotated[Identity | None, Depends(require_user_or_visitor)]

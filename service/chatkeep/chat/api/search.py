@@ -8,14 +8,14 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from chatkeep.chat.api.dependencies import Asker, TheChat
+from chatkeep.chat.api.dependencies import ChatDep, CurrentUser
 from chatkeep.chat.search.candidates import OwnTurns
-from chatkeep.chat.search.query import Asked, asked_for
-from chatkeep.chat.search.search import Finding
+from chatkeep.chat.search.query import SearchQuery, parse_query
+from chatkeep.chat.search.search import Search
 from chatkeep.chat.search.snippets import snippet
 from chatkeep.http.bodies import JsonRoute, SearchText
 from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
-from chatkeep.http.problems import documented
+from chatkeep.http.problems import error_responses
 from chatkeep.http.schemas import Answer, Time
 
 
@@ -45,10 +45,10 @@ NOTHING_TO_FIND = (
 TOO_SLOW = (503, "That took too long and was stopped. Ask for rarer words, or for more of them.")
 
 
-@router.get("", responses=documented(401, 422, 503, nothing_to_find=NOTHING_TO_FIND, query_too_slow=TOO_SLOW))
+@router.get("", responses=error_responses(401, 422, 503, nothing_to_find=NOTHING_TO_FIND, query_too_slow=TOO_SLOW))
 async def search(
-    identity: Asker,
-    chat: TheChat,
+    identity: CurrentUser,
+    chat: ChatDep,
     q: Annotated[SearchText, Field(min_length=1), Query(description=Q_DESCRIPTION)],
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
@@ -56,17 +56,17 @@ async def search(
     """Return the caller's turns that say what is asked for in prompt or reply, newest first. A turn that is being
     answered is found when it is finished.
     """
-    asked = asked_for(q)
+    asked = parse_query(q)
     after = cursor_of_id(cursor, of="search")
     source = OwnTurns(chat.database, identity.user_id, asked)
-    rows = await Finding(asked, source, limit=limit + 1).newest(after)
+    rows = await Search(asked, source, limit=limit + 1).newest(after)
     # Long texts take their time, and others wait for the event loop.
     return await asyncio.to_thread(
         page_of, rows, limit, partial(_item, asked), of="search", position=lambda row: (row["turn_id"],)
     )
 
 
-def _item(asked: Asked, row: Any) -> FoundTurn:
+def _item(asked: SearchQuery, row: Any) -> FoundTurn:
     return FoundTurn(
         conversation_id=row["conversation_id"],
         conversation_title=row["conversation_title"],

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Header, Request
 from pydantic import Field
 
 from chatkeep.accounts.identity import Identity, stream_terms
-from chatkeep.chat.api.dependencies import Asker, TheChat
+from chatkeep.chat.api.dependencies import ChatDep, CurrentUser
 from chatkeep.chat.chat import Chat
 from chatkeep.chat.generation.sse import EventStream
-from chatkeep.chat.generation.stream import Following
+from chatkeep.chat.generation.stream import TurnStream
 from chatkeep.chat.history import queries
 from chatkeep.chat.history.pages import siblings_page, turns_page
 from chatkeep.chat.history.turn import NewTurn
@@ -20,7 +20,7 @@ from chatkeep.errors import NotFound, NothingToContinue
 from chatkeep.http.admission import begins_turn
 from chatkeep.http.bodies import FromDigits, JsonRoute, takes_body_of
 from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page
-from chatkeep.http.problems import documented
+from chatkeep.http.problems import error_responses
 from chatkeep.http.schemas import answer_with
 
 router = APIRouter(prefix="/api/v1/conversations/{conversation_id}/turns", tags=["Turns"], route_class=JsonRoute)
@@ -43,7 +43,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
         "content": {"text/event-stream": {"schema": {"type": "string"}, "example": STREAM_EXAMPLE}},
     }
 }
-NEW_TURN = STREAM | documented(
+NEW_TURN = STREAM | error_responses(
     401,
     404,
     413,
@@ -74,11 +74,11 @@ NOTHING_TO_CONTINUE = "This reply was not cut off. Ask something, or have the pr
 AS_BEFORE = Regenerate()
 
 
-@router.get("", responses=documented(401, 404, 422, 503))
+@router.get("", responses=error_responses(401, 404, 422, 503))
 async def list_turns(
     conversation_id: UUID,
-    identity: Asker,
-    chat: TheChat,
+    identity: CurrentUser,
+    chat: ChatDep,
     order: Literal["asc", "desc"] = "desc",
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
@@ -94,8 +94,8 @@ async def create_turn(
     conversation_id: UUID,
     body: CreateTurn,
     request: Request,
-    identity: Asker,
-    chat: TheChat,
+    identity: CurrentUser,
+    chat: ChatDep,
     idempotency_key: IdempotencyKey = None,
 ) -> Any:
     """Say something. The prompt is kept before the first byte of the answer is sent.
@@ -117,8 +117,8 @@ async def create_turn(
     return await _take_turn(chat, identity, new, request, stream=body.stream)
 
 
-@router.get("/{turn_id}", responses=documented(401, 404, 422, 503))
-async def read_turn(conversation_id: UUID, turn_id: UUID, identity: Asker, chat: TheChat) -> Turn:
+@router.get("/{turn_id}", responses=error_responses(401, 404, 422, 503))
+async def read_turn(conversation_id: UUID, turn_id: UUID, identity: CurrentUser, chat: ChatDep) -> Turn:
     """Return one turn, on whichever branch it is; of a reply that is being generated, what there is."""
     return await _require_turn(chat, identity, conversation_id, turn_id)
 
@@ -129,8 +129,8 @@ async def regenerate_turn(
     conversation_id: UUID,
     turn_id: UUID,
     request: Request,
-    identity: Asker,
-    chat: TheChat,
+    identity: CurrentUser,
+    chat: ChatDep,
     body: Regenerate = AS_BEFORE,
     idempotency_key: IdempotencyKey = None,
 ) -> Any:
@@ -138,7 +138,7 @@ async def regenerate_turn(
     new = NewTurn(
         conversation_id=conversation_id,
         content=None,
-        beside_id=turn_id,
+        sibling_of=turn_id,
         model=body.model,
         params=body.params.chosen(),
         idempotency_key=idempotency_key,
@@ -154,13 +154,13 @@ async def edit_turn(
     turn_id: UUID,
     body: Edit,
     request: Request,
-    identity: Asker,
-    chat: TheChat,
+    identity: CurrentUser,
+    chat: ChatDep,
     idempotency_key: IdempotencyKey = None,
 ) -> Any:
     """Ask something else instead: a new turn beside this one, which stays as it is. The head moves to the new one."""
     new = NewTurn(
-        conversation_id=conversation_id, content=body.content, beside_id=turn_id, idempotency_key=idempotency_key
+        conversation_id=conversation_id, content=body.content, sibling_of=turn_id, idempotency_key=idempotency_key
     )
     return await _take_turn(chat, identity, new, request, stream=body.stream)
 
@@ -169,15 +169,15 @@ async def edit_turn(
     "/{turn_id}/continue",
     status_code=201,
     response_model=Turn,
-    responses=NEW_TURN | documented(nothing_to_continue=(409, NOTHING_TO_CONTINUE)),
+    responses=NEW_TURN | error_responses(nothing_to_continue=(409, NOTHING_TO_CONTINUE)),
 )
 @begins_turn
 async def continue_turn(
     conversation_id: UUID,
     turn_id: UUID,
     request: Request,
-    identity: Asker,
-    chat: TheChat,
+    identity: CurrentUser,
+    chat: ChatDep,
     body: Regenerate = AS_BEFORE,
     idempotency_key: IdempotencyKey = None,
 ) -> Any:
@@ -197,12 +197,12 @@ async def continue_turn(
     return await _take_turn(chat, identity, new, request, stream=body.stream)
 
 
-@router.get("/{turn_id}/siblings", responses=documented(401, 404, 422, 503))
+@router.get("/{turn_id}/siblings", responses=error_responses(401, 404, 422, 503))
 async def list_siblings(
     conversation_id: UUID,
     turn_id: UUID,
-    identity: Asker,
-    chat: TheChat,
+    identity: CurrentUser,
+    chat: ChatDep,
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Page[Turn]:
@@ -210,8 +210,8 @@ async def list_siblings(
     return await siblings_page(chat.database, identity.user_id, conversation_id, turn_id, limit=limit, cursor=cursor)
 
 
-@router.get("/{turn_id}/leaf", responses=documented(401, 404, 422, 503))
-async def read_leaf(conversation_id: UUID, turn_id: UUID, identity: Asker, chat: TheChat) -> Turn:
+@router.get("/{turn_id}/leaf", responses=error_responses(401, 404, 422, 503))
+async def read_leaf(conversation_id: UUID, turn_id: UUID, identity: CurrentUser, chat: ChatDep) -> Turn:
     """Return the last turn of the newest branch under this one: the head to set to go on where that came to."""
     leaf = await chat.database.row(
         queries.LEAF, user_id=identity.user_id, conversation_id=conversation_id, turn_id=turn_id
@@ -221,8 +221,8 @@ async def read_leaf(conversation_id: UUID, turn_id: UUID, identity: Asker, chat:
     return await _require_turn(chat, identity, conversation_id, leaf["id"])
 
 
-@router.post("/{turn_id}/stop", status_code=202, responses=documented(401, 404, 422, 503))
-async def stop_turn(conversation_id: UUID, turn_id: UUID, identity: Asker, chat: TheChat) -> Turn:
+@router.post("/{turn_id}/stop", status_code=202, responses=error_responses(401, 404, 422, 503))
+async def stop_turn(conversation_id: UUID, turn_id: UUID, identity: CurrentUser, chat: ChatDep) -> Turn:
     """End the generation, wherever it runs; what was generated is kept. A turn that has ended stays as it is."""
     await chat.stop_turn(identity.user_id, conversation_id, turn_id)
     return await _require_turn(chat, identity, conversation_id, turn_id)
@@ -232,28 +232,28 @@ async def stop_turn(conversation_id: UUID, turn_id: UUID, identity: Asker, chat:
     "/{turn_id}/events",
     status_code=200,
     response_class=EventStream,
-    responses=STREAM | documented(401, 404, 422, 503),
+    responses=STREAM | error_responses(401, 404, 422, 503),
 )
 async def follow_turn(
-    conversation_id: UUID, turn_id: UUID, identity: Asker, chat: TheChat, last_event_id: LastEventId = None
+    conversation_id: UUID, turn_id: UUID, identity: CurrentUser, chat: ChatDep, last_event_id: LastEventId = None
 ) -> EventStream:
     """Follow a turn's reply, on any replica, while it is generated and afterwards."""
     turn = await _require_turn(chat, identity, conversation_id, turn_id)
     return _stream(chat, identity, chat.follow(identity.user_id, turn), start=last_event_id or 0)
 
 
-@router.put("/{turn_id}/feedback", responses=documented(401, 404, 413, 415, 422, 503))
+@router.put("/{turn_id}/feedback", responses=error_responses(401, 404, 413, 415, 422, 503))
 @takes_body_of(None)
 async def give_feedback(
-    conversation_id: UUID, turn_id: UUID, body: GiveFeedback, identity: Asker, chat: TheChat
+    conversation_id: UUID, turn_id: UUID, body: GiveFeedback, identity: CurrentUser, chat: ChatDep
 ) -> Turn:
     """Say what a reply is worth; it takes the place of what was said before."""
     await _set_feedback(chat, identity, conversation_id, turn_id, rating=body.rating, comment=body.comment)
     return await _require_turn(chat, identity, conversation_id, turn_id)
 
 
-@router.delete("/{turn_id}/feedback", status_code=204, responses=documented(401, 404, 422, 503))
-async def take_feedback_back(conversation_id: UUID, turn_id: UUID, identity: Asker, chat: TheChat) -> None:
+@router.delete("/{turn_id}/feedback", status_code=204, responses=error_responses(401, 404, 422, 503))
+async def take_feedback_back(conversation_id: UUID, turn_id: UUID, identity: CurrentUser, chat: ChatDep) -> None:
     """Take back what was said of a reply."""
     await _set_feedback(chat, identity, conversation_id, turn_id, rating=None, comment=None)
 
@@ -267,7 +267,7 @@ async def _take_turn(chat: Chat, identity: Identity, new: NewTurn, request: Requ
     return answer_with(turn, 201)
 
 
-def _stream(chat: Chat, identity: Identity, following: Following, start: int = 0) -> EventStream:
+def _stream(chat: Chat, identity: Identity, following: TurnStream, start: int = 0) -> EventStream:
     return EventStream(following.events(start), chat.streams, stream_terms(identity))
 
 

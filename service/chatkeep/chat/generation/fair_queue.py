@@ -15,12 +15,12 @@ class FairQueue:
 
     Args:
         places: how many may be held at once.
-        most_of_one_user: of these, how many by the same user; None sets no bound.
+        max_per_user: of these, how many by the same user; None sets no bound.
     """
 
-    def __init__(self, places: int, *, most_of_one_user: int | None = None) -> None:
+    def __init__(self, places: int, *, max_per_user: int | None = None) -> None:
         self._free = places
-        self._most_of_one_user = places if most_of_one_user is None else most_of_one_user
+        self._max_per_user = places if max_per_user is None else max_per_user
         self._held: Counter[UUID] = Counter()
         # Users in the order of their turns; no user is here without somebody waiting.
         self._waiting: dict[UUID, deque[asyncio.Future[None]]] = {}
@@ -32,7 +32,7 @@ class FairQueue:
         try:
             yield
         finally:
-            self._give_back(user_id)
+            self._release(user_id)
 
     async def _take(self, user_id: UUID) -> None:
         # Those who wait while a place is free have as many as one user may.
@@ -46,12 +46,12 @@ class FairQueue:
             await called
         except asyncio.CancelledError:
             if called.done() and not called.cancelled():  # called and cancelled in one moment: pass it on
-                self._give_back(user_id)
+                self._release(user_id)
             else:
                 self._leave(user_id, called)
             raise
 
-    def _give_back(self, user_id: UUID) -> None:
+    def _release(self, user_id: UUID) -> None:
         self._held[user_id] -= 1
         if not self._held[user_id]:
             del self._held[user_id]
@@ -70,7 +70,7 @@ class FairQueue:
             self._waiting[following] = waiting  # at the end: everyone else comes first
 
     def _may_have_more(self, user_id: UUID) -> bool:
-        return self._held[user_id] < self._most_of_one_user
+        return self._held[user_id] < self._max_per_user
 
     def _leave(self, user_id: UUID, called: "asyncio.Future[None]") -> None:
         waiting = self._waiting[user_id]

@@ -8,25 +8,25 @@ from typing import Any
 from uuid import UUID
 
 from chatkeep.chat.history.store import Fragment
-from chatkeep.chat.history.turn import BegunTurn, Status
+from chatkeep.chat.history.turn import OpenTurn, Status
 from chatkeep.chat.models import Piece, Text, TextWasReasoning
-from chatkeep.chat.reply_log import ReplyLog, Stretch
+from chatkeep.chat.reply_log import ReplyLog, TurnWindow
 
 # Between two looks at whether a reply is whole and not kept.
-LOOK_SECONDS = 0.5
+CHECK_INTERVAL_SECONDS = 0.5
 
 
 class Generation:
     """A reply on the replica that generates it. Positions are those of `ReplyLog`."""
 
-    def __init__(self, begun: BegunTurn) -> None:
+    def __init__(self, begun: OpenTurn) -> None:
         self.begun = begun
         self.task: asyncio.Task[None] | None = None
         # How the turn ended, as it is kept; None also where it was deleted or taken over.
         self.row: Mapping[str, Any] | None = None
         self.generating = True
         # What a cancelled generation ends as.
-        self.cut_as: Status = "interrupted"
+        self.cancel_status: Status = "interrupted"
         self.ended = False
         # How many of the turns before it the model is not shown.
         self.left_out: int | None = None
@@ -52,31 +52,31 @@ class Generation:
         if isinstance(piece, TextWasReasoning):
             self._renaming = (self.length, piece.field)
 
-    async def seal(self) -> None:
+    async def close_input(self) -> None:
         """Take no more, and wait for a write that is under way: it must not come after the turn's end."""
         if self.log.finish():
             self._wake_waiting()
         self.generating, self._whole_at = False, time.monotonic()
         await self._write_over.wait()
 
-    def end(self, row: Mapping[str, Any] | None) -> None:
+    def finish(self, row: Mapping[str, Any] | None) -> None:
         """Let everyone know that nothing more comes."""
         self.row = row
         self.ended = True
         _wake_all(self._waiting)
         _wake_all(self._resting)
 
-    def cut(self, status: Status) -> None:
+    def cancel(self, status: Status) -> None:
         """End the generation with the text that there is. What is being kept already is left to end."""
         if self.generating and self.task is not None:
-            self.cut_as = status
+            self.cancel_status = status
             self.task.cancel()
 
     @property
     def length(self) -> int:
         return self.log.length
 
-    def stretches(self, start: int = 0, most: int | None = None) -> Sequence[Stretch]:
+    def stretches(self, start: int = 0, most: int | None = None) -> Sequence[TurnWindow]:
         """Return the reply from `start` on, or at most that many positions of it."""
         return self.log.stretches(start, most)
 
@@ -103,7 +103,7 @@ class Generation:
         Not woken by each piece on the way.
         """
         began = time.monotonic()
-        while self.task is not None and not (await asyncio.wait([self.task], timeout=LOOK_SECONDS))[0]:
+        while self.task is not None and not (await asyncio.wait([self.task], timeout=CHECK_INTERVAL_SECONDS))[0]:
             whole_at = self._whole_at
             if whole_at is not None and time.monotonic() - max(whole_at, began) > kept_within_seconds:
                 return False
@@ -116,7 +116,7 @@ class Generation:
         """
         self._write_over.clear()
         if self._being_written is None:
-            new = self.stretches(self._written) or [Stretch(self._written, None, "")]
+            new = self.stretches(self._written) or [TurnWindow(self._written, None, "")]
             user_id, turn_id = self.begun.user_id, self.begun.id
             self._being_written = [Fragment(user_id, turn_id, each.position, each.text, each.kind) for each in new]
             self._write_to = new[-1].position + new[-1].length

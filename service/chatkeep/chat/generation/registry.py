@@ -14,7 +14,7 @@ import structlog
 from chatkeep.chat.generation.fair_queue import FairQueue
 from chatkeep.chat.generation.generation import Generation
 from chatkeep.chat.handler import RequestHandler, TurnRow
-from chatkeep.chat.history.turn import BegunTurn, Outcome
+from chatkeep.chat.history.turn import OpenTurn, Outcome
 from chatkeep.chat.models import End, LanguageModel, ModelError, ReplyTooLong, as_piece
 from chatkeep.chat.models.prompt import ChatPrompt
 from chatkeep.database.priority import Priority, priority
@@ -26,7 +26,7 @@ RETRY_AFTER_SECONDS = 5
 END_RETRY_SECONDS = 0.5
 SAVE_SECONDS = 5
 # A model that never ends would fill the memory; with a database that is away, all of it has to wait here.
-MOST_REPLY_CHARACTERS = 2_000_000
+MAX_REPLY_CHARACTERS = 2_000_000
 # How a reply ends that the model did not bring to an end.
 CUT = ("length", "content_filter")
 NOTHING = "The model ended its reply without saying anything. Ask again."
@@ -41,29 +41,29 @@ class Observer(Protocol):
     def generation_ended(self, status: str) -> None: ...
 
 
-class Start(Protocol):
+class StartGeneration(Protocol):
     """Starts a generation; `model` answers this one in place of the service's."""
 
-    def __call__(self, begun: BegunTurn, handler: RequestHandler, model: LanguageModel | None = None) -> Generation: ...
+    def __call__(self, begun: OpenTurn, handler: RequestHandler, model: LanguageModel | None = None) -> Generation: ...
 
 
-class Generations:
+class GenerationRegistry:
     """The generations of one process.
 
     Args:
-        most_running: how many the model is asked for at once.
-        most_waiting: how many more are taken in and wait until it is their user's turn. No user may have more than
+        max_running: how many the model is asked for at once.
+        max_waiting: how many more are taken in and wait until it is their user's turn. No user may have more than
             half of these, so that there is room for others.
     """
 
-    def __init__(self, model: LanguageModel, *, most_running: int, most_waiting: int, observer: Observer) -> None:
-        self.most_running = most_running
-        self.most_waiting = most_waiting
+    def __init__(self, model: LanguageModel, *, max_running: int, max_waiting: int, observer: Observer) -> None:
+        self.max_running = max_running
+        self.max_waiting = max_waiting
         self._model = model
         self._observer = observer
-        self._queue = FairQueue(most_running)
-        self._most = most_running + most_waiting
-        self._most_of_one_user = most_running + (most_waiting + 1) // 2
+        self._queue = FairQueue(max_running)
+        self._most = max_running + max_waiting
+        self._max_per_user = max_running + (max_waiting + 1) // 2
         # Reserved or taken, by user.
         self._places: Counter[UUID] = Counter()
         self._closing = False
@@ -75,7 +75,7 @@ class Generations:
     @property
     def running(self) -> int:
         """How many are not waiting for their turn."""
-        return min(len(self._by_turn), self.most_running)
+        return min(len(self._by_turn), self.max_running)
 
     def all(self) -> list[Generation]:
         return list(self._by_turn.values())
@@ -84,21 +84,21 @@ class Generations:
         return self._by_turn.get(turn_id)
 
     @contextlib.contextmanager
-    def place(self, user_id: UUID) -> Iterator[Start]:
+    def reserve(self, user_id: UUID) -> Iterator[StartGeneration]:
         """Reserve a place, before anything is stored; yield what starts the generation in it.
 
         Raises:
             TooManyGenerations: the service is full, or this user's part of it is, or it is shutting down.
         """
         self.require_room()
-        if self._places[user_id] >= self._most_of_one_user:
+        if self._places[user_id] >= self._max_per_user:
             raise TooManyGenerations(
                 "So many of your prompts are being answered that others would have to wait. Try again soon.",
                 RETRY_AFTER_SECONDS,
             )
         started = False
 
-        def start(begun: BegunTurn, handler: RequestHandler, model: LanguageModel | None = None) -> Generation:
+        def start(begun: OpenTurn, handler: RequestHandler, model: LanguageModel | None = None) -> Generation:
             nonlocal started
             started = True
             return self._start(begun, handler, model or self._model)
@@ -108,7 +108,7 @@ class Generations:
             yield start
         finally:
             if not started:
-                self._give_back(user_id)
+                self._release(user_id)
 
     def require_room(self) -> None:
         """Refuse what nobody could get a place for.
@@ -119,12 +119,12 @@ class Generations:
         if self._closing or self._places.total() >= self._most:
             raise TooManyGenerations("The service is answering as many as it can. Try again soon.", RETRY_AFTER_SECONDS)
 
-    def _give_back(self, user_id: UUID) -> None:
+    def _release(self, user_id: UUID) -> None:
         self._places[user_id] -= 1
         if not self._places[user_id]:
             del self._places[user_id]
 
-    def _start(self, begun: BegunTurn, handler: RequestHandler, model: LanguageModel) -> Generation:
+    def _start(self, begun: OpenTurn, handler: RequestHandler, model: LanguageModel) -> Generation:
         generation = Generation(begun)
         self._by_turn[begun.id] = generation
         self._observer.generation_began()
@@ -138,16 +138,16 @@ class Generations:
         priority.set(Priority.FINISH_TURN)  # of this task, no longer as the request that began the turn
         try:
             outcome = await self._outcome(generation, handler, model)
-            await generation.seal()
+            await generation.close_input()
             row = await _keep(generation, handler, _with_reply(outcome, generation))
         except Exception:
             log.exception("turn_not_kept", turn_id=str(generation.begun.id))
         finally:
             # On every path: nobody may wait for ever, and no place may be lost.
             del self._by_turn[generation.begun.id]
-            self._give_back(user_id)
+            self._release(user_id)
             self._observer.generation_ended(row["status"] if row else "lost")
-            generation.end(row)
+            generation.finish(row)
 
     async def _outcome(self, generation: Generation, handler: RequestHandler, model: LanguageModel) -> Outcome:
         begun = generation.begun
@@ -160,7 +160,7 @@ class Generations:
         except ModelError as error:
             return Outcome("failed", error_code=error.code, error_detail=error.detail)
         except asyncio.CancelledError:
-            return Outcome(generation.cut_as)
+            return Outcome(generation.cancel_status)
         except Exception:
             log.exception("generation_failed", turn_id=str(generation.begun.id))
             return Outcome("failed", error_code="internal_error", error_detail=INTERNAL_ERROR)
@@ -170,7 +170,7 @@ class Generations:
         self._closing = True
         await self._all_ended(grace_seconds)
         for generation in self.all():
-            generation.cut("interrupted")
+            generation.cancel("interrupted")
         await self._all_ended(SAVE_SECONDS)
 
     async def _all_ended(self, timeout_seconds: float) -> None:
@@ -188,7 +188,7 @@ async def _generate(generation: Generation, prompt: ChatPrompt, model: LanguageM
                 end = piece
                 continue
             generation.append(piece)
-            if generation.log.size > MOST_REPLY_CHARACTERS:
+            if generation.log.size > MAX_REPLY_CHARACTERS:
                 raise ReplyTooLong("The reply grew longer than this service keeps. What there was of it is kept.")
     return _ended_by_itself(end)
 

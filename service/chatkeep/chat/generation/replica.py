@@ -36,15 +36,15 @@ def _renew_lease() -> Statement:
 
 
 RENEW_LEASE = _renew_lease()
-END_LEASE = Statement(delete(replicas).where(replicas.c.id == _replica_id))
-NEIGHBOURS = Statement(
+RELEASE_LEASE = Statement(delete(replicas).where(replicas.c.id == _replica_id))
+LOCAL_REPLICAS = Statement(
     select(replicas.c.id, replicas.c.machine, replicas.c.pid, replicas.c.process_began_at).where(
         replicas.c.lease_expires_at >= func.now(),
         replicas.c.machine == bindparam("machine", type_=Text),
         replicas.c.id != _replica_id,
     )
 )
-FORGET_DEAD_REPLICAS = Statement(
+PRUNE_REPLICAS = Statement(
     delete(replicas).where(
         replicas.c.lease_expires_at < func.now() - func.make_interval(0, 0, 0, 1),
     )
@@ -56,7 +56,7 @@ STREAMING_TURNS = Statement(
 )
 
 # Turns whose process is gone: it ended, or its lease ran out.
-ABANDONED_TURNS = Statement(
+STALLED_TURNS = Statement(
     select(_t.user_id, _t.id, _t.conversation_id, _t.replica_id)
     .select_from(turns.outerjoin(replicas, replicas.c.id == _t.replica_id))
     .where(IS_STREAMING, or_(replicas.c.id.is_(None), replicas.c.lease_expires_at < func.now()))
@@ -66,7 +66,7 @@ ABANDONED_TURNS = Statement(
 
 # The share of a lease between two looks for the turns of the dead, and by which it runs out sooner: so a dead process's
 # turns are over before its lease is.
-TAKING_OVER = 1 / 8
+RECOVERY_INTERVAL_SHARE = 1 / 8
 
 
 class Replica:
@@ -89,22 +89,22 @@ class Replica:
             RENEW_LEASE,
             replica_id=self.id,
             now=self._clock(),
-            seconds=self.lease_seconds * (1 - TAKING_OVER),
+            seconds=self.lease_seconds * (1 - RECOVERY_INTERVAL_SHARE),
             machine=self.process.machine,
             pid=self.process.pid,
             process_began_at=self.process.began_at,
         )
 
-    async def end_lease(self) -> None:
-        await self._database.execute(END_LEASE, replica_id=self.id)
+    async def release_lease(self) -> None:
+        await self._database.execute(RELEASE_LEASE, replica_id=self.id)
 
-    async def end_leases_of_the_dead(self) -> None:
+    async def release_dead_leases(self) -> None:
         """Give up the leases of processes on this machine that are seen to have ended: nobody need wait for them."""
-        rows = await self._database.rows(NEIGHBOURS, replica_id=self.id, machine=self.process.machine)
+        rows = await self._database.rows(LOCAL_REPLICAS, replica_id=self.id, machine=self.process.machine)
         for row in rows:
             if ServiceProcess.from_row(row).has_ended():
-                await self._database.execute(END_LEASE, replica_id=row["id"])
+                await self._database.execute(RELEASE_LEASE, replica_id=row["id"])
 
-    async def forget_the_dead(self) -> None:
+    async def prune_expired(self) -> None:
         """Take away what is left of replicas whose leases ran out long ago."""
-        await self._database.execute(FORGET_DEAD_REPLICAS)
+        await self._database.execute(PRUNE_REPLICAS)

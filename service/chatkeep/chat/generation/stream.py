@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from chatkeep.chat.generation.generation import Generation
 from chatkeep.chat.generation.sse import KEEP_ALIVE, event, stretch_event
 from chatkeep.chat.history import queries
-from chatkeep.chat.history.store import TurnLog
-from chatkeep.chat.history.turn import BegunTurn
-from chatkeep.chat.reply_log import Stretch, length_of
+from chatkeep.chat.history.store import TurnStore
+from chatkeep.chat.history.turn import OpenTurn
+from chatkeep.chat.reply_log import TurnWindow, length_of
 from chatkeep.chat.schemas import Content, Siblings, Turn, TurnError
 from chatkeep.errors import DatabaseUnavailable, NotFound
 from chatkeep.http.schemas import json_line
@@ -24,15 +24,15 @@ NOT_KEPT_YET = (
 # For a database that only restarts; longer than any statement that keeps a reply is waited for.
 KEPT_WITHIN_SECONDS = 5.0
 # Positions that a follower who is far behind is given at a time: so much of the reply it holds in memory.
-MOST_AT_ONCE = 16_384
+MAX_DELTA_CHARACTERS = 16_384
 # Between two deltas of one follower. What a fast model says in between comes as one: no reader can tell, and it bounds
 # what a follower costs.
-PACE_SECONDS = 0.02
+MIN_DELTA_INTERVAL_SECONDS = 0.02
 ONLY_AT_THE_END = ("reply", "finish_reason", "usage", "context", "error", "feedback", "completed_at")
 
 
 @dataclass(frozen=True, slots=True)
-class Following:
+class TurnStream:
     """One client's view of one turn.
 
     Args:
@@ -40,9 +40,9 @@ class Following:
         poll_seconds: how often to look at what another replica wrote down.
     """
 
-    begun: BegunTurn
+    begun: OpenTurn
     generation: Generation | None
-    turn_log: TurnLog
+    turn_store: TurnStore
     poll_seconds: float
 
     async def texts(self) -> AsyncGenerator[str, None]:
@@ -56,11 +56,11 @@ class Following:
                     yield text
                     yielded_at = clock()
 
-    def stretches(self, start: int = 0) -> AsyncGenerator[Sequence[Stretch], None]:
+    def stretches(self, start: int = 0) -> AsyncGenerator[Sequence[TurnWindow], None]:
         """Yield the reply from `start` on, and nothing when there was nothing for a while; end with the turn."""
         if self.generation is not None:
             return _from_memory(self.generation, start)
-        return _from_database(self.turn_log, self.begun, start, self.poll_seconds)
+        return _from_database(self.turn_store, self.begun, start, self.poll_seconds)
 
     async def events(self, start: int = 0) -> AsyncGenerator[bytes, None]:
         """Yield the turn as server-sent events, from after position `start`."""
@@ -86,7 +86,7 @@ class Following:
     async def turn_at_its_start(self) -> Turn:
         """Return the turn as it was when it was begun, whenever that was."""
         begun = self.begun
-        if not begun.joined:
+        if not begun.is_replay:
             return _new_turn(begun)
         turn = await self._kept()
         return turn.model_copy(update=dict.fromkeys(ONLY_AT_THE_END) | {"status": "streaming"})
@@ -104,7 +104,7 @@ class Following:
 
     async def _kept(self) -> Turn:
         begun = self.begun
-        row = await self.turn_log.database.row(
+        row = await self.turn_store.database.row(
             queries.TURN, user_id=begun.user_id, conversation_id=begun.conversation_id, turn_id=begun.id
         )
         if row is None:
@@ -112,7 +112,7 @@ class Following:
         return Turn.from_row(row)
 
 
-async def _from_memory(generation: Generation, position: int) -> AsyncGenerator[Sequence[Stretch], None]:
+async def _from_memory(generation: Generation, position: int) -> AsyncGenerator[Sequence[TurnWindow], None]:
     clock, next_at = asyncio.get_running_loop().time, 0.0
     while True:
         if not await generation.more_than(position, seconds=KEEP_ALIVE_SECONDS):
@@ -120,28 +120,28 @@ async def _from_memory(generation: Generation, position: int) -> AsyncGenerator[
             continue
         if (rest := next_at - clock()) > 0:
             await generation.rest(rest)
-        if stretches := generation.stretches(position, MOST_AT_ONCE):
+        if stretches := generation.stretches(position, MAX_DELTA_CHARACTERS):
             position = _end_of(stretches)
             # Whoever is behind is not kept waiting.
-            next_at = clock() + PACE_SECONDS if position == generation.length else 0.0
+            next_at = clock() + MIN_DELTA_INTERVAL_SECONDS if position == generation.length else 0.0
             yield stretches
         elif generation.ended:
             return
 
 
 async def _from_database(
-    turn_log: TurnLog, begun: BegunTurn, position: int, poll_seconds: float
-) -> AsyncGenerator[Sequence[Stretch], None]:
+    turn_store: TurnStore, begun: OpenTurn, position: int, poll_seconds: float
+) -> AsyncGenerator[Sequence[TurnWindow], None]:
     silent_seconds = 0.0
-    while (written := await turn_log.written(begun, position, MOST_AT_ONCE)) is not None:
+    while (written := await turn_store.written(begun, position, MAX_DELTA_CHARACTERS)) is not None:
         came = 0
         if written.stretches:
             end = _end_of(written.stretches)
             came, position, silent_seconds = end - position, end, 0.0
             yield written.stretches
-        if written.whole or (written.ended and came < MOST_AT_ONCE):
+        if written.whole or (written.ended and came < MAX_DELTA_CHARACTERS):
             return
-        if came >= MOST_AT_ONCE:
+        if came >= MAX_DELTA_CHARACTERS:
             continue
         await asyncio.sleep(poll_seconds)
         silent_seconds += poll_seconds
@@ -150,7 +150,7 @@ async def _from_database(
             yield ()
 
 
-def _end_of(stretches: Sequence[Stretch]) -> int:
+def _end_of(stretches: Sequence[TurnWindow]) -> int:
     return stretches[-1].position + stretches[-1].length
 
 
@@ -158,7 +158,7 @@ def _done_event(turn: Turn) -> bytes:
     return event("done", json_line(turn), length_of(turn.reply.content, turn.reply.items) if turn.reply else 0)
 
 
-def _new_turn(begun: BegunTurn) -> Turn:
+def _new_turn(begun: OpenTurn) -> Turn:
     return Turn(
         id=begun.id,
         conversation_id=begun.conversation_id,

@@ -12,10 +12,10 @@ from uuid import UUID
 import structlog
 
 from chatkeep.chat.generation.generation import Generation
-from chatkeep.chat.generation.recovery import Reaper
-from chatkeep.chat.generation.registry import Generations
-from chatkeep.chat.generation.replica import TAKING_OVER
-from chatkeep.chat.history.store import TurnLog
+from chatkeep.chat.generation.recovery import Recovery
+from chatkeep.chat.generation.registry import GenerationRegistry
+from chatkeep.chat.generation.replica import RECOVERY_INTERVAL_SHARE
+from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.search.indexer import index_pending
 from chatkeep.chat.search.unindexed import UnindexedTurns
 from chatkeep.errors import DatabaseUnavailable
@@ -24,20 +24,20 @@ from chatkeep.periodic import run_every
 log = structlog.get_logger(__name__)
 
 # The share of a lease after which it is renewed.
-RENEWING = 1 / 4
+RENEWAL_SHARE = 1 / 4
 
 
-class Journal:
+class Worker:
     """Loops that run as long as the replica does; a database that is away only delays them.
 
     Args:
         flush_seconds: how far the database may be behind what was seen.
     """
 
-    def __init__(self, turn_log: TurnLog, generations: Generations, *, flush_seconds: float) -> None:
-        self._turn_log = turn_log
-        self._reaper = Reaper(turn_log)
-        self._unindexed = UnindexedTurns(turn_log.database, turn_log.clock)
+    def __init__(self, turn_store: TurnStore, generations: GenerationRegistry, *, flush_seconds: float) -> None:
+        self._turn_log = turn_store
+        self._reaper = Recovery(turn_store)
+        self._unindexed = UnindexedTurns(turn_store.database, turn_store.clock)
         self._generations = generations
         self._flush_seconds = flush_seconds
         self._tasks: list[asyncio.Task[None]] = []
@@ -53,13 +53,15 @@ class Journal:
         """
         await self._turn_log.replica.renew_lease()
         self._renewed_at = time.monotonic()
-        await self._turn_log.replica.end_leases_of_the_dead()
-        await self._take_over()
+        await self._turn_log.replica.release_dead_leases()
+        await self._recover()
         lease_seconds = self._turn_log.replica.lease_seconds
         self._tasks = [
             asyncio.create_task(run_every(self._flush_seconds, self._flush, name="flush")),
-            asyncio.create_task(run_every(lease_seconds * RENEWING, self._look_after, name="lease")),
-            asyncio.create_task(run_every(lease_seconds * TAKING_OVER, self._take_over_in_time, name="take over")),
+            asyncio.create_task(run_every(lease_seconds * RENEWAL_SHARE, self._look_after, name="lease")),
+            asyncio.create_task(
+                run_every(lease_seconds * RECOVERY_INTERVAL_SHARE, self._recover_in_time, name="take over")
+            ),
             # By itself: a lease must not wait for long texts.
             asyncio.create_task(run_every(lease_seconds / 4, self._index, name="index")),
         ]
@@ -70,7 +72,7 @@ class Journal:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(DatabaseUnavailable):  # it runs out by itself
-            await self._turn_log.replica.end_lease()
+            await self._turn_log.replica.release_lease()
 
     async def _flush(self) -> None:
         generations = [each for each in self._generations.all() if each.generating]
@@ -91,9 +93,9 @@ class Journal:
                 case None if owner := owners.get(generation.begun.id):
                     generation.move_to(owner)
                 case None:  # deleted or taken over: what comes now would be nobody's
-                    generation.cut("interrupted")
+                    generation.cancel("interrupted")
                 case True:
-                    generation.cut("stopped")
+                    generation.cancel("stopped")
 
     async def _rename(self, generations: Sequence[Generation]) -> None:
         """Write down of text that it was reasoning, where a model told so late.
@@ -114,7 +116,7 @@ class Journal:
             self._held_since = time.monotonic()
         await self._reaper.interrupt_unclaimed({each.begun.id for each in self._generations.all()})
 
-    async def _take_over_in_time(self) -> None:
+    async def _recover_in_time(self) -> None:
         """Take over, unless the database was away a moment ago, or this machine stood still.
 
         Then the leases of the living ran out as well, perhaps this replica's own.
@@ -122,14 +124,16 @@ class Journal:
         if self._held_since is None or not self._holds_lease():
             return
         if time.monotonic() - self._held_since >= self._turn_log.replica.lease_seconds:
-            await self._take_over()
+            await self._recover()
 
     def _holds_lease(self) -> bool:
         """Whether it was renewed so lately that those of the others, renewed one interval before, hold too."""
-        return time.monotonic() - self._renewed_at < self._turn_log.replica.lease_seconds * (1 - TAKING_OVER - RENEWING)
+        return time.monotonic() - self._renewed_at < self._turn_log.replica.lease_seconds * (
+            1 - RECOVERY_INTERVAL_SHARE - RENEWAL_SHARE
+        )
 
-    async def _take_over(self) -> None:
-        if interrupted := await self._reaper.interrupt_abandoned():
+    async def _recover(self) -> None:
+        if interrupted := await self._reaper.interrupt_stalled():
             log.warning("turns_interrupted", count=interrupted)
 
     async def _index(self) -> None:

@@ -105,11 +105,11 @@ def _begin() -> Statement:
         .where(
             _t.user_id == _user_id,
             _t.conversation_id == _conversation_id,
-            _t.id == bindparam("beside_id", type_=Uuid),
+            _t.id == bindparam("sibling_of", type_=Uuid),
         )
         .cte("beside")
     )
-    is_beside = bindparam("beside_id", type_=Uuid).is_not(None)
+    is_beside = bindparam("sibling_of", type_=Uuid).is_not(None)
     is_same_prompt = bindparam("prompt", type_=Text).is_(None)
     parent_id = case(
         (is_beside, select(beside.c.parent_id).scalar_subquery()),

@@ -29,7 +29,7 @@ from chatkeep.accounts.queries import fewer
 from chatkeep.database.statement import Statement
 from chatkeep.database.tables import TIME, conversations, user_activity
 from chatkeep.database.times import LATEST
-from chatkeep.statistics.outbox import noted_conversation
+from chatkeep.statistics.outbox import note_conversation
 
 NEWEST_TIME = LATEST
 NEWEST_ID = UUID(int=2**128 - 1)
@@ -94,7 +94,7 @@ _counted = (
     .cte("counted")
 )
 # To be run in a transaction; by itself as `CREATE_CONVERSATION`.
-NEW_CONVERSATION = select(_made).add_cte(_counted, noted_conversation(_made))
+NEW_CONVERSATION = select(_made).add_cte(_counted, note_conversation(_made))
 CREATE_CONVERSATION = Statement(NEW_CONVERSATION)
 
 
@@ -124,15 +124,15 @@ async def delete_conversation(connection: AsyncConnection, user_id: UUID, conver
     return True
 
 
-LONGEST_TITLE = 60
+MAX_TITLE_CHARACTERS = 60
 
 
 def title_from(prompt: str) -> str | None:
     """Return the first words of a prompt as a title, on one line."""
-    line = " ".join(prompt[: LONGEST_TITLE * 8].split())
+    line = " ".join(prompt[: MAX_TITLE_CHARACTERS * 8].split())
     line = "".join(character for character in line if unicodedata.category(character) != "Cc")
-    if len(line) <= LONGEST_TITLE:
+    if len(line) <= MAX_TITLE_CHARACTERS:
         return line or None
-    cut = line[:LONGEST_TITLE]
+    cut = line[:MAX_TITLE_CHARACTERS]
     words = cut.rpartition(" ")[0]
-    return f"{words if len(words) > LONGEST_TITLE // 2 else cut}…"
+    return f"{words if len(words) > MAX_TITLE_CHARACTERS // 2 else cut}…"

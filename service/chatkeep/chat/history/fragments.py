@@ -89,7 +89,7 @@ def _joined(text: ColumnElement[Any], position: ColumnElement[Any]) -> ColumnEle
 
 
 # A write that was under way when its connection was lost may come after the turn's end.
-SWEEP_FRAGMENTS = Statement(
+DELETE_ORPHAN_FRAGMENTS = Statement(
     delete(reply_fragments).where(_f.user_id == _t.user_id, _f.turn_id == _t.id, _t.status != "streaming"),
     timeout_seconds=BACKGROUND_SECONDS,
 )

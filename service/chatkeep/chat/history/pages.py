@@ -63,7 +63,7 @@ def _climb(rows: Sequence[Any], start_id: UUID, limit: int) -> list[Any]:
     return path
 
 
-DEEPEST_POSITION = 2**31 - 1
+MAX_POSITION = 2**31 - 1
 OLDEST_ID = UUID(int=0)
 
 
@@ -141,6 +141,6 @@ def _first_position(cursor: str | None, listed: str) -> int:
 
 def _position(text: str) -> int:
     position = int(text)
-    if not 0 <= position < DEEPEST_POSITION - 200:
+    if not 0 <= position < MAX_POSITION - 200:
         raise ValueError("no such position")
     return position

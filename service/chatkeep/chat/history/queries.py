@@ -89,8 +89,8 @@ def items_size(columns: Any) -> ColumnElement[int]:
     return PACKED * (next(sizes) + next(sizes))
 
 
-def within_bytes(page: Select[Any], order: Callable[[Any], Sequence[Any]], most_bytes: Any) -> Select[Any]:
-    """The first of these (`user_id`, `id`), one at least, until their texts are `most_bytes` together.
+def within_bytes(page: Select[Any], order: Callable[[Any], Sequence[Any]], max_bytes: Any) -> Select[Any]:
+    """The first of these (`user_id`, `id`), one at least, until their texts are `max_bytes` together.
 
     How long a text is stands beside it: none is read.
 
@@ -105,7 +105,7 @@ def within_bytes(page: Select[Any], order: Callable[[Any], Sequence[Any]], most_
         .join(turns, and_(_t.user_id == found.c.user_id, _t.id == found.c.id))
         .subquery("measured")
     )
-    return select(sized.c.user_id, sized.c.id).where(sized.c.before <= most_bytes)
+    return select(sized.c.user_id, sized.c.id).where(sized.c.before <= max_bytes)
 
 
 def _window(bounds: Any) -> Select[Any]:

@@ -22,10 +22,10 @@ from chatkeep.chat.history import updates as statements
 from chatkeep.chat.history.begin import BEGIN_TURN, EARLIER
 from chatkeep.chat.history.conversations import title_from
 from chatkeep.chat.history.fragments import FOLLOW, RENAME_TEXT
-from chatkeep.chat.history.turn import BegunTurn, NewTurn, Outcome
+from chatkeep.chat.history.turn import NewTurn, OpenTurn, Outcome
 from chatkeep.chat.models import LanguageModel, offered_names
 from chatkeep.chat.models.context import EarlierTurn
-from chatkeep.chat.reply_log import Stretch, between, stretches_of
+from chatkeep.chat.reply_log import TurnWindow, between, stretches_of
 from chatkeep.chat.search.indexer import lexemes_of_turn
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
@@ -35,8 +35,8 @@ from chatkeep.errors import DatabaseUnavailable, IdempotencyKeyReused, NotFound,
 from chatkeep.ids import new_id
 
 # No character costs less than a third of a token an octet, see `estimate_tokens`.
-OCTETS_A_TOKEN = 3
-MOST_TRIES = 20
+MAX_BYTES_PER_TOKEN = 3
+MAX_BEGIN_ATTEMPTS = 20
 LAST_POSITION = 2**31 - 1
 
 
@@ -61,12 +61,12 @@ class Written:
         whole: they are all that there is of it.
     """
 
-    stretches: Sequence[Stretch]
+    stretches: Sequence[TurnWindow]
     ended: bool
     whole: bool = False
 
 
-class TurnLog:
+class TurnStore:
     """The turns of one replica.
 
     Args:
@@ -90,7 +90,7 @@ class TurnLog:
         self.model = model
         self.counted_models = counted_models
 
-    async def begin(self, user_id: UUID, new: NewTurn, *, context_tokens: int) -> BegunTurn:
+    async def begin(self, user_id: UUID, new: NewTurn, *, context_tokens: int) -> OpenTurn:
         """Keep the prompt and return what the model has to know.
 
         Raises:
@@ -107,7 +107,7 @@ class TurnLog:
         return self._begun(row, user_id, new, values)
 
     async def _begin(self, values: Mapping[str, object]) -> Mapping[str, Any] | None:
-        for _ in range(MOST_TRIES):
+        for _ in range(MAX_BEGIN_ATTEMPTS):
             try:
                 row = await self.database.row(BEGIN_TURN, **values)
             except asyncpg.UniqueViolationError as error:
@@ -126,7 +126,7 @@ class TurnLog:
             "turn_id": turn_id,
             "conversation_id": new.conversation_id,
             "parent_id": new.parent_id,
-            "beside_id": new.beside_id,
+            "sibling_of": new.sibling_of,
             "prompt": new.content,
             "model": new.model,
             "default_model": self.model.default_name,
@@ -138,10 +138,10 @@ class TurnLog:
             "title": title_from(new.content or ""),
             "prompt_items": None if new.items is None else list(new.items),
             "continues": new.continues or None,
-            "context_bytes": min(context_tokens * OCTETS_A_TOKEN, 2**31 - 1),
+            "context_bytes": min(context_tokens * MAX_BYTES_PER_TOKEN, 2**31 - 1),
         }
 
-    def _begun(self, row: Mapping[str, Any], user_id: UUID, new: NewTurn, values: Mapping[str, Any]) -> BegunTurn:
+    def _begun(self, row: Mapping[str, Any], user_id: UUID, new: NewTurn, values: Mapping[str, Any]) -> OpenTurn:
         verdict = row["verdict"]
         if verdict == "in_progress":
             raise TurnInProgress(
@@ -152,7 +152,7 @@ class TurnLog:
             raise NotFound
         if verdict == "repeated":
             _require_same_request(row["same_digest"], new)
-        return BegunTurn(
+        return OpenTurn(
             id=row["same_id"] if verdict == "repeated" else values["turn_id"],
             user_id=user_id,
             conversation_id=new.conversation_id,
@@ -165,13 +165,13 @@ class TurnLog:
             sibling_count=row["sibling_count"],
             created_at=values["now"],
             earlier=_earlier(row),
-            joined=verdict == "repeated",
+            is_replay=verdict == "repeated",
             items=row["prompt_items"],
             continues=bool(row["continues"]),
             tools=new.tools,
         )
 
-    async def joined(self, user_id: UUID, new: NewTurn) -> BegunTurn | None:
+    async def joined(self, user_id: UUID, new: NewTurn) -> OpenTurn | None:
         """Return the turn that an earlier request with the same idempotency key began.
 
         Raises:
@@ -188,23 +188,23 @@ class TurnLog:
         if row is None:
             return None
         _require_same_request(row["request_digest"], new)
-        return BegunTurn(
+        return OpenTurn(
             id=row["id"],
             user_id=user_id,
             conversation_id=new.conversation_id,
             content=new.content or "",
             created_at=row["created_at"],
-            joined=True,
+            is_replay=True,
         )
 
-    async def end(self, begun: BegunTurn, outcome: Outcome) -> Mapping[str, Any] | None:
+    async def end(self, begun: OpenTurn, outcome: Outcome) -> Mapping[str, Any] | None:
         """Keep how the turn ended; None where another replica took it over, or where it was deleted."""
         ended = await self._end(begun, begun.user_id, outcome)
         if ended is None and (owner := await self._owner(begun.id)) is not None:
             ended = await self._end(begun, owner, outcome)
         return ended
 
-    async def _end(self, begun: BegunTurn, user_id: UUID, outcome: Outcome) -> Mapping[str, Any] | None:
+    async def _end(self, begun: OpenTurn, user_id: UUID, outcome: Outcome) -> Mapping[str, Any] | None:
         return await self.database.row(
             statements.END_TURN,
             user_id=user_id,
@@ -257,7 +257,7 @@ class TurnLog:
                 continue  # a turn was deleted in this moment; now it can be seen
             return {row["id"]: row["stop_requested"] for row in rows}
 
-    async def rename_text(self, begun: BegunTurn, end: int, field: str) -> None:
+    async def rename_text(self, begun: OpenTurn, end: int, field: str) -> None:
         """Have what is written down as text, up to a position, be reasoning that came under that name."""
         await self.database.row(RENAME_TEXT, user_id=begun.user_id, turn_id=begun.id, end=end, kind=field)
 
@@ -265,7 +265,7 @@ class TurnLog:
         """Return the names that the statistics count by; what else a client may ask for counts as another."""
         return offered_names(self.model, self.counted_models)
 
-    async def written(self, begun: BegunTurn, start: int, most: int) -> Written | None:
+    async def written(self, begun: OpenTurn, start: int, most: int) -> Written | None:
         """Return at most `most` positions of the reply from `start` on, as far as it is written down.
 
         Of one that has ended and is more than plain text, all from `start` on. None where the turn is gone.
@@ -276,11 +276,11 @@ class TurnLog:
         if row is None:
             return None
         if row["status"] == "streaming":
-            fragments = map(Stretch, row["positions"] or (), row["kinds"] or (), row["texts"] or ())
+            fragments = map(TurnWindow, row["positions"] or (), row["kinds"] or (), row["texts"] or ())
             return Written(list(between(fragments, start, start + most)), ended=False)
         if row["items"] is None:
             rest = row["rest"] or ""
-            return Written([Stretch(start, None, rest)] if rest else [], ended=True)
+            return Written([TurnWindow(start, None, rest)] if rest else [], ended=True)
         kept = stretches_of(row["reply"] or "", row["items"])
         return Written(list(between(kept, start, LAST_POSITION)), ended=True, whole=True)
 

@@ -20,11 +20,11 @@ class NewTurn:
     """What somebody asked for, before anything is kept.
 
     Args:
-        content: None takes the prompt of the turn `beside_id`.
+        content: None takes the prompt of the turn `sibling_of`.
         parent_id: the turn to continue; None continues the conversation's head.
-        beside_id: the turn to be another version of: the new one gets the same parent.
+        sibling_of: the turn to be another version of: the new one gets the same parent.
         model, params: None and missing names take the conversation's.
-        items: what the prompt is made of beside its text; None takes those of `beside_id` where `content` does.
+        items: what the prompt is made of beside its text; None takes those of `sibling_of` where `content` does.
         continues: go on with the reply of the turn `parent_id`, without a prompt.
         tools: `tools` and `tool_choice` for the model server, of this turn alone; they are not kept.
     """
@@ -32,7 +32,7 @@ class NewTurn:
     conversation_id: UUID
     content: str | None
     parent_id: UUID | None = None
-    beside_id: UUID | None = None
+    sibling_of: UUID | None = None
     model: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     idempotency_key: str | None = None
@@ -45,7 +45,7 @@ class NewTurn:
         asked: list[object] = [
             self.content,
             str(self.parent_id),
-            str(self.beside_id),
+            str(self.sibling_of),
             self.model,
             dict(self.params),
         ]
@@ -56,7 +56,7 @@ class NewTurn:
 
 
 @dataclass(frozen=True, slots=True)
-class BegunTurn:
+class OpenTurn:
     """A turn whose prompt is kept and whose reply is to be generated.
 
     Args:
@@ -76,7 +76,7 @@ class BegunTurn:
     model: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     earlier: Sequence[EarlierTurn] = ()
-    joined: bool = False
+    is_replay: bool = False
     items: Sequence[AnyItem] | None = None
     continues: bool = False
     tools: Mapping[str, Any] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from chatkeep.chat.history.fragments import written_items, written_text
 from chatkeep.chat.search.index_queries import kept_lexemes, pending_lexemes
 from chatkeep.database.statement import BACKGROUND_SECONDS, Statement
 from chatkeep.database.tables import TIME, conversations, reply_fragments, turns
-from chatkeep.statistics.outbox import noted_turn
+from chatkeep.statistics.outbox import note_turn
 
 _user_id = bindparam("user_id", type_=Uuid)
 _conversation_id = bindparam("conversation_id", type_=Uuid)
@@ -89,7 +89,7 @@ def _end(*, interrupted: bool) -> Statement:
         .cte("cleared")
     )
     first_text_ms = null() if interrupted else bindparam("first_text_ms", type_=Integer)
-    noted = noted_turn(ended, _now, first_text_ms)
+    noted = note_turn(ended, _now, first_text_ms)
     findable = pending_lexemes(ended) if interrupted else kept_lexemes(ended)
     return Statement(select(ended).add_cte(released, cleared, noted, findable), timeout_seconds=BACKGROUND_SECONDS)
 

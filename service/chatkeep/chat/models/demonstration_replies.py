@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from chatkeep.chat.models.prompt import ChatPrompt
 
-HIGHEST_COUNT = 10_000
+MAX_COUNT = 10_000
 
 _JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff66-\uff9f]")
 _LATIN = re.compile(r"[A-Za-z]")
@@ -136,5 +136,5 @@ def _count(words: Wording, newest: str) -> str:
     match = _COUNT_ASKED.search(newest)
     if match is None:
         return ""
-    number = min(int(match[1] or match[2]), HIGHEST_COUNT)
+    number = min(int(match[1] or match[2]), MAX_COUNT)
     return words.counting.format(number=number) + "\n\n" + " ".join(map(str, range(1, number + 1)))

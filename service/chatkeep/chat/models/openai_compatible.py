@@ -239,16 +239,16 @@ class _Retries:
         if not error.worth_retrying:
             return None
         passed_seconds = time.monotonic() - self._began
-        asked_for = error.retry_after_seconds
+        parse_query = error.retry_after_seconds
         if isinstance(error, ModelLoading):
-            pause_seconds = self._loading_pause_seconds if asked_for is None else asked_for
+            pause_seconds = self._loading_pause_seconds if parse_query is None else parse_query
             self._loading_pause_seconds = min(MAX_LOADING_PAUSE_SECONDS, 2 * self._loading_pause_seconds)
             return pause_seconds if passed_seconds + pause_seconds < self._loading_seconds else None
         if not self._left:
             return None
         self._left -= 1
-        if asked_for is not None:
-            return asked_for if asked_for <= MAX_RETRY_PAUSE_SECONDS else None
+        if parse_query is not None:
+            return parse_query if parse_query <= MAX_RETRY_PAUSE_SECONDS else None
         pause_seconds, self._pause_seconds = self._pause_seconds, 2 * self._pause_seconds
         return pause_seconds if passed_seconds <= RETRY_WITHIN_SECONDS else None
 

@@ -70,7 +70,7 @@ class Failures:
     """
 
     model: str
-    unspoken: Sequence[str]
+    secrets: Sequence[str]
     has_key: bool
 
     def of_status(self, status: int, headers: Mapping[str, str], body: str) -> ModelError:
@@ -86,7 +86,7 @@ class Failures:
     def of_report(self, report: ReportedError, said_something: bool) -> ModelError:
         """Return the error that a server reports in a stream, with 200. It is never tried again."""
         where = " in the middle of its reply" if said_something else ""
-        sentence = f"The model server reported an error{where}{self._quotation(report.message)}."
+        sentence = f"The model server reported an error{where}{self._safe_quote(report.message)}."
         status = report.status or 500
         if status in (401, 403):
             error: ModelError = ModelRefused(sentence)
@@ -122,7 +122,7 @@ class Failures:
         return ModelCutOff("The connection to the model server broke before the reply was whole.")
 
     def _of_status(self, status: int, headers: Mapping[str, str], report: ReportedError) -> ModelError:
-        said = self._quotation(report.message)
+        said = self._safe_quote(report.message)
         if status < 400:
             return ModelBadAnswer(
                 "The model server answered with a redirect, which is not followed. "
@@ -173,14 +173,14 @@ class Failures:
             return ModelLoading("The model server is still loading the model. Try again in a few minutes.", seconds)
         return ModelError("The model server cannot answer at the moment (HTTP 503). Try again later.", seconds)
 
-    def _quotation(self, message: str) -> str:
+    def _safe_quote(self, message: str) -> str:
         """Return `: “message”` to add to a sentence, or nothing where it would repeat what is unspoken.
 
         Servers that validate with pydantic quote the input in their errors, and with it the prompt.
         """
         line = _on_one_line(message)[:MAX_QUOTE_CHARACTERS]
         escaped = "\\u" in line or "\\x" in line
-        if not line.isprintable() or not line or escaped or _ADDRESS.search(line) or _repeats(line, self.unspoken):
+        if not line.isprintable() or not line or escaped or _ADDRESS.search(line) or _leaks(line, self.secrets):
             return ""
         return f": “{line.rstrip('.')}”"
 
@@ -223,8 +223,8 @@ def _parsed(body: str, content_type: str) -> object:
         )
 
 
-def _repeats(line: str, unspoken: Sequence[str]) -> bool:
-    texts = [_on_one_line(text) for text in unspoken]
+def _leaks(line: str, secrets: Sequence[str]) -> bool:
+    texts = [_on_one_line(text) for text in secrets]
     last_start = max(1, len(line) - QUOTATION_CHARACTERS + 1)
     parts = {line[start : start + QUOTATION_CHARACTERS] for start in range(last_start)}
     return any(_is_in(text, line) or any(part in text for part in parts) for text in texts)

@@ -4,11 +4,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-MOST_TOKENS = 1_000_000
+MAX_TOKENS = 1_000_000
 
 # PostgreSQL's jsonb cannot keep U+0000.
 StopText = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
-TokenCount = Annotated[int, Field(ge=1, le=MOST_TOKENS)]
+TokenCount = Annotated[int, Field(ge=1, le=MAX_TOKENS)]
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 
 
@@ -31,7 +31,7 @@ class GenerationParams(BaseModel):
     seed: int | None = Field(None, ge=-(2**63), le=2**63 - 1)
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
-    top_k: int | None = Field(None, ge=-1, le=MOST_TOKENS)
+    top_k: int | None = Field(None, ge=-1, le=MAX_TOKENS)
     min_p: float | None = Field(None, ge=0, le=1)
     repetition_penalty: float | None = Field(None, gt=0, le=10)
 

@@ -26,8 +26,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
-from chatkeep.chat.search.query import MOST_CONDITIONS, Asked
-from chatkeep.chat.search.search import Walked
+from chatkeep.chat.search.query import MAX_CONDITIONS, SearchQuery
+from chatkeep.chat.search.search import ScanResult
 from chatkeep.database.database import Database
 from chatkeep.database.statement import Statement
 from chatkeep.database.tables import conversations, turn_search, turns, user_activity
@@ -49,7 +49,7 @@ def has_lexemes(lexemes: Any, tsquery: ColumnElement[Any]) -> ColumnElement[bool
     return lexemes.op("@@", is_comparison=True)(cast(tsquery, TSQUERY))
 
 
-def fits(entry: FromClause, tsquery: ColumnElement[Any], needles: ColumnElement[Any]) -> ColumnElement[bool]:
+def matches(entry: FromClause, tsquery: ColumnElement[Any], needles: ColumnElement[Any]) -> ColumnElement[bool]:
     """Whether a turn's lexemes fit, by an entry of it in `turn_search`.
 
     Of a turn in one part, what fits it fits; of one in several, each needle has to be in one of them.
@@ -101,7 +101,7 @@ def newest_fitting(
         window = window.order_by(_s.user_id.desc(), _s.turn_id.desc())
         entry = window.subquery("newest")
         order = [entry.c.user_id.desc(), entry.c.turn_id.desc()]
-    found = select(entry.c.user_id, entry.c.turn_id).where(fits(entry, tsquery, needles)).order_by(*order)
+    found = select(entry.c.user_id, entry.c.turn_id).where(matches(entry, tsquery, needles)).order_by(*order)
     return found, window.with_only_columns(_s.turn_id)
 
 
@@ -131,7 +131,7 @@ def _shown(found: Any) -> Select[Any]:
     )
 
 
-def _look_up(*, conditions: int) -> Statement:
+def _index_lookup(*, conditions: int) -> Statement:
     """The user's newest candidates by so many conditions and the index on lexemes, which knows whose they are.
 
     Several conditions on the lexemes have PostgreSQL expect few rows of that index, and take it. In a case, and sorted
@@ -189,25 +189,25 @@ def with_end(
     return select(both).order_by(both.c.turn_id.desc())
 
 
-LOOK_UP_BY_ONE, LOOK_UP_BY_TWO, LOOK_UP_BY_THREE = LOOK_UPS = [
-    _look_up(conditions=number + 1) for number in range(MOST_CONDITIONS)
+INDEX_LOOKUP_BY_ONE, INDEX_LOOKUP_BY_TWO, INDEX_LOOKUP_BY_THREE = INDEX_LOOKUPS = [
+    _index_lookup(conditions=number + 1) for number in range(MAX_CONDITIONS)
 ]
-WALK = _walk()
+SCAN = _walk()
 
 
 class OwnTurns:
     """The turns of one user, by statements that are compiled once."""
 
-    def __init__(self, database: Database, user_id: UUID, asked: Asked) -> None:
+    def __init__(self, database: Database, user_id: UUID, asked: SearchQuery) -> None:
         self._database = database
         self._user_id = user_id
         self._asked = asked
         # What begins with one character is looked up for all users together: that takes longer than a user's turns.
         self.can_use_index = not asked.by_beginnings
 
-    async def walk(self, after: UUID, turns: int, limit: int) -> Walked:
+    async def scan(self, after: UUID, turns: int, limit: int) -> ScanResult:
         rows = await self._database.rows(
-            WALK,
+            SCAN,
             user_id=self._user_id,
             tsquery=self._asked.tsquery,
             needles=list(self._asked.needles),
@@ -215,12 +215,12 @@ class OwnTurns:
             turns=turns,
             limit=limit,
         )
-        return walked(rows, turns)
+        return to_scan_result(rows, turns)
 
-    async def look_up(self, after: UUID, limit: int) -> list[Any]:
+    async def index_lookup(self, after: UUID, limit: int) -> list[Any]:
         conditions = self._asked.conditions
         return await self._database.rows(
-            LOOK_UPS[len(conditions) - 1],
+            INDEX_LOOKUPS[len(conditions) - 1],
             user_id=self._user_id,
             mark=f"'{user_mark(self._user_id)}'",
             **{f"condition_{number}": each for number, each in enumerate(conditions)},
@@ -230,11 +230,11 @@ class OwnTurns:
         )
 
 
-def walked(rows: list[Any], turns: int) -> Walked:
+def to_scan_result(rows: list[Any], turns: int) -> ScanResult:
     """Return what a walk over `turns` came by, from its candidates and its end."""
     candidates = [row for row in rows if row["number"] is None]
     end = next((row for row in rows if row["number"] is not None), None)
     if end is None:
-        return Walked(candidates, None, candidates[-1]["turn_id"] if candidates else None)
+        return ScanResult(candidates, None, candidates[-1]["turn_id"] if candidates else None)
     last_id = end["turn_id"] if end["number"] == turns else None
-    return Walked(candidates, end["number"], last_id, end["history"] or 0)
+    return ScanResult(candidates, end["number"], last_id, end["history"] or 0)

@@ -25,7 +25,7 @@ class Cluster:
     end: int
 
 
-def folded(text: str) -> str:
+def casefold(text: str) -> str:
     """Return what is equal for texts that differ in case, width or invisible characters alone.
 
     Source: Unicode Standard 3.13, Default Caseless Matching; NFKC_Casefold.
@@ -44,7 +44,7 @@ def clusters(text: str, start: int, end: int) -> Iterator[Cluster]:
     begin, at = 0, 0
     while begin < len(text) and at <= end:
         stop = _boundary(text, begin + _STRETCH_CHARACTERS)
-        length = len(folded(text[begin:stop]))
+        length = len(casefold(text[begin:stop]))
         if at + length >= start:
             yield from _each(text, begin, stop, at)
         begin, at = stop, at + length
@@ -53,7 +53,7 @@ def clusters(text: str, start: int, end: int) -> Iterator[Cluster]:
 def _each(text: str, begin: int, stop: int, at: int) -> Iterator[Cluster]:
     while begin < stop:
         after = _boundary(text, begin + 1)
-        length = len(folded(text[begin:after]))
+        length = len(casefold(text[begin:after]))
         yield Cluster(text[begin:after], at, at + length)
         begin, at = after, at + length
 

@@ -19,13 +19,13 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from uuid import UUID
 
-from chatkeep.chat.search.casefold import folded
+from chatkeep.chat.search.casefold import casefold
 from chatkeep.database.user_lexeme import user_mark
 
 # Raised whenever the same text gets other lexemes; `chatkeep search reindex` then makes them again.
 VERSION = 1
 
-LONGEST_WORD = 64
+MAX_WORD_CHARACTERS = 64
 PART_BYTES = 400_000
 # Between lexemes on their way to the database; none holds white space.
 SEPARATOR = "\n"
@@ -83,23 +83,23 @@ def kinds_of(folded_text: str) -> str:
     return folded_text.translate(_KINDS)
 
 
-def flattened(folded_text: str) -> str:
+def flatten(folded_text: str) -> str:
     """Return a folded text, as long as it is, with a space for every character that only separates."""
     return folded_text.translate(_FLAT)
 
 
 def lexemes_of(text: str) -> set[str]:
     """Return the lexemes of a text."""
-    text = folded(text)
+    text = casefold(text)
     if text.isascii():
-        return {word[:LONGEST_WORD] for word in _ASCII_WORDS.findall(text)} | (_ASCII_SYMBOLS & set(text))
+        return {word[:MAX_WORD_CHARACTERS] for word in _ASCII_WORDS.findall(text)} | (_ASCII_SYMBOLS & set(text))
     kinds = kinds_of(text)
-    found = {text[run.start() : min(run.end(), run.start() + LONGEST_WORD)] for run in _WORDS.finditer(kinds)}
+    found = {text[run.start() : min(run.end(), run.start() + MAX_WORD_CHARACTERS)] for run in _WORDS.finditer(kinds)}
     if "s" in kinds:
         found.update(character for character, kind in zip(text, kinds, strict=True) if kind == "s")
     if "c" in kinds:
         found.update(pairs_of(text, kinds))
-        found.update(unfollowed(text + " ", kinds + " "))
+        found.update(unsegmented_characters(text + " ", kinds + " "))
     return found
 
 
@@ -110,7 +110,7 @@ def pairs_of(text: str, kinds: str) -> Iterator[str]:
             yield first + second
 
 
-def unfollowed(text: str, kinds: str) -> Iterator[str]:
+def unsegmented_characters(text: str, kinds: str) -> Iterator[str]:
     """Yield the characters of scripts in which parts are looked for that white space follows."""
     at = kinds.find("c ")
     while at >= 0:

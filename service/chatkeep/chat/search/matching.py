@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from chatkeep.chat.search.casefold import folded
-from chatkeep.chat.search.lexemes import flattened, kind_of
-from chatkeep.chat.search.query import Asked, Term
+from chatkeep.chat.search.casefold import casefold
+from chatkeep.chat.search.lexemes import flatten, kind_of
+from chatkeep.chat.search.query import SearchQuery, Term
 
 Span = tuple[int, int]
 
@@ -15,7 +15,7 @@ class SearchedText:
 
     def __init__(self, text: str) -> None:
         self.original = text
-        self.folded = folded(text)
+        self.folded = casefold(text)
         self._flat: str | None = None
 
     def spans(self, term: Term, start: int = 0) -> Iterator[Span]:
@@ -38,16 +38,16 @@ class SearchedText:
 
     def _flattened(self) -> str:
         if self._flat is None:
-            self._flat = flattened(self.folded)
+            self._flat = flatten(self.folded)
         return self._flat
 
 
-def searched(prompt: str, reply: str | None) -> tuple[SearchedText, ...]:
+def to_searched_texts(prompt: str, reply: str | None) -> tuple[SearchedText, ...]:
     """Return a turn's texts."""
     return tuple(SearchedText(text) for text in (prompt, reply) if text)
 
 
-def fits(asked: Asked, prompt: str, reply: str | None) -> bool:
+def matches(asked: SearchQuery, prompt: str, reply: str | None) -> bool:
     """Tell whether everything that is asked for is in the turn."""
-    texts = searched(prompt, reply)
+    texts = to_searched_texts(prompt, reply)
     return all(any(text.has(term) for text in texts) for term in asked.terms)

@@ -12,13 +12,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from chatkeep.chat.search.casefold import folded
-from chatkeep.chat.search.lexemes import LONG_MARK, LONGEST_WORD, kinds_of, pairs_of, unfollowed
+from chatkeep.chat.search.casefold import casefold
+from chatkeep.chat.search.lexemes import LONG_MARK, MAX_WORD_CHARACTERS, kinds_of, pairs_of, unsegmented_characters
 from chatkeep.errors import NothingToFind
 
 # As many as narrow a search down; what is found is held against the texts anyway.
-MOST_LEXEMES = 24
-MOST_CONDITIONS = 3
+MAX_LEXEMES = 24
+MAX_CONDITIONS = 3
 # From here on a character says as much as several letters.
 _FIRST_IDEOGRAPH = "\u3400"
 _LETTERS_AN_IDEOGRAPH = 3
@@ -49,7 +49,7 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SearchQuery:
     """Everything that has to be in a turn.
 
     Args:
@@ -68,7 +68,7 @@ class Asked:
 
     @property
     def conditions(self) -> list[str]:
-        """For an index: at most `MOST_CONDITIONS` queries that one part of every turn that fits, fits all of.
+        """For an index: at most `MAX_CONDITIONS` queries that one part of every turn that fits, fits all of.
 
         A turn with one part has all lexemes in it. Of one with more, the part with the first is taken: the only one
         where no beginning is asked for.
@@ -81,7 +81,7 @@ class Asked:
         return [first, *(f"{each} | {_quoted(LONG_MARK)}" for each in rest)]
 
 
-def asked_for(query: str) -> Asked:
+def parse_query(query: str) -> SearchQuery:
     """Read a query.
 
     Raises:
@@ -94,15 +94,15 @@ def asked_for(query: str) -> Asked:
         )
     lexemes = sorted({each for term in terms for each in term.lexemes}, key=lambda each: (-_letters(each), each))
     if lexemes:
-        return Asked(terms, tuple(_quoted(each) for each in lexemes[:MOST_LEXEMES]), by_beginnings=False)
+        return SearchQuery(terms, tuple(_quoted(each) for each in lexemes[:MAX_LEXEMES]), by_beginnings=False)
     beginnings = dict.fromkeys(term.beginning for term in terms if term.beginning)
-    return Asked(terms, tuple(f"{_quoted(each)}:*" for each in beginnings), by_beginnings=True)
+    return SearchQuery(terms, tuple(f"{_quoted(each)}:*" for each in beginnings), by_beginnings=True)
 
 
 def _terms(query: str) -> Iterator[Term]:
     for found in _TERMS.finditer(query):
         phrase = found["phrase"]
-        text = folded(found["words"] if phrase is None else phrase).strip()
+        text = casefold(found["words"] if phrase is None else phrase).strip()
         kinds = kinds_of(text)
         if "c" in kinds:
             yield _part_of_text(text, kinds)
@@ -114,8 +114,8 @@ def _part_of_text(text: str, kinds: str) -> Term:
     inner = (run for run in _WORDS.finditer(kinds) if run.start() > 0 and run.end() < len(text))
     lexemes = {
         *pairs_of(text, kinds),
-        *unfollowed(text, kinds),
-        *(text[run.start() : run.end()][:LONGEST_WORD] for run in inner),
+        *unsegmented_characters(text, kinds),
+        *(text[run.start() : run.end()][:MAX_WORD_CHARACTERS] for run in inner),
         *_symbols(text, kinds),
     }
     # With nothing beside it, the one character of its kind is the last.
@@ -138,7 +138,7 @@ def _words(text: str, kinds: str) -> Term:
 
 
 def _whole(text: str, kinds: str) -> frozenset[str]:
-    words = (text[run.start() : run.end()][:LONGEST_WORD] for run in _WORDS.finditer(kinds))
+    words = (text[run.start() : run.end()][:MAX_WORD_CHARACTERS] for run in _WORDS.finditer(kinds))
     return frozenset({*words, *_symbols(text, kinds)})
 
 

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from chatkeep.chat.search.matching import fits
-from chatkeep.chat.search.query import Asked
+from chatkeep.chat.search.matching import matches
+from chatkeep.chat.search.query import SearchQuery
 from chatkeep.errors import QueryTooSlow
 
 FIRST_TURNS = 250
 NEXT_TURNS = 2_000
 # What a match costs the index, in turns that are walked: each is somewhere else, and they are beside each other.
-TURNS_A_MATCH = 5
-LONGEST_SECONDS = 10
+TURNS_PER_MATCH = 5
+MAX_SEARCH_SECONDS = 10
 # More text than this is held against a query in a thread.
 LONG_CHARACTERS = 20_000
 BEFORE_NEWEST = UUID(int=2**128 - 1)
@@ -31,7 +31,7 @@ Candidate = Any
 
 
 @dataclass(frozen=True, slots=True)
-class Walked:
+class ScanResult:
     """What a walk came by.
 
     Args:
@@ -56,24 +56,24 @@ class Source(Protocol):
 
     can_use_index: bool
 
-    async def walk(self, after: UUID, turns: int, limit: int) -> Walked:
+    async def scan(self, after: UUID, turns: int, limit: int) -> ScanResult:
         """Look at the newest `turns` before `after`, until there are `limit` candidates."""
 
-    async def look_up(self, after: UUID, limit: int) -> Sequence[Candidate]:
+    async def index_lookup(self, after: UUID, limit: int) -> Sequence[Candidate]:
         """Return the newest candidates before `after`."""
 
 
-class Finding:
+class Search:
     """One search, on its way to a page."""
 
     def __init__(
-        self, asked: Asked, source: Source, *, limit: int, clock: Callable[[], float] = time.monotonic
+        self, asked: SearchQuery, source: Source, *, limit: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._asked = asked
         self._source = source
         self._limit = limit
         self._clock = clock
-        self._ends_at = clock() + LONGEST_SECONDS
+        self._ends_at = clock() + MAX_SEARCH_SECONDS
         self._found: dict[UUID, Candidate] = {}
         self._walked = 0
         self._candidates = 0
@@ -82,11 +82,11 @@ class Finding:
         """Return the newest turns before `after` that fit, at most `limit`.
 
         Raises:
-            QueryTooSlow: it took longer than `LONGEST_SECONDS`.
+            QueryTooSlow: it took longer than `MAX_SEARCH_SECONDS`.
         """
         last = await self._walk(after or BEFORE_NEWEST)
         if last is not None and not self._full:
-            await self._look_up(last)
+            await self._index_lookup(last)
         return list(self._found.values())[: self._limit]
 
     @property
@@ -97,7 +97,7 @@ class Finding:
         """Walk as far as it promises to be worth it; return from where on to go on, None where nothing is left."""
         turns, many = FIRST_TURNS, self._limit
         while True:
-            walked = await self._source.walk(last, turns, many)
+            walked = await self._source.scan(last, turns, many)
             await self._take(walked.candidates)
             if walked.last_id is None or self._full:
                 return walked.last_id
@@ -107,26 +107,26 @@ class Finding:
                 continue
             self._walked += walked.turns
             self._candidates += len(walked.candidates)
-            if not self._is_worth_walking(walked.history):
+            if not self._is_worth_scanning(walked.history):
                 return last
             turns = NEXT_TURNS
 
-    def _is_worth_walking(self, history: float) -> bool:
+    def _is_worth_scanning(self, history: float) -> bool:
         """Compare the turns that are still to walk with the matches that the index would have to collect."""
         if not self._source.can_use_index:
             return True
         missing = self._limit - len(self._found)
         turns_a_candidate = self._walked / (self._candidates + 1)
-        return missing * turns_a_candidate <= TURNS_A_MATCH * history / turns_a_candidate
+        return missing * turns_a_candidate <= TURNS_PER_MATCH * history / turns_a_candidate
 
     def _more_than(self, many: int) -> int:
         """What is mostly no match is read in longer stretches."""
         return min(2 * many, 4 * self._limit)
 
-    async def _look_up(self, last: UUID) -> None:
+    async def _index_lookup(self, last: UUID) -> None:
         many = self._limit - len(self._found)
         while True:
-            candidates = await self._source.look_up(last, many)
+            candidates = await self._source.index_lookup(last, many)
             await self._take(candidates)
             if len(candidates) < many or self._full:
                 return
@@ -144,4 +144,4 @@ class Finding:
             raise QueryTooSlow("That took too long and was stopped. Ask for rarer words, or for more of them.")
 
     def _fitting(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        return [each for each in candidates if fits(self._asked, each["prompt"], each["reply"])]
+        return [each for each in candidates if matches(self._asked, each["prompt"], each["reply"])]

@@ -5,28 +5,28 @@ from collections.abc import Sequence
 from itertools import islice
 
 from chatkeep.chat.search.casefold import Cluster, clusters
-from chatkeep.chat.search.matching import SearchedText, Span, searched
-from chatkeep.chat.search.query import Asked
+from chatkeep.chat.search.matching import SearchedText, Span, to_searched_texts
+from chatkeep.chat.search.query import SearchQuery
 
 LEAD_CHARACTERS = 60
 SNIPPET_CHARACTERS = 220
 # Of a text that says the same thing over and over, enough for one snippet.
-MOST_SPANS = 200
+MAX_SPANS = 200
 
 
-def snippet(asked: Asked, prompt: str, reply: str | None) -> str:
+def snippet(asked: SearchQuery, prompt: str, reply: str | None) -> str:
     """Return at most `SNIPPET_CHARACTERS` characters of the text that has most of what was asked for.
 
     Matches are between `<mark>` and `</mark>`. Everything else is escaped: what users and models write is never
     markup on the page of whoever searches.
     """
-    texts = searched(prompt, reply)
+    texts = to_searched_texts(prompt, reply)
     text = max(texts, key=lambda text: sum(text.has(term) for term in asked.terms))
     first = min(next(text.spans(term), (len(text.folded), 0))[0] for term in asked.terms)
     return _shown(text, asked, first)
 
 
-def _shown(text: SearchedText, asked: Asked, first: int) -> str:
+def _shown(text: SearchedText, asked: SearchQuery, first: int) -> str:
     around = list(clusters(text.original, first - 4 * LEAD_CHARACTERS, first + 4 * SNIPPET_CHARACTERS))
     at = next((n for n, each in enumerate(around) if each.end > first), 0)
     begin = _back(around, at)
@@ -55,11 +55,11 @@ def _back(around: Sequence[Cluster], at: int) -> int:
     return begin
 
 
-def _spans(text: SearchedText, asked: Asked, chosen: Sequence[Cluster]) -> list[Span]:
+def _spans(text: SearchedText, asked: SearchQuery, chosen: Sequence[Cluster]) -> list[Span]:
     start, end = (chosen[0].start, chosen[-1].end) if chosen else (0, 0)
     found: list[Span] = []
     for term in asked.terms:
-        found += islice(text.spans(term, start), MOST_SPANS)
+        found += islice(text.spans(term, start), MAX_SPANS)
     return sorted(span for span in found if span[0] < end)
 
 

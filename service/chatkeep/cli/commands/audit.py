@@ -10,9 +10,9 @@ from uuid import UUID
 import typer
 
 from chatkeep.audit.actions import Action
-from chatkeep.cli.lazy_database import opened
+from chatkeep.cli.lazy_database import open_database
 from chatkeep.cli.terminal.options import DatabaseUrl, DataDir, Reason, ReasonToRecord, examples, storable
-from chatkeep.cli.terminal.times import moment
+from chatkeep.cli.terminal.times import parse_time
 from chatkeep.clock import utc_now
 from chatkeep.errors import Invalid
 
@@ -32,7 +32,7 @@ def _filter(*names: str, **attributes: Any) -> Any:
 
 def _time(text: str) -> datetime:
     try:
-        return moment(text, utc_now())
+        return parse_time(text, utc_now())
     except Invalid as error:
         raise typer.BadParameter(error.detail) from None
 
@@ -87,7 +87,7 @@ def list_events(
 
     filters = EventFilters(actor_id=actor_id, subject_id=subject_id, action=action, since=since, until=until)
     most = None if everything else limit
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         database.note(Action.AUDIT_READ, reason)
         database.run(lambda connected: print_events(connected, filters, most, output_format))
 
@@ -118,7 +118,7 @@ def export(
     from chatkeep.cli.work.audit import EventFilters, export_events
 
     filters = EventFilters(actor_id=actor_id, subject_id=subject_id, action=action, since=since, until=until)
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         database.run_on_record(
             lambda connected, audit: export_events(connected, audit, filters, progress=True), reason=reason
         )
@@ -157,7 +157,7 @@ def verify(
     from chatkeep.cli.work.audit import read_checkpoint, verify_trail
 
     checkpoint = None if against is None else read_checkpoint(against)
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         database.note(Action.AUDIT_VERIFIED, reason)
         whole = verify_trail(database, checkpoint, save)
     if not whole:
@@ -182,5 +182,5 @@ def seal(
     """
     from chatkeep.cli.work.audit import seal_trail
 
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         seal_trail(database, reason)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from chatkeep.cli.lazy_database import opened
+from chatkeep.cli.lazy_database import open_database
 from chatkeep.cli.terminal.options import DatabaseUrl, DataDir, examples
 
 app = typer.Typer(
@@ -35,7 +35,7 @@ def upgrade(
     """
     from chatkeep.cli.work.db import upgrade_database
 
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         upgrade_database(database, revision)
 
 
@@ -63,7 +63,7 @@ def downgrade(
     """
     from chatkeep.cli.work.db import downgrade_database
 
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         downgrade_database(database, revision, ask=not yes)
 
 
@@ -72,7 +72,7 @@ def current(database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
     """Print the revision that the database is at: `0001 (head)`, or `0001, behind head 0002`."""
     from chatkeep.cli.work.db import print_revision
 
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         print_revision(database)
 
 
@@ -85,6 +85,6 @@ def check(database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
     """Check that the database is at this version's revision and that its tables match the code. Exits with 1 if not."""
     from chatkeep.cli.work.db import check_database
 
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         if not check_database(database):
             raise typer.Exit(1)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from chatkeep.cli.terminal.options import DatabaseUrl, DataDir, examples, storable
-from chatkeep.cli.terminal.output import say
+from chatkeep.cli.terminal.output import print_info
 from chatkeep.cli.work.demo_conversations import file_to_read, read_conversations
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
@@ -90,6 +90,6 @@ def demo_data(
         went_well = fill_with_people(settings, url, conversations, at_once=users)
     else:
         went_well = fill_account(settings, url, username, conversations, at_once=users)
-    say(f"The {len(conversations)} conversations come from {chosen}.")
+    print_info(f"The {len(conversations)} conversations come from {chosen}.")
     if not went_well:
         raise typer.Exit(1)

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import typer
 
-from chatkeep.cli.lazy_database import opened
+from chatkeep.cli.lazy_database import open_database
 from chatkeep.cli.terminal.options import DatabaseUrl, DataDir, Reason, examples, storable
-from chatkeep.cli.terminal.times import moment
+from chatkeep.cli.terminal.times import parse_time
 from chatkeep.clock import utc_now
 from chatkeep.errors import Invalid
 
@@ -26,7 +26,7 @@ def _filter(*names: str, **attributes: Any) -> Any:
 
 def _time(text: str) -> datetime:
     try:
-        return moment(text, utc_now())
+        return parse_time(text, utc_now())
     except Invalid as error:
         raise typer.BadParameter(error.detail) from None
 
@@ -120,7 +120,7 @@ def history(
         until=until,
     )
     most = None if everything else limit
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         require_reason(database.settings, reason)
         database.run_on_record(
             lambda connected, audit: print_history(connected, audit, filters, username, most, output_format),

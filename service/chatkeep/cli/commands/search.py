@@ -4,7 +4,7 @@
 
 import typer
 
-from chatkeep.cli.lazy_database import opened
+from chatkeep.cli.lazy_database import open_database
 from chatkeep.cli.terminal.options import DatabaseUrl, DataDir, examples
 
 app = typer.Typer(
@@ -36,5 +36,5 @@ def reindex(database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
     """
     from chatkeep.cli.work.search import reindex_database
 
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         database.run(reindex_database)

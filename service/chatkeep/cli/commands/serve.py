@@ -17,8 +17,8 @@ from pydantic import SecretStr
 
 from chatkeep.accounts.passwords import PasswordHasher
 from chatkeep.app.logs import configure_logging
-from chatkeep.app.metrics import shared_figures
-from chatkeep.app.trusted_proxy import front_server_of
+from chatkeep.app.metrics import share_metrics
+from chatkeep.app.trusted_proxy import trusted_proxy_of
 from chatkeep.audit.trail import AuditTrail
 from chatkeep.cli.audit_recorder import another_key_advice, audit_secrets, require_known_key, unfit_seal_advice
 from chatkeep.cli.local import forget_secret, kept_secret
@@ -33,7 +33,7 @@ from chatkeep.cli.server.welcome import Administrator, ServicePlace, announce, f
 from chatkeep.cli.server.worker import Work
 from chatkeep.cli.server.worker_process import WorkerProcess
 from chatkeep.cli.setting_names import unknown_names
-from chatkeep.cli.terminal.output import complain, say
+from chatkeep.cli.terminal.output import print_error, print_info
 from chatkeep.config import Settings
 from chatkeep.database import migrations
 from chatkeep.database.address import data_dir, database_address
@@ -115,9 +115,9 @@ def serve(
     if app is not None:
         name_parts(app)  # its own settings may be others
     else:
-        front_server_of(settings)
+        trusted_proxy_of(settings)
     for unknown in unknown_names():
-        complain(f"{unknown.what} {unknown.advice}")
+        print_error(f"{unknown.what} {unknown.advice}")
     configure_logging(settings)
     _leave_in_order()
     with ExitStack() as stack:
@@ -125,7 +125,7 @@ def serve(
         metrics_listener = open_metrics_listener(settings)
         if metrics_listener is not None:
             stack.enter_context(metrics_listener)
-        url = stack.enter_context(database_address(settings, say=say, watched=True))
+        url = stack.enter_context(database_address(settings, say=print_info, watched=True))
         if migrate:
             migrations.upgrade(url)
         running = stack.enter_context(address_to_tell(settings))
@@ -180,7 +180,7 @@ async def _prepare(settings: Settings, url: str, *, local: bool) -> Administrato
             await require_safe(database)
         await require_known_key(database, settings)
         if (advice := another_key_advice(settings)) is not None:
-            complain(advice)
+            print_error(advice)
         # Also with the key that a command has kept, if one was here before the service.
         trail = await AuditTrail.open(database, audit_secrets(settings))
         administrator = await first_administrator(settings, database, hasher, trail, local=local)
@@ -198,7 +198,7 @@ def _run(
     metrics_listener: socket | None,
     loaded: Callable[[str | None], None],
 ) -> None:
-    """Serve here or in workers; `loaded` is told where the application has the service."""
+    """Serve here or in workers; `load_command` is told where the application has the service."""
     if settings.workers == 1:
         settings.hand_over()
         application = application_of(app)
@@ -211,6 +211,6 @@ def _run(
             metrics_listener=metrics_listener,
         )
         return
-    with shared_figures() as folder:
+    with share_metrics() as folder:
         start = partial(WorkerProcess, Work(settings, app, listener, folder, metrics_listener), loaded)
         Supervisor(start, settings.workers, grace_seconds=settings.shutdown_grace_seconds).run()

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from chatkeep.audit.actions import Action
-from chatkeep.cli.lazy_database import opened
+from chatkeep.cli.lazy_database import open_database
 from chatkeep.cli.terminal.options import DatabaseUrl, DataDir, ReasonToRecord, examples
-from chatkeep.cli.terminal.times import moment
+from chatkeep.cli.terminal.times import parse_time
 from chatkeep.clock import utc_now
 from chatkeep.errors import Invalid
 
@@ -17,7 +17,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 def _time(text: str) -> datetime:
     try:
-        return moment(text, utc_now())
+        return parse_time(text, utc_now())
     except Invalid as error:
         raise typer.BadParameter(error.detail) from None
 
@@ -55,6 +55,6 @@ def stats(
     # Loads the database's libraries, for which help and completion need not wait.
     from chatkeep.cli.work.stats import print_statistics  # noqa: PLC0415
 
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         database.note(Action.STATISTICS_READ, reason)
         database.run(lambda connected: print_statistics(connected, since, until, bucket, as_json=as_json))

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from chatkeep.cli.lazy_database import opened
+from chatkeep.cli.lazy_database import open_database
 from chatkeep.cli.terminal.options import DatabaseUrl, DataDir, Reason, examples, storable
 
 importing = typer.Typer(add_completion=False, rich_markup_mode="rich")
@@ -53,7 +53,7 @@ def import_history(
     # Loads most of the service, for which help and completion need not wait.
     from chatkeep.cli.work.transfer import import_into  # noqa: PLC0415
 
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         if not import_into(database, user, file, as_json=output_format == "jsonl", reason=reason):
             raise typer.Exit(1)
 
@@ -76,5 +76,5 @@ def export_history(
     """
     from chatkeep.cli.work.transfer import export_of  # noqa: PLC0415
 
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         export_of(database, user, reason)

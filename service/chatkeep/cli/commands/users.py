@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from chatkeep.audit.actions import Action
-from chatkeep.cli.lazy_database import opened
+from chatkeep.cli.lazy_database import open_database
 from chatkeep.cli.terminal.options import DatabaseUrl, DataDir, Reason, ReasonToRecord, Username, examples, storable
 from chatkeep.cli.terminal.passwords import PANEL, AtRandom, FromStdin, one_of
 
@@ -66,7 +66,7 @@ def create(
     from chatkeep.cli.work.users import NewAccount, create_account
 
     new = NewAccount(username, role, email, may_look_alike=allow_lookalike)
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         create_account(
             database,
             new,
@@ -115,7 +115,7 @@ def list_users(
     from chatkeep.cli.work.users import UserFilters, print_users
 
     filters = UserFilters(q=q, role=role, disabled=disabled)
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         database.note(Action.USERS_LISTED, reason)
         database.run(lambda connected: print_users(connected, filters, limit, as_json=as_json))
 
@@ -143,7 +143,7 @@ def password(
     one_of(password_stdin=password_stdin, random_password=random_password)
     from chatkeep.cli.work.users import change_password
 
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         change_password(database, username, reason=reason, from_stdin=password_stdin, at_random=random_password)
 
 
@@ -158,7 +158,7 @@ def disable(
     """Sign a user out everywhere, and refuse sign-ins until `chatkeep user enable`. Conversations stay."""
     from chatkeep.cli.work.users import disable_account
 
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         disable_account(database, username, reason=reason)
 
 
@@ -173,7 +173,7 @@ def sign_out(
     """Sign a user out everywhere: every session and every access token ends. The password stays valid."""
     from chatkeep.cli.work.users import sign_account_out
 
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         sign_account_out(database, username, reason=reason)
 
 
@@ -184,7 +184,7 @@ def enable(
     """Let a disabled user sign in again."""
     from chatkeep.cli.work.users import enable_account
 
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         enable_account(database, username, reason=reason)
 
 
@@ -203,7 +203,7 @@ def role(
     """Change a user's role, from the next request on. The last administrator who can sign in cannot be demoted."""
     from chatkeep.cli.work.users import give_role
 
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         give_role(database, username, new_role, reason=reason)
 
 
@@ -218,7 +218,7 @@ def hold(username: Username, reason: Reason = None, database_url: DatabaseUrl = 
     """
     from chatkeep.cli.work.users import hold_account
 
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         hold_account(database, username, held=True, reason=reason)
 
 
@@ -229,5 +229,5 @@ def release(
     """End a user's legal hold. The next run of retention deletes what is due by then."""
     from chatkeep.cli.work.users import hold_account
 
-    with opened(database_url, data_dir) as database:
+    with open_database(database_url, data_dir) as database:
         hold_account(database, username, held=False, reason=reason)

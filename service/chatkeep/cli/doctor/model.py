@@ -9,7 +9,7 @@ from chatkeep.chat.models.errors import ModelBadAnswer, ModelBadRequest, ModelNo
 from chatkeep.chat.models.prompt import ChatPrompt
 from chatkeep.cli.doctor.findings import Area, Findings
 from chatkeep.cli.doctor.settings_report import without_secrets
-from chatkeep.cli.run_async import finished
+from chatkeep.cli.run_async import run_async
 from chatkeep.config import Settings
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def look_at_model(settings: Settings, findings: Findings) -> None:
         )
         return
     with findings.noting_failure(Area.MODEL):
-        finished(_ask(settings, without_secrets(settings.model_url), findings))
+        run_async(_ask(settings, without_secrets(settings.model_url), findings))
 
 
 async def _ask(settings: Settings, shown: str, findings: Findings) -> None:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from chatkeep.cli.doctor.findings import Area, Finding, Findings, Level
 from chatkeep.cli.doctor.settings_report import Setting
-from chatkeep.cli.terminal.output import answer, answer_json, results, visible
+from chatkeep.cli.terminal.output import answer, answer_json, escape_terminal, results
 from chatkeep.cli.terminal.tables import Column, Table
 
 MARKS = {
@@ -70,9 +70,9 @@ def _mark(finding: Finding) -> Text:
 
 
 def _told(finding: Finding, *, indent: str) -> Text:
-    told = Text(f"\n{indent}").join(Text(visible(line)) for line in finding.what.splitlines())
+    told = Text(f"\n{indent}").join(Text(escape_terminal(line)) for line in finding.what.splitlines())
     if finding.advice:
-        told.append(f"\n{indent}{visible(finding.advice)}", style="dim")
+        told.append(f"\n{indent}{escape_terminal(finding.advice)}", style="dim")
     return told
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from chatkeep.accounts.browser_cookies import cookie_name
-from chatkeep.app.trusted_proxy import front_server_of
+from chatkeep.app.trusted_proxy import trusted_proxy_of
 from chatkeep.cli.audit_recorder import another_key_advice
 from chatkeep.cli.doctor.findings import Area, Findings
 from chatkeep.cli.doctor.reachability import look_at_reachability
@@ -22,7 +22,7 @@ ENV_FILE = Path(".env")
 def look_at_settings(settings: Settings, findings: Findings) -> None:
     _look_at_signing_keys(settings, findings)
     with findings.noting_failure(Area.ACCOUNTS):
-        front_server_of(settings)
+        trusted_proxy_of(settings)
     _look_at_env_file(findings)
     _look_at_network(settings, findings)
     _look_for_temporary_folder(findings)

@@ -23,7 +23,7 @@ class Setting:
     source: str
 
 
-def configured(settings: Settings, options: Collection[str]) -> list[Setting]:
+def list_settings(settings: Settings, options: Collection[str]) -> list[Setting]:
     """Return every setting.
 
     Args:

@@ -26,7 +26,7 @@ from chatkeep.cli.doctor.reachability import (
     reachable_addresses,
 )
 from chatkeep.cli.running_address import RunningAddress
-from chatkeep.cli.terminal.output import complain, errors, results, visible
+from chatkeep.cli.terminal.output import errors, escape_terminal, print_error, results
 from chatkeep.cli.terminal.passwords import random_password
 from chatkeep.clock import utc_now
 from chatkeep.config import Settings
@@ -141,7 +141,7 @@ def _wait_until_ready(host: str, port: int, seconds: float, place: ServicePlace)
     while (reason := _why_not_ready(host, port, place)) is not None:
         if not is_late and time.monotonic() > deadline:
             is_late = True
-            complain(f"The service is not ready after {seconds:.0f} s. {reason} It keeps trying.")
+            print_error(f"The service is not ready after {seconds:.0f} s. {reason} It keeps trying.")
         time.sleep(1 if is_late else 0.05)
 
 
@@ -231,10 +231,10 @@ def _sign_in(settings: Settings, administrator: Administrator) -> Iterator[tuple
         if settings.allow_registration:
             yield "Sign in", "with a new name: the page makes an account", ""
         return
-    yield "Sign in as", visible(found.username), "bold"
+    yield "Sign in as", escape_terminal(found.username), "bold"
     if administrator.password is not None:
         yield "Password", administrator.password, "bold green"
-        command = as_typed(f"chatkeep user password {visible(found.username)}")
+        command = as_typed(f"chatkeep user password {escape_terminal(found.username)}")
         yield "", f"It is shown this once; `{command}` sets another.", "dim"
     elif administrator.made:
         yield "Password", "the one in CHATKEEP_ADMIN_PASSWORD", ""
@@ -251,4 +251,6 @@ def _told(findings: Findings) -> Iterator[Text]:
         if finding.level is Level.OK:
             continue
         style = "dim" if finding.level is Level.NOTE else "yellow"
-        yield Text.assemble("\n  ", (visible(finding.what), style), "\n  ", (visible(as_typed(finding.advice)), "bold"))
+        yield Text.assemble(
+            "\n  ", (escape_terminal(finding.what), style), "\n  ", (escape_terminal(as_typed(finding.advice)), "bold")
+        )

@@ -29,7 +29,7 @@ _OTHER_BREAKS = re.compile("[\x7f-\x9f\u2028\u2029]")
 _LINE_BREAKS = re.compile("[\t\n\r]+")
 
 
-def visible(text: str) -> str:
+def escape_terminal(text: str) -> str:
     """Return `text` for a terminal, on one line: breaks become spaces, what cannot be shown becomes a dot."""
     return _UNSHOWABLE.sub("·", _LINE_BREAKS.sub(" ", text))
 
@@ -48,7 +48,7 @@ def answer_json(text: str) -> None:
     sys.stdout.buffer.write(line.encode() + b"\n")
 
 
-def say(sentence: str) -> None:
+def print_info(sentence: str) -> None:
     """Tell what takes its time."""
     try:
         errors.print(Text(sentence, style="dim"), soft_wrap=True)
@@ -56,9 +56,9 @@ def say(sentence: str) -> None:
         errors.go_quiet()
 
 
-def complain(sentence: str) -> None:
+def print_error(sentence: str) -> None:
     """Tell what went wrong and what to do about it."""
-    shown = "\n".join(visible(line) for line in sentence.splitlines())
+    shown = "\n".join(escape_terminal(line) for line in sentence.splitlines())
     errors.print(Text.assemble(("chatkeep: ", "bold red"), shown), soft_wrap=True)
 
 

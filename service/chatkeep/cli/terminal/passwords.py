@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from chatkeep.cli.terminal.options import storable
-from chatkeep.cli.terminal.output import say
+from chatkeep.cli.terminal.output import print_info
 from chatkeep.errors import ConfigurationError, Invalid
 
 PANEL = "Password"
@@ -116,7 +116,7 @@ def _asked() -> str:
         password = getpass.getpass("Password: ")
         if password == getpass.getpass("Password again: "):
             return _storable(password)
-        say("The two passwords differ. Try again.")
+        print_info("The two passwords differ. Try again.")
     raise Invalid("The two passwords differ. Nothing was changed.")
 
 

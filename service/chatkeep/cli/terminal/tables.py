@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.text import Text
 
-from chatkeep.cli.terminal.output import results, visible
+from chatkeep.cli.terminal.output import escape_terminal, results
 
 GAP = "  "
-NARROWEST_TEXT = 20
+MIN_TEXT_CHARACTERS = 20
 PIPED_TEXT = 60
-MOST_CHARACTERS = 2000
+MAX_CELL_CHARACTERS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Table:
         widest = self.columns[index].widest
         if widest is not None:
             return widest
-        return NARROWEST_TEXT if self.console.is_terminal else PIPED_TEXT
+        return MIN_TEXT_CHARACTERS if self.console.is_terminal else PIPED_TEXT
 
     def _shared(self, natural: Sequence[int], shown: Sequence[int]) -> dict[int, int]:
         widths = {index: min(natural[index], self._widest(index)) for index in shown}
@@ -109,4 +109,4 @@ def _cell(content: str | Text, column: Column) -> Text:
     if isinstance(content, Text):
         return content
     # No terminal is wider, and measuring a whole book takes its time.
-    return Text(visible(content[:MOST_CHARACTERS]), style=column.style)
+    return Text(escape_terminal(content[:MAX_CELL_CHARACTERS]), style=column.style)

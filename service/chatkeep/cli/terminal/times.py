@@ -10,7 +10,7 @@ UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 
 
-def moment(text: str, now: datetime) -> datetime:
+def parse_time(text: str, now: datetime) -> datetime:
     """Return the time that `text` names.
 
     Args:
@@ -34,7 +34,7 @@ def moment(text: str, now: datetime) -> datetime:
     return _checked(time, text)
 
 
-def minute(time: datetime | None) -> str:
+def format_minute(time: datetime | None) -> str:
     """Return a time for a table: in UTC, to the minute."""
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if time else "-"
 

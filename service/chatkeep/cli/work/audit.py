@@ -20,10 +20,10 @@ from chatkeep.audit.trail import Recorder
 from chatkeep.audit.verification import Verdict, verify
 from chatkeep.cli.audit_recorder import audit_secrets, operators_origin
 from chatkeep.cli.database import CommandDatabase
-from chatkeep.cli.terminal.output import answer, answer_json, complain, say
+from chatkeep.cli.terminal.output import answer, answer_json, print_error, print_info
 from chatkeep.cli.terminal.progress import row_progress
 from chatkeep.cli.terminal.tables import Column, Table
-from chatkeep.cli.terminal.times import minute
+from chatkeep.cli.terminal.times import format_minute
 from chatkeep.cli.work.pages import pages
 from chatkeep.database.database import Database
 from chatkeep.errors import ConfigurationError
@@ -59,9 +59,9 @@ async def print_events(
         else:
             table.write([_cells(row, names) for row in wanted])
     if not shown:
-        say("Nothing fits.")
+        print_info("Nothing fits.")
     elif more:
-        say("There are more: raise --limit, or use --all.")
+        print_info("There are more: raise --limit, or use --all.")
 
 
 async def export_events(database: Database, audit: Recorder, filters: EventFilters, *, progress: bool) -> None:
@@ -98,7 +98,7 @@ def _cells(row: RowMapping, names: Mapping[UUID, str]) -> list[str | Text]:
     style = "red" if row["action"].endswith("failed") else "yellow" if row["action"] in READS else ""
     actor = f"({row['actor_kind']})" if row["actor_id"] is None else _name(row["actor_id"], names)
     return [
-        minute(row["created_at"]),
+        format_minute(row["created_at"]),
         Text(row["action"], style=style),
         actor,
         _subject(row["subject_ids"], names),
@@ -117,7 +117,7 @@ def _name(user_id: UUID, names: Mapping[UUID, str]) -> str:
     return names.get(user_id, f"…{str(user_id)[-12:]}")
 
 
-MOST_SHOWN = 20
+MAX_SHOWN = 20
 
 
 def verify_trail(database: CommandDatabase, checkpoint: Anchor | None, save: Path | None) -> bool:
@@ -180,10 +180,10 @@ async def _verified(database: Database, keys: SealingKeys, checkpoint: Anchor | 
 
 
 def _say_what_is_broken(verdict: Verdict) -> None:
-    for found in verdict.breaks[:MOST_SHOWN]:
-        complain(str(found))
-    if verdict.broken > MOST_SHOWN:
-        say(f"… and {verdict.broken - MOST_SHOWN} more.")
+    for found in verdict.breaks[:MAX_SHOWN]:
+        print_error(str(found))
+    if verdict.broken > MAX_SHOWN:
+        print_info(f"… and {verdict.broken - MAX_SHOWN} more.")
     answer(f"The audit trail is NOT whole: {verdict.broken} faults. {_count(verdict.whole)} unchanged.")
 
 
@@ -193,4 +193,4 @@ def _count(rows: int) -> str:
 
 def _write(file: Path, ends: Anchor) -> None:
     file.write_text(json.dumps({"ends": ends}) + "\n")
-    say(f"Saved where it ends in {file}.")
+    print_info(f"Saved where it ends in {file}.")

@@ -12,8 +12,8 @@ from chatkeep.audit.actions import Action
 from chatkeep.cli.audit_recorder import note
 from chatkeep.cli.database import CommandDatabase, command_database, command_settings
 from chatkeep.cli.local import secret_file
-from chatkeep.cli.run_async import finished
-from chatkeep.cli.terminal.output import answer, errors, say
+from chatkeep.cli.run_async import run_async
+from chatkeep.cli.terminal.output import answer, errors, print_info
 from chatkeep.database.backups import programs
 from chatkeep.database.backups.dump import dump
 from chatkeep.database.backups.restore import restore
@@ -41,7 +41,7 @@ def make_backup(
     answer(f"{file}: {decimal(size)}")
     kept = None if settings.secret_key else secret_file(settings)
     secret = "CHATKEEP_SECRET_KEY" if kept is None else kept
-    say(f"The signing secret ({secret}) is not in it. Without that secret everybody has to sign in again.")
+    print_info(f"The signing secret ({secret}) is not in it. Without that secret everybody has to sign in again.")
 
 
 def restore_backup(
@@ -59,12 +59,14 @@ def restore_backup(
     with command_database(settings) as database:
         found = _programs(database, refused=(Pooling.TRANSACTION, Pooling.SESSION))
         with _bar("Restoring") as progress:
-            lost = finished(restore(found, database.url, file, replace=replace, progress=progress))
+            lost = run_async(restore(found, database.url, file, replace=replace, progress=progress))
         _put_on_record(database, reason)
     answer(f"{file.name} is restored.")
     if lost:
-        say(f"This role may not set these settings of the old database for the restored one: {', '.join(lost)}.")
-    say("Passwords are those of the backup. Cookies and the audit trail's seals need the signing secret of that time.")
+        print_info(f"This role may not set these settings of the old database for the restored one: {', '.join(lost)}.")
+    print_info(
+        "Passwords are those of the backup. Cookies and the audit trail's seals need the signing secret of that time."
+    )
 
 
 def _programs(database: CommandDatabase, *, refused: tuple[Pooling, ...]) -> programs.BackupPrograms:
@@ -82,7 +84,7 @@ def _put_on_record(database: CommandDatabase, reason: str | None) -> None:
     try:
         database.run_on_record(lambda connected, audit: note(connected, audit, Action.RESTORED), reason=reason)
     except ChatkeepError as error:  # restored it is all the same
-        say(f"The restore could not be recorded. {error.detail}")
+        print_info(f"The restore could not be recorded. {error.detail}")
 
 
 async def _looked_at(database: Database) -> tuple[int, bool, Pooling]:

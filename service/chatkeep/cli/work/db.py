@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from chatkeep.cli.database import CommandDatabase
-from chatkeep.cli.terminal.output import answer, complain, say
+from chatkeep.cli.terminal.output import answer, print_error, print_info
 from chatkeep.database import migrations
 from chatkeep.database.database import Database
 from chatkeep.database.libpq.address import shown_url
@@ -101,10 +101,10 @@ def check_database(database: CommandDatabase) -> bool:
     """Report whether the tables are those that this version needs, and return it."""
     found = _standing(database)
     if not found.at_head:
-        complain(f"The database is at {_described(found)}. Run `chatkeep db upgrade`.")
+        print_error(f"The database is at {_described(found)}. Run `chatkeep db upgrade`.")
         return False
     if differ := database.run(differences):
-        complain(
+        print_error(
             f"The database is at {found.head}, but its tables differ from that revision: {'; '.join(differ)}. "
             "Somebody changed them by hand: undo that, or restore a backup."
         )
@@ -154,7 +154,7 @@ def _described(standing: Standing) -> str:
 def _require_yes(database: CommandDatabase, before: Standing, revision: str) -> None:
     if not sys.stdin.isatty():
         raise ConfigurationError("There is no terminal to ask on. Add --yes to lose what newer revisions added.")
-    say(
+    print_info(
         f"This takes {shown_url(database.url)} from {before.revision or '(empty)'} to {revision}. Everything "
         "that newer revisions added is lost."
     )

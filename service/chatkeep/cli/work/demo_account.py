@@ -12,7 +12,7 @@ from chatkeep.accounts.identity import TOKEN_PREFIX
 from chatkeep.accounts.queries import AnyRow
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
-from chatkeep.cli.work.users import user_named
+from chatkeep.cli.work.users import require_user_by_name
 from chatkeep.clock import utc_now
 from chatkeep.config import Settings
 from chatkeep.database.address import data_dir
@@ -50,7 +50,7 @@ async def account_to_fill(database: Database, username: str | None) -> AnyRow:
         if username is None:
             user = await queries.oldest_administrator(connection)
         else:
-            user = await user_named(connection, username)
+            user = await require_user_by_name(connection, username)
     if user is None:
         raise NotFound("There is no administrator yet. Name another account with --username.")
     if user.disabled or user.is_guest:

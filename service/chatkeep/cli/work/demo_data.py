@@ -10,9 +10,9 @@ from yarl import URL
 from chatkeep.audit.trail import Recorder
 from chatkeep.cli.database import command_database
 from chatkeep.cli.http_client import BROKEN_CONNECTION, Client
-from chatkeep.cli.run_async import finished
+from chatkeep.cli.run_async import run_async
 from chatkeep.cli.running_address import configured_address, running_address
-from chatkeep.cli.terminal.output import answer, complain, errors, say, visible
+from chatkeep.cli.terminal.output import answer, errors, escape_terminal, print_error, print_info
 from chatkeep.cli.work.demo_account import account_to_fill, require_database, token_for
 from chatkeep.cli.work.demo_conversations import DemoConversation
 from chatkeep.cli.work.demo_people import Person, Refused, demo_conversations_of
@@ -21,7 +21,7 @@ from chatkeep.database.address import data_dir
 from chatkeep.database.database import Database
 from chatkeep.errors import ConfigurationError, NotAuthenticated
 
-MOST_FAILURES_SHOWN = 10
+MAX_FAILURES_SHOWN = 10
 OTHER_DATABASE = (
     "The service at {url} has another database than this command. Run the command with the service's settings "
     "(CHATKEEP_DATABASE_URL or CHATKEEP_DATA_DIR), name the right service with --url, or use --people."
@@ -48,16 +48,16 @@ def fill_account(
     """
     address = _address(url or _address_of_service(settings))
     # Before a database is opened: an embedded one would be started for nothing.
-    finished(_require_service(address))
+    run_async(_require_service(address))
     require_database(settings)
     with command_database(settings) as database:
         people, account = database.run_on_record(
             lambda connected, audit: _filled_account(connected, audit, username, address, conversations, at_once)
         )
-    answer(f"account        {visible(account)}")
+    answer(f"account        {escape_terminal(account)}")
     went_well = _report(people)
-    say(
-        f"Sign in as {visible(account)} at {address} to see them. `chatkeep user password` sets a new "
+    print_info(
+        f"Sign in as {escape_terminal(account)} at {address} to see them. `chatkeep user password` sets a new "
         "password, `chatkeep demo-data --remove` removes the conversations."
     )
     return went_well
@@ -73,8 +73,8 @@ def fill_with_people(
         RegistrationClosed: it takes no new accounts.
     """
     address = _address(url or running_address(settings) or configured_address(settings))
-    finished(_require_service(address))
-    return _report(finished(_filled_people(address, conversations, at_once)))
+    run_async(_require_service(address))
+    return _report(run_async(_filled_people(address, conversations, at_once)))
 
 
 def _address_of_service(settings: Settings) -> str:
@@ -217,8 +217,8 @@ def _report(people: Sequence[Person]) -> bool:
     answer(f"turns          {sent} sent, {answered} answered")
     answer(f"histories      {kept} of {sent} prompts came back byte for byte")
     answer(f"failures       {len(failures)}")
-    for failure in failures[:MOST_FAILURES_SHOWN]:
-        complain(failure)
-    if len(failures) > MOST_FAILURES_SHOWN:
-        say(f"and {len(failures) - MOST_FAILURES_SHOWN} more")
+    for failure in failures[:MAX_FAILURES_SHOWN]:
+        print_error(failure)
+    if len(failures) > MAX_FAILURES_SHOWN:
+        print_info(f"and {len(failures) - MAX_FAILURES_SHOWN} more")
     return not failures

@@ -12,7 +12,7 @@ from chatkeep.errors import ChatkeepError, NotAuthenticated, RegistrationClosed
 
 # Signing in and answering may be busy: ask again as often as this.
 TRIES = 20
-LONGEST_PAUSE_SECONDS = 10
+MAX_PAUSE_SECONDS = 10
 
 
 class Refused(ChatkeepError):
@@ -119,9 +119,9 @@ class Person:
         """Post; where the service is full, wait as long as it says and ask again."""
         for _ in range(TRIES):
             answer = await self.client.post(path, json=body, headers=headers)
-            if answer.status_code not in (429, 503) or _retry_after_seconds(answer) > TRIES * LONGEST_PAUSE_SECONDS:
+            if answer.status_code not in (429, 503) or _retry_after_seconds(answer) > TRIES * MAX_PAUSE_SECONDS:
                 break
-            await asyncio.sleep(min(_retry_after_seconds(answer), LONGEST_PAUSE_SECONDS))
+            await asyncio.sleep(min(_retry_after_seconds(answer), MAX_PAUSE_SECONDS))
         return answer
 
 

@@ -15,11 +15,11 @@ from chatkeep.admin.history_queries import HistoryFilters, history_page
 from chatkeep.audit.access_record import Reading
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
-from chatkeep.cli.terminal.output import answer_json, say
+from chatkeep.cli.terminal.output import answer_json, print_info
 from chatkeep.cli.terminal.tables import Column, Table
-from chatkeep.cli.terminal.times import minute
+from chatkeep.cli.terminal.times import format_minute
 from chatkeep.cli.work.pages import pages
-from chatkeep.cli.work.users import user_named
+from chatkeep.cli.work.users import require_user_by_name
 from chatkeep.database.database import Database
 
 __all__ = ["HistoryFilters", "print_history"]
@@ -60,16 +60,16 @@ async def print_history(
     """
     if username is not None:
         async with database.transaction() as connection:
-            user = await user_named(connection, username)
+            user = await require_user_by_name(connection, username)
         if filters.user_id not in (None, user.id):
-            say("No turn matches: --username and --user-id are two users.")
+            print_info("No turn matches: --username and --user-id are two users.")
             return
         filters = replace(filters, user_id=user.id)
     shown, more = await _print(database, Reading(database, audit), filters, most, output_format)
     if not shown:
-        say("No turn matches.")
+        print_info("No turn matches.")
     elif more:
-        say("There are more turns: raise --limit, or use --all.")
+        print_info("There are more turns: raise --limit, or use --all.")
 
 
 async def _print(
@@ -106,7 +106,7 @@ def _print_json(rows: Sequence[RowMapping]) -> None:
 
 def _cells(row: RowMapping) -> list[str | Text]:
     return [
-        minute(row["created_at"]),
+        format_minute(row["created_at"]),
         row["username"],
         Text(row["status"], style=STATUS_STYLES[row["status"]]),
         row["model"] or "",

@@ -6,7 +6,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from chatkeep.audit.trail import Recorder
 from chatkeep.cli.database import command_database, command_settings
-from chatkeep.cli.terminal.output import answer, errors, say
+from chatkeep.cli.terminal.output import answer, errors, print_info
 from chatkeep.clock import utc_now
 from chatkeep.database.database import Database
 from chatkeep.retention.policy import Removed, count_due, delete_old, rules
@@ -20,7 +20,7 @@ def retain(database_url: str | None, data_dir: Path | None, *, dry_run: bool, re
         answer("CHATKEEP_RETENTION_DAYS names no role: everything is kept.")
         return
     for role, days in sorted(settings.retention_days.items()):
-        say(f"Conversations of the role {role} are kept for {days} days after their last turn.")
+        print_info(f"Conversations of the role {role} are kept for {days} days after their last turn.")
     due = rules(settings.retention_days, utc_now())
     with command_database(settings) as database:
         found = database.run(lambda connected: count_due(connected, due))

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from chatkeep.cli.terminal.output import answer, answer_json, results, say, visible
+from chatkeep.cli.terminal.output import answer, answer_json, escape_terminal, print_info, results
 from chatkeep.clock import utc_now
 from chatkeep.database.database import Database
 from chatkeep.statistics.counters import DURATION, FIRST_TEXT
@@ -22,8 +22,8 @@ USUAL_LENGTHS: dict[Bucket, timedelta] = {
     "week": timedelta(weeks=25),
 }
 FORMATS: dict[Bucket, str] = {"hour": "%Y-%m-%d %H:%M", "day": "%a %Y-%m-%d", "week": "%G-W%V"}
-LONGEST_LABEL = 24
-LONGEST_BAR, SHORTEST_BAR = 40, 8
+MAX_LABEL_CHARACTERS = 24
+MAX_BAR_CHARACTERS, MIN_BAR_CHARACTERS = 40, 8
 # What the figures beside the bars take; a terminal that is narrower goes without some of them.
 FIGURES_CELLS = 88
 PIPED_CELLS = 160
@@ -49,7 +49,7 @@ async def print_statistics(
     console = results if results.is_terminal else Console(highlight=False, width=PIPED_CELLS)
     console.print(_chart(found, console.width))
     if not found.total.everything.turns:
-        say("No turn ended in this time.")
+        print_info("No turn ended in this time.")
         return
     answer("")
     console.print(_models(found.total, console.width))
@@ -95,24 +95,24 @@ def _models(total: Period, width: int) -> Table:
             _number(counts.amounts["input_tokens"]),
             _number(counts.amounts["output_tokens"]),
         )
-        label = Text(visible(model)) if model else Text("(others)", style="dim")
+        label = Text(escape_terminal(model)) if model else Text("(others)", style="dim")
         table.add_row(label, *cells[: _shown(width) + 1])
     return table
 
 
 def _shown(width: int) -> int:
     """How many columns there is room for beside the first."""
-    return 8 if width >= FIGURES_CELLS + SHORTEST_BAR else 6
+    return 8 if width >= FIGURES_CELLS + MIN_BAR_CHARACTERS else 6
 
 
 def _bar(counts: Counts, most: int, width: int, color: str = "cyan") -> Bar:
-    cells = min(LONGEST_BAR, max(SHORTEST_BAR, width - FIGURES_CELLS))
+    cells = min(MAX_BAR_CHARACTERS, max(MIN_BAR_CHARACTERS, width - FIGURES_CELLS))
     return Bar(max(most, 1), 0, counts.turns, width=cells, color=color)
 
 
 def _table(*titles: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    table.add_column(titles[0], no_wrap=True, max_width=LONGEST_LABEL)
+    table.add_column(titles[0], no_wrap=True, max_width=MAX_LABEL_CHARACTERS)
     for title in titles[1:]:
         table.add_column(title, no_wrap=True, justify="right" if title else "left")
     return table

@@ -17,8 +17,8 @@ from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
 from chatkeep.cli.audit_recorder import require_reason
 from chatkeep.cli.database import CommandDatabase, command_settings
-from chatkeep.cli.terminal.output import answer_json, errors, results, say, visible
-from chatkeep.cli.work.users import user_named
+from chatkeep.cli.terminal.output import answer_json, errors, escape_terminal, print_info, results
+from chatkeep.cli.work.users import require_user_by_name
 from chatkeep.clock import utc_now
 from chatkeep.database.database import Database
 from chatkeep.transfer.exporter import account_as_jsonl
@@ -40,7 +40,7 @@ def import_into(database: CommandDatabase, username: str, path: Path, *, as_json
             lambda connected, audit: _imported(connected, audit, username, file, size, as_json=as_json),
             reason=reason,
         )
-    say(f"{counts['imported']} imported, {counts['skipped']} skipped, {counts['failed']} failed")
+    print_info(f"{counts['imported']} imported, {counts['skipped']} skipped, {counts['failed']} failed")
     return not counts["failed"]
 
 
@@ -60,7 +60,7 @@ async def _imported(
 ) -> "Counter[str]":
     user_id = await _user_id(database, username)
     counts: Counter[str] = Counter()
-    most_bytes = max(command_settings().max_import_bytes, size)
+    max_bytes = max(command_settings().max_import_bytes, size)
     with _progress() as progress:
         bar = progress.add_task("Importing", total=size)
         outcomes = import_file(
@@ -69,7 +69,7 @@ async def _imported(
             file,
             audit=audit,
             clock=utc_now,
-            most_bytes=most_bytes,
+            max_bytes=max_bytes,
             advance=lambda: progress.update(bar, completed=file.tell()),
         )
         try:
@@ -77,7 +77,7 @@ async def _imported(
                 counts[outcome.outcome] += 1
                 _report(outcome, as_json=as_json)
         except asyncio.CancelledError:
-            say(
+            print_info(
                 f"Interrupted. {counts['imported']} conversations were imported and stay. Import the file again to "
                 "continue."
             )
@@ -98,7 +98,7 @@ async def _exported(database: Database, audit: Recorder, username: str) -> None:
 
 async def _user_id(database: Database, username: str) -> UUID:
     async with database.transaction() as connection:
-        user_id: UUID = (await user_named(connection, username)).id
+        user_id: UUID = (await require_user_by_name(connection, username)).id
     return user_id
 
 
@@ -109,13 +109,13 @@ def _report(outcome: Imported, *, as_json: bool) -> None:
     told: list[str | tuple[str, str]] = [
         (f"{outcome.outcome:<8}", STYLES[outcome.outcome]),
         "  ",
-        visible(outcome.source_id),
+        escape_terminal(outcome.source_id),
     ]
     if outcome.outcome == "imported":
-        told.append(f"  {outcome.turn_count} turns  {visible(outcome.title or '')}")
+        told.append(f"  {outcome.turn_count} turns  {escape_terminal(outcome.title or '')}")
         told.append((f"  {outcome.kept_aside} kept aside", "dim") if outcome.kept_aside else "")
     elif outcome.reason:
-        told.append(f"  {visible(outcome.reason)}")
+        told.append(f"  {escape_terminal(outcome.reason)}")
     results.print(Text.assemble(*told), soft_wrap=True)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chatkeep.accounts import queries
 from chatkeep.accounts.accounts import Accounts
 from chatkeep.accounts.browser_cookies import BrowserCookie
-from chatkeep.accounts.device_cookie import DeviceMark
+from chatkeep.accounts.device_cookie import DeviceCookie
 from chatkeep.accounts.names import lookalike_of, require_distinct
 from chatkeep.accounts.passwords import PasswordHasher
 from chatkeep.accounts.queries import AnyRow
@@ -28,10 +28,10 @@ from chatkeep.admin.user_queries import UserFilters, users_page
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
 from chatkeep.cli.database import CommandDatabase
-from chatkeep.cli.terminal.output import answer, answer_json, say, visible
+from chatkeep.cli.terminal.output import answer, answer_json, escape_terminal, print_info
 from chatkeep.cli.terminal.passwords import known_hash, new_password
 from chatkeep.cli.terminal.tables import Column, Table
-from chatkeep.cli.terminal.times import minute
+from chatkeep.cli.terminal.times import format_minute
 from chatkeep.cli.work.pages import pages
 from chatkeep.clock import utc_now
 from chatkeep.database.database import Database
@@ -101,7 +101,9 @@ def change_password(
         secret if at_random else None,
     )
     if user.disabled:
-        say(f"The account is disabled: `chatkeep user enable {visible(user.username)}` lets the user in again.")
+        print_info(
+            f"The account is disabled: `chatkeep user enable {escape_terminal(user.username)}` lets the user in again."
+        )
 
 
 def disable_account(database: CommandDatabase, username: str, *, reason: str | None) -> None:
@@ -152,7 +154,7 @@ def _changed(database: CommandDatabase, username: str, reason: str | None, **cha
     return database.run_on_record(lambda connected, audit: _change(connected, audit, username, **change), reason=reason)
 
 
-async def user_named(connection: AsyncConnection, username: str) -> AnyRow:
+async def require_user_by_name(connection: AsyncConnection, username: str) -> AnyRow:
     """Return the user.
 
     Raises:
@@ -167,9 +169,9 @@ async def user_named(connection: AsyncConnection, username: str) -> AnyRow:
 def _report(sentence: str, secret: str | None) -> None:
     """Say what was done; a random password has standard output for itself, so that a script can take it."""
     if secret is None:
-        answer(visible(sentence))
+        answer(escape_terminal(sentence))
     else:
-        say(visible(sentence))
+        print_info(escape_terminal(sentence))
         answer(secret)
 
 
@@ -231,7 +233,7 @@ async def _keep(database: Database, audit: Recorder, new: NewAccount, password_h
 
 async def _user(database: Database, username: str) -> AnyRow:
     async with database.transaction() as connection:
-        return await user_named(connection, username)
+        return await require_user_by_name(connection, username)
 
 
 async def _set_password(database: Database, audit: Recorder, username: str, password: str) -> None:
@@ -241,9 +243,9 @@ async def _set_password(database: Database, audit: Recorder, username: str, pass
 
 async def _sign_out(database: Database, audit: Recorder, username: str) -> tuple[str, int, int]:
     async with database.transaction() as connection:
-        user = await user_named(connection, username)
+        user = await require_user_by_name(connection, username)
         sessions, tokens = await sign_out_everywhere(connection, audit, user.id)
-    return visible(user.username), sessions, tokens
+    return escape_terminal(user.username), sessions, tokens
 
 
 async def _change(
@@ -257,10 +259,10 @@ async def _change(
 ) -> tuple[str, bool]:
     """Change an account; return its name, and whether that made a difference."""
     async with database.transaction() as connection:
-        before = await user_named(connection, username)
+        before = await require_user_by_name(connection, username)
         after = await change_account(connection, audit, before.id, role=role, disabled=disabled, legal_hold=legal_hold)
     states = [(each.role, each.disabled, each.legal_hold) for each in (before, after)]
-    return visible(after.username), states[0] != states[1]
+    return escape_terminal(after.username), states[0] != states[1]
 
 
 @contextmanager
@@ -274,7 +276,7 @@ def _accounts(database: Database, audit: Recorder) -> Iterator[Accounts]:
             database=database,
             hasher=hasher,
             cookie=BrowserCookie(keys, name="none", salt="none", secure=True),
-            device_mark=DeviceMark(keys, name="none", secure=True),
+            device_cookie=DeviceCookie(keys, name="none", secure=True),
             limits=SessionLimits(0, 0),
             clock=utc_now,
             trail=audit.trail,
@@ -313,7 +315,7 @@ async def print_users(database: Database, filters: UserFilters, most: int | None
         else:
             table.write([_cells(row) for row in rows])
     if not printed:
-        say("No user matches.")
+        print_info("No user matches.")
 
 
 def _print_json(rows: Sequence[Row[Any]]) -> None:
@@ -336,7 +338,7 @@ def _cells(row: Row[Any]) -> list[str | Text]:
         _state(row),
         str(row.conversation_count),
         str(row.turn_count),
-        minute(row.last_seen_at),
-        minute(row.created_at),
+        format_minute(row.last_seen_at),
+        format_minute(row.created_at),
         row.email or "",
     ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chatkeep.database.libpq.address import DatabaseAddress
-from chatkeep.database.libpq.programs import told
+from chatkeep.database.libpq.programs import program_arguments
 from chatkeep.database.postgres.binaries import environment_of, program_folders, version_of
 from chatkeep.errors import BackupError
 
@@ -94,7 +94,7 @@ def _told(url: str | None) -> Iterator[tuple[list[str], dict[str, str]]]:
     if url is None:
         yield [], {}
         return
-    with told(DatabaseAddress.parse(url)) as address:
+    with program_arguments(DatabaseAddress.parse(url)) as address:
         yield address
 
 

@@ -38,7 +38,7 @@ _OWN_SCHEMAS = """
 SELECT quote_ident(nspname) AS name FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
 WHERE relname = ANY($1) AND relkind IN ('r', 'p') GROUP BY nspname HAVING count(*) = cardinality($1)
 """
-LONGEST_NAME = 40
+MAX_NAME_CHARACTERS = 40
 CONNECT_SECONDS = 10
 STOP_IT = "Something is connected to the database. Stop the service, and whatever else uses it, and try again."
 
@@ -63,7 +63,7 @@ async def restore(
     await _require_free(url, replace=replace)
     async with _neutral(url) as connection:
         await _remove_leftovers(connection, name)
-        new = f"{name[:LONGEST_NAME]}_restore_{secrets.token_hex(4)}"
+        new = f"{name[:MAX_NAME_CHARACTERS]}_restore_{secrets.token_hex(4)}"
         await _create(connection, new)
         try:
             new_url = with_database(url, new)
@@ -156,7 +156,7 @@ async def _bring_to_this_version(url: str) -> None:
 
 async def _swap(connection: Connection, name: str, new: str) -> str:
     """Give the database's name to the new one, in one transaction; return what the old one is called now."""
-    old = f"{name[:LONGEST_NAME]}_replaced_{secrets.token_hex(4)}"
+    old = f"{name[:MAX_NAME_CHARACTERS]}_replaced_{secrets.token_hex(4)}"
     try:
         async with connection.transaction():
             await connection.execute(f"ALTER DATABASE {_quoted(name)} RENAME TO {_quoted(old)}")
@@ -170,7 +170,7 @@ async def _swap(connection: Connection, name: str, new: str) -> str:
 
 async def _remove_leftovers(connection: Connection, name: str) -> None:
     """Remove what restores that died have left; under the lock there is none that lives."""
-    left = re.compile(re.escape(name[:LONGEST_NAME]) + r"_(restore|replaced)_[0-9a-f]{8}")
+    left = re.compile(re.escape(name[:MAX_NAME_CHARACTERS]) + r"_(restore|replaced)_[0-9a-f]{8}")
     for row in await connection.fetch("SELECT datname FROM pg_database"):
         if left.fullmatch(row["datname"]):
             await connection.execute(f"DROP DATABASE {_quoted(row['datname'])} WITH (FORCE)")

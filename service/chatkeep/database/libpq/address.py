@@ -10,7 +10,7 @@ from urllib.parse import quote
 from chatkeep.database.libpq.hosts import SOCKET_FOLDERS, Host, is_default, read_hosts
 from chatkeep.database.libpq.parameters import SECRETS, SETTING, VARIABLES
 from chatkeep.database.libpq.passwords import PASSWORD_FILE, password_in, require_closed
-from chatkeep.database.libpq.sources import Value, filled, home_folder, number
+from chatkeep.database.libpq.sources import Value, fill_parameters, home_folder, number
 from chatkeep.database.libpq.text import HINT, parameters_of, uri_of
 from chatkeep.database.libpq.tls import Tls, read_tls
 from chatkeep.errors import ConfigurationError
@@ -69,7 +69,7 @@ class DatabaseAddress:
         """
         environment = os.environ if environment is None else environment
         given = parameters_of(text)
-        values = filled(given, environment)
+        values = fill_parameters(given, environment)
         if "dbname" not in values:
             raise ConfigurationError(f"{HINT} The database is missing.")
         timeout = number(values, "connect_timeout")
@@ -146,7 +146,7 @@ def with_database(url: str, name: str) -> str:
     return uri_of(parameters_of(url) | {"dbname": name})
 
 
-def closed_url(url: str) -> str:
+def complete_url(url: str) -> str:
     """Return an address in which every parameter is given: `PG…` variables change nothing of it."""
     return uri_of(dict.fromkeys((name for name, variable in VARIABLES.items() if variable), "") | parameters_of(url))
 

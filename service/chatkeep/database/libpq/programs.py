@@ -23,7 +23,7 @@ _AUTHORITIES = (
 
 
 @contextmanager
-def told(address: DatabaseAddress) -> Iterator[tuple[list[str], dict[str, str]]]:
+def program_arguments(address: DatabaseAddress) -> Iterator[tuple[list[str], dict[str, str]]]:
     """Yield the arguments and the environment that take a program to `address`, and nowhere else."""
     words = {"dbname": address.database, **_keepalive(address)}
     environment = _environment(address)

@@ -19,7 +19,7 @@ class Value:
     called: str
 
 
-def filled(given: Parameters, environment: Mapping[str, str]) -> dict[str, Value]:
+def fill_parameters(given: Parameters, environment: Mapping[str, str]) -> dict[str, Value]:
     """Return every parameter that has a value. One that is given empty keeps the environment's away.
 
     Raises:
@@ -116,4 +116,4 @@ def number(values: Mapping[str, Value], name: str, *, least: int = -(2**31)) -> 
     return found
 
 
-__all__ = ["SETTING", "Value", "filled", "home_folder", "number"]
+__all__ = ["SETTING", "Value", "fill_parameters", "home_folder", "number"]

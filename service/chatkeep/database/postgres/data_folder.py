@@ -36,7 +36,7 @@ from chatkeep.errors import EmbeddedServerError
 PORT = 5432
 SOCKET_NAME = f".s.PGSQL.{PORT}"
 # The kernel takes 107 bytes on Linux and 103 on macOS.
-LONGEST_SOCKET_PATH_BYTES = 103
+MAX_SOCKET_PATH_BYTES = 103
 SHORT_FOLDERS = Path("/tmp")  # noqa: S108  the folders in it are made by mkdtemp, and closed to others
 SHORT_FOLDER_PREFIX = "chatkeep-"
 LOG_FILE_BYTES = 1024 * 1024
@@ -181,7 +181,7 @@ def make_socket_folder(place: DataFolder, user: ServerUser) -> Path:
 def _can_hold_a_socket(folder: Path) -> bool:
     """Whether the kernel takes the path, and the drivers: commas and colons part hosts and ports to them."""
     path = os.fsencode(folder / SOCKET_NAME)
-    return len(path) <= LONGEST_SOCKET_PATH_BYTES and not re.search(rb'[,:"\\]', path)
+    return len(path) <= MAX_SOCKET_PATH_BYTES and not re.search(rb'[,:"\\]', path)
 
 
 def remove_short_folder(place: DataFolder, user: ServerUser) -> None:

@@ -41,7 +41,7 @@ LEFTOVERS_PATIENCE_SECONDS = 2
 LEFTOVERS_LIMIT_SECONDS = 60
 ANSWER_LIMIT_SECONDS = 5
 REPORT_EVERY_SECONDS = 5
-LONGEST_PAUSE_SECONDS = 0.25
+MAX_PAUSE_SECONDS = 0.25
 QUOTED_BYTES = 2000
 PROTOCOL_VERSION = 3 << 16
 SCARCE_BYTES = 64 * 1024 * 1024
@@ -276,7 +276,7 @@ def _wait_for(happened: Callable[[], bool], report: Callable[[int], None], limit
             reported = now
             report(int(now - began))
         time.sleep(pause_seconds)
-        pause_seconds = min(pause_seconds * 1.2, LONGEST_PAUSE_SECONDS)
+        pause_seconds = min(pause_seconds * 1.2, MAX_PAUSE_SECONDS)
     return True
 
 

@@ -21,7 +21,7 @@ from chatkeep.errors import EmbeddedServerError
 
 log = structlog.get_logger(__name__)
 
-LOOK_SECONDS = 0.5
+CHECK_INTERVAL_SECONDS = 0.5
 FIRST_PAUSE_SECONDS = 0.5
 # A server that lived for so long has not died of how it was started.
 STEADY_SECONDS = 60.0
@@ -59,7 +59,7 @@ class Watch:
         self._thread.join(END_SECONDS)
 
     def _watch(self) -> None:
-        while not self._ending.wait(LOOK_SECONDS):
+        while not self._ending.wait(CHECK_INTERVAL_SECONDS):
             try:
                 if not self._server.is_running():
                     self._bring_back()
@@ -94,7 +94,7 @@ class Watch:
     def _pause(self, seconds: float, reason: Reason) -> None:
         """Wait, but no longer than a disk is full."""
         end = time.monotonic() + seconds
-        while (rest := end - time.monotonic()) > 0 and not self._ending.wait(min(rest, LOOK_SECONDS)):
+        while (rest := end - time.monotonic()) > 0 and not self._ending.wait(min(rest, CHECK_INTERVAL_SECONDS)):
             if reason is Reason.DISK_FULL and free_bytes(self._folder) >= 2 * SCARCE_BYTES:
                 return
 

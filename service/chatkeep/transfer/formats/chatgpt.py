@@ -22,7 +22,7 @@ from chatkeep.transfer.formats.messages import Message, turns_of
 from chatkeep.transfer.imported import ImportedConversation
 
 SOURCE = "chatgpt"
-LONGEST_SYSTEM_PROMPT = 100_000
+MAX_SYSTEM_PROMPT_CHARACTERS = 100_000
 STATUSES = {"in_progress": "interrupted", "finished_partial_completion": "interrupted"}
 SAID_IN_WORDS = ("text", "multimodal_text", "code")
 
@@ -117,7 +117,11 @@ def _siblings_in_order(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def _is_system_prompt(nodes: Mapping[str, Mapping[str, Any]], name: str) -> bool:
     """Tell whether a node is a system message that anybody may see, before all that is said."""
     message = mapping_in(nodes[name], "message")
-    if _role(message) != "system" or _is_hidden(message) or not 0 < len(_words(message)) <= LONGEST_SYSTEM_PROMPT:
+    if (
+        _role(message) != "system"
+        or _is_hidden(message)
+        or not 0 < len(_words(message)) <= MAX_SYSTEM_PROMPT_CHARACTERS
+    ):
         return False
     above, seen = text_in(nodes[name], "parent"), {name}
     while above is not None and above in nodes and above not in seen:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from chatkeep.transfer.imported import believed
+from chatkeep.transfer.imported import plausible_time
 
-LONGEST_SOURCE_ID = 200
+MAX_SOURCE_ID_CHARACTERS = 200
 # A number of seconds from 1970 to 5138; a larger one counts milliseconds, microseconds or nanoseconds.
 MAX_SECONDS = 10**11
 FRACTIONS = (10**3, 10**6, 10**9)
@@ -48,10 +48,10 @@ def time_in(value: Mapping[str, Any], name: str) -> datetime | None:
     """
     found = value.get(name)
     if isinstance(found, str):
-        return believed(_time_of_text(found))
+        return plausible_time(_time_of_text(found))
     if isinstance(found, bool) or not isinstance(found, (int, float)):
         return None
-    return believed(time_of_number(found))
+    return plausible_time(time_of_number(found))
 
 
 def time_of_number(number: float) -> datetime | None:
@@ -77,7 +77,7 @@ def source_id_of(conversation: Mapping[str, Any], *names: str) -> str:
     found = next((found for name in names if (found := id_in(conversation, name))), None)
     if found is None:
         return digest_of(conversation)
-    return found if len(found) <= LONGEST_SOURCE_ID else digest_of(found)
+    return found if len(found) <= MAX_SOURCE_ID_CHARACTERS else digest_of(found)
 
 
 def id_in(value: Mapping[str, Any], name: str) -> str | None:

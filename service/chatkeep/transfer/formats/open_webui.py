@@ -25,7 +25,7 @@ from chatkeep.transfer.formats.messages import Message, turns_of
 from chatkeep.transfer.imported import ImportedConversation
 
 SOURCE = "open-webui"
-LONGEST_SYSTEM_PROMPT = 100_000
+MAX_SYSTEM_PROMPT_CHARACTERS = 100_000
 INPUT_TOKENS = ("input_tokens", "prompt_tokens", "prompt_eval_count")
 OUTPUT_TOKENS = ("output_tokens", "completion_tokens", "eval_count")
 
@@ -151,13 +151,13 @@ def _system(
 ) -> tuple[str | None, str | None]:
     """Return what the model was told first, and the message that says it, where one does; take it out of `params`."""
     told = text_in(params, "system") or text_in(chat, "system")
-    if told and len(told) <= LONGEST_SYSTEM_PROMPT:
+    if told and len(told) <= MAX_SYSTEM_PROMPT_CHARACTERS:
         params.pop("system", None)
         return told, None
     for name, message in said.items():
         words = _words(message)
         if message.get("role") == "system" and message.get("parentId") not in said and words:
-            return (words, name) if len(words) <= LONGEST_SYSTEM_PROMPT else (None, None)
+            return (words, name) if len(words) <= MAX_SYSTEM_PROMPT_CHARACTERS else (None, None)
     return None, None
 
 

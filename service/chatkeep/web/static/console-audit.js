@@ -7,7 +7,7 @@ import { begin } from "./sign-in.js";
 
 const AUDIT = "/api/v1/admin/audit";
 const ID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
-const MOST_NAMED = 4;
+const MAX_NAMED = 4;
 
 const fitting = (name, value, filters) => h("a", { class: "who", href: withQuery(url("/console/audit"), { [name]: filters ?? value }), text: value, dir: "auto" });
 
@@ -22,8 +22,8 @@ function actor(event) {
 function subjects(event) {
   const others = event.subjects.filter((each) => each.id !== event.actor_id);
   if (!others.length) return null;
-  const named = others.slice(0, MOST_NAMED).flatMap((each, n) => [n ? ", " : "→ ", account("subject", each.id, each.username)]);
-  const left = others.length - MOST_NAMED;
+  const named = others.slice(0, MAX_NAMED).flatMap((each, n) => [n ? ", " : "→ ", account("subject", each.id, each.username)]);
+  const left = others.length - MAX_NAMED;
   return h("span", {}, ...named, left > 0 ? ` ${t("and_others", { number: number(left) })}` : "");
 }
 

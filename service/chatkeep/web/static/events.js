@@ -5,13 +5,13 @@ import { lengthOf } from "./items.js";
 import { reconnected } from "./network.js";
 
 // The service sends something every 15 seconds.
-const LONGEST_SILENCE = 40_000;
+const MAX_SILENCE_CHARACTERS = 40_000;
 
 async function* linesOf(body, abort) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
-    const watch = setTimeout(() => abort.abort(), LONGEST_SILENCE);
+    const watch = setTimeout(() => abort.abort(), MAX_SILENCE_CHARACTERS);
     const { done, value } = await reader.read().finally(() => clearTimeout(watch));
     if (done) return;
     const lines = (rest + value).split("\n");

@@ -5,7 +5,7 @@ import { delay, h } from "./dom.js";
 import { showReply } from "./turn.js";
 
 const PAUSE = 250;
-const LONGEST_PART = 50_000;
+const MAX_PART_CHARACTERS = 50_000;
 
 /** Where the last part begins: after a blank line, outside of code, where no list or quotation can go on. */
 function lastPart(text) {
@@ -100,7 +100,7 @@ export class LiveText {
 
   /** Return a stretch of the text as HTML, or null where it is too long or the reply has ended meanwhile. */
   async html(from, to) {
-    if (to - from > LONGEST_PART) return null;
+    if (to - from > MAX_PART_CHARACTERS) return null;
     try {
       const { html } = await api("POST", "/web/markdown", { text: this.text.slice(from, to) });
       return this.ended ? null : html;

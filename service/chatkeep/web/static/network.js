@@ -1,7 +1,7 @@
 // Whether the service can be reached. Who finds that it cannot says so, and waits here for its return.
 import { $, delay, t, url } from "./dom.js";
 
-const LONGEST_PAUSE = 8000;
+const MAX_PAUSE = 8000;
 let returning = null;
 let wakeUp = () => {};
 
@@ -25,7 +25,7 @@ async function untilReachable() {
   let pause = 500;
   while (!(await isReachable())) {
     await Promise.race([delay(pause), new Promise((resolve) => (wakeUp = resolve))]);
-    pause = Math.min(pause * 2, LONGEST_PAUSE);
+    pause = Math.min(pause * 2, MAX_PAUSE);
   }
   show(false);
   returning = null;
