@@ -99,7 +99,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "HV": FAULT,  # foreign data wrapper error
     "HV00N": NOT_NOW,  # a foreign server does not answer
     "P0": FAULT,  # PL/pgSQL error
-    "XX": FAULT,  # internal error, damaged data or index; but see chatkeep.database.driver_errors for Citus and standbys
+    "XX": FAULT,  # internal error or damage; but see chatkeep.database.driver_errors for Citus and standbys
 }
 
 
