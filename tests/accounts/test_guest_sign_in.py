@@ -305,7 +305,7 @@ async def test_a_reply_goes_on_while_its_guest_signs_in(database_url: str) -> No
         assert rest[-1].data["reply"]["content"] == "Hello world"
         assert rest[-1].data["status"] == "complete"
         kept = (await client.get(path)).json()
-        assert (kept["status"], kept["reply"]) == ("complete", {"content": "Hello world"})
+        assert (kept["status"], kept["reply"]["content"]) == ("complete", "Hello world")
         assert '"status":"complete"' in (await follower).text
         assert await value(service.database, "SELECT count(*) FROM reply_fragments") == 0
         assert (
@@ -326,7 +326,7 @@ async def test_a_reply_that_ends_before_the_next_flush_is_kept_with_the_account(
             model.go_on()
             assert [event async for event in events][-1].data["status"] == "complete"
         (turn,) = (await client.get(f"{CONVERSATIONS}/{conversation}/turns")).json()["items"]
-        assert (turn["status"], turn["reply"]) == ("complete", {"content": "Hello world"})
+        assert (turn["status"], turn["reply"]["content"]) == ("complete", "Hello world")
 
 
 async def test_the_account_stops_a_reply_that_was_moved(database_url: str) -> None:

@@ -39,6 +39,12 @@ def alike(one: str, other: str) -> bool:
         ("Ивaн", "Иван"),  # a Latin a among Cyrillic letters
         ("ニ", "二"),
         ("ｐａｙｐａｌ", "p\u0430ypal"),  # full width
+        # Capitals that are one letter in two scripts, while their small letters are not.
+        ("admin", "AD\u041cIN"),
+        ("sam", "SA\u041c"),
+        ("kim", "\u041a\u0406\u041c"),
+        ("\u0422\u041e\u041c", "tom"),
+        ("\u039d\u0399\u039d\u0391", "nina"),  # Greek
     ],
 )
 def test_names_that_look_alike_have_a_skeleton_in_common(one: str, other: str) -> None:
@@ -76,7 +82,7 @@ def test_spellings_of_one_name_look_alike(name: str) -> None:
 @given(names)
 def test_what_names_are_compared_by_is_short_whatever_the_name(name: str) -> None:
     digests = skeleton_digests(name)
-    assert 1 <= len(digests) <= 2
+    assert 1 <= len(digests) <= 3
     assert {len(each) for each in digests} == {DIGEST_BYTES}
 
 

@@ -101,7 +101,7 @@ async def test_a_turn_is_told_as_its_user_sees_it_and_whose_it_is(administrator:
             "parent_id": str(turn.parent_id) if turn.parent_id else None,
             "index": turn.position,
             "status": turn.status,
-            "prompt": {"content": turn.prompt},
+            "prompt": {"content": turn.prompt, "items": None},
             "model": turn.model,
             "siblings": {"count": 1, "position": 1},
             "created_at": turn.created_at.isoformat(timespec="microseconds").replace("+00:00", "Z"),

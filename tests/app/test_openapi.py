@@ -107,8 +107,9 @@ def test_ways_to_sign_in_are_described() -> None:
         "description": "",
     }
     assert schemes["bearer"]["scheme"] == "bearer"
-    other = create_app(settings_for("postgresql://nobody@127.0.0.1:1/nothing", cookie_name="__Host-sid"))
-    assert other.openapi()["components"]["securitySchemes"]["cookie"]["name"] == "__Host-sid"
+    for chosen, name in (({}, "__Host-sid"), ({"cookie_name": "chat"}, "__Host-chat")):
+        other = create_app(settings_for("postgresql://nobody@127.0.0.1:1/nothing", cookie_secure=True, **chosen))
+        assert other.openapi()["components"]["securitySchemes"]["cookie"]["name"] == name
 
 
 @EACH
@@ -204,7 +205,13 @@ def test_streams_are_described() -> None:
         for method, path, operation in OPERATIONS
         if "text/event-stream" in operation["responses"].get("200", {}).get("content", {})
     }
-    assert streaming == {"POST ", "POST /{turn_id}/regenerate", "POST /{turn_id}/edit", "GET /{turn_id}/events"}
+    assert streaming == {
+        "POST ",
+        "POST /{turn_id}/regenerate",
+        "POST /{turn_id}/continue",
+        "POST /{turn_id}/edit",
+        "GET /{turn_id}/events",
+    }
     turns = DOCUMENT["paths"][TURNS]["post"]
     example = turns["responses"]["200"]["content"]["text/event-stream"]["example"]
     assert [line for line in example.splitlines() if line.startswith("event: ")] == [

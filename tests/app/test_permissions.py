@@ -16,6 +16,7 @@ import pytest
 from chatkeep.app import create_app
 from chatkeep.ids import new_id
 from chatkeep.transfer.examples import CHATSTREAM_PROMPT
+from tests.accounts.client import change
 from tests.support.running_service import PASSWORD, Person, RunningService, settings_for
 
 DOCUMENT = create_app(settings_for("postgresql://nobody@127.0.0.1:1/nothing")).openapi()
@@ -47,6 +48,7 @@ TABLE: dict[str, tuple[str, int]] = {
     "GET /api/v1/conversations/{conversation_id}/turns/{turn_id}": (OWN, 200),
     "POST /api/v1/conversations/{conversation_id}/turns/{turn_id}/regenerate": (OWN, 201),
     "POST /api/v1/conversations/{conversation_id}/turns/{turn_id}/edit": (OWN, 201),
+    "POST /api/v1/conversations/{conversation_id}/turns/{turn_id}/continue": (OWN, 201),
     "GET /api/v1/conversations/{conversation_id}/turns/{turn_id}/siblings": (OWN, 200),
     "GET /api/v1/conversations/{conversation_id}/turns/{turn_id}/leaf": (OWN, 200),
     "POST /api/v1/conversations/{conversation_id}/turns/{turn_id}/stop": (OWN, 202),
@@ -157,6 +159,9 @@ class World:
         if "conversation_id" in call.parameters:
             found["conversation_id"] = await self.owner.conversation()
             found["turn_id"] = (await self.owner.say(found["conversation_id"], "Hello"))["id"]
+        if call.path.endswith("/continue"):
+            cut = "UPDATE turns SET status = 'incomplete', finish_reason = 'length' WHERE id = cast(:id AS uuid)"
+            await change(self.service.database, cut, id=found["turn_id"])
         if "user_id" in call.parameters:
             found["user_id"] = (await self.service.person()).id
         if "token_id" in call.parameters:

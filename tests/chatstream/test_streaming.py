@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
-from chatkeep.chat.models import Delta, ModelError, Usage
+from chatkeep.chat.models import Delta, End, ModelError, Usage
 from chatkeep.chat.models.prompt import ChatPrompt
 from chatkeep.chatstream.protocol import BYTES_PER_SECOND, MAX_PAUSE_SECONDS, chunk_of, pause_after
 from tests.chatstream.front_end import MARK, FrontEnd
@@ -104,9 +104,17 @@ async def test_a_model_that_fails_later_breaks_the_connection(shared_database_ur
 
 
 async def test_an_empty_reply_is_one_empty_text(shared_database_url: str) -> None:
-    async with running(shared_database_url, model=HeldModel("")) as service:
+    """The model says why there is none: that is no failure."""
+    async with running(shared_database_url, model=HeldModel(End("content_filter"))) as service:
         alice = FrontEnd((await service.person()).client)
         assert (await alice.chat("Hi")).texts == [""]
+
+
+async def test_a_reply_of_nothing_at_all_is_a_failure(shared_database_url: str) -> None:
+    async with running(shared_database_url, model=HeldModel("")) as service:
+        alice = (await service.person()).client
+        answer = await alice.post("/chat_stream", json={"user_input": "Hi"})
+        assert (answer.status_code, answer.json()["error"]) == (502, "empty_reply")
 
 
 async def test_stopping_by_another_way_ends_the_stream(shared_database_url: str) -> None:

@@ -51,7 +51,7 @@ async def test_a_turn_is_the_apis_with_its_reply_as_html(person: Person, model: 
     conversation_id = await person.conversation()
     turn = await person.say(conversation_id, "bold")
     (found,) = (await stretch(person, conversation_id))["items"]
-    assert found == turn | {"reply_html": "<p><strong>bold</strong> &lt;script&gt;</p>\n"}
+    assert found == turn | {"reply_html": "<p><strong>bold</strong> &lt;script&gt;</p>\n", "reply_parts": None}
     one = await person.client.get(f"/web/conversations/{conversation_id}/turns/{turn['id']}")
     assert one.json() == found
     assert one.headers["cache-control"] == "no-store"

@@ -18,16 +18,20 @@ TABLE = ("homoglyphs_fork", "confusables.json")
 # Stands around letters that are written from right to left, and shows nothing.
 LEFT_TO_RIGHT_MARK = "\u200e"
 DIGEST_BYTES = 16
+# In front of skeletons of capitals; in no name.
+CAPITALS = "\0"
 
 
 def skeleton_digests(username: str) -> list[bytes]:
-    """Return what equals, in one item at least, for names that look alike: one item or two.
+    """Return digests of which names that look alike share at least one: two or three of them.
 
-    Two where capitals look like something else than their small letters: `ALICE` is read as `alice` or, with small
-    letters L, as `AllCE`. Digests, for a skeleton can be many times longer than its name.
+    Capitals look like other letters than small ones do: `ALICE` is read as `alice` or, with small letters L, as
+    `AllCE`; a Cyrillic capital М is a Latin M, while their small letters differ. So a name is compared as it is
+    written, in small letters, and in capitals. Capitals are compared with capitals alone: in them `kai` and `kal`
+    differ, while `KAI` as it is written looks like `kal`. Digests, for a skeleton can be many times longer than its name.
     """
-    spellings = (unicodedata.normalize("NFKC", username), username_key(username))
-    skeletons = {skeleton(spelling).casefold() for spelling in spellings}
+    written, key = unicodedata.normalize("NFKC", username), username_key(username)
+    skeletons = {skeleton(written).casefold(), skeleton(key).casefold(), CAPITALS + skeleton(key.upper())}
     return sorted(hashlib.sha256(each.encode()).digest()[:DIGEST_BYTES] for each in skeletons)
 
 
