@@ -72,15 +72,15 @@ async def hot(filled: Filled, shared_database_url: str) -> AsyncIterator["asyncp
 # What is in proportion to something that is meant: titles are looked for among all of one user's conversations, a
 # path that has branches is followed turn by turn, and what is being answered has a fragment for every flush.
 VISITS = {
-    "chat.queries.LIST_CONVERSATIONS_BY_TITLE": TURNS // 10,
-    "chat.turn_queries.ANCESTOR": TURNS // 10,
-    "chat.turn_queries.LEAF": TURNS // 4,
+    "chat.history.conversations.LIST_CONVERSATIONS_BY_TITLE": TURNS // 10,
+    "chat.history.queries.ANCESTOR": TURNS // 10,
+    "chat.history.queries.LEAF": TURNS // 4,
     "transfer.export_queries.PATH_IDS": TURNS // 4,
-    "chat.fragments.DELETE_ORPHAN_FRAGMENTS": 10_000,
+    "chat.history.fragments.DELETE_ORPHAN_FRAGMENTS": 10_000,
 }
 MAX_VISITS = 2500
 # What is being answered now, and nothing else, has fragments.
-MAY_READ_WHOLE = {"chat.fragments.DELETE_ORPHAN_FRAGMENTS": {"reply_fragments"}}
+MAY_READ_WHOLE = {"chat.history.fragments.DELETE_ORPHAN_FRAGMENTS": {"reply_fragments"}}
 
 
 @pytest.mark.parametrize("name", HOT)

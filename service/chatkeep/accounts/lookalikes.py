@@ -28,7 +28,7 @@ def skeleton_digests(username: str) -> list[bytes]:
     Capitals look like other letters than small ones do: `ALICE` is read as `alice` or, with small letters L, as
     `AllCE`; a Cyrillic capital М is a Latin M, while their small letters differ. So a name is compared as it is
     written, in small letters, and in capitals. Capitals are compared with capitals alone: in them `kai` and `kal`
-    differ, while `KAI` as it is written looks like `kal`. Digests, for a skeleton can be many times longer than its name.
+    differ, while `KAI` as it is written looks like `kal`. Digests, since a skeleton can be much longer than its name.
     """
     written, key = unicodedata.normalize("NFKC", username), username_key(username)
     skeletons = {skeleton(written).casefold(), skeleton(key).casefold(), CAPITALS + skeleton(key.upper())}
