@@ -173,7 +173,8 @@ CASES = {
     "history of complete turns": Case(history(status="complete")),
     "history of failed turns": Case(history(status="failed")),
     "history of failed turns, next page": Case(history(status="failed", after=True)),
-    "history of streaming turns": Case(history(status="streaming"), most_visits=20_000),
+    # The texts and the items of fifty turns are put together from the fragments of each.
+    "history of streaming turns": Case(history(status="streaming"), most_visits=30_000),
     "history of liked turns": Case(history(rating=1)),
     "history of disliked turns": Case(history(rating=-1)),
     "history from a time": Case(history(since=MIDDLE)),

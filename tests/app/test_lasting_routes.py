@@ -31,6 +31,7 @@ STREAMS = {
 HELD = {
     "POST /api/v1/conversations/{conversation_id}/turns",
     "POST /api/v1/conversations/{conversation_id}/turns/{turn_id}/regenerate",
+    "POST /api/v1/conversations/{conversation_id}/turns/{turn_id}/continue",
     "POST /api/v1/conversations/{conversation_id}/turns/{turn_id}/edit",
     "POST /api/v1/import",
     "POST /api/v1/admin/retention/run",

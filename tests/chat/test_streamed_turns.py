@@ -20,8 +20,12 @@ def server() -> Iterator[RawServer]:
 
 
 @pytest.fixture(scope="module")
-async def service(shared_database_url: str, server: RawServer) -> AsyncIterator[RunningService]:
-    model = OpenAICompatibleModel(server.url, model="unused", retry_pause_seconds=0.001)
+def model(server: RawServer) -> OpenAICompatibleModel:
+    return OpenAICompatibleModel(server.url, model="unused", retry_pause_seconds=0.001)
+
+
+@pytest.fixture(scope="module")
+async def service(shared_database_url: str, model: OpenAICompatibleModel) -> AsyncIterator[RunningService]:
     async with running(shared_database_url, model=model) as service:
         yield service
 
@@ -33,12 +37,15 @@ async def alice(service: RunningService) -> Person:
 
 @pytest.mark.parametrize("case", QUICK, ids=lambda case: case.name)
 async def test_a_turn_keeps_what_was_said_and_how_it_ended(
-    alice: Person, case: Case, monkeypatch: pytest.MonkeyPatch
+    alice: Person, model: OpenAICompatibleModel, case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Each case is a server of its own: the model does not know yet what this one refuses.
+    monkeypatch.setattr(model, "_asks_for_usage", True)
     monkeypatch.setattr("chatkeep.chat.models.openai_stream.LAST_WORDS_SECONDS", 0.5)
     conversation = await alice.conversation()
     turn = await alice.say(conversation, "Say something.", model=case.name)
-    status = {None: "failed", "stop": "complete", "tool_calls": "complete"}.get(case.reason, "incomplete")
+    ended = "failed" if case.code else "complete"  # where no reason is given
+    status = {None: ended, "stop": "complete", "tool_calls": "complete"}.get(case.reason, "incomplete")
     assert (turn["status"], turn["finish_reason"]) == (status, case.reason)
     codes = (case.code,) if isinstance(case.code, str) else case.code
     assert turn["error"]["code"] in codes if turn["error"] else not codes

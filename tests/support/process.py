@@ -13,6 +13,9 @@ SECRET_KEY = "a key for tests: 0123456789abcdefghijklmnopqrstuvwxyz"
 # For a machine that has other things to do: it makes a database first.
 START_SECONDS = 180
 CHATKEEP = (sys.executable, "-m", "chatkeep.cli")
+ROOT = Path(__file__).parents[2]
+# An application of the tests that tells what its settings are.
+PROBE = "tests.support.probe:app"
 
 
 def environment(**settings: object) -> dict[str, str]:
@@ -71,7 +74,8 @@ async def serving_by(
         process = await asyncio.create_subprocess_exec(
             *(*command, "serve", *own_port, *options),
             cwd=folder,
-            env=environment(**values),
+            # Applications of the tests are found as those of a user's own folder are.
+            env=environment(**values) | ({"PYTHONPATH": str(ROOT)} if PROBE in options else {}),
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
         )

@@ -7,6 +7,7 @@ import re
 import struct
 import zipfile
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 from uuid import UUID
 
@@ -275,8 +276,10 @@ async def test_a_file_may_be_larger_than_a_body_and_not_larger_than_files_may_be
 async def test_a_zip_that_unpacks_to_more_than_it_may_is_read_no_further(database_url: str) -> None:
     async with running(database_url, max_import_bytes=3_000_000) as service:
         person = await service.person()
-        bomb = zipped(conversations_000_json=numbered(1), conversations_001_json=["x" * 50_000_000])
-        assert len(bomb) < 100_000
+        # Large enough for its size to allow more than the limit.
+        second = [token_hex(60_000) + "x" * 50_000_000]
+        bomb = zipped(conversations_000_json=numbered(1), conversations_001_json=second)
+        assert len(bomb) < 200_000
         report = await imported(person, bomb)
         assert report["imported"] == 1
         assert [each["source_id"] for each in report["failed"]] == ["conversations-001.json"]

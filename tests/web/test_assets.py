@@ -179,7 +179,7 @@ def test_every_text_is_used_and_every_used_one_is_there() -> None:
     }
     on_pages |= {f"action_{each}" for each in Action}
     on_pages |= {f"format_{each}{kind}" for each in get_args(Bucket) for kind in ("", "_long")}
-    python = (WEB / "figures.py").read_text(encoding="utf-8")
+    python = (WEB / "chart_data.py").read_text(encoding="utf-8")
     on_pages |= set(re.findall(r'\btexts\["([a-z_0-9]+)"\]', python))
     assert on_pages <= set(texts_of("en"))
     assert set(groups()["templates"]) <= on_pages
