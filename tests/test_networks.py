@@ -28,7 +28,7 @@ def test_addresses_and_networks(entry: str, network: str) -> None:
 @pytest.mark.parametrize(
     ("entry", "instead"),
     [
-        ("*", "List only the addresses of your proxies"),
+        ("*", "List the addresses of your proxies alone"),
         ("localhost", "write 127.0.0.1,::1"),
         ("nginx", "Write addresses or networks"),
         ("http://10.0.0.1", "Write addresses or networks"),

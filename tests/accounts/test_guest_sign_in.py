@@ -220,7 +220,7 @@ async def test_several_guests_sign_in_to_one_account_at_once(service: RunningSer
 async def test_a_process_that_dies_amid_the_move_has_moved_nothing(service: RunningService) -> None:
     account, person = await service.person(), await guest(service)
     before, accounts = await everything(person.client), service.app.state.accounts
-    secret = accounts.cookie.read(session_of(person.client))
+    secret = accounts.cookie.at("/").read(session_of(person.client))
 
     async def move_and_die() -> None:
         async with service.database.transaction() as connection:

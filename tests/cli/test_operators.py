@@ -138,4 +138,4 @@ async def test_help_teaches_the_reason(bare_chatkeep: Command, command: tuple[st
     shown = await bare_chatkeep(*command, "--help", COLUMNS="200")
     assert shown.code == 0
     assert "--reason" in shown.out
-    assert "on record" in shown.out
+    assert "recorded with" in " ".join(shown.out.split())

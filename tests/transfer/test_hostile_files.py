@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from chatkeep.transfer.archive import MAX_RATIO, SMALL_UNPACKED_BYTES, values_in
+from chatkeep.errors import UnknownImportFormat
+from chatkeep.transfer.archive import MAX_PARTS, MAX_RATIO, SMALL_UNPACKED_BYTES, values_in
 from chatkeep.transfer.importer import MAX_FAILURES, _next_batch
 from tests.support.growth import require_proportional, seconds_of
 
@@ -99,8 +100,17 @@ def test_entries_that_lie_over_each_other_count_each_time() -> None:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("conversations-1.json", "[" * MEGABYTE)
         entry = archive.infolist()[0]
-        archive.filelist += [entry] * 2000
+        archive.filelist += [entry] * (MAX_PARTS - 1)
     assert seconds_of(lambda: read(out.getvalue())) <= MAX_SECONDS_A_MEGABYTE
+
+
+def test_an_archive_of_very_many_empty_files_is_not_begun() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(MAX_PARTS + 1):
+            archive.writestr(f"{number}/conversations.json", "")
+    with pytest.raises(UnknownImportFormat, match="more than 1,000 files"):
+        list(values_in(io.BytesIO(out.getvalue()), max_bytes=10**9))
 
 
 @pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

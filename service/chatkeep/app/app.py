@@ -47,7 +47,7 @@ from chatkeep.app.middleware.internal_errors import InternalErrors
 from chatkeep.app.middleware.metrics_port import MetricsApart
 from chatkeep.app.middleware.origins import CrossOrigin, CrossSiteCheck, HostAllowList
 from chatkeep.app.middleware.request_log import RequestRecord
-from chatkeep.app.openapi import OPENAPI_PATH, describe
+from chatkeep.app.openapi import describe
 from chatkeep.app.trusted_proxy import trusted_proxy_of
 from chatkeep.audit.trail import AuditTrail, Origin
 from chatkeep.chat.admission import TurnAdmission
@@ -149,7 +149,7 @@ def create_app(
     app = FastAPI(
         title="Chatkeep",
         version=__version__,
-        openapi_url=OPENAPI_PATH,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

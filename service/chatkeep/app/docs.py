@@ -1,5 +1,6 @@
 """`/docs`: the API on one page, for people. It needs no script and nothing from anywhere else."""
 
+import asyncio
 import base64
 import hashlib
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, JSONResponse
 
 from chatkeep.app.docs_model import ORIGIN, json_parts, prose, shapes, subjects
 from chatkeep.app.openapi import OPENAPI_PATH
@@ -36,13 +37,23 @@ HEADERS = {
 }
 
 
+@router.get(OPENAPI_PATH)
+async def openapi(request: Request) -> JSONResponse:
+    """Return the document. Making it takes a moment, for which the event loop must not wait."""
+    return JSONResponse(await asyncio.to_thread(request.app.openapi))
+
+
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
     """Show the API to people."""
     settings = request.app.state.settings
     proxies = settings.trusted_proxies
     origin = f"{request_scheme(request, proxies)}://{request_host(request, proxies) or 'localhost'}"
-    page = _page(request.app).replace(ORIGIN, str(escape(origin)) + ROOT).replace(ROOT, root_path_of(request))
+    page = (
+        (await asyncio.to_thread(_page, request.app))
+        .replace(ORIGIN, str(escape(origin)) + ROOT)
+        .replace(ROOT, root_path_of(request))
+    )
     return HTMLResponse(page, headers=HEADERS)
 
 

@@ -15,6 +15,8 @@ from chatkeep.transfer.json_stream import JsonValues, Readable, Value
 CONVERSATIONS = re.compile(r"conversations(-\d{1,6})?\.json")
 # Of what is said in chats, a ZIP makes a tenth; one that unpacks to far more was made to cost more than it was to send.
 MAX_RATIO = 32
+# Of one export. An empty one costs more to open than to send.
+MAX_PARTS = 1_000
 SMALL_UNPACKED_BYTES = 512 * 1024
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 MAX_DIRECTORY_BYTES = 16 * 1024**2
@@ -72,6 +74,8 @@ def _values_in_zip(file: BinaryIO, max_bytes: int, check: Callable[[], None]) ->
         chosen = [(name, entry) for name, entry in names if CONVERSATIONS.fullmatch(name)]
         if not chosen:
             raise UnknownImportFormat("This ZIP holds no conversations.json. Choose the file that ChatGPT sent.")
+        if len(chosen) > MAX_PARTS:
+            raise UnknownImportFormat(f"This ZIP holds more than {MAX_PARTS:,} files of conversations.")
         left = min(max_bytes, SMALL_UNPACKED_BYTES + MAX_RATIO * _size_of(file))
         max_bytes = left
         for name, entry in sorted(chosen, key=lambda each: each[0]):

@@ -75,15 +75,15 @@ async def test_what_was_made_can_be_taken_away_and_nothing_else(chatkeep: Comman
         assert [each["display_name"] for each in people] == ["Demonstration"] * 13
         removed = await chatkeep("demo-data", "--remove")
         assert [" ".join(line.split()) for line in removed.lines] == [
-            "accounts 12 removed, with their conversations",
-            "conversations 12 removed from other accounts",
+            "accounts 12 made for demonstration removed, with their conversations",
+            "conversations 12 removed from accounts that stay",
         ]
         users = (await admin.client.get("/api/v1/admin/users")).json()["items"]
         assert {each["username"]: each["conversation_count"] for each in users} == {"admin": 1, "demo-band": 1}
         assert [each["id"] for each in await conversations_of(admin)] == [own]
         assert [each["id"] for each in await conversations_of(namesake)] == [kept]
         again = await chatkeep("demo-data", "--remove")
-        assert "accounts       0 removed" in again.out
+        assert "accounts       0 made for demonstration removed" in again.out
 
 
 async def test_a_legal_hold_keeps_a_demonstration(chatkeep: Command, database_url: str) -> None:

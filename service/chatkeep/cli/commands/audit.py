@@ -171,7 +171,13 @@ def verify(
 )
 def seal(
     reason: Annotated[
-        str, typer.Option(callback=storable, metavar="TEXT", show_default=False, help="The reason, which is recorded.")
+        str,
+        typer.Option(
+            callback=storable,
+            metavar="TEXT",
+            show_default=False,
+            help="The reason, which is recorded with your account on this machine.",
+        ),
     ],
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,

@@ -36,7 +36,7 @@ def file_to_read(given: Path | None) -> Traversable | Path:
     """Return the given file, or `conversations.jsonl` in the working directory, or the one that comes along."""
     if given is not None:
         return given
-    return DEFAULT_FILE if DEFAULT_FILE.is_file() else files("chatkeep.cli") / OWN_FILE
+    return DEFAULT_FILE if DEFAULT_FILE.is_file() else files("chatkeep.cli.work") / OWN_FILE
 
 
 def read_conversations(file: Traversable | Path) -> list[DemoConversation]:

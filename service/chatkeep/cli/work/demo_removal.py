@@ -30,8 +30,8 @@ def remove(settings: Settings) -> None:
     require_database(settings)
     with command_database(settings) as database:
         people, conversations_of_others = database.run_on_record(_remove)
-    answer(f"accounts       {people} removed, with their conversations")
-    answer(f"conversations  {conversations_of_others} removed from other accounts")
+    answer(f"accounts       {people} made for demonstration removed, with their conversations")
+    answer(f"conversations  {conversations_of_others} removed from accounts that stay")
 
 
 async def _remove(database: Database, audit: Recorder) -> tuple[int, int]:

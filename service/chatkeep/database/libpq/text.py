@@ -26,7 +26,7 @@ HINT = (
 )
 ENCODE = (
     f"{SETTING} cannot be read: characters in its user, password and database have to be percent-encoded. "
-    "Write / as %2F, @ as %40, % as %25, : as %3A, ? as %3F and # as %23."
+    "Write / as %2F, @ as %40, % as %25, : as %3A, ? as %3F and # as %23. A port is a number."
 )
 
 
