@@ -7,9 +7,9 @@ from fastapi import APIRouter, Depends, Query
 
 from chatkeep.accounts.dependencies import AdministratorsTerms, StreamsDep, require_administrator
 from chatkeep.admin.dependencies import REASON_REQUIRED, TOO_SLOW, DatabaseDep, ReadingDep
+from chatkeep.admin.history_access import read_conversation, read_history, read_turns
 from chatkeep.admin.history_export import history_as_csv, history_as_jsonl
 from chatkeep.admin.history_filters import FiltersDep
-from chatkeep.admin.history_reading import read_conversation, read_history, read_turns
 from chatkeep.admin.schemas import AnyConversation, HistoryTurn
 from chatkeep.chat.api.search import NOTHING_TO_FIND
 from chatkeep.chat.schemas import Turn

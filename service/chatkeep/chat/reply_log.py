@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chatkeep.chat.item_cleaning import kept_item
+from chatkeep.chat.clean_items import kept_item
 from chatkeep.chat.items import reasoning_item, refusal_item, text_item
 from chatkeep.chat.models import (
     Item,

@@ -17,7 +17,7 @@ from chatkeep.chat.generation.registry import GenerationRegistry
 from chatkeep.chat.generation.replica import RECOVERY_INTERVAL_SHARE
 from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.search.indexer import index_pending
-from chatkeep.chat.search.unindexed import UnindexedTurns
+from chatkeep.chat.search.unindexed_turns import UnindexedTurns
 from chatkeep.errors import DatabaseUnavailable
 from chatkeep.periodic import run_every
 

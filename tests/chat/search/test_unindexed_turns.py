@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from chatkeep.chat.search import unindexed
 from chatkeep.chat.search.lexemes import VERSION
-from chatkeep.chat.search.unindexed import UnindexedTurns
+from chatkeep.chat.search.unindexed_turns import UnindexedTurns
 from chatkeep.clock import utc_now
 from chatkeep.database.database import Database
 from chatkeep.ids import new_id
@@ -160,7 +159,7 @@ async def test_a_turn_of_this_code_that_an_older_replica_ended_is_found(
 async def test_the_first_look_goes_back_until_nothing_is_missing(
     database_url: str, database: Database, older: OlderReplica, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unindexed, "WINDOW_TURNS", 4)
+    monkeypatch.setattr(unindexed_turns, "WINDOW_TURNS", 4)
     async with running(database_url, lease_seconds=600) as service:
         person = await service.person()
         conversation = await person.conversation()
