@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from chatkeep.chat.search import unindexed_turns
 from chatkeep.chat.search.lexemes import VERSION
 from chatkeep.chat.search.unindexed_turns import UnindexedTurns
 from chatkeep.clock import utc_now
