@@ -102,14 +102,14 @@ async def test_everything_that_is_unsafe_is_named_with_its_remedy(chatkeep: Comm
     )
     assert ran.code == 1
     for part, level in {
-        "CHATKEEP_ALOW_REGISTRATION in the file .env is no setting": "warning",
+        "CHATKEEP_ALOW_REGISTRATION in the file .env is not a setting": "warning",
         "Everybody on this machine can read": "problem",
         "There are 2 signing keys": "note",
         "cookie is also sent over plain http": "problem",
         "CHATKEEP_ALLOWED_HOSTS is *": "warning",
         "CHATKEEP_TRUSTED_PROXIES is 0.0.0.0/0": "problem",
         "key and the conversations go to it over plain http": "warning",
-        "Nothing answers at http://…@model.invalid/v1?…": "problem",
+        "http://…@model.invalid/v1?…: The model server cannot be reached": "problem",
         "Anybody who reaches the service can make an account": "note",
         "the next start makes admin": "note",
     }.items():

@@ -45,6 +45,9 @@ def test_a_line_is_broken_where_nothing_is_known_and_a_lonely_value_is_a_dot() -
     ("most", "smallest", "steps"),
     [
         (1, 1, [0, 1]),
+        (0, 1, [0, 1]),
+        (-5, 1, [0, 1]),
+        (0, 0, [0, 1]),
         (3, 1, [0, 1, 2, 3]),
         (14, 1, [0, 5, 10, 15]),
         (1_009_851, 1, [0, 500_000, 1_000_000, 1_500_000]),

@@ -101,10 +101,10 @@ def lines(labels: Sequence[str], series: Sequence[Series], format_value: Formatt
 
 def steps_to(highest: float, smallest: float = 0) -> list[float]:
     """Return the values to write on an axis: from 0 to `highest` or the next one, by 1, 2 or 5 of a power of ten."""
-    least = max(highest / MAX_STEPS, smallest)
+    least = max(highest / MAX_STEPS, smallest) or 1
     power = 10 ** floor(log10(least))
     step = next(times * power for times in (1, 2, 5, 10) if times * power >= least * (1 - 1e-9))
-    return [round(n * step, 9) for n in range(ceil(highest / step - 1e-9) + 1)]
+    return [round(n * step, 9) for n in range(max(ceil(highest / step - 1e-9), 1) + 1)]
 
 
 def _bars(plot: _Plot, series: Series, named: bool, heights: list[float]) -> list[dict[str, object]]:
