@@ -1,6 +1,7 @@
 """`chatkeep doctor`: what it finds, what it advises, and what it never shows."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,8 @@ OTHER_KEY = "another key of before: zyxwvutsrqponmlkjihgfedcba"
 
 
 def levels(ran: Ran) -> dict[str, str]:
-    """Return what was found, and how bad it is."""
-    return {found["what"]: found["level"] for found in ran.objects_of("findings")}
+    """Return what was found, and how bad it is; how long an answer took is the machine's affair."""
+    return {re.sub(r"in [\d.]+ ms", "in … ms", found["what"]): found["level"] for found in ran.objects_of("findings")}
 
 
 def level_of(ran: Ran, part: str) -> str:

@@ -71,7 +71,9 @@ def python_of_everyone() -> str:
 
 
 def modules_path() -> str:
-    return os.pathsep.join([str(CHECKOUT), *(path for path in sys.path if path.endswith("site-packages"))])
+    return os.pathsep.join(
+        [str(CHECKOUT / "service"), str(CHECKOUT), *(path for path in sys.path if path.endswith("site-packages"))]
+    )
 
 
 def as_somebody(data: Path, python: str) -> AnotherProcess:
@@ -228,7 +230,7 @@ from chatkeep.database.postgres.embedded import EmbeddedPostgres
 with EmbeddedPostgres(Path(sys.argv[1])) as server, EmbeddedPostgres(Path(sys.argv[1])):
     print(server.url)
 """
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    environment = {**os.environ, "PYTHONPATH": modules_path()}
     container = ["setpriv", f"--bounding-set={DOCKERS_ROOT}", sys.executable, "-c", script, str(data)]
     done = subprocess.run(container, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

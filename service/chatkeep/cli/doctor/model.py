@@ -48,7 +48,11 @@ async def _ask(settings: Settings, shown: str, findings: Findings) -> None:
         await _say_something(model)
         _judge(names, model.default_name or "", shown, settings, findings)
     except ModelError as error:
-        findings.problem(Area.MODEL, f"{shown}: {error.detail}")
+        findings.problem(
+            Area.MODEL,
+            f"{shown}: {error.detail}",
+            "Check that the model server runs, and CHATKEEP_MODEL_URL, CHATKEEP_MODEL and CHATKEEP_MODEL_API_KEY.",
+        )
     finally:
         await model.close()
 
