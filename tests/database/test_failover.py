@@ -79,7 +79,7 @@ async def test_a_server_that_is_read_only_for_a_while(primary: Cluster) -> None:
         await primary.reconfigure(default_transaction_read_only="on")
         answer = await readiness(service, 503)
         assert code_of(answer, 503) == "database_unavailable"
-        assert "takes no changes" in answer.json()["detail"]
+        assert "read-only for now" in answer.json()["detail"]
         refused = talk.statuses[503]
         async with asyncio.timeout(30):
             while talk.statuses[503] == refused:

@@ -223,7 +223,7 @@ def test_the_server_after(block: Block, tmp_path: Path, monkeypatch: pytest.Monk
     """Every name that it takes from this service is there, and is called as it is shown."""
     tree = ast.parse(block.text)
     ours = [each for each in tree.body if isinstance(each, ast.ImportFrom) and str(each.module).startswith("chatkeep.")]
-    assert {each.names[0].name for each in ours} >= {"create_app", "Beside", "PersistentChatStreamHandler"}
+    assert {each.names[0].name for each in ours} >= {"create_app", "SideBySide", "PersistentChatStreamHandler"}
     for name, value in (
         ENVIRONMENT | {"CHATKEEP_DATABASE_URL": "postgresql://h/d", "CHATKEEP_COOKIE_NAME": "chatkeep"}
     ).items():
@@ -233,5 +233,5 @@ def test_the_server_after(block: Block, tmp_path: Path, monkeypatch: pytest.Monk
         names: dict[str, Any] = {}
         exec(compile(ast.Module([*ours], []), block.place, "exec"), names)
         chatkeep = names["create_app"](names["Settings"].read(), model=names["RepliesFromChatStream"]("my-model"))
-        names["Beside"](chatkeep, FastAPI())
+        names["SideBySide"](chatkeep, FastAPI())
         names["PersistentChatStreamHandler"](chatkeep)
