@@ -37,7 +37,7 @@ HEADERS = {
 }
 
 
-@router.get(OPENAPI_PATH)
+@router.api_route(OPENAPI_PATH, methods=["GET", "HEAD"])
 async def openapi(request: Request) -> JSONResponse:
     """Return the document. Making it takes a moment, for which the event loop must not wait."""
     return JSONResponse(await asyncio.to_thread(request.app.openapi))

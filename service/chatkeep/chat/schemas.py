@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
 from chatkeep.chat.history.turn import Status
@@ -29,7 +29,11 @@ def _with_type(item: dict[str, Any]) -> dict[str, Any]:
 
 Tools = Annotated[list[Annotated[dict[str, Any], AfterValidator(check_json)]], Field(max_length=MAX_TOOLS)]
 ToolChoice = Annotated[str, Field(max_length=64)] | Annotated[dict[str, Any], AfterValidator(check_json)]
-PromptItem = Annotated[dict[str, Any], AfterValidator(_with_type)]
+PromptItem = Annotated[
+    dict[str, Any],
+    AfterValidator(_with_type),
+    WithJsonSchema({"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}),
+]
 PromptItems = Annotated[list[PromptItem], Field(min_length=1, max_length=MAX_ITEMS)]
 
 
@@ -155,15 +159,16 @@ class Siblings(Answer):
     position: Annotated[int, Field(description="1 for the oldest.")]
 
 
+FinishReason = Annotated[str, one_of("stop", "length", "content_filter", "tool_calls")]
+
+
 class Turn(Answer):
     id: UUID
     conversation_id: UUID
     parent_id: UUID | None
     index: Annotated[int, Field(description="How many turns lie before it on its path.")]
     status: Status
-    finish_reason: Annotated[
-        str | None, one_of("stop", "length", "content_filter", "tool_calls"), Field(description="As the model said.")
-    ]
+    finish_reason: Annotated[FinishReason | None, Field(description="As the model said.")]
     continues: Annotated[
         UUID | None, Field(description="The turn whose reply this one goes on with, without a prompt of its own.")
     ]
