@@ -40,7 +40,9 @@ HEADERS = {
 @router.api_route(OPENAPI_PATH, methods=["GET", "HEAD"])
 async def openapi(request: Request) -> JSONResponse:
     """Return the document. Making it takes a moment, for which the event loop must not wait."""
-    return JSONResponse(await asyncio.to_thread(request.app.openapi))
+    document = await asyncio.to_thread(request.app.openapi)
+    root = root_path_of(request)
+    return JSONResponse({**document, "servers": [{"url": root}]} if root else document)
 
 
 @router.get("/docs")
