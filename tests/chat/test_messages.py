@@ -195,3 +195,10 @@ def test_no_server_is_sent_what_it_refuses(drawn: list[Any], items: Any) -> None
         expected += [each["id"] for each in message.get("tool_calls", ())]
         before = message["role"]
     assert expected == []
+
+
+def test_outputs_that_nobody_answered_are_sent_with_the_next_prompt() -> None:
+    """Without them the model's call would be left out, too, and two prompts would stand in a row."""
+    found = sent(turn("asked", call("a")), turn("", prompt_items=[output("a")]), prompt="now", items=None)
+    assert [message["role"] for message in found] == ["user", "assistant", "tool", "user"]
+    assert (found[2]["tool_call_id"], found[3]["content"]) == ("a", "now")

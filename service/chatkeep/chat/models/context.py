@@ -96,28 +96,38 @@ def conversation_of(system_prompt: str | None, turns: Sequence[EarlierTurn], new
     """Return turns, oldest first, and the prompt of a new one as a conversation.
 
     Many models' templates refuse two messages of one side in a row. So a prompt that nobody answered goes before the
-    next one, and a reply that was gone on with is one with what it went on to.
+    next one, its items too, and a reply that was gone on with is one with what it went on to.
     """
     conversation, unanswered = ChatPrompt(system_prompt), ""
+    unanswered_items: Sequence[AnyItem] | None = None
     answer: ChatContent | None = None
     for turn, below in pairwise([*turns, new]):
         asked = turn.prompt if not unanswered else f"{unanswered}\n\n{turn.prompt}" if turn.prompt else unanswered
+        asked_items = _with_earlier(unanswered_items, turn.prompt_items)
         said = _answer_of(turn, below)
-        if turn.continues and answer is not None and not unanswered:
+        if turn.continues and answer is not None and not unanswered and not unanswered_items:
             answer = joined(answer, said) if said else answer
             continue
         _add(conversation, answer)
         answer = said
-        unanswered = "" if said else asked
-        if said and (asked or turn.prompt_items):
-            conversation.add_requester_msg(asked, items=turn.prompt_items)
+        unanswered, unanswered_items = ("", None) if said else (asked, asked_items)
+        if said and (asked or asked_items):
+            conversation.add_requester_msg(asked, items=asked_items)
     if new.prompt == GO_ON and answer is None:
         # Nothing was answered yet: what was asked is asked again.
         new = replace(new, prompt="")
     _add(conversation, answer)
     both = "\n\n".join(text for text in (unanswered, new.prompt) if text) if unanswered else new.prompt
-    conversation.add_requester_msg(both, items=new.prompt_items)
+    conversation.add_requester_msg(both, items=_with_earlier(unanswered_items, new.prompt_items))
     return conversation
+
+
+def _with_earlier(earlier: Sequence[AnyItem] | None, items: Sequence[AnyItem] | None) -> Sequence[AnyItem] | None:
+    """Return items after those that nobody answered; an output that is given again counts once, as it is now."""
+    if not earlier:
+        return items
+    again = {item["call_id"] for item in items or () if "call_id" in item}
+    return [*(item for item in earlier if item.get("call_id") not in again), *(items or ())]
 
 
 def _add(conversation: ChatPrompt, answer: ChatContent | None) -> None:
