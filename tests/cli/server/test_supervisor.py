@@ -19,7 +19,7 @@ from chatkeep.cli.server import supervisor
 from chatkeep.cli.server.supervisor import Supervisor
 from chatkeep.cli.server.worker_process import WorkerProcess
 from chatkeep.errors import StartUpError
-from tests.support.process import ServeProcess, serving
+from tests.support.process import ROOT, ServeProcess, serving
 from tests.test_restart import refused
 
 PATIENCE_SECONDS = 60
@@ -257,7 +257,9 @@ async def test_a_terminal_that_goes_takes_the_service_with_it(database_url: str,
             *("setsid", "--ctty", "--wait", sys.executable, "-m", "chatkeep.cli"),
             *("serve", "--port", "0", "--workers", workers, *PROBE),
             cwd=tmp_path,
-            env=os.environ | {"CHATKEEP_DATABASE_URL": database_url, "CHATKEEP_SECRET_KEY": "0123456789abcdef" * 3},
+            env=os.environ
+            | {"CHATKEEP_DATABASE_URL": database_url, "CHATKEEP_SECRET_KEY": "0123456789abcdef" * 3}
+            | {"PYTHONPATH": str(ROOT)},
             stdin=theirs,
             stdout=asyncio.subprocess.PIPE,
             stderr=theirs,
