@@ -25,7 +25,7 @@ FLUSHED = (1, 100, 1_000)
 _TURN = """
   INSERT INTO turns (user_id, id, conversation_id, parent_id, position, status, prompt, reply, model, params,
                      input_tokens, output_tokens, replica_id, created_at, completed_at)
-  VALUES ($1, $2, $3, $4, $5, {status}, $6, {reply}, 'demonstration', '{{}}', {usage}, $8, now(), {ended})"""
+  VALUES ($1, $2, $3, $4, $5, {status}, $6, {reply}, 'demonstration', '{{}}', {usage}, {replica}, now(), {ended})"""
 _MOVE = """
   UPDATE conversations SET head_turn_id = $2, streaming_turn_id = {streaming}, turn_count = turn_count + 1,
     title = coalesce(title, left($6, 60)), updated_at = now(), last_turn_at = now()
@@ -40,8 +40,20 @@ _SEARCH = f"""
   SELECT $1, $2, number - 1, cardinality({{lexemes}}::text[]), {VERSION},
          array_to_tsvector(string_to_array(joined, '{SEPARATOR}'))
   FROM unnest({{lexemes}}::text[]) WITH ORDINALITY AS part (joined, number)"""
-_COMPLETE = {"status": "'complete'", "reply": "$7", "usage": "7, 90", "ended": "now()"}
-_STREAMING = {"status": "'streaming'", "reply": "nullif($7, $7)", "usage": "NULL, NULL", "ended": "NULL"}
+_COMPLETE = {
+    "status": "'complete'",
+    "reply": "$7",
+    "usage": "7, 90",
+    "ended": "now()",
+    "replica": "nullif($8::uuid, $8)",
+}
+_STREAMING = {
+    "status": "'streaming'",
+    "reply": "nullif($7, $7)",
+    "usage": "NULL, NULL",
+    "ended": "NULL",
+    "replica": "$8",
+}
 
 # All the rows that a turn leaves, in one statement and one commit.
 BARE_TURN = (
@@ -52,7 +64,8 @@ BARE_TURN = (
 BARE_BEGIN = f"WITH kept AS ({_TURN.format(**_STREAMING)}), moved AS ({_MOVE.format(streaming='$2')}) {_COUNT}"
 BARE_END = f"""
 WITH ended AS (
-  UPDATE turns SET status = 'complete', reply = $4, input_tokens = 7, output_tokens = 90, completed_at = now()
+  UPDATE turns SET status = 'complete', reply = $4, input_tokens = 7, output_tokens = 90, completed_at = now(),
+    replica_id = NULL
   WHERE user_id = $1 AND id = $2
 ), noted AS ({_NOTE}), findable AS ({_SEARCH.format(lexemes="$5")})
 UPDATE conversations SET streaming_turn_id = NULL, updated_at = now() WHERE user_id = $1 AND id = $3"""
