@@ -2,9 +2,12 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from chatkeep.chatstream.conversations import Asking, Row, look_up
+from chatkeep.database.database import Database
 from chatkeep.ids import new_id
 from tests.chatstream.front_end import CONVERSATION, FrontEnd
 from tests.support.models import HeldModel
@@ -38,6 +41,24 @@ async def test_many_first_requests_at_once_begin_one_conversation(shared_databas
         )
         assert {answer.status_code for answer in answers} <= {200, 409}
         assert len(await conversations(alice)) == 1
+
+
+async def test_a_conversation_that_another_tab_begins_meanwhile_is_used(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = FrontEnd((await service.person()).client)
+
+    async def late(database: Database, asking: Asking) -> tuple[UUID | None, Row | None]:
+        found = await look_up(database, asking)
+        monkeypatch.undo()
+        await alice.chat("Hi")
+        return found
+
+    monkeypatch.setattr("chatkeep.chatstream.router.look_up", late)
+    answer = await alice.post("/set_generation_params", {"temperature": 0.5})
+    assert answer.status_code == 200
+    (conversation,) = await conversations(alice)
+    assert conversation["params"]["temperature"] == 0.5
 
 
 async def test_many_clear_at_once_and_begin_one_conversation(service: RunningService) -> None:

@@ -59,18 +59,27 @@ async def conversation_id_of(database: Database, asking: Asking) -> UUID | None:
     return UUID(row["conversation_id"]) if row and row["conversation_id"] else None
 
 
-async def conversation_of(database: Database, asking: Asking) -> Row | None:
-    """Return the conversation that is meant, or None where there is none yet, or none any more.
+async def look_up(database: Database, asking: Asking) -> tuple[UUID | None, Row | None]:
+    """Return the id of the conversation that is meant, and the conversation.
+
+    Both are None where there is none yet; the conversation alone where it was deleted. Whoever begins another one says
+    by the id what it replaces. Read a second time, the id could be one that another tab has begun since.
 
     Raises:
         NotFound: the one that the request names is not there or not the user's.
     """
     found = await conversation_id_of(database, asking)
     if found is None:
-        return None
+        return None, None
     row = await database.row(CONVERSATION, user_id=asking.user_id, conversation_id=found)
     if row is None and asking.named is not None:
         raise NotFound
+    return found, row
+
+
+async def conversation_of(database: Database, asking: Asking) -> Row | None:
+    """Return the conversation that is meant; None where there is none yet, or none any more. Errors: as `look_up`."""
+    _, row = await look_up(database, asking)
     return row
 
 

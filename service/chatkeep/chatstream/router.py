@@ -14,7 +14,7 @@ from chatkeep.chat.api.dependencies import ChatDep, CurrentUserOrVisitor
 from chatkeep.chat.chat import Chat
 from chatkeep.chat.models.prompt import ChatPrompt
 from chatkeep.chatstream import queries
-from chatkeep.chatstream.conversations import Asking, Row, begin_conversation, conversation_id_of, conversation_of
+from chatkeep.chatstream.conversations import Asking, begin_conversation, conversation_of, look_up
 from chatkeep.chatstream.prompts import prompt_of
 from chatkeep.chatstream.protocol import CONVERSATION_HEADER
 from chatkeep.chatstream.resources import load_of, memory_usage
@@ -87,7 +87,9 @@ async def clear_context(chat: ChatDep, response: Response, asking: Annotated[Ask
     old = await conversation_of(chat.database, asking)
     if old is not None:
         # An empty one is as good as new: the history need not fill with them.
-        new = await _begin(chat, asking, old) if old["head_turn_id"] is not None else old["id"]
+        new = old["id"]
+        if old["head_turn_id"] is not None:
+            new = await begin_conversation(chat.database, chat.clock, asking, replaces=old["id"], like=old)
         response.headers[CONVERSATION_HEADER] = str(new)
     return Done()
 
@@ -113,8 +115,9 @@ async def set_generation_params(
 ) -> ParamsShown:
     """Set the conversation's parameters; what is left out goes back to its default."""
     asking = await _welcomed(request, chat, asking)
-    found = await conversation_of(chat.database, asking)
-    conversation_id = found["id"] if found else await _begin(chat, asking, None)
+    conversation_id, found = await look_up(chat.database, asking)
+    if found is None:
+        conversation_id = await begin_conversation(chat.database, chat.clock, asking, replaces=conversation_id)
     row = await chat.database.row(
         queries.SET_PARAMS,
         user_id=asking.user_id,
@@ -162,11 +165,6 @@ async def get_load(chat: ChatDep) -> Load:
 async def get_resource_usage() -> ResourceUsage:
     """Return what memory this process uses."""
     return ResourceUsage(memory_usage=[memory_usage()])
-
-
-async def _begin(chat: Chat, asking: Asking, old: Row | None) -> UUID:
-    replaces = old["id"] if old else await conversation_id_of(chat.database, asking)
-    return await begin_conversation(chat.database, chat.clock, asking, replaces=replaces, like=old)
 
 
 def _shown(params: Any) -> ParamsShown:
