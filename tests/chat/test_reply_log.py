@@ -13,7 +13,7 @@ from chatkeep.chat.models import Item, Piece, Reasoning, Refusal, Text, TextWasR
 from chatkeep.chat.reply_log import (
     ITEM,
     ReplyLog,
-    TurnWindow,
+    ReplySpan,
     between,
     fits_reply,
     items_of,
@@ -47,7 +47,7 @@ def log_of(said: Sequence[Piece]) -> ReplyLog:
     return log
 
 
-def parts(stretches: Sequence[TurnWindow]) -> list[tuple[int, str | None, str]]:
+def parts(stretches: Sequence[ReplySpan]) -> list[tuple[int, str | None, str]]:
     """Stretches, position by position."""
     found: list[tuple[int, str | None, str]] = []
     for each in stretches:

@@ -29,7 +29,7 @@ ITEM = "item"
 
 
 @dataclass(frozen=True, slots=True)
-class TurnWindow:
+class ReplySpan:
     """A part of a reply that is all of one kind.
 
     Args:
@@ -113,7 +113,7 @@ class ReplyLog:
         first, last = self._range(start, most)
         return (self._texts[first][start - self._starts[first] :] + "".join(self._texts[first + 1 : last]))[:most]
 
-    def stretches(self, start: int = 0, most: int | None = None) -> list[TurnWindow]:
+    def stretches(self, start: int = 0, most: int | None = None) -> list[ReplySpan]:
         """Return what there is from a position on, or at most that many positions of it; neighbours of a kind as one.
 
         An item stands by itself.
@@ -121,7 +121,7 @@ class ReplyLog:
         if start >= self.length:
             return []
         if self._is_plain:
-            return [TurnWindow(start, None, self.text(start, most))]
+            return [ReplySpan(start, None, self.text(start, most))]
         return list(self._runs(start, self.length if most is None else start + most))
 
     def items(self) -> list[dict[str, Any]] | None:
@@ -134,7 +134,7 @@ class ReplyLog:
         last = None if most is None else bisect_right(self._starts, start + most)
         return bisect_right(self._starts, start) - 1, last
 
-    def _runs(self, start: int, end: int) -> Iterator[TurnWindow]:
+    def _runs(self, start: int, end: int) -> Iterator[ReplySpan]:
         first, last = self._range(start, end - start)
         parts: list[str] = []
         position, kind = start, self._kinds[first]
@@ -144,11 +144,11 @@ class ReplyLog:
                 break
             if self._kinds[number] != kind or kind == ITEM:
                 if parts:
-                    yield TurnWindow(position, kind, "".join(parts))
+                    yield ReplySpan(position, kind, "".join(parts))
                 position, kind, parts = begins, self._kinds[number], []
             parts.append(text if kind == ITEM else text[max(0, start - begins) : end - begins])
         if parts:
-            yield TurnWindow(position, kind, "".join(parts))
+            yield ReplySpan(position, kind, "".join(parts))
 
     def _seconds(self, position: int) -> float | None:
         began, ended = self._reasoned[position]
@@ -200,7 +200,7 @@ class ReplyLog:
         self.size += len(text)
 
 
-def items_of(stretches: Iterable[TurnWindow], seconds: Callable[[int], float | None]) -> list[dict[str, Any]]:
+def items_of(stretches: Iterable[ReplySpan], seconds: Callable[[int], float | None]) -> list[dict[str, Any]]:
     """Return the items that a reply is made of; its own text is not repeated in them.
 
     Args:
@@ -219,11 +219,11 @@ def items_of(stretches: Iterable[TurnWindow], seconds: Callable[[int], float | N
     return items
 
 
-def stretches_of(reply: str, items: Sequence[Mapping[str, Any]] | None) -> Iterator[TurnWindow]:
+def stretches_of(reply: str, items: Sequence[Mapping[str, Any]] | None) -> Iterator[ReplySpan]:
     """Yield what a kept reply is made of, in order: what its log was."""
     if items is None:
         if reply:
-            yield TurnWindow(0, None, reply)
+            yield ReplySpan(0, None, reply)
         return
     position = 0
     for item in items:
@@ -233,15 +233,15 @@ def stretches_of(reply: str, items: Sequence[Mapping[str, Any]] | None) -> Itera
             position += stretch.length
 
 
-def between(stretches: Iterable[TurnWindow], start: int, end: int) -> Iterator[TurnWindow]:
+def between(stretches: Iterable[ReplySpan], start: int, end: int) -> Iterator[ReplySpan]:
     """Yield what of these lies between two positions, neighbours of a kind as one."""
-    pending: TurnWindow | None = None
+    pending: ReplySpan | None = None
     for each in stretches:
         cut = _cut(each, start, end)
         if cut is None:
             continue
         if pending is not None and cut.kind == pending.kind != ITEM:
-            pending = TurnWindow(pending.position, pending.kind, pending.text + cut.text)
+            pending = ReplySpan(pending.position, pending.kind, pending.text + cut.text)
             continue
         if pending is not None:
             yield pending
@@ -250,13 +250,13 @@ def between(stretches: Iterable[TurnWindow], start: int, end: int) -> Iterator[T
         yield pending
 
 
-def _cut(stretch: TurnWindow, start: int, end: int) -> TurnWindow | None:
+def _cut(stretch: ReplySpan, start: int, end: int) -> ReplySpan | None:
     skipped = max(0, start - stretch.position)
     if skipped >= stretch.length or stretch.position >= end:
         return None
     if stretch.kind == ITEM:
         return stretch
-    return TurnWindow(stretch.position + skipped, stretch.kind, stretch.text[skipped : end - stretch.position])
+    return ReplySpan(stretch.position + skipped, stretch.kind, stretch.text[skipped : end - stretch.position])
 
 
 def length_of(reply: str | None, items: Sequence[Mapping[str, Any]] | None) -> int:
@@ -278,10 +278,10 @@ def fits_reply(reply: str, items: Sequence[Mapping[str, Any]]) -> bool:
     return at == len(reply)
 
 
-def _stretch_of(position: int, reply: str, item: Mapping[str, Any]) -> TurnWindow:
+def _stretch_of(position: int, reply: str, item: Mapping[str, Any]) -> ReplySpan:
     match item:
         case {"type": "message", "start": int(start), "end": int(end)}:
-            return TurnWindow(position, None, reply[start:end])
+            return ReplySpan(position, None, reply[start:end])
         case {"type": "reasoning", "text": str(text)}:
-            return TurnWindow(position, str(item.get("field") or "reasoning"), text)
-    return TurnWindow(position, ITEM, json.dumps(item, ensure_ascii=False))
+            return ReplySpan(position, str(item.get("field") or "reasoning"), text)
+    return ReplySpan(position, ITEM, json.dumps(item, ensure_ascii=False))

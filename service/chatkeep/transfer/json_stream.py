@@ -131,29 +131,29 @@ class JsonValues:
     def _bracketed(self) -> Value | Unreadable:
         """Read a list, an object or a text. Its end is found first, so that no broken one is looked at twice."""
         brackets = _Brackets()
-        probe_connection = self._at
+        scanned = self._at
         while True:
-            end, probe_connection = brackets.end_in(self._text, probe_connection)
+            end, scanned = brackets.end_in(self._text, scanned)
             if end is not None:
                 text, self._at = self._text[self._at : end], end
                 return _parsed(text, Unreadable("It is not valid JSON."))
             if len(self._text) - self._at > MAX_CHARACTERS:
-                return self._passed_over(brackets, probe_connection)
-            probe_connection -= self._at
+                return self._passed_over(brackets, scanned)
+            scanned -= self._at
             if not self._read_on():
                 self._at = len(self._text)
                 return Unreadable("The file ends in the middle of it.")
 
-    def _passed_over(self, brackets: "_Brackets", probe_connection: int) -> Unreadable:
+    def _passed_over(self, brackets: "_Brackets", scanned: int) -> Unreadable:
         """Go behind a value that is too large, and keep none of it."""
         end: int | None = None
         while end is None:
-            self._at = probe_connection
+            self._at = scanned
             if not self._read_on():
                 self._at = len(self._text)
                 break
-            end, probe_connection = brackets.end_in(self._text, 0)
-            self._at = probe_connection if end is None else end
+            end, scanned = brackets.end_in(self._text, 0)
+            self._at = scanned if end is None else end
         return _too_large()
 
 

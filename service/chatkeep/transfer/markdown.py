@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from chatkeep.chat.items import AnyItem, is_refusal
-from chatkeep.chat.reply_log import ITEM, TurnWindow, stretches_of
+from chatkeep.chat.reply_log import ITEM, ReplySpan, stretches_of
 from chatkeep.chat.schemas import Turn
 from chatkeep.database.database import Database
 from chatkeep.transfer.exporter import Row, path_turns, written_down
@@ -61,7 +61,7 @@ def _prompt(turn: Turn) -> Iterator[str]:
             yield from _item(item)
 
 
-def _stretch(stretch: TurnWindow) -> Iterator[str]:
+def _stretch(stretch: ReplySpan) -> Iterator[str]:
     if stretch.kind is None:
         yield f"{stretch.text}\n\n"
     elif stretch.kind == ITEM:

@@ -10,7 +10,7 @@ from uuid import UUID
 from chatkeep.chat.history.store import Fragment
 from chatkeep.chat.history.turn import OpenTurn, Status
 from chatkeep.chat.models import Piece, Text, TextWasReasoning
-from chatkeep.chat.reply_log import ReplyLog, TurnWindow
+from chatkeep.chat.reply_log import ReplyLog, ReplySpan
 
 # Between two looks at whether a reply is whole and not kept.
 CHECK_INTERVAL_SECONDS = 0.5
@@ -76,7 +76,7 @@ class Generation:
     def length(self) -> int:
         return self.log.length
 
-    def stretches(self, start: int = 0, most: int | None = None) -> Sequence[TurnWindow]:
+    def stretches(self, start: int = 0, most: int | None = None) -> Sequence[ReplySpan]:
         """Return the reply from `start` on, or at most that many positions of it."""
         return self.log.stretches(start, most)
 
@@ -116,7 +116,7 @@ class Generation:
         """
         self._write_over.clear()
         if self._being_written is None:
-            new = self.stretches(self._written) or [TurnWindow(self._written, None, "")]
+            new = self.stretches(self._written) or [ReplySpan(self._written, None, "")]
             user_id, turn_id = self.begun.user_id, self.begun.id
             self._being_written = [Fragment(user_id, turn_id, each.position, each.text, each.kind) for each in new]
             self._write_to = new[-1].position + new[-1].length

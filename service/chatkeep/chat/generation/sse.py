@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncGenerator
 
-from chatkeep.chat.reply_log import ITEM, TurnWindow
+from chatkeep.chat.reply_log import ITEM, ReplySpan
 from chatkeep.http.open_streams import OpenStreams, StreamTerms
 from chatkeep.http.streams import Stream
 
@@ -24,7 +24,7 @@ def event(name: str, data: bytes, event_id: int | None = None) -> bytes:
     return b"event: %s\n%sdata: %s\n\n" % (name.encode(), numbered, _on_one_line(data))
 
 
-def stretch_event(stretch: TurnWindow) -> bytes:
+def stretch_event(stretch: ReplySpan) -> bytes:
     """Return the event of a stretch of the reply, numbered with the position after it.
 
     There are so many of these that they are written without a model around them.

@@ -10,7 +10,7 @@ from chatkeep.chat.generation.sse import KEEP_ALIVE, event, stretch_event
 from chatkeep.chat.history import queries
 from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.history.turn import OpenTurn
-from chatkeep.chat.reply_log import TurnWindow, length_of
+from chatkeep.chat.reply_log import ReplySpan, length_of
 from chatkeep.chat.schemas import Content, Siblings, Turn, TurnError
 from chatkeep.errors import DatabaseUnavailable, NotFound
 from chatkeep.http.schemas import json_line
@@ -56,7 +56,7 @@ class TurnStream:
                     yield text
                     yielded_at = clock()
 
-    def stretches(self, start: int = 0) -> AsyncGenerator[Sequence[TurnWindow], None]:
+    def stretches(self, start: int = 0) -> AsyncGenerator[Sequence[ReplySpan], None]:
         """Yield the reply from `start` on, and nothing when there was nothing for a while; end with the turn."""
         if self.generation is not None:
             return _from_memory(self.generation, start)
@@ -112,7 +112,7 @@ class TurnStream:
         return Turn.from_row(row)
 
 
-async def _from_memory(generation: Generation, position: int) -> AsyncGenerator[Sequence[TurnWindow], None]:
+async def _from_memory(generation: Generation, position: int) -> AsyncGenerator[Sequence[ReplySpan], None]:
     clock, next_at = asyncio.get_running_loop().time, 0.0
     while True:
         if not await generation.more_than(position, seconds=KEEP_ALIVE_SECONDS):
@@ -131,7 +131,7 @@ async def _from_memory(generation: Generation, position: int) -> AsyncGenerator[
 
 async def _from_database(
     turn_store: TurnStore, begun: OpenTurn, position: int, poll_seconds: float
-) -> AsyncGenerator[Sequence[TurnWindow], None]:
+) -> AsyncGenerator[Sequence[ReplySpan], None]:
     silent_seconds = 0.0
     while (written := await turn_store.written(begun, position, MAX_DELTA_CHARACTERS)) is not None:
         came = 0
@@ -150,7 +150,7 @@ async def _from_database(
             yield ()
 
 
-def _end_of(stretches: Sequence[TurnWindow]) -> int:
+def _end_of(stretches: Sequence[ReplySpan]) -> int:
     return stretches[-1].position + stretches[-1].length
 
 

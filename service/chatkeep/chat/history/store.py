@@ -25,7 +25,7 @@ from chatkeep.chat.history.fragments import FOLLOW, RENAME_TEXT
 from chatkeep.chat.history.turn import NewTurn, OpenTurn, Outcome
 from chatkeep.chat.models import LanguageModel, offered_names
 from chatkeep.chat.models.context import EarlierTurn
-from chatkeep.chat.reply_log import TurnWindow, between, stretches_of
+from chatkeep.chat.reply_log import ReplySpan, between, stretches_of
 from chatkeep.chat.search.indexer import lexemes_of_turn
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
@@ -61,7 +61,7 @@ class Written:
         whole: they are all that there is of it.
     """
 
-    stretches: Sequence[TurnWindow]
+    stretches: Sequence[ReplySpan]
     ended: bool
     whole: bool = False
 
@@ -276,11 +276,11 @@ class TurnStore:
         if row is None:
             return None
         if row["status"] == "streaming":
-            fragments = map(TurnWindow, row["positions"] or (), row["kinds"] or (), row["texts"] or ())
+            fragments = map(ReplySpan, row["positions"] or (), row["kinds"] or (), row["texts"] or ())
             return Written(list(between(fragments, start, start + most)), ended=False)
         if row["items"] is None:
             rest = row["rest"] or ""
-            return Written([TurnWindow(start, None, rest)] if rest else [], ended=True)
+            return Written([ReplySpan(start, None, rest)] if rest else [], ended=True)
         kept = stretches_of(row["reply"] or "", row["items"])
         return Written(list(between(kept, start, LAST_POSITION)), ended=True, whole=True)
 

@@ -239,16 +239,16 @@ class _Retries:
         if not error.worth_retrying:
             return None
         passed_seconds = time.monotonic() - self._began
-        parse_query = error.retry_after_seconds
+        asked_seconds = error.retry_after_seconds
         if isinstance(error, ModelLoading):
-            pause_seconds = self._loading_pause_seconds if parse_query is None else parse_query
+            pause_seconds = self._loading_pause_seconds if asked_seconds is None else asked_seconds
             self._loading_pause_seconds = min(MAX_LOADING_PAUSE_SECONDS, 2 * self._loading_pause_seconds)
             return pause_seconds if passed_seconds + pause_seconds < self._loading_seconds else None
         if not self._left:
             return None
         self._left -= 1
-        if parse_query is not None:
-            return parse_query if parse_query <= MAX_RETRY_PAUSE_SECONDS else None
+        if asked_seconds is not None:
+            return asked_seconds if asked_seconds <= MAX_RETRY_PAUSE_SECONDS else None
         pause_seconds, self._pause_seconds = self._pause_seconds, 2 * self._pause_seconds
         return pause_seconds if passed_seconds <= RETRY_WITHIN_SECONDS else None
 

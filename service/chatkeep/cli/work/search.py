@@ -11,14 +11,14 @@ from chatkeep.database.tables import user_activity
 
 async def reindex_database(database: Database) -> None:
     """Make what is missing, and tell of how many turns that was."""
-    probe_connection = made = 0
+    checked = made = 0
     with _progress() as progress:
         task = progress.add_task("Reindexing", total=await _turn_count(database))
         async for turns, turns_made in reindex(database):
-            probe_connection += turns
+            checked += turns
             made += turns_made
             progress.advance(task, turns)
-    answer(f"{probe_connection:,} turns checked, {made:,} of them indexed")
+    answer(f"{checked:,} turns checked, {made:,} of them indexed")
 
 
 async def _turn_count(database: Database) -> int:
