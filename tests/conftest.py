@@ -1,6 +1,7 @@
 """What tests stand on: real PostgreSQL and real HTTP; only the language model's weights are a stand-in."""
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial, wraps
@@ -34,6 +35,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if isinstance(item, pytest.Function) and iscoroutinefunction(item.obj):
             item.obj = ended_in_time(item.obj)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was loaded out of every later search for garbage: thousands of tests stay to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def keep_those_on_the_server(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from chatkeep import __version__
+from chatkeep.cli.loading import loading
 from chatkeep.cli.terminal.options import examples
 from chatkeep.cli.terminal.output import leave_quietly, let_nothing_fail_to_print, open_what_is_closed, print_error
 from chatkeep.errors import ChatkeepError
@@ -56,7 +57,8 @@ class CommandsOnDemand(TyperGroup):
 def load_command(name: str) -> Any:
     """Return the command or group of that name."""
     module, _, attribute = COMMANDS[name][0].partition(":")
-    found = getattr(import_module(module), attribute)
+    with loading():
+        found = getattr(import_module(module), attribute)
     if not isinstance(found, typer.Typer):
         found = _app_of(found)
     command = typer.main.get_command(found)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import structlog
 
+from chatkeep.cli.loading import loading
 from chatkeep.config import Settings
 from chatkeep.errors import ChatkeepError
 
@@ -62,10 +63,11 @@ class Work:
         """Serve until the supervisor says that it is enough, or is gone."""
         _heed_signals()
         life = _Life(supervisor, self.folder)
-        from chatkeep.app.logs import configure_logging
-        from chatkeep.cli.mount import mount_path
-        from chatkeep.cli.server.application import application_of
-        from chatkeep.cli.server.server import serve_here
+        with loading():
+            from chatkeep.app.logs import configure_logging
+            from chatkeep.cli.mount import mount_path
+            from chatkeep.cli.server.application import application_of
+            from chatkeep.cli.server.server import serve_here
 
         self.settings.hand_over()
         configure_logging(self.settings)
