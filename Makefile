@@ -7,7 +7,7 @@ BIN := .venv/bin
 SERVE ?=
 TESTS ?= tests
 
-.PHONY: run test test-chatstream compare-fastsession crash fuzz soak long demo-data bench bench-search bench-overload \
+.PHONY: run test test-long test-chatstream compare-fastsession crash fuzz soak long demo-data bench bench-search bench-overload \
   bench-attacks lint lock wheel sbom audit clean help
 
 help: ## list the targets
@@ -18,6 +18,9 @@ run: .venv/run ## set everything up and run the service on this machine; SERVE="
 
 test: .venv/test ## set everything up and run the tests; TESTS=tests/chat runs some
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(TESTS)
+
+test-long: .venv/test ## run the tests that `make test` leaves out because they take long (five minutes)
+	@$(BIN)/python -m pytest -m long $(TESTS)
 
 test-chatstream: .venv-chatstream/ready ## run the tests with a real ChatStream, in an environment of their own (1.5 GB)
 	@.venv-chatstream/bin/python -m pytest tests/chatstream/with_chatstream -v
@@ -35,8 +38,8 @@ soak: .venv/test ## everything at once for SOAK_SECONDS (600), and a table of wh
 	@$(BIN)/python -m tests.soak $(SOAK)
 
 # Each is run, whatever came of those before it.
-LONG ?= crash fuzz soak audit sbom
-long: .venv/test ## all that takes long: crash, fuzz, soak, audit and sbom, one after the other; LONG="fuzz soak" runs some
+LONG ?= test-long crash fuzz soak audit sbom
+long: .venv/test ## all that takes long: test-long, crash, fuzz, soak, audit and sbom, one after the other; LONG="fuzz soak" runs some
 	@report=; failed=0; for each in $(LONG); do \
 	  echo "=== $$each" >&2; began=$$(date +%s); \
 	  if $(MAKE) --no-print-directory $$each; then verdict=passed; else verdict="NOT PASSED"; failed=1; fi; \

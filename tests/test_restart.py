@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.cli.command_runner import SECRET_KEY, Command
 from tests.support.events import streaming
 from tests.support.process import ServeProcess, serving
 from tests.support.running_service import ADMIN_PASSWORD, PASSWORD, Person
@@ -35,14 +36,14 @@ async def ended_turn(person: Person, conversation: str) -> dict[str, Any]:
         return turn
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_restart_keeps_turns_and_cookies(database_url: str, tmp_path: Path, number: signal.Signals) -> None:
+async def test_a_restart_keeps_turns_and_cookies(database_url: str, tmp_path: Path) -> None:
+    """After Ctrl-C; in `test_conversations.py` after SIGTERM."""
     async with serving(tmp_path, database_url=database_url) as service, client_of(service) as client:
         alice = await sign_up(service, client, f"alice-{secrets.token_hex(4)}")
         conversation = await alice.conversation()
         turn = await alice.say(conversation, "My name is Alice.")
         cookies = client.cookies
-        assert await service.end(number) == 0
+        assert await service.end(signal.SIGINT) == 0
     async with serving(tmp_path, database_url=database_url) as service, client_of(service, cookies) as client:
         alice = Person(client, alice.id, alice.username)
         assert await alice.turns(conversation) == [turn]
@@ -97,11 +98,8 @@ async def test_told_to_stop_it_saves_what_it_was_saying(database_url: str, tmp_p
         assert turn["reply"]["content"].startswith(seen)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-async def test_told_to_stop_it_ends_what_it_was_saying_and_is_seen_to_go(
-    database_url: str, tmp_path: Path, workers: int
-) -> None:
-    settings = {"database_url": database_url, "shutdown_grace_seconds": 60, "workers": workers}
+async def test_told_to_stop_it_ends_what_it_was_saying_and_is_seen_to_go(database_url: str, tmp_path: Path) -> None:
+    settings = {"database_url": database_url, "shutdown_grace_seconds": 60, "workers": 2}
     async with serving(tmp_path, **settings) as service, client_of(service) as client:
         alice = await sign_up(service, client, f"alice-{secrets.token_hex(4)}")
         conversation, another = await alice.conversation(), await alice.conversation()
@@ -181,12 +179,25 @@ async def test_one_command_from_nothing_on_the_embedded_database(tmp_path: Path)
 
 async def refused(tmp_path: Path, *options: str, **settings: object) -> str:
     """Return what a service says that does not start."""
+    if "--workers" not in options and "workers" not in settings:
+        return await refused_at_once(tmp_path, *options, **settings)
     with pytest.raises(AssertionError) as said:
         async with serving(tmp_path, *options, **settings):
             pass
     assert "exit 1" in str(said.value)
     assert "Traceback" not in str(said.value)
     return " ".join(str(said.value).split())
+
+
+async def refused_at_once(tmp_path: Path, *options: str, **settings: object) -> str:
+    """Do the same for one that has no workers, in a process that need not load everything first."""
+    values = {"secret_key": SECRET_KEY, "cookie_secure": "false"} | settings
+    port = () if "--port" in options else ("--port", "0")
+    ran = await Command(tmp_path)(
+        *("serve", *port, *options), **{f"CHATKEEP_{name.upper()}": str(value) for name, value in values.items()}
+    )
+    assert ran.code == 1
+    return " ".join((ran.out + ran.err).split())
 
 
 async def test_it_refuses_to_start_unsafely_and_says_what_to_do(database_url: str, tmp_path: Path) -> None:

@@ -45,11 +45,11 @@ async def test_a_websocket_lasts_and_counts_until_it_ends(database_url: str, tmp
         head_timeout_seconds=1,
         body_timeout_seconds=1,
     ) as service:
-        for _ in range(3):
+        for _ in range(2):
             async with connected(service.url, ADDRESS) as first, connected(service.url, ADDRESS) as second:
                 assert await status_of(first) == 101
                 assert await status_of(second) == 101
-                assert await first.is_open(3)
+                assert await first.is_open(2)
                 await first.send(HELLO)
                 assert await first.read(7) == b"\x81\x05hello"
                 async with connected(service.url, ADDRESS) as third:

@@ -51,6 +51,8 @@ async def test_a_killed_embedded_server_comes_back_and_loses_nothing(stage: Stag
     require(await embedded_kills(stage, kills=2))
 
 
+# In short in `tests/cli/test_embedded_restarts.py` and `tests/chat/generation/test_full_disk.py`.
+@pytest.mark.long
 async def test_a_full_disk_loses_nothing(stage: Stage) -> None:
     require(await full_disks(stage, times=1))
 
@@ -59,9 +61,12 @@ async def test_a_database_that_is_read_only_for_a_while_loses_nothing(stage: Sta
     require(await read_only_times(stage, times=1))
 
 
+# Whether the harness sees what it is to see: nothing of the service changes that.
+@pytest.mark.long
 async def test_an_early_acknowledgement_is_caught(stage: Stage) -> None:
     require(await acknowledged_early(stage, most_kills=10))
 
 
+@pytest.mark.long
 async def test_a_missing_reaper_is_caught(stage: Stage) -> None:
     require(await never_reaped(stage))

@@ -40,9 +40,9 @@ class UnreadAnswer:
         self.head = b""
 
     @classmethod
-    async def ask(cls, url: str, path: str, headers: dict[str, str], *, room: int = 4_096) -> "UnreadAnswer":
+    async def ask(cls, url: str, path: str, headers: dict[str, str]) -> "UnreadAnswer":
         small = socket.socket()
-        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         small.setblocking(False)
         await asyncio.get_running_loop().sock_connect(small, ("127.0.0.1", int(url.rpartition(":")[2])))
         answer = cls(*await asyncio.open_connection(sock=small, limit=2**10))

@@ -48,7 +48,8 @@ def make():
     return create_app(Settings.read(allow_registration=True))
 """
 
-KINDS = [(MADE, "mine:app", ""), (MOUNTED, "mine:app", "/chat"), (FACTORY, "mine:make", "")]
+# How an application comes about and how many processes serve it have nothing to do with each other.
+KINDS = [(MADE, "mine:app", "", 1), (MOUNTED, "mine:app", "/chat", 2), (FACTORY, "mine:make", "", 1)]
 
 
 async def person(service: ServeProcess, client: httpx2.AsyncClient) -> Person:
@@ -58,8 +59,7 @@ async def person(service: ServeProcess, client: httpx2.AsyncClient) -> Person:
     return Person(client, answer.json()["id"], name)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize(("module", "name", "prefix"), KINDS, ids=["made", "mounted", "factory"])
+@pytest.mark.parametrize(("module", "name", "prefix", "workers"), KINDS, ids=["made", "mounted", "factory"])
 async def test_an_application_of_ones_own_is_drained_as_the_services(
     database_url: str, tmp_path: Path, module: str, name: str, prefix: str, workers: int
 ) -> None:
@@ -82,11 +82,10 @@ async def test_an_application_of_ones_own_is_drained_as_the_services(
         assert await ending == 0
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-async def test_it_works_with_local_and_the_embedded_database(tmp_path: Path, workers: str) -> None:
+async def test_it_works_with_local_and_the_embedded_database(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(MOUNTED)
     with TemporaryDirectory(prefix="chatkeep-") as data_dir:
-        options = ("--local", "--migrate", "--app", "mine:app", "--workers", workers)
+        options = ("--local", "--migrate", "--app", "mine:app", "--workers", "2")
         settings = {"data_dir": data_dir, "secret_key": "", "cookie_secure": ""}
         async with (
             serving(tmp_path, *options, **settings) as service,
@@ -125,8 +124,7 @@ async def guard(request, call_next):
 """
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize(("text", "path"), [(MADE, ""), (MOUNTED, "/chat"), (NESTED, "/own/talk")])
+@pytest.mark.parametrize(("text", "path", "workers"), [(MADE, "", 1), (MOUNTED, "/chat", 2), (NESTED, "/own/talk", 1)])
 async def test_the_start_finds_the_path_of_the_service(
     database_url: str, tmp_path: Path, text: str, path: str, workers: int
 ) -> None:
