@@ -16,8 +16,9 @@ help: ## list the targets
 run: .venv/run ## set everything up and run the service on this machine; SERVE="--port 9000" adds options
 	@exec $(BIN)/chatkeep serve --local --migrate $(SERVE)
 
+# More processes than the smallest machine has processors: many tests wait.
 test: .venv/test ## set everything up and run the tests; TESTS=tests/chat runs some
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(TESTS)
 
 test-long: .venv/test ## run the tests that `make test` leaves out because they take long (five minutes)
 	@$(BIN)/python -m pytest -m long $(TESTS)
