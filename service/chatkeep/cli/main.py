@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from chatkeep import __version__
-from chatkeep.cli.loading import loading
+from chatkeep.cli.module_load import loading
 from chatkeep.cli.terminal.options import examples
 from chatkeep.cli.terminal.output import leave_quietly, let_nothing_fail_to_print, open_what_is_closed, print_error
 from chatkeep.errors import ChatkeepError

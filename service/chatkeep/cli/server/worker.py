@@ -18,7 +18,7 @@ from pathlib import Path
 
 import structlog
 
-from chatkeep.cli.loading import loading
+from chatkeep.cli.module_load import loading
 from chatkeep.config import Settings
 from chatkeep.errors import ChatkeepError
 

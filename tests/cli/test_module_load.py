@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from chatkeep.cli.loading import loading
+from chatkeep.cli.module_load import loading
 
 
 def test_garbage_is_looked_for_again_afterwards_but_not_in_what_was_loaded() -> None:
