@@ -16,7 +16,7 @@ from chatkeep.http.bodies import Body, FromDigits, JsonRoute, Text, takes_body_o
 from chatkeep.http.presence import while_client_waits
 from chatkeep.web.markdown import MAX_MARKDOWN_CHARACTERS
 from chatkeep.web.rendering import ASSETS, render_page
-from chatkeep.web.turns import RenderedTurn, ReplySpan, render_text, render_turn, window_after, window_before
+from chatkeep.web.turns import RenderedTurn, TurnWindow, render_text, render_turn, window_after, window_before
 
 MAX_TURNS = 100
 
@@ -71,9 +71,9 @@ async def rendered_turns(
     start: Annotated[UUID | None, Query()] = None,
     first: Annotated[Place | None, Query()] = None,
     limit: Annotated[Number, Query()] = 30,
-) -> ReplySpan:
+) -> TurnWindow:
     """Return a stretch of the active path: up from the turn `start` (or the head), or down from the index `first`."""
-    found = ReplySpan(items=[], more=False)
+    found = TurnWindow(items=[], more=False)
     async with while_client_waits(request):
         if first is not None:
             found = await window_after(chat.database, identity.user_id, conversation_id, first=first, limit=limit)

@@ -48,7 +48,7 @@ class RenderedTurn(Turn):
         return cls(**fields, reply_html=html, reply_parts=parts)
 
 
-class ReplySpan(BaseModel):
+class TurnWindow(BaseModel):
     """Some turns of the active path; `more` tells whether it goes on beyond them."""
 
     items: list[RenderedTurn]
@@ -57,7 +57,7 @@ class ReplySpan(BaseModel):
 
 async def window_before(
     database: Database, user_id: UUID, conversation_id: UUID, *, start_id: UUID | None, limit: int
-) -> ReplySpan:
+) -> TurnWindow:
     """Return turns from `start_id` (None: the head) towards the root, newest first.
 
     Raises:
@@ -71,7 +71,7 @@ async def window_before(
 
 async def window_after(
     database: Database, user_id: UUID, conversation_id: UUID, *, first: int, limit: int
-) -> ReplySpan:
+) -> TurnWindow:
     """Return turns from the one with the index `first` towards the head, oldest first.
 
     Raises:
@@ -138,8 +138,8 @@ async def _in_place(user_id: UUID, render_all: Callable[[], Made]) -> Made:
         return await anyio.to_thread.run_sync(render_all, limiter=_threads)
 
 
-async def _rendered(user_id: UUID, turns: list[Turn], *, more: bool) -> ReplySpan:
-    return ReplySpan(items=await render_turns(user_id, turns), more=more)
+async def _rendered(user_id: UUID, turns: list[Turn], *, more: bool) -> TurnWindow:
+    return TurnWindow(items=await render_turns(user_id, turns), more=more)
 
 
 async def _require_conversation(database: Database, user_id: UUID, conversation_id: UUID) -> None:
