@@ -109,7 +109,9 @@ class Stage:
         url = url or await self.postgres.new_database()
         if before is not None:
             await before(url)
-        common: dict[str, object] = {"model_url": self.model_url, "max_generations": 100}
+        # Everybody comes from one address, and makes tokens without end.
+        crowd = {"max_connections_per_address": 100_000, "max_access_tokens": 10_000}
+        common: dict[str, object] = {"model_url": self.model_url, "max_generations": 100} | crowd
         if "data_dir" not in (settings or {}):
             common["database_url"] = url
         chance = random.Random(f"{self.seed} {name}")

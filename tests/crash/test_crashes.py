@@ -51,8 +51,6 @@ async def test_a_killed_embedded_server_comes_back_and_loses_nothing(stage: Stag
     require(await embedded_kills(stage, kills=2))
 
 
-# In short in `tests/cli/test_embedded_restarts.py` and `tests/chat/generation/test_full_disk.py`.
-@pytest.mark.long
 async def test_a_full_disk_loses_nothing(stage: Stage) -> None:
     require(await full_disks(stage, times=1))
 
