@@ -36,14 +36,15 @@ async def ended_turn(person: Person, conversation: str) -> dict[str, Any]:
         return turn
 
 
-async def test_a_restart_keeps_turns_and_cookies(database_url: str, tmp_path: Path) -> None:
-    """After Ctrl-C; in `test_conversations.py` after SIGTERM."""
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGINT])
+async def test_a_restart_keeps_turns_and_cookies(database_url: str, tmp_path: Path, number: signal.Signals) -> None:
+    """After Ctrl-C; `test_conversations.py` has one after SIGTERM, too."""
     async with serving(tmp_path, database_url=database_url) as service, client_of(service) as client:
         alice = await sign_up(service, client, f"alice-{secrets.token_hex(4)}")
         conversation = await alice.conversation()
         turn = await alice.say(conversation, "My name is Alice.")
         cookies = client.cookies
-        assert await service.end(signal.SIGINT) == 0
+        assert await service.end(number) == 0
     async with serving(tmp_path, database_url=database_url) as service, client_of(service, cookies) as client:
         alice = Person(client, alice.id, alice.username)
         assert await alice.turns(conversation) == [turn]
@@ -98,8 +99,11 @@ async def test_told_to_stop_it_saves_what_it_was_saying(database_url: str, tmp_p
         assert turn["reply"]["content"].startswith(seen)
 
 
-async def test_told_to_stop_it_ends_what_it_was_saying_and_is_seen_to_go(database_url: str, tmp_path: Path) -> None:
-    settings = {"database_url": database_url, "shutdown_grace_seconds": 60, "workers": 2}
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.long), 2])
+async def test_told_to_stop_it_ends_what_it_was_saying_and_is_seen_to_go(
+    database_url: str, tmp_path: Path, workers: int
+) -> None:
+    settings = {"database_url": database_url, "shutdown_grace_seconds": 60, "workers": workers}
     async with serving(tmp_path, **settings) as service, client_of(service) as client:
         alice = await sign_up(service, client, f"alice-{secrets.token_hex(4)}")
         conversation, another = await alice.conversation(), await alice.conversation()

@@ -85,9 +85,12 @@ async def seals_in(url: str) -> set[str]:
     return {row["id"] for row in await rows(url, query)}
 
 
-async def test_a_kept_key_is_not_believed_beside_a_server_of_ones_own(tmp_path: Path, database_url: str) -> None:
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long)])
+async def test_a_kept_key_is_not_believed_beside_a_server_of_ones_own(
+    tmp_path: Path, database_url: str, workers: int
+) -> None:
     """The folder keeps the right key, and the one that is set is wrong: the start changes nothing."""
-    place = {"data_dir": tmp_path / "data", "database_url": database_url}
+    place = {"data_dir": tmp_path / "data", "database_url": database_url, "workers": workers}
     async with serving(tmp_path, "--local", **place, secret_key="") as service:
         cookies = await signed_in(service)
     sealed = await seals_in(database_url)

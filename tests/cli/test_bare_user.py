@@ -50,9 +50,10 @@ async def served(command: list[str], environment: dict[str, str]) -> str:
 
 
 @as_root
-async def test_a_user_without_a_home_serves_from_a_database_server(database_url: str) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_a_user_without_a_home_serves_from_a_database_server(database_url: str, workers: str) -> None:
     environment = bare_environment(database_url=database_url, secret_key=SECRET_KEY)
-    await served(bare_user(*CHATKEEP, "serve", "--port", "0"), environment)
+    await served(bare_user(*CHATKEEP, "serve", "--port", "0", "--workers", workers), environment)
 
 
 @as_root
@@ -105,10 +106,11 @@ remountable = pytest.mark.skipif(not can_remount(), reason="a file system cannot
 
 
 @remountable
-async def test_a_read_only_root_is_enough(database_url: str) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_a_read_only_root_is_enough(database_url: str, workers: str) -> None:
     environment = bare_environment(database_url=database_url, secret_key=SECRET_KEY)
     environment["PYTHONDONTWRITEBYTECODE"] = "1"
-    command = [*CHATKEEP, "serve", "--port", "0", "--workers", "2"]
+    command = [*CHATKEEP, "serve", "--port", "0", "--workers", workers]
     await served(read_only_root(*bare_user(*command)), environment)
     code, said = await ran(read_only_root(*bare_user(*CHATKEEP, "doctor")), environment)
     assert code == 0

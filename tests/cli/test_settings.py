@@ -132,7 +132,8 @@ async def read_by_workers(service: ServeProcess, count: int) -> list[dict[str, A
     return list(found.values())
 
 
-@pytest.mark.parametrize(("source", "workers"), [("environment", 2), ("file", 1), ("options", 1)])
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("source", ["environment", "file", "options"])
 async def test_a_setting_arrives_as_it_was_given(database_url: str, tmp_path: Path, source: str, workers: int) -> None:
     given = samples(database_url, tmp_path, free_port()) | {"workers": (str(workers), workers)}
     texts = {name: text for name, (text, _) in given.items()}

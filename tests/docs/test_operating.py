@@ -55,7 +55,8 @@ async def test_to_begin_with(block: Block, empty_database_url: str, tmp_path: Pa
 
 @runs(DOCUMENT, "chatkeep serve --local --migrate --host 0.0.0.0")
 async def test_on_a_local_network(block: Block, empty_database_url: str, tmp_path: Path) -> None:
-    shell = Shell(tmp_path / "shell", {"CHATKEEP_DATABASE_URL": empty_database_url})
+    settings = {"CHATKEEP_DATABASE_URL": empty_database_url, "CHATKEEP_DATA_DIR": str(tmp_path / "data")}
+    shell = Shell(tmp_path / "shell", settings)
     try:
         await shell.run(block.text)
         own_address = shell.served_at.replace("127.0.0.1", "127.0.0.2")

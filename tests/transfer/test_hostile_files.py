@@ -77,7 +77,7 @@ def test_one_broken_value_is_looked_at_once() -> None:
         file = repeated("[1 2],", size)
         return lambda: list(values_in(io.BytesIO(file), max_bytes=10**9))
 
-    require_proportional(work, MEGABYTE // 8)
+    require_proportional(work, MEGABYTE // 2)
 
 
 @pytest.mark.parametrize("name", UNITS)

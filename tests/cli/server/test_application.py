@@ -48,8 +48,7 @@ def make():
     return create_app(Settings.read(allow_registration=True))
 """
 
-# How an application comes about and how many processes serve it have nothing to do with each other.
-KINDS = [(MADE, "mine:app", "", 1), (MOUNTED, "mine:app", "/chat", 2), (FACTORY, "mine:make", "", 1)]
+KINDS = [(MADE, "mine:app", ""), (MOUNTED, "mine:app", "/chat"), (FACTORY, "mine:make", "")]
 
 
 async def person(service: ServeProcess, client: httpx2.AsyncClient) -> Person:
@@ -59,7 +58,8 @@ async def person(service: ServeProcess, client: httpx2.AsyncClient) -> Person:
     return Person(client, answer.json()["id"], name)
 
 
-@pytest.mark.parametrize(("module", "name", "prefix", "workers"), KINDS, ids=["made", "mounted", "factory"])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.long), 2])
+@pytest.mark.parametrize(("module", "name", "prefix"), KINDS, ids=["made", "mounted", "factory"])
 async def test_an_application_of_ones_own_is_drained_as_the_services(
     database_url: str, tmp_path: Path, module: str, name: str, prefix: str, workers: int
 ) -> None:
@@ -82,10 +82,11 @@ async def test_an_application_of_ones_own_is_drained_as_the_services(
         assert await ending == 0
 
 
-async def test_it_works_with_local_and_the_embedded_database(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.long), "2"])
+async def test_it_works_with_local_and_the_embedded_database(tmp_path: Path, workers: str) -> None:
     (tmp_path / "mine.py").write_text(MOUNTED)
     with TemporaryDirectory(prefix="chatkeep-") as data_dir:
-        options = ("--local", "--migrate", "--app", "mine:app", "--workers", "2")
+        options = ("--local", "--migrate", "--app", "mine:app", "--workers", workers)
         settings = {"data_dir": data_dir, "secret_key": "", "cookie_secure": ""}
         async with (
             serving(tmp_path, *options, **settings) as service,
@@ -124,7 +125,8 @@ async def guard(request, call_next):
 """
 
 
-@pytest.mark.parametrize(("text", "path", "workers"), [(MADE, "", 1), (MOUNTED, "/chat", 2), (NESTED, "/own/talk", 1)])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.long), 2])
+@pytest.mark.parametrize(("text", "path"), [(MADE, ""), (MOUNTED, "/chat"), (NESTED, "/own/talk")])
 async def test_the_start_finds_the_path_of_the_service(
     database_url: str, tmp_path: Path, text: str, path: str, workers: int
 ) -> None:

@@ -94,13 +94,14 @@ def servers_in(folder: Path) -> list[psutil.Process]:
     return [each for each in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(each.info["cmdline"] or ())]
 
 
-async def test_the_next_start_joins_the_embedded_server_of_a_killed_one(tmp_path: Path) -> None:
-    async with embedded(tmp_path, "--workers", "2") as (service, folder):
+@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.long), "2"])
+async def test_the_next_start_joins_the_embedded_server_of_a_killed_one(tmp_path: Path, workers: str) -> None:
+    async with embedded(tmp_path, "--workers", workers) as (service, folder):
         serving_processes = workers_of(service)
         port = service.url.rpartition(":")[2]
         await service.end(signal.SIGKILL)
         await until_gone(serving_processes)
-        async with serving(tmp_path, "--port", port, data_dir=folder) as next_one:
+        async with serving(tmp_path, "--workers", workers, "--port", port, data_dir=folder) as next_one:
             assert httpx2.get(f"{next_one.url}/readyz").status_code == 200
         assert not servers_in(folder)
 
@@ -157,6 +158,7 @@ async def app(scope, receive, send):
     ("at_start", "part"),
     [
         ("raise RuntimeError('not today')", "ended with exit code 1. The log says why."),
+        ("os._exit(9)", "ended with exit code 9."),
         ("os.kill(os.getpid(), 9)", "killed (signal 9) before they serve"),
         ("from chatkeep.errors import StartUpError; raise StartUpError('Not today.')", "chatkeep: Not today."),
     ],
