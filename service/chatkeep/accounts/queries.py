@@ -246,13 +246,13 @@ async def lock_administrators(connection: AsyncConnection) -> None:
 
 
 async def preferred_administrator(connection: AsyncConnection, preferred: str) -> AnyRow | None:
-    """Return `username` and `disabled` of an administrator: one who can sign in before others, the oldest.
+    """Return name, hash and `disabled` of an administrator: one who can sign in before others, the oldest.
 
     Args:
         preferred: the name of one that comes before older ones.
     """
     query = (
-        select(users.c.username, users.c.disabled)
+        select(users.c.username, users.c.password_hash, users.c.disabled)
         .where(users.c.role == "admin")
         .order_by(users.c.disabled, users.c.username_key != username_key(preferred), users.c.id)
         .limit(1)

@@ -64,6 +64,12 @@ async def test_a_configured_password_is_named_and_not_shown(tmp_path: Path, data
         assert await sign_in(service.url, "root", password) == 200
     async with serving(tmp_path, database_url=database_url, **settings) as service:
         assert "Password" not in block_of(service.log)
+    async with serving(tmp_path, database_url=database_url, **settings | {"admin_password": "geheim other"}) as service:
+        assert block_of(service.log)["Password"].startswith("not the one in CHATKEEP_ADMIN_PASSWORD")
+        assert "`chatkeep user password root` sets another." in service.log
+        assert "geheim" not in service.log
+        assert await sign_in(service.url, "root", "geheim other") == 401
+        assert await sign_in(service.url, "root", password) == 200
 
 
 async def test_where_nobody_can_sign_in_it_says_how_to_make_an_administrator(tmp_path: Path, chatkeep: Command) -> None:

@@ -48,12 +48,14 @@ class Administrator:
         found: the row of `queries.preferred_administrator`, or None.
         made: this start has made it.
         password: the random one that it was given, to be shown this once.
+        kept_password: it had a password before, and that is not the configured one.
         unfit_seals: `unfit_seal_advice` of the trail that tells what administrators do.
     """
 
     found: AnyRow | None
     made: bool = False
     password: str | None = None
+    kept_password: bool = False
     unfit_seals: tuple[str, str] | None = None
 
 
@@ -93,6 +95,9 @@ async def first_administrator(
         log.info("first_administrator_made", username=settings.admin_username)
     async with database.transaction() as connection:
         found = await queries.preferred_administrator(connection, settings.admin_username)
+    if configured is not None and not made and found is not None:
+        matches, _ = await hasher.verify(configured.get_secret_value(), found.password_hash)
+        return Administrator(found, kept_password=not matches)
     return Administrator(found, made, password if made and configured is None else None)
 
 
@@ -238,6 +243,10 @@ def _sign_in(settings: Settings, administrator: Administrator) -> Iterator[tuple
         yield "", f"It is shown this once; `{command}` sets another.", "dim"
     elif administrator.made:
         yield "Password", "the one in CHATKEEP_ADMIN_PASSWORD", ""
+    elif administrator.kept_password:
+        command = as_typed(f"chatkeep user password {escape_terminal(found.username)}")
+        yield "Password", "not the one in CHATKEEP_ADMIN_PASSWORD, which is for the first administrator alone", "yellow"
+        yield "", f"`{command}` sets another.", "dim"
 
 
 def _aligned(rows: list[tuple[str, str, str]]) -> Iterator[Text]:
