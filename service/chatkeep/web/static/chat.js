@@ -91,6 +91,10 @@ async function showHead(id) {
   $("empty").hidden = conversation.turn_count > 0;
 }
 
+async function showFound(id, turnId) {
+  return (await loadActions()).showFound(id, turnId);
+}
+
 function showFailure(error, again) {
   showLoading();
   $("title").textContent = "Chatkeep";
@@ -123,7 +127,7 @@ async function show(id, turnId) {
     else showLoading();
     thread.leave();
     thread.id = id;
-    await Promise.all([showHead(id), turnId ? (await loadActions()).showFound(id, turnId) : thread.open(id)]);
+    await Promise.all([showHead(id), turnId ? showFound(id, turnId) : thread.open(id)]);
   } catch (error) {
     if (error.name === "AbortError" || thread.id !== id) return;
     thread.leave();
