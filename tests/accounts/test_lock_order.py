@@ -12,6 +12,7 @@ from uuid import UUID
 import asyncpg
 import httpx2
 
+from chatkeep.accounts.owed_tries import OwedTries
 from chatkeep.accounts.queries import ADMINISTRATORS_LOCK
 from chatkeep.accounts.throttling import Counter, counters_for, forgive_attempt, limit_attempts
 from chatkeep.clock import utc_now
@@ -141,11 +142,11 @@ async def test_counting_a_try_and_forgiving_one_lock_in_one_order(
 ) -> None:
     counters = _counters_out_of_order()
     last, first = counters[0].bucket, counters[1].bucket
-    async with limit_attempts(service.database, counters, utc_now()):
+    async with limit_attempts(service.database, OwedTries(), counters, utc_now()):
         pass
 
     async def count() -> None:
-        async with limit_attempts(service.database, counters, utc_now()):
+        async with limit_attempts(service.database, OwedTries(), counters, utc_now()):
             pass
 
     async def forgive() -> None:

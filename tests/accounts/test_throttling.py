@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
 import httpx2
@@ -63,6 +63,21 @@ def no_guess_right(service: RunningService) -> Iterator[None]:
     service.app.state.accounts = accounts
 
 
+@asynccontextmanager
+async def full_disk_after_counting(service: RunningService) -> AsyncIterator[None]:
+    """Have the database take a try's count, and then neither its session nor the count's taking back."""
+    fail = "BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END"
+    await change(service.database, f"CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS $$ {fail} $$")
+    for table, event in (("login_sessions", "INSERT"), ("login_attempts", "UPDATE")):
+        taking_back = "WHEN (NEW.attempts < OLD.attempts)" if event == "UPDATE" else ""
+        trigger = f"CREATE TRIGGER disk_full BEFORE {event} ON {table} FOR EACH ROW {taking_back}"
+        await change(service.database, f"{trigger} EXECUTE FUNCTION disk_full()")
+    try:
+        yield
+    finally:
+        await change(service.database, "DROP FUNCTION disk_full CASCADE")
+
+
 async def test_after_some_wrong_passwords_even_the_right_one_waits(service: RunningService) -> None:
     person = await service.person()
     assert await guesses(service, person.username, HOME, FEW) == [401] * FEW
@@ -70,6 +85,22 @@ async def test_after_some_wrong_passwords_even_the_right_one_waits(service: Runn
     assert code_of(answer) == (429, "too_many_attempts")
     assert 0 < int(answer.headers["retry-after"]) <= WINDOW_SECONDS
     assert "set-cookie" not in answer.headers
+
+
+async def test_tries_that_a_full_disk_refused_do_not_keep_somebody_out_afterwards(service: RunningService) -> None:
+    person = await service.person()
+    async with full_disk_after_counting(service):
+        refused = [(await guess(service, person.username, HOME, PASSWORD)).status_code for _ in range(3 * FEW)]
+    assert refused == [503] * (3 * FEW)
+    assert (await guess(service, person.username, HOME, PASSWORD)).status_code == 200
+
+
+async def test_tries_that_a_full_disk_refused_give_back_no_other_ones(service: RunningService) -> None:
+    person = await service.person()
+    assert await guesses(service, person.username, HOME, FEW - 1) == [401] * (FEW - 1)
+    async with full_disk_after_counting(service):
+        assert (await guess(service, person.username, HOME, PASSWORD)).status_code == 503
+    assert await guesses(service, person.username, HOME, 2) == [401, 429]
 
 
 async def test_the_spelling_of_the_name_makes_no_difference(service: RunningService) -> None:

@@ -57,6 +57,21 @@ async def test_the_place_on_a_shared_host_is_told(chatkeep: Command) -> None:
     assert not any("cookies ignore ports" in what for what in levels(ran))
 
 
+@pytest.mark.parametrize(
+    ("environment", "name"),
+    [
+        ({}, "called __Host-sid,"),
+        ({"CHATKEEP_COOKIE_SECURE": "false"}, "called sid,"),
+        ({"CHATKEEP_SECRET_KEY": ""}, "called sid,"),
+        ({"CHATKEEP_SECRET_KEY": "", "CHATKEEP_COOKIE_SECURE": "true"}, "called __Host-sid,"),
+    ],
+    ids=["a key", "plain http", "as serve --local", "as serve --local behind https"],
+)
+async def test_the_cookie_is_named_as_it_is_sent(chatkeep: Command, environment: dict[str, str], name: str) -> None:
+    ran = await chatkeep("doctor", "--json", **environment)
+    assert level_of(ran, name) == "note"
+
+
 async def test_it_looks_at_the_address_that_serve_would_be_given(chatkeep: Command) -> None:
     plain = await chatkeep("doctor", "--json")
     assert not any("stays signed in" in what for what in levels(plain))

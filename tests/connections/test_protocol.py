@@ -51,8 +51,9 @@ def assert_complete(answer: Answer, status: int, code: str) -> None:
         b"GET /healthz HTTP/1.1\r\n" + HOST + b"X: y\r\n" * 101 + b"\r\n",
         b"GET /healthz HTTP/1.1\r\n" + HOST + b"".join(b"X%d: %s\r\n" % (n, b"y" * 900) for n in range(80)) + b"\r\n",
         b"\r\n" * 40_000,
+        b"GET /healthz?" + b"a&" * 1_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n",
     ],
-    ids=["value", "whole value", "address", "name", "fields", "sum", "empty lines"],
+    ids=["value", "whole value", "address", "name", "fields", "sum", "empty lines", "parameters"],
 )
 async def test_a_head_of_more_than_64_kb_or_100_fields_is_431(served: ServeProcess, head: bytes) -> None:
     assert_complete(await asked(served.url, head), 431, "head_too_large")

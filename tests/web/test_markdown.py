@@ -132,7 +132,7 @@ def test_text_of_nothing_but_marks_costs_little(name: str) -> None:
     assert seconds_of(lambda: render(text)) <= MAX_SECONDS_OF_MARKS
 
 
-@pytest.mark.parametrize("unit", ["**a** ", "- a\n", "|a|b|\n|-|-|\n", "![", "[a](b) ", "a\n"])
+@pytest.mark.parametrize("unit", ["**a** ", "- a\n", "|a|b|\n|-|-|\n", "![", "[a](b) ", "<http://a.b> ", "a\n"])
 def test_what_is_beyond_the_bounds_is_shown_as_it_is(unit: str) -> None:
     text = (unit * MAX_MARKDOWN_CHARACTERS)[:MAX_MARKDOWN_CHARACTERS]
     assert render(text).startswith(PLAIN)

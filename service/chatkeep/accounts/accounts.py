@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from chatkeep.accounts.browser_cookies import BrowserCookie
 from chatkeep.accounts.device_cookie import DeviceCookie
+from chatkeep.accounts.owed_tries import OwedTries
 from chatkeep.accounts.passwords import PasswordHasher
 from chatkeep.accounts.trusted_headers import TrustedHeaderAuth
 from chatkeep.audit.trail import AuditTrail
@@ -50,5 +51,6 @@ class Accounts:
     allow_guests: bool = False
     guest_ttl_seconds: int = GUEST_TTL_SECONDS
     front_server: TrustedHeaderAuth | None = None
+    owed_tries: OwedTries = field(default_factory=OwedTries)
     # Strangers queue for one counter's row, and would hold every connection of the pool in the meantime.
     strangers_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_STRANGERS_AT_DATABASE))

@@ -66,7 +66,7 @@ async def begin_guest(accounts: Accounts, audit: Recorder, client: Client) -> Ne
     now, username = accounts.clock(), f"guest-{token_hex(8)}"
     counters = counters_for_guest(client.address)
     async with (
-        limit_attempts(accounts.database, counters, now, refusal=TOO_MANY_GUESTS),
+        limit_attempts(accounts.database, accounts.owed_tries, counters, now, refusal=TOO_MANY_GUESTS),
         accounts.database.transaction() as connection,
     ):
         user = await queries.insert_user(

@@ -100,7 +100,7 @@ async def _user_by_password(accounts: Accounts, username: str, password: str, cl
     device = accounts.device_cookie.read(client.device_cookie, key)
     counters = counters_for(key, client.address, device)
     audit = accounts.trail.by(Origin(address=client.address))
-    counted = limit_attempts(accounts.database, counters, accounts.clock())
+    counted = limit_attempts(accounts.database, accounts.owed_tries, counters, accounts.clock())
     async with refusals_on_record(accounts, audit, key), counted:
         async with accounts.database.transaction() as connection:
             user = await queries.user_by_key(connection, key)

@@ -71,7 +71,9 @@ async def _hash_of_stranger(accounts: Accounts, username: str, password: str, cl
     """Return the first hash of a new account, where the counters and the threads have room for it."""
     counters = counters_for_registration(client.address, accounts.max_registrations_per_hour)
     gate, now = accounts.strangers_gate, accounts.clock()
-    counted = limit_attempts(accounts.database, counters, now, refusal=TOO_MANY_REGISTRATIONS, gate=gate)
+    counted = limit_attempts(
+        accounts.database, accounts.owed_tries, counters, now, refusal=TOO_MANY_REGISTRATIONS, gate=gate
+    )
     async with delay_refusals():
         accounts.hasher.require_room(Lane.NEW)
         async with counted:

@@ -57,7 +57,7 @@ async def log_in(
     key = username_key(username)
     device = accounts.device_cookie.read(client.device_cookie, key)
     counters = counters_for(key, client.address, device)
-    counted = limit_attempts(accounts.database, counters, accounts.clock())
+    counted = limit_attempts(accounts.database, accounts.owed_tries, counters, accounts.clock())
     async with refusals_on_record(accounts, audit, key), counted:
         async with accounts.database.transaction() as connection:
             user = await queries.user_by_key(connection, key)
@@ -99,7 +99,7 @@ async def require_password(accounts: Accounts, audit: Recorder, user_id: UUID, p
         InvalidCredentials, TooManyAttempts, Unavailable: as `log_in`.
     """
     counters = counters_for_signed_in(user_id)
-    counted = limit_attempts(accounts.database, counters, accounts.clock())
+    counted = limit_attempts(accounts.database, accounts.owed_tries, counters, accounts.clock())
     async with _failed_checks_on_record(accounts, audit, user_id), counted:
         async with accounts.database.transaction() as connection:
             user = await queries.user_by_id(connection, user_id)

@@ -24,16 +24,17 @@ import asyncio
 import hashlib
 import ipaddress
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ARRAY, any_, bindparam, case, delete, select, update
+from sqlalchemy import ARRAY, any_, bindparam, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chatkeep.accounts.owed_tries import OwedTries, Window
 from chatkeep.database.database import Database
 from chatkeep.database.statement import Statement
 from chatkeep.database.tables import TIME, login_attempts
@@ -77,6 +78,16 @@ async def uncount_attempt(connection: AsyncConnection, bucket: bytes) -> None:
         update(login_attempts)
         .where(login_attempts.c.bucket == bucket, login_attempts.c.attempts > 0)
         .values(attempts=login_attempts.c.attempts - 1)
+    )
+
+
+async def uncount_attempts(connection: AsyncConnection, window: Window, tries: int) -> None:
+    """Take back tries of one window; a later window of the same bucket counts others."""
+    kept = login_attempts.c
+    await connection.execute(
+        update(login_attempts)
+        .where(kept.bucket == window[0], kept.window_ends_at == window[1])
+        .values(attempts=func.greatest(kept.attempts - tries, 0))
     )
 
 
@@ -172,6 +183,7 @@ def _counters_of_place(limit: Limit, what: str, address: str) -> list[Counter]:
 @asynccontextmanager
 async def limit_attempts(
     database: Database,
+    owed: OwedTries,
     counters: Sequence[Counter],
     now: datetime,
     *,
@@ -181,6 +193,7 @@ async def limit_attempts(
     """Count one try, which is made in the block; one that could not be made (`Unavailable`) is not counted after all.
 
     Args:
+        owed: remembers it where the database takes no change, and is paid back first.
         gate: is passed to count, and left before the block.
 
     Raises:
@@ -188,15 +201,19 @@ async def limit_attempts(
     """
     async with gate or nullcontext():
         # Before any row is locked: a flood that is refused makes nobody queue, and writes nothing.
-        await _require_room(database, counters, now, refusal)
-        async with database.transaction() as connection:
-            await _count(connection, counters, now, refusal)
+        await _require_room(database, owed, counters, now, refusal)
+        with owed.paid_back([counter.bucket for counter in counters]) as refunds:
+            async with database.transaction() as connection:
+                windows = await _count(connection, counters, refunds, now, refusal)
     try:
         yield
     except Unavailable:
-        async with database.transaction() as connection:
-            for counter in _in_order(counters):
-                await uncount_attempt(connection, counter.bucket)
+        try:
+            async with database.transaction() as connection:
+                for window in windows:
+                    await uncount_attempts(connection, window, 1)
+        except Unavailable:
+            owed.add(windows, now)
         raise
 
 
@@ -212,21 +229,32 @@ async def delay_refusals() -> AsyncIterator[None]:
         raise
 
 
-async def _count(connection: AsyncConnection, counters: Sequence[Counter], now: datetime, refusal: str) -> None:
-    waits = []
+async def _count(
+    connection: AsyncConnection, counters: Sequence[Counter], refunds: Mapping[Window, int], now: datetime, refusal: str
+) -> list[Window]:
+    waits, windows = [], []
     for counter in _in_order(counters):
+        for window, tries in refunds.items():
+            if window[0] == counter.bucket:
+                await uncount_attempts(connection, window, tries)
         attempts, ends_at = await count_attempt(connection, counter.bucket, now, now + counter.limit.window)
+        windows.append((counter.bucket, ends_at))
         if attempts > counter.limit.attempts:
             waits.append(counter.limit.wait(ends_at, now))
     _refuse(waits, refusal)
+    return windows
 
 
-async def _require_room(database: Database, counters: Sequence[Counter], now: datetime, refusal: str) -> None:
-    buckets = [counter.bucket for counter in counters]
+async def _require_room(
+    database: Database, owed: OwedTries, counters: Sequence[Counter], now: datetime, refusal: str
+) -> None:
     limits = {counter.bucket: counter.limit for counter in counters}
-    rows = await database.rows(COUNTED, buckets=buckets, now=now)
-    full = [(limits[row["bucket"]], row) for row in rows if row["attempts"] >= limits[row["bucket"]].attempts]
-    _refuse([limit.wait(row["window_ends_at"], now) for limit, row in full], refusal)
+    waits = []
+    for row in await database.rows(COUNTED, buckets=list(limits), now=now):
+        bucket, ends_at = row["bucket"], row["window_ends_at"]
+        if row["attempts"] - owed.of((bucket, ends_at)) >= limits[bucket].attempts:
+            waits.append(limits[bucket].wait(ends_at, now))
+    _refuse(waits, refusal)
 
 
 def _refuse(waits: Sequence[timedelta], refusal: str) -> None:

@@ -46,7 +46,10 @@ PROTOCOL: Mapping[str, tuple[int, str]] = {
             "administrator names it in CHATKEEP_TRUSTED_PROXIES."
         ),
     ),
-    "head_too_large": (431, "The request's headers are larger than this service accepts: 64 KB in 100 fields."),
+    "head_too_large": (
+        431,
+        "The request's headers are larger than this service accepts: 64 KB in 100 fields, and 1,000 parameters.",
+    ),
     "connections_exhausted": (503, "The service has as many connections as it can hold. Try again in a moment."),
     "invalid_json": (422, "The body is not valid JSON."),
     "internal_error": (

@@ -19,6 +19,7 @@ MAX_MARKDOWN_CHARACTERS = 60_000
 MAX_LINES = 5_000
 MAX_BLOCK_TOKENS = 10_000
 MAX_INLINE_STEPS = 12_000
+ANGLE_STEPS = 4  # an address in angle brackets is taken apart, encoded and put together
 MAX_HIGHLIGHTED_CHARACTERS = 6_000  # of one block; of a whole reply, twice that
 MIN_HEADING_LEVEL = 3  # the page's title and the turns come above
 
@@ -91,7 +92,7 @@ def _bound_blocks(state: StateCore) -> None:
 
 def _bound_inline(state: StateInline, silent: bool) -> bool:  # noqa: ARG001  a rule's parameters
     """Count a step through a text: one for each mark, also where brackets are looked at again and again."""
-    state.env["inline_steps"] += 1
+    state.env["inline_steps"] += ANGLE_STEPS if state.src[state.pos] == "<" else 1
     if state.env["inline_steps"] > MAX_INLINE_STEPS:
         raise _TooManyParts
     return False

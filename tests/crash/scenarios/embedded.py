@@ -44,9 +44,7 @@ async def full_disks(stage: Stage, *, times: int) -> Result:
     with small_disk(DISK_MEGABYTES) as disk:
         try:
             async with _embedded_scene(stage, "F full disk", disk.folder / "data") as scene:
-                # Nobody who signs in again and again: a try that a full disk refuses may stay counted, since taking it
-                # back is a write as well, and ten of them are too many.
-                load = await _load(scene, signing_in=False)
+                load = await _load(scene)
                 outages = []
                 for _ in range(times):
                     await _until_told(scene, load)
@@ -76,14 +74,17 @@ async def _embedded_scene(stage: Stage, name: str, data: Path) -> AsyncIterator[
         await asyncio.to_thread(server.stop)
 
 
-async def _load(scene: Scene, *, signing_in: bool = True) -> Load:
+async def _load(scene: Scene) -> Load:
     site = scene.site
     talking: list[Actor] = list(await chatters(site, users=4, conversations=2, lengths=(5, 60)))
     person = site.person
-    others: list[Actor] = [Beginner(site, await person()), Prober(site, await person())]
-    if signing_in:
-        others.append(PasswordChanger(site, await person()))
-    load = Load(site, [*talking, *others, TokenMaker(site, await person())])
+    others: list[Actor] = [
+        Beginner(site, await person()),
+        Prober(site, await person()),
+        PasswordChanger(site, await person()),
+        TokenMaker(site, await person()),
+    ]
+    load = Load(site, [*talking, *others])
     load.begin()
     return load
 

@@ -237,7 +237,11 @@ async def stop_turn(conversation_id: UUID, turn_id: UUID, identity: CurrentUser,
 async def follow_turn(
     conversation_id: UUID, turn_id: UUID, identity: CurrentUser, chat: ChatDep, last_event_id: LastEventId = None
 ) -> EventStream:
-    """Follow a turn's reply, on any replica, while it is generated and afterwards."""
+    """Follow a turn's reply, on any replica, while it is generated and afterwards.
+
+    A stream that ends without `done` was cut, by the network or because its session, token or account ended. Ask again
+    with the last id as `Last-Event-ID`: the rest follows, or 401 says that the right to it is gone.
+    """
     turn = await _require_turn(chat, identity, conversation_id, turn_id)
     return _stream(chat, identity, chat.follow(identity.user_id, turn), start=last_event_id or 0)
 

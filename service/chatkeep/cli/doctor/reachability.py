@@ -62,9 +62,16 @@ def needs_https(settings: Settings) -> bool:
 
     Source: RFC 6265bis, 5.7: a browser drops a cookie that is `Secure` and comes over plain http.
     """
-    # Without a key only `serve --local` starts, which sends the cookie over plain http unless told otherwise.
+    return sends_secure_cookie(settings) and not is_loopback(settings.host) and not settings.trusted_proxies
+
+
+def sends_secure_cookie(settings: Settings) -> bool:
+    """Tell whether browsers are sent the cookie over https alone.
+
+    Without a key only `serve --local` starts, which sends it over plain http unless told otherwise.
+    """
     only_local = not settings.secret_key and "cookie_secure" not in settings.model_fields_set
-    return settings.cookie_secure and not only_local and not is_loopback(settings.host) and not settings.trusted_proxies
+    return settings.cookie_secure and not only_local
 
 
 def is_unspecified(host: str) -> bool:

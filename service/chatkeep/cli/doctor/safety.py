@@ -10,7 +10,7 @@ from chatkeep.accounts.browser_cookies import cookie_name
 from chatkeep.app.trusted_proxy import trusted_proxy_of
 from chatkeep.cli.audit_recorder import another_key_advice
 from chatkeep.cli.doctor.findings import Area, Findings
-from chatkeep.cli.doctor.reachability import look_at_reachability
+from chatkeep.cli.doctor.reachability import look_at_reachability, sends_secure_cookie
 from chatkeep.cli.local import secret_file
 from chatkeep.config import Settings
 from chatkeep.errors import ConfigurationError
@@ -131,7 +131,7 @@ def _look_at_place_on_host(settings: Settings, findings: Findings) -> None:
     if settings.root_path:
         findings.ok(Area.NETWORK, f"Browsers find it under {settings.root_path}.")
     if settings.cookie_name == Settings.model_fields["cookie_name"].default:
-        name = cookie_name(settings.cookie_name, secure=settings.cookie_secure, path=settings.root_path or "/")
+        name = cookie_name(settings.cookie_name, secure=sends_secure_cookie(settings), path=settings.root_path or "/")
         findings.note(
             Area.NETWORK,
             f"The cookie is called {name}, and cookies ignore ports: another application on this host "
