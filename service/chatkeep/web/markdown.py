@@ -19,7 +19,7 @@ MAX_MARKDOWN_CHARACTERS = 60_000
 MAX_LINES = 5_000
 MAX_BLOCK_TOKENS = 10_000
 MAX_INLINE_STEPS = 12_000
-ANGLE_STEPS = 4  # an address in angle brackets is taken apart, encoded and put together
+ANGLE_STEPS = 8  # an address in angle brackets is taken apart, encoded and put together
 MAX_HIGHLIGHTED_CHARACTERS = 6_000  # of one block; of a whole reply, twice that
 MIN_HEADING_LEVEL = 3  # the page's title and the turns come above
 
