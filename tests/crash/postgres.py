@@ -4,10 +4,13 @@ import asyncio
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from unittest.mock import patch
+
+import psutil
 
 from chatkeep.database import migrations
 from chatkeep.database.postgres.embedded import EmbeddedPostgres
@@ -67,7 +70,7 @@ class Postgres:
         at = time.monotonic()
         while processes:
             for process in processes:
-                if process.is_running():
+                with suppress(psutil.NoSuchProcess):  # it ended by itself a moment ago
                     process.kill()
             processes = processes_below(self._folder)
             if time.monotonic() - at > GONE_SECONDS:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from urllib.parse import quote
 
 import anyio
@@ -35,13 +36,15 @@ async def download(
         name: ASCII, such as `history.csv`.
         title: what somebody called it; shown in place of the name's stem where the client can.
     """
-    first = await anext(chunks, b"")
+    begun = [await anext(chunks, b"")]
 
     async def from_first() -> AsyncGenerator[bytes, None]:
+        # Under no name: a chunk may be a turn of megabytes, which would be held for as long as its client reads.
         try:
-            yield first
-            async for chunk in chunks:
-                yield chunk
+            yield begun.pop()
+            with suppress(StopAsyncIteration):
+                while True:
+                    yield await anext(chunks)
         finally:
             with anyio.CancelScope(shield=True):
                 await chunks.aclose()
