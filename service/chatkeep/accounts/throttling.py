@@ -47,6 +47,50 @@ COUNTED = Statement(
     )
 )
 
+IPV6_HOUSEHOLD_BITS = 64
+# What a customer is given at most, and what one can rent in one piece.
+IPV6_NETWORK_BITS = 48
+IPV4_NETWORK_BITS = 24
+# So many times what one place may; fewer than all places of a network together.
+NETWORK_FACTOR = 4
+
+REFUSAL_SECONDS = 1
+REGISTRATION_WINDOW = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `attempts` in a window of `window`."""
+
+    attempts: int
+    window: timedelta
+
+    def of_network(self) -> "Limit":
+        return Limit(NETWORK_FACTOR * self.attempts, self.window)
+
+    def wait(self, ends_at: datetime, now: datetime) -> timedelta:
+        """Return the time until the window ends. A concurrent request opened it, perhaps a moment after `now`."""
+        return min(ends_at - now, self.window)
+
+
+ACCOUNT_FROM_ONE_PLACE = Limit(10, timedelta(minutes=15))
+ONE_PLACE = Limit(100, timedelta(minutes=15))
+ACCOUNT_FROM_ANYWHERE = Limit(200, timedelta(hours=1))
+GUESTS_FROM_ONE_PLACE = Limit(100, timedelta(hours=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """What is counted, as a digest: people type passwords into the name field.
+
+    Args:
+        resets: being right once makes good every try before; otherwise only the one that was right.
+    """
+
+    bucket: bytes
+    limit: Limit
+    resets: bool
+
 
 async def count_attempt(
     connection: AsyncConnection, bucket: bytes, now: datetime, window_ends_at: datetime
@@ -82,50 +126,6 @@ async def uncount_attempt(connection: AsyncConnection, bucket: bytes) -> None:
 
 async def sweep_attempts(connection: AsyncConnection, now: datetime) -> None:
     await connection.execute(delete(login_attempts).where(login_attempts.c.window_ends_at <= now))
-
-
-IPV6_HOUSEHOLD_BITS = 64
-# What a customer is given at most, and what one can rent in one piece.
-IPV6_NETWORK_BITS = 48
-IPV4_NETWORK_BITS = 24
-# So many times what one place may; fewer than all places of a network together.
-NETWORK_FACTOR = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """At most `attempts` in a window of `window`."""
-
-    attempts: int
-    window: timedelta
-
-    def of_network(self) -> "Limit":
-        return Limit(NETWORK_FACTOR * self.attempts, self.window)
-
-    def wait(self, ends_at: datetime, now: datetime) -> timedelta:
-        """Return the time until the window ends. A concurrent request opened it, perhaps a moment after `now`."""
-        return min(ends_at - now, self.window)
-
-
-ACCOUNT_FROM_ONE_PLACE = Limit(10, timedelta(minutes=15))
-ONE_PLACE = Limit(100, timedelta(minutes=15))
-ACCOUNT_FROM_ANYWHERE = Limit(200, timedelta(hours=1))
-GUESTS_FROM_ONE_PLACE = Limit(100, timedelta(hours=1))
-REFUSAL_SECONDS = 1
-REGISTRATION_WINDOW = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Counter:
-    """What is counted, as a digest: people type passwords into the name field.
-
-    Args:
-        resets: being right once makes good every try before; otherwise only the one that was right.
-    """
-
-    bucket: bytes
-    limit: Limit
-    resets: bool
 
 
 def counters_for(account: str, address: str, known_device: str | None) -> list[Counter]:

@@ -30,6 +30,8 @@ from chatkeep.config import Settings
 from chatkeep.database.database import Database
 from chatkeep.errors import ConfigurationError, CrossSiteRequest, Invalid, NotAuthenticated, NotFound
 
+CHATSTREAMS_COOKIE = "sid"
+
 
 async def identity_of_user(database: Database, user_id: UUID) -> Identity:
     """Return the account.
@@ -42,9 +44,6 @@ async def identity_of_user(database: Database, user_id: UUID) -> Identity:
     if user is None or user.disabled:
         raise NotAuthenticated("There is no such account, or it is disabled.")
     return identity_of(user)
-
-
-CHATSTREAMS_COOKIE = "sid"
 
 
 class PersistentChatStreamHandler(AbstractRequestHandler):  # type: ignore[misc]  # ChatStream has no types

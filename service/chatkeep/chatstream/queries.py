@@ -23,6 +23,13 @@ CONVERSATION_WITHOUT_SESSION = Statement(
     select(_c.id).where(_c.user_id == _user_id, IS_WITHOUT_SESSION).order_by(_c.id.desc()).limit(1)
 )
 
+SET_FEEDBACK = Statement(
+    update(turns)
+    .where(_t.user_id == _user_id, _t.id == bindparam("turn_id", type_=Uuid))
+    .values(rating=bindparam("rating", type_=Integer), comment=bindparam("comment", type_=Text))
+    .returning(_t.id)
+)
+
 
 def _set_params() -> Statement:
     """Replace the three parameters that ChatStream knows; others stay."""
@@ -38,12 +45,6 @@ def _set_params() -> Statement:
 
 
 SET_PARAMS = _set_params()
-SET_FEEDBACK = Statement(
-    update(turns)
-    .where(_t.user_id == _user_id, _t.id == bindparam("turn_id", type_=Uuid))
-    .values(rating=bindparam("rating", type_=Integer), comment=bindparam("comment", type_=Text))
-    .returning(_t.id)
-)
 
 
 async def lock_session(connection: AsyncConnection, digest: bytes) -> Any:

@@ -53,6 +53,8 @@ _CONNECTION_LOST = (
     PoolTimeout,
 )
 
+TRANSLATED = (DBAPIError, asyncpg.PostgresError, *_CONNECTION_LOST)
+
 
 def sqlstate_of(error: BaseException) -> str | None:
     """Return the SQLSTATE that PostgreSQL gave, through whichever library it came."""
@@ -120,9 +122,6 @@ def _of_the_driver(error: BaseException) -> BaseException:
     if isinstance(error, asyncpg.PostgresError):
         return error
     return error.__cause__ or error
-
-
-TRANSLATED = (DBAPIError, asyncpg.PostgresError, *_CONNECTION_LOST)
 
 
 def raise_translation(error: BaseException) -> NoReturn:

@@ -34,7 +34,11 @@ from chatkeep.sessions.errors import CannotKeep, CannotKeepText
 from chatkeep.sessions.store import Changes, StoredSession, Update
 from chatkeep.sessions.table import create_table, require_table
 
+POOL_SIZE = 8
+SWEEP_SECONDS = 600
 SWEPT_AT_ONCE = 500
+# In JSON text; an even number of backslashes before it are written ones.
+ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 COLUMNS = (s.c.digest, s.c.id, s.c.data, s.c.created_at, s.c.last_seen_at, s.c.max_inactive_seconds, s.c.ends_at)
 
@@ -102,12 +106,6 @@ END = Statement(delete(s).where(s.c.id == bindparam("id", type_=Uuid), *_ours).r
 _over = select(s.c.digest).where(*_ours, s.c.expires_at <= _now).limit(literal_column(f"{SWEPT_AT_ONCE}"))
 # Asked again under the row's lock: one that was used a moment ago stays, and each is deleted by one process only.
 SWEEP = Statement(delete(s).where(s.c.digest.in_(_over), *_ours, s.c.expires_at <= _now).returning(*COLUMNS))
-
-
-POOL_SIZE = 8
-SWEEP_SECONDS = 600
-# In JSON text; an even number of backslashes before it are written ones.
-ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class DatabaseStore:

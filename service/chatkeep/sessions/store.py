@@ -11,6 +11,8 @@ from uuid import UUID
 TOUCH_INTERVAL = timedelta(minutes=1)
 EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
+Update: TypeAlias = Callable[[dict[str, Any]], None]
+
 
 def later(time: datetime, by: timedelta) -> datetime:
     """Return the time that is `by` later, or earlier; at most the calendar's end."""
@@ -49,9 +51,6 @@ class SessionLimits:
 
     def needs_touch(self, now: datetime, last_seen_at: datetime) -> bool:
         return now - last_seen_at >= self.touch_interval
-
-
-Update: TypeAlias = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)

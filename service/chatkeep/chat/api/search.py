@@ -18,6 +18,18 @@ from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_o
 from chatkeep.http.problems import error_responses
 from chatkeep.http.schemas import Answer, Time
 
+router = APIRouter(prefix="/api/v1/search", tags=["Search"], route_class=JsonRoute)
+
+Q_DESCRIPTION = (
+    'Words, all of which must be in the turn; `"…"` is a phrase. Chinese, Japanese and Korean is found by any part of '
+    "a text. Case and width do not matter."
+)
+NOTHING_TO_FIND = (
+    422,
+    "There is nothing to look for in this: it takes a word, a symbol or a character, not only punctuation.",
+)
+TOO_SLOW = (503, "That took too long and was stopped. Ask for rarer words, or for more of them.")
+
 
 class FoundTurn(Answer):
     """A turn that says what was asked for."""
@@ -30,19 +42,6 @@ class FoundTurn(Answer):
         Field(description="Its words around the first match, as HTML: matches in `<mark>`, everything else escaped."),
     ]
     created_at: Time
-
-
-router = APIRouter(prefix="/api/v1/search", tags=["Search"], route_class=JsonRoute)
-
-Q_DESCRIPTION = (
-    'Words, all of which must be in the turn; `"…"` is a phrase. Chinese, Japanese and Korean is found by any part of '
-    "a text. Case and width do not matter."
-)
-NOTHING_TO_FIND = (
-    422,
-    "There is nothing to look for in this: it takes a word, a symbol or a character, not only punctuation.",
-)
-TOO_SLOW = (503, "That took too long and was stopped. Ask for rarer words, or for more of them.")
 
 
 @router.get("", responses=error_responses(401, 422, 503, nothing_to_find=NOTHING_TO_FIND, query_too_slow=TOO_SLOW))

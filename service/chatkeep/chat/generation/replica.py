@@ -16,26 +16,6 @@ _now = bindparam("now", type_=TIME)
 
 _t = turns.c
 
-
-def _renew_lease() -> Statement:
-    expires_at = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, bindparam("seconds", type_=Float))
-    new = postgresql.insert(replicas).values(
-        id=_replica_id,
-        started_at=_now,
-        lease_expires_at=expires_at,
-        machine=bindparam("machine", type_=Text),
-        pid=bindparam("pid", type_=Integer),
-        process_began_at=bindparam("process_began_at", type_=TIME),
-        search_version=literal(VERSION),
-    )
-    return Statement(
-        new.on_conflict_do_update(
-            index_elements=["id"], set_={"lease_expires_at": new.excluded.lease_expires_at}
-        ).returning(replicas.c.lease_expires_at)
-    )
-
-
-RENEW_LEASE = _renew_lease()
 RELEASE_LEASE = Statement(delete(replicas).where(replicas.c.id == _replica_id))
 LOCAL_REPLICAS = Statement(
     select(replicas.c.id, replicas.c.machine, replicas.c.pid, replicas.c.process_began_at).where(
@@ -63,10 +43,30 @@ STALLED_TURNS = Statement(
     .limit(100)
 )
 
-
 # The share of a lease between two looks for the turns of the dead, and by which it runs out sooner: so a dead process's
 # turns are over before its lease is.
 RECOVERY_INTERVAL_SHARE = 1 / 8
+
+
+def _renew_lease() -> Statement:
+    expires_at = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, bindparam("seconds", type_=Float))
+    new = postgresql.insert(replicas).values(
+        id=_replica_id,
+        started_at=_now,
+        lease_expires_at=expires_at,
+        machine=bindparam("machine", type_=Text),
+        pid=bindparam("pid", type_=Integer),
+        process_began_at=bindparam("process_began_at", type_=TIME),
+        search_version=literal(VERSION),
+    )
+    return Statement(
+        new.on_conflict_do_update(
+            index_elements=["id"], set_={"lease_expires_at": new.excluded.lease_expires_at}
+        ).returning(replicas.c.lease_expires_at)
+    )
+
+
+RENEW_LEASE = _renew_lease()
 
 
 class Replica:

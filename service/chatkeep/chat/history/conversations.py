@@ -41,34 +41,6 @@ _c = conversations.c
 
 CONVERSATION = Statement(select(conversations).where(_c.user_id == _user_id, _c.id == _conversation_id))
 
-
-def _list(*, by_title: bool) -> Statement:
-    """The caller's conversations, newest activity first, from after (`last_turn_at`, `id`)."""
-    archived = bindparam("archived", type_=Boolean)
-    query = (
-        select(conversations)
-        .where(
-            _c.user_id == _user_id,
-            tuple_(_c.last_turn_at, _c.id)
-            < tuple_(bindparam("after_time", type_=TIME), bindparam("after_id", type_=Uuid)),
-            or_(archived.is_(None), _c.archived == archived),
-        )
-        .order_by(_c.last_turn_at.desc(), _c.id.desc())
-        .limit(bindparam("limit", type_=Integer))
-    )
-    if by_title:
-        query = query.where(func.strpos(_folded(_c.title), _folded(bindparam("q", type_=Text))) > 0)
-    return Statement(query)
-
-
-def _folded(text: Any) -> Any:
-    """What is equal whatever its case and width."""
-    return func.lower(func.normalize(text, literal_column("NFKC")))
-
-
-LIST_CONVERSATIONS = _list(by_title=False)
-LIST_CONVERSATIONS_BY_TITLE = _list(by_title=True)
-
 _made = (
     insert(conversations)
     .values(
@@ -97,6 +69,36 @@ _counted = (
 NEW_CONVERSATION = select(_made).add_cte(_counted, note_conversation(_made))
 CREATE_CONVERSATION = Statement(NEW_CONVERSATION)
 
+MAX_TITLE_CHARACTERS = 60
+
+
+def _list(*, by_title: bool) -> Statement:
+    """The caller's conversations, newest activity first, from after (`last_turn_at`, `id`)."""
+    archived = bindparam("archived", type_=Boolean)
+    query = (
+        select(conversations)
+        .where(
+            _c.user_id == _user_id,
+            tuple_(_c.last_turn_at, _c.id)
+            < tuple_(bindparam("after_time", type_=TIME), bindparam("after_id", type_=Uuid)),
+            or_(archived.is_(None), _c.archived == archived),
+        )
+        .order_by(_c.last_turn_at.desc(), _c.id.desc())
+        .limit(bindparam("limit", type_=Integer))
+    )
+    if by_title:
+        query = query.where(func.strpos(_folded(_c.title), _folded(bindparam("q", type_=Text))) > 0)
+    return Statement(query)
+
+
+def _folded(text: Any) -> Any:
+    """What is equal whatever its case and width."""
+    return func.lower(func.normalize(text, literal_column("NFKC")))
+
+
+LIST_CONVERSATIONS = _list(by_title=False)
+LIST_CONVERSATIONS_BY_TITLE = _list(by_title=True)
+
 
 async def update_conversation(
     connection: AsyncConnection, user_id: UUID, conversation_id: UUID, changes: Mapping[str, object]
@@ -122,9 +124,6 @@ async def delete_conversation(connection: AsyncConnection, user_id: UUID, conver
         )
     )
     return True
-
-
-MAX_TITLE_CHARACTERS = 60
 
 
 def title_from(prompt: str) -> str | None:

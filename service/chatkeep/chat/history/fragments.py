@@ -30,6 +30,24 @@ _f = reply_fragments.c
 _t = turns.c
 _is_item = _f.kind == literal_column(f"'{ITEM}'")
 
+# A write that was under way when its connection was lost may come after the turn's end.
+DELETE_ORPHAN_FRAGMENTS = Statement(
+    delete(reply_fragments).where(_f.user_id == _t.user_id, _f.turn_id == _t.id, _t.status != "streaming"),
+    timeout_seconds=BACKGROUND_SECONDS,
+)
+
+RENAME_TEXT = Statement(
+    update(reply_fragments)
+    .where(
+        _f.user_id == _user_id,
+        _f.turn_id == _turn_id,
+        _f.position < bindparam("end", type_=Integer),
+        _f.kind.is_(None),
+    )
+    .values(kind=bindparam("kind", type_=Text)),
+    timeout_seconds=BACKGROUND_SECONDS,
+)
+
 
 def written_text(user_id: ColumnElement[Any], turn_id: ColumnElement[Any]) -> ScalarSelect[str]:
     """Return the text of a turn's fragments in order; NULL where there is none."""
@@ -86,26 +104,6 @@ def written_items(user_id: ColumnElement[Any], turn_id: ColumnElement[Any]) -> S
 
 def _joined(text: ColumnElement[Any], position: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.string_agg(text, aggregate_order_by(literal_column("''"), position))
-
-
-# A write that was under way when its connection was lost may come after the turn's end.
-DELETE_ORPHAN_FRAGMENTS = Statement(
-    delete(reply_fragments).where(_f.user_id == _t.user_id, _f.turn_id == _t.id, _t.status != "streaming"),
-    timeout_seconds=BACKGROUND_SECONDS,
-)
-
-
-RENAME_TEXT = Statement(
-    update(reply_fragments)
-    .where(
-        _f.user_id == _user_id,
-        _f.turn_id == _turn_id,
-        _f.position < bindparam("end", type_=Integer),
-        _f.kind.is_(None),
-    )
-    .values(kind=bindparam("kind", type_=Text)),
-    timeout_seconds=BACKGROUND_SECONDS,
-)
 
 
 def _follow() -> Statement:

@@ -7,11 +7,13 @@ from typing import Any, Literal
 from uuid import UUID
 
 from chatkeep.chat.history import conversations, queries
-from chatkeep.chat.history import queries as turn_queries
 from chatkeep.chat.schemas import Turn
 from chatkeep.database.database import Database
 from chatkeep.errors import NotFound
 from chatkeep.http.pages import Page, cursor_of_id, decode_cursor, encode_cursor, page_of
+
+MAX_POSITION = 2**31 - 1
+OLDEST_ID = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,6 @@ def _climb(rows: Sequence[Any], start_id: UUID, limit: int) -> list[Any]:
     return path
 
 
-MAX_POSITION = 2**31 - 1
-OLDEST_ID = UUID(int=0)
-
-
 async def turns_page(
     database: Database,
     user_id: UUID,
@@ -115,7 +113,7 @@ async def siblings_page(
     """
     listed = f"siblings {turn_id}"
     rows = await database.rows(
-        turn_queries.SIBLINGS,
+        queries.SIBLINGS,
         user_id=user_id,
         conversation_id=conversation_id,
         turn_id=turn_id,

@@ -28,6 +28,50 @@ from chatkeep.chat.history.fragments import written_items, written_text
 from chatkeep.database.statement import Statement
 from chatkeep.database.tables import IS_STREAMING, conversations, turns
 
+_user_id = bindparam("user_id", type_=Uuid)
+_conversation_id = bindparam("conversation_id", type_=Uuid)
+_c = conversations.c
+_t = turns.c
+
+# A reply as it stands: of one that is being generated, what is written down.
+_is_streaming = _t.status == "streaming"
+_reply = case((_is_streaming, written_text(_t.user_id, _t.id)), else_=_t.reply).label("reply")
+_reply_items = case((_is_streaming, written_items(_t.user_id, _t.id)), else_=_t.reply_items).label("reply_items")
+
+# What nobody but the turn's own process needs to know.
+_INNER = ("reply", "reply_items", "idempotency_key", "request_digest", "stop_requested", "replica_id")
+
+TURN_COLUMNS = (
+    *(column for column in turns.c if column.name not in _INNER),
+    _reply,
+    _reply_items,
+)
+
+# As they are kept, items are compressed: about so many times as long as JSON.
+PACKED = 4
+
+_head_id = select(_c.head_turn_id).where(_c.user_id == _user_id, _c.id == _conversation_id).scalar_subquery()
+
+HEAD_POSITION = Statement(
+    select(_t.id, _t.position).where(_t.user_id == _user_id, _t.conversation_id == _conversation_id, _t.id == _head_id)
+)
+
+SET_FEEDBACK = Statement(
+    update(turns)
+    .where(_t.user_id == _user_id, _t.conversation_id == _conversation_id, _t.id == bindparam("turn_id", type_=Uuid))
+    .values(rating=bindparam("rating", type_=Integer), comment=bindparam("comment", type_=Text))
+    .returning(_t.id)
+)
+
+# Whose turns of one replica are now: a guest who signs in takes theirs along.
+OWNERS = Statement(
+    select(_t.id, _t.user_id).where(
+        _t.replica_id == bindparam("replica_id", type_=Uuid),
+        IS_STREAMING,
+        _t.id == func.any(bindparam("turn_ids", type_=ARRAY(Uuid))),
+    )
+)
+
 
 def turn_above(path: Any, user_id: ColumnElement[Any], conversation_id: ColumnElement[Any]) -> LateralFromClause:
     """Return the parent of each turn of `path`, which has `parent_id` and `position`.
@@ -57,30 +101,6 @@ def turn_above(path: Any, user_id: ColumnElement[Any], conversation_id: ColumnEl
         .limit(1)
         .lateral("above")
     )
-
-
-_user_id = bindparam("user_id", type_=Uuid)
-_conversation_id = bindparam("conversation_id", type_=Uuid)
-_c = conversations.c
-_t = turns.c
-
-# A reply as it stands: of one that is being generated, what is written down.
-_is_streaming = _t.status == "streaming"
-_reply = case((_is_streaming, written_text(_t.user_id, _t.id)), else_=_t.reply).label("reply")
-_reply_items = case((_is_streaming, written_items(_t.user_id, _t.id)), else_=_t.reply_items).label("reply_items")
-
-# What nobody but the turn's own process needs to know.
-_INNER = ("reply", "reply_items", "idempotency_key", "request_digest", "stop_requested", "replica_id")
-
-TURN_COLUMNS = (
-    *(column for column in turns.c if column.name not in _INNER),
-    _reply,
-    _reply_items,
-)
-
-
-# As they are kept, items are compressed: about so many times as long as JSON.
-PACKED = 4
 
 
 def items_size(columns: Any) -> ColumnElement[int]:
@@ -121,9 +141,6 @@ def _window(bounds: Any) -> Select[Any]:
     ).where(_t.user_id == _user_id, _t.conversation_id == _conversation_id, bounds)
 
 
-_head_id = select(_c.head_turn_id).where(_c.user_id == _user_id, _c.id == _conversation_id).scalar_subquery()
-
-
 def _turn(turn_id: ColumnElement[Any]) -> Select[Any]:
     """Where a turn of the conversation stands."""
     at = turns.alias("at")
@@ -144,9 +161,6 @@ def _window_up() -> Statement:
 TURNS_UP = _window_up()
 TURNS_BETWEEN = Statement(
     _window(_t.position.between(bindparam("first", type_=Integer), bindparam("last", type_=Integer)))
-)
-HEAD_POSITION = Statement(
-    select(_t.id, _t.position).where(_t.user_id == _user_id, _t.conversation_id == _conversation_id, _t.id == _head_id)
 )
 
 
@@ -265,21 +279,6 @@ def _siblings() -> Statement:
 
 
 SIBLINGS = _siblings()
-SET_FEEDBACK = Statement(
-    update(turns)
-    .where(_t.user_id == _user_id, _t.conversation_id == _conversation_id, _t.id == bindparam("turn_id", type_=Uuid))
-    .values(rating=bindparam("rating", type_=Integer), comment=bindparam("comment", type_=Text))
-    .returning(_t.id)
-)
-
-# Whose turns of one replica are now: a guest who signs in takes theirs along.
-OWNERS = Statement(
-    select(_t.id, _t.user_id).where(
-        _t.replica_id == bindparam("replica_id", type_=Uuid),
-        IS_STREAMING,
-        _t.id == func.any(bindparam("turn_ids", type_=ARRAY(Uuid))),
-    )
-)
 
 
 async def request_stop_of_user(connection: AsyncConnection, user_id: UUID) -> None:

@@ -36,6 +36,27 @@ OUTCOME = (
     "error_detail",
 )
 
+TURN_BY_KEY = Statement(
+    select(_t.id, _t.request_digest, _t.created_at).where(
+        _t.user_id == _user_id,
+        _t.conversation_id == _conversation_id,
+        _t.idempotency_key == bindparam("idempotency_key", type_=Text),
+    )
+)
+
+# Asked of the row, whoever generates it; its process learns of it with its next flush.
+REQUEST_STOP = Statement(
+    update(turns)
+    .where(
+        _t.user_id == _user_id,
+        _t.conversation_id == _conversation_id,
+        _t.id == _turn_id,
+        _t.status == "streaming",
+    )
+    .values(stop_requested=True)
+    .returning(_t.id)
+)
+
 
 def _end(*, interrupted: bool) -> Statement:
     """Keep how a turn ended, unless somebody else did before; return the turn.
@@ -129,25 +150,6 @@ def _flush() -> Statement:
     return Statement(select(own.c.id, own.c.stop_requested).add_cte(written), timeout_seconds=BACKGROUND_SECONDS)
 
 
-TURN_BY_KEY = Statement(
-    select(_t.id, _t.request_digest, _t.created_at).where(
-        _t.user_id == _user_id,
-        _t.conversation_id == _conversation_id,
-        _t.idempotency_key == bindparam("idempotency_key", type_=Text),
-    )
-)
 END_TURN = _end(interrupted=False)
 INTERRUPT_TURN = _end(interrupted=True)
 FLUSH = _flush()
-# Asked of the row, whoever generates it; its process learns of it with its next flush.
-REQUEST_STOP = Statement(
-    update(turns)
-    .where(
-        _t.user_id == _user_id,
-        _t.conversation_id == _conversation_id,
-        _t.id == _turn_id,
-        _t.status == "streaming",
-    )
-    .values(stop_requested=True)
-    .returning(_t.id)
-)

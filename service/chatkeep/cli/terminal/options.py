@@ -9,6 +9,29 @@ from rich.markup import escape
 # How a line of an example begins; any other says what the one above it does.
 COMMANDS = ("chatkeep", "CHATKEEP_")
 
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        show_default=False,
+        rich_help_panel="Database",
+        help=(
+            "postgresql://user@host/name. Process lists show it: an address with a password belongs in "
+            "CHATKEEP_DATABASE_URL. Default: the embedded server."
+        ),
+    ),
+]
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        show_default=False,
+        rich_help_panel="Database",
+        help="Folder of the embedded server. Default: the platform's data folder.",
+    ),
+]
+
 
 def storable(text: str | None) -> str | None:
     """Refuse what PostgreSQL cannot keep: an argument may hold bytes that are no text."""
@@ -56,28 +79,5 @@ ReasonToRecord = Annotated[
         metavar="TEXT",
         show_default=False,
         help="The reason. If you give one, the command is recorded with it and your account on this machine.",
-    ),
-]
-
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL",
-        show_default=False,
-        rich_help_panel="Database",
-        help=(
-            "postgresql://user@host/name. Process lists show it: an address with a password belongs in "
-            "CHATKEEP_DATABASE_URL. Default: the embedded server."
-        ),
-    ),
-]
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FOLDER",
-        show_default=False,
-        rich_help_panel="Database",
-        help="Folder of the embedded server. Default: the platform's data folder.",
     ),
 ]
