@@ -56,6 +56,7 @@ from chatkeep.chat.api.search import router as search_router
 from chatkeep.chat.api.turns import router as turns_router
 from chatkeep.chat.chat import Chat
 from chatkeep.chat.generation.registry import GenerationRegistry
+from chatkeep.chat.generation.replica import Replica
 from chatkeep.chat.generation.worker import Worker
 from chatkeep.chat.handler import PersistentRequestHandler, RequestHandler
 from chatkeep.chat.history.store import TurnStore
@@ -232,19 +233,20 @@ async def _open_chat(
 ) -> Chat:
     stack.push_async_callback(model.close)
     flush_seconds = settings.flush_interval_ms / 1000
+    replica = Replica(database, utc_now, lease_seconds=settings.lease_seconds)
     turn_store = TurnStore(
         database,
         utc_now,
+        replica_id=replica.id,
         model=model,
-        lease_seconds=settings.lease_seconds,
         counted_models=settings.counted_models,
     )
     generations = GenerationRegistry(
         model, max_running=settings.max_generations, max_waiting=settings.max_queued, observer=metrics
     )
-    journal = Worker(turn_store, generations, flush_seconds=flush_seconds)
-    await journal.open()
-    stack.push_async_callback(journal.close)
+    worker = Worker(turn_store, replica, generations, flush_seconds=flush_seconds)
+    await worker.open()
+    stack.push_async_callback(worker.close)
     return Chat(
         database=database,
         handler=handler(turn_store, context_tokens=settings.context_tokens),

@@ -7,9 +7,9 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
-from chatkeep.chat.history.turn import Status
 from chatkeep.chat.items import refusal_of
 from chatkeep.chat.models import GenerationParams
+from chatkeep.chat.status import Status
 from chatkeep.database.stored_json import object_of
 from chatkeep.http.bodies import Body, Flag, JsonObject, Name, Text, check_json
 from chatkeep.http.schemas import Answer, StoredObject, Time, one_of

@@ -2,15 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
-from chatkeep.chat.history.store import Fragment
-from chatkeep.chat.history.turn import OpenTurn, Status
+from chatkeep.chat.history.fragments import Fragment
+from chatkeep.chat.history.turn import OpenTurn
 from chatkeep.chat.models import Piece, Text, TextWasReasoning
 from chatkeep.chat.reply_log import ReplyLog, ReplySpan
+from chatkeep.chat.schemas import Turn
+from chatkeep.chat.status import Status
 
 # Between two looks at whether a reply is whole and not kept.
 CHECK_INTERVAL_SECONDS = 0.5
@@ -22,8 +23,8 @@ class Generation:
     def __init__(self, begun: OpenTurn) -> None:
         self.begun = begun
         self.task: asyncio.Task[None] | None = None
-        # How the turn ended, as it is kept; None also where it was deleted or taken over.
-        self.row: Mapping[str, Any] | None = None
+        # The turn as it is kept, once it has ended; None also where it was deleted or taken over.
+        self.finished: Turn | None = None
         self.generating = True
         # What a cancelled generation ends as.
         self.cancel_status: Status = "interrupted"
@@ -59,9 +60,9 @@ class Generation:
         self.generating, self._whole_at = False, time.monotonic()
         await self._write_over.wait()
 
-    def finish(self, row: Mapping[str, Any] | None) -> None:
+    def finish(self, turn: Turn | None) -> None:
         """Let everyone know that nothing more comes."""
-        self.row = row
+        self.finished = turn
         self.ended = True
         _wake_all(self._waiting)
         _wake_all(self._resting)

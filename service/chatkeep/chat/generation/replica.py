@@ -1,6 +1,6 @@
 """One process as the others see it: by its lease in the database, and on its own machine by the process itself."""
 
-from sqlalchemy import Float, Integer, Text, Uuid, bindparam, delete, func, literal, or_, select
+from sqlalchemy import Float, Integer, Text, Uuid, bindparam, delete, func, literal, select
 from sqlalchemy.dialects import postgresql
 
 from chatkeep.chat.generation.processes import ServiceProcess
@@ -8,13 +8,12 @@ from chatkeep.chat.search.lexemes import VERSION
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
 from chatkeep.database.statement import Statement
-from chatkeep.database.tables import IS_STREAMING, TIME, replicas, turns
+from chatkeep.database.tables import TIME, replicas
 from chatkeep.ids import new_id
 
 _replica_id = bindparam("replica_id", type_=Uuid)
 _now = bindparam("now", type_=TIME)
 
-_t = turns.c
 
 RELEASE_LEASE = Statement(delete(replicas).where(replicas.c.id == _replica_id))
 LOCAL_REPLICAS = Statement(
@@ -28,19 +27,6 @@ PRUNE_REPLICAS = Statement(
     delete(replicas).where(
         replicas.c.lease_expires_at < func.now() - func.make_interval(0, 0, 0, 1),
     )
-)
-
-# Turns that this process is generating, as far as the database knows.
-STREAMING_TURNS = Statement(
-    select(_t.user_id, _t.id, _t.conversation_id).where(IS_STREAMING, _t.replica_id == _replica_id)
-)
-
-# Turns whose process is gone: it ended, or its lease ran out.
-STALLED_TURNS = Statement(
-    select(_t.user_id, _t.id, _t.conversation_id, _t.replica_id)
-    .select_from(turns.outerjoin(replicas, replicas.c.id == _t.replica_id))
-    .where(IS_STREAMING, or_(replicas.c.id.is_(None), replicas.c.lease_expires_at < func.now()))
-    .limit(100)
 )
 
 # The share of a lease between two looks for the turns of the dead, and by which it runs out sooner: so a dead process's

@@ -92,10 +92,8 @@ class TurnStream:
         return turn.model_copy(update=dict.fromkeys(ONLY_AT_THE_END) | {"status": "streaming"})
 
     async def turn_at_its_end(self) -> Turn:
-        row = self.generation.row if self.generation is not None else None
-        if row is not None:
-            count = self.begun.sibling_count
-            return Turn.from_row({**row, "sibling_count": count, "sibling_position": count})
+        if self.generation is not None and self.generation.finished is not None:
+            return self.generation.finished
         try:
             return await self._kept()
         except NotFound:

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
 from chatkeep.chat.history.queries import turn_above
+from chatkeep.chat.history.turn import EARLIER
 from chatkeep.database.statement import Statement
 from chatkeep.database.tables import TIME, conversations, turns, user_activity
 
@@ -38,8 +39,6 @@ _c = conversations.c
 _t = turns.c
 
 
-# What is read of the turns before the new one, an array each.
-EARLIER = ("prompt", "reply", "prompt_items", "reply_items", "continues")
 # Which items a model is shown, with the reasoning between its calls and without. All others may be large.
 _SENT: ColumnElement[Any] = literal_column(
     """'$[*] ? (@.type like_regex "^(message|refusal|function_call|function_call_output)$")'::jsonpath"""

@@ -1,6 +1,9 @@
-"""What is written down of a reply that is being generated, put together in SQL."""
+"""The fragments of a reply that is being generated: one row for each write, put together in SQL."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+from uuid import UUID
 
 from sqlalchemy import (
     Integer,
@@ -20,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.sql.elements import ColumnElement
 
-from chatkeep.chat.reply_log import ITEM
+from chatkeep.chat.reply_log import ITEM, ReplySpan, between, stretches_of
 from chatkeep.database.statement import BACKGROUND_SECONDS, Statement
 from chatkeep.database.tables import reply_fragments, turns
 
@@ -29,6 +32,8 @@ _turn_id = bindparam("turn_id", type_=Uuid)
 _f = reply_fragments.c
 _t = turns.c
 _is_item = _f.kind == literal_column(f"'{ITEM}'")
+
+LAST_POSITION = 2**31 - 1
 
 # A write that was under way when its connection was lost may come after the turn's end.
 DELETE_ORPHAN_FRAGMENTS = Statement(
@@ -47,6 +52,44 @@ RENAME_TEXT = Statement(
     .values(kind=bindparam("kind", type_=Text)),
     timeout_seconds=BACKGROUND_SECONDS,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A stretch of a reply that is not yet written down; an empty one only asks."""
+
+    user_id: UUID
+    turn_id: UUID
+    position: int
+    text: str
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What is known of a reply from the database, from some position on.
+
+    Args:
+        stretches: in order, none empty.
+        ended: the turn has ended; its reply may still go on after them.
+        whole: they are all that there is of it.
+    """
+
+    stretches: Sequence[ReplySpan]
+    ended: bool
+    whole: bool = False
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any], start: int, most: int) -> Self:
+        """Return what a row of FOLLOW tells, from `start` on."""
+        if row["status"] == "streaming":
+            fragments = map(ReplySpan, row["positions"] or (), row["kinds"] or (), row["texts"] or ())
+            return cls(list(between(fragments, start, start + most)), ended=False)
+        if row["items"] is None:
+            rest = row["rest"] or ""
+            return cls([ReplySpan(start, None, rest)] if rest else [], ended=True)
+        kept = stretches_of(row["reply"] or "", row["items"])
+        return cls(list(between(kept, start, LAST_POSITION)), ended=True, whole=True)
 
 
 def written_text(user_id: ColumnElement[Any], turn_id: ColumnElement[Any]) -> ScalarSelect[str]:

@@ -3,13 +3,13 @@
 Locks are always taken in the order conversation, turn, counters. Deleting takes them in the same order.
 """
 
-from sqlalchemy import ARRAY, Integer, Text, Uuid, bindparam, cast, delete, func, null, select, update
+from sqlalchemy import ARRAY, Integer, Text, Uuid, bindparam, cast, delete, func, null, or_, select, update
 from sqlalchemy.dialects import postgresql
 
 from chatkeep.chat.history.fragments import written_items, written_text
 from chatkeep.chat.search.index_queries import kept_lexemes, pending_lexemes
 from chatkeep.database.statement import BACKGROUND_SECONDS, Statement
-from chatkeep.database.tables import TIME, conversations, reply_fragments, turns
+from chatkeep.database.tables import IS_STREAMING, TIME, conversations, replicas, reply_fragments, turns
 from chatkeep.statistics.outbox import note_turn
 
 _user_id = bindparam("user_id", type_=Uuid)
@@ -55,6 +55,19 @@ REQUEST_STOP = Statement(
     )
     .values(stop_requested=True)
     .returning(_t.id)
+)
+
+# Turns that a replica is generating, as far as the database knows.
+STREAMING_TURNS = Statement(
+    select(_t.user_id, _t.id, _t.conversation_id, _t.replica_id).where(IS_STREAMING, _t.replica_id == _replica_id)
+)
+
+# Turns whose process is gone: it ended, or its lease ran out.
+STALLED_TURNS = Statement(
+    select(_t.user_id, _t.id, _t.conversation_id, _t.replica_id)
+    .select_from(turns.outerjoin(replicas, replicas.c.id == _t.replica_id))
+    .where(IS_STREAMING, or_(replicas.c.id.is_(None), replicas.c.lease_expires_at < func.now()))
+    .limit(100)
 )
 
 

@@ -1,10 +1,15 @@
 """Arguments and options that several commands share, and the examples below their help."""
 
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+
+from chatkeep.cli.terminal.times import parse_time
+from chatkeep.clock import utc_now
+from chatkeep.errors import Invalid
 
 # How a line of an example begins; any other says what the one above it does.
 COMMANDS = ("chatkeep", "CHATKEEP_")
@@ -49,6 +54,19 @@ def examples(*lines: str) -> str:
     """Return the end of a command's help: commands, each followed by what it does."""
     shown = [escape(line) if line.startswith(COMMANDS) else f"    {escape(line)}" for line in lines]
     return "\n".join(["[bold]Examples[/]", "", *shown])
+
+
+def time_option(text: str) -> datetime:
+    """Read a time as an option takes it; `parse_time` says which."""
+    try:
+        return parse_time(text, utc_now())
+    except Invalid as error:
+        raise typer.BadParameter(error.detail) from None
+
+
+def filter_option(*names: str, **attributes: Any) -> Any:
+    """Return an option that narrows a list, below "Filters" in the help."""
+    return typer.Option(*names, rich_help_panel="Filters", show_default=False, **attributes)
 
 
 Username = Annotated[
