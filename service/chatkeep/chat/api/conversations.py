@@ -12,6 +12,7 @@ from chatkeep.audit.actions import Action
 from chatkeep.chat.api.dependencies import ChatDep, CurrentUser, CurrentUserOrVisitor
 from chatkeep.chat.history import conversations
 from chatkeep.chat.history import queries as turn_queries
+from chatkeep.chat.history.lookups import require_conversation
 from chatkeep.chat.schemas import ChangeConversation, Conversation, CreateConversation
 from chatkeep.database.times import time_in_cursor
 from chatkeep.errors import Invalid, NotAuthenticated, NotFound
@@ -107,10 +108,7 @@ def _recency(row: Any) -> tuple[object, ...]:
 @router.get("/{conversation_id}", responses=error_responses(401, 404, 422, 503))
 async def read_conversation(conversation_id: UUID, identity: CurrentUser, chat: ChatDep) -> Conversation:
     """Return one conversation, without its turns."""
-    row = await chat.database.row(conversations.CONVERSATION, user_id=identity.user_id, conversation_id=conversation_id)
-    if row is None:
-        raise NotFound
-    return Conversation.from_row(row)
+    return await require_conversation(chat.database, identity.user_id, conversation_id)
 
 
 @router.patch("/{conversation_id}", responses=error_responses(401, 404, 413, 415, 422, 503))

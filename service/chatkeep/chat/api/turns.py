@@ -12,6 +12,7 @@ from chatkeep.chat.chat import Chat
 from chatkeep.chat.generation.sse import EventStream
 from chatkeep.chat.generation.stream import TurnStream
 from chatkeep.chat.history import queries
+from chatkeep.chat.history.lookups import require_leaf, require_turn
 from chatkeep.chat.history.pages import siblings_page, turns_page
 from chatkeep.chat.history.turn import NewTurn
 from chatkeep.chat.prompt_items import prompt_of
@@ -120,7 +121,7 @@ async def create_turn(
 @router.get("/{turn_id}", responses=error_responses(401, 404, 422, 503))
 async def read_turn(conversation_id: UUID, turn_id: UUID, identity: CurrentUser, chat: ChatDep) -> Turn:
     """Return one turn, on whichever branch it is; of a reply that is being generated, what there is."""
-    return await _require_turn(chat, identity, conversation_id, turn_id)
+    return await require_turn(chat.database, identity.user_id, conversation_id, turn_id)
 
 
 @router.post("/{turn_id}/regenerate", status_code=201, response_model=Turn, responses=NEW_TURN)
@@ -182,7 +183,7 @@ async def continue_turn(
     idempotency_key: IdempotencyKey = None,
 ) -> Any:
     """Go on where a reply was cut off: a new turn below this one, without a prompt, that `continues` it."""
-    turn = await _require_turn(chat, identity, conversation_id, turn_id)
+    turn = await require_turn(chat.database, identity.user_id, conversation_id, turn_id)
     if turn.status not in CAN_BE_CONTINUED:
         raise NothingToContinue(NOTHING_TO_CONTINUE)
     new = NewTurn(
@@ -213,19 +214,14 @@ async def list_siblings(
 @router.get("/{turn_id}/leaf", responses=error_responses(401, 404, 422, 503))
 async def read_leaf(conversation_id: UUID, turn_id: UUID, identity: CurrentUser, chat: ChatDep) -> Turn:
     """Return the last turn of the newest branch under this one: the head to set to go on where that came to."""
-    leaf = await chat.database.row(
-        queries.LEAF, user_id=identity.user_id, conversation_id=conversation_id, turn_id=turn_id
-    )
-    if leaf is None:
-        raise NotFound
-    return await _require_turn(chat, identity, conversation_id, leaf["id"])
+    return await require_leaf(chat.database, identity.user_id, conversation_id, turn_id)
 
 
 @router.post("/{turn_id}/stop", status_code=202, responses=error_responses(401, 404, 422, 503))
 async def stop_turn(conversation_id: UUID, turn_id: UUID, identity: CurrentUser, chat: ChatDep) -> Turn:
     """End the generation, wherever it runs; what was generated is kept. A turn that has ended stays as it is."""
     await chat.stop_turn(identity.user_id, conversation_id, turn_id)
-    return await _require_turn(chat, identity, conversation_id, turn_id)
+    return await require_turn(chat.database, identity.user_id, conversation_id, turn_id)
 
 
 @router.get(
@@ -238,7 +234,7 @@ async def follow_turn(
     conversation_id: UUID, turn_id: UUID, identity: CurrentUser, chat: ChatDep, last_event_id: LastEventId = None
 ) -> EventStream:
     """Follow a turn's reply, on any replica, while it is generated and afterwards."""
-    turn = await _require_turn(chat, identity, conversation_id, turn_id)
+    turn = await require_turn(chat.database, identity.user_id, conversation_id, turn_id)
     return _stream(chat, identity, chat.follow(identity.user_id, turn), start=last_event_id or 0)
 
 
@@ -249,7 +245,7 @@ async def give_feedback(
 ) -> Turn:
     """Say what a reply is worth; it takes the place of what was said before."""
     await _set_feedback(chat, identity, conversation_id, turn_id, rating=body.rating, comment=body.comment)
-    return await _require_turn(chat, identity, conversation_id, turn_id)
+    return await require_turn(chat.database, identity.user_id, conversation_id, turn_id)
 
 
 @router.delete("/{turn_id}/feedback", status_code=204, responses=error_responses(401, 404, 422, 503))
@@ -269,15 +265,6 @@ async def _take_turn(chat: Chat, identity: Identity, new: NewTurn, request: Requ
 
 def _stream(chat: Chat, identity: Identity, following: TurnStream, start: int = 0) -> EventStream:
     return EventStream(following.events(start), chat.streams, stream_terms(identity))
-
-
-async def _require_turn(chat: Chat, identity: Identity, conversation_id: UUID, turn_id: UUID) -> Turn:
-    row = await chat.database.row(
-        queries.TURN, user_id=identity.user_id, conversation_id=conversation_id, turn_id=turn_id
-    )
-    if row is None:
-        raise NotFound
-    return Turn.from_row(row)
 
 
 async def _set_feedback(

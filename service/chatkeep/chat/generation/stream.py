@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chatkeep.chat.generation.generation import Generation
 from chatkeep.chat.generation.sse import KEEP_ALIVE, event, stretch_event
-from chatkeep.chat.history import queries
+from chatkeep.chat.history.lookups import require_turn
 from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.history.turn import OpenTurn
 from chatkeep.chat.reply_log import ReplySpan, length_of
@@ -102,12 +102,7 @@ class TurnStream:
 
     async def _kept(self) -> Turn:
         begun = self.begun
-        row = await self.turn_store.database.row(
-            queries.TURN, user_id=begun.user_id, conversation_id=begun.conversation_id, turn_id=begun.id
-        )
-        if row is None:
-            raise NotFound
-        return Turn.from_row(row)
+        return await require_turn(self.turn_store.database, begun.user_id, begun.conversation_id, begun.id)
 
 
 async def _from_memory(generation: Generation, position: int) -> AsyncGenerator[Sequence[ReplySpan], None]:
