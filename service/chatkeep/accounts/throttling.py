@@ -7,7 +7,7 @@ Four counters, each over a window that does not slide:
 - one network of such places: more still, since a provider hands out many addresses to one customer;
 - one account from anywhere: more than from one place (against many places on one name).
 
-New accounts and new guests have counters of a place and of a network, too: whoever asks for one is a stranger, and a
+New accounts and new guests have counters of a place and of a network, too: one who asks for one is a stranger, and a
 new password costs as much work as a checked one.
 
 A browser that has signed in to the account before carries a signed mark, and then only its own counter counts.
@@ -15,7 +15,7 @@ So does only one of its own for somebody who is signed in and gives the password
 other counters, and the owner still gets in.
 
 A try is counted before the password is looked at, so that a thousand tries at once are a thousand counted. One that
-is refused counts nowhere: whoever goes on trying from one place fills the counter of that place and no wider one.
+is refused counts nowhere: more tries from one place fill the counter of that place and no wider one.
 
 Source: OWASP Authentication Cheat Sheet; OWASP, Slow Down Online Guessing Attacks with Device Cookies.
 """
@@ -81,7 +81,7 @@ GUESTS_FROM_ONE_PLACE = Limit(100, timedelta(hours=1))
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """What is counted, as a digest: people type passwords into the name field.
+    """A name or a place that is counted, as a digest: people type passwords into the name field.
 
     Args:
         resets: being right once makes good every try before; otherwise only the one that was right.

@@ -15,7 +15,7 @@ from chatkeep.errors import NotAuthenticated
 
 
 class RequestHandler(ABC):
-    """What is particular to a service about a turn; everything else is the router's and the generations'.
+    """The steps of a turn that a service may change; everything else is the router's and the generations'.
 
     A turn goes through the four methods in this order, `begin_turn` in the request and the last two in the
     generation, which goes on when the client has gone.

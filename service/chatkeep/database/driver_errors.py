@@ -158,7 +158,7 @@ def raise_translation(error: BaseException) -> NoReturn:
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Let `raise_translation` raise what is raised inside."""
+    """Translate the errors raised inside, as `raise_translation` does."""
     try:
         yield
     except TRANSLATED as error:

@@ -101,6 +101,8 @@ USUAL: Mapping[str, tuple[int, str]] = {
     "invalid_cursor": (422, "The cursor is not one that this list gave; start again without it."),
     "database_unavailable": (503, "The database does not answer just now. Nothing was lost; try again in a moment."),
 }
+# Of a route that takes JSON and asks the database.
+BODY_ERRORS = (413, 415, 422, 503)
 _CODE_OF_STATUS = {
     401: "not_authenticated",
     403: "forbidden",

@@ -100,7 +100,7 @@ REPLACE = (
 
 TAKE = delete(s).where(*_alive).returning(*COLUMNS)
 
-# By lineage: whoever signs out ends the session, even if its id changed a moment ago.
+# By lineage: signing out ends the session, even if its id changed a moment ago.
 END = Statement(delete(s).where(s.c.id == bindparam("id", type_=Uuid), *_ours).returning(s.c.id))
 
 _over = select(s.c.digest).where(*_ours, s.c.expires_at <= _now).limit(literal_column(f"{SWEPT_AT_ONCE}"))
@@ -118,7 +118,7 @@ class DatabaseStore:
     - `change_id`: deletes the row and inserts it under the new digest in one transaction. Killed between the two:
       the transaction is rolled back, the old id is as it was and without the changes.
     - `update`: locks the row, lets the function work, writes, commits. Killed while it holds the lock: the server
-      notices that the connection is gone, rolls back, and whoever waits goes on.
+      notices that the connection is gone, rolls back, and the next one in line goes on.
     - A commit whose answer is lost raises `DatabaseUnavailable`; whether it was kept is then unknown, as it is to
       every client of every database.
 

@@ -80,7 +80,7 @@ class Exchange:
         await self._keeper.sweep_when_due()
 
     async def broken_off(self, error: BaseException) -> None:
-        """Do what is left to do when the application raised."""
+        """Finish the exchange when the application raised."""
         with CancelScope(shield=True), move_on_after(END_TIMEOUT_SECONDS):
             if isinstance(error, CLIENT_LEFT) and not self._failed:
                 await self.finished()

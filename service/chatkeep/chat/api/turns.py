@@ -10,7 +10,6 @@ from chatkeep.accounts.identity import Identity, stream_terms
 from chatkeep.chat.api.dependencies import ChatDep, CurrentUser
 from chatkeep.chat.chat import Chat
 from chatkeep.chat.generation.sse import EventStream
-from chatkeep.chat.generation.stream import TurnStream
 from chatkeep.chat.history import queries
 from chatkeep.chat.history.lookups import require_leaf, require_turn
 from chatkeep.chat.history.pages import siblings_page, turns_page
@@ -21,7 +20,7 @@ from chatkeep.errors import NotFound, NothingToContinue
 from chatkeep.http.admission import begins_turn
 from chatkeep.http.bodies import FromDigits, JsonRoute, takes_body_of
 from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page
-from chatkeep.http.problems import error_responses
+from chatkeep.http.problems import BODY_ERRORS, error_responses
 from chatkeep.http.schemas import answer_with
 
 router = APIRouter(prefix="/api/v1/conversations/{conversation_id}/turns", tags=["Turns"], route_class=JsonRoute)
@@ -47,10 +46,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
 NEW_TURN = STREAM | error_responses(
     401,
     404,
-    413,
-    415,
-    422,
-    503,
+    *BODY_ERRORS,
     turn_in_progress=(409, "Another turn of this conversation is being answered. Wait for it, or stop it."),
     idempotency_key_reused=(422, "This Idempotency-Key was used for another request. Take a new one."),
     too_many_generations=(429, "The service is answering as many as it can. Try again soon."),
@@ -235,10 +231,11 @@ async def follow_turn(
 ) -> EventStream:
     """Follow a turn's reply, on any replica, while it is generated and afterwards."""
     turn = await require_turn(chat.database, identity.user_id, conversation_id, turn_id)
-    return _stream(chat, identity, chat.follow(identity.user_id, turn), start=last_event_id or 0)
+    events = chat.follow(identity.user_id, turn).events(last_event_id or 0, turn)
+    return EventStream(events, chat.streams, stream_terms(identity))
 
 
-@router.put("/{turn_id}/feedback", responses=error_responses(401, 404, 413, 415, 422, 503))
+@router.put("/{turn_id}/feedback", responses=error_responses(401, 404, *BODY_ERRORS))
 @takes_body_of(None)
 async def give_feedback(
     conversation_id: UUID, turn_id: UUID, body: GiveFeedback, identity: CurrentUser, chat: ChatDep
@@ -257,14 +254,10 @@ async def take_feedback_back(conversation_id: UUID, turn_id: UUID, identity: Cur
 async def _take_turn(chat: Chat, identity: Identity, new: NewTurn, request: Request, *, stream: bool | None) -> Any:
     following = await chat.take_turn(identity, new)
     if stream if stream is not None else _accepts_events(request):
-        return _stream(chat, identity, following)
+        return EventStream(following.events(), chat.streams, stream_terms(identity))
     with chat.streams.hold(stream_terms(identity)):
         turn = await following.end()
     return answer_with(turn, 201)
-
-
-def _stream(chat: Chat, identity: Identity, following: TurnStream, start: int = 0) -> EventStream:
-    return EventStream(following.events(start), chat.streams, stream_terms(identity))
 
 
 async def _set_feedback(

@@ -1,4 +1,4 @@
-"""One reply while it is generated: what there is of it so far, and whoever waits for more."""
+"""One reply while it is generated: its text so far, and the followers that wait for more."""
 
 import asyncio
 import time
@@ -68,7 +68,7 @@ class Generation:
         _wake_all(self._resting)
 
     def cancel(self, status: Status) -> None:
-        """End the generation with the text that there is. What is being kept already is left to end."""
+        """End the generation with the text that there is. A write that is under way is left to end."""
         if self.generating and self.task is not None:
             self.cancel_status = status
             self.task.cancel()
@@ -93,7 +93,7 @@ class Generation:
             await _woken(self._resting, seconds)
 
     def move_to(self, user_id: UUID) -> None:
-        """Go on as another user's: a guest signed in. What is written down from now on is theirs."""
+        """Go on as another user's: a guest signed in. Text written down from now on is theirs."""
         self.begun = replace(self.begun, user_id=user_id)
         if self._being_written is not None:
             self._being_written = [replace(each, user_id=user_id) for each in self._being_written]
@@ -111,7 +111,7 @@ class Generation:
         return True
 
     def begin_write(self) -> Sequence[Fragment]:
-        """Return what is to be written down next; the same again until `end_write` says that it was.
+        """Return the fragments to write down next; the same again until `end_write` says that they were.
 
         Where that is nothing, an empty fragment, which asks how the turn stands.
         """

@@ -1,9 +1,10 @@
 """One process as the others see it: by its lease in the database, and on its own machine by the process itself."""
 
-from sqlalchemy import Float, Integer, Text, Uuid, bindparam, delete, func, literal, select
+from sqlalchemy import Float, Integer, Text, bindparam, delete, func, literal, select
 from sqlalchemy.dialects import postgresql
 
 from chatkeep.chat.generation.processes import ServiceProcess
+from chatkeep.chat.history.parameters import NOW, REPLICA_ID
 from chatkeep.chat.search.lexemes import VERSION
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
@@ -11,16 +12,12 @@ from chatkeep.database.statement import Statement
 from chatkeep.database.tables import TIME, replicas
 from chatkeep.ids import new_id
 
-_replica_id = bindparam("replica_id", type_=Uuid)
-_now = bindparam("now", type_=TIME)
-
-
-RELEASE_LEASE = Statement(delete(replicas).where(replicas.c.id == _replica_id))
+RELEASE_LEASE = Statement(delete(replicas).where(replicas.c.id == REPLICA_ID))
 LOCAL_REPLICAS = Statement(
     select(replicas.c.id, replicas.c.machine, replicas.c.pid, replicas.c.process_began_at).where(
         replicas.c.lease_expires_at >= func.now(),
         replicas.c.machine == bindparam("machine", type_=Text),
-        replicas.c.id != _replica_id,
+        replicas.c.id != REPLICA_ID,
     )
 )
 PRUNE_REPLICAS = Statement(
@@ -37,8 +34,8 @@ RECOVERY_INTERVAL_SHARE = 1 / 8
 def _renew_lease() -> Statement:
     expires_at = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, bindparam("seconds", type_=Float))
     new = postgresql.insert(replicas).values(
-        id=_replica_id,
-        started_at=_now,
+        id=REPLICA_ID,
+        started_at=NOW,
         lease_expires_at=expires_at,
         machine=bindparam("machine", type_=Text),
         pid=bindparam("pid", type_=Integer),
@@ -92,5 +89,5 @@ class Replica:
                 await self._database.execute(RELEASE_LEASE, replica_id=row["id"])
 
     async def prune_expired(self) -> None:
-        """Take away what is left of replicas whose leases ran out long ago."""
+        """Delete the rows of replicas whose leases ran out long ago."""
         await self._database.execute(PRUNE_REPLICAS)

@@ -49,7 +49,7 @@ class Worker:
         self._renewed_at = 0.0
 
     async def open(self) -> None:
-        """Take the lease, and the turns of whoever died; then begin.
+        """Take the lease, and the turns of dead replicas; then begin.
 
         Raises:
             DatabaseUnavailable: without a lease nothing may be generated.
@@ -70,7 +70,7 @@ class Worker:
         ]
 
     async def close(self) -> None:
-        """Stop, and give the lease back: what is still `streaming` of this replica is anybody's."""
+        """Stop, and give the lease back: any replica may take over turns that are still `streaming`."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -103,7 +103,7 @@ class Worker:
     async def _rename(self, generations: Sequence[Generation]) -> None:
         """Write down of text that it was reasoning, where a model told so late.
 
-        If the process dies before: the text is kept as text. What is not known to be done is done again.
+        If the process dies before: the text is kept as text. A step that is not known to be done is done again.
         """
         for generation in generations:
             if (renaming := generation.renaming()) is not None:

@@ -26,6 +26,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.accounts.queries import fewer
+from chatkeep.chat.history.parameters import CONVERSATION_ID, NOW, USER_ID
 from chatkeep.database.statement import Statement
 from chatkeep.database.tables import TIME, conversations, user_activity
 from chatkeep.database.times import LATEST
@@ -34,26 +35,23 @@ from chatkeep.statistics.outbox import note_conversation
 NEWEST_TIME = LATEST
 NEWEST_ID = UUID(int=2**128 - 1)
 
-_user_id = bindparam("user_id", type_=Uuid)
-_conversation_id = bindparam("conversation_id", type_=Uuid)
-_now = bindparam("now", type_=TIME)
 _c = conversations.c
 
-CONVERSATION = Statement(select(conversations).where(_c.user_id == _user_id, _c.id == _conversation_id))
+CONVERSATION = Statement(select(conversations).where(_c.user_id == USER_ID, _c.id == CONVERSATION_ID))
 
 _made = (
     insert(conversations)
     .values(
-        user_id=_user_id,
-        id=_conversation_id,
+        user_id=USER_ID,
+        id=CONVERSATION_ID,
         title=bindparam("title", type_=Text),
         system_prompt=bindparam("system_prompt", type_=Text),
         model=bindparam("model", type_=Text),
         params=bindparam("params", type_=JSONB),
         extra=bindparam("extra", type_=JSONB),
-        created_at=_now,
-        updated_at=_now,
-        last_turn_at=_now,
+        created_at=NOW,
+        updated_at=NOW,
+        last_turn_at=NOW,
     )
     .returning(conversations)
     .cte("made")
@@ -78,7 +76,7 @@ def _list(*, by_title: bool) -> Statement:
     query = (
         select(conversations)
         .where(
-            _c.user_id == _user_id,
+            _c.user_id == USER_ID,
             tuple_(_c.last_turn_at, _c.id)
             < tuple_(bindparam("after_time", type_=TIME), bindparam("after_id", type_=Uuid)),
             or_(archived.is_(None), _c.archived == archived),

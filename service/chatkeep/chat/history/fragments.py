@@ -9,7 +9,6 @@ from sqlalchemy import (
     Integer,
     ScalarSelect,
     Text,
-    Uuid,
     bindparam,
     case,
     cast,
@@ -23,12 +22,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.sql.elements import ColumnElement
 
+from chatkeep.chat.history.parameters import TURN_ID, USER_ID
 from chatkeep.chat.reply_log import ITEM, ReplySpan, between, stretches_of
 from chatkeep.database.statement import BACKGROUND_SECONDS, Statement
 from chatkeep.database.tables import reply_fragments, turns
 
-_user_id = bindparam("user_id", type_=Uuid)
-_turn_id = bindparam("turn_id", type_=Uuid)
 _f = reply_fragments.c
 _t = turns.c
 _is_item = _f.kind == literal_column(f"'{ITEM}'")
@@ -44,8 +42,8 @@ DELETE_ORPHAN_FRAGMENTS = Statement(
 RENAME_TEXT = Statement(
     update(reply_fragments)
     .where(
-        _f.user_id == _user_id,
-        _f.turn_id == _turn_id,
+        _f.user_id == USER_ID,
+        _f.turn_id == TURN_ID,
         _f.position < bindparam("end", type_=Integer),
         _f.kind.is_(None),
     )
@@ -67,7 +65,7 @@ class Fragment:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What is known of a reply from the database, from some position on.
+    """A reply as far as the database has it, from some position on.
 
     Args:
         stretches: in order, none empty.
@@ -158,12 +156,12 @@ def _follow() -> Statement:
     start, most = bindparam("start", type_=Integer), bindparam("most", type_=Integer)
     first = (
         select(func.max(_f.position))
-        .where(_f.user_id == _user_id, _f.turn_id == _turn_id, _f.position <= start)
+        .where(_f.user_id == USER_ID, _f.turn_id == TURN_ID, _f.position <= start)
         .scalar_subquery()
     )
     written = (
         select(_f.position, _f.kind, _f.text)
-        .where(_f.user_id == _user_id, _f.turn_id == _turn_id, _f.position >= first, _f.position < start + most)
+        .where(_f.user_id == USER_ID, _f.turn_id == TURN_ID, _f.position >= first, _f.position < start + most)
         .subquery("written")
     )
     w = written.c
@@ -178,7 +176,7 @@ def _follow() -> Statement:
                 select(func.array_agg(aggregate_order_by(column, w.position))).scalar_subquery().label(name)
                 for name, column in (("positions", w.position), ("kinds", w.kind), ("texts", w.text))
             ),
-        ).where(_t.user_id == _user_id, _t.id == _turn_id)
+        ).where(_t.user_id == USER_ID, _t.id == TURN_ID)
     )
 
 

@@ -44,7 +44,7 @@ class NewTurn:
     tools: Mapping[str, Any] = field(default_factory=dict)
 
     def digest(self) -> bytes:
-        """Return what is equal for two requests that ask for the same turn."""
+        """Return a digest that is equal for two requests that ask for the same turn."""
         asked: list[object] = [
             self.content,
             str(self.parent_id),
