@@ -81,7 +81,7 @@ class Cases:
             self.history.user_id(self.history.owners[number]),
             self.history.conversation(number),
         )
-        return len((await turns_up(self.database, user_id, conversation_id, start_id=None, limit=50)).rows)
+        return len((await turns_up(self.database, user_id, conversation_id, start_id=None, limit=50)).turns)
 
     async def own_search(self) -> int:
         """By words of every frequency, the most common among them, and by two at once."""

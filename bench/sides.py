@@ -11,6 +11,7 @@ from uuid import UUID
 
 from bench.bulk_data import WORDS, Connection, copy_turns, path_of
 from bench.measurements import Effort
+from chatkeep.chat.generation.replica import Replica
 from chatkeep.chat.history import conversations
 from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.models import DemonstrationModel
@@ -89,12 +90,13 @@ class Both:
 async def both_sides(url: str, effort: Effort) -> AsyncIterator[Both]:
     database = await Database.connect(url)
     bare = await bare_connection(url)
-    log = TurnStore(database, utc_now, model=DemonstrationModel(), lease_seconds=600)
-    await log.replica.renew_lease()
+    replica = Replica(database, utc_now, lease_seconds=600)
+    log = TurnStore(database, utc_now, replica_id=replica.id, model=DemonstrationModel())
+    await replica.renew_lease()
     try:
         yield Both(effort, database, bare, log, await _places(bare))
     finally:
-        await log.replica.release_lease()
+        await replica.release_lease()
         await bare.close()
         await database.close()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.measurements import Figure, Sides, paired
 from bench.sides import Both, Place
-from chatkeep.chat.history.store import Fragment
+from chatkeep.chat.history.fragments import Fragment
 from chatkeep.chat.history.turn import NewTurn, OpenTurn, Outcome
 from chatkeep.chat.search.indexer import lexemes_of_turn
 from chatkeep.chat.search.lexemes import SEPARATOR, VERSION
@@ -82,11 +82,11 @@ async def turn(both: Both) -> list[Figure]:
 
     async def bare(number: int) -> None:
         place = next(places)
-        await both.bare.execute(BARE_TURN, *_bare_values(place, REPLY, both.log.replica.id), lexemes[place])
+        await both.bare.execute(BARE_TURN, *_bare_values(place, REPLY, both.log.replica_id), lexemes[place])
 
     async def bare_twice(number: int) -> None:
         place = next(places)
-        values = _bare_values(place, REPLY, both.log.replica.id)
+        values = _bare_values(place, REPLY, both.log.replica_id)
         await both.bare.execute(BARE_BEGIN, *values)
         await both.bare.execute(BARE_END, place.user_id, values[1], place.conversation_id, REPLY, lexemes[place])
 

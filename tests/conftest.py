@@ -66,7 +66,7 @@ def light_hashes() -> Iterator[None]:
     Those of `tests/accounts`, and those that are processes of their own, hash as everywhere.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("chatkeep.app.app.PasswordHasher", partial(PasswordHasher, memory_kib=8, passes=1))
+        patch.setattr("chatkeep.app.parts.PasswordHasher", partial(PasswordHasher, memory_kib=8, passes=1))
         yield
 
 

@@ -1,4 +1,4 @@
-"""The time, asked in one place, so that whoever needs it can be handed another clock."""
+"""The clock, in one place: code that needs the time is handed one, and a test hands it another."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

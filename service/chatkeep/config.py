@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     head_timeout_seconds: int = Field(10, ge=1, le=3600)
     body_timeout_seconds: int = Field(30, ge=1, le=3600)
 
-    # Figures for Prometheus: at a port of their own, or for whoever has the token.
+    # Figures for Prometheus: at a port of their own, or with the token.
     metrics_host: str = Field("127.0.0.1", min_length=1)
     metrics_port: int | None = Field(None, ge=1, le=65535)
     metrics_token: SecretStr | None = None
@@ -145,7 +145,7 @@ class Settings(BaseSettings):
     # For how many days after its last turn a conversation is kept, by whose it is; a role that is not named, for ever.
     retention_days: Annotated[dict[KeptRole, Annotated[int, Field(ge=1, le=36_500)]], NoDecode] = {}
 
-    # What is written to the log (standard error).
+    # The log (standard error).
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
 

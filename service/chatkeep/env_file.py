@@ -17,7 +17,7 @@ def require_clear(files: str | os.PathLike[str] | Sequence[str | os.PathLike[str
     """Refuse a line that is no setting. With a slip in its own line, a safety would fall back to its default unseen.
 
     Raises:
-        ConfigurationError: names the lines by their numbers: what is in one may be a secret.
+        ConfigurationError: names the lines by their numbers: a line may hold a secret.
         OSError, UnicodeDecodeError: the file cannot be read.
     """
     for each in [files] if isinstance(files, str | os.PathLike) else files or ():

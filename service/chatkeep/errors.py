@@ -129,7 +129,7 @@ class LastAdministrator(Conflict):
 
 
 class IsGuest(Conflict):
-    """What is to be done to an account is to be done to a guest."""
+    """An act on an account was asked for on a guest."""
 
     code = "is_guest"
 

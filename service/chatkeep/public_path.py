@@ -32,7 +32,7 @@ _OWN_NAMES = frozenset(
 
 
 def clean_path(text: str) -> str | None:
-    """Return a path without its last slash, "" for the root, or None for what is no path."""
+    """Return a path without its last slash, "" for the root, or None for a text that is no path."""
     path = text.strip().rstrip("/")
     return path if len(path) <= MAX_CHARACTERS and _PATH.fullmatch(path) else None
 

@@ -14,7 +14,7 @@ from tests.support.running_service import RunningService
 def _hashes_as_everywhere(light_hashes: None) -> Iterator[None]:
     """How long a hash takes is part of what is tested here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("chatkeep.app.app.PasswordHasher", PasswordHasher)
+        patch.setattr("chatkeep.app.parts.PasswordHasher", PasswordHasher)
         yield
 
 

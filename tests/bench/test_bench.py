@@ -104,7 +104,7 @@ def test_each_case_has_one_name() -> None:
 
 def _values(both: Both, place: Place, turn_id: object) -> tuple[Any, ...]:
     ids = (place.user_id, turn_id, place.conversation_id, place.head_turn_id)
-    return (*ids, place.length, PROMPT, REPLY, both.log.replica.id)
+    return (*ids, place.length, PROMPT, REPLY, both.log.replica_id)
 
 
 async def _lexemes(place: Place) -> list[str]:

@@ -13,9 +13,10 @@ from chatkeep.accounts.identity import Identity
 from chatkeep.app import worker
 from chatkeep.app.app import create_app
 from chatkeep.chat.generation.recovery import Recovery
-from chatkeep.chat.handler import PersistentRequestHandler, TurnRow
+from chatkeep.chat.handler import PersistentRequestHandler
 from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.history.turn import NewTurn, OpenTurn, Outcome
+from chatkeep.chat.schemas import Turn
 from chatkeep.cli.main import main
 from chatkeep.ids import new_id
 
@@ -40,7 +41,7 @@ class EarlyRequestHandler(PersistentRequestHandler):
         self._begins[begun.id] = asyncio.create_task(self._begin_late(begun, new))
         return begun
 
-    async def end_turn(self, begun: OpenTurn, outcome: Outcome) -> TurnRow | None:
+    async def end_turn(self, begun: OpenTurn, outcome: Outcome) -> Turn | None:
         await self._begins[begun.id]
         return await super().end_turn(begun, outcome)
 

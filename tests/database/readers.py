@@ -9,7 +9,9 @@ from fastapi.routing import APIRoute
 from chatkeep.app.maintenance import cleanup, retain
 from chatkeep.audit.verification import verify
 from chatkeep.chat.generation.recovery import Recovery
+from chatkeep.chat.generation.replica import Replica
 from chatkeep.chat.search.indexer import index_pending
+from chatkeep.clock import utc_now
 from chatkeep.statistics.counters import count_notes
 from tests.database.filled import WORDS, Filled
 from tests.support.running_service import Person, RunningService
@@ -143,6 +145,6 @@ async def _look_after(service: RunningService) -> None:
     await index_pending(database)
     async with database.transaction() as connection:
         await count_notes(connection)
-    await Recovery(service.chat.turn_store).interrupt_stalled()
+    await Recovery(service.chat.turn_store, Replica(database, utc_now, lease_seconds=10)).interrupt_stalled()
     await retain(database, accounts.trail, {"user": 1, "admin": 1, "guest": 1})
     await cleanup(accounts)

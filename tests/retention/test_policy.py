@@ -14,9 +14,7 @@ from chatkeep.accounts.queries import insert_user, update_user
 from chatkeep.app.maintenance import retain
 from chatkeep.audit.trail import AuditTrail, Origin
 from chatkeep.chat.history import conversations as queries
-from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.history.turn import NewTurn, Outcome
-from chatkeep.chat.models import DemonstrationModel
 from chatkeep.clock import utc_now
 from chatkeep.config import KeptRole
 from chatkeep.database.database import Database
@@ -30,6 +28,7 @@ from chatkeep.retention.queries import take_turns
 from tests.accounts.guests import guest
 from tests.audit.audit_fixtures import SECRET
 from tests.http.test_bodies import code_of
+from tests.support.replicas import ReplicaStore
 from tests.support.running_service import PASSWORD, RunningService, running
 
 POLICY: dict[KeptRole, int] = {"user": 30, "guest": 7}
@@ -40,7 +39,7 @@ class Place:
     """A database with users and conversations of some age."""
 
     database: Database
-    log: TurnStore
+    log: ReplicaStore
     trail: AuditTrail
 
     async def user(self, role: str = "user", *, is_guest: bool = False, **changes: object) -> UUID:
@@ -97,7 +96,7 @@ class Place:
 @pytest.fixture
 async def place(database_url: str) -> AsyncIterator[Place]:
     database = await Database.connect(database_url)
-    log = TurnStore(database, utc_now, model=DemonstrationModel(), lease_seconds=60)
+    log = ReplicaStore(database, lease_seconds=60)
     await log.replica.renew_lease()
     yield Place(database, log, await AuditTrail.open(database, [SECRET]))
     await database.close()

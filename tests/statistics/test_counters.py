@@ -10,11 +10,8 @@ from sqlalchemy import func, insert, select
 
 from chatkeep.accounts.queries import insert_user
 from chatkeep.accounts.users import erase_user
-from chatkeep.chat.generation.recovery import Recovery
 from chatkeep.chat.history import conversations
-from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.history.turn import NewTurn, Outcome
-from chatkeep.chat.models import DemonstrationModel
 from chatkeep.clock import utc_now
 from chatkeep.database.database import Database
 from chatkeep.database.tables import statistics, statistics_notes
@@ -22,6 +19,7 @@ from chatkeep.errors import Invalid
 from chatkeep.ids import new_id
 from chatkeep.statistics.counters import count_notes
 from chatkeep.statistics.report import Bucket, Statistics, read_statistics, start_of
+from tests.support.replicas import ReplicaStore
 
 MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -73,19 +71,19 @@ async def new_conversation(database: Database, user_id: UUID) -> UUID:
 
 
 @pytest.fixture
-async def log(database: Database) -> TurnStore:
-    log = TurnStore(database, utc_now, model=DemonstrationModel(), lease_seconds=10, counted_models=("known",))
+async def log(database: Database) -> ReplicaStore:
+    log = ReplicaStore(database, lease_seconds=10, counted_models=("known",))
     await log.replica.renew_lease()
     return log
 
 
-async def say(log: TurnStore, user_id: UUID, outcome: Outcome, model: str | None = None) -> None:
+async def say(log: ReplicaStore, user_id: UUID, outcome: Outcome, model: str | None = None) -> None:
     conversation_id = await new_conversation(log.database, user_id)
     begun = await log.begin(user_id, NewTurn(conversation_id, "?", model=model), context_tokens=1000)
     assert await log.end(begun, outcome) is not None
 
 
-async def test_what_happens_is_counted_before_and_after_it_is_added_up(database: Database, log: TurnStore) -> None:
+async def test_what_happens_is_counted_before_and_after_it_is_added_up(database: Database, log: ReplicaStore) -> None:
     user_id = await new_user(database)
     await say(log, user_id, Outcome("complete", "Yes.", input_tokens=3, output_tokens=5, first_text_ms=20))
     await say(log, user_id, Outcome("complete", "Yes."), model="known")
@@ -104,19 +102,19 @@ async def test_what_happens_is_counted_before_and_after_it_is_added_up(database:
         assert everything.percentiles("first_text")["p50"] == pytest.approx(0.020, rel=0.05)
 
 
-async def test_a_turn_whose_process_died_is_counted_as_interrupted(database: Database, log: TurnStore) -> None:
+async def test_a_turn_whose_process_died_is_counted_as_interrupted(database: Database, log: ReplicaStore) -> None:
     user_id = await new_user(database)
     conversation_id = await new_conversation(database, user_id)
     begun = await log.begin(user_id, NewTurn(conversation_id, "?"), context_tokens=1000)
     await log.replica.release_lease()
-    other = TurnStore(database, utc_now, model=DemonstrationModel(), lease_seconds=10)
-    await asyncio.gather(*(Recovery(other).interrupt_stalled() for _ in range(5)))
+    other = ReplicaStore(database, lease_seconds=10)
+    await asyncio.gather(*(other.recovery().interrupt_stalled() for _ in range(5)))
     assert await log.end(begun, Outcome("complete", "too late")) is None
     found = (await read(database)).total.everything
     assert (found.turns, found.amounts["interrupted"], found.durations) == (1, 1, {})
 
 
-async def test_a_name_that_nobody_vouches_for_is_not_kept(database: Database, log: TurnStore) -> None:
+async def test_a_name_that_nobody_vouches_for_is_not_kept(database: Database, log: ReplicaStore) -> None:
     await say(log, await new_user(database), Outcome("complete", "Yes."), model="my mother's maiden name")
     await count(database)
     (found,) = (await read(database)).total.models
@@ -160,7 +158,7 @@ async def test_a_count_that_is_broken_off_has_counted_nothing(database: Database
 
 
 async def test_deleting_a_user_changes_no_counter_and_leaves_no_note_of_theirs(
-    database: Database, log: TurnStore
+    database: Database, log: ReplicaStore
 ) -> None:
     user_id, other_id = await new_user(database), await new_user(database)
     await say(log, user_id, Outcome("complete", "Yes."))

@@ -12,7 +12,7 @@ import pytest
 
 from chatkeep.audit.actions import Action
 from chatkeep.audit.verification import Fault
-from chatkeep.chat.history.turn import Status
+from chatkeep.chat.status import Status
 from chatkeep.statistics.report import Bucket
 from chatkeep.web import router as web
 from chatkeep.web.chart_data import COUNTED, PERCENTILES, PERIODS, TIMED

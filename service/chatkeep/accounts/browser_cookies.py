@@ -90,7 +90,7 @@ def held_by(connection: HTTPConnection, cookie: BrowserCookie) -> Held:
 
 
 def all_contents(connection: HTTPConnection, cookie: BrowserCookie) -> list[str]:
-    """Return what all of them say, also those that do not count: for whoever signs out."""
+    """Return the values of all of them, also of those that do not count: signing out ends each."""
     return list(
         dict.fromkeys(each for signed in _kinds(connection, cookie) for each in _own_contents(connection, signed))
     )

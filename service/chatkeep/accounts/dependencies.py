@@ -173,7 +173,7 @@ async def _identity_of(request: Request, accounts: Accounts) -> Identity | None:
 async def _identity_by_earlier_name(request: Request, accounts: Accounts, held: Held) -> Identity | None:
     """Return who is asking by cookies of the old name, to be exchanged; nobody where they are of several users.
 
-    One of those may be planted by another host of the domain, to have whoever is there write in a stranger's account.
+    One of those may be planted by another host of the domain, to have the user write in a stranger's account.
     """
     asked = [await _identity_by_cookie(request, accounts, content) for content in held.contents]
     found = [identity for identity in asked if identity is not None]

@@ -80,7 +80,7 @@ class _Job:
 
     def do(self) -> None:
         if not self.future.set_running_or_notify_cancel():
-            return  # whoever asked has given up
+            return  # the caller has given up
         try:
             self.future.set_result(self._work())
         except BaseException as error:  # noqa: BLE001  it is raised where the answer is waited for

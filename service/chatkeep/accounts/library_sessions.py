@@ -2,7 +2,7 @@
 
 For applications of one's own that have `FasterSessionMiddleware` and want this service's accounts: what the session
 holds is the account's id and a mark of what it was signed in with. Who that is now is asked again on each request, so
-whoever is disabled or deleted, or whose password or role changes, is signed out of all such sessions at once.
+a user who is disabled or deleted, or whose password or role changes, is signed out of all such sessions at once.
 """
 
 import hashlib

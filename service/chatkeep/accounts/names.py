@@ -52,7 +52,7 @@ async def lookalike_of(connection: AsyncConnection, username: str) -> AnyRow | N
 
 
 async def warn_of_lookalike(connection: AsyncConnection, user: AnyRow) -> None:
-    """Log that a new account's name looks like another's, where the name is given by whoever runs the service."""
+    """Log that a new account's name looks like another's, where an operator gives the name."""
     other = await lookalike_of(connection, user.username)
     if other is not None:
         log.warning("username_looks_like_another", user_id=str(user.id), other_user_id=str(other.id))

@@ -18,7 +18,7 @@ MIN_CHARACTERS = 8
 MAX_CHARACTERS = 128
 # By zxcvbn's estimate. Its list of common passwords is 30,000 long; this is above all of them, capitalised or not.
 MIN_GUESSES = 100_000
-# Its time grows much faster than the length: what is good this far is good.
+# Its time grows much faster than the length: a password that is good this far is good.
 JUDGED_CHARACTERS = 24
 
 HASHES_AT_ONCE = 2

@@ -24,6 +24,9 @@ from chatkeep.http.addresses import client_address
 from chatkeep.http.bodies import Name
 from chatkeep.sessions.store import TOUCH_INTERVAL
 
+_EMAIL: TypeAdapter[str] = TypeAdapter(Email)
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+
 
 async def identity_by_proxy(accounts: Accounts, auth: TrustedHeaderAuth, connection: HTTPConnection) -> Identity | None:
     """Return the account of whom the server in front names; None where it names nobody.
@@ -89,10 +92,6 @@ async def _make_account(accounts: Accounts, audit: Recorder, named: ProxyIdentit
         if display_name:
             await queries.update_profile(connection, made.id, {"display_name": display_name})
         await audit.acting_as(made.id).record(connection, Action.ACCOUNT_CREATED, made.id, from_outside=True)
-
-
-_EMAIL: TypeAdapter[str] = TypeAdapter(Email)
-_NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
 def _fitting(kind: TypeAdapter[str], value: str | None, what: str) -> str | None:

@@ -67,7 +67,7 @@ USER_BY_TOKEN = Statement(
     )
 )
 
-# Disabled ones and guests too: whoever asks by name has to be told apart from somebody new.
+# Disabled ones and guests too: a name that is taken has to be told apart from a new one.
 USER_BY_NAME = Statement(
     select(*_IDENTITY, users.c.disabled, user_activity.c.last_seen_at)
     .outerjoin(user_activity, user_activity.c.user_id == users.c.id)
@@ -79,7 +79,7 @@ TOUCH_USER = Statement(
     .values(last_seen_at=_now)
 )
 
-# Of many sessions and tokens at once, those that still open something, and the role of whoever has them.
+# Of many sessions and tokens at once, those that still open something, and the role of their user.
 _digests = bindparam("digests", type_=ARRAY(login_sessions.c.digest.type))
 ROLES_OF_DIGESTS = Statement(
     select(login_sessions.c.digest, users.c.role)

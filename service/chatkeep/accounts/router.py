@@ -39,7 +39,7 @@ from chatkeep.audit.actions import Action
 from chatkeep.errors import NotAuthenticated, NotFound
 from chatkeep.http.bodies import MAX_ANONYMOUS_BYTES, JsonRoute, takes_body_of
 from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
-from chatkeep.http.problems import error_responses
+from chatkeep.http.problems import BODY_ERRORS, error_responses
 from chatkeep.http.schemas import answer_with
 
 router = APIRouter(prefix="/api/v1/auth", tags=["Accounts"], route_class=JsonRoute)
@@ -54,10 +54,7 @@ TOO_MANY_TRIES = (429, "Too many tries. Wait 10 minutes and try again.")
     "/register",
     status_code=201,
     responses=error_responses(
-        413,
-        415,
-        422,
-        503,
+        *BODY_ERRORS,
         username_taken=(409, "That username is taken, or looks like one that is."),
         weak_password=(422, "That password is among the first that anyone would try. Choose a longer one."),
         registration_closed=(403, "This service takes no new accounts."),
@@ -83,10 +80,7 @@ async def register_account(
 @router.post(
     "/login",
     responses=error_responses(
-        413,
-        415,
-        422,
-        503,
+        *BODY_ERRORS,
         invalid_credentials=INVALID_CREDENTIALS,
         too_many_attempts=TOO_MANY_TRIES,
         service_unavailable=BUSY,
@@ -128,7 +122,7 @@ async def read_me(identity: SignedIn) -> Response:
     return answer_with(User.model_validate(identity))
 
 
-@router.patch("/me", responses=error_responses(401, 413, 415, 422, 503))
+@router.patch("/me", responses=error_responses(401, *BODY_ERRORS))
 async def change_me(body: ChangeMe, identity: SignedIn, accounts: AccountsDep) -> User:
     """Change the display name or the e-mail address; null takes it away."""
     async with accounts.database.transaction() as connection:
@@ -143,10 +137,7 @@ async def change_me(body: ChangeMe, identity: SignedIn, accounts: AccountsDep) -
     status_code=204,
     responses=error_responses(
         401,
-        413,
-        415,
-        422,
-        503,
+        *BODY_ERRORS,
         invalid_credentials=INVALID_CREDENTIALS,
         too_many_attempts=TOO_MANY_TRIES,
         no_password=NO_PASSWORD,
@@ -168,10 +159,7 @@ async def delete_me(
     status_code=204,
     responses=error_responses(
         401,
-        413,
-        415,
-        422,
-        503,
+        *BODY_ERRORS,
         invalid_credentials=INVALID_CREDENTIALS,
         weak_password=(422, "A password has at least 8 characters."),
         no_password=NO_PASSWORD,
@@ -256,10 +244,7 @@ async def list_tokens(
     status_code=201,
     responses=error_responses(
         401,
-        413,
-        415,
-        422,
-        503,
+        *BODY_ERRORS,
         guest_not_allowed=(403, "A guest has no access tokens. Register first."),
         too_many_tokens=(409, "An account has at most 50 access tokens. Revoke one that is not used."),
     ),

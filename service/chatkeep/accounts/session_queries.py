@@ -39,7 +39,7 @@ async def insert_session(
     """Keep a new session under the digest of its secret.
 
     Args:
-        data: what is remembered for the session, as JSON.
+        data: the attributes of the session, as JSON.
     """
     await connection.execute(
         insert(s).values(

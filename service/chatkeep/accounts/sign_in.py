@@ -51,7 +51,7 @@ async def log_in(
 
     Raises:
         InvalidCredentials: the same, after the same work, for an unknown name and for a wrong password.
-        TooManyAttempts: whoever is right also waits; otherwise guessing would go on.
+        TooManyAttempts: the right password waits, too; otherwise guessing would go on.
         Unavailable: too many people sign in right now.
     """
     key = username_key(username)

@@ -7,7 +7,7 @@ Four counters, each over a window that does not slide:
 - one network of such places: more still, since a provider hands out many addresses to one customer;
 - one account from anywhere: more than from one place (against many places on one name).
 
-New accounts and new guests have counters of a place and of a network, too: whoever asks for one is a stranger, and a
+New accounts and new guests have counters of a place and of a network, too: one who asks for one is a stranger, and a
 new password costs as much work as a checked one.
 
 A browser that has signed in to the account before carries a signed mark, and then only its own counter counts.
@@ -15,7 +15,7 @@ So does only one of its own for somebody who is signed in and gives the password
 other counters, and the owner still gets in.
 
 A try is counted before the password is looked at, so that a thousand tries at once are a thousand counted. One that
-is refused counts nowhere: whoever goes on trying from one place fills the counter of that place and no wider one.
+is refused counts nowhere: more tries from one place fill the counter of that place and no wider one.
 
 Source: OWASP Authentication Cheat Sheet; OWASP, Slow Down Online Guessing Attacks with Device Cookies.
 """
@@ -47,6 +47,50 @@ COUNTED = Statement(
         _kept.window_ends_at > bindparam("now", type_=TIME),
     )
 )
+
+IPV6_HOUSEHOLD_BITS = 64
+# What a customer is given at most, and what one can rent in one piece.
+IPV6_NETWORK_BITS = 48
+IPV4_NETWORK_BITS = 24
+# So many times what one place may; fewer than all places of a network together.
+NETWORK_FACTOR = 4
+
+REFUSAL_SECONDS = 1
+REGISTRATION_WINDOW = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `attempts` in a window of `window`."""
+
+    attempts: int
+    window: timedelta
+
+    def of_network(self) -> "Limit":
+        return Limit(NETWORK_FACTOR * self.attempts, self.window)
+
+    def wait(self, ends_at: datetime, now: datetime) -> timedelta:
+        """Return the time until the window ends. A concurrent request opened it, perhaps a moment after `now`."""
+        return min(ends_at - now, self.window)
+
+
+ACCOUNT_FROM_ONE_PLACE = Limit(10, timedelta(minutes=15))
+ONE_PLACE = Limit(100, timedelta(minutes=15))
+ACCOUNT_FROM_ANYWHERE = Limit(200, timedelta(hours=1))
+GUESTS_FROM_ONE_PLACE = Limit(100, timedelta(hours=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A name or a place that is counted, as a digest: people type passwords into the name field.
+
+    Args:
+        resets: being right once makes good every try before; otherwise only the one that was right.
+    """
+
+    bucket: bytes
+    limit: Limit
+    resets: bool
 
 
 async def count_attempt(
@@ -93,50 +137,6 @@ async def uncount_attempts(connection: AsyncConnection, window: Window, tries: i
 
 async def sweep_attempts(connection: AsyncConnection, now: datetime) -> None:
     await connection.execute(delete(login_attempts).where(login_attempts.c.window_ends_at <= now))
-
-
-IPV6_HOUSEHOLD_BITS = 64
-# What a customer is given at most, and what one can rent in one piece.
-IPV6_NETWORK_BITS = 48
-IPV4_NETWORK_BITS = 24
-# So many times what one place may; fewer than all places of a network together.
-NETWORK_FACTOR = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """At most `attempts` in a window of `window`."""
-
-    attempts: int
-    window: timedelta
-
-    def of_network(self) -> "Limit":
-        return Limit(NETWORK_FACTOR * self.attempts, self.window)
-
-    def wait(self, ends_at: datetime, now: datetime) -> timedelta:
-        """Return the time until the window ends. A concurrent request opened it, perhaps a moment after `now`."""
-        return min(ends_at - now, self.window)
-
-
-ACCOUNT_FROM_ONE_PLACE = Limit(10, timedelta(minutes=15))
-ONE_PLACE = Limit(100, timedelta(minutes=15))
-ACCOUNT_FROM_ANYWHERE = Limit(200, timedelta(hours=1))
-GUESTS_FROM_ONE_PLACE = Limit(100, timedelta(hours=1))
-REFUSAL_SECONDS = 1
-REGISTRATION_WINDOW = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Counter:
-    """What is counted, as a digest: people type passwords into the name field.
-
-    Args:
-        resets: being right once makes good every try before; otherwise only the one that was right.
-    """
-
-    bucket: bytes
-    limit: Limit
-    resets: bool
 
 
 def counters_for(account: str, address: str, known_device: str | None) -> list[Counter]:

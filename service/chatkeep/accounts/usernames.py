@@ -30,7 +30,7 @@ _INVISIBLE = frozenset(
 
 
 def username_key(username: str) -> str:
-    """Return what is equal for two spellings of one name: case, width and normal form do not count.
+    """Return a key that is equal for two spellings of one name: case, width and normal form do not count.
 
     Source: Unicode, section 3.13, NFKC and case folding, applied until nothing changes.
     """

@@ -53,9 +53,7 @@ async def change_account(
         LastAdministrator: nobody would be left.
         IsGuest: a guest is to be an administrator.
     """
-    before = await queries.lock_user(connection, user_id)
-    if before is None:
-        raise NotFound
+    before = await _lock_user(connection, user_id)
     if role == "admin" and before.is_guest:
         # A cookie that anybody can have without a password must not be worth an administrator's rights.
         raise IsGuest("A guest cannot be an administrator. They have to register first.")
@@ -84,14 +82,13 @@ async def change_account(
 async def sign_out_everywhere(connection: AsyncConnection, audit: Recorder, user_id: UUID) -> tuple[int, int]:
     """End every session and every access token of a user; return how many of each.
 
-    The tokens as well: whoever was in the account may have made one.
+    The tokens as well: an intruder in the account may have made one.
 
     Raises:
         NotFound: no such user.
     """
     # A session that is being renewed right now would otherwise outlive its end.
-    if await queries.lock_user(connection, user_id) is None:
-        raise NotFound
+    await _lock_user(connection, user_id)
     sessions = await session_queries.end_sessions_of(connection, user_id)
     tokens = await token_queries.delete_tokens_of(connection, user_id)
     await audit.record(connection, Action.SESSIONS_ENDED, user_id, ended=sessions, tokens=tokens)
@@ -115,10 +112,15 @@ async def require_no_hold(connection: AsyncConnection, user_id: UUID) -> None:
         NotFound: no such user.
         LegalHold
     """
+    user = await _lock_user(connection, user_id)
+    _refuse_held(user)
+
+
+async def _lock_user(connection: AsyncConnection, user_id: UUID) -> AnyRow:
     user = await queries.lock_user(connection, user_id)
     if user is None:
         raise NotFound
-    _refuse_held(user)
+    return user
 
 
 def _refuse_held(user: AnyRow) -> None:
@@ -133,10 +135,10 @@ async def delete_user(connection: AsyncConnection, audit: Recorder, user_id: UUI
 
 
 async def erase_user(connection: AsyncConnection, user_id: UUID, *, despite_hold: bool = False) -> None:
-    """Delete a user and all their data, for whoever puts it on record.
+    """Delete a user and all their data; the caller puts it on record.
 
     The foreign keys would do it alone, but in an order of their own. Here it is the one in which everybody else
-    locks: whoever keeps a turn or uses a session right now locks that before the counters.
+    locks: writing a turn or using a session locks that before the counters.
 
     Args:
         despite_hold: everything that they had is somebody else's, who is under hold, too.
@@ -146,9 +148,7 @@ async def erase_user(connection: AsyncConnection, user_id: UUID, *, despite_hold
         LegalHold: what they have has to stay.
         LastAdministrator: nobody would be left.
     """
-    user = await queries.lock_user(connection, user_id)
-    if user is None:
-        raise NotFound
+    user = await _lock_user(connection, user_id)
     if not despite_hold:
         _refuse_held(user)
     await require_another_administrator(connection, user)

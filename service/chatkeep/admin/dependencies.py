@@ -12,15 +12,6 @@ from chatkeep.database.database import Database
 from chatkeep.errors import AuditReasonRequired, Invalid
 from chatkeep.http.strict_json import is_storable
 
-
-async def get_database(request: Request) -> Database:
-    database: Database = request.app.state.database
-    return database
-
-
-DatabaseDep = Annotated[Database, Depends(get_database)]
-
-
 MAX_REASON_CHARACTERS = 500
 REASON_REQUIRED = (428, "Say why, in the header X-Audit-Reason.")
 
@@ -30,6 +21,16 @@ ReasonHeader = Annotated[
         alias="X-Audit-Reason", max_length=4 * MAX_REASON_CHARACTERS, description="Why; it is put on record. In UTF-8."
     ),
 ]
+
+TOO_SLOW = (503, "That took too long and was stopped. Narrow it: by user, by time, by status.")
+
+
+async def get_database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+DatabaseDep = Annotated[Database, Depends(get_database)]
 
 
 async def get_administrators_audit(audit: AuditDep, reason: ReasonHeader = None) -> Recorder:
@@ -68,6 +69,3 @@ def _read_reason(header: str | None) -> str | None:
     if len(reason) > MAX_REASON_CHARACTERS or not is_storable(reason) or not reason.isprintable():
         raise Invalid(f"X-Audit-Reason is at most {MAX_REASON_CHARACTERS} characters on one line.")
     return reason or None
-
-
-TOO_SLOW = (503, "That took too long and was stopped. Narrow it: by user, by time, by status.")

@@ -1,4 +1,4 @@
-"""What is put on record about a reading of the history: whose, and by which filters."""
+"""The audit record of a reading of the history: whose turns, and by which filters."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from chatkeep.admin.history_queries import HistoryFilters
 
-# Of any other filter it is only kept that it was used: what is typed freely may be what somebody wrote.
+# Any other filter is recorded by its name alone: free text may quote what somebody wrote.
 KEPT = ("user_id", "conversation_id", "status", "rating", "since", "until")
 
 

@@ -87,7 +87,7 @@ async def _pages(
 ) -> AsyncGenerator[list[HistoryTurn], None]:
     """Yield pages of turns, newest first, each when it is on record whose they are.
 
-    Whoever writes a page empties it: nothing else is held while the client reads.
+    A page is emptied as it is written: nothing else is held while the client reads.
     """
     after = None
     while filters is not None:
@@ -122,7 +122,7 @@ def _csv(rows: Sequence[Sequence[Any]]) -> bytes:
 
 
 def _harmless(cell: object) -> object:
-    """Have a spreadsheet show text that looks like a formula: a prompt would otherwise run one on whoever opens it."""
+    """Have a spreadsheet show text that looks like a formula: a prompt would otherwise run one for the reader."""
     return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
 
 

@@ -10,8 +10,8 @@ from chatkeep.admin import user_queries
 from chatkeep.admin.dependencies import DatabaseDep
 from chatkeep.admin.history_queries import HistoryFilters
 from chatkeep.chat.api.search import Q_DESCRIPTION
-from chatkeep.chat.history.turn import Status
 from chatkeep.chat.search.query import parse_query
+from chatkeep.chat.status import Status
 from chatkeep.http.bodies import Moment, SearchText
 
 QUERY_TIMEOUT_SECONDS = 10

@@ -25,6 +25,19 @@ FAILURES = {
     "interrupted": "interrupted",
 }
 
+USUAL_LENGTHS: dict[Bucket, timedelta] = {
+    "hour": timedelta(hours=23),
+    "day": timedelta(days=29),
+    "week": timedelta(weeks=25),
+}
+
+router = APIRouter(
+    prefix="/api/v1/admin",
+    tags=["Administration"],
+    route_class=JsonRoute,
+    dependencies=[Depends(require_administrator)],
+)
+
 
 class Percentiles(Answer):
     """Seconds that so many of a hundred turns did not exceed; null where there is no such turn."""
@@ -108,20 +121,6 @@ def _turns(counts: Counts) -> dict[str, Any]:
         "latency_seconds": counts.percentiles(DURATION),
         "first_text_seconds": counts.percentiles(FIRST_TEXT),
     }
-
-
-USUAL_LENGTHS: dict[Bucket, timedelta] = {
-    "hour": timedelta(hours=23),
-    "day": timedelta(days=29),
-    "week": timedelta(weeks=25),
-}
-
-router = APIRouter(
-    prefix="/api/v1/admin",
-    tags=["Administration"],
-    route_class=JsonRoute,
-    dependencies=[Depends(require_administrator)],
-)
 
 
 def parse_time_range(since: datetime | None, until: datetime | None, bucket: Bucket) -> tuple[datetime, datetime]:

@@ -14,7 +14,7 @@ from chatkeep.admin.schemas import ChangeUser, ListedUser
 from chatkeep.chat.history.queries import request_stop_of_user
 from chatkeep.http.bodies import JsonRoute, QueryFlag, SearchText
 from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
-from chatkeep.http.problems import error_responses
+from chatkeep.http.problems import BODY_ERRORS, error_responses
 
 router = APIRouter(
     prefix="/api/v1/admin",
@@ -51,10 +51,7 @@ async def list_users(
         401,
         403,
         404,
-        413,
-        415,
-        422,
-        503,
+        *BODY_ERRORS,
         last_administrator=LAST_ADMINISTRATOR,
         is_guest=(409, "A guest cannot be an administrator. They have to register first."),
     ),

@@ -4,21 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Protocol
 
-import structlog
 from fastapi import FastAPI
 
 from chatkeep import __version__
 from chatkeep.accounts.access_log import router as access_log_router
-from chatkeep.accounts.accounts import Accounts, TokenLimits
-from chatkeep.accounts.browser_cookies import BrowserCookie
-from chatkeep.accounts.device_cookie import DeviceCookie
 from chatkeep.accounts.identity import standing
-from chatkeep.accounts.passwords import PasswordHasher
 from chatkeep.accounts.router import router as accounts_router
-from chatkeep.accounts.trusted_headers import TrustedHeaderAuth
-from chatkeep.accounts.users import create_first_administrator
 from chatkeep.admin.audit import router as audit_router
 from chatkeep.admin.history import router as admin_router
 from chatkeep.admin.retention import router as retention_router
@@ -48,20 +40,15 @@ from chatkeep.app.middleware.metrics_port import MetricsApart
 from chatkeep.app.middleware.origins import CrossOrigin, CrossSiteCheck, HostAllowList
 from chatkeep.app.middleware.request_log import RequestRecord
 from chatkeep.app.openapi import describe
+from chatkeep.app.parts import HandlerFactory, model_of, open_accounts, open_chat
 from chatkeep.app.trusted_proxy import trusted_proxy_of
-from chatkeep.audit.trail import AuditTrail, Origin
 from chatkeep.chat.admission import TurnAdmission
 from chatkeep.chat.api.conversations import router as conversations_router
 from chatkeep.chat.api.search import router as search_router
 from chatkeep.chat.api.turns import router as turns_router
-from chatkeep.chat.chat import Chat
-from chatkeep.chat.generation.registry import GenerationRegistry
-from chatkeep.chat.generation.worker import Worker
-from chatkeep.chat.handler import PersistentRequestHandler, RequestHandler
-from chatkeep.chat.history.store import TurnStore
-from chatkeep.chat.models import DemonstrationModel, LanguageModel
+from chatkeep.chat.handler import PersistentRequestHandler
+from chatkeep.chat.models import LanguageModel
 from chatkeep.chatstream.router import router as chatstream_router
-from chatkeep.clock import utc_now
 from chatkeep.config import Settings
 from chatkeep.database.address import database_address, embedded_server
 from chatkeep.database.database import Database
@@ -71,20 +58,10 @@ from chatkeep.http.open_streams import OpenStreams
 from chatkeep.http.root_path import RootPath
 from chatkeep.http.streams import StreamsLast
 from chatkeep.periodic import run_every
-from chatkeep.sessions import SessionLimits
-from chatkeep.sessions.cookies import SESSION_SALT
 from chatkeep.transfer.router import IMPORT_PATH
 from chatkeep.transfer.router import router as transfer_router
 from chatkeep.transfer.upload import Imports
 from chatkeep.web.routers import ROUTERS as WEB_ROUTERS
-
-log = structlog.get_logger(__name__)
-
-
-class HandlerFactory(Protocol):
-    """Makes the request handler: `PersistentRequestHandler`, or a subclass of it."""
-
-    def __call__(self, turn_store: TurnStore, *, context_tokens: int) -> RequestHandler: ...
 
 
 def create_app(
@@ -124,12 +101,12 @@ def create_app(
             if not settings.allow_unsafe_database:
                 await require_safe(database)
             _repeat(stack, WEED_SECONDS, database.weed, name="connections")
-            accounts = await _open_accounts(stack, settings, keys, database, front_server)
+            accounts = await open_accounts(stack, settings, keys, database, front_server)
             streams: OpenStreams = app.state.streams
             for watch in (streams.watch(partial(standing, accounts)), streams.watch_writes()):
                 stack.push_async_callback(_cancelled, asyncio.create_task(watch, name="open streams"))
-            chat = await _open_chat(
-                stack, settings, database, handler, model or _model(settings), app.state.metrics, streams
+            chat = await open_chat(
+                stack, settings, database, handler, model or model_of(settings), app.state.metrics, streams
             )
             app.state.database, app.state.accounts, app.state.chat = database, accounts, chat
             app.state.admission = TurnAdmission(chat.generations, database)
@@ -184,85 +161,6 @@ def create_app(
     _add_middleware(app, settings)
     describe(app)
     return app
-
-
-async def _open_accounts(
-    stack: AsyncExitStack,
-    settings: Settings,
-    keys: tuple[str, ...],
-    database: Database,
-    front_server: TrustedHeaderAuth | None,
-) -> Accounts:
-    hasher = PasswordHasher()
-    stack.callback(hasher.close)
-    await hasher.warm_up()
-    trail = await AuditTrail.open(database, keys)
-    if settings.admin_password is not None:
-        password = settings.admin_password.get_secret_value()
-        if await create_first_administrator(
-            database, hasher, utc_now, trail.by(Origin("service")), settings.admin_username, password
-        ):
-            log.info("first_administrator_made", username=settings.admin_username)
-    return Accounts(
-        database=database,
-        hasher=hasher,
-        cookie=BrowserCookie(keys, name=settings.cookie_name, salt=SESSION_SALT, secure=settings.cookie_secure),
-        device_cookie=DeviceCookie(keys, name=f"{settings.cookie_name}_device", secure=settings.cookie_secure),
-        limits=SessionLimits(settings.session_idle_seconds, settings.session_max_seconds),
-        clock=utc_now,
-        trail=trail,
-        trusted_proxies=settings.trusted_proxies,
-        allow_registration=settings.allow_registration,
-        max_registrations_per_hour=settings.max_registrations_per_hour,
-        token_limits=TokenLimits(settings.max_access_tokens, settings.access_token_max_seconds),
-        allow_guests=settings.allow_guests,
-        guest_ttl_seconds=settings.guest_ttl_seconds,
-        front_server=front_server,
-    )
-
-
-async def _open_chat(
-    stack: AsyncExitStack,
-    settings: Settings,
-    database: Database,
-    handler: HandlerFactory,
-    model: LanguageModel,
-    metrics: Metrics,
-    streams: OpenStreams,
-) -> Chat:
-    stack.push_async_callback(model.close)
-    flush_seconds = settings.flush_interval_ms / 1000
-    turn_store = TurnStore(
-        database,
-        utc_now,
-        model=model,
-        lease_seconds=settings.lease_seconds,
-        counted_models=settings.counted_models,
-    )
-    generations = GenerationRegistry(
-        model, max_running=settings.max_generations, max_waiting=settings.max_queued, observer=metrics
-    )
-    journal = Worker(turn_store, generations, flush_seconds=flush_seconds)
-    await journal.open()
-    stack.push_async_callback(journal.close)
-    return Chat(
-        database=database,
-        handler=handler(turn_store, context_tokens=settings.context_tokens),
-        turn_store=turn_store,
-        generations=generations,
-        clock=utc_now,
-        streams=streams,
-        flush_seconds=flush_seconds,
-    )
-
-
-def _model(settings: Settings) -> LanguageModel:
-    if settings.model_url is None:
-        return DemonstrationModel()
-    # Its client takes a moment to load, which the demonstration need not wait for.
-    from chatkeep.chat.models.openai_compatible import OpenAICompatibleModel  # noqa: PLC0415
-
-    return OpenAICompatibleModel.of(settings)
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:

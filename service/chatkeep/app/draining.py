@@ -13,7 +13,7 @@ from chatkeep.chat.chat import Chat
 
 log = structlog.get_logger(__name__)
 
-# For the last words of replies that have just ended to reach whoever follows them.
+# For the last words of replies that have just ended to reach their followers.
 DELIVERY_SECONDS = 2
 
 

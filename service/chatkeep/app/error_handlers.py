@@ -1,4 +1,4 @@
-"""Exceptions on their way out, each rendered as a problem; to whoever typed a wrong address, as a page."""
+"""Exceptions on their way out, each rendered as a problem; for a mistyped address in a browser, as a page."""
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError

@@ -90,7 +90,7 @@ def guard_start(app: FastAPI) -> Iterator[None]:
 
 
 class StartedOnly:
-    """Tells whoever forgot to start a mounted application how to; without this it would only fail inside.
+    """Says how to start a mounted application that nobody started; without this it would only fail inside.
 
     Args:
         started_app: the application around it.

@@ -53,7 +53,7 @@ async def count(database: Database) -> None:
 
 
 async def retain(database: Database, trail: AuditTrail, days_of_role: Mapping[KeptRole, int]) -> None:
-    """Delete what is older than it may be, unless another process is doing it."""
+    """Delete conversations past their retention, unless another process is doing it."""
     try:
         removed = await delete_old(database, trail.by(Origin("service")), rules(days_of_role, utc_now()), wait=False)
     except Busy:

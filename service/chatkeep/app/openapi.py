@@ -146,7 +146,7 @@ def _complete_parameter(parameter: dict[str, Any], schemas: Mapping[str, Any]) -
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """A query, a path and a header cannot say null; what is absent is left out."""
+    """A query, a path and a header cannot say null: an absent parameter is left out."""
     others = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
     if len(others) != 1:
         return schema
@@ -155,7 +155,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _add_problems(operation: dict[str, Any], path: str, method: str) -> None:
-    """Put in what is true of every call of a kind, so that no route has to say it."""
+    """Add the facts that hold for every call of a kind, so that no route has to state them."""
     codes = ["internal_error", *_of_origin(operation, path, method), *_problems_of_body(operation)]
     parameters = operation.get("parameters", ())
     if parameters:

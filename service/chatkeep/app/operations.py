@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz`, `/metrics`: for whoever keeps the service running."""
+"""`/healthz`, `/readyz`, `/metrics`: for the operators of the service."""
 
 import asyncio
 import hmac

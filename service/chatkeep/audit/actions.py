@@ -1,4 +1,4 @@
-"""What is on record: one word for each kind of act."""
+"""The acts that are on record: one word for each kind."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""One row of the trail: what is in it, and the text of it that is hashed."""
+"""One row of the trail: its columns, and the text of it that is hashed."""
 
 import hashlib
 import json

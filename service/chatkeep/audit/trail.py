@@ -99,8 +99,8 @@ class AuditTrail:
         return broken
 
     async def seal_as_it_is(self, connection: AsyncConnection, origin: Origin) -> list[int]:
-        """Seal every chain where it ends now, whoever wrote it, and put that on record; return those without a fitting
-        seal until now.
+        """Seal every chain where it ends now, also one of another process, and put that on record; return those without
+        a fitting seal until now.
         """
         heads = await queries.lock_all_heads(connection)
         unfit = self._unfit(heads)

@@ -1,6 +1,6 @@
 """Whether the trail is as it was written: every row, its place, and where the chains end.
 
-What is found, and by what: a changed row by its own hash; a row put in, taken out or moved by its number and by the
+Faults, and how each is found: a changed row by its own hash; a row put in, taken out or moved by its number and by the
 hash of its neighbour; the newest rows taken away, or everything rewritten with new hashes, by the sealed end; a chain
 emptied by its missing seal, and by what other chains saw of it. What cannot be found from the database alone: that all
 of it was set back to a state that it once had, as from a backup (see `Checkpoint`), and what somebody does who has the
@@ -29,7 +29,7 @@ Progress = Callable[[int], None]
 
 
 class Fault(StrEnum):
-    """What is wrong with a row, or with the end of a chain."""
+    """A fault of a row, or of the end of a chain."""
 
     NO_CHAIN = "the whole chain is missing"
     UNKNOWN_KEY = "its end is sealed with a key that is not given"
@@ -175,7 +175,7 @@ async def _verify_chain(database: Database, head: Head, verdict: Verdict, progre
 
 
 def _places_in(heads: Any) -> Anchor:
-    """Return the places that a row names; none of what is no place, which the row's own hash tells."""
+    """Return the places that a row names; malformed ones are left out, the row's own hash tells of them."""
     listed = heads if isinstance(heads, list) else []
     return [(place[0], place[1], place[2]) for place in listed if _is_place(place)]
 

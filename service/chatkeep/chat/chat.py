@@ -63,7 +63,7 @@ class Chat:
                 id=turn.id,
                 user_id=user_id,
                 conversation_id=turn.conversation_id,
-                content="",  # it is read again: a prompt may have megabytes, and a client may follow for minutes
+                content="",  # not held: a prompt may have megabytes, and a client may follow for minutes
                 created_at=turn.created_at,
                 is_replay=True,
             )

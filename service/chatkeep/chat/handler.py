@@ -1,8 +1,6 @@
 """The seam that others extend: who is asking, which prompt the model sees, what happens to a turn."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any
 
 from starlette.requests import Request
 
@@ -12,13 +10,12 @@ from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.history.turn import NewTurn, OpenTurn, Outcome
 from chatkeep.chat.models.context import fit_context
 from chatkeep.chat.models.prompt import ChatPrompt
+from chatkeep.chat.schemas import Turn
 from chatkeep.errors import NotAuthenticated
-
-TurnRow = Mapping[str, Any]
 
 
 class RequestHandler(ABC):
-    """What is particular to a service about a turn; everything else is the router's and the generations'.
+    """The steps of a turn that a service may change; everything else is the router's and the generations'.
 
     A turn goes through the four methods in this order, `begin_turn` in the request and the last two in the
     generation, which goes on when the client has gone.
@@ -57,8 +54,10 @@ class RequestHandler(ABC):
         """Return the conversation as the model is to see it."""
 
     @abstractmethod
-    async def end_turn(self, begun: OpenTurn, outcome: Outcome) -> TurnRow | None:
-        """Keep how the turn ended, before anyone is told; None where it is no longer this process's.
+    async def end_turn(self, begun: OpenTurn, outcome: Outcome) -> Turn | None:
+        """Keep how the turn ended, before anyone is told, and return it as it is kept.
+
+        None where it is no longer this process's: it was deleted, or another one took it over.
 
         Raises:
             Unavailable: it is called again a little later.
@@ -100,5 +99,5 @@ class PersistentRequestHandler(RequestHandler):
         prompt.tools = begun.tools
         return prompt
 
-    async def end_turn(self, begun: OpenTurn, outcome: Outcome) -> TurnRow | None:
+    async def end_turn(self, begun: OpenTurn, outcome: Outcome) -> Turn | None:
         return await self.turn_store.end(begun, outcome)

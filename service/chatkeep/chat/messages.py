@@ -23,7 +23,7 @@ NO_OUTPUT = "(no output)"
 class ChatMessage(TypedDict):
     """One message as OpenAI's chat completions take it; reasoning stands under the name under which it came.
 
-    `content` is empty where there are only calls: whoever reads it need not tell that from text.
+    `content` is empty where there are only calls: a reader need not tell that from text.
     """
 
     role: Literal["system", "user", "assistant", "tool"]
@@ -108,7 +108,7 @@ def outputs_among(items: Sequence[AnyItem] | None) -> bool:
 
 
 def sent_text(item: AnyItem) -> str:
-    """Return what an item adds to what is sent, beside the text of the prompt or of the reply."""
+    """Return the parts that an item adds to the request, beside the text of the prompt or of the reply."""
     if is_call(item):
         return f"{item['name']}{item['arguments']}"
     if is_output(item):

@@ -48,7 +48,7 @@ class ReplySpan:
 
 
 class ReplyLog:
-    """The reply of one turn as it grows. Positions never change; what is text may turn out to be reasoning.
+    """The reply of one turn as it grows. Positions never change; text may turn out to be reasoning.
 
     What PostgreSQL cannot keep is replaced here, for every model. A refusal is one item, so it is there when it is
     whole: when something else follows, or at the end.
@@ -169,7 +169,7 @@ class ReplyLog:
         self._add(kind, self._cleaner.feed(text))
 
     def _close(self) -> None:
-        """End what is open: half a character that is held back, a refusal, the time that reasoning takes."""
+        """Close the open parts: half a character that is held back, a refusal, the time that reasoning takes."""
         self._add(self._open, self._cleaner.finish())
         if self._open is not None and self._reasoned:
             next(reversed(self._reasoned.values()))[1] = self._clock()

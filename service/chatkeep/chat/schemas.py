@@ -7,9 +7,9 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
-from chatkeep.chat.history.turn import Status
 from chatkeep.chat.items import refusal_of
 from chatkeep.chat.models import GenerationParams
+from chatkeep.chat.status import Status
 from chatkeep.database.stored_json import object_of
 from chatkeep.http.bodies import Body, Flag, JsonObject, Name, Text, check_json
 from chatkeep.http.schemas import Answer, StoredObject, Time, one_of
@@ -20,6 +20,15 @@ Prompt = Annotated[Text, Field(min_length=1, examples=["Write a haiku about tea.
 SystemPrompt = Annotated[Text, Field(max_length=100_000)]
 Title = Annotated[Text, Field(min_length=1, max_length=500)]
 
+Tools = Annotated[list[Annotated[dict[str, Any], AfterValidator(check_json)]], Field(max_length=MAX_TOOLS)]
+ToolChoice = Annotated[str, Field(max_length=64)] | Annotated[dict[str, Any], AfterValidator(check_json)]
+
+JsonObjects = Annotated[
+    list[dict[str, Any]] | None, Field(description="In order, what it is made of; null where that is plain text alone.")
+]
+
+FinishReason = Annotated[str, one_of("stop", "length", "content_filter", "tool_calls")]
+
 
 def _with_type(item: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(item.get("type"), str):
@@ -27,8 +36,6 @@ def _with_type(item: dict[str, Any]) -> dict[str, Any]:
     return check_json(item)
 
 
-Tools = Annotated[list[Annotated[dict[str, Any], AfterValidator(check_json)]], Field(max_length=MAX_TOOLS)]
-ToolChoice = Annotated[str, Field(max_length=64)] | Annotated[dict[str, Any], AfterValidator(check_json)]
 PromptItem = Annotated[
     dict[str, Any],
     AfterValidator(_with_type),
@@ -118,11 +125,6 @@ class Conversation(Answer):
         return cls(**{name: row[name] for name in cls.model_fields})
 
 
-JsonObjects = Annotated[
-    list[dict[str, Any]] | None, Field(description="In order, what it is made of; null where that is plain text alone.")
-]
-
-
 class Content(Answer):
     content: str
     items: JsonObjects = None
@@ -157,9 +159,6 @@ class Feedback(Answer):
 class Siblings(Answer):
     count: Annotated[int, Field(description="Turns with the same parent, this one among them.")]
     position: Annotated[int, Field(description="1 for the oldest.")]
-
-
-FinishReason = Annotated[str, one_of("stop", "length", "content_filter", "tool_calls")]
 
 
 class Turn(Answer):

@@ -62,8 +62,8 @@ async def conversation_id_of(database: Database, asking: Asking) -> UUID | None:
 async def look_up(database: Database, asking: Asking) -> tuple[UUID | None, Row | None]:
     """Return the id of the conversation that is meant, and the conversation.
 
-    Both are None where there is none yet; the conversation alone where it was deleted. Whoever begins another one says
-    by the id what it replaces. Read a second time, the id could be one that another tab has begun since.
+    Both are None where there is none yet; the conversation alone where it was deleted. A caller that begins another one
+    says by the id what it replaces. Read a second time, the id could be one that another tab has begun since.
 
     Raises:
         NotFound: the one that the request names is not there or not the user's.
@@ -125,7 +125,7 @@ async def _insert(connection: AsyncConnection, clock: Clock, asking: Asking, lik
         if asking.session is None:
             values["extra"] = WITHOUT_SESSION
         else:
-            # Before the counters: whoever marks a session as used locks in this order.
+            # Before the counters: marking a session as used locks in this order.
             await queries.set_session_conversation(connection, asking.session, conversation_id)
     await queries.insert_conversation(
         connection, user_id=asking.user_id, conversation_id=conversation_id, now=clock(), **values

@@ -30,6 +30,8 @@ from chatkeep.config import Settings
 from chatkeep.database.database import Database
 from chatkeep.errors import ConfigurationError, CrossSiteRequest, Invalid, NotAuthenticated, NotFound
 
+CHATSTREAMS_COOKIE = "sid"
+
 
 async def identity_of_user(database: Database, user_id: UUID) -> Identity:
     """Return the account.
@@ -44,11 +46,8 @@ async def identity_of_user(database: Database, user_id: UUID) -> Identity:
     return identity_of(user)
 
 
-CHATSTREAMS_COOKIE = "sid"
-
-
 class PersistentChatStreamHandler(AbstractRequestHandler):  # type: ignore[misc]  # ChatStream has no types
-    """Keeps every turn, and restores the prompt from what is kept, with the application's `chat_prompt_clazz`.
+    """Keeps every turn, and restores the prompt from the stored turns, with the application's `chat_prompt_clazz`.
 
     Turns are the service's own: begun before anything is sent, written down while they are generated, taken over
     when the process dies. See docs/chatstream.md.
@@ -147,7 +146,7 @@ def _named(request: Request) -> UUID | None:
 
 def _refuse_cross_site(request: Request) -> None:
     """ChatStream lets every site ask, and its answers be read: what a browser adds by itself must not make them
-    the user's, or make a guest of whoever looks at another site's page. A token is never added by itself.
+    the user's, or make a guest of a visitor of another site's page. A token is never added by itself.
     """
     headers = request.headers
     by_itself = "cookie" in headers or "authorization" not in headers

@@ -7,6 +7,7 @@ from uuid import UUID
 from chatkeep.chat.history.pages import turns_up
 from chatkeep.chat.models.context import EarlierTurn, fit_context
 from chatkeep.chat.models.prompt import ChatPrompt
+from chatkeep.chat.schemas import Turn
 from chatkeep.database.database import Database
 
 PAGE = 50
@@ -28,25 +29,29 @@ async def prompt_of(
     last, *earlier = turns
     prompt = fit_context(
         conversation["system_prompt"],
-        (EarlierTurn(turn["prompt"], turn["reply"], continues=bool(turn["continues"])) for turn in earlier),
-        last["prompt"],
+        (EarlierTurn(turn.prompt.content, _reply(turn), continues=turn.continues is not None) for turn in earlier),
+        last.prompt.content,
         context_tokens,
-        continues=bool(last["continues"]),
+        continues=last.continues is not None,
     )
-    if last["reply"]:
-        prompt.add_responder_msg(last["reply"], str(last["id"]))
+    if reply := _reply(last):
+        prompt.add_responder_msg(reply, str(last.id))
     return prompt
 
 
-async def _newest_turns(database: Database, user_id: UUID, conversation_id: UUID, most_characters: int) -> list[Any]:
+def _reply(turn: Turn) -> str:
+    return turn.reply.content if turn.reply is not None else ""
+
+
+async def _newest_turns(database: Database, user_id: UUID, conversation_id: UUID, most_characters: int) -> list[Turn]:
     """Return the path from the head up, page by page until it is long enough."""
-    turns: list[Any] = []
+    turns: list[Turn] = []
     characters, start_id = 0, None
     while characters <= most_characters:
         page = await turns_up(database, user_id, conversation_id, start_id=start_id, limit=PAGE)
-        turns += page.rows
-        characters += sum(len(turn["prompt"]) + len(turn["reply"] or "") for turn in page.rows)
+        turns += page.turns
+        characters += sum(len(turn.prompt.content) + len(_reply(turn)) for turn in page.turns)
         if not page.more:
             break
-        start_id = page.rows[-1]["parent_id"]
+        start_id = page.turns[-1].parent_id
     return turns

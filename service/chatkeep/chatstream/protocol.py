@@ -15,7 +15,7 @@ BYTES_PER_SECOND = 256 * 1024
 def chunk_of(text: str) -> bytes:
     """Return the whole text so far as one chunk.
 
-    A mark inside the text would be read as its end, so it gets a character without width; what is kept has none.
+    A mark inside the text would be read as its end, so it gets a character without width; the stored text has none.
     """
     return (text.replace(END_MARK, _HARMLESS_MARK) + END_MARK).encode()
 

@@ -3,24 +3,31 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Text, Uuid, bindparam, literal, select, update
+from sqlalchemy import Integer, Text, bindparam, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.chat.history.conversations import NEW_CONVERSATION
+from chatkeep.chat.history.parameters import CONVERSATION_ID, NOW, TURN_ID, USER_ID
 from chatkeep.database.statement import Statement
-from chatkeep.database.tables import IS_WITHOUT_SESSION, TIME, conversations, login_sessions, turns
+from chatkeep.database.tables import IS_WITHOUT_SESSION, conversations, login_sessions, turns
 
 # In a login session's `data`: the id of its current conversation.
 SESSION_KEY = "chatstream_conversation"
 
 _c, _s, _t = conversations.c, login_sessions.c, turns.c
-_user_id = bindparam("user_id", type_=Uuid)
 _current = _s.data[SESSION_KEY].astext.label("conversation_id")
 
 CONVERSATION_OF_SESSION = Statement(select(_current).where(_s.digest == bindparam("digest", type_=_s.digest.type)))
 CONVERSATION_WITHOUT_SESSION = Statement(
-    select(_c.id).where(_c.user_id == _user_id, IS_WITHOUT_SESSION).order_by(_c.id.desc()).limit(1)
+    select(_c.id).where(_c.user_id == USER_ID, IS_WITHOUT_SESSION).order_by(_c.id.desc()).limit(1)
+)
+
+SET_FEEDBACK = Statement(
+    update(turns)
+    .where(_t.user_id == USER_ID, _t.id == TURN_ID)
+    .values(rating=bindparam("rating", type_=Integer), comment=bindparam("comment", type_=Text))
+    .returning(_t.id)
 )
 
 
@@ -31,19 +38,13 @@ def _set_params() -> Statement:
         others = others.op("-", return_type=JSONB)(literal(name, Text))
     return Statement(
         update(conversations)
-        .where(_c.user_id == _user_id, _c.id == bindparam("conversation_id", type_=Uuid))
-        .values(params=others.concat(bindparam("params", type_=JSONB)), updated_at=bindparam("now", type_=TIME))
+        .where(_c.user_id == USER_ID, _c.id == CONVERSATION_ID)
+        .values(params=others.concat(bindparam("params", type_=JSONB)), updated_at=NOW)
         .returning(_c.params)
     )
 
 
 SET_PARAMS = _set_params()
-SET_FEEDBACK = Statement(
-    update(turns)
-    .where(_t.user_id == _user_id, _t.id == bindparam("turn_id", type_=Uuid))
-    .values(rating=bindparam("rating", type_=Integer), comment=bindparam("comment", type_=Text))
-    .returning(_t.id)
-)
 
 
 async def lock_session(connection: AsyncConnection, digest: bytes) -> Any:

@@ -13,7 +13,7 @@ Finished = Callable[[Request, str], Awaitable[object]]
 
 
 class Slot:
-    """Gives the place back exactly once, whoever asks and however often.
+    """Gives the place back exactly once, however often it is asked to.
 
     Never given back, ChatStream answers one request fewer for as long as it runs; given back twice, one too many.
     """

@@ -1,9 +1,8 @@
 """A reply on ChatStream's wire; a client that hangs up stops the generation."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from typing import Any
 
 import anyio
 from starlette.responses import Response
@@ -93,16 +92,16 @@ def failure_of(generation: Generation) -> Response | None:
     """Return the answer where the generation ended badly before it had any text."""
     if not generation.ended or generation.log.has_text or _ended_well(generation):
         return None
-    row: Mapping[str, Any] = generation.row or {}
-    if row.get("status") == "failed":
-        code, detail = row["error_code"] or ModelError.code, row["error_detail"] or ""
+    turn = generation.finished
+    if turn is not None and turn.status == "failed":
+        code, detail = (turn.error.code, turn.error.detail) if turn.error else (ModelError.code, "")
         return in_chatstreams_shape(problem_response(NO_REPLY_STATUS, code, detail))
     detail = "The reply was interrupted before it began. The prompt is kept; ask for it again."
     return in_chatstreams_shape(problem_response(INTERRUPTED_STATUS, "interrupted", detail))
 
 
 def _ended_well(generation: Generation) -> bool:
-    return generation.row is not None and generation.row["status"] in ("complete", "incomplete", "stopped")
+    return generation.finished is not None and generation.finished.status in ("complete", "incomplete", "stopped")
 
 
 async def _first_text(generation: Generation, receive: Receive) -> None:

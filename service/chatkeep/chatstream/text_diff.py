@@ -11,7 +11,7 @@ INCOMPLETE = "\ufffd"
 
 
 class DeltaExtractor:
-    """Turns texts that grow into additions, which is what is written down and sent.
+    """Turns texts that grow into additions, which are written down and sent.
 
     What was given out stands: it is kept and seen. So what may still change is held back until it is followed by
     more: blanks that are trimmed at the end, the first bytes of a character, the beginning of a passing string.
@@ -26,7 +26,7 @@ class DeltaExtractor:
         self._newest = ""
 
     def add(self, whole: str) -> str:
-        """Return what is new and will not change."""
+        """Return the new part that will not change."""
         self._newest = whole
         return self._take(self._stable(whole))
 

@@ -71,7 +71,7 @@ async def require_known_key(database: Database, settings: Settings) -> None:
 
 
 async def unfit_seal_advice(database: Database, secrets: tuple[str, ...]) -> tuple[str, str] | None:
-    """Return what is wrong with the audit trail's ends, and what to do about it; None where all fit."""
+    """Return the fault of the audit trail's ends, and the remedy; None where all fit."""
     keys = SealingKeys(secrets)
     async with database.transaction() as connection:
         heads = await queries.all_heads(connection)

@@ -1,4 +1,4 @@
-"""`chatkeep`: one command for whoever runs the service."""
+"""`chatkeep`: the one command for operators of the service."""
 
 import sys
 from importlib import import_module

@@ -10,7 +10,7 @@ Answer = TypeVar("Answer")
 def run_async(work: Coroutine[Any, Any, Answer]) -> Answer:
     """Run `work` to its end and return its answer. Ctrl-C cancels it, so that it closes what it has opened.
 
-    Of errors that tasks raised together the first is raised: whoever reads it mends one at a time anyway.
+    Of errors that tasks raised together the first is raised: a reader mends one at a time anyway.
     """
     try:
         return asyncio.run(work)

@@ -73,7 +73,7 @@ class Door:
         )
 
     def _place(self, host: str | None) -> str | None:
-        """Return the address, or of IPv6 the network: whoever has one address there has 2**64 of them."""
+        """Return the address, or of IPv6 the network: one who has an address there has 2**64 of them."""
         address = parse_address(host) if host else None
         if address is None or is_within(address, self.limits.exempt):
             return None

@@ -21,7 +21,7 @@ from chatkeep.connections.refusal import refusal
 MAX_PIPELINED = 16
 # Of a body: slower than any line that a person would wait for.
 MIN_BODY_BYTES_PER_SECOND = 512
-# Of what is sent around the pieces of a body: sizes and extensions, where a client can hide any amount.
+# The framing around the pieces of a body: sizes and extensions, where a client can hide any amount.
 MAX_FRAMING_BYTES = 64 * 1024
 MAX_FRAMING_RATIO = 8
 # Of a body that nobody reads any more, for the connection to be used again.

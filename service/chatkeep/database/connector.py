@@ -71,7 +71,7 @@ class Connector:
     async def to(
         cls, url: str, *, startup: Mapping[str, str] | None = None, must_write: bool = False, durable: bool = False
     ) -> Self:
-        """Look at the database and at what is before it.
+        """Look at the database and at the pooler before it.
 
         Raises:
             ConfigurationError: `url` is no address, or a pooler is in a mode that nobody can work with.

@@ -1,4 +1,4 @@
-"""The one way to PostgreSQL: SQLAlchemy's engine for everything, asyncpg for what is hot."""
+"""The one way to PostgreSQL: SQLAlchemy's engine for everything, asyncpg for the hot statements."""
 
 import asyncio
 import shlex
@@ -93,7 +93,7 @@ class Database:
 
     @property
     def pooling(self) -> Pooling:
-        """What is between us and the server."""
+        """The pooler between us and the server, if any."""
         return self._connector.pooling
 
     @property
@@ -102,7 +102,7 @@ class Database:
         return self._pool.is_congested
 
     async def close(self) -> None:
-        """Close both pools; whoever still uses a connection has a few seconds to give it back."""
+        """Close both pools; a connection in use has a few seconds to come back."""
         try:
             await self._pool.close(timeout_seconds=CLOSE_TIMEOUT_SECONDS)
         except TimeoutError:

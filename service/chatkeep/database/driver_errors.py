@@ -53,6 +53,8 @@ _CONNECTION_LOST = (
     PoolTimeout,
 )
 
+TRANSLATED = (DBAPIError, asyncpg.PostgresError, *_CONNECTION_LOST)
+
 
 def sqlstate_of(error: BaseException) -> str | None:
     """Return the SQLSTATE that PostgreSQL gave, through whichever library it came."""
@@ -122,9 +124,6 @@ def _of_the_driver(error: BaseException) -> BaseException:
     return error.__cause__ or error
 
 
-TRANSLATED = (DBAPIError, asyncpg.PostgresError, *_CONNECTION_LOST)
-
-
 def raise_translation(error: BaseException) -> NoReturn:
     """Raise what one of `TRANSLATED` means.
 
@@ -159,7 +158,7 @@ def raise_translation(error: BaseException) -> NoReturn:
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Let `raise_translation` raise what is raised inside."""
+    """Translate the errors raised inside, as `raise_translation` does."""
     try:
         yield
     except TRANSLATED as error:

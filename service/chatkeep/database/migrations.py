@@ -27,7 +27,7 @@ from chatkeep.database.libpq.reasons import words_of
 from chatkeep.database.sqlstates import LOCK_NOT_AVAILABLE
 from chatkeep.errors import DatabaseUnavailable, MigrationError
 
-# "chatkeep" as a number: whoever migrates holds this lock.
+# "chatkeep" as a number: a migration holds this lock.
 ADVISORY_LOCK = 0x63686174
 LOCK_TIMEOUT_SECONDS = 5
 DUPLICATE_TABLE = "42P07"
@@ -121,7 +121,7 @@ def reflecting() -> Iterator[None]:
 
 
 def take_migration_lock(connection: Connection) -> None:
-    """Wait for whoever migrates now, then let no statement of ours wait long behind a reader's lock."""
+    """Wait for a migration that is running, then let no statement of ours wait long behind a reader's lock."""
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
     connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
 

@@ -101,7 +101,7 @@ class HotPool:
         self._release(connection)
 
     async def close(self, *, timeout_seconds: float) -> None:
-        """Close every connection; whoever still uses one has `timeout_seconds` to give it back."""
+        """Close every connection; one that is in use has `timeout_seconds` to come back."""
         self._closed = True
         while self._tell_next(may_take=lambda _: True):
             pass
@@ -136,7 +136,7 @@ class HotPool:
                     self._release(connection)
 
     def terminate(self) -> None:
-        """Close every connection at once, whoever uses it."""
+        """Close every connection at once, also those in use."""
         for connection in (*self._free, *self._taken):
             connection.terminate()
 

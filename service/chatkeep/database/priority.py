@@ -48,14 +48,14 @@ class WaitQueue(Generic[Given]):
         self._passed_over = dict.fromkeys(Priority, 0)
 
     def join(self, at: Priority) -> "asyncio.Future[Given]":
-        """Wait from now on; the future is given what there is, or cancelled by whoever waits."""
+        """Wait from now on; the future is given what there is, or cancelled by the one who waits."""
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[Given] = loop.create_future()
         self._lines[at].append((loop.time(), waiting))
         return waiting
 
     def next(self, may_go: Callable[[Priority], bool]) -> "tuple[Priority, asyncio.Future[Given]] | None":
-        """Take out whoever is next, of those priorities that may go now."""
+        """Take out the next one, of those priorities that may go now."""
         waiting = [each for each in Priority if self._has(each) and may_go(each)]
         if not waiting:
             return None

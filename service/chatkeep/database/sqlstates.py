@@ -34,7 +34,7 @@ class Meaning:
 
 
 FAULT = Meaning("fault")
-# Of ours, and whoever gets the connection next must not find what is left of the transaction.
+# A fault of ours; the next user of the connection must not find the rest of the transaction.
 FAULT_OF_TRANSACTION = Meaning("fault", ends=True)
 NOT_NOW = Meaning("not now")
 LOST = Meaning("not now", ends=True)

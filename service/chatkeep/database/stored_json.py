@@ -50,7 +50,7 @@ def object_of(value: Any) -> dict[str, Any]:
 
 
 def _is_too_deep(value: Any) -> bool:
-    """Without recursion, which is what is to be avoided."""
+    """Measured without recursion, which a deep value would exhaust."""
     level = [value]
     for _ in range(MAX_DEPTH + 1):
         level = [inner for each in level for inner in _inside(each)]

@@ -131,7 +131,7 @@ access_tokens = Table(
 login_attempts = Table(
     "login_attempts",
     metadata,
-    # SHA-256 of what is counted: people type passwords into the name field.
+    # SHA-256 of the counted name or place: people type passwords into the name field.
     Column("bucket", LargeBinary, primary_key=True),
     Column("attempts", Integer, nullable=False),
     Column("window_ends_at", TIME, nullable=False),
@@ -385,7 +385,7 @@ imported_conversations = Table(
     Column("conversation_id", Uuid, nullable=False),
     Column("imported_at", TIME, nullable=False),
     PrimaryKeyConstraint("user_id", "source", "source_id"),
-    # Whoever deletes a conversation may import it again.
+    # A deleted conversation may be imported again.
     ForeignKeyConstraint(
         ["user_id", "conversation_id"], ["conversations.user_id", "conversations.id"], ondelete="CASCADE"
     ),

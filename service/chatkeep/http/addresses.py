@@ -88,7 +88,7 @@ def _forwarded(connection: HTTPConnection, name: str, trusted_proxies: Sequence[
 
 
 def peer_of(connection: HTTPConnection) -> Address | None:
-    """Return the address of whoever is at the other end of the connection, which a header cannot change."""
+    """Return the address at the other end of the connection, which a header cannot change."""
     return parse_address(connection.client.host) if connection.client else None
 
 

@@ -31,6 +31,8 @@ MAX_ANONYMOUS_BYTES = 16 * 1024
 MAX_BYTES_PARSED_IN_LOOP = 16 * 1024
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
 
 def _storable(text: str) -> str:
     if not is_storable(text):
@@ -143,9 +145,6 @@ class StrictRequest(Request):
             return await self.body() != b""
         media_type = given.partition(";")[0].strip().lower()
         return media_type != "application/json" and not re.fullmatch(r"application/[^/]+\+json", media_type)
-
-
-Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
 def takes_body_of(max_bytes: int | None) -> Callable[[Endpoint], Endpoint]:

@@ -1,4 +1,4 @@
-"""Answers that took so long that whoever asked may have lost the right to them in the meantime."""
+"""Late answers: the client may have lost the right to one while it was made."""
 
 import time
 
@@ -20,7 +20,7 @@ def set_terms(scope: Scope, terms: StreamTerms) -> None:
 class LateAnswer:
     """Sends an answer, or a refusal in its place where it comes late and its terms hold no longer.
 
-    For reading alone: whoever signs out by a request is to be told that it worked.
+    For reading alone: a request that signs out is to be told that it worked.
     """
 
     __slots__ = ("_begun", "_receive", "_refused", "_scope", "_send", "_streams")

@@ -43,7 +43,7 @@ class OpenStreams:
 
     A stream is opened once and may last for minutes. A thief whose session was revoked in the meantime would go on
     reading what the owner asks, and an administrator who is none any more would get the rest of everybody's history.
-    Whoever has no right to an answer any longer is cut off about a second later. Whatever it was read from goes on.
+    A client without a right to its answer any longer is cut off about a second later. The generation goes on.
 
     Args:
         write_timeout_seconds: how long one piece of any answer may wait for its client to take it.
@@ -119,12 +119,12 @@ class OpenStreams:
             self._deliveries.discard(delivery)
 
     async def watch(self, standing: Standing) -> None:
-        """Cut off whoever may no longer read, for as long as the process runs."""
+        """Cut off clients that may no longer read, for as long as the process runs."""
         self._standing = standing
         await run_every(CHECK_INTERVAL_SECONDS, self._look, name="open streams")
 
     async def watch_writes(self) -> None:
-        """Cut off whoever does not take what they are sent. Not in `watch`: a slow database must not hold this up."""
+        """Cut off clients that do not read what they are sent. Not in `watch`: a slow database must not delay it."""
         seconds = min(self.write_timeout_seconds / 2, MAX_WRITE_CHECK_INTERVAL_SECONDS)
         await run_every(seconds, self._cut_unread, name="unread answers")
 

@@ -83,6 +83,39 @@ _TITLES = {
     503: "Not available now",
 }
 
+# What errors of the domain usually say; many say more.
+USUAL: Mapping[str, tuple[int, str]] = {
+    "not_authenticated": (401, "Sign in first: there is no valid session cookie or token."),
+    "forbidden": (403, "This takes an administrator."),
+    "untrusted_identity": (
+        403,
+        "This request names a user in X-Forwarded-User, and does not come from the server that may do so.",
+    ),
+    "cross_site_request": (
+        403,
+        (
+            "This write comes from a page of another site and was not carried out. "
+            "If that is not so, the proxy in front has to pass on the Host header."
+        ),
+    ),
+    "not_found": (404, "There is nothing here, or it is not yours."),
+    "invalid_request": (422, "Some fields are missing, unknown or out of bounds; see errors."),
+    "invalid_text": (422, "Text may be any Unicode except U+0000 and lone surrogates."),
+    "invalid_cursor": (422, "The cursor is not one that this list gave; start again without it."),
+    "database_unavailable": (503, "The database does not answer just now. Nothing was lost; try again in a moment."),
+}
+# Of a route that takes JSON and asks the database.
+BODY_ERRORS = (413, 415, 422, 503)
+_CODE_OF_STATUS = {
+    401: "not_authenticated",
+    403: "forbidden",
+    404: "not_found",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+    422: "invalid_request",
+    503: "database_unavailable",
+}
+
 
 class InvalidField(BaseModel):
     """What is wrong with one part of a request."""
@@ -167,38 +200,6 @@ def _kind_of_invalid(found: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     if kinds & {"invalid_text", "string_unicode"}:
         return "invalid_text", USUAL["invalid_text"][1]
     return "invalid_request", USUAL["invalid_request"][1]
-
-
-# What errors of the domain usually say; many say more.
-USUAL: Mapping[str, tuple[int, str]] = {
-    "not_authenticated": (401, "Sign in first: there is no valid session cookie or token."),
-    "forbidden": (403, "This takes an administrator."),
-    "untrusted_identity": (
-        403,
-        "This request names a user in X-Forwarded-User, and does not come from the server that may do so.",
-    ),
-    "cross_site_request": (
-        403,
-        (
-            "This write comes from a page of another site and was not carried out. "
-            "If that is not so, the proxy in front has to pass on the Host header."
-        ),
-    ),
-    "not_found": (404, "There is nothing here, or it is not yours."),
-    "invalid_request": (422, "Some fields are missing, unknown or out of bounds; see errors."),
-    "invalid_text": (422, "Text may be any Unicode except U+0000 and lone surrogates."),
-    "invalid_cursor": (422, "The cursor is not one that this list gave; start again without it."),
-    "database_unavailable": (503, "The database does not answer just now. Nothing was lost; try again in a moment."),
-}
-_CODE_OF_STATUS = {
-    401: "not_authenticated",
-    403: "forbidden",
-    404: "not_found",
-    413: "body_too_large",
-    415: "unsupported_media_type",
-    422: "invalid_request",
-    503: "database_unavailable",
-}
 
 
 def error_responses(*statuses: int, **examples: tuple[int, str]) -> dict[int | str, dict[str, Any]]:

@@ -8,6 +8,9 @@ from starlette.responses import Response
 
 from chatkeep.database.stored_json import object_of
 
+# What a row holds as JSON, where it should be an object.
+StoredObject = Annotated[dict[str, Any], BeforeValidator(object_of)]
+
 
 def _rfc3339(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -23,10 +26,6 @@ Time = Annotated[
 def one_of(*words: str) -> WithJsonSchema:
     """Document the words of a text that nothing but the service writes; a row that holds another one is shown, too."""
     return WithJsonSchema({"type": "string", "enum": list(words)})
-
-
-# What a row holds as JSON, where it should be an object.
-StoredObject = Annotated[dict[str, Any], BeforeValidator(object_of)]
 
 
 def answer_with(body: BaseModel, status_code: int = 200) -> Response:

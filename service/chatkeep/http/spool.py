@@ -56,7 +56,7 @@ async def spooled(body: bytes) -> "IO[bytes] | None":
 
 def _write(body: bytes, handover: _Handover) -> None:
     try:
-        file = TemporaryFile(prefix="chatkeep-answer-")  # noqa: SIM115  whoever reads it closes it
+        file = TemporaryFile(prefix="chatkeep-answer-")  # noqa: SIM115  its reader closes it
     except OSError:  # such as a file system that takes no writes
         return
     try:

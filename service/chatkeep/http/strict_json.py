@@ -49,7 +49,7 @@ def parse_json(body: bytes) -> object:
 
 
 def _require_few_parts(body: bytes) -> None:
-    """Refuse a body by what is outside of its texts, in linear time and without parsing it."""
+    """Refuse a body by its structure outside of texts, in linear time and without parsing it."""
     if len(body) <= MAX_STRUCTURE_BYTES:
         return
     # Without escapes every other quote ends a text.

@@ -1,4 +1,4 @@
-"""What is older than it may be: found user by user, by index, and deleted a batch at a time. None commits."""
+"""Conversations past their retention: found user by user, by index, and deleted a batch at a time. None commits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

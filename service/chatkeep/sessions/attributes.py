@@ -1,4 +1,4 @@
-"""What is in a session: a dict like any other, which can say what was changed in it."""
+"""A session's attributes: a dict like any other, which can say what was changed in it."""
 
 import pickle
 from collections.abc import Mapping
@@ -55,30 +55,30 @@ class Attributes(dict[str, Any]):
         self.was_cleared = True
 
     def changes(self) -> Changes:
-        """Return what differs from what is kept."""
+        """Return the changes since the session was loaded or saved."""
         now, before = fingerprints(self), self._before
         written = {name: self[name] for name, mark in now.items() if name not in before or before[name] != mark}
         return Changes(written, frozenset(before.keys() - now.keys()))
 
     def mark_kept(self) -> None:
-        """Take what is in it now for what is kept."""
+        """Take its present state for the stored one."""
         self._before = fingerprints(self)
         self.was_cleared = False
 
     def begin_anew(self) -> None:
-        """Take nothing for what is kept: all that is in it is new."""
+        """Take the stored state for empty: all that is in it is new."""
         self._before = {}
         self.was_cleared = False
 
     def keep_only_changes(self) -> None:
-        """Leave what this request wrote and nothing that was loaded; take nothing for what is kept."""
+        """Leave what this request wrote and nothing that was loaded; take the stored state for empty."""
         written = self.changes().written
         super().clear()
         self.update(written)
         self.begin_anew()
 
     def take_over(self, kept: Mapping[str, Any], settled: Changes) -> None:
-        """Show what is kept now, and on it what this request changed and has not saved.
+        """Show the stored state, and on it the changes of this request that are not saved.
 
         Args:
             settled: changes that were kept just now; what the request had done to the same names is over.

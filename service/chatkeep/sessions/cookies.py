@@ -22,6 +22,38 @@ COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 SameSite = Literal["lax", "strict", "none"]
 
+Key: TypeAlias = str | bytes | Secret
+
+SHORT_KEY = 32
+# Of manuals, templates and published programs, without case and signs.
+EXAMPLES = frozenset(
+    {
+        "chatstreamsecretkey",
+        "example",
+        "mysecret",
+        "mysecretkey",
+        "mysessionsecretkey",
+        "password",
+        "placeholder",
+        "secret",
+        "secretkey",
+        "sessionsecret",
+        "sessionsecretkey",
+        "supersecret",
+        "supersecretkey",
+        "yoursecret",
+        "yoursecretkey",
+        "yoursessionsecretkey",
+    }
+)
+# Where a template says to put something else.
+PLACEHOLDERS = re.compile(r"changeme|changethis|replaceme|yoursecretkey|yoursession|insertkey|^<.*>$")
+HINT = "Make one with `python -c 'import secrets; print(secrets.token_urlsafe(48))'` and keep it out of the source."
+
+log = logging.getLogger(__name__)
+
+SECRET_BYTES = 32
+
 
 class SignedCookie:
     """Reads and writes one cookie.
@@ -118,37 +150,6 @@ class SessionCookie(SignedCookie):
         super().__init__(keys, name=name, salt=SESSION_SALT, secure=secure, same_site=same_site)
 
 
-Key: TypeAlias = str | bytes | Secret
-
-SHORT_KEY = 32
-# Of manuals, templates and published programs, without case and signs.
-EXAMPLES = frozenset(
-    {
-        "chatstreamsecretkey",
-        "example",
-        "mysecret",
-        "mysecretkey",
-        "mysessionsecretkey",
-        "password",
-        "placeholder",
-        "secret",
-        "secretkey",
-        "sessionsecret",
-        "sessionsecretkey",
-        "supersecret",
-        "supersecretkey",
-        "yoursecret",
-        "yoursecretkey",
-        "yoursessionsecretkey",
-    }
-)
-# Where a template says to put something else.
-PLACEHOLDERS = re.compile(r"changeme|changethis|replaceme|yoursecretkey|yoursession|insertkey|^<.*>$")
-HINT = "Make one with `python -c 'import secrets; print(secrets.token_urlsafe(48))'` and keep it out of the source."
-
-log = logging.getLogger(__name__)
-
-
 def signing_keys(secret_key: Key | Sequence[Key]) -> tuple[str, ...]:
     """Return the keys, newest last.
 
@@ -173,9 +174,6 @@ def _refuse_known(key: str) -> None:
     letters = re.sub(r"[\W_]", "", key).casefold()
     if letters in EXAMPLES or PLACEHOLDERS.search(letters) or PLACEHOLDERS.search(key):
         raise ConfigurationError(f"secret_key is an example. {HINT}")
-
-
-SECRET_BYTES = 32
 
 
 def new_secret() -> str:

@@ -34,7 +34,11 @@ from chatkeep.sessions.errors import CannotKeep, CannotKeepText
 from chatkeep.sessions.store import Changes, StoredSession, Update
 from chatkeep.sessions.table import create_table, require_table
 
+POOL_SIZE = 8
+SWEEP_SECONDS = 600
 SWEPT_AT_ONCE = 500
+# In JSON text; an even number of backslashes before it are written ones.
+ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 COLUMNS = (s.c.digest, s.c.id, s.c.data, s.c.created_at, s.c.last_seen_at, s.c.max_inactive_seconds, s.c.ends_at)
 
@@ -96,18 +100,12 @@ REPLACE = (
 
 TAKE = delete(s).where(*_alive).returning(*COLUMNS)
 
-# By lineage: whoever signs out ends the session, even if its id changed a moment ago.
+# By lineage: signing out ends the session, even if its id changed a moment ago.
 END = Statement(delete(s).where(s.c.id == bindparam("id", type_=Uuid), *_ours).returning(s.c.id))
 
 _over = select(s.c.digest).where(*_ours, s.c.expires_at <= _now).limit(literal_column(f"{SWEPT_AT_ONCE}"))
 # Asked again under the row's lock: one that was used a moment ago stays, and each is deleted by one process only.
 SWEEP = Statement(delete(s).where(s.c.digest.in_(_over), *_ours, s.c.expires_at <= _now).returning(*COLUMNS))
-
-
-POOL_SIZE = 8
-SWEEP_SECONDS = 600
-# In JSON text; an even number of backslashes before it are written ones.
-ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class DatabaseStore:
@@ -120,7 +118,7 @@ class DatabaseStore:
     - `change_id`: deletes the row and inserts it under the new digest in one transaction. Killed between the two:
       the transaction is rolled back, the old id is as it was and without the changes.
     - `update`: locks the row, lets the function work, writes, commits. Killed while it holds the lock: the server
-      notices that the connection is gone, rolls back, and whoever waits goes on.
+      notices that the connection is gone, rolls back, and the next one in line goes on.
     - A commit whose answer is lost raises `DatabaseUnavailable`; whether it was kept is then unknown, as it is to
       every client of every database.
 

@@ -130,7 +130,7 @@ class HttpSession:
             raise SessionEnded
 
     async def reload(self) -> None:
-        """Look at what is kept now, as a WebSocket does after a while, and mark the session as used.
+        """Load the stored state, as a WebSocket does after a while, and mark the session as used.
 
         What this request changed and has not saved stays changed.
 
@@ -146,7 +146,7 @@ class HttpSession:
         add one at the same time add fifty. It is kept when this returns, whatever becomes of the request.
 
         Args:
-            function: called once, with what is kept and without what this request has not saved; it changes the
+            function: called once, with the stored state and without unsaved changes of this request; it changes the
                 dict in place, must not wait for anything, and its result is returned. Where it raises, nothing
                 is changed.
 

@@ -1,4 +1,4 @@
-"""What is kept of a request's session, and in which order: every write of the library is here.
+"""The writes of a request's session, and their order: every write of the library is here.
 
 Each write is one step of the store, whole or not at all, and a process may die after any line of it:
 
@@ -112,7 +112,7 @@ class SessionKeeper:
         return now != before and not (session.answer_begun and only_signs_out(before, now))
 
     async def end(self, session: OpenSession) -> None:
-        """End what is stored; whatever the request writes after that begins a new session."""
+        """End the stored session; a write after that begins a new one."""
         stored = session.stored
         session.begin_anew()
         session.attributes.begin_anew()
@@ -191,7 +191,7 @@ class SessionKeeper:
         session.save_asked = False
 
     async def reload(self, session: OpenSession) -> None:
-        """Show what is kept now. Raises: SessionEnded."""
+        """Show the stored session as it is now. Raises: SessionEnded."""
         await self._end_if_cleared(session)
         if session.stored is None or session.detached:
             return
@@ -212,7 +212,7 @@ class SessionKeeper:
             await self.end(session)
 
     async def update(self, session: OpenSession, function: Callable[[dict[str, Any]], T]) -> T:
-        """Let the function change what is kept. Raises: SessionEnded, AnswerBegun, CannotKeep."""
+        """Let the function change the stored session. Raises: SessionEnded, AnswerBegun, CannotKeep."""
         call = _Call(function, self.sign_in_keys)
         if session.detached:
             call(session.attributes)
@@ -226,7 +226,7 @@ class SessionKeeper:
         return call.result
 
     async def sweep_when_due(self) -> None:
-        """Delete what is over, now and then; a failure is put off to the next time."""
+        """Delete expired sessions, now and then; a failure is put off to the next time."""
         now = self.clock()
         if self.sweep_at is not None and now < self.sweep_at:
             return

@@ -43,7 +43,7 @@ class MemoryStore:
         self._new: OrderedDict[str, StoredSession] = OrderedDict()
         self._known: OrderedDict[str, StoredSession] = OrderedDict()
         self._id_by_stable_id: dict[UUID, str] = {}
-        # Ended by fastsession's methods or for want of room; whoever sweeps tells the listeners.
+        # Ended by fastsession's methods or for want of room; the next sweep tells the listeners.
         self._untold: deque[StoredSession] = deque(maxlen=MAX_PENDING_SESSIONS)
 
     def __len__(self) -> int:
@@ -112,7 +112,7 @@ class MemoryStore:
         """Nothing is open; the sessions stay."""
 
     def create_store(self, session_id: str) -> dict[str, Any]:
-        """Begin a session and return its own dict: what is changed in it is kept at once. As fastsession's."""
+        """Begin a session and return its own dict: a change of it is kept at once. As fastsession's."""
         now = self._clock()
         end = now + timedelta(seconds=DEFAULT_MAX_SECONDS)
         session = StoredSession(session_id, new_id(), {}, now, now, IDLE_SECONDS, end)
@@ -128,7 +128,7 @@ class MemoryStore:
         return None if session is None else session.attributes
 
     def save_store(self, session_id: str) -> None:
-        """Mark the session as used; its dict is what is kept. As fastsession's."""
+        """Mark the session as used; its dict is the stored state. As fastsession's."""
         now = self._clock()
         with self._lock:
             session = self._find(session_id, now)

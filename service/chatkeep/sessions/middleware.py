@@ -27,6 +27,15 @@ CLIENT_LEFT = (ClientDisconnect, WebSocketDisconnect)
 FIRST_FAILURE = 500
 END_TIMEOUT_SECONDS = 5
 
+SkipHeader: TypeAlias = Mapping[str, str] | Sequence[Mapping[str, str]] | None
+
+SALT = "chatkeep.http-session.v1"
+IDLE_SECONDS = 12 * 60 * 60
+DEFAULT_MAX_SECONDS = 90 * 24 * 60 * 60
+MAX_SECONDS = 100 * 366 * 24 * 60 * 60
+# A client may send as many cookies of one name as it likes; each costs a signature and perhaps a look-up.
+MAX_COOKIES = 4
+
 
 class Exchange:
     """Keeps the session before the first byte of the answer, and once more when the answer has ended.
@@ -71,16 +80,13 @@ class Exchange:
         await self._keeper.sweep_when_due()
 
     async def broken_off(self, error: BaseException) -> None:
-        """Do what is left to do when the application raised."""
+        """Finish the exchange when the application raised."""
         with CancelScope(shield=True), move_on_after(END_TIMEOUT_SECONDS):
             if isinstance(error, CLIENT_LEFT) and not self._failed:
                 await self.finished()
             elif self._session.invalidated:
                 # To sign out and then to fail is still to have signed out.
                 await self._keeper.end(self._session)
-
-
-SkipHeader: TypeAlias = Mapping[str, str] | Sequence[Mapping[str, str]] | None
 
 
 class SkipRule:
@@ -101,14 +107,6 @@ class SkipRule:
 
 def _matches(sent: str | None, wanted: str) -> bool:
     return sent is not None and wanted in ("*", sent)
-
-
-SALT = "chatkeep.http-session.v1"
-IDLE_SECONDS = 12 * 60 * 60
-DEFAULT_MAX_SECONDS = 90 * 24 * 60 * 60
-MAX_SECONDS = 100 * 366 * 24 * 60 * 60
-# A client may send as many cookies of one name as it likes; each costs a signature and perhaps a look-up.
-MAX_COOKIES = 4
 
 
 class FasterSessionMiddleware:

@@ -1,4 +1,4 @@
-"""A session in the hands of one request: what was loaded, what the request wants, and what is left to be sent."""
+"""A session in the hands of one request: its stored state, the changes, and the cookie that is yet to be sent."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,8 +23,8 @@ class OpenSession:
 
     Args:
         stored: as it was loaded; None until something is kept.
-        secret: what is in the cookie, or will be.
-        identities: who is signed in, by what is kept.
+        secret: the value of the cookie, sent or to be sent.
+        identities: the signed-in users, by the stored state.
         new_secret: the one that is to take its place.
         cookie_step: what the answer's headers are to do with the browser's cookie.
         answer_begun: the headers are sent, so that no cookie can go out any more.

@@ -11,6 +11,8 @@ from uuid import UUID
 TOUCH_INTERVAL = timedelta(minutes=1)
 EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
+Update: TypeAlias = Callable[[dict[str, Any]], None]
+
 
 def later(time: datetime, by: timedelta) -> datetime:
     """Return the time that is `by` later, or earlier; at most the calendar's end."""
@@ -51,9 +53,6 @@ class SessionLimits:
         return now - last_seen_at >= self.touch_interval
 
 
-Update: TypeAlias = Callable[[dict[str, Any]], None]
-
-
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What one request changes in a session.
@@ -81,7 +80,7 @@ class Changes:
         return Changes(written, self.removed - other.names, self.max_inactive_seconds)
 
     def apply(self, attributes: dict[str, Any]) -> None:
-        """Merge the changes into what is kept; what they do not name stays."""
+        """Merge the changes into the stored state; keys that they do not name stay."""
         for name in self.removed:
             attributes.pop(name, None)
         attributes.update(self.written)
@@ -146,10 +145,10 @@ class SessionStore(Protocol):
         """Keep a new session."""
 
     async def save(self, session_id: str, changes: Changes, now: datetime) -> bool:
-        """Merge the changes into what is kept right now; False, and nothing is kept, where the session ended."""
+        """Merge the changes into the stored state; False, and nothing is kept, where the session ended."""
 
     async def update(self, session_id: str, function: Update, now: datetime) -> dict[str, Any] | None:
-        """Let `function` change what is kept right now, alone; return what is kept then.
+        """Let `function` change the stored state, alone; return the new state.
 
         The function is called at most once, and must not wait for anything. Where it raises, nothing is changed.
         None, and the function is not called, where the session ended.

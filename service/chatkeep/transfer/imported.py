@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chatkeep.chat.history.turn import Status
 from chatkeep.chat.items import JsonItem
+from chatkeep.chat.status import Status
 
 # Where a conversation's metadata keeps what had no place elsewhere.
 KEPT_ASIDE = "import"

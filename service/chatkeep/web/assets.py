@@ -74,7 +74,7 @@ def _files() -> Iterator[tuple[tuple[str, str], bytes]]:
 
 
 def _compact(text: str) -> str:
-    """Leave out indentation and lines of comment; what is left stands in the same line as in the file."""
+    """Leave out indentation and lines of comment; the rest keeps the line numbers of the file."""
     return "\n".join(_COMMENT_LINE.sub("", line.strip()) for line in text.split("\n"))
 
 

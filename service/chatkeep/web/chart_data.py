@@ -9,7 +9,7 @@ from chatkeep.statistics.report import LENGTHS, Bucket
 from chatkeep.web.charts import Series, bars, lines
 from chatkeep.web.translations import texts_of
 
-# What is counted in hours, days or weeks, and in how many of them.
+# The buckets of each period: their length, and how many there are.
 PERIODS: Mapping[str, tuple[Bucket, int]] = {
     "day": ("hour", 24),
     "week": ("day", 7),
@@ -58,7 +58,7 @@ def is_empty(answer: StatisticsAnswer) -> bool:
 
 
 def totals(answer: StatisticsAnswer, language: str) -> list[tuple[str, str]]:
-    """Return what is worth knowing at a glance: names and values."""
+    """Return the summary figures: names and values."""
     texts, total = texts_of(language), answer.total
     share = f"{100 * total.failures / total.turns:.1f}%" if total.turns else texts["no_value"]
     return [

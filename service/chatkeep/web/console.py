@@ -14,7 +14,7 @@ from chatkeep.admin.dependencies import DatabaseDep
 from chatkeep.admin.statistics import statistics_between
 from chatkeep.audit.actions import Action
 from chatkeep.audit.verification import verify_ends
-from chatkeep.chat.history.turn import Status
+from chatkeep.chat.status import Status
 from chatkeep.clock import utc_now
 from chatkeep.errors import NotAuthenticated, Unavailable
 from chatkeep.http.bodies import JsonRoute

@@ -23,6 +23,22 @@ THEME_COOKIE = "theme"
 
 Theme = Literal["auto", "light", "dark"]
 
+TEMPLATES = Path(__file__).parent / "templates"
+ASSETS = Assets.read()
+
+# Nothing runs or loads but the files of this service; no address of an element, no string becomes a program. What is
+# made into HTML goes through the one policy `chatkeep`, which takes what the server has sanitised.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types chatkeep"
+)
+
+_environment = Environment(
+    loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
+
+_PROGRAMS = ("/api/", "/web/", "/static/")
+
 
 class PageState(BaseModel):
     """Who is signed in, and what the service allows.
@@ -61,21 +77,6 @@ def theme_of(request: Request) -> Theme:
     return "dark" if theme == "dark" else "light" if theme == "light" else "auto"
 
 
-TEMPLATES = Path(__file__).parent / "templates"
-ASSETS = Assets.read()
-
-# Nothing runs or loads but the files of this service; no address of an element, no string becomes a program. What is
-# made into HTML goes through the one policy `chatkeep`, which takes what the server has sanitised.
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types chatkeep"
-)
-
-_environment = Environment(
-    loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-)
-
-
 def render_page(
     name: str, request: Request, user: User | None, *, status: int = 200, values: Mapping[str, object] | None = None
 ) -> HTMLResponse:
@@ -105,9 +106,6 @@ def render(template: str, language: str, **values: object) -> str:
 def render_svg(template: str, **values: object) -> str:
     """Return a drawing, which has no texts of its own; every value is escaped."""
     return _environment.get_template(template).render(**values)
-
-
-_PROGRAMS = ("/api/", "/web/", "/static/")
 
 
 def not_found_page(request: Request) -> Response | None:

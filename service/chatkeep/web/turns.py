@@ -10,13 +10,11 @@ import anyio.to_thread
 from pydantic import BaseModel
 
 from chatkeep.chat.generation.fair_queue import FairQueue
-from chatkeep.chat.history import conversations
-from chatkeep.chat.history import queries as turn_queries
+from chatkeep.chat.history.lookups import require_conversation, require_turn
 from chatkeep.chat.history.pages import turns_down, turns_up
 from chatkeep.chat.reply_log import stretches_of
 from chatkeep.chat.schemas import Turn
 from chatkeep.database.database import Database
-from chatkeep.errors import NotFound
 from chatkeep.web.markdown import render
 
 Made = TypeVar("Made")
@@ -64,9 +62,9 @@ async def window_before(
         NotFound: the conversation is not the user's.
     """
     page = await turns_up(database, user_id, conversation_id, start_id=start_id, limit=limit)
-    if not page.rows:
-        await _require_conversation(database, user_id, conversation_id)
-    return await _rendered(user_id, [Turn.from_row(row) for row in page.rows], more=page.more)
+    if not page.turns:
+        await require_conversation(database, user_id, conversation_id)
+    return await _rendered(user_id, list(page.turns), more=page.more)
 
 
 async def window_after(
@@ -78,9 +76,9 @@ async def window_after(
         NotFound: the conversation is not the user's.
     """
     page = await turns_down(database, user_id, conversation_id, first=first, limit=limit)
-    if not page.rows:
-        await _require_conversation(database, user_id, conversation_id)
-    return await _rendered(user_id, [Turn.from_row(row) for row in page.rows], more=page.more)
+    if not page.turns:
+        await require_conversation(database, user_id, conversation_id)
+    return await _rendered(user_id, list(page.turns), more=page.more)
 
 
 async def render_turn(database: Database, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> RenderedTurn:
@@ -89,10 +87,8 @@ async def render_turn(database: Database, user_id: UUID, conversation_id: UUID, 
     Raises:
         NotFound: it is not the user's.
     """
-    row = await database.row(turn_queries.TURN, user_id=user_id, conversation_id=conversation_id, turn_id=turn_id)
-    if row is None:
-        raise NotFound
-    return (await _rendered(user_id, [Turn.from_row(row)], more=False)).items[0]
+    turn = await require_turn(database, user_id, conversation_id, turn_id)
+    return (await render_turns(user_id, [turn]))[0]
 
 
 async def render_text(user_id: UUID, text: str) -> str:
@@ -140,8 +136,3 @@ async def _in_place(user_id: UUID, render_all: Callable[[], Made]) -> Made:
 
 async def _rendered(user_id: UUID, turns: list[Turn], *, more: bool) -> TurnWindow:
     return TurnWindow(items=await render_turns(user_id, turns), more=more)
-
-
-async def _require_conversation(database: Database, user_id: UUID, conversation_id: UUID) -> None:
-    if await database.row(conversations.CONVERSATION, user_id=user_id, conversation_id=conversation_id) is None:
-        raise NotFound

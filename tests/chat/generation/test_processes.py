@@ -6,10 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from chatkeep.chat.generation.processes import ServiceProcess
-from chatkeep.chat.history.store import TurnStore
-from chatkeep.chat.models import DemonstrationModel
 from chatkeep.clock import utc_now
 from chatkeep.database.database import Database
+from tests.support.replicas import ReplicaStore
 
 
 def test_a_process_that_lives_has_not_ended() -> None:
@@ -39,7 +38,7 @@ def test_of_another_machine_nothing_is_known() -> None:
 async def test_only_the_dead_lose_their_leases(database_url: str) -> None:
     database = await Database.connect(database_url, pool_size=4)
     try:
-        logs = [TurnStore(database, utc_now, model=DemonstrationModel(), lease_seconds=600) for _ in range(4)]
+        logs = [ReplicaStore(database, lease_seconds=600) for _ in range(4)]
         alive, dead, elsewhere, asking = logs
         dead.replica.process = replace(
             dead.replica.process, began_at=dead.replica.process.began_at - timedelta(hours=1)

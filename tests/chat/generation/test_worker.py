@@ -7,12 +7,12 @@ import pytest
 from chatkeep.chat.generation.registry import GenerationRegistry
 from chatkeep.chat.generation.replica import Replica
 from chatkeep.chat.generation.worker import Worker
-from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.models import DemonstrationModel
 from chatkeep.clock import utc_now
 from chatkeep.database.database import Database
 from chatkeep.errors import DatabaseUnavailable
 from tests.chat.history.test_store import begin, new_conversation, new_user, turn, turn_store
+from tests.support.replicas import ReplicaStore
 
 
 class Nobody:
@@ -45,9 +45,11 @@ async def test_the_living_are_not_taken_for_dead_after_an_outage(database: Datab
     other = turn_store(database, lease_seconds=0)  # has not yet renewed its lease
     await other.replica.renew_lease()
     model = DemonstrationModel()
-    log = TurnStore(database, utc_now, model=model, lease_seconds=600)
-    log.replica = replica = CutOff(database, utc_now, lease_seconds=600)
-    journal = Worker(log, GenerationRegistry(model, max_running=1, max_waiting=1, observer=Nobody()), flush_seconds=600)
+    replica = CutOff(database, utc_now, lease_seconds=600)
+    store = ReplicaStore(database, lease_seconds=600, model=model, replica=replica)
+    journal = Worker(
+        store, replica, GenerationRegistry(model, max_running=1, max_waiting=1, observer=Nobody()), flush_seconds=600
+    )
     await journal.open()
     try:
         begun = await begin(other, (user, await new_conversation(database, user)))

@@ -8,11 +8,11 @@ import pytest
 
 from chatkeep.chat.history import conversations
 from chatkeep.chat.history.pages import turns_page
-from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.history.turn import NewTurn, Outcome
 from chatkeep.chat.schemas import Turn
 from chatkeep.database.database import Database
 from tests.chat.history.test_store import new_conversation, new_user, turn_store
+from tests.support.replicas import ReplicaStore
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ async def database(shared_database_url: str) -> AsyncIterator[Database]:
 
 
 async def grow(
-    log: TurnStore, user_id: UUID, conversation_id: UUID, chance: random.Random, size: int
+    log: ReplicaStore, user_id: UUID, conversation_id: UUID, chance: random.Random, size: int
 ) -> dict[UUID, UUID | None]:
     """Grow a tree, mostly at its newest turn; return each turn's parent."""
     parents: dict[UUID, UUID | None] = {}
@@ -109,7 +109,7 @@ async def test_nothing_is_skipped_or_repeated_while_turns_are_added(database: Da
             assert seen == expected[: len(seen)][::-1]
 
 
-async def grow_straight(log: TurnStore, user_id: UUID, conversation_id: UUID, size: int) -> dict[UUID, UUID | None]:
+async def grow_straight(log: ReplicaStore, user_id: UUID, conversation_id: UUID, size: int) -> dict[UUID, UUID | None]:
     grown: dict[UUID, UUID | None] = {}
     for _ in range(size):
         begun = await log.begin(user_id, NewTurn(conversation_id, "next"), context_tokens=300)

@@ -8,18 +8,17 @@ from uuid import UUID
 import pytest
 
 from chatkeep.accounts.queries import insert_user
-from chatkeep.chat.generation.recovery import Recovery
 from chatkeep.chat.generation.replica import RECOVERY_INTERVAL_SHARE
 from chatkeep.chat.history import conversations as queries
 from chatkeep.chat.history import queries as turn_queries
 from chatkeep.chat.history.conversations import title_from
-from chatkeep.chat.history.store import Fragment, TurnStore, Written
+from chatkeep.chat.history.fragments import Fragment, Written
 from chatkeep.chat.history.turn import NewTurn, OpenTurn, Outcome
-from chatkeep.chat.models import DemonstrationModel
 from chatkeep.clock import utc_now
 from chatkeep.database.database import Database
 from chatkeep.errors import IdempotencyKeyReused, NotFound, TurnInProgress
 from chatkeep.ids import new_id
+from tests.support.replicas import ReplicaStore
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +28,12 @@ async def database(shared_database_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-def turn_store(database: Database, *, lease_seconds: int = 10) -> TurnStore:
-    return TurnStore(database, utc_now, model=DemonstrationModel(), lease_seconds=lease_seconds)
+def turn_store(database: Database, *, lease_seconds: int = 10) -> ReplicaStore:
+    return ReplicaStore(database, lease_seconds=lease_seconds)
 
 
 @pytest.fixture
-async def log(database: Database) -> TurnStore:
+async def log(database: Database) -> ReplicaStore:
     log = turn_store(database)
     await log.replica.renew_lease()
     return log
@@ -68,11 +67,11 @@ async def place(database: Database) -> tuple[UUID, UUID]:
     return user_id, await new_conversation(database, user_id)
 
 
-async def begin(log: TurnStore, place: tuple[UUID, UUID], content: str = "?", key: str | None = None) -> OpenTurn:
+async def begin(log: ReplicaStore, place: tuple[UUID, UUID], content: str = "?", key: str | None = None) -> OpenTurn:
     return await log.begin(place[0], NewTurn(place[1], content, idempotency_key=key), context_tokens=10_000)
 
 
-async def say(log: TurnStore, place: tuple[UUID, UUID], content: str, reply: str) -> OpenTurn:
+async def say(log: ReplicaStore, place: tuple[UUID, UUID], content: str, reply: str) -> OpenTurn:
     begun = await begin(log, place, content)
     assert await log.end(begun, Outcome("complete", reply)) is not None
     return begun
@@ -91,7 +90,7 @@ async def turn(database: Database, begun: OpenTurn) -> dict[str, object]:
     return dict(row)
 
 
-async def test_of_many_turns_at_once_one_begins(log: TurnStore, place: tuple[UUID, UUID]) -> None:
+async def test_of_many_turns_at_once_one_begins(log: ReplicaStore, place: tuple[UUID, UUID]) -> None:
     found = await asyncio.gather(*(begin(log, place, f"{n}") for n in range(20)), return_exceptions=True)
     begun = [each for each in found if isinstance(each, OpenTurn)]
     refused = [each for each in found if isinstance(each, TurnInProgress)]
@@ -99,7 +98,7 @@ async def test_of_many_turns_at_once_one_begins(log: TurnStore, place: tuple[UUI
     assert {each.fields["turn_id"] for each in refused} == {str(begun[0].id)}
 
 
-async def test_of_many_with_one_key_one_begins_and_the_others_join(log: TurnStore, place: tuple[UUID, UUID]) -> None:
+async def test_of_many_with_one_key_one_begins_and_the_others_join(log: ReplicaStore, place: tuple[UUID, UUID]) -> None:
     found = await asyncio.gather(*(begin(log, place, "same", key="k") for _ in range(20)))
     assert len({each.id for each in found}) == 1
     assert [each.is_replay for each in found].count(False) == 1
@@ -108,7 +107,7 @@ async def test_of_many_with_one_key_one_begins_and_the_others_join(log: TurnStor
 
 
 async def test_a_turn_that_waited_for_another_to_end_sees_its_reply(
-    log: TurnStore, database: Database, place: tuple[UUID, UUID]
+    log: ReplicaStore, database: Database, place: tuple[UUID, UUID]
 ) -> None:
     """The statement that begins a turn waits for the row lock of the one that ends; its snapshot is older."""
     previous = await begin(log, place, "turn 0")
@@ -126,7 +125,7 @@ async def test_a_turn_that_waited_for_another_to_end_sees_its_reply(
 
 
 async def test_a_conversation_of_someone_else_is_not_there(
-    log: TurnStore, database: Database, place: tuple[UUID, UUID]
+    log: ReplicaStore, database: Database, place: tuple[UUID, UUID]
 ) -> None:
     stranger = await new_user(database)
     with pytest.raises(NotFound):
@@ -136,7 +135,7 @@ async def test_a_conversation_of_someone_else_is_not_there(
 
 
 async def test_beginning_while_the_conversation_is_deleted_leaves_nothing(
-    log: TurnStore, database: Database, place: tuple[UUID, UUID]
+    log: ReplicaStore, database: Database, place: tuple[UUID, UUID]
 ) -> None:
     for _ in range(15):
         conversation = (place[0], await new_conversation(database, place[0]))
@@ -152,7 +151,7 @@ async def test_beginning_while_the_conversation_is_deleted_leaves_nothing(
 
 
 async def test_fragments_are_the_reply_until_it_ends(
-    log: TurnStore, database: Database, place: tuple[UUID, UUID]
+    log: ReplicaStore, database: Database, place: tuple[UUID, UUID]
 ) -> None:
     begun = await begin(log, place)
     for position, text in ((0, "日本"), (2, "語 "), (2, "語 "), (4, "👍")):  # one is sent twice
@@ -173,7 +172,7 @@ async def test_fragments_are_the_reply_until_it_ends(
 
 
 async def test_one_flush_writes_for_many_and_tells_which_are_still_ours(
-    log: TurnStore, database: Database, place: tuple[UUID, UUID]
+    log: ReplicaStore, database: Database, place: tuple[UUID, UUID]
 ) -> None:
     ours = [await begin(log, (place[0], await new_conversation(database, place[0]))) for _ in range(5)]
     await log.end(ours[3], Outcome("complete", "done"))
@@ -195,7 +194,7 @@ async def test_a_dead_replicas_turns_are_interrupted_once_with_their_text(
     others = [turn_store(database) for _ in range(4)]
     for other in others:
         await other.replica.renew_lease()
-    claimed = await asyncio.gather(*(Recovery(other).interrupt_stalled() for other in others))
+    claimed = await asyncio.gather(*(other.recovery().interrupt_stalled() for other in others))
     assert sum(claimed) == 1
     found = await turn(database, begun)
     assert (found["status"], found["reply"]) == ("interrupted", "as far as this")
@@ -219,25 +218,25 @@ async def test_a_lease_runs_out_early_enough_for_its_turns_to_be_over_in_time(da
 
 
 async def test_a_live_replicas_turns_are_left_alone(
-    log: TurnStore, database: Database, place: tuple[UUID, UUID]
+    log: ReplicaStore, database: Database, place: tuple[UUID, UUID]
 ) -> None:
     begun = await begin(log, place)
-    assert await Recovery(turn_store(database)).interrupt_stalled() == 0
+    assert await turn_store(database).recovery().interrupt_stalled() == 0
     assert (await turn(database, begun))["status"] == "streaming"
     await log.replica.release_lease()
-    assert await Recovery(turn_store(database)).interrupt_stalled() == 1
+    assert await turn_store(database).recovery().interrupt_stalled() == 1
     found = await turn(database, begun)
     assert (found["status"], found["reply"]) == ("interrupted", None)
 
 
-async def test_a_turn_begun_without_anyone_knowing_does_not_block(log: TurnStore, place: tuple[UUID, UUID]) -> None:
+async def test_a_turn_begun_without_anyone_knowing_does_not_block(log: ReplicaStore, place: tuple[UUID, UUID]) -> None:
     """The statement worked, but the connection was lost before the answer came."""
-    reaper = Recovery(log)
+    recovery = log.recovery()
     begun = await begin(log, place, "nobody heard", key="k")
     elsewhere = await begin(log, (place[0], await new_conversation(log.database, place[0])))
-    await reaper.interrupt_unclaimed([elsewhere.id])
+    await recovery.interrupt_unclaimed([elsewhere.id])
     assert (await turn(log.database, begun))["status"] == "streaming"  # its request may still have to be answered
-    await reaper.interrupt_unclaimed([elsewhere.id])
+    await recovery.interrupt_unclaimed([elsewhere.id])
     assert (await turn(log.database, begun))["status"] == "interrupted"
     assert (await turn(log.database, elsewhere))["status"] == "streaming"
     again = await begin(log, place, "nobody heard", key="k")
@@ -245,15 +244,15 @@ async def test_a_turn_begun_without_anyone_knowing_does_not_block(log: TurnStore
     assert (await begin(log, place, "next")).is_replay is False
 
 
-async def test_orphaned_fragments_are_swept(log: TurnStore, database: Database, place: tuple[UUID, UUID]) -> None:
+async def test_orphaned_fragments_are_swept(log: ReplicaStore, database: Database, place: tuple[UUID, UUID]) -> None:
     begun = await say(log, place, "a", "b")
     async with database._pool.acquire() as connection:
         await connection.execute("INSERT INTO reply_fragments VALUES ($1, $2, 0, 'late')", begun.user_id, begun.id)
-        await Recovery(log).interrupt_stalled()
+        await log.recovery().interrupt_stalled()
         assert await connection.fetch("SELECT 1 FROM reply_fragments WHERE turn_id = $1", begun.id) == []
 
 
-async def test_the_context_stops_at_its_size(log: TurnStore, place: tuple[UUID, UUID]) -> None:
+async def test_the_context_stops_at_its_size(log: ReplicaStore, place: tuple[UUID, UUID]) -> None:
     for number in range(6):
         await say(log, place, f"{number}" * 100, "日" * 100)
     begun = await log.begin(place[0], NewTurn(place[1], "?"), context_tokens=300)
@@ -284,7 +283,7 @@ def test_digests_tell_requests_apart() -> None:
 
 
 async def test_beginning_ending_and_deleting_at_once_neither_deadlocks_nor_lies(
-    log: TurnStore, database: Database, place: tuple[UUID, UUID]
+    log: ReplicaStore, database: Database, place: tuple[UUID, UUID]
 ) -> None:
     user_id = place[0]
     conversations = [await new_conversation(database, user_id) for _ in range(6)]

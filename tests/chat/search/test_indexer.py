@@ -7,19 +7,17 @@ from uuid import UUID
 
 import pytest
 
-from chatkeep.chat.generation.recovery import Recovery
 from chatkeep.chat.history.conversations import delete_conversation
-from chatkeep.chat.history.store import TurnStore
-from chatkeep.chat.history.turn import NewTurn, OpenTurn, Outcome, Status
-from chatkeep.chat.models import DemonstrationModel
+from chatkeep.chat.history.turn import NewTurn, OpenTurn, Outcome
 from chatkeep.chat.search import indexer
 from chatkeep.chat.search.indexer import index_pending, reindex
 from chatkeep.chat.search.lexemes import lexemes_of
-from chatkeep.clock import utc_now
+from chatkeep.chat.status import Status
 from chatkeep.database.database import Database
 from chatkeep.database.user_lexeme import user_mark
 from tests.accounts.client import change, rows
 from tests.chat.history.test_store import begin, new_conversation, new_user, say
+from tests.support.replicas import ReplicaStore
 from tests.support.running_service import running
 
 Place = tuple[UUID, UUID]
@@ -33,8 +31,8 @@ async def database(shared_database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def log(database: Database) -> TurnStore:
-    log = TurnStore(database, utc_now, model=DemonstrationModel(), lease_seconds=10)
+async def log(database: Database) -> ReplicaStore:
+    log = ReplicaStore(database, lease_seconds=10)
     await log.replica.renew_lease()
     return log
 
@@ -58,7 +56,7 @@ def expected(begun: OpenTurn, reply: str) -> list[set[str] | None]:
 
 @pytest.mark.parametrize("status", ["complete", "stopped", "failed", "interrupted"])
 async def test_a_turn_that_ends_has_its_lexemes_with_it(
-    log: TurnStore, database: Database, place: Place, status: Status
+    log: ReplicaStore, database: Database, place: Place, status: Status
 ) -> None:
     begun = await begin(log, place, "日本語で it's \\ 'quoted'")
     assert await lexemes(database, begun) == []
@@ -66,13 +64,15 @@ async def test_a_turn_that_ends_has_its_lexemes_with_it(
     assert await lexemes(database, begun) == expected(begun, "C++ 🎉\nです。")
 
 
-async def test_a_turn_without_a_reply_is_found_by_its_prompt(log: TurnStore, database: Database, place: Place) -> None:
+async def test_a_turn_without_a_reply_is_found_by_its_prompt(
+    log: ReplicaStore, database: Database, place: Place
+) -> None:
     begun = await say(log, place, "…", "")
     assert await lexemes(database, begun) == [{user_mark(place[0])}]
 
 
 async def test_a_text_of_a_million_different_pairs_keeps_no_turn_from_being_kept(
-    log: TurnStore, database: Database, place: Place
+    log: ReplicaStore, database: Database, place: Place
 ) -> None:
     reply = "".join(chr(0x4E00 + n * 7919 % 20_900) + chr(0x4E00 + n * 104_729 % 20_893) for n in range(200_000))
     begun = await say(log, place, "long", reply)
@@ -86,7 +86,7 @@ async def test_a_text_of_a_million_different_pairs_keeps_no_turn_from_being_kept
 
 async def abandoned(database: Database, place: Place) -> OpenTurn:
     """A turn whose replica has died, with some of its reply written down; marked `interrupted` by another."""
-    dead = TurnStore(database, utc_now, model=DemonstrationModel(), lease_seconds=10)
+    dead = ReplicaStore(database, lease_seconds=10)
     begun = await begin(dead, place, "東京 tea")
     for position, text in ((0, "the fi"), (6, "rst words")):
         await change(
@@ -101,10 +101,10 @@ async def abandoned(database: Database, place: Place) -> OpenTurn:
 
 
 async def test_a_dead_replicas_turn_is_found_with_what_there_was_of_it(
-    log: TurnStore, database: Database, place: Place
+    log: ReplicaStore, database: Database, place: Place
 ) -> None:
     begun = await abandoned(database, place)
-    assert await Recovery(log).interrupt_stalled() == 1
+    assert await log.recovery().interrupt_stalled() == 1
     assert await lexemes(database, begun) == [None]  # whoever dies here leaves this to others
     await asyncio.gather(*(index_pending(database) for _ in range(3)))
     assert await lexemes(database, begun) == expected(begun, "the first words")
@@ -122,10 +122,10 @@ async def test_a_service_that_starts_makes_what_dead_ones_left(
     assert await lexemes(database, begun) == expected(begun, "the first words")
 
 
-async def test_what_is_deleted_meanwhile_holds_nobody_up(log: TurnStore, database: Database, place: Place) -> None:
+async def test_what_is_deleted_meanwhile_holds_nobody_up(log: ReplicaStore, database: Database, place: Place) -> None:
     gone, left = await abandoned(database, place), await new_conversation(database, place[0])
     other = await abandoned(database, (place[0], left))
-    await Recovery(log).interrupt_stalled()
+    await log.recovery().interrupt_stalled()
     async with database.transaction() as connection:
         await delete_conversation(connection, *place)
         async with asyncio.timeout(5):
@@ -135,7 +135,7 @@ async def test_what_is_deleted_meanwhile_holds_nobody_up(log: TurnStore, databas
     assert await index_pending(database) == 0
 
 
-async def test_a_deleted_conversation_leaves_no_lexeme(log: TurnStore, database: Database, place: Place) -> None:
+async def test_a_deleted_conversation_leaves_no_lexeme(log: ReplicaStore, database: Database, place: Place) -> None:
     begun = await say(log, place, "tea", "coffee")
     async with database.transaction() as connection:
         assert await delete_conversation(connection, *place)
@@ -143,7 +143,7 @@ async def test_a_deleted_conversation_leaves_no_lexeme(log: TurnStore, database:
 
 
 async def test_a_reindex_makes_what_is_missing_or_old_and_goes_on_where_it_was_stopped(
-    log: TurnStore, database: Database, place: Place, monkeypatch: pytest.MonkeyPatch
+    log: ReplicaStore, database: Database, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = [await say(log, place, f"prompt {number}", "reply") for number in range(12)]
     streaming = await begin(log, place, "not yet")
@@ -173,7 +173,7 @@ async def test_a_reindex_makes_what_is_missing_or_old_and_goes_on_where_it_was_s
 
 
 async def test_a_turn_by_new_turn_is_indexed_from_the_prompt_that_it_repeats(
-    log: TurnStore, database: Database, place: Place
+    log: ReplicaStore, database: Database, place: Place
 ) -> None:
     first = await say(log, place, "regenerate me", "no")
     again = await log.begin(place[0], NewTurn(place[1], None, sibling_of=first.id), context_tokens=1000)
@@ -183,7 +183,7 @@ async def test_a_turn_by_new_turn_is_indexed_from_the_prompt_that_it_repeats(
 
 
 async def test_a_reindex_goes_on_while_turns_are_taken_and_deleted(
-    log: TurnStore, database: Database, place: Place, monkeypatch: pytest.MonkeyPatch
+    log: ReplicaStore, database: Database, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = [await say(log, place, f"before {number}", "reply") for number in range(20)]
     gone = await new_conversation(database, place[0])

@@ -1,4 +1,4 @@
-"""What is kept of each request, and what each answer has."""
+"""The log line and figures of each request, and the headers of each answer."""
 
 import re
 import time
@@ -48,7 +48,7 @@ class RequestRecord:
         scope.setdefault("state", {})["request_id"] = own_id
         ids = {"request_id": request_id} if request_id == own_id else {"request_id": request_id, "audit_id": own_id}
         cookies = cookies_of(scope)
-        # The router changes the path where it is mounted; what was asked for is what is recorded.
+        # The router changes the path where it is mounted; the one that was asked for is recorded.
         path = path_within(scope)
         status = 0
 

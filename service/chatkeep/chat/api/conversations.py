@@ -12,6 +12,7 @@ from chatkeep.audit.actions import Action
 from chatkeep.chat.api.dependencies import ChatDep, CurrentUser, CurrentUserOrVisitor
 from chatkeep.chat.history import conversations
 from chatkeep.chat.history import queries as turn_queries
+from chatkeep.chat.history.lookups import require_conversation
 from chatkeep.chat.schemas import ChangeConversation, Conversation, CreateConversation
 from chatkeep.database.times import time_in_cursor
 from chatkeep.errors import Invalid, NotAuthenticated, NotFound
@@ -24,7 +25,7 @@ from chatkeep.http.pages import (
     decode_cursor,
     page_of,
 )
-from chatkeep.http.problems import error_responses
+from chatkeep.http.problems import BODY_ERRORS, error_responses
 from chatkeep.ids import new_id
 
 router = APIRouter(prefix="/api/v1/conversations", tags=["Conversations"], route_class=JsonRoute)
@@ -35,10 +36,7 @@ router = APIRouter(prefix="/api/v1/conversations", tags=["Conversations"], route
     status_code=201,
     responses=error_responses(
         401,
-        413,
-        415,
-        422,
-        503,
+        *BODY_ERRORS,
         too_many_attempts=(
             429,
             "Too many guests began here: keep the cookie, or sign in. Wait 20 minutes and try again.",
@@ -107,13 +105,10 @@ def _recency(row: Any) -> tuple[object, ...]:
 @router.get("/{conversation_id}", responses=error_responses(401, 404, 422, 503))
 async def read_conversation(conversation_id: UUID, identity: CurrentUser, chat: ChatDep) -> Conversation:
     """Return one conversation, without its turns."""
-    row = await chat.database.row(conversations.CONVERSATION, user_id=identity.user_id, conversation_id=conversation_id)
-    if row is None:
-        raise NotFound
-    return Conversation.from_row(row)
+    return await require_conversation(chat.database, identity.user_id, conversation_id)
 
 
-@router.patch("/{conversation_id}", responses=error_responses(401, 404, 413, 415, 422, 503))
+@router.patch("/{conversation_id}", responses=error_responses(401, 404, *BODY_ERRORS))
 @takes_body_of(None)
 async def change_conversation(
     conversation_id: UUID, body: ChangeConversation, identity: CurrentUser, chat: ChatDep

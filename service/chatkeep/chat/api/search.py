@@ -2,7 +2,7 @@
 
 import asyncio
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -13,10 +13,23 @@ from chatkeep.chat.search.candidates import OwnTurns
 from chatkeep.chat.search.query import SearchQuery, parse_query
 from chatkeep.chat.search.search import Search
 from chatkeep.chat.search.snippets import snippet
+from chatkeep.database.statement import Row
 from chatkeep.http.bodies import JsonRoute, SearchText
 from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
 from chatkeep.http.problems import error_responses
 from chatkeep.http.schemas import Answer, Time
+
+router = APIRouter(prefix="/api/v1/search", tags=["Search"], route_class=JsonRoute)
+
+Q_DESCRIPTION = (
+    'Words, all of which must be in the turn; `"…"` is a phrase. Chinese, Japanese and Korean is found by any part of '
+    "a text. Case and width do not matter."
+)
+NOTHING_TO_FIND = (
+    422,
+    "There is nothing to look for in this: it takes a word, a symbol or a character, not only punctuation.",
+)
+TOO_SLOW = (503, "That took too long and was stopped. Ask for rarer words, or for more of them.")
 
 
 class FoundTurn(Answer):
@@ -31,18 +44,15 @@ class FoundTurn(Answer):
     ]
     created_at: Time
 
-
-router = APIRouter(prefix="/api/v1/search", tags=["Search"], route_class=JsonRoute)
-
-Q_DESCRIPTION = (
-    'Words, all of which must be in the turn; `"…"` is a phrase. Chinese, Japanese and Korean is found by any part of '
-    "a text. Case and width do not matter."
-)
-NOTHING_TO_FIND = (
-    422,
-    "There is nothing to look for in this: it takes a word, a symbol or a character, not only punctuation.",
-)
-TOO_SLOW = (503, "That took too long and was stopped. Ask for rarer words, or for more of them.")
+    @classmethod
+    def from_row(cls, query: SearchQuery, row: Row) -> Self:
+        return cls(
+            conversation_id=row["conversation_id"],
+            conversation_title=row["conversation_title"],
+            turn_id=row["turn_id"],
+            snippet=snippet(query, row["prompt"], row["reply"]),
+            created_at=row["created_at"],
+        )
 
 
 @router.get("", responses=error_responses(401, 422, 503, nothing_to_find=NOTHING_TO_FIND, query_too_slow=TOO_SLOW))
@@ -62,15 +72,5 @@ async def search(
     rows = await Search(asked, source, limit=limit + 1).newest(after)
     # Long texts take their time, and others wait for the event loop.
     return await asyncio.to_thread(
-        page_of, rows, limit, partial(_item, asked), of="search", position=lambda row: (row["turn_id"],)
-    )
-
-
-def _item(asked: SearchQuery, row: Any) -> FoundTurn:
-    return FoundTurn(
-        conversation_id=row["conversation_id"],
-        conversation_title=row["conversation_title"],
-        turn_id=row["turn_id"],
-        snippet=snippet(asked, row["prompt"], row["reply"]),
-        created_at=row["created_at"],
+        page_of, rows, limit, partial(FoundTurn.from_row, asked), of="search", position=lambda row: (row["turn_id"],)
     )

@@ -10,8 +10,8 @@ from chatkeep.accounts.identity import Identity, stream_terms
 from chatkeep.chat.api.dependencies import ChatDep, CurrentUser
 from chatkeep.chat.chat import Chat
 from chatkeep.chat.generation.sse import EventStream
-from chatkeep.chat.generation.stream import TurnStream
 from chatkeep.chat.history import queries
+from chatkeep.chat.history.lookups import require_leaf, require_turn
 from chatkeep.chat.history.pages import siblings_page, turns_page
 from chatkeep.chat.history.turn import NewTurn
 from chatkeep.chat.prompt_items import prompt_of
@@ -20,7 +20,7 @@ from chatkeep.errors import NotFound, NothingToContinue
 from chatkeep.http.admission import begins_turn
 from chatkeep.http.bodies import FromDigits, JsonRoute, takes_body_of
 from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page
-from chatkeep.http.problems import error_responses
+from chatkeep.http.problems import BODY_ERRORS, error_responses
 from chatkeep.http.schemas import answer_with
 
 router = APIRouter(prefix="/api/v1/conversations/{conversation_id}/turns", tags=["Turns"], route_class=JsonRoute)
@@ -46,10 +46,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
 NEW_TURN = STREAM | error_responses(
     401,
     404,
-    413,
-    415,
-    422,
-    503,
+    *BODY_ERRORS,
     turn_in_progress=(409, "Another turn of this conversation is being answered. Wait for it, or stop it."),
     idempotency_key_reused=(422, "This Idempotency-Key was used for another request. Take a new one."),
     too_many_generations=(429, "The service is answering as many as it can. Try again soon."),
@@ -120,7 +117,7 @@ async def create_turn(
 @router.get("/{turn_id}", responses=error_responses(401, 404, 422, 503))
 async def read_turn(conversation_id: UUID, turn_id: UUID, identity: CurrentUser, chat: ChatDep) -> Turn:
     """Return one turn, on whichever branch it is; of a reply that is being generated, what there is."""
-    return await _require_turn(chat, identity, conversation_id, turn_id)
+    return await require_turn(chat.database, identity.user_id, conversation_id, turn_id)
 
 
 @router.post("/{turn_id}/regenerate", status_code=201, response_model=Turn, responses=NEW_TURN)
@@ -182,7 +179,7 @@ async def continue_turn(
     idempotency_key: IdempotencyKey = None,
 ) -> Any:
     """Go on where a reply was cut off: a new turn below this one, without a prompt, that `continues` it."""
-    turn = await _require_turn(chat, identity, conversation_id, turn_id)
+    turn = await require_turn(chat.database, identity.user_id, conversation_id, turn_id)
     if turn.status not in CAN_BE_CONTINUED:
         raise NothingToContinue(NOTHING_TO_CONTINUE)
     new = NewTurn(
@@ -213,19 +210,14 @@ async def list_siblings(
 @router.get("/{turn_id}/leaf", responses=error_responses(401, 404, 422, 503))
 async def read_leaf(conversation_id: UUID, turn_id: UUID, identity: CurrentUser, chat: ChatDep) -> Turn:
     """Return the last turn of the newest branch under this one: the head to set to go on where that came to."""
-    leaf = await chat.database.row(
-        queries.LEAF, user_id=identity.user_id, conversation_id=conversation_id, turn_id=turn_id
-    )
-    if leaf is None:
-        raise NotFound
-    return await _require_turn(chat, identity, conversation_id, leaf["id"])
+    return await require_leaf(chat.database, identity.user_id, conversation_id, turn_id)
 
 
 @router.post("/{turn_id}/stop", status_code=202, responses=error_responses(401, 404, 422, 503))
 async def stop_turn(conversation_id: UUID, turn_id: UUID, identity: CurrentUser, chat: ChatDep) -> Turn:
     """End the generation, wherever it runs; what was generated is kept. A turn that has ended stays as it is."""
     await chat.stop_turn(identity.user_id, conversation_id, turn_id)
-    return await _require_turn(chat, identity, conversation_id, turn_id)
+    return await require_turn(chat.database, identity.user_id, conversation_id, turn_id)
 
 
 @router.get(
@@ -242,18 +234,19 @@ async def follow_turn(
     A stream that ends without `done` was cut, by the network or because its session, token or account ended. Ask again
     with the last id as `Last-Event-ID`: the rest follows, or 401 says that the right to it is gone.
     """
-    turn = await _require_turn(chat, identity, conversation_id, turn_id)
-    return _stream(chat, identity, chat.follow(identity.user_id, turn), start=last_event_id or 0)
+    turn = await require_turn(chat.database, identity.user_id, conversation_id, turn_id)
+    events = chat.follow(identity.user_id, turn).events(last_event_id or 0, turn)
+    return EventStream(events, chat.streams, stream_terms(identity))
 
 
-@router.put("/{turn_id}/feedback", responses=error_responses(401, 404, 413, 415, 422, 503))
+@router.put("/{turn_id}/feedback", responses=error_responses(401, 404, *BODY_ERRORS))
 @takes_body_of(None)
 async def give_feedback(
     conversation_id: UUID, turn_id: UUID, body: GiveFeedback, identity: CurrentUser, chat: ChatDep
 ) -> Turn:
     """Say what a reply is worth; it takes the place of what was said before."""
     await _set_feedback(chat, identity, conversation_id, turn_id, rating=body.rating, comment=body.comment)
-    return await _require_turn(chat, identity, conversation_id, turn_id)
+    return await require_turn(chat.database, identity.user_id, conversation_id, turn_id)
 
 
 @router.delete("/{turn_id}/feedback", status_code=204, responses=error_responses(401, 404, 422, 503))
@@ -265,23 +258,10 @@ async def take_feedback_back(conversation_id: UUID, turn_id: UUID, identity: Cur
 async def _take_turn(chat: Chat, identity: Identity, new: NewTurn, request: Request, *, stream: bool | None) -> Any:
     following = await chat.take_turn(identity, new)
     if stream if stream is not None else _accepts_events(request):
-        return _stream(chat, identity, following)
+        return EventStream(following.events(), chat.streams, stream_terms(identity))
     with chat.streams.hold(stream_terms(identity)):
         turn = await following.end()
     return answer_with(turn, 201)
-
-
-def _stream(chat: Chat, identity: Identity, following: TurnStream, start: int = 0) -> EventStream:
-    return EventStream(following.events(start), chat.streams, stream_terms(identity))
-
-
-async def _require_turn(chat: Chat, identity: Identity, conversation_id: UUID, turn_id: UUID) -> Turn:
-    row = await chat.database.row(
-        queries.TURN, user_id=identity.user_id, conversation_id=conversation_id, turn_id=turn_id
-    )
-    if row is None:
-        raise NotFound
-    return Turn.from_row(row)
 
 
 async def _set_feedback(

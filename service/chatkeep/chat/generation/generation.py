@@ -1,16 +1,17 @@
-"""One reply while it is generated: what there is of it so far, and whoever waits for more."""
+"""One reply while it is generated: its text so far, and the followers that wait for more."""
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
-from chatkeep.chat.history.store import Fragment
-from chatkeep.chat.history.turn import OpenTurn, Status
+from chatkeep.chat.history.fragments import Fragment
+from chatkeep.chat.history.turn import OpenTurn
 from chatkeep.chat.models import Piece, Text, TextWasReasoning
 from chatkeep.chat.reply_log import ReplyLog, ReplySpan
+from chatkeep.chat.schemas import Turn
+from chatkeep.chat.status import Status
 
 # Between two looks at whether a reply is whole and not kept.
 CHECK_INTERVAL_SECONDS = 0.5
@@ -22,8 +23,8 @@ class Generation:
     def __init__(self, begun: OpenTurn) -> None:
         self.begun = begun
         self.task: asyncio.Task[None] | None = None
-        # How the turn ended, as it is kept; None also where it was deleted or taken over.
-        self.row: Mapping[str, Any] | None = None
+        # The turn as it is kept, once it has ended; None also where it was deleted or taken over.
+        self.finished: Turn | None = None
         self.generating = True
         # What a cancelled generation ends as.
         self.cancel_status: Status = "interrupted"
@@ -59,15 +60,15 @@ class Generation:
         self.generating, self._whole_at = False, time.monotonic()
         await self._write_over.wait()
 
-    def finish(self, row: Mapping[str, Any] | None) -> None:
+    def finish(self, turn: Turn | None) -> None:
         """Let everyone know that nothing more comes."""
-        self.row = row
+        self.finished = turn
         self.ended = True
         _wake_all(self._waiting)
         _wake_all(self._resting)
 
     def cancel(self, status: Status) -> None:
-        """End the generation with the text that there is. What is being kept already is left to end."""
+        """End the generation with the text that there is. A write that is under way is left to end."""
         if self.generating and self.task is not None:
             self.cancel_status = status
             self.task.cancel()
@@ -92,7 +93,7 @@ class Generation:
             await _woken(self._resting, seconds)
 
     def move_to(self, user_id: UUID) -> None:
-        """Go on as another user's: a guest signed in. What is written down from now on is theirs."""
+        """Go on as another user's: a guest signed in. Text written down from now on is theirs."""
         self.begun = replace(self.begun, user_id=user_id)
         if self._being_written is not None:
             self._being_written = [replace(each, user_id=user_id) for each in self._being_written]
@@ -110,7 +111,7 @@ class Generation:
         return True
 
     def begin_write(self) -> Sequence[Fragment]:
-        """Return what is to be written down next; the same again until `end_write` says that it was.
+        """Return the fragments to write down next; the same again until `end_write` says that they were.
 
         Where that is nothing, an empty fragment, which asks how the turn stands.
         """

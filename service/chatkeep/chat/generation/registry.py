@@ -13,10 +13,11 @@ import structlog
 
 from chatkeep.chat.generation.fair_queue import FairQueue
 from chatkeep.chat.generation.generation import Generation
-from chatkeep.chat.handler import RequestHandler, TurnRow
+from chatkeep.chat.handler import RequestHandler
 from chatkeep.chat.history.turn import OpenTurn, Outcome
 from chatkeep.chat.models import End, LanguageModel, ModelError, ReplyTooLong, as_piece
 from chatkeep.chat.models.prompt import ChatPrompt
+from chatkeep.chat.schemas import Turn
 from chatkeep.database.priority import Priority, priority
 from chatkeep.errors import TooManyGenerations, Unavailable
 
@@ -134,20 +135,20 @@ class GenerationRegistry:
         return generation
 
     async def _run(self, generation: Generation, handler: RequestHandler, model: LanguageModel, user_id: UUID) -> None:
-        row: TurnRow | None = None
+        turn: Turn | None = None
         priority.set(Priority.FINISH_TURN)  # of this task, no longer as the request that began the turn
         try:
             outcome = await self._outcome(generation, handler, model)
             await generation.close_input()
-            row = await _keep(generation, handler, _with_reply(outcome, generation))
+            turn = await _keep(generation, handler, _with_reply(outcome, generation))
         except Exception:
             log.exception("turn_not_kept", turn_id=str(generation.begun.id))
         finally:
             # On every path: nobody may wait for ever, and no place may be lost.
             del self._by_turn[generation.begun.id]
             self._release(user_id)
-            self._observer.generation_ended(row["status"] if row else "lost")
-            generation.finish(row)
+            self._observer.generation_ended(turn.status if turn else "lost")
+            generation.finish(turn)
 
     async def _outcome(self, generation: Generation, handler: RequestHandler, model: LanguageModel) -> Outcome:
         begun = generation.begun
@@ -222,7 +223,7 @@ def _with_reply(outcome: Outcome, generation: Generation) -> Outcome:
     )
 
 
-async def _keep(generation: Generation, handler: RequestHandler, outcome: Outcome) -> TurnRow | None:
+async def _keep(generation: Generation, handler: RequestHandler, outcome: Outcome) -> Turn | None:
     """Keep the outcome; while the database is away the text waits here, and what was seen is not lost."""
     while True:
         try:

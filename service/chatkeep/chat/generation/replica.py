@@ -1,27 +1,41 @@
 """One process as the others see it: by its lease in the database, and on its own machine by the process itself."""
 
-from sqlalchemy import Float, Integer, Text, Uuid, bindparam, delete, func, literal, or_, select
+from sqlalchemy import Float, Integer, Text, bindparam, delete, func, literal, select
 from sqlalchemy.dialects import postgresql
 
 from chatkeep.chat.generation.processes import ServiceProcess
+from chatkeep.chat.history.parameters import NOW, REPLICA_ID
 from chatkeep.chat.search.lexemes import VERSION
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
 from chatkeep.database.statement import Statement
-from chatkeep.database.tables import IS_STREAMING, TIME, replicas, turns
+from chatkeep.database.tables import TIME, replicas
 from chatkeep.ids import new_id
 
-_replica_id = bindparam("replica_id", type_=Uuid)
-_now = bindparam("now", type_=TIME)
+RELEASE_LEASE = Statement(delete(replicas).where(replicas.c.id == REPLICA_ID))
+LOCAL_REPLICAS = Statement(
+    select(replicas.c.id, replicas.c.machine, replicas.c.pid, replicas.c.process_began_at).where(
+        replicas.c.lease_expires_at >= func.now(),
+        replicas.c.machine == bindparam("machine", type_=Text),
+        replicas.c.id != REPLICA_ID,
+    )
+)
+PRUNE_REPLICAS = Statement(
+    delete(replicas).where(
+        replicas.c.lease_expires_at < func.now() - func.make_interval(0, 0, 0, 1),
+    )
+)
 
-_t = turns.c
+# The share of a lease between two looks for the turns of the dead, and by which it runs out sooner: so a dead process's
+# turns are over before its lease is.
+RECOVERY_INTERVAL_SHARE = 1 / 8
 
 
 def _renew_lease() -> Statement:
     expires_at = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, bindparam("seconds", type_=Float))
     new = postgresql.insert(replicas).values(
-        id=_replica_id,
-        started_at=_now,
+        id=REPLICA_ID,
+        started_at=NOW,
         lease_expires_at=expires_at,
         machine=bindparam("machine", type_=Text),
         pid=bindparam("pid", type_=Integer),
@@ -36,37 +50,6 @@ def _renew_lease() -> Statement:
 
 
 RENEW_LEASE = _renew_lease()
-RELEASE_LEASE = Statement(delete(replicas).where(replicas.c.id == _replica_id))
-LOCAL_REPLICAS = Statement(
-    select(replicas.c.id, replicas.c.machine, replicas.c.pid, replicas.c.process_began_at).where(
-        replicas.c.lease_expires_at >= func.now(),
-        replicas.c.machine == bindparam("machine", type_=Text),
-        replicas.c.id != _replica_id,
-    )
-)
-PRUNE_REPLICAS = Statement(
-    delete(replicas).where(
-        replicas.c.lease_expires_at < func.now() - func.make_interval(0, 0, 0, 1),
-    )
-)
-
-# Turns that this process is generating, as far as the database knows.
-STREAMING_TURNS = Statement(
-    select(_t.user_id, _t.id, _t.conversation_id).where(IS_STREAMING, _t.replica_id == _replica_id)
-)
-
-# Turns whose process is gone: it ended, or its lease ran out.
-STALLED_TURNS = Statement(
-    select(_t.user_id, _t.id, _t.conversation_id, _t.replica_id)
-    .select_from(turns.outerjoin(replicas, replicas.c.id == _t.replica_id))
-    .where(IS_STREAMING, or_(replicas.c.id.is_(None), replicas.c.lease_expires_at < func.now()))
-    .limit(100)
-)
-
-
-# The share of a lease between two looks for the turns of the dead, and by which it runs out sooner: so a dead process's
-# turns are over before its lease is.
-RECOVERY_INTERVAL_SHARE = 1 / 8
 
 
 class Replica:
@@ -106,5 +89,5 @@ class Replica:
                 await self._database.execute(RELEASE_LEASE, replica_id=row["id"])
 
     async def prune_expired(self) -> None:
-        """Take away what is left of replicas whose leases ran out long ago."""
+        """Delete the rows of replicas whose leases ran out long ago."""
         await self._database.execute(PRUNE_REPLICAS)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chatkeep.chat.generation.generation import Generation
 from chatkeep.chat.generation.sse import KEEP_ALIVE, event, stretch_event
-from chatkeep.chat.history import queries
+from chatkeep.chat.history.lookups import require_turn
 from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.history.turn import OpenTurn
 from chatkeep.chat.reply_log import ReplySpan, length_of
@@ -62,9 +62,15 @@ class TurnStream:
             return _from_memory(self.generation, start)
         return _from_database(self.turn_store, self.begun, start, self.poll_seconds)
 
-    async def events(self, start: int = 0) -> AsyncGenerator[bytes, None]:
-        """Yield the turn as server-sent events, from after position `start`."""
-        yield event("turn", json_line(await self.turn_at_its_start()))
+    async def events(self, start: int = 0, turn: Turn | None = None) -> AsyncGenerator[bytes, None]:
+        """Yield the turn as server-sent events, from after position `start`.
+
+        Args:
+            turn: as the caller has read it, if it has. It is let go of after the first event: a prompt may have
+                megabytes, and a client may follow for minutes.
+        """
+        yield event("turn", json_line(_at_its_start(turn) if turn is not None else await self.turn_at_its_start()))
+        del turn
         async for stretches in self.stretches(start):
             yield b"".join(map(stretch_event, stretches)) or KEEP_ALIVE
         yield _done_event(await self.turn_at_its_end())
@@ -88,14 +94,11 @@ class TurnStream:
         begun = self.begun
         if not begun.is_replay:
             return _new_turn(begun)
-        turn = await self._kept()
-        return turn.model_copy(update=dict.fromkeys(ONLY_AT_THE_END) | {"status": "streaming"})
+        return _at_its_start(await self._kept())
 
     async def turn_at_its_end(self) -> Turn:
-        row = self.generation.row if self.generation is not None else None
-        if row is not None:
-            count = self.begun.sibling_count
-            return Turn.from_row({**row, "sibling_count": count, "sibling_position": count})
+        if self.generation is not None and self.generation.finished is not None:
+            return self.generation.finished
         try:
             return await self._kept()
         except NotFound:
@@ -104,12 +107,7 @@ class TurnStream:
 
     async def _kept(self) -> Turn:
         begun = self.begun
-        row = await self.turn_store.database.row(
-            queries.TURN, user_id=begun.user_id, conversation_id=begun.conversation_id, turn_id=begun.id
-        )
-        if row is None:
-            raise NotFound
-        return Turn.from_row(row)
+        return await require_turn(self.turn_store.database, begun.user_id, begun.conversation_id, begun.id)
 
 
 async def _from_memory(generation: Generation, position: int) -> AsyncGenerator[Sequence[ReplySpan], None]:
@@ -122,7 +120,7 @@ async def _from_memory(generation: Generation, position: int) -> AsyncGenerator[
             await generation.rest(rest)
         if stretches := generation.stretches(position, MAX_DELTA_CHARACTERS):
             position = _end_of(stretches)
-            # Whoever is behind is not kept waiting.
+            # A follower that is behind is not kept waiting.
             next_at = clock() + MIN_DELTA_INTERVAL_SECONDS if position == generation.length else 0.0
             yield stretches
         elif generation.ended:
@@ -156,6 +154,10 @@ def _end_of(stretches: Sequence[ReplySpan]) -> int:
 
 def _done_event(turn: Turn) -> bytes:
     return event("done", json_line(turn), length_of(turn.reply.content, turn.reply.items) if turn.reply else 0)
+
+
+def _at_its_start(turn: Turn) -> Turn:
+    return turn.model_copy(update=dict.fromkeys(ONLY_AT_THE_END) | {"status": "streaming"})
 
 
 def _new_turn(begun: OpenTurn) -> Turn:

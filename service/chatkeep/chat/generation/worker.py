@@ -14,7 +14,7 @@ import structlog
 from chatkeep.chat.generation.generation import Generation
 from chatkeep.chat.generation.recovery import Recovery
 from chatkeep.chat.generation.registry import GenerationRegistry
-from chatkeep.chat.generation.replica import RECOVERY_INTERVAL_SHARE
+from chatkeep.chat.generation.replica import RECOVERY_INTERVAL_SHARE, Replica
 from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.search.indexer import index_pending
 from chatkeep.chat.search.unindexed_turns import UnindexedTurns
@@ -34,9 +34,12 @@ class Worker:
         flush_seconds: how far the database may be behind what was seen.
     """
 
-    def __init__(self, turn_store: TurnStore, generations: GenerationRegistry, *, flush_seconds: float) -> None:
-        self._turn_log = turn_store
-        self._reaper = Recovery(turn_store)
+    def __init__(
+        self, turn_store: TurnStore, replica: Replica, generations: GenerationRegistry, *, flush_seconds: float
+    ) -> None:
+        self._store = turn_store
+        self._replica = replica
+        self._recovery = Recovery(turn_store, replica)
         self._unindexed = UnindexedTurns(turn_store.database, turn_store.clock)
         self._generations = generations
         self._flush_seconds = flush_seconds
@@ -46,16 +49,16 @@ class Worker:
         self._renewed_at = 0.0
 
     async def open(self) -> None:
-        """Take the lease, and the turns of whoever died; then begin.
+        """Take the lease, and the turns of dead replicas; then begin.
 
         Raises:
             DatabaseUnavailable: without a lease nothing may be generated.
         """
-        await self._turn_log.replica.renew_lease()
+        await self._replica.renew_lease()
         self._renewed_at = time.monotonic()
-        await self._turn_log.replica.release_dead_leases()
+        await self._replica.release_dead_leases()
         await self._recover()
-        lease_seconds = self._turn_log.replica.lease_seconds
+        lease_seconds = self._replica.lease_seconds
         self._tasks = [
             asyncio.create_task(run_every(self._flush_seconds, self._flush, name="flush")),
             asyncio.create_task(run_every(lease_seconds * RENEWAL_SHARE, self._look_after, name="lease")),
@@ -67,12 +70,12 @@ class Worker:
         ]
 
     async def close(self) -> None:
-        """Stop, and give the lease back: what is still `streaming` of this replica is anybody's."""
+        """Stop, and give the lease back: any replica may take over turns that are still `streaming`."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(DatabaseUnavailable):  # it runs out by itself
-            await self._turn_log.replica.release_lease()
+            await self._replica.release_lease()
 
     async def _flush(self) -> None:
         generations = [each for each in self._generations.all() if each.generating]
@@ -81,13 +84,13 @@ class Worker:
         fragments = [fragment for each in generations for fragment in each.begin_write()]
         ours: dict[UUID, bool] | None = None
         try:
-            ours = await self._turn_log.flush(fragments)
+            ours = await self._store.flush(fragments)
         finally:
             for generation in generations:
                 # What was moved to another user was not written under the one that we knew.
                 generation.end_write(worked=ours is not None and generation.begun.id in ours)
         await self._rename(generations)
-        owners = await self._turn_log.owners([each.begun.id for each in generations if each.begun.id not in ours])
+        owners = await self._store.owners([each.begun.id for each in generations if each.begun.id not in ours])
         for generation in generations:
             match ours.get(generation.begun.id):
                 case None if owner := owners.get(generation.begun.id):
@@ -100,21 +103,21 @@ class Worker:
     async def _rename(self, generations: Sequence[Generation]) -> None:
         """Write down of text that it was reasoning, where a model told so late.
 
-        If the process dies before: the text is kept as text. What is not known to be done is done again.
+        If the process dies before: the text is kept as text. A step that is not known to be done is done again.
         """
         for generation in generations:
             if (renaming := generation.renaming()) is not None:
-                await self._turn_log.rename_text(generation.begun, *renaming)
+                await self._store.rename_text(generation.begun, *renaming)
                 generation.end_renaming()
 
     async def _look_after(self) -> None:
         if not self._holds_lease():
             self._held_since = None
-        await self._turn_log.replica.renew_lease()
+        await self._replica.renew_lease()
         self._renewed_at = time.monotonic()
         if self._held_since is None:
             self._held_since = time.monotonic()
-        await self._reaper.interrupt_unclaimed({each.begun.id for each in self._generations.all()})
+        await self._recovery.interrupt_unclaimed({each.begun.id for each in self._generations.all()})
 
     async def _recover_in_time(self) -> None:
         """Take over, unless the database was away a moment ago, or this machine stood still.
@@ -123,20 +126,20 @@ class Worker:
         """
         if self._held_since is None or not self._holds_lease():
             return
-        if time.monotonic() - self._held_since >= self._turn_log.replica.lease_seconds:
+        if time.monotonic() - self._held_since >= self._replica.lease_seconds:
             await self._recover()
 
     def _holds_lease(self) -> bool:
         """Whether it was renewed so lately that those of the others, renewed one interval before, hold too."""
-        return time.monotonic() - self._renewed_at < self._turn_log.replica.lease_seconds * (
+        return time.monotonic() - self._renewed_at < self._replica.lease_seconds * (
             1 - RECOVERY_INTERVAL_SHARE - RENEWAL_SHARE
         )
 
     async def _recover(self) -> None:
-        if interrupted := await self._reaper.interrupt_stalled():
+        if interrupted := await self._recovery.interrupt_stalled():
             log.warning("turns_interrupted", count=interrupted)
 
     async def _index(self) -> None:
-        made = await index_pending(self._turn_log.database)
+        made = await index_pending(self._store.database)
         if made := made + await self._unindexed.index():
             log.info("turns_made_findable", count=made)

@@ -24,22 +24,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
+from chatkeep.chat.history.parameters import CONVERSATION_ID, NOW, REPLICA_ID, TURN_ID, USER_ID
 from chatkeep.chat.history.queries import turn_above
+from chatkeep.chat.history.turn import EARLIER
 from chatkeep.database.statement import Statement
-from chatkeep.database.tables import TIME, conversations, turns, user_activity
-
-_user_id = bindparam("user_id", type_=Uuid)
-_conversation_id = bindparam("conversation_id", type_=Uuid)
-_turn_id = bindparam("turn_id", type_=Uuid)
-_replica_id = bindparam("replica_id", type_=Uuid)
-_now = bindparam("now", type_=TIME)
+from chatkeep.database.tables import conversations, turns, user_activity
 
 _c = conversations.c
 _t = turns.c
 
 
-# What is read of the turns before the new one, an array each.
-EARLIER = ("prompt", "reply", "prompt_items", "reply_items", "continues")
 # Which items a model is shown, with the reasoning between its calls and without. All others may be large.
 _SENT: ColumnElement[Any] = literal_column(
     """'$[*] ? (@.type like_regex "^(message|refusal|function_call|function_call_output)$")'::jsonpath"""
@@ -82,7 +76,7 @@ def _begin() -> Statement:
     as it was before. `verdict` finds that out by comparing the conversation with itself, and says `stale`: nothing
     was written, run it again.
     """
-    own = and_(_c.user_id == _user_id, _c.id == _conversation_id)
+    own = and_(_c.user_id == USER_ID, _c.id == CONVERSATION_ID)
     locked = (
         select(_c.head_turn_id, _c.streaming_turn_id, _c.system_prompt, _c.model, _c.params)
         .where(own)
@@ -93,8 +87,8 @@ def _begin() -> Statement:
     same_key = (
         select(_t.id, _t.request_digest)
         .where(
-            _t.user_id == _user_id,
-            _t.conversation_id == _conversation_id,
+            _t.user_id == USER_ID,
+            _t.conversation_id == CONVERSATION_ID,
             _t.idempotency_key == bindparam("idempotency_key", type_=Text),
         )
         .cte("same_key")
@@ -103,8 +97,8 @@ def _begin() -> Statement:
     beside = (
         select(_t.parent_id, _t.prompt, _t.prompt_items, _t.continues)
         .where(
-            _t.user_id == _user_id,
-            _t.conversation_id == _conversation_id,
+            _t.user_id == USER_ID,
+            _t.conversation_id == CONVERSATION_ID,
             _t.id == bindparam("sibling_of", type_=Uuid),
         )
         .cte("beside")
@@ -127,8 +121,8 @@ def _begin() -> Statement:
             _t.continues,
         )
         .where(
-            _t.user_id == _user_id,
-            _t.conversation_id == _conversation_id,
+            _t.user_id == USER_ID,
+            _t.conversation_id == CONVERSATION_ID,
             _t.id == parent_id,
         )
         .cte("parent")
@@ -193,9 +187,9 @@ def _begin() -> Statement:
                 "continues",
             ],
             select(
-                _user_id,
-                _turn_id,
-                _conversation_id,
+                USER_ID,
+                TURN_ID,
+                CONVERSATION_ID,
                 verdict.c.parent_id,
                 verdict.c.position,
                 literal("streaming"),
@@ -204,8 +198,8 @@ def _begin() -> Statement:
                 verdict.c.params,
                 bindparam("idempotency_key", type_=Text),
                 bindparam("request_digest", type_=turns.c.request_digest.type),
-                _replica_id,
-                _now,
+                REPLICA_ID,
+                NOW,
                 verdict.c.prompt_items,
                 verdict.c.continues,
             ).where(verdict.c.verdict == "begun"),
@@ -215,21 +209,21 @@ def _begin() -> Statement:
     )
     moved = (
         update(conversations)
-        .where(own, kept.c.id == _turn_id)
+        .where(own, kept.c.id == TURN_ID)
         .values(
             head_turn_id=kept.c.id,
             streaming_turn_id=kept.c.id,
             turn_count=_c.turn_count + 1,
             title=func.coalesce(_c.title, bindparam("title", type_=Text)),
-            updated_at=_now,
-            last_turn_at=_now,
+            updated_at=NOW,
+            last_turn_at=NOW,
         )
         .returning(_c.id)
         .cte("moved")
     )
     counted = (
         update(user_activity)
-        .where(user_activity.c.user_id == _user_id, moved.c.id == _conversation_id)
+        .where(user_activity.c.user_id == USER_ID, moved.c.id == CONVERSATION_ID)
         .values(turn_count=user_activity.c.turn_count + 1)
         .returning(user_activity.c.user_id)
         .cte("counted")
@@ -240,7 +234,7 @@ def _begin() -> Statement:
         *_shown(parent),
         _size(parent).label("bytes"),
     ).cte("earlier", recursive=True)
-    above = turn_above(earlier, _user_id, _conversation_id)
+    above = turn_above(earlier, USER_ID, CONVERSATION_ID)
     earlier = earlier.union_all(
         select(
             above.c.parent_id,
@@ -254,8 +248,8 @@ def _begin() -> Statement:
     siblings = (
         select(func.count())
         .where(
-            _t.user_id == _user_id,
-            _t.conversation_id == _conversation_id,
+            _t.user_id == USER_ID,
+            _t.conversation_id == CONVERSATION_ID,
             _t.position == verdict.c.position,
             _t.parent_id.is_not_distinct_from(verdict.c.parent_id),
         )

@@ -26,6 +26,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.accounts.queries import fewer
+from chatkeep.chat.history.parameters import CONVERSATION_ID, NOW, USER_ID
 from chatkeep.database.statement import Statement
 from chatkeep.database.tables import TIME, conversations, user_activity
 from chatkeep.database.times import LATEST
@@ -34,12 +35,39 @@ from chatkeep.statistics.outbox import note_conversation
 NEWEST_TIME = LATEST
 NEWEST_ID = UUID(int=2**128 - 1)
 
-_user_id = bindparam("user_id", type_=Uuid)
-_conversation_id = bindparam("conversation_id", type_=Uuid)
-_now = bindparam("now", type_=TIME)
 _c = conversations.c
 
-CONVERSATION = Statement(select(conversations).where(_c.user_id == _user_id, _c.id == _conversation_id))
+CONVERSATION = Statement(select(conversations).where(_c.user_id == USER_ID, _c.id == CONVERSATION_ID))
+
+_made = (
+    insert(conversations)
+    .values(
+        user_id=USER_ID,
+        id=CONVERSATION_ID,
+        title=bindparam("title", type_=Text),
+        system_prompt=bindparam("system_prompt", type_=Text),
+        model=bindparam("model", type_=Text),
+        params=bindparam("params", type_=JSONB),
+        extra=bindparam("extra", type_=JSONB),
+        created_at=NOW,
+        updated_at=NOW,
+        last_turn_at=NOW,
+    )
+    .returning(conversations)
+    .cte("made")
+)
+_counted = (
+    update(user_activity)
+    .where(user_activity.c.user_id == _made.c.user_id)
+    .values(conversation_count=user_activity.c.conversation_count + 1)
+    .returning(user_activity.c.user_id)
+    .cte("counted")
+)
+# To be run in a transaction; by itself as `CREATE_CONVERSATION`.
+NEW_CONVERSATION = select(_made).add_cte(_counted, note_conversation(_made))
+CREATE_CONVERSATION = Statement(NEW_CONVERSATION)
+
+MAX_TITLE_CHARACTERS = 60
 
 
 def _list(*, by_title: bool) -> Statement:
@@ -48,7 +76,7 @@ def _list(*, by_title: bool) -> Statement:
     query = (
         select(conversations)
         .where(
-            _c.user_id == _user_id,
+            _c.user_id == USER_ID,
             tuple_(_c.last_turn_at, _c.id)
             < tuple_(bindparam("after_time", type_=TIME), bindparam("after_id", type_=Uuid)),
             or_(archived.is_(None), _c.archived == archived),
@@ -68,34 +96,6 @@ def _folded(text: Any) -> Any:
 
 LIST_CONVERSATIONS = _list(by_title=False)
 LIST_CONVERSATIONS_BY_TITLE = _list(by_title=True)
-
-_made = (
-    insert(conversations)
-    .values(
-        user_id=_user_id,
-        id=_conversation_id,
-        title=bindparam("title", type_=Text),
-        system_prompt=bindparam("system_prompt", type_=Text),
-        model=bindparam("model", type_=Text),
-        params=bindparam("params", type_=JSONB),
-        extra=bindparam("extra", type_=JSONB),
-        created_at=_now,
-        updated_at=_now,
-        last_turn_at=_now,
-    )
-    .returning(conversations)
-    .cte("made")
-)
-_counted = (
-    update(user_activity)
-    .where(user_activity.c.user_id == _made.c.user_id)
-    .values(conversation_count=user_activity.c.conversation_count + 1)
-    .returning(user_activity.c.user_id)
-    .cte("counted")
-)
-# To be run in a transaction; by itself as `CREATE_CONVERSATION`.
-NEW_CONVERSATION = select(_made).add_cte(_counted, note_conversation(_made))
-CREATE_CONVERSATION = Statement(NEW_CONVERSATION)
 
 
 async def update_conversation(
@@ -122,9 +122,6 @@ async def delete_conversation(connection: AsyncConnection, user_id: UUID, conver
         )
     )
     return True
-
-
-MAX_TITLE_CHARACTERS = 60
 
 
 def title_from(prompt: str) -> str | None:

@@ -1,12 +1,14 @@
-"""What is written down of a reply that is being generated, put together in SQL."""
+"""The fragments of a reply that is being generated: one row for each write, put together in SQL."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+from uuid import UUID
 
 from sqlalchemy import (
     Integer,
     ScalarSelect,
     Text,
-    Uuid,
     bindparam,
     case,
     cast,
@@ -20,15 +22,72 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.sql.elements import ColumnElement
 
-from chatkeep.chat.reply_log import ITEM
+from chatkeep.chat.history.parameters import TURN_ID, USER_ID
+from chatkeep.chat.reply_log import ITEM, ReplySpan, between, stretches_of
 from chatkeep.database.statement import BACKGROUND_SECONDS, Statement
 from chatkeep.database.tables import reply_fragments, turns
 
-_user_id = bindparam("user_id", type_=Uuid)
-_turn_id = bindparam("turn_id", type_=Uuid)
 _f = reply_fragments.c
 _t = turns.c
 _is_item = _f.kind == literal_column(f"'{ITEM}'")
+
+LAST_POSITION = 2**31 - 1
+
+# A write that was under way when its connection was lost may come after the turn's end.
+DELETE_ORPHAN_FRAGMENTS = Statement(
+    delete(reply_fragments).where(_f.user_id == _t.user_id, _f.turn_id == _t.id, _t.status != "streaming"),
+    timeout_seconds=BACKGROUND_SECONDS,
+)
+
+RENAME_TEXT = Statement(
+    update(reply_fragments)
+    .where(
+        _f.user_id == USER_ID,
+        _f.turn_id == TURN_ID,
+        _f.position < bindparam("end", type_=Integer),
+        _f.kind.is_(None),
+    )
+    .values(kind=bindparam("kind", type_=Text)),
+    timeout_seconds=BACKGROUND_SECONDS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A stretch of a reply that is not yet written down; an empty one only asks."""
+
+    user_id: UUID
+    turn_id: UUID
+    position: int
+    text: str
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A reply as far as the database has it, from some position on.
+
+    Args:
+        stretches: in order, none empty.
+        ended: the turn has ended; its reply may still go on after them.
+        whole: they are all that there is of it.
+    """
+
+    stretches: Sequence[ReplySpan]
+    ended: bool
+    whole: bool = False
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any], start: int, most: int) -> Self:
+        """Return what a row of FOLLOW tells, from `start` on."""
+        if row["status"] == "streaming":
+            fragments = map(ReplySpan, row["positions"] or (), row["kinds"] or (), row["texts"] or ())
+            return cls(list(between(fragments, start, start + most)), ended=False)
+        if row["items"] is None:
+            rest = row["rest"] or ""
+            return cls([ReplySpan(start, None, rest)] if rest else [], ended=True)
+        kept = stretches_of(row["reply"] or "", row["items"])
+        return cls(list(between(kept, start, LAST_POSITION)), ended=True, whole=True)
 
 
 def written_text(user_id: ColumnElement[Any], turn_id: ColumnElement[Any]) -> ScalarSelect[str]:
@@ -88,26 +147,6 @@ def _joined(text: ColumnElement[Any], position: ColumnElement[Any]) -> ColumnEle
     return func.string_agg(text, aggregate_order_by(literal_column("''"), position))
 
 
-# A write that was under way when its connection was lost may come after the turn's end.
-DELETE_ORPHAN_FRAGMENTS = Statement(
-    delete(reply_fragments).where(_f.user_id == _t.user_id, _f.turn_id == _t.id, _t.status != "streaming"),
-    timeout_seconds=BACKGROUND_SECONDS,
-)
-
-
-RENAME_TEXT = Statement(
-    update(reply_fragments)
-    .where(
-        _f.user_id == _user_id,
-        _f.turn_id == _turn_id,
-        _f.position < bindparam("end", type_=Integer),
-        _f.kind.is_(None),
-    )
-    .values(kind=bindparam("kind", type_=Text)),
-    timeout_seconds=BACKGROUND_SECONDS,
-)
-
-
 def _follow() -> Statement:
     """At most `most` positions of a reply from `start` on as far as it is written down, for who is not its process.
 
@@ -117,12 +156,12 @@ def _follow() -> Statement:
     start, most = bindparam("start", type_=Integer), bindparam("most", type_=Integer)
     first = (
         select(func.max(_f.position))
-        .where(_f.user_id == _user_id, _f.turn_id == _turn_id, _f.position <= start)
+        .where(_f.user_id == USER_ID, _f.turn_id == TURN_ID, _f.position <= start)
         .scalar_subquery()
     )
     written = (
         select(_f.position, _f.kind, _f.text)
-        .where(_f.user_id == _user_id, _f.turn_id == _turn_id, _f.position >= first, _f.position < start + most)
+        .where(_f.user_id == USER_ID, _f.turn_id == TURN_ID, _f.position >= first, _f.position < start + most)
         .subquery("written")
     )
     w = written.c
@@ -137,7 +176,7 @@ def _follow() -> Statement:
                 select(func.array_agg(aggregate_order_by(column, w.position))).scalar_subquery().label(name)
                 for name, column in (("positions", w.position), ("kinds", w.kind), ("texts", w.text))
             ),
-        ).where(_t.user_id == _user_id, _t.id == _turn_id)
+        ).where(_t.user_id == USER_ID, _t.id == TURN_ID)
     )
 
 

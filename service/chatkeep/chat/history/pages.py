@@ -3,22 +3,27 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from operator import attrgetter
+from typing import Literal
 from uuid import UUID
 
-from chatkeep.chat.history import conversations, queries
-from chatkeep.chat.history import queries as turn_queries
+from chatkeep.chat.history import queries
+from chatkeep.chat.history.lookups import require_conversation
 from chatkeep.chat.schemas import Turn
 from chatkeep.database.database import Database
+from chatkeep.database.statement import Row
 from chatkeep.errors import NotFound
 from chatkeep.http.pages import Page, cursor_of_id, decode_cursor, encode_cursor, page_of
+
+MAX_POSITION = 2**31 - 1
+OLDEST_ID = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Rows of a path, and whether there are more behind them."""
+    """Turns of a path, and whether there are more behind them."""
 
-    rows: Sequence[Any]
+    turns: Sequence[Turn]
     more: bool
 
 
@@ -30,7 +35,7 @@ async def turns_up(
         queries.TURNS_UP, user_id=user_id, conversation_id=conversation_id, start_id=start_id, limit=limit
     )
     path = _climb(rows, rows[0]["start_id"], limit) if rows else []
-    return Slice(path, bool(path) and path[-1]["parent_id"] is not None)
+    return Slice(path, bool(path) and path[-1].parent_id is not None)
 
 
 async def turns_down(database: Database, user_id: UUID, conversation_id: UUID, *, first: int, limit: int) -> Slice:
@@ -43,28 +48,25 @@ async def turns_down(database: Database, user_id: UUID, conversation_id: UUID, *
     rows = await database.rows(queries.TURNS_BETWEEN, **key, first=first, last=last)
     if _has_branches(rows):
         found = await database.row(queries.ANCESTOR, **key, start_id=head["id"], position=last)
-        rows = _climb(rows, found["id"], limit) if found else []
-    path = sorted(rows, key=lambda row: int(row["position"]))
-    return Slice(path, last < head["position"])
+        path = _climb(rows, found["id"], limit) if found else []
+    else:
+        path = [Turn.from_row(row) for row in rows]
+    return Slice(sorted(path, key=attrgetter("index")), last < head["position"])
 
 
-def _has_branches(rows: Sequence[Any]) -> bool:
+def _has_branches(rows: Sequence[Row]) -> bool:
     return any(count > 1 for count in Counter(row["position"] for row in rows).values())
 
 
-def _climb(rows: Sequence[Any], start_id: UUID, limit: int) -> list[Any]:
-    """Return the rows from `start_id` along the parents."""
+def _climb(rows: Sequence[Row], start_id: UUID, limit: int) -> list[Turn]:
+    """Return the turns from `start_id` along the parents; of the others, which may be many, none is read."""
     by_id = {row["id"]: row for row in rows}
-    path: list[Any] = []
+    path: list[Turn] = []
     row = by_id.get(start_id)
     while row is not None and len(path) < limit:
-        path.append(row)
+        path.append(Turn.from_row(row))
         row = by_id.get(row["parent_id"])
     return path
-
-
-MAX_POSITION = 2**31 - 1
-OLDEST_ID = UUID(int=0)
 
 
 async def turns_page(
@@ -92,14 +94,14 @@ async def turns_page(
         page: Slice = await turns_down(
             database, user_id, conversation_id, first=_first_position(cursor, listed), limit=limit
         )
-        after = page.rows[-1]["position"] + 1 if page.more and page.rows else None
+        after = page.turns[-1].index + 1 if page.more and page.turns else None
     else:
         page = await turns_up(database, user_id, conversation_id, start_id=cursor_of_id(cursor, of=listed), limit=limit)
-        after = page.rows[-1]["parent_id"] if page.more else None
-    if not page.rows:
-        await _require_conversation(database, user_id, conversation_id)
+        after = page.turns[-1].parent_id if page.more else None
+    if not page.turns:
+        await require_conversation(database, user_id, conversation_id)
     return Page(
-        items=[Turn.from_row(row) for row in page.rows],
+        items=list(page.turns),
         next_cursor=None if after is None else encode_cursor(after, of=listed),
     )
 
@@ -115,7 +117,7 @@ async def siblings_page(
     """
     listed = f"siblings {turn_id}"
     rows = await database.rows(
-        turn_queries.SIBLINGS,
+        queries.SIBLINGS,
         user_id=user_id,
         conversation_id=conversation_id,
         turn_id=turn_id,
@@ -125,11 +127,6 @@ async def siblings_page(
     if not rows and cursor is None:
         raise NotFound
     return page_of(rows, limit, Turn.from_row, of=listed)
-
-
-async def _require_conversation(database: Database, user_id: UUID, conversation_id: UUID) -> None:
-    if await database.row(conversations.CONVERSATION, user_id=user_id, conversation_id=conversation_id) is None:
-        raise NotFound
 
 
 def _first_position(cursor: str | None, listed: str) -> int:

@@ -25,8 +25,51 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from chatkeep.chat.history.fragments import written_items, written_text
+from chatkeep.chat.history.parameters import CONVERSATION_ID, REPLICA_ID, TURN_ID, USER_ID
 from chatkeep.database.statement import Statement
 from chatkeep.database.tables import IS_STREAMING, conversations, turns
+
+_c = conversations.c
+_t = turns.c
+
+# A reply as it stands: while it is generated, its text so far.
+_is_streaming = _t.status == "streaming"
+_reply = case((_is_streaming, written_text(_t.user_id, _t.id)), else_=_t.reply).label("reply")
+_reply_items = case((_is_streaming, written_items(_t.user_id, _t.id)), else_=_t.reply_items).label("reply_items")
+
+# What nobody but the turn's own process needs to know.
+_INNER = ("reply", "reply_items", "idempotency_key", "request_digest", "stop_requested", "replica_id")
+
+TURN_COLUMNS = (
+    *(column for column in turns.c if column.name not in _INNER),
+    _reply,
+    _reply_items,
+)
+
+# As they are kept, items are compressed: about so many times as long as JSON.
+PACKED = 4
+
+_head_id = select(_c.head_turn_id).where(_c.user_id == USER_ID, _c.id == CONVERSATION_ID).scalar_subquery()
+
+HEAD_POSITION = Statement(
+    select(_t.id, _t.position).where(_t.user_id == USER_ID, _t.conversation_id == CONVERSATION_ID, _t.id == _head_id)
+)
+
+SET_FEEDBACK = Statement(
+    update(turns)
+    .where(_t.user_id == USER_ID, _t.conversation_id == CONVERSATION_ID, _t.id == TURN_ID)
+    .values(rating=bindparam("rating", type_=Integer), comment=bindparam("comment", type_=Text))
+    .returning(_t.id)
+)
+
+# Whose turns of one replica are now: a guest who signs in takes theirs along.
+OWNERS = Statement(
+    select(_t.id, _t.user_id).where(
+        _t.replica_id == REPLICA_ID,
+        IS_STREAMING,
+        _t.id == func.any(bindparam("turn_ids", type_=ARRAY(Uuid))),
+    )
+)
 
 
 def turn_above(path: Any, user_id: ColumnElement[Any], conversation_id: ColumnElement[Any]) -> LateralFromClause:
@@ -57,30 +100,6 @@ def turn_above(path: Any, user_id: ColumnElement[Any], conversation_id: ColumnEl
         .limit(1)
         .lateral("above")
     )
-
-
-_user_id = bindparam("user_id", type_=Uuid)
-_conversation_id = bindparam("conversation_id", type_=Uuid)
-_c = conversations.c
-_t = turns.c
-
-# A reply as it stands: of one that is being generated, what is written down.
-_is_streaming = _t.status == "streaming"
-_reply = case((_is_streaming, written_text(_t.user_id, _t.id)), else_=_t.reply).label("reply")
-_reply_items = case((_is_streaming, written_items(_t.user_id, _t.id)), else_=_t.reply_items).label("reply_items")
-
-# What nobody but the turn's own process needs to know.
-_INNER = ("reply", "reply_items", "idempotency_key", "request_digest", "stop_requested", "replica_id")
-
-TURN_COLUMNS = (
-    *(column for column in turns.c if column.name not in _INNER),
-    _reply,
-    _reply_items,
-)
-
-
-# As they are kept, items are compressed: about so many times as long as JSON.
-PACKED = 4
 
 
 def items_size(columns: Any) -> ColumnElement[int]:
@@ -118,17 +137,14 @@ def _window(bounds: Any) -> Select[Any]:
         *TURN_COLUMNS,
         func.count().over(partition_by=_t.parent_id).label("sibling_count"),
         func.row_number().over(partition_by=_t.parent_id, order_by=_t.id).label("sibling_position"),
-    ).where(_t.user_id == _user_id, _t.conversation_id == _conversation_id, bounds)
-
-
-_head_id = select(_c.head_turn_id).where(_c.user_id == _user_id, _c.id == _conversation_id).scalar_subquery()
+    ).where(_t.user_id == USER_ID, _t.conversation_id == CONVERSATION_ID, bounds)
 
 
 def _turn(turn_id: ColumnElement[Any]) -> Select[Any]:
     """Where a turn of the conversation stands."""
     at = turns.alias("at")
     return select(at.c.id, at.c.position, at.c.parent_id).where(
-        at.c.user_id == _user_id, at.c.conversation_id == _conversation_id, at.c.id == turn_id
+        at.c.user_id == USER_ID, at.c.conversation_id == CONVERSATION_ID, at.c.id == turn_id
     )
 
 
@@ -145,9 +161,6 @@ TURNS_UP = _window_up()
 TURNS_BETWEEN = Statement(
     _window(_t.position.between(bindparam("first", type_=Integer), bindparam("last", type_=Integer)))
 )
-HEAD_POSITION = Statement(
-    select(_t.id, _t.position).where(_t.user_id == _user_id, _t.conversation_id == _conversation_id, _t.id == _head_id)
-)
 
 
 def _ancestor() -> Statement:
@@ -155,10 +168,10 @@ def _ancestor() -> Statement:
     start_id, position = bindparam("start_id", type_=Uuid), bindparam("position", type_=Integer)
     path = (
         select(_t.id, _t.parent_id, _t.position)
-        .where(_t.user_id == _user_id, _t.conversation_id == _conversation_id, _t.id == start_id)
+        .where(_t.user_id == USER_ID, _t.conversation_id == CONVERSATION_ID, _t.id == start_id)
         .cte("path", recursive=True)
     )
-    above = turn_above(path, _user_id, _conversation_id)
+    above = turn_above(path, USER_ID, CONVERSATION_ID)
     path = path.union_all(
         select(above.c.id, above.c.parent_id, above.c.position)
         .select_from(path.join(above, true()))
@@ -175,9 +188,9 @@ def _leaf() -> Statement:
     path = (
         select(_t.id, _t.position)
         .where(
-            _t.user_id == _user_id,
-            _t.conversation_id == _conversation_id,
-            _t.id == bindparam("turn_id", type_=Uuid),
+            _t.user_id == USER_ID,
+            _t.conversation_id == CONVERSATION_ID,
+            _t.id == TURN_ID,
         )
         .cte("path", recursive=True)
     )
@@ -186,8 +199,8 @@ def _leaf() -> Statement:
     newest = (
         select(below.c.id, below.c.position)
         .where(
-            below.c.user_id == _user_id,
-            below.c.conversation_id == _conversation_id,
+            below.c.user_id == USER_ID,
+            below.c.conversation_id == CONVERSATION_ID,
             # A range and its order, which one index alone has: a plan that is older than the turns takes another if
             # that looks as good, and reads the whole conversation at every step.
             below.c.position.between(next_position, next_position),
@@ -228,9 +241,9 @@ def _one_turn() -> Statement:
         select(*TURN_COLUMNS, siblings.c.sibling_count, siblings.c.sibling_position)
         .select_from(turns.join(siblings, true()))
         .where(
-            _t.user_id == _user_id,
-            _t.conversation_id == _conversation_id,
-            _t.id == bindparam("turn_id", type_=Uuid),
+            _t.user_id == USER_ID,
+            _t.conversation_id == CONVERSATION_ID,
+            _t.id == TURN_ID,
         )
     )
 
@@ -240,7 +253,7 @@ TURN = _one_turn()
 
 def _siblings() -> Statement:
     """The turns with the same parent as `turn_id`, oldest first, from after the id `after_id`."""
-    turn = _turn(bindparam("turn_id", type_=Uuid)).cte("turn")
+    turn = _turn(TURN_ID).cte("turn")
     numbered = (
         select(
             *TURN_COLUMNS,
@@ -248,8 +261,8 @@ def _siblings() -> Statement:
             func.row_number().over(order_by=_t.id).label("sibling_position"),
         )
         .where(
-            _t.user_id == _user_id,
-            _t.conversation_id == _conversation_id,
+            _t.user_id == USER_ID,
+            _t.conversation_id == CONVERSATION_ID,
             # Known before anything is read, as in `_window_up`.
             _t.position == select(turn.c.position).scalar_subquery(),
             _t.parent_id.is_not_distinct_from(select(turn.c.parent_id).scalar_subquery()),
@@ -265,21 +278,6 @@ def _siblings() -> Statement:
 
 
 SIBLINGS = _siblings()
-SET_FEEDBACK = Statement(
-    update(turns)
-    .where(_t.user_id == _user_id, _t.conversation_id == _conversation_id, _t.id == bindparam("turn_id", type_=Uuid))
-    .values(rating=bindparam("rating", type_=Integer), comment=bindparam("comment", type_=Text))
-    .returning(_t.id)
-)
-
-# Whose turns of one replica are now: a guest who signs in takes theirs along.
-OWNERS = Statement(
-    select(_t.id, _t.user_id).where(
-        _t.replica_id == bindparam("replica_id", type_=Uuid),
-        IS_STREAMING,
-        _t.id == func.any(bindparam("turn_ids", type_=ARRAY(Uuid))),
-    )
-)
 
 
 async def request_stop_of_user(connection: AsyncConnection, user_id: UUID) -> None:

@@ -10,68 +10,44 @@ What is there if the process dies:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from chatkeep.chat.generation.replica import Replica
 from chatkeep.chat.history import queries
 from chatkeep.chat.history import updates as statements
-from chatkeep.chat.history.begin import BEGIN_TURN, EARLIER
+from chatkeep.chat.history.begin import BEGIN_TURN
 from chatkeep.chat.history.conversations import title_from
-from chatkeep.chat.history.fragments import FOLLOW, RENAME_TEXT
-from chatkeep.chat.history.turn import NewTurn, OpenTurn, Outcome
+from chatkeep.chat.history.fragments import (
+    DELETE_ORPHAN_FRAGMENTS,
+    FOLLOW,
+    LAST_POSITION,
+    RENAME_TEXT,
+    Fragment,
+    Written,
+)
+from chatkeep.chat.history.turn import NewTurn, OpenTurn, Outcome, UnfinishedTurn
 from chatkeep.chat.models import LanguageModel, offered_names
-from chatkeep.chat.models.context import EarlierTurn
-from chatkeep.chat.reply_log import ReplySpan, between, stretches_of
+from chatkeep.chat.schemas import Turn
 from chatkeep.chat.search.indexer import lexemes_of_turn
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
 from chatkeep.database.driver_errors import constraint_of
-from chatkeep.database.stored_json import object_of
 from chatkeep.errors import DatabaseUnavailable, IdempotencyKeyReused, NotFound, TurnInProgress
 from chatkeep.ids import new_id
 
 # No character costs less than a third of a token an octet, see `estimate_tokens`.
 MAX_BYTES_PER_TOKEN = 3
 MAX_BEGIN_ATTEMPTS = 20
-LAST_POSITION = 2**31 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Fragment:
-    """A stretch of a reply that is not yet written down; an empty one only asks."""
-
-    user_id: UUID
-    turn_id: UUID
-    position: int
-    text: str
-    kind: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What is known of a reply from the database, from some position on.
-
-    Args:
-        stretches: in order, none empty.
-        ended: the turn has ended; its reply may still go on after them.
-        whole: they are all that there is of it.
-    """
-
-    stretches: Sequence[ReplySpan]
-    ended: bool
-    whole: bool = False
 
 
 class TurnStore:
     """The turns of one replica.
 
     Args:
+        replica_id: of the process that this is, which holds a lease while it generates.
         model: answers where neither turn nor conversation asks for another.
-        lease_seconds: how long after its last sign of life this replica is taken for dead.
         counted_models: names that the statistics know, besides those that the model says it offers.
     """
 
@@ -80,13 +56,13 @@ class TurnStore:
         database: Database,
         clock: Clock,
         *,
+        replica_id: UUID,
         model: LanguageModel,
-        lease_seconds: int,
         counted_models: Sequence[str] = (),
     ) -> None:
         self.database = database
         self.clock = clock
-        self.replica = Replica(database, clock, lease_seconds=lease_seconds)
+        self.replica_id = replica_id
         self.model = model
         self.counted_models = counted_models
 
@@ -133,7 +109,7 @@ class TurnStore:
             "params": dict(new.params),
             "idempotency_key": new.idempotency_key,
             "request_digest": new.digest() if new.idempotency_key is not None else None,
-            "replica_id": self.replica.id,
+            "replica_id": self.replica_id,
             "now": self.clock(),
             "title": title_from(new.content or ""),
             "prompt_items": None if new.items is None else list(new.items),
@@ -152,24 +128,7 @@ class TurnStore:
             raise NotFound
         if verdict == "repeated":
             _require_same_request(row["same_digest"], new)
-        return OpenTurn(
-            id=row["same_id"] if verdict == "repeated" else values["turn_id"],
-            user_id=user_id,
-            conversation_id=new.conversation_id,
-            parent_id=row["parent_id"],
-            position=row["position"],
-            content=row["prompt"],
-            system_prompt=row["system_prompt"],
-            model=row["model"],
-            params=object_of(row["params"]),
-            sibling_count=row["sibling_count"],
-            created_at=values["now"],
-            earlier=_earlier(row),
-            is_replay=verdict == "repeated",
-            items=row["prompt_items"],
-            continues=bool(row["continues"]),
-            tools=new.tools,
-        )
+        return OpenTurn.from_row(row, new, id=values["turn_id"], user_id=user_id, created_at=values["now"])
 
     async def joined(self, user_id: UUID, new: NewTurn) -> OpenTurn | None:
         """Return the turn that an earlier request with the same idempotency key began.
@@ -197,20 +156,23 @@ class TurnStore:
             is_replay=True,
         )
 
-    async def end(self, begun: OpenTurn, outcome: Outcome) -> Mapping[str, Any] | None:
-        """Keep how the turn ended; None where another replica took it over, or where it was deleted."""
+    async def end(self, begun: OpenTurn, outcome: Outcome) -> Turn | None:
+        """Keep how the turn ended and return it; None where another replica took it over, or where it was deleted.
+
+        Its siblings are counted as they were when it began, the newest of them.
+        """
         ended = await self._end(begun, begun.user_id, outcome)
         if ended is None and (owner := await self._owner(begun.id)) is not None:
             ended = await self._end(begun, owner, outcome)
         return ended
 
-    async def _end(self, begun: OpenTurn, user_id: UUID, outcome: Outcome) -> Mapping[str, Any] | None:
-        return await self.database.row(
+    async def _end(self, begun: OpenTurn, user_id: UUID, outcome: Outcome) -> Turn | None:
+        row = await self.database.row(
             statements.END_TURN,
             user_id=user_id,
             conversation_id=begun.conversation_id,
             turn_id=begun.id,
-            replica_id=self.replica.id,
+            replica_id=self.replica_id,
             now=self.clock(),
             # A server may have to be asked before its first model's name is known.
             default_model=self.model.default_name,
@@ -219,6 +181,33 @@ class TurnStore:
             first_text_ms=outcome.first_text_ms,
             **{name: getattr(outcome, name) for name in statements.OUTCOME},
         )
+        count = begun.sibling_count
+        return None if row is None else Turn.from_row({**row, "sibling_count": count, "sibling_position": count})
+
+    async def stalled_turns(self) -> list[UnfinishedTurn]:
+        """Return turns whose replica is gone or whose lease ran out, as many as are ended at a time."""
+        return [UnfinishedTurn.from_row(row) for row in await self.database.rows(statements.STALLED_TURNS)]
+
+    async def streaming_turns(self) -> list[UnfinishedTurn]:
+        """Return the turns that this replica is generating, as far as the database knows."""
+        rows = await self.database.rows(statements.STREAMING_TURNS, replica_id=self.replica_id)
+        return [UnfinishedTurn.from_row(row) for row in rows]
+
+    async def interrupt(self, turn: UnfinishedTurn) -> bool:
+        """Mark a turn `interrupted`, with the text that there is; False where it ended or changed hands before."""
+        row = await self.database.row(
+            statements.INTERRUPT_TURN,
+            user_id=turn.user_id,
+            conversation_id=turn.conversation_id,
+            turn_id=turn.id,
+            replica_id=turn.replica_id,
+            now=self.clock(),
+            offered_models=self.offered_models(),
+        )
+        return row is not None
+
+    async def delete_orphan_fragments(self) -> None:
+        await self.database.execute(DELETE_ORPHAN_FRAGMENTS)
 
     async def owners(self, turn_ids: Sequence[UUID]) -> dict[UUID, UUID]:
         """Return whose these turns are now, of those that this replica still generates.
@@ -227,7 +216,7 @@ class TurnStore:
         """
         if not turn_ids:
             return {}
-        rows = await self.database.rows(queries.OWNERS, replica_id=self.replica.id, turn_ids=list(turn_ids))
+        rows = await self.database.rows(queries.OWNERS, replica_id=self.replica_id, turn_ids=list(turn_ids))
         return {row["id"]: row["user_id"] for row in rows}
 
     async def _owner(self, turn_id: UUID) -> UUID | None:
@@ -248,7 +237,7 @@ class TurnStore:
             "positions": [each.position for each in fragments],
             "texts": [each.text for each in fragments],
             "kinds": [each.kind for each in fragments],
-            "replica_id": self.replica.id,
+            "replica_id": self.replica_id,
         }
         while True:
             try:
@@ -273,16 +262,7 @@ class TurnStore:
         # No reply is that long, and the database adds the two.
         start = min(start, LAST_POSITION - most)
         row = await self.database.row(FOLLOW, user_id=begun.user_id, turn_id=begun.id, start=start, most=most)
-        if row is None:
-            return None
-        if row["status"] == "streaming":
-            fragments = map(ReplySpan, row["positions"] or (), row["kinds"] or (), row["texts"] or ())
-            return Written(list(between(fragments, start, start + most)), ended=False)
-        if row["items"] is None:
-            rest = row["rest"] or ""
-            return Written([ReplySpan(start, None, rest)] if rest else [], ended=True)
-        kept = stretches_of(row["reply"] or "", row["items"])
-        return Written(list(between(kept, start, LAST_POSITION)), ended=True, whole=True)
+        return None if row is None else Written.from_row(row, start, most)
 
     async def request_stop(self, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> bool:
         """Ask for a turn's end, wherever it is generated; False where it does not stream (any more)."""
@@ -295,11 +275,3 @@ class TurnStore:
 def _require_same_request(digest: bytes | None, new: NewTurn) -> None:
     if digest != new.digest():
         raise IdempotencyKeyReused("This Idempotency-Key was used for another request. Take a new one.")
-
-
-def _earlier(row: Mapping[str, Any]) -> tuple[EarlierTurn, ...]:
-    columns = [row[f"earlier_{name}"] or () for name in EARLIER]
-    return tuple(
-        EarlierTurn(prompt, reply, prompt_items, reply_items, bool(continues))
-        for prompt, reply, prompt_items, reply_items, continues in zip(*columns, strict=True)
-    )

@@ -5,14 +5,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Self
 from uuid import UUID
 
 from chatkeep.chat.items import AnyItem, JsonItem
 from chatkeep.chat.models import FinishReason
 from chatkeep.chat.models.context import EarlierTurn
+from chatkeep.chat.status import Status
+from chatkeep.database.stored_json import object_of
 
-Status = Literal["streaming", "complete", "incomplete", "stopped", "failed", "interrupted"]
+# The columns of the turns before a new one, in the order of `EarlierTurn`; a row of BEGIN_TURN has an array of each.
+EARLIER = ("prompt", "reply", "prompt_items", "reply_items", "continues")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class NewTurn:
     tools: Mapping[str, Any] = field(default_factory=dict)
 
     def digest(self) -> bytes:
-        """Return what is equal for two requests that ask for the same turn."""
+        """Return a digest that is equal for two requests that ask for the same turn."""
         asked: list[object] = [
             self.content,
             str(self.parent_id),
@@ -81,6 +84,42 @@ class OpenTurn:
     continues: bool = False
     tools: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any], new: NewTurn, *, id: UUID, user_id: UUID, created_at: datetime) -> Self:  # noqa: A002
+        """Return the turn in a row of BEGIN_TURN, which tells where it stands and what comes before it."""
+        return cls(
+            id=row["same_id"] or id,
+            user_id=user_id,
+            conversation_id=new.conversation_id,
+            parent_id=row["parent_id"],
+            position=row["position"],
+            content=row["prompt"],
+            system_prompt=row["system_prompt"],
+            model=row["model"],
+            params=object_of(row["params"]),
+            sibling_count=row["sibling_count"],
+            created_at=created_at,
+            earlier=_earlier(row),
+            is_replay=row["same_id"] is not None,
+            items=row["prompt_items"],
+            continues=bool(row["continues"]),
+            tools=new.tools,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedTurn:
+    """A turn that the database holds as `streaming`, and the replica that began it."""
+
+    user_id: UUID
+    conversation_id: UUID
+    id: UUID
+    replica_id: UUID
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(row["user_id"], row["conversation_id"], row["id"], row["replica_id"])
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -104,3 +143,11 @@ class Outcome:
     error_code: str | None = None
     error_detail: str | None = None
     first_text_ms: int | None = None
+
+
+def _earlier(row: Mapping[str, Any]) -> tuple[EarlierTurn, ...]:
+    columns = [row[f"earlier_{name}"] or () for name in EARLIER]
+    return tuple(
+        EarlierTurn(prompt, reply, prompt_items, reply_items, bool(continues))
+        for prompt, reply, prompt_items, reply_items, continues in zip(*columns, strict=True)
+    )

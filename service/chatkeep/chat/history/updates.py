@@ -3,20 +3,15 @@
 Locks are always taken in the order conversation, turn, counters. Deleting takes them in the same order.
 """
 
-from sqlalchemy import ARRAY, Integer, Text, Uuid, bindparam, cast, delete, func, null, select, update
+from sqlalchemy import ARRAY, Integer, Text, Uuid, bindparam, cast, delete, func, null, or_, select, update
 from sqlalchemy.dialects import postgresql
 
 from chatkeep.chat.history.fragments import written_items, written_text
+from chatkeep.chat.history.parameters import CONVERSATION_ID, NOW, REPLICA_ID, TURN_ID, USER_ID
 from chatkeep.chat.search.index_queries import kept_lexemes, pending_lexemes
 from chatkeep.database.statement import BACKGROUND_SECONDS, Statement
-from chatkeep.database.tables import TIME, conversations, reply_fragments, turns
+from chatkeep.database.tables import IS_STREAMING, conversations, replicas, reply_fragments, turns
 from chatkeep.statistics.outbox import note_turn
-
-_user_id = bindparam("user_id", type_=Uuid)
-_conversation_id = bindparam("conversation_id", type_=Uuid)
-_turn_id = bindparam("turn_id", type_=Uuid)
-_replica_id = bindparam("replica_id", type_=Uuid)
-_now = bindparam("now", type_=TIME)
 
 _c = conversations.c
 _t = turns.c
@@ -36,6 +31,40 @@ OUTCOME = (
     "error_detail",
 )
 
+TURN_BY_KEY = Statement(
+    select(_t.id, _t.request_digest, _t.created_at).where(
+        _t.user_id == USER_ID,
+        _t.conversation_id == CONVERSATION_ID,
+        _t.idempotency_key == bindparam("idempotency_key", type_=Text),
+    )
+)
+
+# Asked of the row, on any replica; the generating process learns of it with its next flush.
+REQUEST_STOP = Statement(
+    update(turns)
+    .where(
+        _t.user_id == USER_ID,
+        _t.conversation_id == CONVERSATION_ID,
+        _t.id == TURN_ID,
+        _t.status == "streaming",
+    )
+    .values(stop_requested=True)
+    .returning(_t.id)
+)
+
+# Turns that a replica is generating, as far as the database knows.
+STREAMING_TURNS = Statement(
+    select(_t.user_id, _t.id, _t.conversation_id, _t.replica_id).where(IS_STREAMING, _t.replica_id == REPLICA_ID)
+)
+
+# Turns whose process is gone: it ended, or its lease ran out.
+STALLED_TURNS = Statement(
+    select(_t.user_id, _t.id, _t.conversation_id, _t.replica_id)
+    .select_from(turns.outerjoin(replicas, replicas.c.id == _t.replica_id))
+    .where(IS_STREAMING, or_(replicas.c.id.is_(None), replicas.c.lease_expires_at < func.now()))
+    .limit(100)
+)
+
 
 def _end(*, interrupted: bool) -> Statement:
     """Keep how a turn ended, unless somebody else did before; return the turn.
@@ -43,14 +72,14 @@ def _end(*, interrupted: bool) -> Statement:
     Where its process died (`interrupted`), the reply is what had been written down of it. What the turn is found by
     is kept in the same statement, or, where only the database knows the text, that it is to be made.
     """
-    locked = select(_c.id).where(_c.user_id == _user_id, _c.id == _conversation_id).with_for_update().cte("locked")
+    locked = select(_c.id).where(_c.user_id == USER_ID, _c.id == CONVERSATION_ID).with_for_update().cte("locked")
     # Nobody generates it any more; what that leaves free takes up what only the end tells.
-    values: dict[str, object] = {"completed_at": _now, "replica_id": None}
+    values: dict[str, object] = {"completed_at": NOW, "replica_id": None}
     if interrupted:
         values |= {
             "status": "interrupted",
-            "reply": written_text(_user_id, _turn_id),
-            "reply_items": written_items(_user_id, _turn_id),
+            "reply": written_text(USER_ID, TURN_ID),
+            "reply_items": written_items(USER_ID, TURN_ID),
         }
     else:
         values |= {name: bindparam(name, type_=turns.c[name].type) for name in OUTCOME}
@@ -58,11 +87,11 @@ def _end(*, interrupted: bool) -> Statement:
     ended = (
         update(turns)
         .where(
-            _t.user_id == _user_id,
-            _t.id == _turn_id,
+            _t.user_id == USER_ID,
+            _t.id == TURN_ID,
             _t.conversation_id == locked.c.id,
             _t.status == "streaming",
-            _t.replica_id == _replica_id,
+            _t.replica_id == REPLICA_ID,
         )
         .values(**values)
         .returning(turns)
@@ -71,25 +100,25 @@ def _end(*, interrupted: bool) -> Statement:
     released = (
         update(conversations)
         .where(
-            _c.user_id == _user_id,
+            _c.user_id == USER_ID,
             _c.id == ended.c.conversation_id,
             _c.streaming_turn_id == ended.c.id,
         )
-        .values(streaming_turn_id=None, updated_at=_now)
+        .values(streaming_turn_id=None, updated_at=NOW)
         .returning(_c.id)
         .cte("released")
     )
     cleared = (
         delete(reply_fragments)
         .where(
-            reply_fragments.c.user_id == _user_id,
+            reply_fragments.c.user_id == USER_ID,
             reply_fragments.c.turn_id == ended.c.id,
         )
         .returning(reply_fragments.c.position)
         .cte("cleared")
     )
     first_text_ms = null() if interrupted else bindparam("first_text_ms", type_=Integer)
-    noted = note_turn(ended, _now, first_text_ms)
+    noted = note_turn(ended, NOW, first_text_ms)
     findable = pending_lexemes(ended) if interrupted else kept_lexemes(ended)
     return Statement(select(ended).add_cte(released, cleared, noted, findable), timeout_seconds=BACKGROUND_SECONDS)
 
@@ -113,7 +142,7 @@ def _flush() -> Statement:
             _t.user_id == cast(new.c.user_id, Uuid),
             _t.id == cast(new.c.turn_id, Uuid),
             _t.status == "streaming",
-            _t.replica_id == _replica_id,
+            _t.replica_id == REPLICA_ID,
         )
         .cte("own")
     )
@@ -129,25 +158,6 @@ def _flush() -> Statement:
     return Statement(select(own.c.id, own.c.stop_requested).add_cte(written), timeout_seconds=BACKGROUND_SECONDS)
 
 
-TURN_BY_KEY = Statement(
-    select(_t.id, _t.request_digest, _t.created_at).where(
-        _t.user_id == _user_id,
-        _t.conversation_id == _conversation_id,
-        _t.idempotency_key == bindparam("idempotency_key", type_=Text),
-    )
-)
 END_TURN = _end(interrupted=False)
 INTERRUPT_TURN = _end(interrupted=True)
 FLUSH = _flush()
-# Asked of the row, whoever generates it; its process learns of it with its next flush.
-REQUEST_STOP = Statement(
-    update(turns)
-    .where(
-        _t.user_id == _user_id,
-        _t.conversation_id == _conversation_id,
-        _t.id == _turn_id,
-        _t.status == "streaming",
-    )
-    .values(stop_requested=True)
-    .returning(_t.id)
-)

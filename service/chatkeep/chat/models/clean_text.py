@@ -27,7 +27,7 @@ class OutputCleaner:
         return clean_output(text.removesuffix(self._held))
 
     def finish(self) -> str:
-        """Return what is left at the end of the reply."""
+        """Return the rest at the end of the reply."""
         text, self._held = self._held, ""
         return clean_output(text)
 

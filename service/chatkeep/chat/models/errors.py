@@ -1,6 +1,6 @@
 """How a language model can fail, one class a way; each becomes the turn's `error` as (`code`, `detail`).
 
-`detail` is read by whoever chats, so it says what happened in words of our own. It never holds a key, a
+`detail` is read by the user, so it says what happened in words of our own. It never holds a key, a
 header, an address or what was asked.
 """
 

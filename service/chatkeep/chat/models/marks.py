@@ -52,7 +52,7 @@ class MarkReader:
         self._calls = 0
 
     def feed(self, text: str) -> list[Piece]:
-        """Return what is sure by now; it may be nothing."""
+        """Return the pieces that are sure by now, perhaps none."""
         if not self._held and self._step == self._answer and "<" not in text:  # as most is
             if self._lone_end_possible:
                 self._answered.append(text)
@@ -61,7 +61,7 @@ class MarkReader:
         return self._run(last=False)
 
     def finish(self) -> list[Piece]:
-        """Return what is left where the answer has ended."""
+        """Return the rest where the answer has ended."""
         return self._run(last=True)
 
     def _run(self, *, last: bool) -> list[Piece]:
@@ -185,7 +185,7 @@ class MarkReader:
         return [Item({"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments.strip()})]
 
     def _reason(self, sure: str, held: str, field: ReasoningField) -> list[Piece]:
-        """Pass on what is sure of a thought; blanks at its end wait, they may be those before the mark."""
+        """Pass on the part of a thought that is sure; blanks at its end wait, they may be those before the mark."""
         sure = sure.rstrip()
         self._held = held[len(sure) :]
         if not self._in_thought:

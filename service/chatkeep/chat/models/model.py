@@ -26,7 +26,7 @@ class LanguageModel(Protocol):
     ) -> AsyncGenerator[Said, None]:
         """Yield the reply piece by piece; `End` tells how it ended, and no `End` that it is whole.
 
-        Whoever stops early closes it (`contextlib.aclosing`), and then the model stops too.
+        A caller that stops early closes it (`contextlib.aclosing`), and then the model stops too.
 
         Args:
             model: None for the default.

@@ -10,7 +10,7 @@ from typing import Any
 
 from chatkeep.chat.models.errors import ModelBadAnswer, ModelNotFound
 
-# Of what is never a model to chat with, where the list says what each one is.
+# Kinds that are never a model to chat with, where the list names the kind.
 OTHER_KINDS = re.compile(
     r"embed|rerank|moderation|classif|transcri|diffusion|feature-extraction|sentence-similarity|image.?generation"
     r"|text-to-(image|speech|audio|video)|^(image|audio|speech|tts|stt)$",

@@ -55,7 +55,7 @@ def parse_address(url: str, setting: str) -> URL:
 
 
 def own_headers(url: str, api_key: SecretStr | str | None) -> dict[str, SecretStr]:
-    """Return what is sent of us: who we are, and the key.
+    """Return our request headers: the name of this service, and the key.
 
     A user and password in the address are Basic authentication where there is no key. Azure, known by its
     `api-version`, takes its keys in a header of its own.

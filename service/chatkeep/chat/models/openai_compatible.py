@@ -46,7 +46,7 @@ class OpenAICompatibleModel:
             `/chat/completions` and have a query. A user and password in it are sent as Basic authentication when
             there is no key.
         api_key: sent as a bearer token; never taken from the environment.
-        model: the model for whoever names none; None asks the server and takes the first that it lists to chat with.
+        model: the model where a turn names none; None asks the server and takes the first that it lists to chat with.
         connect_seconds: for the connection.
         first_token_seconds: for how long nothing may come before the first piece, and how long loading may take.
         next_token_seconds: for how long nothing may come after it. Any byte is a sign of life.

@@ -136,10 +136,10 @@ class Silence:
 
 async def read_text(response: aiohttp.ClientResponse, max_bytes: int) -> str:
     """Return an answer's text, or as much of it as that; the connection is closed where there is more."""
-    parts: list[bytes] = []
+    content = bytearray()
     async for part in response.content.iter_any():
-        parts.append(part)
-        if sum(map(len, parts)) > max_bytes:
+        content += part
+        if len(content) > max_bytes:
             response.close()
             break
-    return b"".join(parts)[:max_bytes].decode("utf-8", "replace")
+    return content[:max_bytes].decode("utf-8", "replace")

@@ -174,7 +174,7 @@ class Failures:
         return ModelError("The model server cannot answer at the moment (HTTP 503). Try again later.", seconds)
 
     def _safe_quote(self, message: str) -> str:
-        """Return `: “message”` to add to a sentence, or nothing where it would repeat what is unspoken.
+        """Return `: “message”` to add to a sentence, or nothing where it would repeat a secret.
 
         Servers that validate with pydantic quote the input in their errors, and with it the prompt.
         """

@@ -35,7 +35,7 @@ class MessageReader:
         self._others: dict[str, Any] = {}
 
     def read(self, message: Mapping[str, Any]) -> list[Piece]:
-        """Return what is sure by now; tool calls and whatever is not known here wait for the end."""
+        """Return the pieces that are sure by now; tool calls and unknown members wait for the end."""
         content = message.get("content")
         if len(message) == 1 and isinstance(content, str):  # as most deltas are
             return self._marks.feed(content)

@@ -80,7 +80,7 @@ class ReplyReader:
         return [] if chunk is None else self._read_chunk(chunk)
 
     def end(self) -> list[Piece]:
-        """Return what is left of a reply that has ended, and how it did.
+        """Return the rest of a reply that has ended, and how it ended.
 
         Raises:
             ModelCutOff: nothing told its end.
@@ -103,7 +103,7 @@ class ReplyReader:
         return [*pieces, End(reason, self._usage)]
 
     def salvage(self) -> list[Piece]:
-        """Return what is left of a reply that was cut: whatever is whole, and every character."""
+        """Return the rest of a reply that was cut: every part that is whole, and every character."""
         return self._noted(self._message.finish(cut=True))
 
     def _read_chunk(self, chunk: Mapping[str, Any]) -> list[Piece]:

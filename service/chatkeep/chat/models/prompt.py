@@ -35,11 +35,11 @@ class ChatPrompt:
         self.system = system
 
     def set_requester(self, name: str) -> None:
-        """Name whoever asks, for `create_prompt`; OpenAI messages always say "user"."""
+        """Name the asking side, for `create_prompt`; OpenAI messages always say "user"."""
         self.requester = name
 
     def set_responder(self, name: str) -> None:
-        """Name whoever answers, for `create_prompt`; OpenAI messages always say "assistant"."""
+        """Name the answering side, for `create_prompt`; OpenAI messages always say "assistant"."""
         self.responder = name
 
     def add_requester_msg(

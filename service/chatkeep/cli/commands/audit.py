@@ -4,17 +4,23 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import typer
 
 from chatkeep.audit.actions import Action
 from chatkeep.cli.lazy_database import open_database
-from chatkeep.cli.terminal.options import DatabaseUrl, DataDir, Reason, ReasonToRecord, examples, storable
-from chatkeep.cli.terminal.times import parse_time
-from chatkeep.clock import utc_now
-from chatkeep.errors import Invalid
+from chatkeep.cli.terminal.options import (
+    DatabaseUrl,
+    DataDir,
+    Reason,
+    ReasonToRecord,
+    examples,
+    filter_option,
+    storable,
+    time_option,
+)
 
 DEFAULT_LIMIT = 50
 
@@ -26,25 +32,14 @@ app = typer.Typer(
 )
 
 
-def _filter(*names: str, **attributes: Any) -> Any:
-    return typer.Option(*names, rich_help_panel="Filters", show_default=False, **attributes)
-
-
-def _time(text: str) -> datetime:
-    try:
-        return parse_time(text, utc_now())
-    except Invalid as error:
-        raise typer.BadParameter(error.detail) from None
-
-
-ActorId = Annotated[UUID | None, _filter(help="Events by this user.")]
-SubjectId = Annotated[UUID | None, _filter(help="Events about this user or the user's conversations.")]
-OfAction = Annotated[Action | None, _filter("--action", metavar="ACTION", help=f"One of {', '.join(Action)}.")]
+ActorId = Annotated[UUID | None, filter_option(help="Events by this user.")]
+SubjectId = Annotated[UUID | None, filter_option(help="Events about this user or the user's conversations.")]
+OfAction = Annotated[Action | None, filter_option("--action", metavar="ACTION", help=f"One of {', '.join(Action)}.")]
 Since = Annotated[
     datetime | None,
-    _filter(
+    filter_option(
         "--from",
-        parser=_time,
+        parser=time_option,
         metavar="TIME",
         help=(
             "At this time or later: 2026-01-31 (midnight, UTC), 2026-01-31T09:30:00+09:00, or how long ago: 90m, "
@@ -52,7 +47,7 @@ Since = Annotated[
         ),
     ),
 ]
-Until = Annotated[datetime | None, _filter("--to", parser=_time, metavar="TIME", help="Before then.")]
+Until = Annotated[datetime | None, filter_option("--to", parser=time_option, metavar="TIME", help="Before then.")]
 
 
 @app.command(

@@ -1,34 +1,20 @@
 """`chatkeep history`: turns of all users in the terminal, by the filters of `GET /api/v1/admin/history`."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import typer
 
+from chatkeep.chat.status import Status
 from chatkeep.cli.lazy_database import open_database
-from chatkeep.cli.terminal.options import DatabaseUrl, DataDir, Reason, examples, storable
-from chatkeep.cli.terminal.times import parse_time
-from chatkeep.clock import utc_now
-from chatkeep.errors import Invalid
+from chatkeep.cli.terminal.options import DatabaseUrl, DataDir, Reason, examples, filter_option, storable, time_option
 
 DEFAULT_LIMIT = 50
 
-Status = Literal["streaming", "complete", "incomplete", "stopped", "failed", "interrupted"]
 Format = Literal["table", "jsonl"]
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-
-
-def _filter(*names: str, **attributes: Any) -> Any:
-    return typer.Option(*names, rich_help_panel="Filters", show_default=False, **attributes)
-
-
-def _time(text: str) -> datetime:
-    try:
-        return parse_time(text, utc_now())
-    except Invalid as error:
-        raise typer.BadParameter(error.detail) from None
 
 
 @app.command(
@@ -45,7 +31,7 @@ def _time(text: str) -> datetime:
 def history(
     q: Annotated[
         str | None,
-        _filter(
+        filter_option(
             "--q",
             callback=storable,
             metavar="WORDS",
@@ -55,27 +41,31 @@ def history(
             ),
         ),
     ] = None,
-    user_id: Annotated[UUID | None, _filter(help="Turns of this user.")] = None,
+    user_id: Annotated[UUID | None, filter_option(help="Turns of this user.")] = None,
     username: Annotated[
-        str | None, _filter(callback=storable, metavar="NAME", help="Turns of the user of this name.")
+        str | None, filter_option(callback=storable, metavar="NAME", help="Turns of the user of this name.")
     ] = None,
-    conversation_id: Annotated[UUID | None, _filter(help="Turns of this conversation, on all its branches.")] = None,
+    conversation_id: Annotated[
+        UUID | None, filter_option(help="Turns of this conversation, on all its branches.")
+    ] = None,
     model: Annotated[
-        str | None, _filter(callback=storable, metavar="NAME", help="Turns that this model answered.")
+        str | None, filter_option(callback=storable, metavar="NAME", help="Turns that this model answered.")
     ] = None,
     status: Annotated[
         Status | None,
-        _filter(
+        filter_option(
             metavar="STATUS",
             help="Turns that are complete, incomplete (cut by the model), stopped, failed, interrupted or streaming.",
         ),
     ] = None,
-    rating: Annotated[Literal["1", "-1"] | None, _filter(help="Turns that the user rated up (1) or down (-1).")] = None,
+    rating: Annotated[
+        Literal["1", "-1"] | None, filter_option(help="Turns that the user rated up (1) or down (-1).")
+    ] = None,
     since: Annotated[
         datetime | None,
-        _filter(
+        filter_option(
             "--from",
-            parser=_time,
+            parser=time_option,
             metavar="TIME",
             help=(
                 "Turns begun at this time or later: 2026-01-31 (midnight, UTC), 2026-01-31T09:30:00+09:00, or how "
@@ -84,7 +74,7 @@ def history(
         ),
     ] = None,
     until: Annotated[
-        datetime | None, _filter("--to", parser=_time, metavar="TIME", help="Turns begun before this time.")
+        datetime | None, filter_option("--to", parser=time_option, metavar="TIME", help="Turns begun before this time.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of turns.")] = DEFAULT_LIMIT,
     everything: Annotated[bool, typer.Option("--all", help="All matching turns.")] = False,

@@ -7,23 +7,13 @@ import typer
 
 from chatkeep.audit.actions import Action
 from chatkeep.cli.lazy_database import open_database
-from chatkeep.cli.terminal.options import DatabaseUrl, DataDir, ReasonToRecord, examples
-from chatkeep.cli.terminal.times import parse_time
-from chatkeep.clock import utc_now
-from chatkeep.errors import Invalid
+from chatkeep.cli.terminal.options import DatabaseUrl, DataDir, ReasonToRecord, examples, time_option
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 
-def _time(text: str) -> datetime:
-    try:
-        return parse_time(text, utc_now())
-    except Invalid as error:
-        raise typer.BadParameter(error.detail) from None
-
-
 def _when(name: str, text: str) -> Any:
-    return typer.Option(name, parser=_time, metavar="TIME", show_default=False, help=text)
+    return typer.Option(name, parser=time_option, metavar="TIME", show_default=False, help=text)
 
 
 @app.command(

@@ -63,7 +63,7 @@ def create(
     echo. No option takes the password itself, because everybody on the machine can see a command's arguments.
     """
     one_of(password_stdin=password_stdin, random_password=random_password, password_hash=password_hash is not None)
-    from chatkeep.cli.work.users import NewAccount, create_account
+    from chatkeep.cli.work.credentials import NewAccount, create_account
 
     new = NewAccount(username, role, email, may_look_alike=allow_lookalike)
     with open_database(database_url, data_dir) as database:
@@ -112,7 +112,7 @@ def list_users(
     data_dir: DataDir = None,
 ) -> None:
     """Print users with their figures, newest first. Filters combine: a user must match all of them."""
-    from chatkeep.cli.work.users import UserFilters, print_users
+    from chatkeep.cli.work.user_list import UserFilters, print_users
 
     filters = UserFilters(q=q, role=role, disabled=disabled)
     with open_database(database_url, data_dir) as database:
@@ -141,7 +141,7 @@ def password(
     for the password, without echo.
     """
     one_of(password_stdin=password_stdin, random_password=random_password)
-    from chatkeep.cli.work.users import change_password
+    from chatkeep.cli.work.credentials import change_password
 
     with open_database(database_url, data_dir) as database:
         change_password(database, username, reason=reason, from_stdin=password_stdin, at_random=random_password)

@@ -1,13 +1,41 @@
 """Arguments and options that several commands share, and the examples below their help."""
 
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
+from chatkeep.cli.terminal.times import parse_time
+from chatkeep.clock import utc_now
+from chatkeep.errors import Invalid
+
 # How a line of an example begins; any other says what the one above it does.
 COMMANDS = ("chatkeep", "CHATKEEP_")
+
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        show_default=False,
+        rich_help_panel="Database",
+        help=(
+            "postgresql://user@host/name. Process lists show it: an address with a password belongs in "
+            "CHATKEEP_DATABASE_URL. Default: the embedded server."
+        ),
+    ),
+]
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        show_default=False,
+        rich_help_panel="Database",
+        help="Folder of the embedded server. Default: the platform's data folder.",
+    ),
+]
 
 
 def storable(text: str | None) -> str | None:
@@ -26,6 +54,19 @@ def examples(*lines: str) -> str:
     """Return the end of a command's help: commands, each followed by what it does."""
     shown = [escape(line) if line.startswith(COMMANDS) else f"    {escape(line)}" for line in lines]
     return "\n".join(["[bold]Examples[/]", "", *shown])
+
+
+def time_option(text: str) -> datetime:
+    """Read a time as an option takes it; `parse_time` says which."""
+    try:
+        return parse_time(text, utc_now())
+    except Invalid as error:
+        raise typer.BadParameter(error.detail) from None
+
+
+def filter_option(*names: str, **attributes: Any) -> Any:
+    """Return an option that narrows a list, below "Filters" in the help."""
+    return typer.Option(*names, rich_help_panel="Filters", show_default=False, **attributes)
 
 
 Username = Annotated[
@@ -56,28 +97,5 @@ ReasonToRecord = Annotated[
         metavar="TEXT",
         show_default=False,
         help="The reason. If you give one, the command is recorded with it and your account on this machine.",
-    ),
-]
-
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL",
-        show_default=False,
-        rich_help_panel="Database",
-        help=(
-            "postgresql://user@host/name. Process lists show it: an address with a password belongs in "
-            "CHATKEEP_DATABASE_URL. Default: the embedded server."
-        ),
-    ),
-]
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FOLDER",
-        show_default=False,
-        rich_help_panel="Database",
-        help="Folder of the embedded server. Default: the platform's data folder.",
     ),
 ]

@@ -8,6 +8,11 @@ from typing import NoReturn, TextIO
 from rich.console import Console
 from rich.text import Text
 
+# What would move a terminal's cursor, change its title or turn its text around: a user's text is never obeyed.
+_UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
+_OTHER_BREAKS = re.compile("[\x7f-\x9f\u2028\u2029]")
+_LINE_BREAKS = re.compile("[\t\n\r]+")
+
 
 class _Aside(Console):
     """Standard error. Where nobody reads it any more the command goes on, and stops what it has started."""
@@ -22,11 +27,6 @@ class _Aside(Console):
 
 results = Console(highlight=False)
 errors = _Aside(stderr=True, highlight=False)
-
-# What would move a terminal's cursor, change its title or turn its text around: a user's text is never obeyed.
-_UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
-_OTHER_BREAKS = re.compile("[\x7f-\x9f\u2028\u2029]")
-_LINE_BREAKS = re.compile("[\t\n\r]+")
 
 
 def escape_terminal(text: str) -> str:

@@ -10,7 +10,7 @@ from chatkeep.cli.terminal.output import errors
 
 @contextmanager
 def row_progress(what: str, total: int | None, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
-    """Yield what is told of so many more done. Without a total it counts."""
+    """Yield a function that is told how many more are done. Without a total it counts."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -22,7 +22,7 @@ MAX_CELL_CHARACTERS = 2000
 @dataclass(frozen=True, slots=True)
 class Column:
     """Args:
-    widest: cells; None shares with others of its kind what is left, and holds long text.
+    widest: cells; None shares the rest of the line with others of its kind, and holds long text.
     leave_out: of the columns that do not fit, the one with the highest number goes first; 0 stays.
     """
 

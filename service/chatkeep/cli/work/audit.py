@@ -39,6 +39,8 @@ COLUMNS = (
     Column("REASON", widest=None, leave_out=3, style="dim"),
 )
 
+MAX_SHOWN = 20
+
 
 async def print_events(
     database: Database, filters: EventFilters, most: int | None, output_format: Literal["table", "jsonl"]
@@ -115,9 +117,6 @@ def _subject(subject_ids: Sequence[UUID], names: Mapping[UUID, str]) -> str:
 
 def _name(user_id: UUID, names: Mapping[UUID, str]) -> str:
     return names.get(user_id, f"…{str(user_id)[-12:]}")
-
-
-MAX_SHOWN = 20
 
 
 def verify_trail(database: CommandDatabase, checkpoint: Anchor | None, save: Path | None) -> bool:

@@ -1,4 +1,4 @@
-"""Backups at the terminal: which programs, which database, a progress bar, and what is said at the end."""
+"""Backups at the terminal: which programs, which database, a progress bar, and the report at the end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

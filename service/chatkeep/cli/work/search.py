@@ -10,7 +10,7 @@ from chatkeep.database.tables import user_activity
 
 
 async def reindex_database(database: Database) -> None:
-    """Make what is missing, and tell of how many turns that was."""
+    """Index the turns that are missing, and tell how many there were."""
     checked = made = 0
     with _progress() as progress:
         task = progress.add_task("Reindexing", total=await _turn_count(database))

@@ -1,6 +1,6 @@
 """Writes a backup: a file that is whole or not there.
 
-Steps, and what is there when the process dies after each:
+Steps, and the state that a process leaves that dies after each:
 
     1. a draft is made, beside the file and closed to others    an empty draft
     2. pg_dump writes one snapshot of the database into it       a part of a draft, which nobody takes for a backup
@@ -35,7 +35,7 @@ def dump(programs: BackupPrograms, url: str, file: Path, *, replace: bool, progr
     if file.exists() and not replace:
         raise BackupError(f"{file} is there already. Choose another name, or say --force.")
     draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
-    # Whoever reads it reads every conversation.
+    # Its reader can read every conversation.
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         try:

@@ -39,7 +39,7 @@ class BackupPrograms:
         stdout: int = subprocess.DEVNULL,
         progress: Progress | None = None,
     ) -> None:
-        """Run a program to its end; whoever interrupts this ends the program, too.
+        """Run a program to its end; an interrupt ends the program, too.
 
         Args:
             url: the database to work on.

@@ -1,6 +1,6 @@
 """Restores a backup into a database of its own, which then takes the place of the one that is there.
 
-Steps, and what is there when the process dies after each:
+Steps, and the state that a process leaves that dies after each:
 
     1. a new database is made          the old one, in use or not; the next restore removes the new one
     2. pg_restore fills it             the same

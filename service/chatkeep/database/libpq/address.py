@@ -65,7 +65,7 @@ class DatabaseAddress:
             environment: where `PG…` variables say what the address leaves out; None: the process's own.
 
         Raises:
-            ConfigurationError: says what is wrong, and quotes neither the address nor a value of it.
+            ConfigurationError: names the fault, and quotes neither the address nor a value of it.
         """
         environment = os.environ if environment is None else environment
         given = parameters_of(text)

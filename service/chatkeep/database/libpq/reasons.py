@@ -9,6 +9,20 @@ from asyncpg.exceptions import ConnectionDoesNotExistError
 
 from chatkeep.errors import ChatkeepError
 
+_WORDS: tuple[tuple[type[BaseException], str], ...] = (
+    (socket.gaierror, "there is no host of that name"),
+    (ConnectionRefusedError, "nothing listens there"),
+    (FileNotFoundError, "a socket or file that it names is not there"),
+    (PermissionError, "this user may not use its socket"),
+    (ssl.SSLError, "TLS could not be agreed on. See the server's log, sslmode and the certificates"),
+    (
+        ConnectionDoesNotExistError,
+        "the server ended the connection at once, as with a client certificate that it does not trust",
+    ),
+    (ConnectionResetError, "the connection was cut off"),
+    (TimeoutError, "it does not answer in time"),
+)
+
 
 class NotConnected(ConnectionError):
     """There is no connection; its text says why, for people."""
@@ -38,21 +52,6 @@ class NoHostAnswers(NotConnected):
     def __init__(self, failed: Mapping[str, Exception]) -> None:
         super().__init__("; ".join(f"{host}: {words_of(error)}" for host, error in failed.items()))
         self.failed = failed
-
-
-_WORDS: tuple[tuple[type[BaseException], str], ...] = (
-    (socket.gaierror, "there is no host of that name"),
-    (ConnectionRefusedError, "nothing listens there"),
-    (FileNotFoundError, "a socket or file that it names is not there"),
-    (PermissionError, "this user may not use its socket"),
-    (ssl.SSLError, "TLS could not be agreed on. See the server's log, sslmode and the certificates"),
-    (
-        ConnectionDoesNotExistError,
-        "the server ended the connection at once, as with a client certificate that it does not trust",
-    ),
-    (ConnectionResetError, "the connection was cut off"),
-    (TimeoutError, "it does not answer in time"),
-)
 
 
 def words_of(error: BaseException | None) -> str:

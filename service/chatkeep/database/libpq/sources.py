@@ -10,6 +10,8 @@ from chatkeep.errors import ConfigurationError
 
 SERVICE_FILE = ".pg_service.conf"
 
+__all__ = ["SETTING", "Value", "fill_parameters", "home_folder", "number"]
+
 
 @dataclass(frozen=True)
 class Value:
@@ -114,6 +116,3 @@ def number(values: Mapping[str, Value], name: str, *, least: int = -(2**31)) -> 
     if found is None or not least <= found < 2**31:
         raise ConfigurationError(f"{values[name].called} must be a whole number from {least} to {2**31 - 1}.")
     return found
-
-
-__all__ = ["SETTING", "Value", "fill_parameters", "home_folder", "number"]

@@ -29,6 +29,8 @@ ENCODE = (
     "Write / as %2F, @ as %40, % as %25, : as %3A, ? as %3F and # as %23. A port is a number."
 )
 
+_AMPERSAND = "In values, & is written %26."
+
 
 def parameters_of(text: str) -> Parameters:
     """Return what an address gives, by libpq's names; several hosts and ports are separated by commas.
@@ -98,9 +100,6 @@ def _query(query: str) -> Parameters:
             raise ConfigurationError(f"{SETTING} holds a parameter without a value. " + _AMPERSAND)
         found |= _parameter(_decoded(name), _decoded(value), nameable=nameable)
     return found
-
-
-_AMPERSAND = "In values, & is written %26."
 
 
 def _of_words(text: str) -> Parameters:

@@ -1,6 +1,6 @@
 """How a cluster is made: with checksums, one role that is no superuser, and its empty database.
 
-Steps, and what is there when the process dies after each:
+Steps, and the state that a process leaves that dies after each:
 
     1. the password is written       no cluster: the next start uses this password
     2. initdb fills a new folder     no cluster: the next start removes the folder and begins again

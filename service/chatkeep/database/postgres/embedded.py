@@ -10,7 +10,7 @@ Three file locks say who is doing what, and the kernel drops a lock when its hol
     users     shared by every process that uses the server; who can have it alone is the last
     server    held by the server itself, and by initdb (postmaster.py says why)
 
-Starting, and what is there when the process is killed after a step:
+Starting, and the state that a process leaves that is killed after a step:
 
     1. start lock taken              nothing; the kernel drops the lock
     2. users lock shared             nothing; the kernel drops the lock
@@ -26,7 +26,7 @@ Stopping:
     3. server told to stop           it stops by itself; the next start sees it to its end
     4. short socket folder removed   a stopped cluster
 
-Whoever kills the server loses nothing that was committed: the next start replays its log, however long that
+A killed server loses nothing that was committed: the next start replays its log, however long that
 takes.
 """
 

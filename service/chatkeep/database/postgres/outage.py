@@ -109,7 +109,7 @@ class OutageFile:
             os.close(descriptor)
 
     def current(self) -> Outage | None:
-        """Return the outage that lasts; None where there is none, or whoever wrote of it is gone."""
+        """Return the outage that lasts; None where there is none, or the process that wrote of it is gone."""
         outage = self.read()
         if outage is None or outage.is_over:
             return None

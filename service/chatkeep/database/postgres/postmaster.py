@@ -99,7 +99,7 @@ def _works_in(process: psutil.Process, cluster: Path) -> bool:
 
 
 class Server:
-    """The server of one data folder, running or not. Whoever changes it holds the start lock."""
+    """The server of one data folder, running or not. Changing it takes the start lock."""
 
     def __init__(self, place: DataFolder, user: ServerUser, log: Log) -> None:
         self._place = place

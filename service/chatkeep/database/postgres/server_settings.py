@@ -5,7 +5,7 @@ from pathlib import Path
 from chatkeep.database.postgres.data_folder import PORT
 
 SETTINGS = {
-    # No network: whoever connects can enter a folder that is closed to all but one user.
+    # No network: a client has to enter a folder that is closed to all but one user.
     "listen_addresses": "",
     "port": str(PORT),
     "unix_socket_permissions": "0700",
@@ -16,7 +16,7 @@ SETTINGS = {
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
-    # The log tells of the server and never of what is stored. The text of an error can quote a message, its
+    # The log tells of the server and never of stored data. The text of an error can quote a message, its
     # detail a whole row, and the report of a crash the statement: so errors of statements go to the service
     # alone, which raises them, and the rest goes without detail.
     "log_destination": "stderr",

@@ -103,7 +103,7 @@ class Watch:
         try:
             self._server.start()
         except EmbeddedServerError as error:
-            # Its words quote the server's log, which tells of the server and never of what is stored.
+            # Its words quote the server's log, which tells of the server and never of stored data.
             log.error("embedded_server_not_started", tries=self._outage.tries, detail=error.detail)  # noqa: TRY400
             return False
         self._up_since = time.monotonic()

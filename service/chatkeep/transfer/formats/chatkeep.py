@@ -7,9 +7,9 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from chatkeep.chat.history.turn import Status
 from chatkeep.chat.models import GenerationParams
 from chatkeep.chat.reply_log import fits_reply
+from chatkeep.chat.status import Status
 from chatkeep.transfer.exporter import OWN_FORMAT
 from chatkeep.transfer.formats.fields import time_of_number
 from chatkeep.transfer.imported import ImportedConversation, ImportedTurn, Unreadable

@@ -1,0 +1,44 @@
+"""One conversation or one turn of a user; someone else's is not found, as one that does not exist."""
+
+from uuid import UUID
+
+from chatkeep.chat.history import conversations, queries
+from chatkeep.chat.schemas import Conversation, Turn
+from chatkeep.database.database import Database
+from chatkeep.errors import NotFound
+
+
+async def require_conversation(database: Database, user_id: UUID, conversation_id: UUID) -> Conversation:
+    """Return the conversation, without its turns.
+
+    Raises:
+        NotFound: it is not the user's.
+    """
+    row = await database.row(conversations.CONVERSATION, user_id=user_id, conversation_id=conversation_id)
+    if row is None:
+        raise NotFound
+    return Conversation.from_row(row)
+
+
+async def require_turn(database: Database, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> Turn:
+    """Return the turn, on whichever branch it is; of a reply that is being generated, what there is.
+
+    Raises:
+        NotFound: it is not the user's, or not of that conversation.
+    """
+    row = await database.row(queries.TURN, user_id=user_id, conversation_id=conversation_id, turn_id=turn_id)
+    if row is None:
+        raise NotFound
+    return Turn.from_row(row)
+
+
+async def require_leaf(database: Database, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> Turn:
+    """Return the last turn of the newest branch under the turn `turn_id`.
+
+    Raises:
+        NotFound: that turn is not the user's.
+    """
+    row = await database.row(queries.LEAF, user_id=user_id, conversation_id=conversation_id, turn_id=turn_id)
+    if row is None:
+        raise NotFound
+    return await require_turn(database, user_id, conversation_id, row["id"])

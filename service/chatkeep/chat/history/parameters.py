@@ -1,0 +1,11 @@
+"""The parameters that most statements about conversations and turns take."""
+
+from sqlalchemy import Uuid, bindparam
+
+from chatkeep.database.tables import TIME
+
+USER_ID = bindparam("user_id", type_=Uuid)
+CONVERSATION_ID = bindparam("conversation_id", type_=Uuid)
+TURN_ID = bindparam("turn_id", type_=Uuid)
+REPLICA_ID = bindparam("replica_id", type_=Uuid)
+NOW = bindparam("now", type_=TIME)
