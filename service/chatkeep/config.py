@@ -327,7 +327,9 @@ class Settings(BaseSettings):
 
 def _bounds() -> dict[str, tuple[int | None, int | None]]:
     """Return the least and the greatest value of each setting that is a number."""
-    numbers = {name: field.metadata for name, field in Settings.model_fields.items() if field.annotation is int}
+    numbers = {
+        name: field.metadata for name, field in Settings.model_fields.items() if field.annotation in (int, int | None)
+    }
     return {name: (_end(metadata, "ge"), _end(metadata, "le")) for name, metadata in numbers.items()}
 
 

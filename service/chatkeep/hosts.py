@@ -204,7 +204,7 @@ def _parse_ipv6(text: str) -> str:
         # Without its zone: that names an interface of one machine, and browsers do not send it.
         address = ipaddress.IPv6Address(inside.partition("%")[0])
     except ValueError:
-        raise ValueError(f"{text!r} is not an IPv6 address such as [2001:db8::1].") from None
+        raise ValueError(f"{text!r} is not an IPv6 address such as [2001:db8::1]. {EXAMPLES}") from None
     return f"[{address}]"
 
 

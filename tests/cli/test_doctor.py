@@ -77,7 +77,7 @@ async def test_it_looks_at_the_address_that_serve_would_be_given(chatkeep: Comma
     assert not any("stays signed in" in what for what in levels(plain))
     given = {"CHATKEEP_COOKIE_SECURE": "true"}
     ran = await chatkeep("doctor", "--json", "--host", "0.0.0.0", "--port", "9000", **given)
-    assert level_of(ran, "Listens on 0.0.0.0, port 9000.") == "ok"
+    assert level_of(ran, "listens on 0.0.0.0, port 9000.") == "ok"
     assert level_of(ran, "Nobody stays signed in where the page is opened over plain http") == "warning"
     settings = {each["name"]: each for each in ran.objects_of("settings")}
     assert settings["CHATKEEP_HOST"] == {"name": "CHATKEEP_HOST", "value": "0.0.0.0", "source": "option"}
@@ -85,7 +85,7 @@ async def test_it_looks_at_the_address_that_serve_would_be_given(chatkeep: Comma
     as_set = {"CHATKEEP_HOST": "0.0.0.0", "CHATKEEP_PORT": "9000"}
     assert levels(await chatkeep("doctor", "--json", **given, **as_set)) == levels(ran)
     free = await chatkeep("doctor", "--json", "--host", "0.0.0.0", "--port", "0", **given)
-    assert level_of(free, "Listens on 0.0.0.0, a free port.") == "ok"
+    assert level_of(free, "listens on 0.0.0.0, a free port.") == "ok"
     assert ":0/" not in free.out
     assert "CHATKEEP_PORT: must be a whole number" in (await chatkeep("doctor", "--port", "70000")).out
 

@@ -159,6 +159,7 @@ async def test_routes_beside_the_services(
         token = (await client.post("/api/v1/auth/tokens", json={"name": "mine"})).json()["token"]
         bearer = {"Authorization": f"Bearer {token}"}
         assert (await running.browser().client.get("/mine", headers=bearer)).json()["user"] == "admin"
+        assert (await client.get("/docs")).status_code == 200
 
 
 @runs(SESSIONS, "own=lifespan")

@@ -71,7 +71,7 @@ def make(command: str) -> list[str]:
 
 def bare_environment(folder: Path) -> dict[str, str]:
     """Return the environment without this machine's settings: data in `folder`, a port that is free."""
-    ours = ("CHATKEEP_", "DATABASE_", "MAKE", "MFLAGS")
+    ours = ("CHATKEEP_", "DATABASE_", "MAKE", "MFLAGS", "SERVE", "TESTS")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | {
         "HOME": str(folder),
         "CHATKEEP_DATA_DIR": str(folder / "data"),

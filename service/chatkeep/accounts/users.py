@@ -13,7 +13,7 @@ from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
-from chatkeep.errors import ConfigurationError, IsGuest, LastAdministrator, LegalHold, NotFound
+from chatkeep.errors import ConfigurationError, Invalid, IsGuest, LastAdministrator, LegalHold, NotFound, WeakPassword
 from chatkeep.statistics.counters import count_notes
 
 HELD = "This account is under legal hold: what it holds may not be deleted. An administrator can end the hold."
@@ -166,13 +166,20 @@ async def create_first_administrator(
     """Make the first administrator where there is none; False where there is one already.
 
     Raises:
-        ConfigurationError: the name belongs to somebody who is not an administrator.
-        WeakPassword, Invalid: the configured name or password is not one.
+        ConfigurationError: the configured name or password is not one, or the name belongs to somebody who is not an
+            administrator.
     """
     async with database.transaction() as connection:
         if await queries.administrator_exists(connection):
             return False
-    password_hash = await hasher.hash_new(password, require_username(username))
+    try:
+        require_username(username)
+    except Invalid as error:
+        raise ConfigurationError(f"CHATKEEP_ADMIN_USERNAME: {error.detail}") from None
+    try:
+        password_hash = await hasher.hash_new(password, username)
+    except WeakPassword as error:
+        raise ConfigurationError(f"CHATKEEP_ADMIN_PASSWORD: {error.detail}") from None
     async with database.transaction() as connection:
         await queries.lock_administrators(connection)
         if await queries.administrator_exists(connection):

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+from anyio import to_thread
 from fastapi import FastAPI
 
 from chatkeep import __version__
@@ -61,6 +62,7 @@ from chatkeep.periodic import run_every
 from chatkeep.transfer.router import IMPORT_PATH
 from chatkeep.transfer.router import router as transfer_router
 from chatkeep.transfer.upload import Imports
+from chatkeep.web.rendering import load_templates
 from chatkeep.web.routers import ROUTERS as WEB_ROUTERS
 
 
@@ -118,6 +120,7 @@ def create_app(
                 _repeat(stack, RETENTION_SECONDS, retaining, name="retention", at_once=True)
             if Settings.are_handed_over() if owns_process is None else owns_process:
                 stack.enter_context(drain_on_signals(app, settings.shutdown_grace_seconds))
+            await to_thread.run_sync(load_templates)
             stack.enter_context(watch_loop(app))
             app.state.running = True
             yield

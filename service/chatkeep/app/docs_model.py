@@ -88,8 +88,9 @@ class Shape:
 
 def subjects(document: Schema) -> list[Subject]:
     """Return the document's calls, by its tags and in its order."""
+    # Routes that an application adds to its own may have no tag, and are in no subject.
     calls = [
-        (operation["tags"][0], _call(document, method, path, operation))
+        (next(iter(operation.get("tags", ())), None), _call(document, method, path, operation))
         for path, item in document["paths"].items()
         for method, operation in item.items()
     ]
@@ -158,7 +159,7 @@ def _call(document: Schema, method: str, path: str, operation: Schema) -> Call:
 def _who(operation: Schema) -> str:
     if not operation["security"]:
         return "Anyone"
-    return "Administrators" if operation["tags"] == ["Administration"] else "The signed-in"
+    return "Administrators" if operation.get("tags") == ["Administration"] else "The signed-in"
 
 
 def _body_schema(document: Schema, schema: Schema) -> Schema:

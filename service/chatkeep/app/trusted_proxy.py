@@ -12,6 +12,13 @@ def trusted_proxy_of(settings: Settings) -> TrustedHeaderAuth | None:
         ConfigurationError: it could be anybody, or anybody could take a name before its owner is first seen.
     """
     if settings.auth_user_header is None:
+        for name in ("auth_proxies", "auth_secret", "auth_email_header", "auth_name_header"):
+            if getattr(settings, name):
+                raise ConfigurationError(
+                    f"CHATKEEP_{name.upper()} is set and CHATKEEP_AUTH_USER_HEADER is not: no proxy would sign anybody "
+                    "in. Set CHATKEEP_AUTH_USER_HEADER to the header's name, such as X-Forwarded-User, or unset the "
+                    "other one."
+                )
         return None
     if settings.allow_registration:
         raise ConfigurationError(

@@ -39,6 +39,7 @@ class Assets:
             whole.update(f"{language}/{name} {len(body)} ".encode() + body)
         self.digest = whole.hexdigest()[:16]
         self._assets = {key: _asset(key[1], body) for key, body in files.items()}
+        self._modules = {key: self._imported_by(*key) for key in files if key[1].endswith(".js")}
 
     @classmethod
     def read(cls) -> "Assets":
@@ -52,6 +53,9 @@ class Assets:
 
     def modules(self, language: str, name: str) -> list[str]:
         """Return every module that the module `name` needs, at whatever distance, so that all are asked for at once."""
+        return self._modules[language, name]
+
+    def _imported_by(self, language: str, name: str) -> list[str]:
         found = [name]
         for each in found:
             imported = _IMPORT.findall(self[language, each].body)

@@ -26,8 +26,8 @@ async def test_what_is_missing_or_old_is_made_once(service: RunningService, comm
         service.database, "UPDATE turn_search SET version = 0, lexemes = '' WHERE turn_id = :t", t=turns[1]["id"]
     )
     ran = await command("search", "reindex")
-    assert (ran.code, ran.err, ran.out) == (0, "", "3 turns checked, 2 of them indexed\n")
-    assert (await command("search", "reindex")).out == "3 turns checked, 0 of them indexed\n"
+    assert (ran.code, ran.err, ran.out) == (0, "", "Turns checked: 3. Indexed: 2.\n")
+    assert (await command("search", "reindex")).out == "Turns checked: 3. Indexed: 0.\n"
     assert await value(service.database, f"SELECT count(*) FROM turn_search WHERE version = {VERSION}") == 3
     for q, found in (("緑茶", turns[:1]), ('"green tea"', turns[1:2]), ("TEA", turns[1:])):
         ran = await command("history", "--q", q, "--format", "jsonl")
@@ -40,7 +40,7 @@ async def test_a_terminal_shows_how_far_it_is(service: RunningService, command: 
     total = await value(service.database, "SELECT count(*) FROM turns")
     shown = without_styles((await command.on_terminal("search", "reindex")).out)
     assert re.search(rf"Reindexing\s+━+\s+{total}/{total}", shown), shown
-    assert f"{total} turns checked, 0 of them indexed" in shown
+    assert f"Turns checked: {total}. Indexed: 0." in shown
 
 
 async def test_punctuation_alone_is_complained_of(service: RunningService, command: Command) -> None:

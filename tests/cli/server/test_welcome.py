@@ -27,7 +27,11 @@ LOCAL = {"log_level": "error"}
 
 def block_of(log: str) -> dict[str, str]:
     """Return the block's rows by their label."""
-    return dict(re.findall(r"^  (Open|From other machines|Sign in as|Sign in|Password) +(\S.*)$", log, re.MULTILINE))
+    return dict(
+        re.findall(
+            r"^  (Open|From other machines|Through the proxy|Sign in as|Sign in|Password) +(\S.*)$", log, re.MULTILINE
+        )
+    )
 
 
 async def sign_in(url: str, username: str, password: str) -> int:
@@ -112,6 +116,16 @@ async def test_the_start_and_the_doctor_say_the_same_of_what_keeps_people_out(
     assert "CHATKEEP_COOKIE_SECURE=false" in told
     if names := host_names():
         assert f"CHATKEEP_ALLOWED_HOSTS={','.join(names)}" in told
+
+
+async def test_behind_a_proxy_it_shows_where_people_come_in(tmp_path: Path, database_url: str) -> None:
+    """Over plain http, at the machine's own addresses, browsers keep no cookie."""
+    settings = {"host": "0.0.0.0", "trusted_proxies": "10.0.0.5", "root_path": "/chat", **LOCAL}
+    names = "*.example.org,chat.example.org"
+    async with serving(tmp_path, database_url=database_url, allowed_hosts=names, **settings) as service:
+        block = block_of(service.log)
+        assert block["Through the proxy"] == "https://chat.example.org/chat/"
+        assert "From other machines" not in block
 
 
 async def test_what_the_start_advises_lets_people_in(tmp_path: Path, database_url: str) -> None:

@@ -36,6 +36,8 @@ def demo_data(
     username: Annotated[
         str | None,
         typer.Option(
+            "--username",
+            "--user",
             metavar="NAME",
             callback=storable,
             show_default=False,

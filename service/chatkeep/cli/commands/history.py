@@ -43,7 +43,10 @@ def history(
     ] = None,
     user_id: Annotated[UUID | None, filter_option(help="Turns of this user.")] = None,
     username: Annotated[
-        str | None, filter_option(callback=storable, metavar="NAME", help="Turns of the user of this name.")
+        str | None,
+        filter_option(
+            "--username", "--user", callback=storable, metavar="NAME", help="Turns of the user of this name."
+        ),
     ] = None,
     conversation_id: Annotated[
         UUID | None, filter_option(help="Turns of this conversation, on all its branches.")

@@ -13,7 +13,14 @@ exporting = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 User = Annotated[
     str,
-    typer.Option("--user", metavar="NAME", callback=storable, show_default=False, help="The user whose history it is."),
+    typer.Option(
+        "--user",
+        "--username",
+        metavar="NAME",
+        callback=storable,
+        show_default=False,
+        help="The user whose history it is.",
+    ),
 ]
 
 

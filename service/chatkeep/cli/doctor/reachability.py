@@ -116,7 +116,8 @@ def _look_at_cookie(settings: Settings, findings: Findings, port: int) -> None:
     if not needs_https(settings):
         return
     address = next(iter(reachable_addresses(settings)), None)
-    example = f", such as http://{to_url_host(address)}{f':{port}' if port else ''}/" if address else ""
+    place = f"{f':{port}' if port else ''}{settings.root_path}/"
+    example = f", such as http://{to_url_host(address)}{place}" if address else ""
     findings.warn(
         Area.NETWORK,
         f"Nobody stays signed in where the page is opened over plain http{example}: browsers keep the session cookie "

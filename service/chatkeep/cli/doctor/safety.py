@@ -12,6 +12,7 @@ from chatkeep.cli.audit_recorder import another_key_advice
 from chatkeep.cli.doctor.findings import Area, Findings
 from chatkeep.cli.doctor.reachability import look_at_reachability, sends_secure_cookie
 from chatkeep.cli.local import secret_file
+from chatkeep.cli.running_address import running_address
 from chatkeep.config import Settings
 from chatkeep.errors import ConfigurationError
 from chatkeep.hosts import is_loopback, to_url_host
@@ -96,7 +97,9 @@ def _look_for_temporary_folder(findings: Findings) -> None:
 
 def _look_at_network(settings: Settings, findings: Findings) -> None:
     port = f"port {settings.port}" if settings.port else "a free port"
-    findings.ok(Area.NETWORK, f"Listens on {to_url_host(settings.host)}, {port}.")
+    findings.ok(Area.NETWORK, f"`chatkeep serve` listens on {to_url_host(settings.host)}, {port}.")
+    if (address := running_address(settings)) is not None:
+        findings.ok(Area.NETWORK, f"The service of this data folder runs at {address}.")
     if not settings.cookie_secure and not is_loopback(settings.host):
         findings.problem(
             Area.NETWORK,

@@ -24,6 +24,7 @@ from chatkeep.cli.doctor.reachability import (
     look_at_reachability,
     needs_https,
     reachable_addresses,
+    sends_secure_cookie,
 )
 from chatkeep.cli.running_address import RunningAddress
 from chatkeep.cli.terminal.output import errors, escape_terminal, print_error, results
@@ -84,7 +85,7 @@ async def first_administrator(
     """Return an administrator; make one where there is none and `local` or a configured password says so.
 
     Raises:
-        ConfigurationError, WeakPassword, Invalid: as `create_first_administrator`.
+        ConfigurationError: as `create_first_administrator`.
     """
     configured = settings.admin_password
     password = configured.get_secret_value() if configured is not None else random_password() if local else None
@@ -224,10 +225,20 @@ def _print(block: Text) -> None:
 def _addresses(settings: Settings, port_and_path: str) -> Iterator[tuple[str, str, str]]:
     host = _own_address(settings.host)
     yield "Open", f"http://{to_url_host(host)}{port_and_path}", "bold cyan"
+    if settings.trusted_proxies and sends_secure_cookie(settings):
+        # Where people are to come in: elsewhere, over plain http, their browsers keep no cookie.
+        for name in _exact_names(settings)[:MAX_ADDRESSES]:
+            yield "Through the proxy", f"https://{name}{settings.root_path}/", "cyan"
+        return
     if needs_https(settings) or is_loopback(settings.host) or not is_unspecified(settings.host):
         return
     for address in reachable_addresses(settings)[:MAX_ADDRESSES]:
         yield "From other machines", f"http://{to_url_host(address)}{port_and_path}", "cyan"
+
+
+def _exact_names(settings: Settings) -> list[str]:
+    """Return the allowed hosts that are one host, as they were given."""
+    return [name for name in settings.allowed_hosts if "*" not in name]
 
 
 def _sign_in(settings: Settings, administrator: Administrator) -> Iterator[tuple[str, str, str]]:

@@ -96,9 +96,14 @@ def _print_json(rows: Sequence[RowMapping], names: Mapping[UUID, str]) -> None:
         answer_json(AuditEvent.from_row(row, names).model_dump_json())
 
 
+def _kind(row: RowMapping) -> str:
+    """Return who acted without an account here: of operators, the account on the machine."""
+    return f"({' '.join(filter(None, (row['actor_kind'], row['details'].get('os_user'))))})"
+
+
 def _cells(row: RowMapping, names: Mapping[UUID, str]) -> list[str | Text]:
     style = "red" if row["action"].endswith("failed") else "yellow" if row["action"] in READS else ""
-    actor = f"({row['actor_kind']})" if row["actor_id"] is None else _name(row["actor_id"], names)
+    actor = _kind(row) if row["actor_id"] is None else _name(row["actor_id"], names)
     return [
         format_minute(row["created_at"]),
         Text(row["action"], style=style),

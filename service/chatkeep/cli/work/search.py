@@ -18,7 +18,7 @@ async def reindex_database(database: Database) -> None:
             checked += turns
             made += turns_made
             progress.advance(task, turns)
-    answer(f"{checked:,} turns checked, {made:,} of them indexed")
+    answer(f"Turns checked: {checked:,}. Indexed: {made:,}.")
 
 
 async def _turn_count(database: Database) -> int:

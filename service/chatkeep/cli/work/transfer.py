@@ -112,8 +112,9 @@ def _report(outcome: Imported, *, as_json: bool) -> None:
         escape_terminal(outcome.source_id),
     ]
     if outcome.outcome == "imported":
-        told.append(f"  {outcome.turn_count} turns  {escape_terminal(outcome.title or '')}")
-        told.append((f"  {outcome.kept_aside} kept aside", "dim") if outcome.kept_aside else "")
+        turns = "1 turn" if outcome.turn_count == 1 else f"{outcome.turn_count} turns"
+        told.append(f"  {turns}  {escape_terminal(outcome.title or '')}")
+        told.append((f"  {outcome.kept_aside} set aside in its metadata", "dim") if outcome.kept_aside else "")
     elif outcome.reason:
         told.append(f"  {escape_terminal(outcome.reason)}")
     results.print(Text.assemble(*told), soft_wrap=True)

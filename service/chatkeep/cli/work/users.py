@@ -50,7 +50,7 @@ def hold_account(database: CommandDatabase, username: str, *, held: bool, reason
     """Put a user under legal hold or end that, and report it. Raises: NotFound."""
     name, changed = _change_on_record(database, username, reason, legal_hold=held)
     state = "under legal hold" if held else "not under legal hold"
-    answer(f"{name} is {state} now." if changed else f"{name} was {state} already.")
+    answer(f"{name} is {state} now." if changed else f"{name} was {state} already: nothing was changed or recorded.")
 
 
 def _change_on_record(database: CommandDatabase, username: str, reason: str | None, **change: Any) -> tuple[str, bool]:

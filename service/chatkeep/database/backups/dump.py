@@ -29,11 +29,13 @@ def dump(programs: BackupPrograms, url: str, file: Path, *, replace: bool, progr
         replace: take the place of a file that is there.
 
     Raises:
-        BackupError: there is such a file, or pg_dump failed; nothing was changed.
+        BackupError: there is such a file or no such folder, or pg_dump failed; nothing was changed.
         OSError: the file cannot be written.
     """
     if file.exists() and not replace:
         raise BackupError(f"{file} is there already. Choose another name, or say --force.")
+    if not file.parent.is_dir():
+        raise BackupError(f"There is no folder {file.parent}.")
     draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
     # Its reader can read every conversation.
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -17,7 +17,7 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (ssl.SSLError, "TLS could not be agreed on. See the server's log, sslmode and the certificates"),
     (
         ConnectionDoesNotExistError,
-        "the server ended the connection at once, as with a client certificate that it does not trust",
+        "the server ended the connection at once: it is no PostgreSQL, or does not trust the client certificate",
     ),
     (ConnectionResetError, "the connection was cut off"),
     (TimeoutError, "it does not answer in time"),
