@@ -348,7 +348,9 @@ def test_ids_are_of_their_time() -> None:
     assert all(re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-.*", str(each)) for each in made)
 
 
-async def test_a_conversation_that_no_code_foresaw_fails_alone(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_conversation_that_no_code_foresaw_fails_alone(
+    person: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """Files of other programs are documented nowhere."""
     read = detection.read_conversation
 

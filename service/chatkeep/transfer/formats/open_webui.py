@@ -72,7 +72,7 @@ _RESULT: dict[str, Reader] = {**_MESSAGE, "tool_call_id": text_in}
 _REPLY: dict[str, Reader] = {
     **_MESSAGE,
     **dict.fromkeys(("files", "sources", "citations", "code_executions", "tool_calls"), list_in),
-    "model": lambda message, name: _model(message),
+    "model": lambda message, _: _model(message),
     "done": unread,
     "error": lambda message, name: isinstance(message[name], (str, dict, bool)),
     "usage": mapping_in,
