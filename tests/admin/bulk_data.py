@@ -93,6 +93,8 @@ def _statements(turns: int) -> list[str]:
         SELECT user_id, id, 0, 1, array_to_tsvector(array_remove(
           '@' || right(user_id::text, 12) || regexp_split_to_array(lower(prompt || ' ' || reply), '[^a-z0-9]+'), ''))
         FROM turns WHERE status <> 'streaming'""",
+        # As if a model had thought the same before it said it.
+        "INSERT INTO reasoning_search SELECT * FROM turn_search",
     ]
 
 
@@ -101,8 +103,8 @@ async def fill(database_url: str, turns: int) -> Filled:
     connection = await asyncpg.connect(driver_url(database_url))
     try:
         indexes = await connection.fetch(
-            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN ('turns', 'turn_search') "
-            "AND indexname NOT LIKE 'pk_%'"
+            "SELECT indexname, indexdef FROM pg_indexes "
+            "WHERE tablename IN ('turns', 'turn_search', 'reasoning_search') AND indexname NOT LIKE 'pk_%'"
         )
         for index in indexes:
             await connection.execute(f"DROP INDEX {index['indexname']}")
