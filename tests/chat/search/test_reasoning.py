@@ -8,11 +8,14 @@ from uuid import UUID
 import pytest
 
 from chatkeep.chat.generation.recovery import Recovery
+from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.history.turn import NewTurn, Outcome
 from chatkeep.chat.items import JsonItem, reasoning_item
+from chatkeep.chat.models import DemonstrationModel
 from chatkeep.chat.search import search
 from chatkeep.chat.search.indexer import index_pending, reindex
 from chatkeep.chat.search.query import parse_query
+from chatkeep.clock import utc_now
 from tests.accounts.client import change, rows
 from tests.chat.search.reference import says, words_of
 from tests.chat.search.test_search import SEARCH, ask, found_ids, some_text
@@ -87,16 +90,15 @@ async def test_what_is_found_is_what_the_rules_say_of_every_thought(
 
 async def test_what_a_dead_process_kept_of_a_thought_is_found(service: RunningService) -> None:
     person = await service.person()
-    store = service.chat.turn_store
-    conversation_id = UUID(await person.conversation(title="Talk"))
+    dead = TurnStore(service.database, utc_now, model=DemonstrationModel(), lease_seconds=10)
     kept = []
     for kind in ("reasoning", None):
-        begun = await store.begin(UUID(person.id), NewTurn(conversation_id, "question"), context_tokens=256)
+        conversation_id = UUID(await person.conversation(title="Talk"))
+        begun = await dead.begin(UUID(person.id), NewTurn(conversation_id, "question"), context_tokens=256)
         insert = "INSERT INTO reply_fragments (user_id, turn_id, position, text, kind) VALUES (:u, :t, 0, 'kettle', :k)"
         await change(service.database, insert, u=UUID(person.id), t=begun.id, k=kind)
-        await change(service.database, "UPDATE turns SET replica_id = :r WHERE id = :t", r=UUID(int=5), t=begun.id)
-        await Recovery(service.database, store, service.chat.generations.clock).run()
         kept.append(str(begun.id))
+    assert await Recovery(service.chat.turn_store).interrupt_stalled() >= 2
     await index_pending(service.database)
     assert await found_ids(person, "kettle in:reasoning") == kept[:1]
     assert await found_ids(person, "kettle") == kept[1:]
