@@ -6,6 +6,7 @@ import asyncio
 import json
 import secrets
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import httpx2
 
 from tests.accounts.client import rows
 from tests.admin.test_erasure import left
-from tests.chat.test_items import events_from, path, require_rising, said, without_seconds
+from tests.chat.test_items import events_from, path, said, without_seconds
 from tests.support.events import Event, streaming
 from tests.support.models import HeldModel
 from tests.support.process import serving
@@ -26,7 +27,7 @@ CALL = {"type": "function_call", "call_id": "c1", "name": "look", "arguments": j
 OUTPUT = {"type": "function_call_output", "call_id": "c1", "output": f"{MARK} is a word"}
 CITATION = {"type": "url_citation", "url_citation": {"url": "https://tea.example/", "title": MARK}}
 UNKNOWN = {"type": "telepathy", "thought": [None, 1.5, {MARK: MARK}]}
-SAID = [
+SAID: list[tuple[str, Any]] = [
     ("reasoning", f"What is {MARK}? 👍 kettle"),
     ("item", CALL),
     ("item", OUTPUT),
@@ -111,17 +112,24 @@ async def killed_and_followed(
             following = [asyncio.create_task(events_from(author, conversation, turn_id, place)) for place in places]
             await asyncio.sleep(0.5)  # longer than it takes to write down what was seen
             await process.end(signal.SIGKILL)
-    require_rising([*seen, seen[-1]], 0)
-    end = seen[-1].id
+    end = require_rising(seen[1:], 0)
     for place, followed in zip(places, await asyncio.gather(*following), strict=True):
-        require_rising(followed, place)
-        assert (followed[-1].name, followed[-1].id) == ("done", end)
+        assert require_rising(followed[1:-1], place) == max(place, end)
+        assert (followed[0].name, followed[-1].name, followed[-1].id) == ("turn", "done", end)
         assert said(followed) == from_place(place)
     whole = await events_from(author, conversation, turn_id, 0)
     assert said(whole) == SAID
     ended: dict[str, Any] = (await author.client.get(path(conversation, turn_id))).json()
     assert ended == whole[-1].data
     return ended
+
+
+def require_rising(events: Sequence[Event], at: int) -> int:
+    """Hold each event to its id, the position after it; return the last."""
+    for event in events:
+        at += 1 if event.name == "item" else len(event.data["text"])
+        assert event.id == at
+    return at
 
 
 def from_place(place: int) -> list[tuple[str, Any]]:
