@@ -56,8 +56,8 @@ async def search(
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Page[FoundTurn]:
-    """Return the caller's turns that say what is asked for in prompt or reply, newest first. With `in:reasoning`, what the
-    model thought is searched instead. A turn that is being answered is found when it is finished.
+    """Return the caller's turns that say what is asked for in prompt or reply, newest first. With `in:reasoning`,
+    what the model thought is searched instead. A turn that is being answered is found when it is finished.
     """
     asked = parse_query(q)
     after = cursor_of_id(cursor, of="search")
