@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import model_client, reads, report, streaming, web, writes
+from bench import model_client, reads, report, streaming, upstream_turn, web, writes
 from bench.bulk_data import WrongFilling, fill
 from bench.measurements import Effort, Figure
 from bench.sides import bare_connection, both_sides
@@ -36,7 +36,8 @@ WEB: dict[str, Case] = {
     "memory": streaming.memory,
 }
 MODEL: dict[str, Case] = {"model-client": model_client.replies}
-ALL = DATABASE | WEB | MODEL
+UPSTREAM: dict[str, Case] = {"upstream-turn": upstream_turn.upstream_turn}
+ALL = DATABASE | WEB | UPSTREAM | MODEL
 
 
 async def measure(url: str, effort: Effort, names: list[str], told: Callable[[str], None]) -> list[Figure]:
@@ -47,7 +48,7 @@ async def measure(url: str, effort: Effort, names: list[str], told: Callable[[st
     finally:
         await connection.close()
     figures: list[Figure] = []
-    for opened, cases in ((both_sides, DATABASE), (web.web, WEB)):
+    for opened, cases in ((both_sides, DATABASE), (web.web, WEB), (upstream_turn.upstream, UPSTREAM)):
         chosen = {name: case for name, case in cases.items() if name in names}
         if not chosen:
             continue

@@ -1,4 +1,4 @@
-"""The service as it is; only its model does not wait, so that only the service is measured."""
+"""The service as it is; only its model does not wait, so that only the service is measured, or is a server's."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -46,3 +46,9 @@ def application() -> FastAPI:
     settings = Settings.read()
     configure_logging(settings)
     return create_app(settings, model=ScriptedModel())
+
+
+def with_model_server() -> FastAPI:
+    settings = Settings.read()
+    configure_logging(settings)
+    return create_app(settings)

@@ -49,7 +49,14 @@ class Web:
 
 
 @asynccontextmanager
-async def web(url: str, effort: Effort) -> AsyncIterator[Web]:
+async def web(
+    url: str, effort: Effort, application: str = "bench.service_app:application", **more: str
+) -> AsyncIterator[Web]:
+    """Start both.
+
+    Args:
+        more: settings of the service beside those of every benchmark.
+    """
     settings = {
         "CHATKEEP_DATABASE_URL": url,
         "CHATKEEP_SECRET_KEY": SECRET,
@@ -57,9 +64,10 @@ async def web(url: str, effort: Effort) -> AsyncIterator[Web]:
         "CHATKEEP_LOG_LEVEL": "warning",
         "CHATKEEP_MAX_GENERATIONS": "500",
         "CHATKEEP_SHUTDOWN_GRACE_SECONDS": "0",
+        **more,
     }
     with ExitStack() as stack:
-        service = stack.enter_context(server("bench.service_app:application", **settings))
+        service = stack.enter_context(server(application, **settings))
         bare = stack.enter_context(server("bench.bare_app:application", BENCH_DATABASE_URL=url))
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as client:
             body = {"username": f"bench-{time.time_ns()}", "password": PASSWORD}

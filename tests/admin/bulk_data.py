@@ -67,7 +67,7 @@ def _statements(turns: int) -> list[str]:
           FROM generate_series(1, {turns}) n) drawn""",
         f"""
         INSERT INTO turns (user_id, id, conversation_id, parent_id, position, status, prompt, reply, model, rating,
-          idempotency_key, created_at, completed_at)
+          idempotency_key, reply_items, created_at, completed_at)
         SELECT {_id("user", "u")}, {_id("turn", "n")}, {_id("conversation", "c")},
           CASE WHEN parent IS NOT NULL THEN {_id("turn", "parent")} END, position,
           CASE WHEN n % 4000 = 11 THEN 'streaming' WHEN n % 1000 = 1 THEN 'failed' WHEN n % 1000 = 2 THEN 'stopped'
@@ -76,6 +76,8 @@ def _statements(turns: int) -> list[str]:
           CASE WHEN n < {turns // 100} AND n % 10 = 5 THEN 'rare' WHEN n % 10 = 1 THEN 'second' ELSE 'first' END,
           CASE WHEN n % 200 = 7 THEN 1 WHEN n % 1000 = 9 THEN -1 END,
           CASE WHEN n % 2 = 0 THEN 'key-' || n END,
+          CASE WHEN n % 10 = 7 THEN jsonb_build_array(
+            jsonb_build_object('type', 'reasoning', 'text', 'They want the answer to question ' || n)) END,
           to_timestamp(1735689600 + n::bigint * 10), to_timestamp(1735689601 + n::bigint * 10)
         FROM drawn ORDER BY n""",
         """
@@ -93,6 +95,11 @@ def _statements(turns: int) -> list[str]:
         SELECT user_id, id, 0, 1, array_to_tsvector(array_remove(
           '@' || right(user_id::text, 12) || regexp_split_to_array(lower(prompt || ' ' || reply), '[^a-z0-9]+'), ''))
         FROM turns WHERE status <> 'streaming'""",
+        """
+        INSERT INTO reasoning_search (user_id, turn_id, part, version, lexemes)
+        SELECT user_id, id, 0, 1, array_to_tsvector('@' || right(user_id::text, 12) || regexp_split_to_array(
+          lower(reply_items #>> '{0,text}'), '[^a-z0-9]+'))
+        FROM turns WHERE reply_items IS NOT NULL AND status <> 'streaming'""",
     ]
 
 
@@ -101,8 +108,8 @@ async def fill(database_url: str, turns: int) -> Filled:
     connection = await asyncpg.connect(driver_url(database_url))
     try:
         indexes = await connection.fetch(
-            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN ('turns', 'turn_search') "
-            "AND indexname NOT LIKE 'pk_%'"
+            "SELECT indexname, indexdef FROM pg_indexes "
+            "WHERE tablename IN ('turns', 'turn_search', 'reasoning_search') AND indexname NOT LIKE 'pk_%'"
         )
         for index in indexes:
             await connection.execute(f"DROP INDEX {index['indexname']}")

@@ -124,6 +124,7 @@ def _values(filled: Filled, name: str) -> dict[str, object]:
         "positions": [0],
         "texts": ["text"],
         "lexemes": ["what\nnext"],
+        "reasoning_lexemes": ["why\nnot"],
         "after_user_id": filled.user_id,
         "numbers": [0],
         "counts": [1],

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from chatkeep.chat.models import Delta, ModelError, Usage
+from chatkeep.chat.models import Delta, ModelError, Reasoning, Usage
 from chatkeep.chat.models.prompt import ChatPrompt
 from chatkeep.clock import utc_now
 from chatkeep.database.tables import conversations
@@ -43,8 +43,9 @@ class MarkingModel:
 
     async def stream(
         self, prompt: ChatPrompt, *, model: str | None, params: Mapping[str, object]
-    ) -> AsyncGenerator[Delta | Usage, None]:
+    ) -> AsyncGenerator[Delta | Reasoning | Usage, None]:
         asked = prompt.to_openai_messages()[-1]["content"]
+        yield Reasoning(f"I say {SAID if SAID in asked else 'little'}.", "reasoning")
         yield Delta(f"The reply is {SAID if SAID in asked else 'short'}.")
         if "fail" in asked:
             raise ModelError(f"It broke at {SAID}.")
@@ -160,6 +161,8 @@ async def settled(service: RunningService) -> None:
         await asyncio.sleep(0.02)
     while await rows(service.database, "SELECT 1 FROM turn_search WHERE lexemes IS NULL LIMIT 1"):
         await asyncio.sleep(0.05)
+    while await rows(service.database, "SELECT 1 FROM reasoning_search WHERE lexemes IS NULL LIMIT 1"):
+        await asyncio.sleep(0.05)
 
 
 async def by_themselves(service: RunningService, person: Person) -> int:
@@ -181,7 +184,7 @@ async def test_a_deleted_user_is_in_no_table(service: RunningService, delete: An
     following, more = await being_answered(service, person)
     # Otherwise what is not found afterwards was never there.
     wanted = {"users", "login_sessions", "access_tokens", "conversations", "turns", "reply_fragments", "turn_search"}
-    assert wanted | {"imported_conversations"} <= await left(service, NAME, WORD, SAID)
+    assert wanted | {"imported_conversations", "reasoning_search"} <= await left(service, NAME, WORD, SAID)
     assert {"user_activity", "statistics_notes"} <= await left(service, ids=(person.id,))
     kept = await left(service, ids=(neighbour.id,))
 
@@ -208,7 +211,7 @@ async def test_what_was_too_old_is_in_no_table(service: RunningService) -> None:
     person = await service.person()
     ids = [*await conversation(person), *await import_of_marks(service, person)]
     await settled(service)
-    wanted = {"conversations", "turns", "turn_search", "imported_conversations"}
+    wanted = {"conversations", "turns", "turn_search", "reasoning_search", "imported_conversations"}
     assert wanted <= await left(service, SAID, ids=tuple(ids))
     async with service.database.transaction() as connection:
         await connection.execute(update(conversations).values(last_turn_at=utc_now() - timedelta(days=2)))

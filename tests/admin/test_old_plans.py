@@ -27,6 +27,7 @@ ENTRIES = """
 INSERT INTO turn_search (user_id, turn_id, part, version, lexemes)
 SELECT user_id, id, 0, 1, array_to_tsvector(ARRAY['@' || right(user_id::text, 12), '77', 'n' || position]) FROM turns
 ON CONFLICT DO NOTHING"""
+OF_REASONING = ENTRIES.replace("turn_search", "reasoning_search")
 
 
 @pytest.fixture(params=["never counted", "counted at thirty"])
@@ -38,6 +39,7 @@ async def hot(request: pytest.FixtureRequest, database_url: str) -> AsyncIterato
     filled = Filled(TURNS, user_id, conversation_id, UUID(int=TURNS), UUID(int=TURNS // 2))
     await other.execute("ALTER TABLE turns SET (autovacuum_enabled = off)")
     await other.execute("ALTER TABLE turn_search SET (autovacuum_enabled = off)")
+    await other.execute("ALTER TABLE reasoning_search SET (autovacuum_enabled = off)")
     await other.execute(
         "INSERT INTO users (id, username, username_key, created_at, name_pairs) VALUES ($1, 'a', 'a', now(), '{}')",
         user_id,
@@ -50,6 +52,7 @@ async def hot(request: pytest.FixtureRequest, database_url: str) -> AsyncIterato
     if request.param == "counted at thirty":
         await lengthen(other, user_id, conversation_id, last=few)
         await other.execute(ENTRIES)
+        await other.execute(OF_REASONING)
         await other.execute("ANALYZE")
     async with database._pool.acquire() as connection:
         for number, name in enumerate(HOT):
@@ -58,6 +61,7 @@ async def hot(request: pytest.FixtureRequest, database_url: str) -> AsyncIterato
         first = few + 1 if request.param == "counted at thirty" else 1
         await lengthen(other, user_id, conversation_id, first=first, last=TURNS)
         await other.execute(ENTRIES)
+        await other.execute(OF_REASONING)
         yield connection, filled
     await other.close()
     await database.close()

@@ -39,7 +39,7 @@ from tests.support.urls import driver_url, parsed_url
 
 TURNS = 200_000
 LARGE = {
-    *("turns", "turn_search", "conversations", "imported_conversations"),
+    *("turns", "turn_search", "reasoning_search", "conversations", "imported_conversations"),
     *("login_sessions", "access_tokens", "reply_fragments"),
 }
 USERS = {"users", "user_activity"}
@@ -211,6 +211,15 @@ CASES = {
     "a rare model's turns by a rare word": Case(history(q="77", model="rare"), most_visits=WALKED),
     "an hour's turns by a rare word": Case(
         history(q="77", since=MIDDLE, until=MIDDLE + timedelta(hours=1)), most_visits=WALKED
+    ),
+    "history by a common word of reasoning": Case(history(q="answer in:reasoning"), most_visits=WALKED),
+    "history by a rare word of reasoning": Case(history(q="77 in:reasoning"), most_visits=WALKED),
+    "history by no word of reasoning": Case(history(q="zzzz in:reasoning"), most_visits=WALKED),
+    "a user's history by a rare word of reasoning": Case(
+        history(q="77 in:reasoning", user_id="USER"), most_visits=WALKED
+    ),
+    "failed turns by a common word of reasoning": Case(
+        history(q="answer in:reasoning", status="failed"), most_visits=WALKED
     ),
     "what is being answered": Case(lambda connection, _: running_page(connection, after=None, limit=PAGE)),
     "what is being answered, next page": Case(

@@ -37,6 +37,11 @@ ROWS = (
        WHERE $1::uuid IS NOT NULL""",
     """INSERT INTO statistics_notes (user_id, kind, model, at, duration_ms, first_text_ms, input_tokens, output_tokens)
        SELECT $1, 'complete', 'm', now(), 10, 5, 1, 2 FROM generate_series(1, 8)""",
+    # As if a model had thought what was said.
+    """UPDATE turns SET reply_items = jsonb_build_array(jsonb_build_object('type', 'reasoning', 'text', prompt),
+         jsonb_build_object('type', 'message', 'start', 0, 'end', length(reply)))
+       WHERE length(reply) > 0 AND user_id = $1""",
+    "INSERT INTO reasoning_search SELECT * FROM turn_search",
 )
 STREAMING = """
 WITH replica AS (SELECT id FROM replicas WHERE machine = 'another' LIMIT 1),

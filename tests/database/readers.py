@@ -29,15 +29,22 @@ LISTS = (
     "/api/v1/admin/audit",
 )
 TIMES = {"from": "2026-01-01T00:00:00Z", "to": "9998-01-01T00:00:00Z"}
+THOUGHT = {"q": f"{WORDS} in:reasoning"}
 EVER = {"from": "0001-01-01T00:00:00Z", "to": "9999-12-31T23:59:59.999999Z"}
 # What an address is asked with, one after the other, beside nothing.
 ASKED: dict[str, list[dict[str, str]]] = {
     "/api/v1/conversations": [{"q": "some"}, {"archived": "false"}],
     "/api/v1/conversations/{conversation_id}/turns": [{"order": "asc", "limit": "4"}, {"order": "desc", "limit": "4"}],
     "/api/v1/conversations/{conversation_id}/export": [{"format": name} for name in ("json", "markdown", "jsonl")],
-    "/api/v1/search": [{"q": WORDS, "limit": "4"}, {"q": "東京"}],
+    "/api/v1/search": [{"q": WORDS, "limit": "4"}, {"q": "東京"}, THOUGHT],
     "/api/v1/admin/users": [{"q": "subject"}, {"disabled": "false"}],
-    "/api/v1/admin/history": [TIMES, EVER, {"q": WORDS, "limit": "5"}, {"username": "subject", "status": "complete"}],
+    "/api/v1/admin/history": [
+        TIMES,
+        EVER,
+        {"q": WORDS, "limit": "5"},
+        THOUGHT,
+        {"username": "subject", "status": "complete"},
+    ],
     "/api/v1/admin/history/export": [{"format": "csv"}, EVER | {"format": "jsonl"}],
     "/api/v1/admin/stats": [{"bucket": each} for each in ("hour", "day", "week")],
     "/api/v1/admin/audit": [TIMES, EVER, {"limit": "50"}],

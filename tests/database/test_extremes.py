@@ -22,7 +22,14 @@ OUR_OWN = {
 # For who looks for a fault: takes many times as long.
 EACH_ALONE = "CHATKEEP_TEST_EACH_COLUMN" in os.environ
 OF_ONE_ROW = ("user_activity", "audit_chains")
-OF_CONVERSATIONS = ("conversations", "turns", "reply_fragments", "turn_search", "imported_conversations")
+OF_CONVERSATIONS = (
+    "conversations",
+    "turns",
+    "reply_fragments",
+    "turn_search",
+    "reasoning_search",
+    "imported_conversations",
+)
 
 
 @pytest.fixture(scope="module")

@@ -135,3 +135,59 @@ def test_reading_ends_when_it_is_told_to() -> None:
     found = values_in(io.BytesIO(repeated("{},", 30 * MEGABYTE)), max_bytes=10**9, check=check)
     with pytest.raises(Left):
         _ = list(found)
+
+
+MARKS = {
+    "folds that nothing closes": '<details type="reasoning">\\n',
+    "folds": '<details type="tool_calls" arguments="[[">\\n</details>\\n',
+    "fences": "```\\n",
+    "quotes": '<details type="reasoning">\\n> > &gt; &gt; </details>',
+}
+
+
+@pytest.mark.parametrize("name", MARKS)
+def test_marks_in_an_answer_cost_what_their_text_does(name: str) -> None:
+    def work(size: int) -> Callable[[], object]:
+        unit = MARKS[name].replace('"', '\\"')
+        said = f'{{"role": "assistant", "content": "{unit * (size // len(unit))}"}}'
+        file = f'[{{"messages": [{said}]}}]'.encode()
+        return lambda: read(file)
+
+    assert require_proportional(work, MEGABYTE // 8) <= MAX_SECONDS_A_MEGABYTE
+
+
+NODE = '"%d": {"parent": "%d", "message": {"author": {"role": "%s"}, "recipient": "x", "content": %s}}'
+ANSWERS = {
+    "results without a call": ("tool", '{"text": "x"}'),
+    "calls": ("assistant", '{"text": "[["}'),
+    "thoughts": ("assistant", '{"content_type": "thoughts", "thoughts": [{"content": "x"}]}'),
+    "summaries": ("assistant", '{"content_type": "reasoning_recap"}, "metadata": {"finished_duration_sec": 1}'),
+    "canvases": ("assistant", '{"text": "{\\"content\\": \\"``\\"}"}'),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_answer_of_many_messages_costs_what_they_do(name: str) -> None:
+    def work(size: int) -> Callable[[], object]:
+        role, content = ANSWERS[name]
+        count = size // len(NODE + content)
+        nodes = ",".join(NODE % (number, number - 1, role, content) for number in range(count))
+        file = f'[{{"mapping": {{{nodes}}}}}]'.encode()
+        return lambda: read(file)
+
+    assert require_proportional(work, MEGABYTE // 8) <= MAX_SECONDS_A_MEGABYTE
+
+
+def test_sources_that_copy_an_answer_cost_what_they_say() -> None:
+    def work(size: int) -> Callable[[], object]:
+        source = f'{{"start_ix": 0, "end_ix": {size // 2}, "metadata": {{}}, "matched_text": "\\ue200x\\ue201"}}'
+        sources = ",".join([source] * (size // 2 // len(source)))
+        words = "\\ue200x\\ue201" * (size // 2 // 13)
+        message = (
+            f'{{"author": {{"role": "assistant"}}, "content": {{"parts": ["{words}"]}},'
+            f' "metadata": {{"citations": [{sources}], "content_references": [{sources}]}}}}'
+        )
+        file = f'[{{"mapping": {{"a": {{"message": {message}}}}}}}]'.encode()
+        return lambda: read(file)
+
+    assert require_proportional(work, MEGABYTE // 8) <= MAX_SECONDS_A_MEGABYTE

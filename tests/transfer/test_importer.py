@@ -18,6 +18,7 @@ from chatkeep.clock import utc_now
 from chatkeep.database.database import Database
 from chatkeep.ids import earliest_id, id_at, latest_id
 from chatkeep.transfer import import_queries, importer
+from chatkeep.transfer.formats import detection
 from chatkeep.transfer.importer import import_file
 from tests.accounts.client import value
 from tests.http.test_bodies import code_of
@@ -352,3 +353,24 @@ def test_ids_are_of_their_time() -> None:
     assert made == sorted(made)
     assert all(earliest_id(now) <= each <= latest_id(now) for each in made)
     assert all(re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-.*", str(each)) for each in made)
+
+
+async def test_a_conversation_that_no_code_foresaw_fails_alone(
+    person: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Files of other programs are documented nowhere."""
+    read = detection.read_conversation
+
+    def stumble(parsed: Any) -> Any:
+        if parsed["id"] == "c2":
+            raise KeyError("what was said")
+        return read(parsed)
+
+    monkeypatch.setattr(importer, "read_conversation", stumble)
+    report = await imported(person, numbered(1, 2, 3))
+    assert report["imported"] == 2
+    assert [each["source_id"] for each in report["failed"]] == ["#2"]
+    (line,) = [each for each in caplog.messages if "conversation_not_understood" in each]
+    assert "KeyError" in line
+    assert "stumble:" in line
+    assert "what was said" not in caplog.text

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from chatkeep.chat.models import ModelError
+from chatkeep.chat.models import ModelError, Reasoning, Text
 from tests.support.running_service import Person, RunningService
 from tests.web.browser import Tab, browsing
 from tests.web.models import TaughtModel
@@ -83,6 +83,17 @@ async def test_filters_narrow_the_history(console: Tab, model: TaughtModel, pers
     await expect(console.page).to_have_url(
         f"{console.url}/console/history?username={person.username}&rating=1&from=2001-01-01&to=2001-01-02"
     )
+
+
+async def test_reasoning_is_shown_where_it_was_looked_for(console: Tab, model: TaughtModel, person: Person) -> None:
+    model.teach("think", Reasoning("The kettle hums.", "think"), Text("A kettle."))
+    await person.say(await person.conversation(), "think")
+    await console.open(f"/console/history?username={person.username}")
+    await console.page.get_by_label("Words").fill("in:reasoning kettle")
+    await console.page.get_by_role("button", name="Show").click()
+    row = console.get("#list li")
+    await expect(row.locator("mark")).to_have_text(["kettle"])
+    await expect(row.locator(".thought")).to_contain_text("The kettle hums.")
 
 
 async def test_every_filter_narrows_the_history(console: Tab, model: TaughtModel, person: Person) -> None:

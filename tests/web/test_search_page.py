@@ -2,8 +2,10 @@
 
 from playwright.async_api import expect
 
+from chatkeep.chat.models import Reasoning, Text
 from tests.support.running_service import Person
 from tests.web.browser import Tab
+from tests.web.models import TaughtModel
 
 
 async def test_what_was_said_is_found_marked_and_opened_at_its_place(tab: Tab, person: Person) -> None:
@@ -47,3 +49,22 @@ async def test_a_turn_on_another_branch_is_shown_on_its_branch(tab: Tab, person:
     await tab.get("#list .hit").first.click()
     await expect(tab.get(".turn .prompt")).to_have_text(["the forgotten question", "what followed it"])
     await expect(tab.get(".where")).to_have_text("1/2")
+
+
+async def test_a_hit_in_reasoning_unfolds_it_and_marks_the_words(tab: Tab, person: Person, model: TaughtModel) -> None:
+    thoughts = (Reasoning("First a pot. ", "think"), Text("One. "), Reasoning("The <b>Kettle</b> (old) hums.", "think"))
+    model.teach("think", *thoughts, Text("Two."))
+    conversation_id = await person.conversation(title="Tea")
+    for content in ("before", "think", *("after" for _ in range(25))):
+        await person.say(conversation_id, content)
+    await tab.open()
+    await tab.get("#search").fill("in:reasoning kettle (OLD)")
+    await expect(tab.get("#list .hit mark")).to_have_text(["Kettle", "old"])
+    await tab.get("#list .hit").click()
+    folds = tab.get(".turn details.thought")
+    await expect(folds.nth(1).locator("mark")).to_have_text(["Kettle", "old"])
+    await expect(folds.nth(1).locator("mark").first).to_be_in_viewport()
+    await expect(folds.nth(1).locator(".words")).to_have_text("The <b>Kettle</b> (old) hums.")
+    await expect(folds.nth(0).locator(".words")).to_be_hidden()
+    await tab.get("#search").fill("kettle")
+    await expect(tab.get("#list-state")).to_contain_text("Nothing found")

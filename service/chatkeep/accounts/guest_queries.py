@@ -18,6 +18,7 @@ from chatkeep.database.tables import (
     conversations,
     imported_conversations,
     login_sessions,
+    reasoning_search,
     reply_fragments,
     statistics_notes,
     turn_search,
@@ -31,9 +32,18 @@ from chatkeep.sessions.store import SessionLimits
 
 # Every table with a `user_id` is in one of the two, and a test holds it to that.
 # What a guest said goes to the account that they sign in to. Parents first: rows are copied in this order.
-MOVED: tuple[Table, ...] = (conversations, turns, reply_fragments, turn_search, imported_conversations)
+MOVED: tuple[Table, ...] = (
+    conversations,
+    turns,
+    reply_fragments,
+    turn_search,
+    reasoning_search,
+    imported_conversations,
+)
 # What only makes the guest a guest ends with them; the counters are added to the account's, notes to the statistics.
 ENDED: tuple[Table, ...] = (login_sessions, access_tokens, user_activity, statistics_notes)
+
+SEARCH_ENTRIES = (turn_search, reasoning_search)
 
 # What others lock before a turn's counters, in the order in which they do.
 _LOCKED_FIRST = (conversations, turns)
@@ -92,7 +102,7 @@ async def copy_rows(connection: AsyncConnection, table: Table, from_user: UUID, 
     names = [column.key for column in columns]
     changed: dict[Any, Any] = {
         table.c.user_id: literal(to_user, table.c.user_id.type),
-        turn_search.c.lexemes: reassign_lexemes(turn_search.c.lexemes, from_user, to_user),
+        **{each.c.lexemes: reassign_lexemes(each.c.lexemes, from_user, to_user) for each in SEARCH_ENTRIES},
     }
     values: list[Any] = [changed[column].label(column.name) if column in changed else column for column in columns]
     copied = postgresql.insert(table).from_select(names, select(*values).where(table.c.user_id == from_user))

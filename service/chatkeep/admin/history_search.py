@@ -24,6 +24,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.chat.search.candidates import (
+    asked_texts,
+    entries_of,
     has_lexemes,
     is_whole_match,
     matches,
@@ -33,10 +35,9 @@ from chatkeep.chat.search.candidates import (
 )
 from chatkeep.chat.search.query import SearchQuery
 from chatkeep.chat.search.search import ScanResult, Search
-from chatkeep.database.tables import turn_search, turns, user_activity
+from chatkeep.database.tables import turns, user_activity
 from chatkeep.database.user_lexeme import user_mark
 
-_s = turn_search.c
 _t = turns.c
 _a = user_activity.c
 
@@ -73,6 +74,7 @@ class AnyTurns:
         self._filtered = filtered
         self._user_id = user_id
         self._by_user_alone = by_user_alone
+        self._entries = entries_of(asked)
         self._tsquery = literal(asked.tsquery, Text)
         self._needles = literal(list(asked.needles), ARRAY(Text))
         self._conditions = [literal(each, Text) for each in asked.conditions]
@@ -83,7 +85,9 @@ class AnyTurns:
         many = bindparam("turns", turns, Integer, literal_execute=True)
         if self._by_user_alone:
             user_id = None if self._user_id is None else literal(self._user_id)
-            fitting, ids = newest_fitting(literal(after), many, self._tsquery, self._needles, user_id=user_id)
+            fitting, ids = newest_fitting(
+                literal(after), many, self._tsquery, self._needles, self._entries, user_id=user_id
+            )
         else:
             window = self._filtered(select(_t.user_id, _t.id)).where(_t.id < after).order_by(_t.id.desc()).limit(many)
             fitting, ids = self._of_turns(window), window.with_only_columns(_t.id)
@@ -98,7 +102,7 @@ class AnyTurns:
         return select(_a.turn_count).where(_a.user_id == self._user_id).scalar_subquery()
 
     def _of_turns(self, window: Select[Any]) -> Select[Any]:
-        newest = window.subquery("newest")
+        newest, _s = window.subquery("newest"), self._entries.c
         # One by one, and no further than to the last that is wanted.
         entry = (
             select(_s.turn_id)
@@ -106,7 +110,7 @@ class AnyTurns:
                 _s.user_id == newest.c.user_id,
                 _s.turn_id == newest.c.id,
                 _s.part == 0,
-                matches(turn_search, self._tsquery, self._needles),
+                matches(self._entries, self._tsquery, self._needles, self._entries),
             )
             .limit(1)
             .lateral("entry")
@@ -115,7 +119,7 @@ class AnyTurns:
         return found.order_by(newest.c.id.desc())
 
     async def index_lookup(self, after: UUID, limit: int) -> Sequence[Any]:
-        conditions = self._conditions
+        conditions, _s = self._conditions, self._entries.c
         if self._user_id is not None:
             conditions = [literal(f"'{user_mark(self._user_id)}'", Text), *conditions]
         says_it = and_(*(has_lexemes(_s.lexemes, each) for each in conditions))
@@ -123,7 +127,7 @@ class AnyTurns:
         # turns for a rare word.
         entry = select(_s.user_id, _s.turn_id, _s.parts).where(says_it).cte("entry").prefix_with("MATERIALIZED")
         query = select(entry.c.user_id, entry.c.turn_id).where(
-            entry.c.turn_id < after, is_whole_match(entry, self._needles)
+            entry.c.turn_id < after, is_whole_match(entry, self._needles, self._entries)
         )
         if self._user_id is not None:
             query = query.where(entry.c.user_id == self._user_id)
@@ -133,7 +137,7 @@ class AnyTurns:
         return await self._rows(self._filtered(self._with_texts(found)).order_by(_t.id.desc()).limit(limit))
 
     def _with_texts(self, found: FromClause) -> Select[Any]:
-        return select(_t.user_id, _t.id.label("turn_id"), _t.prompt, _t.reply).join_from(
+        return select(_t.user_id, _t.id.label("turn_id"), *asked_texts(self._entries)).join_from(
             found, turns, and_(_t.user_id == found.c.user_id, _t.id == found.c.turn_id)
         )
 

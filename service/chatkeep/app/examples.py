@@ -137,6 +137,7 @@ SCHEMAS: Mapping[str, object] = {
         "conversation_title": "Tea",
         "turn_id": TURN_ID,
         "snippet": "Which <mark>tea</mark> keeps me awake?",
+        "found_in": "text",
         "created_at": TIME,
     },
     "Token": _TOKEN | {"expires_at": None},

@@ -5,11 +5,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, cast, func, insert, literal, select, true, tuple_, update
+from sqlalchemy import ARRAY, Table, Uuid, cast, func, insert, literal, select, true, tuple_, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chatkeep.database.tables import conversations, imported_conversations, turn_search, turns, user_activity
+from chatkeep.chat.items import is_reasoning
+from chatkeep.database.tables import (
+    conversations,
+    imported_conversations,
+    reasoning_search,
+    turn_search,
+    turns,
+    user_activity,
+)
 
 TURNS_PER_STATEMENT = 500
 
@@ -66,12 +74,18 @@ async def insert_turns(connection: AsyncConnection, rows: Sequence[Mapping[str, 
 
 async def await_lexemes(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Note that what the turns are found by is to be made, see `chatkeep.chat.search.indexer`."""
+    thoughtful = [row for row in rows if any(map(is_reasoning, row["reply_items"] or ()))]
+    for entries, found in ((turn_search, rows), (reasoning_search, thoughtful)):
+        await _await_entries(connection, entries, found)
+
+
+async def _await_entries(connection: AsyncConnection, entries: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     pending = [
         {"user_id": row["user_id"], "turn_id": row["id"], "part": 0, "parts": 1, "version": 0, "lexemes": None}
         for row in rows
     ]
     for start in range(0, len(pending), TURNS_PER_STATEMENT):
-        await connection.execute(insert(turn_search), pending[start : start + TURNS_PER_STATEMENT])
+        await connection.execute(insert(entries), pending[start : start + TURNS_PER_STATEMENT])
 
 
 async def count_conversations(connection: AsyncConnection, user_id: UUID, count: int, turn_count: int) -> None:

@@ -9,6 +9,7 @@ from chatkeep.chat.status import Status
 
 # Where a conversation's metadata keeps what had no place elsewhere.
 KEPT_ASIDE = "import"
+MAX_MODEL_CHARACTERS = 200
 # Programs that have no date write one all the same: year 1 (Go, .NET), 1601 (Windows), 1900 (spreadsheets), the first
 # day of 1970 in some time zone (Unix), or the last of 9999. Nobody chatted then.
 MIN_TIME = datetime(1970, 1, 2, tzinfo=UTC)

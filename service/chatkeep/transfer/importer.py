@@ -15,6 +15,7 @@ That an import begins is on record before its first conversation, and how it end
 an end was broken off.
 """
 
+import traceback
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -25,6 +26,7 @@ from uuid import UUID
 
 import anyio.from_thread
 import anyio.to_thread
+import structlog
 from sqlalchemy.exc import IntegrityError
 
 from chatkeep.audit.actions import Action
@@ -42,6 +44,8 @@ from chatkeep.transfer.imported import UnknownFormat, Unreadable
 from chatkeep.transfer.json_stream import Value
 from chatkeep.transfer.rows import ConversationRows, to_rows
 from chatkeep.transfer.sanitize import sanitize
+
+log = structlog.get_logger(__name__)
 
 CHARACTERS_PER_BATCH = 2 * 1024 * 1024
 # The fixed cost of a batch, shared by conversations of one word: 50 took a third longer for a megabyte of those.
@@ -188,6 +192,11 @@ def _read(place: str, value: Value | Unreadable, user_id: UUID, now: datetime) -
         return _Read(error.source_id or place, "", len(value.text), reason=error.reason)
     except RecursionError:
         return _Read(place, "", len(value.text), reason="It is nested too deep.")
+    except Exception as error:  # noqa: BLE001  whatever it is
+        # Files of other programs are documented nowhere: one that nobody thought of costs its conversation alone. Its
+        # words are in no log.
+        log.warning("conversation_not_understood", error=type(error).__name__, where=_place_of(error))
+        return _Read(place, "", len(value.text), reason="This service could not read it. Its log says where it failed.")
     return _Read(
         conversation.source_id,
         conversation.source,
@@ -195,6 +204,11 @@ def _read(place: str, value: Value | Unreadable, user_id: UUID, now: datetime) -
         rows,
         kept_aside=len(conversation.aside.get("messages", ())),
     )
+
+
+def _place_of(error: Exception) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.name}:{last.lineno}"
 
 
 async def _kept(database: Database, user_id: UUID, batch: list[_Read], clock: Clock) -> AsyncIterator[Imported]:

@@ -57,12 +57,12 @@ def _number(text: str) -> float | str:
 
 
 # NaN is no JSON, and Python writes it all the same.
-_NUMBERS: dict[str, Any] = {
+NUMBERS: dict[str, Any] = {
     "parse_int": _whole_number,
     "parse_float": _number,
     "parse_constant": lambda _: None,
 }
-_DECODER = json.JSONDecoder(**_NUMBERS, strict=False)
+_DECODER = json.JSONDecoder(**NUMBERS, strict=False)
 
 
 def _in_steps(decoder: json.JSONDecoder) -> json.JSONDecoder:
@@ -71,7 +71,7 @@ def _in_steps(decoder: json.JSONDecoder) -> json.JSONDecoder:
     return decoder
 
 
-_PATIENT_DECODER = _in_steps(json.JSONDecoder(**_NUMBERS, strict=False))
+_PATIENT_DECODER = _in_steps(json.JSONDecoder(**NUMBERS, strict=False))
 
 
 class JsonValues:

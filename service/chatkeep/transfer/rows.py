@@ -14,12 +14,18 @@ from uuid import UUID
 
 from chatkeep.chat.history.conversations import title_from
 from chatkeep.ids import id_at
-from chatkeep.transfer.imported import KEPT_ASIDE, ImportedConversation, ImportedTurn, Unreadable, plausible_time
+from chatkeep.transfer.imported import (
+    KEPT_ASIDE,
+    MAX_MODEL_CHARACTERS,
+    ImportedConversation,
+    ImportedTurn,
+    Unreadable,
+    plausible_time,
+)
 from chatkeep.transfer.sanitize import require_shallow
 
 # How far clocks of several processes are apart at most; filters by time look this much further, and more.
 SLACK = timedelta(seconds=5)
-MAX_MODEL_CHARACTERS = 200
 CHANCE_BYTES = 8
 
 Row = dict[str, Any]
@@ -41,6 +47,8 @@ def to_rows(conversation: ImportedConversation, user_id: UUID, now: datetime) ->
     """
     if any(len(turn.model or "") > MAX_MODEL_CHARACTERS for turn in conversation.turns):
         raise Unreadable("The name of one of its models is too long.", conversation.source_id)
+    for turn in conversation.turns:
+        require_shallow([turn.prompt_items, turn.reply_items])
     told = [turn.created_at for turn in conversation.turns]
     _take_away_no_dates(conversation, now)
     begun = _begun(conversation, now)

@@ -66,6 +66,7 @@ async def test_a_turn_is_found_when_it_is_finished(service: RunningService) -> N
         "conversation_title": "Drinks",
         "turn_id": turn["id"],
         "snippet": "Which &lt;b&gt;<mark>tea</mark>&lt;/b&gt; keeps me <mark>awake</mark>?",
+        "found_in": "text",
         "created_at": turn["created_at"],
     }
 

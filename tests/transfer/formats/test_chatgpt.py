@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chatkeep.chat.messages import ChatContent, openai_messages
 from tests.support.running_service import Person, RunningService
 from tests.transfer.upload_client import history, imported, only, path, said
 
@@ -110,20 +111,25 @@ async def test_an_imported_conversation_goes_on(person: Person) -> None:
     assert [turn["prompt"]["content"] for turn in turns] == ["first question", "second question", "third question"]
 
 
-async def test_tools_thoughts_and_hidden_messages_are_kept_aside(person: Person) -> None:
+async def test_thoughts_calls_and_results_are_items_and_hidden_messages_are_kept_aside(person: Person) -> None:
     call = {"content_type": "code", "language": "python", "text": "print(1)"}
     output = {"content_type": "execution_output", "text": "1"}
-    thoughts = {"content_type": "thoughts", "thoughts": [{"summary": "Hm", "content": "Let me see"}]}
+    thoughts = [
+        {"summary": "Hm", "content": "Let me see", "chunks": ["Let me ", "see"], "finished": True},
+        {"summary": "", "content": "One, then.", "source": "x"},
+    ]
+    recap = {"content_type": "reasoning_recap", "content": "Thought for 12 seconds"}
     instructions = {"content_type": "user_editable_context", "user_profile": "I like tea"}
     value = conversation(
         node("root", None, None),
         node("sys", "root", "system", "You are terse."),
         node("ctx", "sys", "user", content=instructions, metadata={"is_visually_hidden_from_conversation": True}),
         node("u", "ctx", "user", "Count"),
-        node("t", "u", "assistant", content=thoughts),
-        node("a", "t", "assistant", "Let me count."),
-        node("call", "a", "assistant", content=call, recipient="python"),
-        node("out", "call", "tool", content=output),
+        node("t", "u", "assistant", content={"content_type": "thoughts", "thoughts": thoughts}),
+        node("r", "t", "assistant", content=recap, metadata={"finished_duration_sec": 12, "model_slug": "o3"}),
+        node("a", "r", "assistant", "Let me count."),
+        node("call", "a", "assistant", content=call, recipient="python.run"),
+        node("out", "call", "tool", content=output, metadata={"aggregate_result": {"ok": True}}),
         node("b", "out", "assistant", "One.", metadata={"citations": [{"start_ix": 0}], "request_id": "noise"}),
         node("hidden", "b", "assistant", "not for eyes", weight=0),
         node("u2", "hidden", "user", "Thanks"),
@@ -131,23 +137,140 @@ async def test_tools_thoughts_and_hidden_messages_are_kept_aside(person: Person)
     kept = await only(person, [value])
     assert kept["system_prompt"] == "You are terse."
     assert said(kept) == [("Count", "Let me count.\n\nOne."), ("Thanks", None)]
-    assert kept["turns"][1]["status"] == "stopped"
-    aside = kept["metadata"]["import"]["messages"]
-    assert [(each["turn"], each["message"]["id"]) for each in aside] == [
-        (None, "ctx"),
-        (0, "t"),
-        (0, "call"),
-        (0, "out"),
-        (0, "b"),
-        (0, "hidden"),
+    assert [turn["status"] for turn in kept["turns"]] == ["complete", "stopped"]
+    assert kept["turns"][0]["reply"]["items"] == [
+        {
+            "type": "reasoning",
+            "text": "Hm\nLet me see\n\nOne, then.",
+            "seconds": 12,
+            "field": "think",
+            "import": {"id": "t", "content": {"of_thoughts": [{}, {"source": "x"}]}},
+        },
+        {"type": "message", "start": 0, "end": 13},
+        {
+            "type": "function_call",
+            "call_id": "call",
+            "name": "python_run",
+            "arguments": '{"input": "print(1)"}',
+            "import": {"name": "python.run", "id": "call", "content": {"language": "python"}},
+        },
+        {
+            "type": "function_call_output",
+            "call_id": "call",
+            "output": "1",
+            "import": {"id": "out", "metadata": {"aggregate_result": {"ok": True}}},
+        },
+        {"type": "message", "start": 13, "end": 19},
+        {"type": "citation", "citation": {"start_ix": 0}},
     ]
+    aside = kept["metadata"]["import"]["messages"]
+    assert [(each["turn"], each["message"]["id"]) for each in aside] == [(None, "ctx"), (0, "r"), (0, "hidden")]
     by_id = {each["message"]["id"]: each["message"] for each in aside}
     assert by_id["ctx"]["content"] == instructions
-    assert by_id["t"]["content"] == thoughts
-    assert by_id["call"]["content"] == call
-    assert by_id["out"]["content"] == output
+    assert by_id["r"]["content"] == {"content": "Thought for 12 seconds"}
     assert by_id["hidden"]["content"]["parts"] == ["not for eyes"]
-    assert by_id["b"] == {"id": "b", "metadata": {"citations": [{"start_ix": 0}]}}
+
+
+async def test_a_model_server_takes_back_what_tools_did(person: Person) -> None:
+    """Some refuse a name with a dot, arguments that are no JSON, or a call without its result."""
+    value = conversation(
+        node("u", None, "user", "Look"),
+        node("c", "u", "assistant", content={"content_type": "code", "text": '{"q": "tea"}'}, recipient="web.run"),
+        node("o", "c", "tool", content={"content_type": "tether_browsing_display", "result": "leaves"}),
+        node("lone", "o", "assistant", content={"content_type": "code", "text": "x"}, recipient="bio"),
+        node("a", "lone", "assistant", "Leaves."),
+    )
+    (turn,) = (await only(person, [value]))["turns"]
+    sent = list(
+        openai_messages(None, [ChatContent("responder", turn["reply"]["content"], items=turn["reply"]["items"])])
+    )
+    assert sent == [
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [
+                {"id": "c", "type": "function", "function": {"name": "web_run", "arguments": '{"q": "tea"}'}}
+            ],
+        },
+        {"role": "tool", "tool_call_id": "c", "content": '{"result": "leaves"}'},
+        {"role": "assistant", "content": "Leaves."},
+    ]
+
+
+async def test_thoughts_without_an_answer_are_kept_and_the_turn_is_stopped(person: Person) -> None:
+    thoughts = {"content_type": "thoughts", "thoughts": [{"summary": "Hm", "content": "tea?"}]}
+    value = conversation(node("u", None, "user", "Well?"), node("t", "u", "assistant", content=thoughts))
+    (turn,) = (await only(person, [value]))["turns"]
+    assert (turn["status"], turn["reply"]["content"]) == ("stopped", "")
+    assert [item["text"] for item in turn["reply"]["items"]] == ["Hm\ntea?"]
+
+
+async def test_each_answer_has_its_own_thoughts(person: Person) -> None:
+    def thoughts(words: str) -> dict[str, Any]:
+        return {"content_type": "thoughts", "thoughts": [{"content": words}]}
+
+    value = conversation(
+        node("u", None, "user", "Well?", children=("t1", "t2")),
+        node("t1", "u", "assistant", content=thoughts("first"), create_time=BEGUN + 1),
+        node("a1", "t1", "assistant", "one", create_time=BEGUN + 2),
+        node("t2", "u", "assistant", content=thoughts("second"), create_time=BEGUN + 3),
+        node("a2", "t2", "assistant", "two", create_time=BEGUN + 4),
+    )
+    kept = await only(person, [value])
+    thought = {turn["reply"]["content"]: turn["reply"]["items"][0]["text"] for turn in kept["turns"]}
+    assert thought == {"one": "first", "two": "second"}
+
+
+async def test_marks_of_citations_are_links_and_their_sources_items(person: Person) -> None:
+    cite, entity, lone = (
+        "\ue200cite\ue202turn0a\ue201",
+        '\ue200entity\ue202["book","Tea"]\ue201',
+        "\ue200x\ue202y\ue201",
+    )
+    words = f"By {entity}. {cite} Old【4†source】 and 【note】.{lone}"
+    reference = {"matched_text": cite, "type": "webpage", "items": [{"url": "https://tea.example/a", "title": "A"}]}
+    old = words.index("【4")
+    legacy = {"start_ix": old, "end_ix": old + 10, "metadata": {"url": "https://old.example", "title": "Old"}}
+    metadata = {"content_references": [reference], "citations": [legacy]}
+    value = conversation(node("u", None, "user", "?"), node("a", "u", "assistant", words, metadata=metadata))
+    (turn,) = (await only(person, [value]))["turns"]
+    assert turn["reply"]["content"] == (
+        "By Tea. ([A](https://tea.example/a)) Old([Old](https://old.example)) and 【note】."
+    )
+    assert [item["citation"] for item in turn["reply"]["items"][1:]] == [reference, legacy]
+
+
+async def test_a_canvas_and_a_picture_are_part_of_the_answer(person: Person) -> None:
+    canvas = {"name": "my tea", "type": "code/python", "content": "print('```')\n"}
+    call = {"content_type": "code", "text": json.dumps(canvas)}
+    drawn = {"content_type": "image_asset_pointer", "metadata": {"dalle": {"prompt": "a\ncup"}}}
+    value = conversation(
+        node("u", None, "user", "Write and draw"),
+        node("c", "u", "assistant", content=call, recipient="canmore.create_textdoc"),
+        node("p", "c", "tool", content={"content_type": "multimodal_text", "parts": [drawn]}),
+    )
+    (turn,) = (await only(person, [value]))["turns"]
+    assert turn["reply"]["content"] == "**my tea**\n\n````python\nprint('```')\n````\n\n[Picture: a cup]"
+    assert turn["status"] == "complete"
+    assert [item["type"] for item in turn["reply"]["items"]] == [
+        "message",
+        "function_call",
+        "function_call_output",
+        "message",
+    ]
+    assert json.loads(turn["reply"]["items"][1]["arguments"]) == {"name": "my tea", "type": "code/python"}
+
+
+async def test_documents_of_a_prompt_are_its_items(person: Person) -> None:
+    attached = {"id": "file-1", "name": "tea.pdf", "mime_type": "application/pdf"}
+    value = conversation(
+        node("u", None, "user", "Read this", metadata={"attachments": [attached]}), node("a", "u", "assistant", "Done.")
+    )
+    (turn,) = (await only(person, [value]))["turns"]
+    assert turn["prompt"] == {
+        "content": "Read this",
+        "items": [{"type": "document", "document": attached}, {"type": "message", "start": 0, "end": 9}],
+    }
 
 
 async def test_parts_that_are_no_text_are_kept_aside(person: Person) -> None:

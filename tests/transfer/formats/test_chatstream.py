@@ -33,3 +33,21 @@ async def test_a_prompt_that_is_wrong_says_where(person: Person) -> None:
     assert report["failed"] == [
         {"source_id": "#1", "reason": "A message is neither the requester's nor the responder's."}
     ]
+
+
+async def test_what_was_added_to_a_message_is_part_of_the_prompt(person: Person) -> None:
+    value = ChatPrompt().to_dict() | {
+        "chat_contents": [
+            {
+                "role": "<user>",
+                "role_type": "REQUESTER",
+                "message": "どの茶?",
+                "child_messages": ["添付: mugicha", None],
+            },
+            {"role": "<bot>", "role_type": "RESPONDER", "message": "煎茶", "child_messages": [{"of": "another kind"}]},
+        ]
+    }
+    kept = await only(person, value)
+    assert said(kept) == [("どの茶?\n\n添付: mugicha", "煎茶")]
+    (aside,) = kept["metadata"]["import"]["messages"]
+    assert aside["message"]["child_messages"] == [{"of": "another kind"}]

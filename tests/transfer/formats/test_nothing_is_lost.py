@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from chatkeep.chat.reply_log import fits_reply
 from chatkeep.clock import utc_now
 from chatkeep.transfer.formats.detection import read_conversation
 from chatkeep.transfer.rows import to_rows
@@ -16,6 +17,7 @@ from chatkeep.transfer.rows import to_rows
 LEFT_BEHIND = {"id", "parent", "children", "parentId", "childrenIds", "current_node", "currentId", "current_message_id"}
 LEFT_BEHIND |= {"parent_id", "request_id", "turn_exchange_id", "message_type", "timestamp_"}
 EXAMPLES = 600
+ROLES = ("user", "assistant", "assistant", "system", "tool")
 ANYTHING: tuple[Any, ...] = ("?", None, [], {}, ["?"], {"deep": ["?", {"deeper": "?"}]}, 7, True, "")
 
 
@@ -57,7 +59,15 @@ class Writer:
         kinds = ("text", "multimodal_text", "code", "thoughts", "user_editable_context", None)
         speech = {"content_type": "audio_transcription", "text": "?"}
         parts = [self.one("?", "", None, {"content_type": "image_asset_pointer", "asset_pointer": "?"}, speech)]
-        content = self.some(content_type=kinds, parts=([], parts, ["?", *parts], "?"), text=("?",), user_profile=("?",))
+        thought = {"summary": "?", "content": "?", "finished": True, "note": "?"}
+        content = self.some(
+            content_type=kinds,
+            parts=([], parts, ["?", *parts], "?"),
+            text=("?",),
+            user_profile=("?",),
+            thoughts=([thought, thought], [{"content": "?", "chunks": ["?"]}, "?"], "?", {}),
+        )
+        source = {"type": "webpage", "matched_text": "?", "alt": "?", "items": [{"url": "?", "title": "?"}]}
         metadata = self.some(
             is_visually_hidden_from_conversation=(True, False),
             model_slug=("?", "?", 7),
@@ -65,14 +75,18 @@ class Writer:
             finish_details=({"type": "stop"}, {"type": "interrupted", "why": "?"}, "?"),
             is_complete=(True, False, "?"),
             user_context_message_data=ANYTHING,
+            content_references=([], [source, "?"], "?"),
+            citations=([{"start_ix": 0, "end_ix": 3, "metadata": {"url": "?"}}], {}),
+            attachments=([{"id": "?", "name": "?"}, "?"], "?"),
+            finished_duration_sec=(5, "?"),
         )
         return self.some(
-            author=(None, "?", *(self.some(role=(role,), name=ANYTHING) for role in ("user", "assistant", "system"))),
+            author=(None, "?", *(self.some(role=(role,), name=ANYTHING) for role in ROLES)),
             content=(content, content, content, None, "?"),
             create_time=(None, 1.7e9, 0, -5, "?", "2024-01-01T00:00:00Z"),
             status=(None, "finished_successfully", "in_progress", "?"),
             weight=(None, 0, 1, 1.0),
-            recipient=(None, "all", "all", "?"),
+            recipient=(None, "all", "all", "?", "canmore.create_textdoc"),
             channel=ANYTHING,
             metadata=(metadata, metadata, None, "?"),
         )
@@ -86,6 +100,19 @@ class Writer:
 
     def _open_webui_message(self) -> dict[str, Any]:
         image = {"type": "image_url", "image_url": {"url": "?"}}
+        call = {"id": "1", "type": "?", "function": {"name": "?", "arguments": '{"a": 1}', "note": "?"}}
+        output = [
+            {
+                "type": "reasoning",
+                "duration": 1.25,
+                "summary": [{"text": "?"}],
+                "content": [{"text": "?"}],
+                "note": "?",
+            },
+            {"type": "function_call", "call_id": "1", "name": "?", "arguments": "?", "status": "?"},
+            {"type": "function_call_output", "call_id": "1", "output": [{"type": "input_text", "text": "?"}]},
+            {"type": "open_webui:code_interpreter", "code": "?"},
+        ]
         return self.some(
             role=("user", "assistant", "assistant", "system", "tool", None),
             content=("?", "?", "", None, [{"type": "text", "text": "?"}, image], ["?"], {"text": "?"}),
@@ -97,6 +124,12 @@ class Writer:
             usage=(None, {"prompt_tokens": 5, "speed": "?"}, {"prompt_tokens": "?"}, "?"),
             annotation=(None, {"rating": 1, "comment": "?", "reason": "?"}, {"comment": "?"}, {"rating": "?"}, "?"),
             files=ANYTHING,
+            sources=([{"document": ["?"], "metadata": [{"source": "?"}]}], "?", {"url": "?"}),
+            reasoning_content=("?", ["?"]),
+            reasoning=("?", 7),
+            tool_calls=([call, {"id": "?"}, "?"], "?"),
+            tool_call_id=("?", 7),
+            output=(output, [*output, {"type": "?", "note": "?"}], "?", []),
         )
 
     def chatstream(self) -> dict[str, Any]:
@@ -128,5 +161,8 @@ def test_every_text_of_a_file_is_kept(program: str) -> None:
         value = getattr(Writer(seed), program)()
         kept = to_rows(read_conversation(value), UUID(int=1), utc_now())
         said = json.dumps([kept.conversation, kept.turns], default=str, ensure_ascii=False)
+        assert all(
+            fits_reply(turn["reply"] or "", turn["reply_items"] or ()) for turn in kept.turns if turn["reply_items"]
+        )
         lost = {text for text in texts_in(value) if text not in said}
         assert lost == set(), json.dumps(value, indent=1)

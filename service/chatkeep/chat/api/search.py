@@ -2,7 +2,7 @@
 
 import asyncio
 from functools import partial
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -10,6 +10,7 @@ from pydantic import Field
 
 from chatkeep.chat.api.dependencies import ChatDep, CurrentUser
 from chatkeep.chat.search.candidates import OwnTurns
+from chatkeep.chat.search.matching import texts_asked
 from chatkeep.chat.search.query import SearchQuery, parse_query
 from chatkeep.chat.search.search import Search
 from chatkeep.chat.search.snippets import snippet
@@ -23,7 +24,8 @@ router = APIRouter(prefix="/api/v1/search", tags=["Search"], route_class=JsonRou
 
 Q_DESCRIPTION = (
     'Words, all of which must be in the turn; `"…"` is a phrase. Chinese, Japanese and Korean is found by any part of '
-    "a text. Case and width do not matter."
+    "a text. Case and width do not matter. With `in:reasoning`, what the model thought before it answered is searched "
+    "instead of prompts and replies."
 )
 NOTHING_TO_FIND = (
     422,
@@ -42,6 +44,7 @@ class FoundTurn(Answer):
         str,
         Field(description="Its words around the first match, as HTML: matches in `<mark>`, everything else escaped."),
     ]
+    found_in: Annotated[Literal["text", "reasoning"], Field(description="Which text of the turn the words are of.")]
     created_at: Time
 
     @classmethod
@@ -50,7 +53,8 @@ class FoundTurn(Answer):
             conversation_id=row["conversation_id"],
             conversation_title=row["conversation_title"],
             turn_id=row["turn_id"],
-            snippet=snippet(query, row["prompt"], row["reply"]),
+            snippet=snippet(query, *texts_asked(query, row)),
+            found_in="reasoning" if query.in_reasoning else "text",
             created_at=row["created_at"],
         )
 
@@ -63,8 +67,8 @@ async def search(
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Page[FoundTurn]:
-    """Return the caller's turns that say what is asked for in prompt or reply, newest first. A turn that is being
-    answered is found when it is finished.
+    """Return the caller's turns that say what is asked for in prompt or reply, newest first. With `in:reasoning`,
+    what the model thought is searched instead. A turn that is being answered is found when it is finished.
     """
     asked = parse_query(q)
     after = cursor_of_id(cursor, of="search")

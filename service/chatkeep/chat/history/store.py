@@ -30,7 +30,7 @@ from chatkeep.chat.history.fragments import (
 from chatkeep.chat.history.turn import NewTurn, OpenTurn, Outcome, UnfinishedTurn
 from chatkeep.chat.models import LanguageModel, offered_names
 from chatkeep.chat.schemas import Turn
-from chatkeep.chat.search.indexer import lexemes_of_turn
+from chatkeep.chat.search.indexer import lexemes_of_reasoning, lexemes_of_turn
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
 from chatkeep.database.driver_errors import constraint_of
@@ -178,6 +178,7 @@ class TurnStore:
             default_model=self.model.default_name,
             offered_models=self.offered_models(),
             lexemes=await lexemes_of_turn(user_id, begun.content, outcome.reply),
+            reasoning_lexemes=await lexemes_of_reasoning(user_id, outcome.reply_items),
             first_text_ms=outcome.first_text_ms,
             **{name: getattr(outcome, name) for name in statements.OUTCOME},
         )

@@ -10,7 +10,15 @@ from chatkeep.chat.history.fragments import written_items, written_text
 from chatkeep.chat.history.parameters import CONVERSATION_ID, NOW, REPLICA_ID, TURN_ID, USER_ID
 from chatkeep.chat.search.index_queries import kept_lexemes, pending_lexemes
 from chatkeep.database.statement import BACKGROUND_SECONDS, Statement
-from chatkeep.database.tables import IS_STREAMING, conversations, replicas, reply_fragments, turns
+from chatkeep.database.tables import (
+    IS_STREAMING,
+    conversations,
+    reasoning_search,
+    replicas,
+    reply_fragments,
+    turn_search,
+    turns,
+)
 from chatkeep.statistics.outbox import note_turn
 
 _c = conversations.c
@@ -119,8 +127,11 @@ def _end(*, interrupted: bool) -> Statement:
     )
     first_text_ms = null() if interrupted else bindparam("first_text_ms", type_=Integer)
     noted = note_turn(ended, NOW, first_text_ms)
-    findable = pending_lexemes(ended) if interrupted else kept_lexemes(ended)
-    return Statement(select(ended).add_cte(released, cleared, noted, findable), timeout_seconds=BACKGROUND_SECONDS)
+    found_by = [
+        pending_lexemes(ended, entries) if interrupted else kept_lexemes(ended, entries, name)
+        for entries, name in ((turn_search, "lexemes"), (reasoning_search, "reasoning_lexemes"))
+    ]
+    return Statement(select(ended).add_cte(released, cleared, noted, *found_by), timeout_seconds=BACKGROUND_SECONDS)
 
 
 def _flush() -> Statement:

@@ -1,5 +1,6 @@
 """Candidates in SQL: turns whose lexemes fit, by the index or one by one."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Select,
+    Table,
     Text,
     Uuid,
     bindparam,
@@ -26,11 +28,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
+from chatkeep.chat.search.index_queries import reasoning_texts
 from chatkeep.chat.search.query import MAX_CONDITIONS, SearchQuery
 from chatkeep.chat.search.search import ScanResult
 from chatkeep.database.database import Database
 from chatkeep.database.statement import Statement
-from chatkeep.database.tables import conversations, turn_search, turns, user_activity
+from chatkeep.database.tables import conversations, reasoning_search, turn_search, turns, user_activity
 from chatkeep.database.user_lexeme import user_mark
 
 _user_id = bindparam("user_id", type_=Uuid)
@@ -40,7 +43,6 @@ _limit = bindparam("limit", type_=Integer)
 _mark = bindparam("mark", type_=Text)
 _tsquery = bindparam("tsquery", type_=Text)
 _needles = bindparam("needles", type_=ARRAY(Text))
-_s = turn_search.c
 _t = turns.c
 _c = conversations.c
 
@@ -49,20 +51,22 @@ def has_lexemes(lexemes: Any, tsquery: ColumnElement[Any]) -> ColumnElement[bool
     return lexemes.op("@@", is_comparison=True)(cast(tsquery, TSQUERY))
 
 
-def matches(entry: FromClause, tsquery: ColumnElement[Any], needles: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Whether a turn's lexemes fit, by an entry of it in `turn_search`.
+def matches(
+    entry: FromClause, tsquery: ColumnElement[Any], needles: ColumnElement[Any], entries: Table
+) -> ColumnElement[bool]:
+    """Whether a turn's lexemes fit, by an entry of it in `entries`.
 
     Of a turn in one part, what fits it fits; of one in several, each needle has to be in one of them.
     """
     # By itself it is read once, and not again for each turn.
     asked = select(cast(tsquery, TSQUERY)).scalar_subquery()
-    return case((entry.c.parts == 1, has_lexemes(entry.c.lexemes, asked)), else_=has_all(entry, needles))
+    return case((entry.c.parts == 1, has_lexemes(entry.c.lexemes, asked)), else_=has_all(entry, needles, entries))
 
 
-def has_all(entry: FromClause, needles: ColumnElement[Any]) -> ColumnElement[bool]:
+def has_all(entry: FromClause, needles: ColumnElement[Any], entries: Table) -> ColumnElement[bool]:
     """Whether each needle is in some part of an entry's turn."""
     needle = func.unnest(needles).table_valued("tsquery", name="needle").render_derived()
-    part = turn_search.alias("part")
+    part = entries.alias("part")
     somewhere = (
         exists()
         .where(
@@ -80,6 +84,7 @@ def newest_fitting(
     turns: ColumnElement[int],
     tsquery: ColumnElement[Any],
     needles: ColumnElement[Any],
+    entries: Table,
     *,
     user_id: ColumnElement[Any] | None = None,
 ) -> tuple[Select[Any], Select[Any]]:
@@ -87,6 +92,7 @@ def newest_fitting(
 
     Parts are passed over, so that a walk never ends between two of one turn.
     """
+    _s = entries.c
     window = select(_s.user_id, _s.turn_id, _s.parts, _s.lexemes).where(_s.part == 0).limit(turns)
     entry: FromClause
     if user_id is None:
@@ -101,23 +107,30 @@ def newest_fitting(
         window = window.order_by(_s.user_id.desc(), _s.turn_id.desc())
         entry = window.subquery("newest")
         order = [entry.c.user_id.desc(), entry.c.turn_id.desc()]
-    found = select(entry.c.user_id, entry.c.turn_id).where(matches(entry, tsquery, needles)).order_by(*order)
+    found = select(entry.c.user_id, entry.c.turn_id).where(matches(entry, tsquery, needles, entries)).order_by(*order)
     return found, window.with_only_columns(_s.turn_id)
 
 
-def is_whole_match(entry: FromClause, needles: ColumnElement[Any]) -> ColumnElement[bool]:
+def is_whole_match(entry: FromClause, needles: ColumnElement[Any], entries: Table) -> ColumnElement[bool]:
     """Whether a turn fits of which it is known that one part does."""
-    return case((entry.c.parts == 1, True), else_=has_all(entry, needles))
+    return case((entry.c.parts == 1, True), else_=has_all(entry, needles, entries))
 
 
-def _shown(found: Any) -> Select[Any]:
+def asked_texts(entries: Table) -> Sequence[ColumnElement[Any]]:
+    """The texts of a turn that its `entries` are of."""
+    if entries is reasoning_search:
+        return [reasoning_texts(_t.reply_items).label("reasoning")]
+    return [_t.prompt, _t.reply]
+
+
+def _shown(found: Any, entries: Table) -> Select[Any]:
     """What the asker sees of each candidate, looked up one by one: joined, all that the user has may be read.
 
     By ranges, so that it is looked up by the keys, where what a user has lies together.
     """
     turn_id = found.c.turn_id
     turn = (
-        select(_t.conversation_id, _t.prompt, _t.reply, _t.created_at)
+        select(_t.conversation_id, *asked_texts(entries), _t.created_at)
         .where(_t.user_id == _user_id, _t.id.between(turn_id, turn_id))
         .limit(1)
         .lateral("turn")
@@ -131,33 +144,34 @@ def _shown(found: Any) -> Select[Any]:
     )
 
 
-def _index_lookup(*, conditions: int) -> Statement:
+def _index_lookup(entries: Table, *, conditions: int) -> Statement:
     """The user's newest candidates by so many conditions and the index on lexemes, which knows whose they are.
 
     Several conditions on the lexemes have PostgreSQL expect few rows of that index, and take it. In a case, and sorted
     afterwards, the other conditions are no reason to read all that the user has by another index.
     """
+    _s = entries.c
     matches = (
         select(_s.turn_id)
         .where(
             has_lexemes(_s.lexemes, _mark),
             *(has_lexemes(_s.lexemes, bindparam(f"condition_{number}", type_=Text)) for number in range(conditions)),
             case((_s.user_id == _user_id, _s.turn_id < _after), else_=False),
-            is_whole_match(turn_search, _needles),
+            is_whole_match(entries, _needles, entries),
         )
         .cte("matches")
         .prefix_with("MATERIALIZED")
     )
     found = select(matches.c.turn_id).order_by(matches.c.turn_id.desc()).limit(_limit).cte("found")
-    return Statement(_shown(found))
+    return Statement(_shown(found, entries))
 
 
-def _walk() -> Statement:
+def _walk(entries: Table) -> Statement:
     """The newest candidates among the user's newest `turns` before `after`, and an end as `with_end` has it."""
-    fitting, ids = newest_fitting(_after, _turns, _tsquery, _needles, user_id=_user_id)
+    fitting, ids = newest_fitting(_after, _turns, _tsquery, _needles, entries, user_id=_user_id)
     found = fitting.limit(_limit).cte("found").prefix_with("MATERIALIZED")
     counted = select(user_activity.c.turn_count).where(user_activity.c.user_id == _user_id).scalar_subquery()
-    return Statement(with_end(_shown(found), ids, found=found, limit=_limit, history=counted))
+    return Statement(with_end(_shown(found, entries), ids, found=found, limit=_limit, history=counted))
 
 
 def with_end(
@@ -189,10 +203,19 @@ def with_end(
     return select(both).order_by(both.c.turn_id.desc())
 
 
-INDEX_LOOKUP_BY_ONE, INDEX_LOOKUP_BY_TWO, INDEX_LOOKUP_BY_THREE = INDEX_LOOKUPS = [
-    _index_lookup(conditions=number + 1) for number in range(MAX_CONDITIONS)
-]
-SCAN = _walk()
+def entries_of(asked: SearchQuery) -> Table:
+    """Return the table that knows where to find what a query asks for."""
+    return reasoning_search if asked.in_reasoning else turn_search
+
+
+def _index_lookups(entries: Table) -> list[Statement]:
+    return [_index_lookup(entries, conditions=number + 1) for number in range(MAX_CONDITIONS)]
+
+
+INDEX_LOOKUP_BY_ONE, INDEX_LOOKUP_BY_TWO, INDEX_LOOKUP_BY_THREE = INDEX_LOOKUPS = _index_lookups(turn_search)
+SCAN = _walk(turn_search)
+REASONING_BY_ONE, REASONING_BY_TWO, REASONING_BY_THREE = REASONING_LOOKUPS = _index_lookups(reasoning_search)
+SCAN_REASONING = _walk(reasoning_search)
 
 
 class OwnTurns:
@@ -204,10 +227,11 @@ class OwnTurns:
         self._asked = asked
         # What begins with one character is looked up for all users together: that takes longer than a user's turns.
         self.can_use_index = not asked.by_beginnings
+        self._scan, self._lookups = (SCAN_REASONING, REASONING_LOOKUPS) if asked.in_reasoning else (SCAN, INDEX_LOOKUPS)
 
     async def scan(self, after: UUID, turns: int, limit: int) -> ScanResult:
         rows = await self._database.rows(
-            SCAN,
+            self._scan,
             user_id=self._user_id,
             tsquery=self._asked.tsquery,
             needles=list(self._asked.needles),
@@ -220,7 +244,7 @@ class OwnTurns:
     async def index_lookup(self, after: UUID, limit: int) -> list[Any]:
         conditions = self._asked.conditions
         return await self._database.rows(
-            INDEX_LOOKUPS[len(conditions) - 1],
+            self._lookups[len(conditions) - 1],
             user_id=self._user_id,
             mark=f"'{user_mark(self._user_id)}'",
             **{f"condition_{number}": each for number, each in enumerate(conditions)},

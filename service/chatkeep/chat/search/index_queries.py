@@ -5,7 +5,10 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     CTE,
+    ColumnElement,
+    FromClause,
     Integer,
+    Table,
     Text,
     Uuid,
     and_,
@@ -14,6 +17,7 @@ from sqlalchemy import (
     delete,
     func,
     literal,
+    literal_column,
     null,
     or_,
     select,
@@ -21,14 +25,17 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
 from chatkeep.chat.search.lexemes import SEPARATOR, VERSION
 from chatkeep.database.statement import BACKGROUND_SECONDS, Statement
-from chatkeep.database.tables import IS_STREAMING, replicas, turn_search, turns
+from chatkeep.database.tables import IS_STREAMING, reasoning_search, replicas, turn_search, turns
 
 _s = turn_search.c
+_r = reasoning_search.c
 _t = turns.c
+# Of items as `chatkeep.chat.items.is_reasoning` has it.
+REASONING_PATH = """'$[*] ? (@.type == "reasoning" && @.text.type() == "string").text'::jsonpath"""
 _COLUMNS = ["user_id", "turn_id", "part", "parts", "version", "lexemes"]
 
 
@@ -36,9 +43,22 @@ def _tsvector(joined: Any) -> Any:
     return func.array_to_tsvector(func.string_to_array(joined, literal(SEPARATOR)), type_=TSVECTOR)
 
 
-def kept_lexemes(ended: CTE) -> CTE:
-    """Keep the lexemes of the turn that this statement ends; `lexemes` are what `parts_of` returns."""
-    parts = bindparam("lexemes", type_=ARRAY(Text))
+def reasoning_texts(items: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The texts of reasoning among items, as a JSON list; null where there are no items."""
+    return func.jsonb_path_query_array(items, literal_column(REASONING_PATH), type_=JSONB)
+
+
+def has_reasoning(items: ColumnElement[Any]) -> ColumnElement[bool]:
+    return func.coalesce(func.jsonb_path_exists(items, literal_column(REASONING_PATH)), False)
+
+
+def kept_lexemes(ended: CTE, entries: Table, name: str) -> CTE:
+    """Keep the lexemes of the turn that this statement ends.
+
+    Args:
+        name: of the parameter that has what `parts_of` returns; nothing is kept where that is empty.
+    """
+    parts = bindparam(name, type_=ARRAY(Text))
     part = func.unnest(parts).table_valued("joined", with_ordinality="number", name="part").render_derived()
     rows = select(
         ended.c.user_id,
@@ -48,33 +68,40 @@ def kept_lexemes(ended: CTE) -> CTE:
         literal(VERSION),
         _tsvector(part.c.joined),
     ).select_from(ended.join(part, true()))
-    return _kept(rows)
+    return _kept(rows, entries)
 
 
-def pending_lexemes(ended: CTE) -> CTE:
+def pending_lexemes(ended: CTE, entries: Table) -> CTE:
     """Keep that the lexemes of the turn that this statement ends are to be made."""
-    return _kept(select(ended.c.user_id, ended.c.id, literal(0), literal(1), literal(0), cast(null(), TSVECTOR)))
+    rows = select(ended.c.user_id, ended.c.id, literal(0), literal(1), literal(0), cast(null(), TSVECTOR))
+    return _kept(rows.where(has_reasoning(ended.c.reply_items)) if entries is reasoning_search else rows, entries)
 
 
-def _kept(rows: Any) -> CTE:
-    made = postgresql.insert(turn_search).from_select(_COLUMNS, rows).on_conflict_do_nothing()
-    return made.returning(_s.part).cte("findable")
+def _kept(rows: Any, entries: Table) -> CTE:
+    made = postgresql.insert(entries).from_select(_COLUMNS, rows).on_conflict_do_nothing()
+    return made.returning(entries.c.part).cte(f"kept_{entries.name}")
 
 
-# Turns whose lexemes are to be made, with their texts.
-PENDING = Statement(
-    select(_t.user_id, _t.id, _t.prompt, _t.reply)
-    .join(turn_search, and_(_s.user_id == _t.user_id, _s.turn_id == _t.id))
-    .where(_s.lexemes.is_(None))
-    .limit(bindparam("limit", type_=Integer)),
-    timeout_seconds=BACKGROUND_SECONDS,
-)
+def _pending(entries: Table, *texts: ColumnElement[Any]) -> Statement:
+    """Turns whose lexemes are to be made, with their texts."""
+    return Statement(
+        select(_t.user_id, _t.id, *texts)
+        .join(entries, and_(entries.c.user_id == _t.user_id, entries.c.turn_id == _t.id))
+        .where(entries.c.lexemes.is_(None))
+        .limit(bindparam("limit", type_=Integer)),
+        timeout_seconds=BACKGROUND_SECONDS,
+    )
+
+
+_reasoning = reasoning_texts(_t.reply_items).label("reasoning")
+PENDING = _pending(turn_search, _t.prompt, _t.reply)
+PENDING_REASONING = _pending(reasoning_search, _reasoning)
 
 
 def _window() -> Statement:
     """The next turns by key, and of each whether its lexemes are missing or of an older version."""
     window = (
-        select(_t.user_id, _t.id, _t.status)
+        select(_t.user_id, _t.id, _t.status, has_reasoning(_t.reply_items).label("reasoned"))
         .where(
             tuple_(_t.user_id, _t.id)
             > tuple_(bindparam("after_user_id", type_=Uuid), bindparam("after_id", type_=Uuid))
@@ -90,12 +117,22 @@ def _window() -> Statement:
         .limit(1)
         .lateral("made")
     )
-    missing = or_(made.c.version.is_(None), made.c.pending, made.c.version < VERSION)
+    thought = (
+        select(_r.version, _r.lexemes.is_(None).label("pending"))
+        .where(window.c.reasoned, _r.user_id == window.c.user_id, _r.turn_id == window.c.id, _r.part == 0)
+        .limit(1)
+        .lateral("thought")
+    )
+    missing = or_(_is_stale(made), and_(window.c.reasoned, _is_stale(thought)))
     return Statement(
         select(window.c.user_id, window.c.id, and_(window.c.status != "streaming", missing).label("stale"))
-        .select_from(window.outerjoin(made, true()))
+        .select_from(window.outerjoin(made, true()).outerjoin(thought, true()))
         .order_by(window.c.user_id, window.c.id)
     )
+
+
+def _is_stale(entry: FromClause) -> ColumnElement[bool]:
+    return or_(entry.c.version.is_(None), entry.c.pending, entry.c.version < VERSION)
 
 
 WINDOW = _window()
@@ -144,7 +181,7 @@ def _texts() -> Statement:
     given = _given(("user_id", Uuid), ("turn_id", Uuid))
     wanted = and_(_t.user_id == cast(given.c.user_id, Uuid), _t.id == cast(given.c.turn_id, Uuid))
     return Statement(
-        select(_t.user_id, _t.id, _t.prompt, _t.reply)
+        select(_t.user_id, _t.id, _t.prompt, _t.reply, _reasoning, has_reasoning(_t.reply_items).label("reasoned"))
         .select_from(turns.join(given, wanted))
         .where(_t.status != "streaming")
     )
@@ -153,7 +190,7 @@ def _texts() -> Statement:
 TEXTS = _texts()
 
 
-def _index() -> Statement:
+def _index(entries: Table) -> Statement:
     """Keep the lexemes of several turns in place of what there is; return of how many parts.
 
     Turns that are gone, or that somebody deletes right now, are left out: waiting for them could be in a circle.
@@ -168,23 +205,29 @@ def _index() -> Statement:
         .select_from(given.join(turns, and_(_t.user_id == user_id, _t.id == turn_id)))
         .with_for_update(read=True, key_share=True, skip_locked=True, of=turns)
     )
-    made = postgresql.insert(turn_search).from_select(_COLUMNS, rows)
+    made = postgresql.insert(entries).from_select(_COLUMNS, rows)
     kept = (
         made.on_conflict_do_update(
             index_elements=["user_id", "turn_id", "part"],
             set_={name: made.excluded[name] for name in ("parts", "version", "lexemes")},
         )
-        .returning(_s.part)
+        .returning(entries.c.part)
         .cte("kept")
     )
     dropped = (
-        delete(turn_search)
-        .where(_s.user_id == user_id, _s.turn_id == turn_id, cast(given.c.number, Integer) == 0, _s.part >= count)
-        .returning(_s.part)
+        delete(entries)
+        .where(
+            entries.c.user_id == user_id,
+            entries.c.turn_id == turn_id,
+            cast(given.c.number, Integer) == 0,
+            entries.c.part >= count,
+        )
+        .returning(entries.c.part)
         .cte("dropped")
     )
     indexed = select(func.count().label("made")).select_from(kept).add_cte(dropped)
     return Statement(indexed, timeout_seconds=BACKGROUND_SECONDS)
 
 
-INDEX = _index()
+INDEX = _index(turn_search)
+INDEX_REASONING = _index(reasoning_search)

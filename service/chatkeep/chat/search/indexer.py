@@ -7,13 +7,16 @@ either twice gives the same rows.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from chatkeep.chat.items import AnyItem, is_reasoning
 from chatkeep.chat.search import index_queries
 from chatkeep.chat.search.lexemes import parts_of
 from chatkeep.database.database import Database
+from chatkeep.database.statement import Statement
 
 # Longer texts are taken apart in a thread: the event loop would stand still for milliseconds.
 LONG_TEXT_CHARACTERS = 4_000
@@ -23,10 +26,32 @@ BATCH_CHARACTERS = 1_000_000
 BEFORE_ALL = UUID(int=0)
 
 
-async def lexemes_of_turn(user_id: UUID, prompt: str, reply: str | None) -> list[str]:
-    """Return what `turn_search` keeps of a turn, a text for each part."""
-    texts = (prompt, reply)
-    if len(prompt) + len(reply or "") > LONG_TEXT_CHARACTERS:
+@dataclass(frozen=True, slots=True)
+class _Entries:
+    """One of the tables that know what turns are found by.
+
+    Args:
+        texts: of a row of a turn.
+    """
+
+    pending: Statement
+    index: Statement
+    texts: Callable[[Any], Sequence[str | None]]
+
+
+TURNS = _Entries(index_queries.PENDING, index_queries.INDEX, lambda row: (row["prompt"], row["reply"]))
+REASONING = _Entries(index_queries.PENDING_REASONING, index_queries.INDEX_REASONING, lambda row: row["reasoning"] or ())
+
+
+async def lexemes_of_reasoning(user_id: UUID, items: Iterable[AnyItem] | None) -> list[str]:
+    """Return what `reasoning_search` keeps of a turn, a text for each part; nothing where there is no reasoning."""
+    texts = [item["text"] for item in items or () if is_reasoning(item)]
+    return await lexemes_of_turn(user_id, *texts) if texts else []
+
+
+async def lexemes_of_turn(user_id: UUID, *texts: str | None) -> list[str]:
+    """Return what `turn_search` keeps of a turn's texts, a text for each part."""
+    if sum(len(text or "") for text in texts) > LONG_TEXT_CHARACTERS:
         return await asyncio.to_thread(parts_of, user_id, texts)
     return parts_of(user_id, texts)
 
@@ -36,9 +61,13 @@ async def index_pending(database: Database) -> int:
 
     What somebody deletes in the meantime is left for the next time.
     """
+    return await _index_pending(database, TURNS) + await _index_pending(database, REASONING)
+
+
+async def _index_pending(database: Database, entries: _Entries) -> int:
     total = 0
-    while rows := await database.rows(index_queries.PENDING, limit=BATCH_TURNS):
-        made = await _keep_all(database, rows)
+    while rows := await database.rows(entries.pending, limit=BATCH_TURNS):
+        made = await _keep_all(database, rows, entries)
         total += made
         if made < len(rows):
             break
@@ -72,24 +101,25 @@ async def index_turns(database: Database, keys: Sequence[Any]) -> None:
     rows = await database.rows(
         index_queries.TEXTS, user_ids=[key["user_id"] for key in keys], turn_ids=[key["id"] for key in keys]
     )
-    await _keep_all(database, rows)
+    await _keep_all(database, rows, TURNS)
+    await _keep_all(database, [row for row in rows if row["reasoned"]], REASONING)
 
 
-async def _keep_all(database: Database, rows: Sequence[Any]) -> int:
+async def _keep_all(database: Database, rows: Sequence[Any], entries: _Entries) -> int:
     made = 0
-    for batch in _batches(rows):
-        row = await database.row(index_queries.INDEX, **await asyncio.to_thread(_columns, batch))
+    for batch in _batches(rows, entries):
+        row = await database.row(entries.index, **await asyncio.to_thread(_columns, batch, entries))
         made += row["made"] if row else 0
     return made
 
 
-def _batches(rows: Sequence[Any]) -> Iterator[list[Any]]:
+def _batches(rows: Sequence[Any], entries: _Entries) -> Iterator[list[Any]]:
     """Yield rows together whose texts are not too long together."""
     batch: list[Any] = []
     characters = 0
     for row in rows:
         batch.append(row)
-        characters += len(row["prompt"]) + len(row["reply"] or "")
+        characters += sum(len(text or "") for text in entries.texts(row))
         if characters > BATCH_CHARACTERS:
             yield batch
             batch, characters = [], 0
@@ -97,12 +127,12 @@ def _batches(rows: Sequence[Any]) -> Iterator[list[Any]]:
         yield batch
 
 
-def _columns(rows: Sequence[Any]) -> dict[str, list[Any]]:
+def _columns(rows: Sequence[Any], entries: _Entries) -> dict[str, list[Any]]:
     # In the order of keys, so that two who do the same never wait for each other in a circle.
     made = [
         (row["user_id"], row["id"], number, len(parts), part)
         for row in sorted(rows, key=lambda row: (row["user_id"], row["id"]))
-        for parts in [parts_of(row["user_id"], (row["prompt"], row["reply"]))]
+        for parts in [parts_of(row["user_id"], entries.texts(row))]
         for number, part in enumerate(parts)
     ]
     names = ("user_ids", "turn_ids", "numbers", "counts", "joined_parts")

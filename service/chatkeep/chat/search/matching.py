@@ -1,7 +1,8 @@
 """Texts held against a query: what decides, whatever an index says."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from chatkeep.chat.search.casefold import casefold
 from chatkeep.chat.search.lexemes import flatten, kind_of
@@ -42,12 +43,16 @@ class SearchedText:
         return self._flat
 
 
-def to_searched_texts(prompt: str, reply: str | None) -> tuple[SearchedText, ...]:
-    """Return a turn's texts."""
-    return tuple(SearchedText(text) for text in (prompt, reply) if text)
+def texts_asked(asked: SearchQuery, row: Mapping[str, Any]) -> Sequence[str | None]:
+    """Return those of a turn's texts in which a query looks."""
+    return row["reasoning"] or () if asked.in_reasoning else (row["prompt"], row["reply"])
 
 
-def matches(asked: SearchQuery, prompt: str, reply: str | None) -> bool:
-    """Tell whether everything that is asked for is in the turn."""
-    texts = to_searched_texts(prompt, reply)
-    return all(any(text.has(term) for text in texts) for term in asked.terms)
+def to_searched_texts(texts: Iterable[str | None]) -> tuple[SearchedText, ...]:
+    return tuple(SearchedText(text) for text in texts if text)
+
+
+def matches(asked: SearchQuery, *texts: str | None) -> bool:
+    """Tell whether everything that is asked for is in some of the texts."""
+    searched = to_searched_texts(texts)
+    return all(any(text.has(term) for text in searched) for term in asked.terms)

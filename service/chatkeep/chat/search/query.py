@@ -6,10 +6,13 @@ them must be in the same turn, each in its prompt or in its reply.
 - A word is found as a whole word. What separates words does not matter: `tea-pot` finds `tea pot` and `tea/pot`.
 - A phrase is found as it is written, but for the amount of white space.
 - A term with a character of a script like Chinese, Japanese or Korean is found as any part of a text.
+
+With the word `in:reasoning` anywhere in the query, the terms are looked for in what the model thought before it
+answered, and nowhere else. In quotation marks it is a phrase like any other.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from chatkeep.chat.search.casefold import casefold
@@ -19,6 +22,7 @@ from chatkeep.errors import NothingToFind
 # As many as narrow a search down; what is found is held against the texts anyway.
 MAX_LEXEMES = 24
 MAX_CONDITIONS = 3
+IN_REASONING = "in:reasoning"
 # From here on a character says as much as several letters.
 _FIRST_IDEOGRAPH = "\u3400"
 _LETTERS_AN_IDEOGRAPH = 3
@@ -55,11 +59,13 @@ class SearchQuery:
     Args:
         needles: each is a `tsquery` that some part of the turn's lexemes fits; the rarest first, by the look of them.
         by_beginnings: the index can only look for everything that begins with one character.
+        in_reasoning: they are in the turn's reasoning, instead of in its prompt or reply.
     """
 
     terms: tuple[Term, ...]
     needles: tuple[str, ...]
     by_beginnings: bool
+    in_reasoning: bool = False
 
     @property
     def tsquery(self) -> str:
@@ -87,27 +93,33 @@ def parse_query(query: str) -> SearchQuery:
     Raises:
         NothingToFind: it has no word, symbol or character to look for.
     """
-    terms = tuple(_terms(query))
+    found = [_found_term(each) for each in _TERMS.finditer(query)]
+    in_reasoning = any(text == IN_REASONING and not is_phrase for text, is_phrase in found)
+    terms = tuple(_terms(each for each in found if each != (IN_REASONING, False)))
     if not terms:
         raise NothingToFind(
             "There is nothing to look for in this: it takes a word, a symbol or a character, not only punctuation."
         )
     lexemes = sorted({each for term in terms for each in term.lexemes}, key=lambda each: (-_letters(each), each))
     if lexemes:
-        return SearchQuery(terms, tuple(_quoted(each) for each in lexemes[:MAX_LEXEMES]), by_beginnings=False)
+        return SearchQuery(terms, tuple(_quoted(each) for each in lexemes[:MAX_LEXEMES]), False, in_reasoning)
     beginnings = dict.fromkeys(term.beginning for term in terms if term.beginning)
-    return SearchQuery(terms, tuple(f"{_quoted(each)}:*" for each in beginnings), by_beginnings=True)
+    return SearchQuery(terms, tuple(f"{_quoted(each)}:*" for each in beginnings), True, in_reasoning)
 
 
-def _terms(query: str) -> Iterator[Term]:
-    for found in _TERMS.finditer(query):
-        phrase = found["phrase"]
-        text = casefold(found["words"] if phrase is None else phrase).strip()
+def _found_term(found: re.Match[str]) -> tuple[str, bool]:
+    """Return a term's text, folded, and whether it is a phrase."""
+    phrase = found["phrase"]
+    return casefold(found["words"] if phrase is None else phrase).strip(), phrase is not None
+
+
+def _terms(found: Iterable[tuple[str, bool]]) -> Iterator[Term]:
+    for text, is_phrase in found:
         kinds = kinds_of(text)
         if "c" in kinds:
             yield _part_of_text(text, kinds)
         elif "w" in kinds or "s" in kinds:
-            yield _words(text, kinds) if phrase is None else _phrase(text, kinds)
+            yield _phrase(text, kinds) if is_phrase else _words(text, kinds)
 
 
 def _part_of_text(text: str, kinds: str) -> Term:

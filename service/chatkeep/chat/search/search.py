@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from chatkeep.chat.search.matching import matches
+from chatkeep.chat.search.matching import matches, texts_asked
 from chatkeep.chat.search.query import SearchQuery
 from chatkeep.errors import QueryTooSlow
 
@@ -26,7 +26,7 @@ MAX_SEARCH_SECONDS = 10
 LONG_CHARACTERS = 20_000
 BEFORE_NEWEST = UUID(int=2**128 - 1)
 
-# A candidate: `turn_id`, `prompt`, `reply` and whatever the asker shows.
+# A candidate: `turn_id`, the texts in which is looked, and whatever the asker shows.
 Candidate = Any
 
 
@@ -134,7 +134,7 @@ class Search:
             many = self._more_than(many)
 
     async def _take(self, candidates: Sequence[Candidate]) -> None:
-        characters = sum(len(each["prompt"]) + len(each["reply"] or "") for each in candidates)
+        characters = sum(len(text or "") for each in candidates for text in texts_asked(self._asked, each))
         if characters > LONG_CHARACTERS:
             fitting = await asyncio.to_thread(self._fitting, candidates)
         else:
@@ -144,4 +144,4 @@ class Search:
             raise QueryTooSlow("That took too long and was stopped. Ask for rarer words, or for more of them.")
 
     def _fitting(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        return [each for each in candidates if matches(self._asked, each["prompt"], each["reply"])]
+        return [each for each in candidates if matches(self._asked, *texts_asked(self._asked, each))]

@@ -14,14 +14,13 @@ SNIPPET_CHARACTERS = 220
 MAX_SPANS = 200
 
 
-def snippet(asked: SearchQuery, prompt: str, reply: str | None) -> str:
+def snippet(asked: SearchQuery, *texts: str | None) -> str:
     """Return at most `SNIPPET_CHARACTERS` characters of the text that has most of what was asked for.
 
     Matches are between `<mark>` and `</mark>`. Everything else is escaped: what users and models write is never
     markup on the page of whoever searches.
     """
-    texts = to_searched_texts(prompt, reply)
-    text = max(texts, key=lambda text: sum(text.has(term) for term in asked.terms))
+    text = max(to_searched_texts(texts), key=lambda text: sum(text.has(term) for term in asked.terms))
     first = min(next(text.spans(term), (len(text.folded), 0))[0] for term in asked.terms)
     return _shown(text, asked, first)
 

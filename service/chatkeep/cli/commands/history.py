@@ -37,7 +37,7 @@ def history(
             metavar="WORDS",
             help=(
                 'Finished turns with all of these words; "…" is a phrase. Japanese, Chinese and Korean match any '
-                "part of a text."
+                "part of a text. in:reasoning looks in what the model thought instead."
             ),
         ),
     ] = None,

@@ -1,14 +1,18 @@
 """ChatGPT's export: a list of conversations, each a tree of messages in `mapping`.
 
 It is documented nowhere. Metadata, times and titles may be missing or null; roots and hidden messages say nothing; an
-answer may be several messages, with tools' messages and thoughts in between.
+answer may be several messages, with thoughts, calls of tools and their results in between: items of the reply.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from chatkeep.transfer.formats import chatgpt_tools as tools
+from chatkeep.transfer.formats.chatgpt_citations import CITATIONS, REFERENCES, citations_of, without_marks
+from chatkeep.transfer.formats.chatgpt_tools import Nodes, role_of
 from chatkeep.transfer.formats.fields import (
     Reader,
+    count_in,
     id_in,
     list_in,
     mapping_in,
@@ -19,6 +23,7 @@ from chatkeep.transfer.formats.fields import (
     unread,
 )
 from chatkeep.transfer.formats.messages import Message, turns_of
+from chatkeep.transfer.formats.parts import Part, items_as
 from chatkeep.transfer.imported import ImportedConversation
 
 SOURCE = "chatgpt"
@@ -66,6 +71,8 @@ _METADATA: dict[str, Reader] = {
     "is_complete": lambda metadata, name: metadata[name] is True,
 }
 _METADATA_OF_REPLY: dict[str, Reader] = {**_METADATA, "model_slug": text_in}
+_METADATA_OF_RECAP: dict[str, Reader] = {**_METADATA_OF_REPLY, "finished_duration_sec": count_in}
+_CITATIONS: dict[str, Reader] = {REFERENCES: list_in, CITATIONS: list_in}
 _CONTENT: dict[str, Reader] = {"content_type": unread, "parts": list_in}
 _NODE: dict[str, Reader] = {"id": unread, "parent": unread, "children": unread, "message": mapping_in}
 
@@ -82,10 +89,8 @@ def read_chatgpt(value: Mapping[str, Any]) -> ImportedConversation:
     """
     nodes = {name: node for name, node in value["mapping"].items() if isinstance(node, dict)}
     system = next((name for name in nodes if _is_system_prompt(nodes, name)), None)
-    default_model = text_in(value, "default_model_slug")
-    messages = {
-        name: _message(name, nodes[name], default_model, is_system=name == system) for name in _siblings_in_order(nodes)
-    }
+    reader = _MessageReader(nodes, text_in(value, "default_model_slug"), system)
+    messages = {name: reader.read(name) for name in _siblings_in_order(nodes)}
     tree = turns_of(messages, text_in(value, "current_node"))
     return ImportedConversation(
         source=SOURCE,
@@ -118,7 +123,7 @@ def _is_system_prompt(nodes: Mapping[str, Mapping[str, Any]], name: str) -> bool
     """Tell whether a node is a system message that anybody may see, before all that is said."""
     message = mapping_in(nodes[name], "message")
     if (
-        _role(message) != "system"
+        role_of(message) != "system"
         or _is_hidden(message)
         or not 0 < len(_words(message)) <= MAX_SYSTEM_PROMPT_CHARACTERS
     ):
@@ -126,33 +131,87 @@ def _is_system_prompt(nodes: Mapping[str, Mapping[str, Any]], name: str) -> bool
     above, seen = text_in(nodes[name], "parent"), {name}
     while above is not None and above in nodes and above not in seen:
         seen.add(above)
-        if _role(mapping_in(nodes[above], "message")) in ("user", "assistant"):
+        if role_of(mapping_in(nodes[above], "message")) in ("user", "assistant"):
             return False
         above = text_in(nodes[above], "parent")
     return True
 
 
-def _message(name: str, node: Mapping[str, Any], default_model: str | None, *, is_system: bool) -> Message:
-    message, parent = mapping_in(node, "message"), text_in(node, "parent")
-    words, role = _words(message), _role(message)
-    if is_system:
-        return Message(name, parent, None, raw=_rest(message))
-    times: dict[str, Any] = {"time": time_in(message, "create_time"), "ended": time_in(message, "update_time")}
-    if role == "user" and _is_to_be_read(message):
-        return Message(name, parent, "user", words, raw=_rest(message), **times)
-    if role == "assistant" and words and _is_to_be_read(message):
-        rest = _rest(message, _METADATA_OF_REPLY)
-        return Message(name, parent, "assistant", words, raw=rest, reply=_reply(message, default_model), **times)
-    return Message(name, parent, None, raw=message if words or _rest(message) else None)
+class _MessageReader:
+    """Reads the message of each node."""
+
+    def __init__(self, nodes: Nodes, default_model: str | None, system: str | None) -> None:
+        self._nodes = nodes
+        self._default_model = default_model
+        self._system = system
+        self._seconds = tools.thought_seconds(nodes)
+
+    def read(self, name: str) -> Message:
+        message, parent = mapping_in(self._nodes[name], "message"), text_in(self._nodes[name], "parent")
+        if name == self._system:
+            return Message(name, parent, None, raw=_rest(message))
+        times: dict[str, Any] = {"time": time_in(message, "create_time"), "ended": time_in(message, "update_time")}
+        role, is_to_be_read = role_of(message), _is_to_be_read(message)
+        if role == "user" and is_to_be_read:
+            return _question(name, parent, message, times)
+        parts: tuple[Part, ...] = tuple(self._worked(name, message))
+        if parts:
+            return Message(name, parent, "assistant", reply=self._reply(message), parts=parts, **times)
+        if role == "assistant" and is_to_be_read and (parts := tuple(_answered(message))):
+            rest = _rest(message, {**_METADATA_OF_REPLY, **_CITATIONS})
+            reply = self._reply(message)
+            return Message(name, parent, "assistant", raw=rest, reply=reply, parts=parts, **times)
+        return Message(name, parent, None, raw=self._rest_of_no_part(message))
+
+    def _worked(self, name: str, message: Mapping[str, Any]) -> Iterator[Part]:
+        """Yield what was done for an answer, whether or not ChatGPT shows it."""
+        content = mapping_in(message, "content")
+        if tools.is_thought(message):
+            rest = _rest({**message, "content": None}, _METADATA_OF_REPLY)
+            if more := tools.rest_of_thoughts(content):
+                rest = {"id": message.get("id"), **(rest or {}), "content": more}
+            yield from tools.thought_parts(message, self._seconds.get(name), rest)
+        elif tools.is_call(message):
+            words = _words(message)
+            rest = _rest({**message, "recipient": None}, _METADATA_OF_REPLY)
+            yield from tools.call_parts(name, message, words, rest)
+        elif role_of(message) == "tool":
+            words = _words(message)
+            rest = _rest(message if words or not content else {**message, "content": None}, _METADATA_OF_REPLY)
+            output = words or rest_of(content, {"content_type": unread})
+            call = tools.name_above(self._nodes, name, tools.is_call)
+            yield from tools.output_parts(call or name, message, output, rest)
+
+    def _rest_of_no_part(self, message: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        if tools.kind_of(message) == tools.RECAP:
+            return _rest(message, _METADATA_OF_RECAP)
+        return message if _words(message) or _rest(message) else None
+
+    def _reply(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """Return how a message ended, and which model it is of."""
+        said: dict[str, Any] = {"status": STATUSES.get(text_in(message, "status") or "", "complete")}
+        model = text_in(mapping_in(message, "metadata"), "model_slug")
+        # A tool is no model; its message may name the one that it worked for.
+        if model is None and role_of(message) == "assistant":
+            return said | {"model": self._default_model}
+        return said | ({"model": model} if model else {})
 
 
-def _reply(message: Mapping[str, Any], default_model: str | None) -> dict[str, Any]:
-    model = text_in(mapping_in(message, "metadata"), "model_slug") or default_model
-    return {"status": STATUSES.get(text_in(message, "status") or "", "complete"), "model": model}
+def _question(name: str, parent: str | None, message: Mapping[str, Any], times: Mapping[str, Any]) -> Message:
+    documents = items_as("document", list_in(mapping_in(message, "metadata"), "attachments"))
+    rest = _rest(message, {**_METADATA, "attachments": list_in})
+    words = _words(message)
+    parts: tuple[Part, ...] = (*documents, words) if documents else ()
+    return Message(name, parent, "user", words, raw=rest, parts=parts, **times)
 
 
-def _role(message: Mapping[str, Any]) -> str | None:
-    return text_in(mapping_in(message, "author"), "role")
+def _answered(message: Mapping[str, Any]) -> Iterator[Part]:
+    """Yield what an answer says: its words, its pictures, and what it cites."""
+    metadata = mapping_in(message, "metadata")
+    said = [text for text in (without_marks(_words(message), metadata), *tools.pictures(message)) if text]
+    yield from said
+    if said or _words(message):
+        yield from citations_of(metadata)
 
 
 def _is_hidden(message: Mapping[str, Any]) -> bool:

@@ -13,7 +13,6 @@ from chatkeep.chat.status import Status
 from chatkeep.transfer.exporter import OWN_FORMAT
 from chatkeep.transfer.formats.fields import time_of_number
 from chatkeep.transfer.imported import ImportedConversation, ImportedTurn, Unreadable
-from chatkeep.transfer.sanitize import require_shallow
 
 SOURCE = "chatkeep"
 
@@ -172,7 +171,6 @@ def _turn(turn: _Turn, parent: int | None, source_id: str) -> ImportedTurn:
     reply_items = turn.reply.items if turn.reply else None
     if reply_items is not None and turn.reply and not fits_reply(turn.reply.content, reply_items):
         raise Unreadable("The items of one of its replies do not fit its text.", source_id)
-    require_shallow([turn.prompt.items, reply_items])
     return ImportedTurn(
         parent=parent,
         prompt=turn.prompt.content,

@@ -5,13 +5,16 @@ from typing import Any
 
 from chatkeep.chat.models.prompt import ChatPrompt
 from chatkeep.errors import Invalid
-from chatkeep.transfer.formats.fields import digest_of, rest_of, unread
+from chatkeep.transfer.formats.fields import digest_of, list_in, rest_of, unread
 from chatkeep.transfer.formats.messages import Message, turns_of
+from chatkeep.transfer.formats.parts import BETWEEN_TEXTS
 from chatkeep.transfer.imported import ImportedConversation, Unreadable
 
 SOURCE = "chatstream"
 _PROMPT = {"system": unread, "chat_contents": unread}
 _MESSAGE = {"role": unread, "role_type": unread, "message": unread}
+# What was added to a message, such as a pasted text: the model was given it with the message, and it is found with it.
+CHILDREN = "child_messages"
 
 
 def is_chatstream(value: Mapping[str, Any]) -> bool:
@@ -33,8 +36,8 @@ def read_chatstream(value: Mapping[str, Any]) -> ImportedConversation:
             str(place),
             str(place - 1),
             None if content.message is None else "user" if content.side == "requester" else "assistant",
-            content.message or "",
-            raw=rest_of(said, _MESSAGE),
+            BETWEEN_TEXTS.join([content.message or "", *_children(said)]),
+            raw=rest_of(said, _MESSAGE | ({CHILDREN: unread} if _children(said) else {})),
         )
         for place, (content, said) in enumerate(zip(prompt.get_contents(), value["chat_contents"], strict=True))
     }
@@ -46,3 +49,10 @@ def read_chatstream(value: Mapping[str, Any]) -> ImportedConversation:
         turns=tree.turns,
         aside={"conversation": rest_of(value, _PROMPT), "messages": tree.aside},
     )
+
+
+def _children(message: Mapping[str, Any]) -> list[str]:
+    """Return the texts that were added to a message; none where there is anything but texts."""
+    children = [each for each in list_in(message, CHILDREN) if each]
+    said = isinstance(message.get("message"), str) and all(isinstance(each, str) for each in children)
+    return children if said else []

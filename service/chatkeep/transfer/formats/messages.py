@@ -3,7 +3,8 @@
 A turn is a message of the user and what was said to it. Each other answer to the same message is a turn of its own,
 beside the first. Where the user says two things in a row, the first is a turn that nobody answered; where the other
 side begins, its turn has an empty prompt. Several answers one after the other (before and after a tool was used) are
-one reply. A message that has no place in a turn is kept aside, with the number of the turn that it belongs to.
+one reply, and so are thoughts, calls of tools and their results. A message that has no place in a turn is kept aside,
+with the number of the turn that it belongs to.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,9 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from chatkeep.transfer.formats.parts import Part, put_together
 from chatkeep.transfer.imported import ImportedTurn, Unreadable
-
-BETWEEN_REPLIES = "\n\n"
 
 
 @dataclass(slots=True)
@@ -24,6 +24,8 @@ class Message:
         role: what it is in a turn; None for what has no place there.
         raw: what has no place in a turn: of a message without a place all that the file says.
         reply: what it says of its turn beside the text: fields of `ImportedTurn`.
+        parts: what it says, where that is more than its text: texts and items in order. A prompt's text comes after its
+            items.
     """
 
     id: str
@@ -34,6 +36,10 @@ class Message:
     ended: datetime | None = None
     raw: Mapping[str, Any] | None = None
     reply: Mapping[str, Any] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
+
+    def said(self) -> tuple[Part, ...]:
+        return self.parts or (self.text,)
 
 
 @dataclass(slots=True)
@@ -42,14 +48,24 @@ class _Growing:
 
     before: "_Growing | None" = None
     prompt: Message | None = None
-    replies: tuple[Message, ...] = ()
+    reply: Message | None = None
+    # Without this reply: a list in each would grow with the square of an answer's messages.
+    shorter: "_Growing | None" = None
     # With one reply more, which takes its place unless something else goes on from here.
     longer: "_Growing | None" = None
     goes_on: bool = False
     place: int | None = None
 
     def is_empty(self) -> bool:
-        return self.prompt is None and not self.replies
+        return self.prompt is None and self.reply is None
+
+    def replies(self) -> list[Message]:
+        found: list[Message] = []
+        state: _Growing | None = self
+        while state is not None and state.reply is not None:
+            found.append(state.reply)
+            state = state.shorter
+        return found[::-1]
 
     def is_a_turn(self) -> bool:
         return not self.is_empty() and (self.goes_on or self.longer is None)
@@ -114,7 +130,7 @@ def _after(message: Message, above: _Growing, made: list[_Growing]) -> _Growing:
         state = _Growing(None if above.is_empty() else above, message)
         above.goes_on = True
     else:
-        state = _Growing(above.before, above.prompt, (*above.replies, message))
+        state = _Growing(above.before, above.prompt, message, above)
         above.longer = above.longer or state
     made.append(state)
     return state
@@ -134,23 +150,32 @@ def _placed(kept: list[_Growing]) -> list[ImportedTurn]:
 def _told_by_one_reply(state: _Growing) -> Iterator[dict[str, Any]]:
     """Yield what some of a turn's replies say of it and the turn does not: each tells it what those before it did."""
     told: dict[str, Any] = {"status": "complete"}
-    for reply in state.replies:
+    replies = state.replies()
+    for reply in replies:
         told |= reply.reply
-    for reply in state.replies:
+    for reply in replies:
         if rest := {name: value for name, value in reply.reply.items() if value not in (None, "complete", told[name])}:
             yield {"turn": state.place, "message": {"id": reply.id, **rest}}
 
 
 def _turn(state: _Growing, *, again: bool) -> ImportedTurn:
-    said: dict[str, Any] = {} if state.replies else {"status": "stopped"}
-    for reply in state.replies:
+    said: dict[str, Any] = {}
+    replies = state.replies()
+    for reply in replies:
         said |= reply.reply
-    first = state.replies[-1] if state.replies and (again or state.prompt is None) else state.prompt
-    last = state.replies[-1] if state.replies else None
+    prompt, prompt_items = put_together(() if state.prompt is None else state.prompt.said())
+    text, items = put_together(part for reply in replies for part in reply.said())
+    if not text and said.get("status", "complete") == "complete":
+        # Thoughts and calls are no answer.
+        said["status"] = "stopped"
+    first = replies[-1] if replies and (again or state.prompt is None) else state.prompt
+    last = replies[-1] if replies else None
     return ImportedTurn(
         parent=None if state.before is None else state.before.place,
-        prompt="" if state.prompt is None else state.prompt.text,
-        reply=BETWEEN_REPLIES.join(each.text for each in state.replies) if state.replies else None,
+        prompt=prompt,
+        prompt_items=prompt_items,
+        reply=text if replies else None,
+        reply_items=items,
         # Another answer began when it was asked for, not when the question was.
         created_at=None if first is None else first.time,
         completed_at=None if last is None else last.ended or last.time,

@@ -3,11 +3,12 @@
 `childrenIds` loses entries, `messages` is a copy of one path, and times are in seconds or milliseconds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
+from chatkeep.chat.items import is_reasoning
 from chatkeep.chat.models import GenerationParams
 from chatkeep.transfer.formats.fields import (
     Reader,
@@ -22,7 +23,16 @@ from chatkeep.transfer.formats.fields import (
     unread,
 )
 from chatkeep.transfer.formats.messages import Message, turns_of
-from chatkeep.transfer.imported import ImportedConversation
+from chatkeep.transfer.formats.open_webui_parts import (
+    REASONING_FIELDS,
+    calls_of,
+    parts_of_output,
+    parts_of_text,
+    same_words,
+    thoughts_of,
+)
+from chatkeep.transfer.formats.parts import Part, items_as, output_item
+from chatkeep.transfer.imported import MAX_MODEL_CHARACTERS, ImportedConversation
 
 SOURCE = "open-webui"
 MAX_SYSTEM_PROMPT_CHARACTERS = 100_000
@@ -57,9 +67,12 @@ _MESSAGE: dict[str, Reader] = {
     "timestamp": time_in,
     "completedAt": time_in,
 }
+_QUESTION: dict[str, Reader] = {**_MESSAGE, "files": list_in}
+_RESULT: dict[str, Reader] = {**_MESSAGE, "tool_call_id": text_in}
 _REPLY: dict[str, Reader] = {
     **_MESSAGE,
-    "model": text_in,
+    **dict.fromkeys(("files", "sources", "citations", "code_executions", "tool_calls"), list_in),
+    "model": lambda message, _: _model(message),
     "done": unread,
     "error": lambda message, name: isinstance(message[name], (str, dict, bool)),
     "usage": mapping_in,
@@ -156,7 +169,7 @@ def _system(
         return told, None
     for name, message in said.items():
         words = _words(message)
-        if message.get("role") == "system" and message.get("parentId") not in said and words:
+        if message.get("role") in ("system", "developer") and message.get("parentId") not in said and words:
             return (words, name) if len(words) <= MAX_SYSTEM_PROMPT_CHARACTERS else (None, None)
     return None, None
 
@@ -167,11 +180,42 @@ def _message(name: str, message: Mapping[str, Any], *, is_system: bool) -> Messa
     if is_system:
         return Message(name, parent, None, raw=_rest(message, _MESSAGE))
     if role == "user":
-        return Message(name, parent, "user", words, raw=_rest(message, _MESSAGE), **times)
-    if role == "assistant" and (words or message.get("error")):
-        reply = _reply(message)
-        return Message(name, parent, "assistant", words, raw=_rest_of_reply(message, reply), reply=reply, **times)
+        documents = items_as("document", list_in(message, "files"))
+        parts: tuple[Part, ...] = (*documents, words) if documents else ()
+        return Message(name, parent, "user", words, raw=_rest(message, _QUESTION), parts=parts, **times)
+    if role == "tool" and words:
+        call_id = text_in(message, "tool_call_id") or name
+        parts = (output_item(call_id, words),)
+        return Message(name, parent, "assistant", raw=_rest(message, _RESULT), parts=parts, **times)
+    if role == "assistant":
+        listed = _listed(message, words)
+        said: tuple[Part, ...] = tuple(_parts(message, words, listed))
+        if any(said) or message.get("error"):
+            reply = _reply(message)
+            read = {**_REPLY, "output": list_in} if listed else _REPLY
+            rest = _rest_of_reply(message, reply, read | dict.fromkeys(REASONING_FIELDS, _one_of(*_thoughts(said))))
+            return Message(name, parent, "assistant", raw=rest, reply=reply, parts=said, **times)
     return Message(name, parent, None, raw=rest_of(message, {"childrenIds": unread}))
+
+
+def _listed(message: Mapping[str, Any], words: str) -> list[Part] | None:
+    """Return the parts in `output`; None where they are not known whole, or are others than those in the text."""
+    listed = parts_of_output(list_in(message, "output"))
+    return listed if listed and (not words or same_words(parts_of_text(words), listed)) else None
+
+
+def _thoughts(parts: Iterable[Part]) -> Iterator[str]:
+    return (part["text"] for part in parts if not isinstance(part, str) and is_reasoning(part))
+
+
+def _parts(message: Mapping[str, Any], words: str, listed: list[Part] | None) -> Iterator[Part]:
+    """Yield what an answer is made of."""
+    yield from thoughts_of(message)
+    yield from parts_of_text(words) if listed is None else listed
+    yield from calls_of(message)
+    yield from items_as("code_execution", list_in(message, "code_executions"))
+    yield from items_as("document", list_in(message, "files"))
+    yield from items_as("citation", (*list_in(message, "sources"), *list_in(message, "citations")))
 
 
 def _reply(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,7 +224,7 @@ def _reply(message: Mapping[str, Any]) -> dict[str, Any]:
     rating = annotation.get("rating")
     said: dict[str, Any] = {
         "status": "interrupted" if message.get("done") is False else "complete",
-        "model": text_in(message, "model"),
+        "model": _model(message),
         "input_tokens": count_in(usage, *INPUT_TOKENS),
         "output_tokens": count_in(usage, *OUTPUT_TOKENS),
     }
@@ -190,6 +234,11 @@ def _reply(message: Mapping[str, Any]) -> dict[str, Any]:
         detail = error if isinstance(error, str) else text_in(mapping_in(message, "error"), "content")
         said |= {"status": "failed", "error_code": "model_error", "error_detail": detail or "The model failed."}
     return said
+
+
+def _model(message: Mapping[str, Any]) -> str | None:
+    model = text_in(message, "model")
+    return model if model and len(model) <= MAX_MODEL_CHARACTERS else None
 
 
 def _words(message: Mapping[str, Any]) -> str:
@@ -211,16 +260,18 @@ def _rest(message: Mapping[str, Any], read: Mapping[str, Reader]) -> dict[str, A
     return {"id": message.get("id"), **rest} if rest else None
 
 
-def _rest_of_reply(message: Mapping[str, Any], reply: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return what an answer says beside its words and beside what its turn tells."""
+def _rest_of_reply(
+    message: Mapping[str, Any], reply: Mapping[str, Any], read: Mapping[str, Reader]
+) -> dict[str, Any] | None:
+    """Return what an answer says beside what is read of it and beside what its turn tells."""
     is_told = _one_of(reply.get("comment"), reply.get("error_detail"))
     annotation = {"comment": is_told, "reason": is_told} | ({"rating": unread} if "rating" in reply else {})
-    parts = {
+    more = {
         "usage": rest_of(mapping_in(message, "usage"), _USAGE),
         "annotation": rest_of(mapping_in(message, "annotation"), annotation),
         "error": rest_of(mapping_in(message, "error"), {"content": is_told}),
     }
-    rest = (_rest(message, _REPLY) or {}) | rest_of(parts)
+    rest = (_rest(message, read) or {}) | rest_of(more)
     return {"id": message.get("id"), **rest} if rest else None
 
 

@@ -35,7 +35,10 @@ const loadSearch = whenNeeded(() =>
   import("./search.js").then(
     ({ Search }) =>
       new Search({
-        found: (hit) => go(hit.conversation_id, hit.turn_id),
+        found: async (hit) => {
+          await go(hit.conversation_id, hit.turn_id);
+          return thread.turns.article(hit.turn_id);
+        },
         closed: () => list.showArchived(list.archived),
       }),
   ),

@@ -1,5 +1,6 @@
 // A few lines of a long text: its beginning, or what surrounds the first of the words that were looked for.
 import { h } from "./dom.js";
+import { literal } from "./literal.js";
 
 const LENGTH = 400;
 const BEFORE = 60;
@@ -14,11 +15,17 @@ const SIGNS = [
   [/(?<![\w*])\*{1,2}(?=[^\s*][^*]*$)/, ""], // whose end was cut off
 ];
 
+const IN_REASONING = "in:reasoning";
+const termsOf = (query) => [...query.matchAll(/"([^"]+)"|([^\s"]+)/g)];
+const saysWhere = ([, , word]) => word?.normalize("NFKC").toLowerCase() === IN_REASONING;
+
+/** Whether a query looks in what the model thought. */
+export const isInReasoning = (query) => termsOf(query).some(saysWhere);
+
 /** What finds the words of a query, "…" as one; null where it has none. */
 export function patternOf(query) {
-  const words = [...query.matchAll(/"([^"]+)"|([^\s"]+)/g)].map((found) => found[1] ?? found[2]);
-  const literal = words.map((word) => word.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"));
-  return words.length ? new RegExp(`(${literal.join("|")})`, "iu") : null;
+  const words = termsOf(query).filter((found) => !saysWhere(found)).map((found) => found[1] ?? found[2]);
+  return words.length ? new RegExp(`(${words.map(literal).join("|")})`, "iu") : null;
 }
 
 /** The text's nodes, with what `pattern` finds marked. */

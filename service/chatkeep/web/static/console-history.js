@@ -2,13 +2,16 @@
 import { get, send, withQuery } from "./api.js";
 import { $, h, moment, number, t, url } from "./dom.js";
 import { because, fillFrom, keepReason, lastReason, pagesIn, showFound, tried, valuesOf } from "./console.js";
-import { excerpt, patternOf } from "./console-excerpt.js";
+import { excerpt, isInReasoning, patternOf } from "./console-excerpt.js";
 import { onSubmit } from "./forms.js";
 import { begin } from "./sign-in.js";
 
 const HISTORY = "/api/v1/admin/history";
 
-function turnRow(turn, pattern) {
+const thoughtsOf = (reply) => (reply?.items ?? []).filter((each) => each.type === "reasoning").map((each) => each.text).join("\n\n");
+
+function turnRow(turn, pattern, inReasoning) {
+  const saidPattern = inReasoning ? null : pattern;
   const status = turn.status === "complete" ? null : h("span", { class: turn.status === "failed" ? "badge bad" : "badge", text: t(`state_${turn.status}`) });
   const rated = turn.feedback && h("span", { class: "badge", text: t(turn.feedback.rating > 0 ? "good_answer" : "bad_answer") });
   const title = h("a", { href: url(`/console/conversations/${turn.conversation_id}`), text: turn.conversation_title || t("untitled"), dir: "auto" });
@@ -19,8 +22,9 @@ function turnRow(turn, pattern) {
       "div",
       { class: "what" },
       h("p", { class: "named" }, h("strong", { text: turn.username, dir: "auto" }), title, status, rated || null),
-      h("p", { class: "said", dir: "auto" }, ...excerpt(turn.prompt.content, pattern)),
-      turn.reply ? h("p", { class: "said replied", dir: "auto" }, ...excerpt(turn.reply.content, pattern, { markdown: true })) : null,
+      h("p", { class: "said", dir: "auto" }, ...excerpt(turn.prompt.content, saidPattern)),
+      inReasoning ? h("p", { class: "said thought", dir: "auto" }, `${t("thought")} `, ...excerpt(thoughtsOf(turn.reply), pattern)) : null,
+      turn.reply ? h("p", { class: "said replied", dir: "auto" }, ...excerpt(turn.reply.content, saidPattern, { markdown: true })) : null,
       h("p", {}, moment(turn.created_at), turn.model ? ` · ${turn.model}` : ""),
     ),
   );
@@ -61,13 +65,15 @@ function prepareExport(form, button) {
 function start() {
   const form = $("filters");
   let pattern = null;
-  const pages = pagesIn((turn) => turnRow(turn, pattern), t("no_turns"));
+  let inReasoning = false;
+  const pages = pagesIn((turn) => turnRow(turn, pattern, inReasoning), t("no_turns"));
   fillFrom(form, location.search);
   form.elements.reason.value = lastReason();
   onSubmit(form, async () => {
     const filters = valuesOf(form);
     const reason = form.elements.reason.value;
     pattern = patternOf(filters.q ?? "");
+    inReasoning = isInReasoning(filters.q ?? "");
     keepReason(reason);
     history.replaceState(null, "", withQuery(url("/console/history"), Object.fromEntries(new FormData(form).entries().filter(([name, value]) => value && name !== "reason"))));
     await pages.load((cursor, signal) => get(withQuery(HISTORY, { ...filters, limit: 30, cursor }), { ...because(reason), signal }));

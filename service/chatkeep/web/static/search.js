@@ -2,6 +2,7 @@
 import { CONVERSATIONS, explain, get, withQuery } from "./api.js";
 import { $, h, moment, spinner, state, t, url } from "./dom.js";
 import { titleOf } from "./list.js";
+import { literal } from "./literal.js";
 
 const PAUSE = 250;
 const SIGNS = { "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&#x27;": "'", "&#34;": '"', "&amp;": "&" };
@@ -15,8 +16,23 @@ export function snippetNodes(snippet) {
   });
 }
 
+/** Unfold the thoughts of a turn in which a hit is, and mark its words there. */
+function unfold(article, { snippet }) {
+  const words = [...snippet.matchAll(/<mark>(.*?)<\/mark>/gs)].map((marked) => literal(plain(marked[1])));
+  if (!words.length) return;
+  const pattern = new RegExp(`(${words.join("|")})`, "u");
+  for (const fold of article.querySelectorAll("details.thought")) {
+    const said = fold.querySelector(".words");
+    const parts = said.textContent.split(pattern);
+    if (parts.length === 1) continue;
+    fold.open = true;
+    said.replaceChildren(...parts.map((part, at) => (at % 2 ? h("mark", { text: part }) : part)));
+  }
+  article.querySelector("details.thought mark")?.scrollIntoView({ block: "center" });
+}
+
 export class Search {
-  /** `found` opens a result; `closed` is called when the field is emptied. */
+  /** `found` opens a result, and returns its turn on the page; `closed` is called when the field is emptied. */
   constructor({ found, closed }) {
     this.found = found;
     this.closed = closed;
@@ -92,6 +108,11 @@ export class Search {
     }
   }
 
+  async open(hit) {
+    const article = await this.found(hit);
+    if (article && hit.found_in === "reasoning") unfold(article, hit);
+  }
+
   titleRow(conversation) {
     return h("li", {}, h("a", { href: url(`/c/${conversation.id}`), text: titleOf(conversation), dir: "auto" }));
   }
@@ -108,7 +129,7 @@ export class Search {
       if (event.metaKey || event.ctrlKey || event.shiftKey) return;
       event.preventDefault();
       event.stopPropagation();
-      this.found(hit);
+      this.open(hit);
     });
     return h("li", {}, link);
   }
