@@ -16,10 +16,14 @@ from chatkeep.database.driver_errors import constraint_of
 from chatkeep.database.tables import (
     access_tokens,
     conversations,
+    file_pieces,
+    file_usage,
+    files,
     imported_conversations,
     login_sessions,
     reply_fragments,
     statistics_notes,
+    turn_files,
     turn_search,
     turns,
     user_activity,
@@ -31,9 +35,18 @@ from chatkeep.sessions.store import SessionLimits
 
 # Every table with a `user_id` is in one of the two, and a test holds it to that.
 # What a guest said goes to the account that they sign in to. Parents first: rows are copied in this order.
-MOVED: tuple[Table, ...] = (conversations, turns, reply_fragments, turn_search, imported_conversations)
+MOVED: tuple[Table, ...] = (
+    conversations,
+    turns,
+    reply_fragments,
+    turn_search,
+    imported_conversations,
+    files,
+    file_pieces,
+    turn_files,
+)
 # What only makes the guest a guest ends with them; the counters are added to the account's, notes to the statistics.
-ENDED: tuple[Table, ...] = (login_sessions, access_tokens, user_activity, statistics_notes)
+ENDED: tuple[Table, ...] = (login_sessions, access_tokens, user_activity, statistics_notes, file_usage)
 
 # What others lock before a turn's counters, in the order in which they do.
 _LOCKED_FIRST = (conversations, turns)
