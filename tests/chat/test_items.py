@@ -351,8 +351,10 @@ async def test_a_plain_turn_writes_the_rows_and_bytes_that_it_always_did(databas
         conversation = await alice.conversation()
         connection = await asyncpg.connect(driver_url(database_url))
         counted = "SELECT " + ", ".join(
-            f"(SELECT count(*) FROM {table}) AS {table}" for table in ("turns", "turn_search", "reply_fragments")
+            f"(SELECT count(*) FROM {table}) AS {table}"
+            for table in ("turns", "turn_search", "reply_fragments", "turn_files", "files", "file_usage")
         )
+        no_files = dict.fromkeys(("turn_files", "files", "file_usage"), 0)
         async with streaming(alice, conversation, "Hi") as events:
             begun = await connection.fetchrow(f"SELECT {', '.join(NEW)} FROM turns")
             assert begun is not None
@@ -364,10 +366,16 @@ async def test_a_plain_turn_writes_the_rows_and_bytes_that_it_always_did(databas
                 "turns": 1,
                 "turn_search": 0,
                 "reply_fragments": 1,
+                **no_files,
             }
             model.go_on()
             assert [event.name async for event in events][-1] == "done"
-        assert dict(await connection.fetchrow(counted) or {}) == {"turns": 1, "turn_search": 1, "reply_fragments": 0}
+        assert dict(await connection.fetchrow(counted) or {}) == {
+            "turns": 1,
+            "turn_search": 1,
+            "reply_fragments": 0,
+            **no_files,
+        }
         now, before = await connection.fetchrow(
             f"SELECT pg_column_size(t.*), pg_column_size(ROW({', '.join(OLD)})) FROM turns t"
         ) or (0, 0)

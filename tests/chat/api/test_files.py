@@ -163,6 +163,6 @@ async def test_a_file_goes_with_its_account(database_url: str) -> None:
     connection = await asyncpg.connect(driver_url(database_url))
     try:
         for table in ("files", "file_pieces", "turn_files", "file_usage"):
-            assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0  # noqa: S608
+            assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0
     finally:
         await connection.close()
