@@ -67,6 +67,12 @@ class FileTypeNotAllowed(Invalid):
     code = "file_type_not_allowed"
 
 
+class FileMissing(Invalid):
+    """A form that is to hold a file, and holds none."""
+
+    code = "file_missing"
+
+
 class FileTooLarge(ChatkeepError):
     """A file, or what is sent as one, is longer than one may be."""
 

@@ -74,7 +74,7 @@ from chatkeep.errors import TooManyUploads
 from chatkeep.http.open_streams import OpenStreams
 from chatkeep.http.root_path import RootPath
 from chatkeep.http.streams import StreamsLast
-from chatkeep.http.uploads import Uploads
+from chatkeep.http.uploads import RETRY_AFTER_SECONDS, TOO_MANY, Uploads
 from chatkeep.periodic import run_every
 from chatkeep.sessions import SessionLimits
 from chatkeep.sessions.cookies import SESSION_SALT
@@ -172,7 +172,7 @@ def create_app(
     app.state.imports = Imports(max_bytes=settings.max_import_bytes)
     app.state.file_uploads = Uploads(
         room_bytes=MAX_FILES_ON_THEIR_WAY * settings.max_file_bytes,
-        refusal=TooManyUploads,
+        refusal=lambda: TooManyUploads(TOO_MANY, RETRY_AFTER_SECONDS),
         busy="Too many files are being sent right now. Try again in a moment.",
     )
     for router in (

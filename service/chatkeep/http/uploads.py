@@ -52,7 +52,7 @@ class Uploads:
     Args:
         room_bytes: of all files on disk together; where that is reached, users who have more than their part of it are
             refused.
-        refusal: who has `MAX_UPLOADS_OF_ONE_USER` files here gets this error.
+        refusal: makes the error for who has `MAX_UPLOADS_OF_ONE_USER` files here.
         busy: what is said where all the room is taken.
         clock: seconds, for the pace of uploads.
     """
@@ -61,7 +61,7 @@ class Uploads:
         self,
         *,
         room_bytes: int,
-        refusal: type[TooMany],
+        refusal: Callable[[], TooMany],
         busy: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -91,7 +91,7 @@ class Uploads:
     @contextlib.contextmanager
     def _counted(self, user_id: UUID) -> Iterator[Callable[[int], None]]:
         if self._uploads[user_id] >= MAX_UPLOADS_OF_ONE_USER:
-            raise self._refusal(TOO_MANY, RETRY_AFTER_SECONDS)
+            raise self._refusal()
         mine = 0
 
         def count(size: int) -> None:

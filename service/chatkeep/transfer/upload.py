@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from chatkeep.chat.generation.fair_queue import FairQueue
 from chatkeep.errors import TooManyImports, UnknownImportFormat
-from chatkeep.http.uploads import Uploads
+from chatkeep.http.uploads import RETRY_AFTER_SECONDS, TOO_MANY, Uploads
 
 MAX_IMPORTS_AT_ONCE = 4
 
@@ -30,7 +30,7 @@ class Imports(Uploads):
     def __init__(self, *, max_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(
             room_bytes=MAX_IMPORTS_AT_ONCE * max_bytes,
-            refusal=TooManyImports,
+            refusal=lambda: TooManyImports(TOO_MANY, RETRY_AFTER_SECONDS),
             busy="Too many files are being imported right now. Try again in a few minutes.",
             clock=clock,
         )

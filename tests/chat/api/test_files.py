@@ -110,8 +110,8 @@ async def test_nothing_of_somebody_under_legal_hold_is_deleted(service: RunningS
 
 async def test_a_form_without_a_file_is_refused(service: RunningService) -> None:
     person = await service.person()
-    assert code_of(await person.client.post(FILES, data={"file": "text"}), 422) == "invalid_request"
-    assert code_of(await person.client.post(FILES, content=png()), 422) == "invalid_request"
+    assert code_of(await person.client.post(FILES, data={"file": "text"}), 422) == "file_missing"
+    assert code_of(await person.client.post(FILES, content=png()), 422) == "file_missing"
 
 
 async def test_a_stranger_sends_nothing(service: RunningService) -> None:

@@ -1,5 +1,6 @@
 """`/api/v1/files`: files over HTTP."""
 
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -9,10 +10,10 @@ from chatkeep.accounts.users import HELD
 from chatkeep.chat.api.dependencies import ChatDep, CurrentUser, CurrentUserOrVisitor
 from chatkeep.chat.files import queries
 from chatkeep.chat.files.answers import FileContent, file_content
-from chatkeep.chat.files.media_types import NOT_ALLOWED
+from chatkeep.chat.files.media_types import NOT_ALLOWED, PDF, RASTER_TYPES, TEXT
 from chatkeep.chat.files.schemas import File
 from chatkeep.chat.history.conversations import NEWEST_ID
-from chatkeep.errors import Invalid
+from chatkeep.errors import FileMissing
 from chatkeep.http.bodies import JsonRoute
 from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
 from chatkeep.http.problems import error_responses
@@ -25,6 +26,15 @@ FILES_PATH = "/api/v1/files"
 MAX_FORM_BYTES = 64 * 1024
 BINARY = {"type": "string", "format": "binary"}
 EXAMPLE_TEXT = "Sencha, Assam, Darjeeling\n"
+CONTENT: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The bytes, under the type that was found in them.",
+        "content": {
+            **{media_type: {"schema": BINARY} for media_type in (*RASTER_TYPES, PDF)},
+            TEXT: {"schema": BINARY, "example": EXAMPLE_TEXT},
+        },
+    }
+}
 NO_FILE = "The form holds no file. Send it as the field `file` of a multipart form."
 IN_USE = "A turn has this file. Delete the conversation, and the file goes with it."
 
@@ -34,8 +44,8 @@ IN_USE = "A turn has this file. Delete the conversation, and the file goes with 
     status_code=201,
     responses=error_responses(
         401,
-        422,
         503,
+        file_missing=(422, NO_FILE),
         file_quota_reached=(403, "Your files may take 256 MB in all, and this one does not fit any more."),
         upload_too_slow=(408, "The file stopped coming. Send it again over a steadier connection."),
         file_too_large=(413, "The file is larger than 10 MB, which is all that one may have here."),
@@ -69,7 +79,7 @@ async def add_file(request: Request, asker: CurrentUserOrVisitor, chat: ChatDep)
     with chat.streams.hold(stream_terms(identity)):
         async with uploads.received_from(request, identity.user_id) as received:
             if received.file is None or not received.name:
-                raise Invalid(NO_FILE)
+                raise FileMissing(NO_FILE)
             row = await chat.files.add(identity.user_id, received.file, received.name)
     return File.from_row(row)
 
@@ -96,20 +106,7 @@ async def read_file(file_id: UUID, identity: CurrentUser, chat: ChatDep) -> File
     "/{file_id}/content",
     status_code=200,
     response_class=FileContent,
-    responses=error_responses(401, 404, 422, 503)
-    | {
-        200: {
-            "description": "The bytes, under the type that was found in them.",
-            "content": {
-                "image/png": {"schema": BINARY},
-                "image/jpeg": {"schema": BINARY},
-                "image/gif": {"schema": BINARY},
-                "image/webp": {"schema": BINARY},
-                "application/pdf": {"schema": BINARY},
-                "text/plain": {"schema": BINARY, "example": EXAMPLE_TEXT},
-            },
-        }
-    },
+    responses=CONTENT | error_responses(401, 404, 422, 503),
 )
 async def read_file_content(file_id: UUID, identity: CurrentUser, chat: ChatDep) -> FileContent:
     """Return a file's bytes: raster pictures to be shown, everything else to be saved."""
