@@ -402,3 +402,37 @@ async def registered(client: httpx2.AsyncClient) -> Person:
     answer = await client.post("/api/v1/auth/register", json=body)
     assert answer.status_code == 201, answer.text
     return Person(client, answer.json()["id"], body["username"])
+
+
+async def test_a_guests_files_go_to_the_account_that_they_sign_in_to(database_url: str) -> None:
+    async with running(database_url, allow_guests=True) as service:
+        person, client = await service.person(), service.client()
+        same, data = await add(person, png(shade=1)), png(shade=2)
+        guest = Person(client, "", "")
+        # Sending a file is what begins a guest.
+        again = await add(guest, png(shade=1))
+        guest_id = UUID((await client.get("/api/v1/auth/me")).json()["id"])
+        kept, conversation = await add(guest, data), await guest.conversation()
+        await guest.say(conversation, "?", items=[{"type": "image", "file_id": kept["id"]}])
+        body = {"username": person.username, "password": "tests have long passwords"}
+        assert (await client.post("/api/v1/auth/login", json=body)).status_code == 200
+        for file_id in (same["id"], again["id"], kept["id"]):
+            assert (await client.get(f"{FILES}/{file_id}/content")).status_code == 200
+        (turn,) = await guest.turns(conversation)
+        assert turn["prompt"]["items"][0]["file_id"] == kept["id"]
+        assert code_of(await client.delete(f"{FILES}/{kept['id']}"), 409) == "file_in_use"
+        for count in (KEPT, PIECES, USAGE, REFERENCES):
+            assert await value(service.database, count, id=guest_id) == 0
+        assert await value(service.database, USAGE, id=UUID(person.id)) == 3 * 4096
+
+
+async def test_an_administrator_opens_a_file_on_record(service: RunningService) -> None:
+    person, administrator, data = await service.person(), await service.administrator(), png(shade=5)
+    kept = await add(person, data)
+    path = f"/api/v1/admin/users/{person.id}/files/{kept['id']}/content"
+    answer = await administrator.client.get(path, headers={"X-Audit-Reason": "Complaint 4711"})
+    assert answer.content == data
+    assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+    log = (await person.client.get("/api/v1/auth/me/access-log")).json()["items"]
+    assert [(each["action"], each["reason"]) for each in log] == [("file_read", "Complaint 4711")]
+    assert (await person.client.get(path)).status_code == 403

@@ -30,9 +30,8 @@ async def check_files_of(connection: AsyncConnection, user_id: UUID, of_conversa
         .with_for_update(key_share=True)
         .cte("locked")
     )
-    at = func.greatest(_f.check_at, func.now())
     await connection.execute(
-        update(files).where(_f.user_id == user_id, _f.id.in_(select(locked.c.id))).values(check_at=at)
+        update(files).where(_f.user_id == user_id, _f.id.in_(select(locked.c.id))).values(check_at=func.now())
     )
 
 
