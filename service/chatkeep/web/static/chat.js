@@ -26,6 +26,9 @@ const thread = new Thread({
   failed: complain,
 });
 const composer = new Composer(say);
+const loadAttachments = whenNeeded(() =>
+  import("./attachments.js").then(({ Attachments }) => (composer.attachments = new Attachments(() => composer.fit()))),
+);
 const loadActions = whenNeeded(() => import("./actions.js").then(({ TurnActions }) => new TurnActions(thread)));
 const list = new ConversationList({
   open: (id) => go(id),
@@ -142,18 +145,21 @@ async function show(id, turnId) {
 /** Send a message; a conversation is begun with the first one. */
 async function say(text) {
   if (saying || thread.live) return;
+  let items = [];
   saying = true;
   $("empty").hidden = true;
   try {
     if (!(await isReady())) return; // it stays where it was written
     if (!current) await beginConversation();
+    items = composer.attachments?.items ?? [];
     composer.write("");
+    composer.attachments?.clear();
     if (thread.down !== null) await reopen();
-    await thread.take(`${CONVERSATIONS}/${current.id}/turns`, { content: text }, { content: text });
+    await thread.take(`${CONVERSATIONS}/${current.id}/turns`, items.length ? { content: text, items } : { content: text }, { content: text, items });
   } catch (error) {
     thread.answering.drop();
     $("empty").hidden = thread.turns.last !== null || !$("missing").hidden;
-    composer.restore(text);
+    composer.restore(text, items);
     toast(explain(error), { bad: true, seconds: 12 });
     if (error.code === "turn_in_progress") await reopen().catch(complain);
   } finally {
@@ -194,6 +200,33 @@ async function refreshCurrent() {
 function reopen() {
   opening = thread.open(current.id);
   return opening;
+}
+
+function attach(files) {
+  if (files.length) loadAttachments().then((attachments) => attachments.add(files), complain);
+}
+
+/** Files come by the button, from the clipboard, or are dropped anywhere on the conversation. */
+function prepareAttaching() {
+  const chosen = $("files");
+  $("attach").addEventListener("click", () => chosen.click());
+  chosen.addEventListener("change", () => {
+    attach([...chosen.files]);
+    chosen.value = "";
+  });
+  composer.field.addEventListener("paste", (event) => {
+    const { files } = event.clipboardData;
+    if (!files.length) return;
+    event.preventDefault();
+    attach([...files]);
+  });
+  for (const name of ["dragover", "drop"]) {
+    $("main").addEventListener(name, (event) => {
+      if (!event.dataTransfer.types.includes("Files")) return;
+      event.preventDefault(); // the browser would leave the page and show the file
+      if (name === "drop") attach([...event.dataTransfer.files]);
+    });
+  }
 }
 
 /** Another device may have gone on meanwhile. */
@@ -265,6 +298,7 @@ function start() {
     if (event.target.closest("[data-act]")) loadActions().then((actions) => actions.clicked(event), complain);
   });
   $("search").addEventListener("focus", () => loadSearch().then((search) => search.changed(), complain));
+  prepareAttaching();
   $("stop").addEventListener("click", () => thread.answering.stop().catch(complain));
   $("to-end").addEventListener("click", () => (thread.down === null ? thread.toEnd() : reopen().catch(complain)));
   $("settings").addEventListener("click", changeSettings);
