@@ -63,6 +63,7 @@ class Filled:
     conversations: list[str]
     turns: list[tuple[str, str]]
     tokens: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
 
 
 async def fill(service: RunningService, connection: "asyncpg.Connection[asyncpg.Record]", admin: Person) -> Filled:
@@ -94,6 +95,7 @@ async def fill(service: RunningService, connection: "asyncpg.Connection[asyncpg.
         [str(row["id"]) for row in conversations],
         [(str(row["conversation_id"]), str(row["id"])) for row in turns],
         tokens,
+        [str(row["id"]) for row in await connection.fetch("SELECT id FROM files ORDER BY id DESC")],
     )
 
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Uuid, and_, func, literal, select, update
+from sqlalchemy import BigInteger, ColumnElement, Uuid, and_, func, literal, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -37,7 +37,8 @@ async def check_files_of(connection: AsyncConnection, user_id: UUID, of_conversa
 
 async def add_usage_of(connection: AsyncConnection, from_user: UUID, to_user: UUID) -> None:
     """Count what the files of a user take of the quota to another one as well, even beyond it: nothing is lost."""
-    taken = file_usage.c.bytes
+    # Whatever it holds: the sum of two fits.
+    taken = func.least(file_usage.c.bytes, 2**60, type_=BigInteger)
     moved = select(literal(to_user, Uuid), taken).where(file_usage.c.user_id == from_user)
     counted = postgresql.insert(file_usage).from_select(["user_id", "bytes"], moved)
     await connection.execute(

@@ -30,7 +30,6 @@ def file_content(
     media_type = row["media_type"] if row["media_type"] in SUFFIXES else "application/octet-stream"
     headers = {
         "Content-Disposition": _disposition(row["name"], media_type),
-        "Content-Length": str(row["size"]),
         "Content-Security-Policy": SANDBOX,
     }
     return FileContent(chunks, streams, terms, headers=headers, media_type=media_type)

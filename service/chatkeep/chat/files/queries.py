@@ -35,6 +35,8 @@ _f = files.c
 # A file takes at least so much of the quota: a million of one byte would fill the disk with their rows.
 MIN_CHARGED_BYTES = 4096
 
+MAX_USAGE_BYTES = 2**60
+
 FILE = Statement(select(files).where(_f.user_id == _user_id, _f.id == _file_id))
 # Newest first, from after a file.
 FILES_BEFORE = Statement(
@@ -76,7 +78,9 @@ async def usage_of(connection: AsyncConnection, user_id: UUID) -> int:
 async def add_usage(connection: AsyncConnection, user_id: UUID, size: int) -> None:
     """Count more of the quota as taken, or with a negative size less."""
     counted = postgresql.insert(file_usage).values(user_id=user_id, bytes=max(size, 0))
-    taken = func.greatest(file_usage.c.bytes + literal(size, BigInteger), 0)
+    # Whatever it holds: neither below 0, nor beyond what fits.
+    before = func.least(func.greatest(file_usage.c.bytes, max(-size, 0)), MAX_USAGE_BYTES, type_=BigInteger)
+    taken = before + literal(size, BigInteger)
     await connection.execute(
         counted.on_conflict_do_update(index_elements=[file_usage.c.user_id], set_={"bytes": taken})
     )
