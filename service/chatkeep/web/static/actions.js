@@ -5,6 +5,10 @@ import { ask } from "./dialogs.js";
 import { isFile } from "./items.js";
 import { toast } from "./toasts.js";
 import { copyFrom, editPrompt } from "./turn.js";
+import more from "./actions-texts.js";
+import words from "./texts.js";
+
+Object.assign(words, more);
 
 const filesOf = (turn) => (turn.prompt.items ?? []).filter(isFile);
 const addressOf = (turn) => `${CONVERSATIONS}/${turn.conversation_id}/turns/${turn.id}`;

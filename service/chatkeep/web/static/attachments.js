@@ -4,6 +4,11 @@ import { $, announce, h, t, tool } from "./dom.js";
 import { fileElement } from "./items.js";
 import { toast } from "./toasts.js";
 import { upload } from "./upload.js";
+import more from "./attachments-texts.js";
+import words from "./texts.js";
+
+Object.assign(words, more);
+document.head.append(h("link", { rel: "stylesheet", href: new URL("./attachments.css", import.meta.url) }));
 
 const MAX_FILES = 10;
 

@@ -2,7 +2,7 @@
 import { ApiError, CONVERSATIONS, explain, get, once } from "./api.js";
 import { Composer } from "./composer.js";
 import { $, h, pathOf, state, t, url } from "./dom.js";
-import { ConversationList, ask, titleOf } from "./list.js";
+import { ConversationList, titleOf } from "./list.js";
 import { showMenu } from "./menu.js";
 import { isLost, reconnected } from "./network.js";
 import { openSidebar, prepareSidebar } from "./sidebar.js";
@@ -29,6 +29,7 @@ const composer = new Composer(say);
 const loadAttachments = whenNeeded(() =>
   import("./attachments.js").then(({ Attachments }) => (composer.attachments = new Attachments(() => composer.fit()))),
 );
+const loadSettings = whenNeeded(() => import("./settings.js").then(({ askSettings }) => askSettings));
 const loadActions = whenNeeded(() => import("./actions.js").then(({ TurnActions }) => new TurnActions(thread)));
 const list = new ConversationList({
   open: (id) => go(id),
@@ -214,19 +215,13 @@ function prepareAttaching() {
     attach([...chosen.files]);
     chosen.value = "";
   });
-  composer.field.addEventListener("paste", (event) => {
-    const { files } = event.clipboardData;
-    if (!files.length) return;
-    event.preventDefault();
-    attach([...files]);
-  });
-  for (const name of ["dragover", "drop"]) {
-    $("main").addEventListener(name, (event) => {
-      if (!event.dataTransfer.types.includes("Files")) return;
-      event.preventDefault(); // the browser would leave the page and show the file
-      if (name === "drop") attach([...event.dataTransfer.files]);
-    });
-  }
+  const take = (event, transfer) => {
+    if (!transfer.types.includes("Files")) return;
+    event.preventDefault(); // the browser would leave the page and show the file
+    attach([...transfer.files]); // while it is dragged there are none
+  };
+  composer.field.addEventListener("paste", (event) => take(event, event.clipboardData));
+  for (const name of ["dragover", "drop"]) $("main").addEventListener(name, (event) => take(event, event.dataTransfer));
 }
 
 /** Another device may have gone on meanwhile. */
@@ -240,16 +235,8 @@ async function lookAgain() {
 }
 
 async function changeSettings() {
-  const of = current ?? fresh;
-  const given = await ask(t("settings"), {
-    fields: [
-      { name: "model", label: t("model"), value: of.model, max: 200, hint: t("model_hint"), placeholder: state.model ?? "" },
-      { name: "system_prompt", label: t("system_prompt"), value: of.system_prompt, rows: 7, max: 100_000, hint: t("system_prompt_hint") },
-    ],
-    confirm: t("save"),
-  });
-  if (!given) return;
-  const changes = { model: given.model.trim() || null, system_prompt: given.system_prompt.trim() ? given.system_prompt : null };
+  const changes = await (await loadSettings())(current ?? fresh);
+  if (!changes) return;
   if (current) thread.changing = list.change(current, changes);
   else {
     fresh = changes;
@@ -301,7 +288,7 @@ function start() {
   prepareAttaching();
   $("stop").addEventListener("click", () => thread.answering.stop().catch(complain));
   $("to-end").addEventListener("click", () => (thread.down === null ? thread.toEnd() : reopen().catch(complain)));
-  $("settings").addEventListener("click", changeSettings);
+  $("settings").addEventListener("click", () => changeSettings().catch(complain));
   $("more").addEventListener("click", () => list.menu($("more"), current));
   $("me").addEventListener("click", showMyMenu);
   list.load();
