@@ -2,13 +2,16 @@
 
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Uuid, and_, func, literal, select, update
+from sqlalchemy import BigInteger, ColumnElement, Uuid, func, literal, select, true, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.database.tables import file_usage, files, turn_files, turns
 
 _f = files.c
+
+# More than any turn has: a prompt takes ten, and what is imported as many as fit into it.
+MAX_FILES_OF_TURN = 100_000
 
 
 async def check_files_of(connection: AsyncConnection, user_id: UUID, of_conversations: ColumnElement[bool]) -> None:
@@ -17,10 +20,17 @@ async def check_files_of(connection: AsyncConnection, user_id: UUID, of_conversa
     Args:
         of_conversations: a condition on `turns.conversation_id`.
     """
-    referred = (
+    # By its key for each turn: with the limit it is no join that could read the whole table.
+    of_turn = (
         select(turn_files.c.file_id)
-        .join(turns, and_(turns.c.user_id == turn_files.c.user_id, turns.c.id == turn_files.c.turn_id))
-        .where(turn_files.c.user_id == user_id, turns.c.user_id == user_id, of_conversations)
+        .where(turn_files.c.user_id == user_id, turn_files.c.turn_id == turns.c.id)
+        .limit(MAX_FILES_OF_TURN)
+        .lateral("of_turn")
+    )
+    referred = (
+        select(of_turn.c.file_id)
+        .select_from(turns.join(of_turn, true()))
+        .where(turns.c.user_id == user_id, of_conversations)
     )
     # In one order, so that two of them never wait for each other.
     locked = (
