@@ -434,5 +434,8 @@ async def test_an_administrator_opens_a_file_on_record(service: RunningService) 
     assert answer.content == data
     assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
     log = (await person.client.get("/api/v1/auth/me/access-log")).json()["items"]
-    assert [(each["action"], each["reason"]) for each in log] == [("file_read", "Complaint 4711")]
+    assert [each["action"] for each in log] == ["file_read"]
+    query = {"action": "file_read", "subject_id": person.id}
+    (event,) = (await administrator.client.get("/api/v1/admin/audit", params=query)).json()["items"]
+    assert (event["reason"], event["details"]["file_id"]) == ("Complaint 4711", kept["id"])
     assert (await person.client.get(path)).status_code == 403
