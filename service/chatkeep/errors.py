@@ -61,6 +61,24 @@ class UnknownImportFormat(Invalid):
     code = "unknown_import_format"
 
 
+class FileTypeNotAllowed(Invalid):
+    """Neither a picture, a PDF nor a text."""
+
+    code = "file_type_not_allowed"
+
+
+class FileMissing(Invalid):
+    """A form that is to hold a file, and holds none."""
+
+    code = "file_missing"
+
+
+class FileTooLarge(ChatkeepError):
+    """A file, or what is sent as one, is longer than one may be."""
+
+    code = "file_too_large"
+
+
 class NotAuthenticated(ChatkeepError):
     """Nobody is signed in, or the session or token has ended."""
 
@@ -97,6 +115,12 @@ class UntrustedIdentity(Forbidden):
 
 class CrossSiteRequest(Forbidden):
     code = "cross_site_request"
+
+
+class FileQuotaReached(Forbidden):
+    """The files of one user take as much room as they may."""
+
+    code = "file_quota_reached"
 
 
 class NotFound(ChatkeepError):
@@ -156,6 +180,12 @@ class NothingToContinue(Conflict):
     code = "nothing_to_continue"
 
 
+class FileInUse(Conflict):
+    """A turn refers to the file."""
+
+    code = "file_in_use"
+
+
 class AuditReasonRequired(ChatkeepError):
     """The service demands a reason before it shows somebody else's history."""
 
@@ -186,6 +216,10 @@ class TooManyGenerations(TooMany):
 
 class TooManyImports(TooMany):
     code = "too_many_imports"
+
+
+class TooManyUploads(TooMany):
+    code = "too_many_uploads"
 
 
 class UploadTooSlow(ChatkeepError):

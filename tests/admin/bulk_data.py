@@ -89,6 +89,17 @@ def _statements(turns: int) -> list[str]:
         INSERT INTO reply_fragments (user_id, turn_id, position, text)
         SELECT user_id, id, p, 'a few words' FROM turns, generate_series(0, 99) p WHERE status = 'streaming'""",
         "DROP TABLE drawn",
+        # One of twenty turns has a file, which is called as the turn is; of each tenth nobody knows whether it is used.
+        """
+        INSERT INTO files (user_id, id, name, media_type, size, sha256, tokens, created_at, check_at)
+        SELECT user_id, id, 'tea.png', 'image/png', 600, sha256(id::text::bytea), 1600, created_at,
+          CASE WHEN random() < 0.1 THEN now() + random() * interval '1 day' END
+        FROM turns WHERE right(id::text, 1) IN ('0', '5') AND position % 2 = 0""",
+        """
+        INSERT INTO file_pieces (user_id, file_id, number, bytes)
+        SELECT user_id, id, number, sha256(id::text::bytea) FROM files, generate_series(0, 1) number""",
+        "INSERT INTO turn_files (user_id, turn_id, file_id) SELECT user_id, id, id FROM files",
+        "INSERT INTO file_usage (user_id, bytes) SELECT user_id, count(*) * 4096 FROM files GROUP BY user_id",
         # As the service makes them, of plain words.
         """
         INSERT INTO turn_search (user_id, turn_id, part, version, lexemes)

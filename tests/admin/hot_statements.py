@@ -6,6 +6,7 @@ from uuid import UUID
 
 from chatkeep.accounts import queries as accounts_queries
 from chatkeep.accounts import throttling
+from chatkeep.chat.files import queries as file_queries
 from chatkeep.chat.generation import replica
 from chatkeep.chat.history import begin, fragments, queries, updates
 from chatkeep.chat.history import conversations as chat_queries
@@ -25,6 +26,7 @@ PAGE = 51
 
 MODULES: tuple[ModuleType, ...] = (
     chat_queries,
+    file_queries,
     queries,
     fragments,
     updates,
@@ -64,6 +66,9 @@ def _values(filled: Filled, name: str) -> dict[str, object]:
         "start_id": filled.middle_id,
         "parent_id": filled.middle_id,
         "sibling_of": None,
+        "file_id": filled.middle_id,
+        "file_ids": [filled.middle_id, new_id()],
+        "number": 0,
         "position": 100,
         "first": 10_000,
         "last": 10_050,

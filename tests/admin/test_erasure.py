@@ -21,6 +21,7 @@ from chatkeep.database.tables import conversations
 from chatkeep.retention.policy import delete_old, rules
 from tests.accounts.client import AUTH, log_in, rows
 from tests.accounts.guests import guest
+from tests.chat.files.pictures import add
 from tests.support.running_service import PASSWORD, Person, RunningService, running
 from tests.transfer.formats.test_chatgpt import conversation as chatgpt_conversation
 from tests.transfer.formats.test_chatgpt import node as chatgpt_node
@@ -109,12 +110,15 @@ async def conversation(person: Person) -> list[str]:
     conversation_id = await person.conversation(**said)
     path = f"{CONVERSATIONS}/{conversation_id}/turns"
     turn = await person.say(conversation_id, f"{SAID} and 全角{SAID}", **settings)
-    ids = [conversation_id, turn["id"], (await person.say(conversation_id, f"fail {SAID}"))["id"]]
+    kept = await add(person, f"a text of {SAID}".encode(), f"{SAID}.txt")
+    with_file = await person.say(conversation_id, f"read {SAID}", items=[{"type": "file", "file_id": kept["id"]}])
+    ids = [kept["id"], with_file["id"], turn["id"], (await person.say(conversation_id, f"fail {SAID}"))["id"]]
     keyed = {"content": f"once {SAID}", "stream": False}
     again = await person.client.post(path, json=keyed, headers={"Idempotency-Key": WORD})
     edited = await person.client.post(f"{path}/{turn['id']}/edit", json={"content": f"edited {SAID}", "stream": False})
     regenerated = await person.client.post(f"{path}/{turn['id']}/regenerate", json={"stream": False})
     ids += [each.json()["id"] for each in (again, edited, regenerated)]
+    ids.insert(0, conversation_id)
     rated = {"rating": -1, "comment": f"I wanted {SAID}"}
     assert (await person.client.put(f"{path}/{turn['id']}/feedback", json=rated)).status_code == 200
     return ids
@@ -163,6 +167,7 @@ async def settled(service: RunningService) -> None:
         await asyncio.sleep(0.05)
     while await rows(service.database, "SELECT 1 FROM reasoning_search WHERE lexemes IS NULL LIMIT 1"):
         await asyncio.sleep(0.05)
+    await service.chat.files.sweep()
 
 
 async def by_themselves(service: RunningService, person: Person) -> int:
@@ -184,8 +189,9 @@ async def test_a_deleted_user_is_in_no_table(service: RunningService, delete: An
     following, more = await being_answered(service, person)
     # Otherwise what is not found afterwards was never there.
     wanted = {"users", "login_sessions", "access_tokens", "conversations", "turns", "reply_fragments", "turn_search"}
+    wanted |= {"files", "file_pieces"}
     assert wanted | {"imported_conversations", "reasoning_search"} <= await left(service, NAME, WORD, SAID)
-    assert {"user_activity", "statistics_notes"} <= await left(service, ids=(person.id,))
+    assert {"user_activity", "statistics_notes", "file_usage", "turn_files"} <= await left(service, ids=(person.id,))
     kept = await left(service, ids=(neighbour.id,))
 
     assert await delete(service, person) == 204
@@ -212,10 +218,12 @@ async def test_what_was_too_old_is_in_no_table(service: RunningService) -> None:
     ids = [*await conversation(person), *await import_of_marks(service, person)]
     await settled(service)
     wanted = {"conversations", "turns", "turn_search", "reasoning_search", "imported_conversations"}
+    wanted |= {"files", "file_pieces", "turn_files"}
     assert wanted <= await left(service, SAID, ids=tuple(ids))
     async with service.database.transaction() as connection:
         await connection.execute(update(conversations).values(last_turn_at=utc_now() - timedelta(days=2)))
     await delete_old(service.database, service.audit, rules({"user": 1}, utc_now()))
+    await settled(service)
     assert await left(service, SAID, ids=tuple(ids)) == set()
 
 

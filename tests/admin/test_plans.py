@@ -19,15 +19,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 import chatkeep
 from chatkeep.accounts import queries as accounts_queries
 from chatkeep.accounts import session_queries, token_queries
+from chatkeep.accounts.file_queries import check_files_of
 from chatkeep.admin import history_queries as admin_queries
 from chatkeep.admin import user_queries
 from chatkeep.admin.active_turns import running_page
 from chatkeep.admin.history_queries import HistoryFilters
 from chatkeep.admin.user_queries import UserFilters
+from chatkeep.chat.files import queries as file_queries
 from chatkeep.chat.history import conversations as chat_queries
 from chatkeep.chat.search.search import NEXT_TURNS
 from chatkeep.database.database import Database
 from chatkeep.database.statement import Statement
+from chatkeep.database.tables import turns
 from chatkeep.ids import new_id
 from chatkeep.retention import queries
 from chatkeep.sessions.store import SessionLimits
@@ -41,6 +44,7 @@ TURNS = 200_000
 LARGE = {
     *("turns", "turn_search", "reasoning_search", "conversations", "imported_conversations"),
     *("login_sessions", "access_tokens", "reply_fragments"),
+    *("files", "file_pieces", "turn_files"),
 }
 USERS = {"users", "user_activity"}
 
@@ -267,6 +271,21 @@ CASES = {
     "what an import finds here, by id": Case(
         lambda connection, filled: import_queries.own_conversations(
             connection, filled.user_id, [filled.conversation_id, *(new_id() for _ in SOURCES)]
+        )
+    ),
+    "a user's file by its bytes": Case(
+        lambda connection, filled: file_queries.take_again(connection, filled.user_id, b"\0" * 32, NOW)
+    ),
+    "files that are due": Case(lambda connection, _: file_queries.due_files(connection, NOW, limit=100)),
+    "deleting a file": Case(
+        lambda connection, filled: file_queries.delete_unreferenced(connection, filled.user_id, new_id())
+    ),
+    "files of one old conversation": Case(
+        lambda connection, filled: check_files_of(connection, filled.user_id, turns.c.conversation_id == new_id())
+    ),
+    "files of old conversations": Case(
+        lambda connection, filled: check_files_of(
+            connection, filled.user_id, turns.c.conversation_id.in_([new_id() for _ in range(20)])
         )
     ),
     "deleting a user": Case(lambda connection, filled: accounts_queries.delete_user(connection, new_id())),

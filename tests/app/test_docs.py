@@ -152,6 +152,7 @@ def test_examples_for_a_shell_ask_this_service(
         contents = operation.get("requestBody", {}).get("content", {})
         assert ("-d" in words) == ("application/json" in contents)
         assert ("--data-binary" in words) == ("application/octet-stream" in contents)
+        assert ("-F" in words) == (contents.keys() == {"multipart/form-data"})
         if "-d" in words:
             json.loads(words[words.index("-d") + 1])
         assert ("cookies.txt" in words) == bool(operation["security"] or path.endswith(("/login", "/register")))

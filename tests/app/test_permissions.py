@@ -17,6 +17,7 @@ from chatkeep.app import create_app
 from chatkeep.ids import new_id
 from chatkeep.transfer.examples import CHATSTREAM_PROMPT
 from tests.accounts.client import change
+from tests.chat.files.pictures import add
 from tests.support.running_service import PASSWORD, Person, RunningService, settings_for
 
 DOCUMENT = create_app(settings_for("postgresql://nobody@127.0.0.1:1/nothing")).openapi()
@@ -57,6 +58,12 @@ TABLE: dict[str, tuple[str, int]] = {
     "DELETE /api/v1/conversations/{conversation_id}/turns/{turn_id}/feedback": (OWN, 204),
     "GET /api/v1/conversations/{conversation_id}/export": (OWN, 200),
     "GET /api/v1/export": (SIGNED_IN, 200),
+    "POST /api/v1/files": (SIGNED_IN, 201),
+    "GET /api/v1/files": (SIGNED_IN, 200),
+    "GET /api/v1/files/{file_id}": (OWN, 200),
+    "GET /api/v1/files/{file_id}/content": (OWN, 200),
+    "DELETE /api/v1/files/{file_id}": (OWN, 204),
+    "GET /api/v1/admin/users/{user_id}/files/{file_id}/content": (ADMINISTRATION, 200),
     "GET /api/v1/search": (SIGNED_IN, 200),
     "POST /api/v1/import": (SIGNED_IN, 200),
     "GET /api/v1/admin/users": (ADMINISTRATION, 200),
@@ -106,7 +113,9 @@ class Call:
 
     async def ask(self, client: httpx2.AsyncClient, resources: dict[str, str], body: Any = None) -> httpx2.Response:
         given = body if body is not None else self.example
-        content = {"json": given} if given is not None else {}
+        content: dict[str, Any] = {"json": given} if given is not None else {}
+        if self.name == "POST /api/v1/files":
+            content = {"files": {"file": ("tea.txt", b"Sencha", "text/plain")}}
         return await client.request(self.method, self.path.format(**resources), params=self.query, **content)
 
 
@@ -163,7 +172,9 @@ class World:
             cut = "UPDATE turns SET status = 'incomplete', finish_reason = 'length' WHERE id = cast(:id AS uuid)"
             await change(self.service.database, cut, id=found["turn_id"])
         if "user_id" in call.parameters:
-            found["user_id"] = (await self.service.person()).id
+            found["user_id"] = (await self.service.person()).id if "file_id" not in call.parameters else self.owner.id
+        if "file_id" in call.parameters:
+            found["file_id"] = (await add(self.owner, secrets.token_hex().encode()))["id"]
         if "token_id" in call.parameters:
             made = await self.owner.client.post("/api/v1/auth/tokens", json={"name": "x"})
             found["token_id"] = made.json()["id"]
@@ -266,8 +277,9 @@ async def test_an_administrators_missing_user_or_conversation_is_not_found(world
         "POST /api/v1/admin/users/{user_id}/sessions/revoke",
         "GET /api/v1/admin/conversations/{conversation_id}",
         "GET /api/v1/admin/conversations/{conversation_id}/turns",
+        "GET /api/v1/admin/users/{user_id}/files/{file_id}/content",
     ):
-        missing = {"user_id": str(new_id()), "conversation_id": str(new_id())}
+        missing = {"file_id": str(new_id()), "user_id": str(new_id()), "conversation_id": str(new_id())}
         answer = await CALLS[name].ask(world.administrator.client, missing)
         assert answer.status_code == 404, name
         assert answer.json()["code"] == "not_found"

@@ -357,8 +357,17 @@ async def test_a_plain_turn_writes_the_rows_and_bytes_that_it_always_did(databas
         connection = await asyncpg.connect(driver_url(database_url))
         counted = "SELECT " + ", ".join(
             f"(SELECT count(*) FROM {table}) AS {table}"
-            for table in ("turns", "turn_search", "reasoning_search", "reply_fragments")
+            for table in (
+                "turns",
+                "turn_search",
+                "reasoning_search",
+                "reply_fragments",
+                "turn_files",
+                "files",
+                "file_usage",
+            )
         )
+        no_files = dict.fromkeys(("turn_files", "files", "file_usage"), 0)
         async with streaming(alice, conversation, "Hi") as events:
             begun = await connection.fetchrow(f"SELECT {', '.join(NEW)} FROM turns")
             assert begun is not None
@@ -371,6 +380,7 @@ async def test_a_plain_turn_writes_the_rows_and_bytes_that_it_always_did(databas
                 "turn_search": 0,
                 "reasoning_search": 0,
                 "reply_fragments": 1,
+                **no_files,
             }
             model.go_on()
             assert [event.name async for event in events][-1] == "done"
@@ -379,6 +389,7 @@ async def test_a_plain_turn_writes_the_rows_and_bytes_that_it_always_did(databas
             "turn_search": 1,
             "reasoning_search": 0,
             "reply_fragments": 0,
+            **no_files,
         }
         now, before = await connection.fetchrow(
             f"SELECT pg_column_size(t.*), pg_column_size(ROW({', '.join(OLD)})) FROM turns t"

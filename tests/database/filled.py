@@ -7,6 +7,7 @@ import asyncpg
 from chatkeep.accounts.identity import TOKEN_PREFIX
 from chatkeep.database.tables import metadata
 from chatkeep.sessions import digest_of
+from tests.chat.files.pictures import add
 from tests.support.running_service import Person, RunningService
 from tests.transfer.formats.test_chatgpt import numbered
 from tests.transfer.upload_client import imported
@@ -20,6 +21,7 @@ ROWS = (
        SELECT gen_random_uuid(), 'other-' || n, 'other-' || n, now(), n || '@example.org', 'n'
        FROM generate_series(1, 8) n""",
     "INSERT INTO user_activity (user_id, last_seen_at) SELECT id, now() FROM users WHERE username LIKE 'other-%'",
+    "INSERT INTO file_usage (user_id, bytes) SELECT id, 4096 FROM users WHERE username LIKE 'other-%'",
     """INSERT INTO login_sessions (digest, id, user_id, created_at, last_seen_at, expires_at, ip, user_agent)
        SELECT sha256(n::text::bytea), gen_random_uuid(), $1, now(), now(), now() + '1 day', '127.0.0.1', 'a browser'
        FROM generate_series(1, 8) n""",
@@ -66,6 +68,7 @@ class Filled:
     conversations: list[str]
     turns: list[tuple[str, str]]
     tokens: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
 
 
 async def fill(service: RunningService, connection: "asyncpg.Connection[asyncpg.Record]", admin: Person) -> Filled:
@@ -74,7 +77,8 @@ async def fill(service: RunningService, connection: "asyncpg.Connection[asyncpg.
     await imported(person, numbered(*range(MANY)))
     for _ in range(MANY):
         conversation = await person.conversation(title=WORDS, system_prompt="Be brief.", params={"seed": 1}, model="m")
-        turn = await person.say(conversation, WORDS)
+        kept = await add(person, conversation.encode(), "tea.txt")
+        turn = await person.say(conversation, WORDS, items=[{"type": "file", "file_id": kept["id"]}])
         answer = await person.client.put(
             f"/api/v1/conversations/{conversation}/turns/{turn['id']}/feedback", json={"rating": 1, "comment": "good"}
         )
@@ -96,6 +100,7 @@ async def fill(service: RunningService, connection: "asyncpg.Connection[asyncpg.
         [str(row["id"]) for row in conversations],
         [(str(row["conversation_id"]), str(row["id"])) for row in turns],
         tokens,
+        [str(row["id"]) for row in await connection.fetch("SELECT id FROM files ORDER BY id DESC")],
     )
 
 

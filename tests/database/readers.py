@@ -21,6 +21,7 @@ SOME = 4
 MAX_PAGES = 100
 LISTS = (
     "/api/v1/conversations",
+    "/api/v1/files",
     "/api/v1/auth/sessions",
     "/api/v1/auth/tokens",
     "/api/v1/auth/me/access-log",
@@ -93,6 +94,8 @@ def _addresses(service: RunningService, filled: Filled) -> Iterator[tuple[str, d
 
 
 def _filled_in(path: str, filled: Filled) -> list[str]:
+    if "{file_id}" in path:
+        return [path.format(user_id=filled.person.id, file_id=each) for each in filled.files]
     if "{turn_id}" in path:
         return [path.format(conversation_id=one, turn_id=turn) for one, turn in filled.turns]
     if "{conversation_id}" in path:
@@ -140,9 +143,11 @@ async def _export_and_import(filled: Filled, admin: Person) -> None:
     exported = await _read(filled.person.client, "/api/v1/export", {})
     for line in exported.text.split("\n")[:-1]:
         json.loads(line)
-    answer = await admin.client.post("/api/v1/import", content=exported.content)
-    if answer.status_code >= 500:
-        raise Failed(f"import: {answer.status_code} {answer.text[-300:]}")
+    whole = await _read(filled.person.client, "/api/v1/export", {"format": "zip"})
+    for sent in (exported, whole):
+        answer = await admin.client.post("/api/v1/import", content=sent.content)
+        if answer.status_code >= 500:
+            raise Failed(f"import: {answer.status_code} {answer.text[-300:]}")
 
 
 async def _look_after(service: RunningService) -> None:
@@ -155,3 +160,4 @@ async def _look_after(service: RunningService) -> None:
     await Recovery(service.chat.turn_store, Replica(database, utc_now, lease_seconds=10)).interrupt_stalled()
     await retain(database, accounts.trail, {"user": 1, "admin": 1, "guest": 1})
     await cleanup(accounts)
+    await service.chat.files.sweep()

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
@@ -14,6 +15,7 @@ import pytest
 from chatkeep.errors import InvalidCursor
 from chatkeep.http.pages import cursor_of_id, decode_cursor, encode_cursor
 from chatkeep.ids import new_id
+from tests.chat.files.pictures import add
 from tests.http.test_bodies import code_of
 from tests.support.databases import run
 from tests.support.running_service import PASSWORD, Person, RunningService
@@ -56,7 +58,7 @@ class List:
 
 LISTS = (
     *("sessions", "tokens", "conversations", "turns", "turns asc", "siblings", "users", "history"),
-    *("any turns", "any turns asc"),
+    *("any turns", "any turns asc", "files"),
 )
 
 
@@ -81,7 +83,11 @@ async def lists(service: RunningService) -> dict[str, List]:
     async def talk_again() -> None:
         await person.client.post(f"{elsewhere}/{first}/regenerate", json={"stream": False})
 
+    async def send_file() -> None:
+        await add(person, secrets.token_hex().encode(), "tea.txt")
+
     found = {
+        "files": List(person, "/api/v1/files", send_file),
         "sessions": List(person, "/api/v1/auth/sessions", sign_in),
         "tokens": List(person, "/api/v1/auth/tokens", make_token),
         "conversations": List(person, "/api/v1/conversations", person.conversation),
@@ -110,6 +116,7 @@ def test_every_list_of_the_api_is_here(service: RunningService) -> None:
         "/api/v1/auth/sessions",
         "/api/v1/auth/tokens",
         "/api/v1/conversations",
+        "/api/v1/files",
         "/api/v1/conversations/{conversation_id}/turns",
         "/api/v1/conversations/{conversation_id}/turns/{turn_id}/siblings",
         "/api/v1/admin/users",

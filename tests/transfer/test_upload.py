@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from chatkeep.errors import TooManyImports, Unavailable, UploadTooSlow
+from chatkeep.http import uploads
+from chatkeep.http.uploads import MAX_PIECE_BYTES, MAX_UPLOADS_OF_ONE_USER, in_pieces
 from chatkeep.ids import new_id
-from chatkeep.transfer import upload
-from chatkeep.transfer.upload import MAX_IMPORTS_AT_ONCE, MAX_PIECE_BYTES, MAX_UPLOADS_OF_ONE_USER, Imports, _in_pieces
+from chatkeep.transfer.upload import MAX_IMPORTS_AT_ONCE, Imports
 from tests.accounts.client import value
 from tests.http.test_bodies import code_of
 from tests.support.running_service import Person, RunningService
@@ -65,7 +66,7 @@ async def test_one_user_sends_a_few_files_at_once(service: RunningService) -> No
 
 
 async def test_a_file_that_stops_coming_is_given_up(service: RunningService, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload, "MAX_PAUSE_SECONDS", 0.3)
+    monkeypatch.setattr(uploads, "MAX_PAUSE_SECONDS", 0.3)
     person = await service.person()
 
     async def body() -> AsyncIterator[bytes]:
@@ -168,11 +169,11 @@ async def test_a_form_is_parsed_in_small_pieces_between_which_others_run() -> No
 
     beside = asyncio.create_task(run_beside())
     pieces: list[Message] = []
-    in_pieces = _in_pieces(receive)
+    next_piece = in_pieces(receive)
     while not pieces or pieces[-1]["more_body"]:
-        pieces.append(await in_pieces())
+        pieces.append(await next_piece())
     beside.cancel()
     assert b"".join(each["body"] for each in pieces) == whole
     assert max(len(each["body"]) for each in pieces) == MAX_PIECE_BYTES
     assert others >= len(whole) // MAX_PIECE_BYTES
-    assert (await in_pieces())["type"] == "http.disconnect"
+    assert (await next_piece())["type"] == "http.disconnect"

@@ -22,7 +22,7 @@ class HistoryAccess(Answer):
 
     id: UUID
     created_at: Time
-    action: Annotated[str, one_of("history_read", "conversation_read", "history_exported")]
+    action: Annotated[str, one_of("history_read", "conversation_read", "file_read", "history_exported")]
     reader_kind: Annotated[str, one_of("user", "operator", "service")]
     reader: str | None
     conversation_id: UUID | None

@@ -16,11 +16,15 @@ from chatkeep.database.driver_errors import constraint_of
 from chatkeep.database.tables import (
     access_tokens,
     conversations,
+    file_pieces,
+    file_usage,
+    files,
     imported_conversations,
     login_sessions,
     reasoning_search,
     reply_fragments,
     statistics_notes,
+    turn_files,
     turn_search,
     turns,
     user_activity,
@@ -39,9 +43,12 @@ MOVED: tuple[Table, ...] = (
     turn_search,
     reasoning_search,
     imported_conversations,
+    files,
+    file_pieces,
+    turn_files,
 )
 # What only makes the guest a guest ends with them; the counters are added to the account's, notes to the statistics.
-ENDED: tuple[Table, ...] = (login_sessions, access_tokens, user_activity, statistics_notes)
+ENDED: tuple[Table, ...] = (login_sessions, access_tokens, user_activity, statistics_notes, file_usage)
 
 SEARCH_ENTRIES = (turn_search, reasoning_search)
 

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chatkeep.accounts import guest_queries, queries, session_queries
+from chatkeep.accounts import file_queries, guest_queries, queries, session_queries
 from chatkeep.accounts.accounts import Accounts
 from chatkeep.accounts.identity import Identity
 from chatkeep.accounts.login_sessions import Client, NewSession, open_session
@@ -167,6 +167,7 @@ async def move_guest(connection: AsyncConnection, guest: Guest, account_id: UUID
     await guest_queries.lock_content(connection, guest_id, wait=False)
     for table in guest_queries.MOVED:
         await guest_queries.copy_rows(connection, table, guest_id, account_id)
+    await file_queries.add_usage_of(connection, guest_id, account_id)
     if guest.user.legal_hold:
         await queries.update_user(connection, account_id, {"legal_hold": True})
     await erase_user(connection, guest_id, despite_hold=True)

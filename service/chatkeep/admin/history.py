@@ -7,11 +7,14 @@ from fastapi import APIRouter, Depends, Query
 
 from chatkeep.accounts.dependencies import AdministratorsTerms, StreamsDep, require_administrator
 from chatkeep.admin.dependencies import REASON_REQUIRED, TOO_SLOW, DatabaseDep, ReadingDep
-from chatkeep.admin.history_access import read_conversation, read_history, read_turns
+from chatkeep.admin.history_access import read_conversation, read_file, read_history, read_turns
 from chatkeep.admin.history_export import history_as_csv, history_as_jsonl
 from chatkeep.admin.history_filters import FiltersDep
 from chatkeep.admin.schemas import AnyConversation, HistoryTurn
+from chatkeep.chat.api.dependencies import ChatDep
+from chatkeep.chat.api.files import CONTENT
 from chatkeep.chat.api.search import NOTHING_TO_FIND
+from chatkeep.chat.files.answers import FileContent, file_content
 from chatkeep.chat.schemas import Turn
 from chatkeep.http.bodies import JsonRoute
 from chatkeep.http.downloads import Download, download
@@ -111,3 +114,21 @@ async def list_turns_of_any(
 ) -> Page[Turn]:
     """Return the active path of anyone's conversation."""
     return await read_turns(database, reading, conversation_id, order=order, limit=limit, cursor=cursor)
+
+
+@router.get(
+    "/users/{user_id}/files/{file_id}/content",
+    status_code=200,
+    response_class=FileContent,
+    responses=CONTENT | error_responses(401, 403, 404, 422, 503, audit_reason_required=REASON_REQUIRED),
+)
+async def read_content_of_any_file(
+    user_id: UUID,
+    file_id: UUID,
+    chat: ChatDep,
+    reading: ReadingDep,
+    terms: AdministratorsTerms,
+) -> FileContent:
+    """Return the bytes of anyone's file, which a turn of theirs names. Who reads is put on record first."""
+    row = await read_file(chat.files, reading, user_id, file_id)
+    return file_content(chat.files.pieces(user_id, file_id), row, chat.streams, terms)

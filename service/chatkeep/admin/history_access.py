@@ -16,6 +16,7 @@ from chatkeep.admin.history_filters import QUERY_TIMEOUT_SECONDS
 from chatkeep.admin.history_queries import HistoryFilters
 from chatkeep.audit.access_record import Reading
 from chatkeep.audit.actions import Action
+from chatkeep.chat.files.store import FileRow, FileStore
 from chatkeep.chat.history.pages import turns_page
 from chatkeep.chat.schemas import Turn
 from chatkeep.database.database import Database
@@ -70,6 +71,17 @@ async def read_turns(
         Action.CONVERSATION_READ, [row["user_id"]], conversation_id=str(conversation_id), turns=len(page.items)
     )
     return page
+
+
+async def read_file(files: FileStore, reading: Reading, user_id: UUID, file_id: UUID) -> FileRow:
+    """Return what is known of anyone's file, whose bytes may be sent then.
+
+    Raises:
+        NotFound
+    """
+    row = await files.require(user_id, file_id)
+    await reading.note(Action.FILE_READ, [user_id], file_id=str(file_id))
+    return row
 
 
 async def _require_conversation(database: Database, conversation_id: UUID) -> RowMapping:

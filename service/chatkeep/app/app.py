@@ -35,7 +35,7 @@ from chatkeep.app.maintenance import (
     retain,
 )
 from chatkeep.app.metrics import Metrics
-from chatkeep.app.middleware.body_limit import BodyLimit, TrailingSlash
+from chatkeep.app.middleware.body_limit import BodyLimit, PathLimit, TrailingSlash
 from chatkeep.app.middleware.internal_errors import InternalErrors
 from chatkeep.app.middleware.metrics_port import MetricsApart
 from chatkeep.app.middleware.origins import CrossOrigin, CrossSiteCheck, HostAllowList
@@ -45,8 +45,11 @@ from chatkeep.app.parts import HandlerFactory, model_of, open_accounts, open_cha
 from chatkeep.app.trusted_proxy import trusted_proxy_of
 from chatkeep.chat.admission import TurnAdmission
 from chatkeep.chat.api.conversations import router as conversations_router
+from chatkeep.chat.api.files import FILES_PATH, MAX_FORM_BYTES
+from chatkeep.chat.api.files import router as files_router
 from chatkeep.chat.api.search import router as search_router
 from chatkeep.chat.api.turns import router as turns_router
+from chatkeep.chat.files.store import too_large
 from chatkeep.chat.handler import PersistentRequestHandler
 from chatkeep.chat.models import LanguageModel
 from chatkeep.chatstream.router import router as chatstream_router
@@ -55,15 +58,20 @@ from chatkeep.database.address import database_address, embedded_server
 from chatkeep.database.database import Database
 from chatkeep.database.durability import require_safe
 from chatkeep.database.migrations import require_head
+from chatkeep.errors import TooManyUploads
 from chatkeep.http.open_streams import OpenStreams
 from chatkeep.http.root_path import RootPath
 from chatkeep.http.streams import StreamsLast
+from chatkeep.http.uploads import RETRY_AFTER_SECONDS, TOO_MANY, Uploads
 from chatkeep.periodic import run_every
 from chatkeep.transfer.router import IMPORT_PATH
 from chatkeep.transfer.router import router as transfer_router
 from chatkeep.transfer.upload import Imports
 from chatkeep.web.rendering import load_templates
 from chatkeep.web.routers import ROUTERS as WEB_ROUTERS
+
+# Of the greatest size, of all users together.
+MAX_FILES_ON_THEIR_WAY = 64
 
 
 def create_app(
@@ -114,6 +122,7 @@ def create_app(
             app.state.admission = TurnAdmission(chat.generations, database)
             app.state.embedded_server = embedded_server(settings, url)
             _repeat(stack, SWEEP_SECONDS, partial(cleanup, accounts), name="sweep", at_once=True)
+            _repeat(stack, SWEEP_SECONDS, chat.files.sweep, name="files", at_once=True)
             _repeat(stack, COUNT_SECONDS, partial(count, database), name="count")
             if settings.retention_days:
                 retaining = partial(retain, database, accounts.trail, settings.retention_days)
@@ -141,12 +150,18 @@ def create_app(
     app.state.is_known = is_known
     app.state.streams = OpenStreams(write_timeout_seconds=settings.follower_timeout_seconds)
     app.state.imports = Imports(max_bytes=settings.max_import_bytes)
+    app.state.file_uploads = Uploads(
+        room_bytes=MAX_FILES_ON_THEIR_WAY * settings.max_file_bytes,
+        refusal=lambda: TooManyUploads(TOO_MANY, RETRY_AFTER_SECONDS),
+        busy="Too many files are being sent right now. Try again in a moment.",
+    )
     for router in (
         accounts_router,
         access_log_router,
         conversations_router,
         turns_router,
         search_router,
+        files_router,
         transfer_router,
         admin_users_router,
         admin_router,
@@ -172,7 +187,10 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(
         BodyLimit,
         max_bytes=settings.max_body_bytes,
-        elsewhere={IMPORT_PATH: settings.max_import_bytes},
+        elsewhere={
+            IMPORT_PATH: PathLimit(settings.max_import_bytes),
+            FILES_PATH: PathLimit(settings.max_file_bytes + MAX_FORM_BYTES, too_large(settings.max_file_bytes).detail),
+        },
     )
     app.add_middleware(
         CrossSiteCheck,

@@ -248,10 +248,12 @@ def _curl(method: str, path: str, operation: Schema) -> str:
         lines.append("-b cookies.txt")
     if "Set-Cookie" in operation["responses"].get("200", operation["responses"].get("201", {})).get("headers", {}):
         lines.append("-c cookies.txt")
-    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
-    if content:
+    contents = operation.get("requestBody", {}).get("content", {})
+    if content := contents.get("application/json"):
         lines.append("-H 'Content-Type: application/json'")
         lines.append("-d " + shlex.quote(json.dumps(content["example"], ensure_ascii=False)))
-    if "application/octet-stream" in operation.get("requestBody", {}).get("content", {}):
+    if "multipart/form-data" in contents and "application/octet-stream" not in contents:
+        lines.append("-F file=@FILE")
+    if "application/octet-stream" in contents:
         lines.append("--data-binary @FILE")
     return " ".join(lines[:2]) + "".join(f" \\\n  {line}" for line in lines[2:])

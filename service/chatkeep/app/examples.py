@@ -9,12 +9,14 @@ from typing import Any
 TIME = "2026-01-31T09:30:00.000000Z"
 USER_ID = "0198c0de-0000-7000-8000-00000000a11c"
 CONVERSATION_ID = "0198c0de-0000-7000-8000-0000000c0de0"
+FILE_ID = "0198c0de-0000-7000-8000-00000000f11e"
 TURN_ID = "0198c0de-0000-7000-8000-000000000001"
 
 PARAMETERS: Mapping[str, tuple[str, object]] = {
     "conversation_id": ("A conversation's id.", CONVERSATION_ID),
     "turn_id": ("A turn's id.", TURN_ID),
     "user_id": ("A user's id.", USER_ID),
+    "file_id": ("A file's id.", FILE_ID),
     "session_id": ("The id of a session, as the list of sessions gives it.", "0198c0de-0000-7000-8000-0000005e5510"),
     "token_id": ("The id of a token, as the list of tokens gives it.", "0198c0de-0000-7000-8000-0000000070ce"),
     "username": ("A username.", "alice"),
@@ -89,6 +91,14 @@ _TURN = {
     "created_at": TIME,
     "completed_at": "2026-01-31T09:30:01.250000Z",
 }
+_FILE = {
+    "id": FILE_ID,
+    "name": "tea.png",
+    "media_type": "image/png",
+    "size": 48213,
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "created_at": TIME,
+}
 _TOKEN = {"id": PARAMETERS["token_id"][1], "name": "laptop", "created_at": TIME, "last_used_at": None}
 _AUDIT_EVENT: Mapping[str, Any] = {
     "id": "0198c0de-0000-7000-8000-00000a0d1700",
@@ -131,6 +141,7 @@ SCHEMAS: Mapping[str, object] = {
     "Conversation": _CONVERSATION,
     "AnyConversation": _CONVERSATION | {"user_id": USER_ID, "username": "alice"},
     "Turn": _TURN,
+    "File": _FILE,
     "HistoryTurn": _TURN | {"user_id": USER_ID, "username": "alice", "conversation_title": "Tea"},
     "FoundTurn": {
         "conversation_id": CONVERSATION_ID,

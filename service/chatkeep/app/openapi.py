@@ -44,6 +44,7 @@ TAGS = [
     {"name": "Accounts", "description": "Who somebody is, where they are signed in, and what signs in for them."},
     {"name": "Conversations", "description": "What belongs together: a title, settings, and a tree of turns."},
     {"name": "Turns", "description": "What was said: prompts and replies, streamed, regenerated, edited and rated."},
+    {"name": "Files", "description": "What prompts refer to: pictures, PDFs and texts."},
     {"name": "Search", "description": "Turns by what they say, in any language."},
     {"name": "Import and export", "description": "Histories as files, out and in."},
     {"name": "Administration", "description": "Users and histories of everyone, for administrators."},

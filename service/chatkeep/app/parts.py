@@ -14,6 +14,7 @@ from chatkeep.accounts.users import create_first_administrator
 from chatkeep.app.metrics import Metrics
 from chatkeep.audit.trail import AuditTrail, Origin
 from chatkeep.chat.chat import Chat
+from chatkeep.chat.files.store import FileStore
 from chatkeep.chat.generation.registry import GenerationRegistry
 from chatkeep.chat.generation.replica import Replica
 from chatkeep.chat.generation.worker import Worker
@@ -100,6 +101,7 @@ async def open_chat(
         database=database,
         handler=handler(turn_store, context_tokens=settings.context_tokens),
         turn_store=turn_store,
+        files=FileStore(database, utc_now, max_bytes=settings.max_file_bytes, quota_bytes=settings.file_quota_bytes),
         generations=generations,
         clock=utc_now,
         streams=streams,

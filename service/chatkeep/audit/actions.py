@@ -27,6 +27,7 @@ class Action(StrEnum):
     CONVERSATION_DELETED = "conversation_deleted"
     HISTORY_READ = "history_read"
     CONVERSATION_READ = "conversation_read"
+    FILE_READ = "file_read"
     HISTORY_EXPORTED = "history_exported"
     EXPORTED = "exported"
     IMPORTED = "imported"
@@ -43,4 +44,4 @@ class Action(StrEnum):
 
 
 # Somebody looked at what somebody else wrote: its owner can ask who that was.
-READS = frozenset({Action.HISTORY_READ, Action.CONVERSATION_READ, Action.HISTORY_EXPORTED})
+READS = frozenset({Action.HISTORY_READ, Action.CONVERSATION_READ, Action.FILE_READ, Action.HISTORY_EXPORTED})

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from chatkeep.accounts.identity import Identity
+from chatkeep.chat.files.store import FileStore
 from chatkeep.chat.generation.registry import GenerationRegistry
 from chatkeep.chat.generation.stream import TurnStream
 from chatkeep.chat.handler import RequestHandler
@@ -29,6 +30,7 @@ class Chat:
     database: Database
     handler: RequestHandler
     turn_store: TurnStore
+    files: FileStore
     generations: GenerationRegistry
     clock: Clock
     streams: OpenStreams

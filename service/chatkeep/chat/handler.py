@@ -6,6 +6,7 @@ from starlette.requests import Request
 
 from chatkeep.accounts.dependencies import accounts_of, allows_guest, create_guest, require_identity
 from chatkeep.accounts.identity import Identity
+from chatkeep.chat.files.contents import load_files
 from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.history.turn import NewTurn, OpenTurn, Outcome
 from chatkeep.chat.models.context import fit_context
@@ -97,6 +98,7 @@ class PersistentRequestHandler(RequestHandler):
             continues=begun.continues,
         )
         prompt.tools = begun.tools
+        prompt.files = await load_files(self.turn_store.database, begun.user_id, prompt.get_contents())
         return prompt
 
     async def end_turn(self, begun: OpenTurn, outcome: Outcome) -> Turn | None:

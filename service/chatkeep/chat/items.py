@@ -9,6 +9,10 @@ Source: OpenAI API reference, Responses, input and output items.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+# They name a file by its id, and hold none of its bytes once they are kept.
+FILE_TYPES = ("image", "file", "input_image", "input_file")
+MAX_COUNTED_TOKENS = 2**31 - 1
+
 JsonItem = dict[str, Any]
 AnyItem = Mapping[str, Any]
 
@@ -43,6 +47,17 @@ def is_call(item: AnyItem) -> bool:
     return item.get("type") == "function_call" and all(
         isinstance(item.get(name), str) for name in ("call_id", "name", "arguments")
     )
+
+
+def is_file(item: AnyItem) -> bool:
+    return item.get("type") in FILE_TYPES and isinstance(item.get("file_id"), str)
+
+
+def file_tokens(item: AnyItem) -> int:
+    """Return what a file counts as in the context; items of an import may hold anything."""
+    tokens = item.get("tokens")
+    is_count = isinstance(tokens, int) and not isinstance(tokens, bool)
+    return min(max(tokens, 0), MAX_COUNTED_TOKENS) if is_count and isinstance(tokens, int) else 0
 
 
 def is_output(item: AnyItem) -> bool:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, TypedDict
 
-from chatkeep.chat.items import AnyItem, is_call, is_output, is_reasoning, is_refusal
+from chatkeep.chat.file_parts import LoadedFiles, content_with_files, text_with_files
+from chatkeep.chat.items import AnyItem, is_call, is_file, is_output, is_reasoning, is_refusal
 
 Side = Literal["requester", "responder"]
 
@@ -59,19 +60,24 @@ class Round:
     outputs: dict[str, AnyItem] = field(default_factory=dict)
 
 
-def openai_messages(system: str | None, contents: Sequence[ChatContent]) -> Iterator[ChatMessage]:
+def openai_messages(
+    system: str | None, contents: Sequence[ChatContent], files: LoadedFiles | None = None
+) -> Iterator[ChatMessage]:
     """Yield the conversation; replies still to come are left out.
 
     A model that reasons between its calls is given that back until it has answered; what it thought about earlier
     questions it does not want.
+
+    Args:
+        files: those that prompts refer to. Texts are in the text; of all others the model is told the name.
     """
     if system:
         yield {"role": "system", "content": system}
-    asked = max((at for at, each in enumerate(contents) if each.side == "requester" and each.message), default=-1)
+    asked = max((at for at, each in enumerate(contents) if is_question(each)), default=-1)
     for at, content in enumerate(contents):
         if content.side == "requester":
-            if content.message or content.items is None:
-                yield {"role": "user", "content": content.message or ""}
+            if _is_sent(content):
+                yield {"role": "user", "content": text_with_files(content.message or "", content.items, files or {})}
         elif content.items is None:
             if content.message is not None:
                 yield {"role": "assistant", "content": content.message}
@@ -79,6 +85,29 @@ def openai_messages(system: str | None, contents: Sequence[ChatContent]) -> Iter
             below = contents[at + 1].items if at + 1 < len(contents) else None
             for each in rounds_of(content.message or "", content.items, below):
                 yield from _round_messages(each, with_reasoning=at > asked)
+
+
+def messages_with_parts(
+    system: str | None, contents: Sequence[ChatContent], files: LoadedFiles
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the conversation with pictures and PDFs as parts of the prompts that have them."""
+    asked = (content for content in contents if content.side == "requester" and _is_sent(content))
+    for message in openai_messages(system, contents, files):
+        if message["role"] == "user":
+            content = next(asked)
+            yield {**message, "content": content_with_files(content.message or "", content.items, files)}
+        else:
+            yield message
+
+
+def _is_sent(content: ChatContent) -> bool:
+    """Tell whether a requester's message is more than the outputs of tools, which are sent by themselves."""
+    return content.items is None or is_question(content)
+
+
+def is_question(content: ChatContent) -> bool:
+    """Tell whether somebody asks something, in words or with a file, and does not only give a tool's output."""
+    return content.side == "requester" and bool(content.message or any(map(is_file, content.items or ())))
 
 
 def rounds_of(message: str, items: Sequence[AnyItem], below: Sequence[AnyItem] | None) -> list[Round]:

@@ -5,23 +5,19 @@ from collections.abc import Sequence
 from chatkeep.chat.items import AnyItem, text_item
 from chatkeep.errors import Invalid
 
-# They name a file by its id.
-OF_FILES = ("image", "file", "input_image", "input_file")
-
 
 def prompt_of(content: str, items: Sequence[AnyItem] | None) -> tuple[str, Sequence[AnyItem] | None]:
     """Return a prompt's text and its items, in which the text is not repeated.
 
     Args:
+        items: those of files refer to them already, see `chatkeep.chat.files.attachments`.
         content: its text; it may be in `items` instead, as items of the type `message`, and comes last otherwise.
 
     Raises:
-        Invalid: text is in both, or an item is of a kind that no prompt can have.
+        Invalid: text is in both, or a message among the items has none.
     """
     if items is None:
         return content, None
-    if any(item["type"] in OF_FILES for item in items):
-        raise Invalid("This service takes no files. Say it in words.")
     texts = [item for item in items if item["type"] == "message"]
     if texts and content:
         raise Invalid("The text of a prompt is in `content` or in `items`, and not in both.")

@@ -16,7 +16,6 @@ from chatkeep.http.schemas import Answer, StoredObject, Time, one_of
 
 MAX_ITEMS = 256
 MAX_TOOLS = 128
-Prompt = Annotated[Text, Field(min_length=1, examples=["Write a haiku about tea."])]
 SystemPrompt = Annotated[Text, Field(max_length=100_000)]
 Title = Annotated[Text, Field(min_length=1, max_length=500)]
 
@@ -63,20 +62,18 @@ class ChangeConversation(Body):
     head_turn_id: UUID = Field(default_factory=lambda: UUID(int=0))
 
 
-class CreateTurn(Body):
+class _Prompt(Body):
+    """What is said: text, and items beside it."""
+
     # Before the text, which may be empty where there are some.
     items: PromptItems | None = Field(
-        None, description="What the prompt is made of beside its text, such as `function_call_output`."
+        None,
+        description="What the prompt is made of beside its text, such as `function_call_output`, or `image` and `file` "
+        "with a `file_id` or a data: URL in `image_url` or `file_data`.",
     )
     content: Annotated[
         Text, Field(examples=["Write a haiku about tea."], description="Empty only where there are `items`.")
     ]
-    parent_id: UUID | None = None
-    model: Name | None = None
-    params: GenerationParams = GenerationParams()
-    tools: Tools | None = Field(None, description="Which tools the model may call, as the model server takes them.")
-    tool_choice: ToolChoice | None = Field(None, description="Which of them it is to call, likewise.")
-    stream: Flag | None = Field(None, description="Default: true where `Accept` names `text/event-stream`.")
 
     @field_validator("content")
     @classmethod
@@ -86,14 +83,22 @@ class CreateTurn(Body):
         return content
 
 
+class CreateTurn(_Prompt):
+    parent_id: UUID | None = None
+    model: Name | None = None
+    params: GenerationParams = GenerationParams()
+    tools: Tools | None = Field(None, description="Which tools the model may call, as the model server takes them.")
+    tool_choice: ToolChoice | None = Field(None, description="Which of them it is to call, likewise.")
+    stream: Flag | None = Field(None, description="Default: true where `Accept` names `text/event-stream`.")
+
+
 class Regenerate(Body):
     model: Name | None = None
     params: GenerationParams = GenerationParams()
     stream: Flag | None = Field(None, description="Default: true where `Accept` names `text/event-stream`.")
 
 
-class Edit(Body):
-    content: Prompt
+class Edit(_Prompt):
     stream: Flag | None = Field(None, description="Default: true where `Accept` names `text/event-stream`.")
 
 

@@ -53,12 +53,15 @@ async def download(
     return Download(from_first(), streams, terms, headers=headers, media_type=media_type)
 
 
-def content_disposition(name: str, title: str | None = None) -> str:
+def content_disposition(name: str, title: str | None = None, *, shown: bool = False) -> str:
     """Return the header that names a download; a title can neither leave the folder nor end the header.
+
+    Args:
+        shown: a browser may show it instead.
 
     Source: RFC 6266, sections 4.1 and 4.3; RFC 8187, section 3.2.
     """
-    header = f'attachment; filename="{name}"'
+    header = f'{"inline" if shown else "attachment"}; filename="{name}"'
     if stem := safe_stem(title or ""):
         whole = f"{stem}.{name.rpartition('.')[2]}"
         header += f"; filename*=UTF-8''{quote(whole, safe='')}"

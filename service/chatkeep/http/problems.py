@@ -21,6 +21,7 @@ _STATUS_OF_FAMILY: tuple[tuple[type[errors.ChatkeepError], int], ...] = (
     (errors.NotFound, 404),
     (errors.UploadTooSlow, 408),
     (errors.Conflict, 409),
+    (errors.FileTooLarge, 413),
     (errors.Invalid, 422),
     (errors.AuditReasonRequired, 428),
     (errors.TooMany, 429),

@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, delete, func, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chatkeep.accounts.file_queries import check_files_of
 from chatkeep.accounts.queries import AnyRow, fewer, lock_user
-from chatkeep.database.tables import conversations, user_activity, users
+from chatkeep.database.tables import conversations, turns, user_activity, users
 
 RETENTION_LOCK = 0x72657465  # "rete"
 
@@ -85,6 +86,7 @@ async def delete_due(connection: AsyncConnection, rule: Rule, user_id: UUID, ids
     if user is None or not rule.covers(user):
         return []
     due = and_(_c.user_id == user_id, _c.id.in_(ids), rule.is_due())
+    await check_files_of(connection, user_id, turns.c.conversation_id.in_(ids))
     gone = (await connection.execute(delete(conversations).where(due).returning(_c.turn_count))).scalars().all()
     await connection.execute(
         update(user_activity)

@@ -12,7 +12,8 @@ from chatkeep.transfer.imported import Unreadable
 from chatkeep.transfer.json_stream import JsonValues, Readable, Value
 
 # In a ChatGPT export: one file, or numbered ones since it became too large.
-CONVERSATIONS = re.compile(r"conversations(-\d{1,6})?\.json")
+# And in one of this service: the history alone.
+CONVERSATIONS = re.compile(r"conversations(-\d{1,6})?\.json|history\.jsonl")
 # Of what is said in chats, a ZIP makes a tenth; one that unpacks to far more was made to cost more than it was to send.
 MAX_RATIO = 32
 # Of one export. An empty one costs more to open than to send.

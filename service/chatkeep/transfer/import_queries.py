@@ -9,9 +9,11 @@ from sqlalchemy import ARRAY, Table, Uuid, cast, func, insert, literal, select, 
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chatkeep.chat.files.queries import insert_references
 from chatkeep.chat.items import is_reasoning
 from chatkeep.database.tables import (
     conversations,
+    files,
     imported_conversations,
     reasoning_search,
     turn_search,
@@ -70,6 +72,17 @@ async def insert_sources(
 async def insert_turns(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
     for start in range(0, len(rows), TURNS_PER_STATEMENT):
         await connection.execute(insert(turns), rows[start : start + TURNS_PER_STATEMENT])
+
+
+async def refer_to_files(connection: AsyncConnection, user_id: UUID, references: Sequence[tuple[UUID, UUID]]) -> None:
+    """Note which turns refer to which files: (turn, file). Files that are not the user's are left out."""
+    if not references:
+        return
+    wanted = sorted({file_id for _, file_id in references})
+    own = select(files.c.id).where(files.c.user_id == user_id, files.c.id.in_(wanted)).order_by(files.c.id)
+    # Nobody deletes one of them before this transaction has ended.
+    found = set((await connection.execute(own.with_for_update(read=True, key_share=True))).scalars())
+    await insert_references(connection, user_id, [each for each in references if each[1] in found])
 
 
 async def await_lexemes(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:

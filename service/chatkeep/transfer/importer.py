@@ -17,11 +17,11 @@ an end was broken off.
 
 import traceback
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 from uuid import UUID
 
 import anyio.from_thread
@@ -31,6 +31,8 @@ from sqlalchemy.exc import IntegrityError
 
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
+from chatkeep.chat.files.contents import file_ids_in
+from chatkeep.chat.files.store import FileStore
 from chatkeep.chat.search.indexer import index_pending
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
@@ -41,6 +43,7 @@ from chatkeep.transfer.archive import Found, values_in
 from chatkeep.transfer.formats.chatkeep import SOURCE as OWN
 from chatkeep.transfer.formats.detection import read_conversation
 from chatkeep.transfer.imported import UnknownFormat, Unreadable
+from chatkeep.transfer.imported_files import ImportedFiles
 from chatkeep.transfer.json_stream import Value
 from chatkeep.transfer.rows import ConversationRows, to_rows
 from chatkeep.transfer.sanitize import sanitize
@@ -63,6 +66,7 @@ class Imported:
     Args:
         source_id: what it is called where it comes from; its place in the file where that is not known.
         kept_aside: how many messages and the like are in its metadata.
+        files_left_out: how many files of its prompts are neither in the file nor the user's, or could not be kept.
     """
 
     source_id: str
@@ -72,6 +76,7 @@ class Imported:
     title: str | None = None
     turn_count: int = 0
     kept_aside: int = 0
+    files_left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,7 @@ async def import_file(
     max_bytes: int,
     advance: Callable[[], None] = lambda: None,
     turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+    files: FileStore | None = None,
 ) -> AsyncGenerator[Imported, None]:
     """Keep the conversations of a file, and yield what became of each.
 
@@ -107,6 +113,7 @@ async def import_file(
         audit: whoever imports.
         max_bytes: how much a ZIP may unpack to.
         advance: called now and then, while the file is read.
+        files: keeps the files that prompts of a ZIP have; None leaves their names.
         turn: held while a batch is read and kept, and given up after it, so that others come in between.
 
     Cancelled, it ends after the piece that is being read; what was yielded is kept.
@@ -121,6 +128,7 @@ async def import_file(
     file.seek(0)
     found = values_in(file, max_bytes=max_bytes, check=anyio.from_thread.check_cancelled)
     counts = Counter(imported=0, skipped=0, failed=0)
+    attached = ImportedFiles(files, user_id, file) if files is not None else None
     is_first = True
     while True:
         async with turn():
@@ -133,7 +141,7 @@ async def import_file(
                 await _note(database, audit, user_id, stage="begun", format=known_format)
             is_first = False
             advance()
-            async for outcome in _kept(database, user_id, batch, clock):
+            async for outcome in _kept(database, user_id, batch, clock, attached):
                 yield outcome
                 counts[outcome.outcome] += 1
             if any(read.rows is not None for read in batch):
@@ -211,9 +219,15 @@ def _place_of(error: Exception) -> str:
     return f"{last.name}:{last.lineno}"
 
 
-async def _kept(database: Database, user_id: UUID, batch: list[_Read], clock: Clock) -> AsyncIterator[Imported]:
+async def _kept(
+    database: Database, user_id: UUID, batch: list[_Read], clock: Clock, files: ImportedFiles | None
+) -> AsyncIterator[Imported]:
     known = await _known(database, user_id, batch)
     new = {read.key: read for read in reversed(batch) if read.rows is not None and read.key not in known}
+    missing = {
+        key: await files.attach(read.rows.turns) if files is not None and read.rows is not None else 0
+        for key, read in new.items()
+    }
     together = await _keep(database, user_id, list(new.values()), clock()) if len(new) > 1 else False
     for read in batch:
         if read.rows is None:
@@ -229,6 +243,7 @@ async def _kept(database: Database, user_id: UUID, batch: list[_Read], clock: Cl
                 title=row["title"],
                 turn_count=row["turn_count"],
                 kept_aside=read.kept_aside,
+                files_left_out=missing[read.key],
             )
 
 
@@ -256,6 +271,7 @@ async def _keep(database: Database, user_id: UUID, reads: list[_Read], now: date
             if await queries.insert_sources(connection, user_id, ids, now) < len(kept):
                 raise _IsThere
             await queries.insert_turns(connection, turns)
+            await queries.refer_to_files(connection, user_id, _references(turns))
             await queries.await_lexemes(connection, turns)
             await queries.count_conversations(connection, user_id, len(kept), len(turns))
     except _IsThere:
@@ -265,6 +281,10 @@ async def _keep(database: Database, user_id: UUID, reads: list[_Read], now: date
             raise
         raise NotAuthenticated("This account has just been deleted.") from None
     return True
+
+
+def _references(turns: Sequence[Mapping[str, Any]]) -> list[tuple[UUID, UUID]]:
+    return [(turn["id"], file_id) for turn in turns for file_id in file_ids_in(turn["prompt_items"])]
 
 
 class _IsThere(Exception):

@@ -18,6 +18,7 @@ from chatkeep.http.bodies import JsonRoute
 from chatkeep.http.downloads import Download, download
 from chatkeep.http.presence import while_client_waits
 from chatkeep.http.problems import error_responses
+from chatkeep.transfer.account_archive import account_as_zip
 from chatkeep.transfer.examples import ACCOUNT, CHATSTREAM_PROMPT, CONVERSATION, MARKDOWN, TURNS
 from chatkeep.transfer.exporter import account_as_jsonl, conversation_as_json, conversation_as_jsonl
 from chatkeep.transfer.importer import import_file
@@ -31,6 +32,7 @@ IMPORT_PATH = "/api/v1/import"
 UNKNOWN_FORMAT = (422, "This is no file that can be imported.")
 FILE = {"type": "string", "format": "binary"}
 
+AccountFormat = Literal["jsonl", "zip"]
 Format = Literal["json", "markdown", "jsonl"]
 WRITERS = {
     "json": (conversation_as_json, "application/json", "json"),
@@ -90,16 +92,40 @@ async def export_conversation(
     "/export",
     status_code=200,
     response_class=Download,
-    responses=error_responses(401, 503) | {200: {"content": {"application/jsonl": {"example": ACCOUNT}}}},
+    responses=error_responses(401, 503)
+    | {
+        200: {
+            "content": {
+                "application/jsonl": {"example": ACCOUNT},
+                "application/zip": {"schema": {"type": "string", "format": "binary"}},
+            }
+        }
+    },
 )
-async def export_account(identity: CurrentUser, chat: ChatDep, visitor: VisitorAudit) -> Download:
+async def export_account(
+    identity: CurrentUser,
+    chat: ChatDep,
+    visitor: VisitorAudit,
+    file_format: Annotated[
+        AccountFormat, Query(alias="format", description="`jsonl`: the history alone. `zip`: with its files.")
+    ] = "jsonl",
+) -> Download:
     """Return the caller's whole history as a file, one conversation a line. `POST /api/v1/import` takes it.
 
     It has every turn that was begun before the export, none that was begun later, and is read while it is sent: a reply
     that is being generated is in it as far as it is written down.
     """
+    details = {} if file_format == "jsonl" else {"format": file_format}
     async with chat.database.transaction() as connection:
-        await visitor.acting_as(identity.user_id).record(connection, Action.EXPORTED, identity.user_id)
+        await visitor.acting_as(identity.user_id).record(connection, Action.EXPORTED, identity.user_id, **details)
+    if file_format == "zip":
+        return await download(
+            account_as_zip(chat.files, identity.user_id),
+            chat.streams,
+            stream_terms(identity),
+            media_type="application/zip",
+            name="chatkeep-history.zip",
+        )
     return await download(
         account_as_jsonl(chat.database, identity.user_id),
         chat.streams,
@@ -135,7 +161,8 @@ async def export_account(identity: CurrentUser, chat: ChatDep, visitor: VisitorA
 async def import_history(request: Request, identity: CurrentUser, chat: ChatDep, visitor: VisitorAudit) -> ImportReport:
     """Add the conversations of a file to the caller's history: as the body, of whatever media type, or in a form.
 
-    It may be an export of this service (a conversation as JSON, an account as JSONL), of ChatGPT (the ZIP, or a
+    It may be an export of this service (a conversation as JSON, an account as JSONL or as a ZIP with its files), of
+    ChatGPT (the ZIP, or a
     `conversations.json` of it) or of Open WebUI, or a ChatStream prompt (`ChatPrompt.to_dict()`): which one is found
     out. What was imported before is skipped. Each conversation is kept whole or not at all, one after the other: after
     a failure the same file may be sent again. It ends with the connection; what was kept by then stays. What has no
@@ -158,6 +185,7 @@ async def _import(request: Request, identity: Identity, chat: Chat, visitor: Rec
             clock=chat.clock,
             max_bytes=imports.max_bytes,
             turn=lambda: imports.turn(identity.user_id),
+            files=chat.files,
         )
         async with aclosing(outcomes):
             async for outcome in outcomes:

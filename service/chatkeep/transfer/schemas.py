@@ -22,6 +22,7 @@ class ImportedConversation(Answer):
     title: str | None
     turn_count: int
     kept_aside: Annotated[int, Field(description="How many messages without a place in a turn are in its metadata.")]
+    files_left_out: Annotated[int, Field(description="How many files of its prompts are missing or could not be kept.")]
 
 
 class ImportReport(BaseModel):

@@ -1,39 +1,21 @@
-"""A file on its way in: on disk until it is imported, and gone afterwards.
+"""A file that is imported, on its way in. See `chatkeep.http.uploads`."""
 
-Threats: an account that sends slowly, or much, so that nobody else can import; and a file whose sender has left.
-"""
-
-import asyncio
-import contextlib
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from tempfile import TemporaryFile
-from typing import BinaryIO, cast
+from typing import BinaryIO
 from uuid import UUID
 
-import anyio
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
-from starlette.types import Message, Receive
 
 from chatkeep.chat.generation.fair_queue import FairQueue
-from chatkeep.errors import TooManyImports, Unavailable, UnknownImportFormat, UploadTooSlow
+from chatkeep.errors import TooManyImports, UnknownImportFormat
+from chatkeep.http.uploads import RETRY_AFTER_SECONDS, TOO_MANY, Uploads
 
 MAX_IMPORTS_AT_ONCE = 4
-MAX_UPLOADS_OF_ONE_USER = 4
-WRITTEN_AT_ONCE = 1024 * 1024
-# Of a form, parsed at once: a hundredth of a second of whatever was made to take long.
-MAX_PIECE_BYTES = 16 * 1024
-MAX_PAUSE_SECONDS = 30
-# Slower than any line that people have: after this time so much must have come for each second of it.
-PATIENCE_SECONDS = 60
-MIN_BYTES_PER_SECOND = 4 * 1024
-RETRY_AFTER_SECONDS = 30
 
 
-class Imports:
+class Imports(Uploads):
     """How much may be imported: the sizes of files are bounded, and users take turns.
 
     A file comes in without a place that another could wait for. Only when all of it is there its user queues for one of
@@ -41,16 +23,19 @@ class Imports:
 
     Args:
         max_bytes: of a file, and of what a ZIP unpacks to. All files on disk together have `MAX_IMPORTS_AT_ONCE` times
-            as many; where that is reached, users who have more than their part of it are refused.
+            as many.
         clock: seconds, for the pace of uploads.
     """
 
     def __init__(self, *, max_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(
+            room_bytes=MAX_IMPORTS_AT_ONCE * max_bytes,
+            refusal=lambda: TooManyImports(TOO_MANY, RETRY_AFTER_SECONDS),
+            busy="Too many files are being imported right now. Try again in a few minutes.",
+            clock=clock,
+        )
         self.max_bytes = max_bytes
-        self._clock = clock
         self._turns = FairQueue(MAX_IMPORTS_AT_ONCE, max_per_user=1)
-        self._uploads: Counter[UUID] = Counter()
-        self._bytes: Counter[UUID] = Counter()
 
     def turn(self, user_id: UUID) -> AbstractAsyncContextManager[None]:
         """Wait for one of the places in which files are read, and hold it until the block ends."""
@@ -58,128 +43,12 @@ class Imports:
 
     @asynccontextmanager
     async def received(self, request: Request, user_id: UUID) -> AsyncIterator[BinaryIO]:
-        """Yield what a request sends: the file in its form, or its body.
-
-        Nobody else can open the file: it has no name, and the system takes it away however the process ends.
+        """Yield what a request sends: the file in its form, or its body. Raises: as `received_from`.
 
         Raises:
-            TooManyImports: the user has `MAX_UPLOADS_OF_ONE_USER` files here.
-            UploadTooSlow: nothing came for `MAX_PAUSE_SECONDS`, or too little on the whole.
             UnknownImportFormat: a form without a file.
-            Unavailable: all the room for files is taken, and more than a fair part of it by this user.
         """
-        with self._counted(user_id) as count:
-            paced = _paced(request.receive, count, self._clock)
-            async with _file_of(Request(request.scope, paced)) as file:
-                yield file
-
-    @contextlib.contextmanager
-    def _counted(self, user_id: UUID) -> Iterator[Callable[[int], None]]:
-        if self._uploads[user_id] >= MAX_UPLOADS_OF_ONE_USER:
-            raise TooManyImports(
-                "You are sending as many files as one account may at once. Wait until one has ended.",
-                RETRY_AFTER_SECONDS,
-            )
-        mine = 0
-
-        def count(size: int) -> None:
-            nonlocal mine
-            mine += size
-            self._bytes[user_id] += size
-            self._require_room(user_id)
-
-        self._uploads[user_id] += 1
-        try:
-            yield count
-        finally:
-            self._uploads[user_id] -= 1
-            self._bytes[user_id] -= mine
-            if not self._uploads[user_id]:
-                del self._uploads[user_id], self._bytes[user_id]
-
-    def _require_room(self, user_id: UUID) -> None:
-        room = MAX_IMPORTS_AT_ONCE * self.max_bytes
-        if self._bytes.total() > room and self._bytes[user_id] > room / len(self._uploads):
-            raise Unavailable("Too many files are being imported right now. Try again in a few minutes.")
-
-
-def _in_pieces(receive: Receive) -> Receive:
-    """Return a `receive` that gives no more than `MAX_PIECE_BYTES` at a time, and lets others come in between.
-
-    A form's parser looks at every byte, in the event loop.
-    """
-    waiting: list[Message] = []
-
-    async def receive_piece() -> Message:
-        if not waiting:
-            message = await receive()
-            body = message.get("body", b"")
-            if len(body) <= MAX_PIECE_BYTES:
-                return message
-            starts = range(0, len(body), MAX_PIECE_BYTES)
-            pieces = [{**message, "body": body[start : start + MAX_PIECE_BYTES], "more_body": True} for start in starts]
-            pieces[-1]["more_body"] = message.get("more_body", False)
-            waiting.extend(reversed(pieces))
-        await asyncio.sleep(0)
-        return waiting.pop()
-
-    return receive_piece
-
-
-def _paced(receive: Receive, count: Callable[[int], None], clock: Callable[[], float]) -> Receive:
-    """Return a `receive` that counts what comes, and gives up on who sends too slowly."""
-    began = clock()
-    received = 0
-
-    async def receive_paced() -> Message:
-        nonlocal received
-        try:
-            async with asyncio.timeout(MAX_PAUSE_SECONDS):
-                message = await receive()
-        except TimeoutError:
-            raise _too_slow() from None
-        size = len(message.get("body", b""))
-        received += size
-        count(size)
-        late = clock() - began - PATIENCE_SECONDS
-        if message.get("more_body") and late > 0 and received < late * MIN_BYTES_PER_SECOND:
-            raise _too_slow()
-        return message
-
-    return receive_paced
-
-
-def _too_slow() -> UploadTooSlow:
-    return UploadTooSlow("The file stopped coming, or came too slowly. Send it again over a steadier connection.")
-
-
-@asynccontextmanager
-async def _file_of(request: Request) -> AsyncIterator[BinaryIO]:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data":
-        async with Request(request.scope, _in_pieces(request.receive)).form(max_files=1, max_fields=10) as form:
-            yield _file_in(list(form.values()))
-    else:
-        with TemporaryFile(prefix="chatkeep-import-") as file:
-            await _write_down(request, file)
-            yield file
-
-
-def _file_in(values: list[UploadFile | str]) -> BinaryIO:
-    for value in values:
-        if isinstance(value, UploadFile):
-            return value.file
-    raise UnknownImportFormat("The form holds no file. Send it as a field of its own, or as the body.")
-
-
-async def _write_down(request: Request, file: "object") -> None:
-    opened = cast("BinaryIO", file)
-    waiting: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        waiting.append(chunk)
-        size += len(chunk)
-        if size >= WRITTEN_AT_ONCE:
-            await anyio.to_thread.run_sync(opened.write, b"".join(waiting))
-            waiting, size = [], 0
-    await anyio.to_thread.run_sync(opened.write, b"".join(waiting))
-    opened.seek(0)
+        async with self.received_from(request, user_id) as received:
+            if received.file is None:
+                raise UnknownImportFormat("The form holds no file. Send it as a field of its own, or as the body.")
+            yield received.file

@@ -12,7 +12,14 @@ from chatkeep.web.translations import LANGUAGES, texts_of_group
 STATIC = Path(__file__).parent / "static"
 MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 # What only administrators read is not sent to everybody.
-TEXTS = {"texts.js": "modules", "console-texts.js": "console"}
+TEXTS = {
+    "texts.js": "modules",
+    "account-texts.js": "account",
+    "actions-texts.js": "actions",
+    "attachments-texts.js": "attachments",
+    "console-texts.js": "console",
+    "settings-texts.js": "settings",
+}
 
 _IMPORT = re.compile(rb'^(?:import|export) .*from "\./([^"]+)";$', re.MULTILINE)
 _COMMENT_LINE = re.compile(r"^(//.*|/\*.*\*/|/\*\*.*|\*( .*|/)?)$")

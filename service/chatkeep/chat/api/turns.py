@@ -1,5 +1,6 @@
 """`/api/v1/conversations/{id}/turns`: turns over HTTP."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -9,11 +10,14 @@ from pydantic import Field
 from chatkeep.accounts.identity import Identity, stream_terms
 from chatkeep.chat.api.dependencies import ChatDep, CurrentUser
 from chatkeep.chat.chat import Chat
+from chatkeep.chat.files.attachments import with_files
+from chatkeep.chat.files.media_types import NOT_ALLOWED
 from chatkeep.chat.generation.sse import EventStream
 from chatkeep.chat.history import queries
 from chatkeep.chat.history.lookups import require_leaf, require_turn
 from chatkeep.chat.history.pages import siblings_page, turns_page
 from chatkeep.chat.history.turn import NewTurn
+from chatkeep.chat.items import AnyItem
 from chatkeep.chat.prompt_items import prompt_of
 from chatkeep.chat.schemas import CreateTurn, Edit, GiveFeedback, Regenerate, Turn
 from chatkeep.errors import NotFound, NothingToContinue
@@ -47,6 +51,8 @@ NEW_TURN = STREAM | error_responses(
     401,
     404,
     *BODY_ERRORS,
+    file_quota_reached=(403, "Your files may take 256 MB in all, and this one does not fit."),
+    file_type_not_allowed=(422, NOT_ALLOWED),
     turn_in_progress=(409, "Another turn of this conversation is being answered. Wait for it, or stop it."),
     idempotency_key_reused=(422, "This Idempotency-Key was used for another request. Take a new one."),
     too_many_generations=(429, "The service is answering as many as it can. Try again soon."),
@@ -100,7 +106,7 @@ async def create_turn(
     The answer is a stream of events, or with `stream: false` the finished turn. A client that goes away does not
     end the generation.
     """
-    content, items = prompt_of(body.content, body.items)
+    content, items = await _prompt(chat, identity, body)
     new = NewTurn(
         conversation_id=conversation_id,
         content=content,
@@ -156,8 +162,13 @@ async def edit_turn(
     idempotency_key: IdempotencyKey = None,
 ) -> Any:
     """Ask something else instead: a new turn beside this one, which stays as it is. The head moves to the new one."""
+    content, items = await _prompt(chat, identity, body)
     new = NewTurn(
-        conversation_id=conversation_id, content=body.content, sibling_of=turn_id, idempotency_key=idempotency_key
+        conversation_id=conversation_id,
+        content=content,
+        items=items,
+        sibling_of=turn_id,
+        idempotency_key=idempotency_key,
     )
     return await _take_turn(chat, identity, new, request, stream=body.stream)
 
@@ -253,6 +264,11 @@ async def give_feedback(
 async def take_feedback_back(conversation_id: UUID, turn_id: UUID, identity: CurrentUser, chat: ChatDep) -> None:
     """Take back what was said of a reply."""
     await _set_feedback(chat, identity, conversation_id, turn_id, rating=None, comment=None)
+
+
+async def _prompt(chat: Chat, identity: Identity, body: CreateTurn | Edit) -> tuple[str, Sequence[AnyItem] | None]:
+    """Return a prompt's text and items; what it holds of files is kept, and referred to."""
+    return prompt_of(body.content, await with_files(chat.files, identity.user_id, body.items))
 
 
 async def _take_turn(chat: Chat, identity: Identity, new: NewTurn, request: Request, *, stream: bool | None) -> Any:

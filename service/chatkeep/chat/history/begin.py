@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     Boolean,
     ColumnElement,
     Integer,
@@ -28,7 +29,7 @@ from chatkeep.chat.history.parameters import CONVERSATION_ID, NOW, REPLICA_ID, T
 from chatkeep.chat.history.queries import turn_above
 from chatkeep.chat.history.turn import EARLIER
 from chatkeep.database.statement import Statement
-from chatkeep.database.tables import conversations, turns, user_activity
+from chatkeep.database.tables import conversations, turn_files, turns, user_activity
 
 _c = conversations.c
 _t = turns.c
@@ -37,6 +38,9 @@ _t = turns.c
 # Which items a model is shown, with the reasoning between its calls and without. All others may be large.
 _SENT: ColumnElement[Any] = literal_column(
     """'$[*] ? (@.type like_regex "^(message|refusal|function_call|function_call_output)$")'::jsonpath"""
+)
+_ASKED: ColumnElement[Any] = literal_column(
+    """'$[*] ? (@.type like_regex "^(message|refusal|function_call|function_call_output|image|file)$")'::jsonpath"""
 )
 _SENT_OF_CALLS: ColumnElement[Any] = literal_column(
     """'$[*] ? (@.type like_regex "^(message|refusal|function_call|function_call_output|reasoning)$")'::jsonpath"""
@@ -50,7 +54,7 @@ def _shown(turn: Any) -> tuple[Any, ...]:
         (turn.c.reply_items.contains(_CALLS), func.jsonb_path_query_array(turn.c.reply_items, _SENT_OF_CALLS)),
         else_=func.jsonb_path_query_array(turn.c.reply_items, _SENT),
     )
-    asked = func.jsonb_path_query_array(turn.c.prompt_items, _SENT)
+    asked = func.jsonb_path_query_array(turn.c.prompt_items, _ASKED)
     return (
         turn.c.prompt,
         turn.c.reply,
@@ -63,18 +67,35 @@ def _shown(turn: Any) -> tuple[Any, ...]:
 def _size(turn: Any) -> Any:
     """How many bytes a model would be shown of a turn."""
     size = func.octet_length(turn.c.prompt) + func.coalesce(func.octet_length(turn.c.reply), 0)
-    for name in ("prompt_items", "reply_items"):
-        sent = cast(func.jsonb_path_query_array(turn.c[name], _SENT), Text)
+    for items, shown in ((turn.c.prompt_items, _ASKED), (turn.c.reply_items, _SENT)):
+        sent = cast(func.jsonb_path_query_array(items, shown), Text)
         size = size + func.coalesce(func.octet_length(sent), 0)
     return size
 
 
-def _begin() -> Statement:
+def _references(kept: Any, is_same_prompt: ColumnElement[bool]) -> Any:
+    """Note which files the turn refers to: those of its prompt, or of the prompt that it has from another turn."""
+    given = func.unnest(bindparam("file_ids", type_=ARRAY(Uuid))).table_valued("id", name="given").render_derived()
+    of_prompt = select(cast(given.c.id, Uuid).label("file_id"))
+    of_sibling = select(turn_files.c.file_id).where(
+        turn_files.c.user_id == USER_ID,
+        turn_files.c.turn_id == bindparam("sibling_of", type_=Uuid),
+        is_same_prompt,
+    )
+    found = of_prompt.union(of_sibling).subquery("found")
+    refer = select(USER_ID, kept.c.id, found.c.file_id).select_from(kept.join(found, true()))
+    return insert(turn_files).from_select(["user_id", "turn_id", "file_id"], refer).cte("referring")
+
+
+def _begin(*, with_files: bool) -> Statement:
     """Lock the conversation, keep the turn, and return what the model has to know: one statement.
 
     Under READ COMMITTED a statement that waited for a row's lock sees that row as it is now and everything else
     as it was before. `verdict` finds that out by comparing the conversation with itself, and says `stale`: nothing
     was written, run it again.
+
+    Args:
+        with_files: note to which files the turn refers, of `file_ids` and of a prompt that is taken from another turn.
     """
     own = and_(_c.user_id == USER_ID, _c.id == CONVERSATION_ID)
     locked = (
@@ -257,6 +278,7 @@ def _begin() -> Statement:
         .scalar_subquery()
     )
     newest_first = earlier.c.position.desc()
+    referring = [_references(kept, is_same_prompt)] if with_files else []
     return Statement(
         select(
             verdict,
@@ -267,8 +289,10 @@ def _begin() -> Statement:
                 .label(f"earlier_{name}")
                 for name in EARLIER
             ),
-        ).add_cte(locked, before, same_key, beside, parent, kept, moved, counted)
+        ).add_cte(locked, before, same_key, beside, parent, kept, moved, counted, *referring)
     )
 
 
-BEGIN_TURN = _begin()
+BEGIN_TURN = _begin(with_files=False)
+# Of a prompt that may have files: a turn of plain text runs nothing for them.
+BEGIN_TURN_WITH_FILES = _begin(with_files=True)

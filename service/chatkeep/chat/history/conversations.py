@@ -25,10 +25,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chatkeep.accounts.file_queries import check_files_of
 from chatkeep.accounts.queries import fewer
 from chatkeep.chat.history.parameters import CONVERSATION_ID, NOW, USER_ID
 from chatkeep.database.statement import Statement
-from chatkeep.database.tables import TIME, conversations, user_activity
+from chatkeep.database.tables import TIME, conversations, turns, user_activity
 from chatkeep.database.times import LATEST
 from chatkeep.statistics.outbox import note_conversation
 
@@ -110,6 +111,7 @@ async def update_conversation(
 async def delete_conversation(connection: AsyncConnection, user_id: UUID, conversation_id: UUID) -> bool:
     """Delete a conversation and, by the foreign keys, its turns; False where it is not the user's."""
     own = and_(_c.user_id == user_id, _c.id == conversation_id)
+    await check_files_of(connection, user_id, turns.c.conversation_id == conversation_id)
     deleted = (await connection.execute(delete(conversations).where(own).returning(_c.turn_count))).first()
     if deleted is None:
         return False

@@ -15,9 +15,10 @@ from uuid import UUID
 
 import asyncpg
 
+from chatkeep.chat.files.contents import file_ids_in
 from chatkeep.chat.history import queries
 from chatkeep.chat.history import updates as statements
-from chatkeep.chat.history.begin import BEGIN_TURN
+from chatkeep.chat.history.begin import BEGIN_TURN, BEGIN_TURN_WITH_FILES
 from chatkeep.chat.history.conversations import title_from
 from chatkeep.chat.history.fragments import (
     DELETE_ORPHAN_FRAGMENTS,
@@ -83,21 +84,25 @@ class TurnStore:
         return self._begun(row, user_id, new, values)
 
     async def _begin(self, values: Mapping[str, object]) -> Mapping[str, Any] | None:
+        statement = BEGIN_TURN if values.get("file_ids") is None else BEGIN_TURN_WITH_FILES
         for _ in range(MAX_BEGIN_ATTEMPTS):
             try:
-                row = await self.database.row(BEGIN_TURN, **values)
+                row = await self.database.row(statement, **values)
             except asyncpg.UniqueViolationError as error:
                 if not constraint_of(error).startswith("uq_turns_idempotency_key"):
                     raise
                 continue  # the same key, a moment before: now it can be seen
             except asyncpg.ForeignKeyViolationError:
-                return None  # the conversation was deleted in this moment
+                return None  # the conversation or a file was deleted in this moment
             if row is None or row["verdict"] != "stale":
                 return row
         raise DatabaseUnavailable("Too much happens in this conversation at once. Try again in a moment.")
 
     def _begin_values(self, user_id: UUID, turn_id: UUID, new: NewTurn, context_tokens: int) -> dict[str, object]:
-        return {
+        file_ids = file_ids_in(new.items)
+        # The prompt of another turn may have some.
+        with_files = {"file_ids": file_ids} if file_ids or new.content is None else {}
+        return with_files | {
             "user_id": user_id,
             "turn_id": turn_id,
             "conversation_id": new.conversation_id,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from chatkeep.chat.items import AnyItem, text_item
+from chatkeep.chat.items import AnyItem, file_tokens, is_file, text_item
 from chatkeep.chat.messages import ChatContent, outputs_among, rounds_of, sent_text
 from chatkeep.chat.models.prompt import ChatPrompt
 
@@ -170,7 +170,11 @@ def _turn_cost(turn: EarlierTurn) -> int:
 
 
 def _items_cost(items: Sequence[AnyItem] | None) -> int:
-    return sum(MESSAGE_TOKENS + estimate_tokens(sent_text(item)) for item in items or ())
+    return sum(MESSAGE_TOKENS + _item_cost(item) for item in items or ())
+
+
+def _item_cost(item: AnyItem) -> int:
+    return file_tokens(item) if is_file(item) else estimate_tokens(sent_text(item))
 
 
 def _cost(text: str | None) -> int:

@@ -78,6 +78,12 @@ class ModelBadRequest(ModelError):
     worth_retrying = False
 
 
+class ModelTakesNoImages(ModelBadRequest):
+    """A prompt has a picture, and the model reads text alone."""
+
+    code = "model_takes_no_images"
+
+
 class ModelBadAnswer(ModelError):
     """The answer is not what the protocol says: HTML, a redirect, half a JSON document."""
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 import aiohttp
 from pydantic import SecretStr
 
+from chatkeep.chat.file_parts import has_images, parts_of
 from chatkeep.chat.models.errors import ModelBadAnswer, ModelError, ModelLoading, ModelNotFound
 from chatkeep.chat.models.model_list import NAME_ONE, first_to_chat, listed_models
 from chatkeep.chat.models.openai_address import endpoints, own_headers
@@ -111,7 +112,7 @@ class OpenAICompatibleModel:
             ModelError: one of `chatkeep.chat.models.errors`, after the retries.
         """
         retries = _Retries(self._retries, self._retry_pause_seconds, self._first_token_seconds)
-        body = {**_known(params), **prompt.tools, "messages": prompt.to_openai_messages()}
+        body = {**_known(params), **prompt.tools, "messages": prompt.to_openai_messages_with_files()}
         while True:
             started = False
             try:
@@ -159,7 +160,8 @@ class OpenAICompatibleModel:
 
     async def _ask(self, name: str, body: Mapping[str, Any]) -> ReplyStream:
         """Servers from before `stream_options` refuse it by name; then the usage stays unknown."""
-        failures = Failures(name, [*self._secrets(), *_texts_of(body["messages"])], self._has_key)
+        messages = body["messages"]
+        failures = Failures(name, [*self._secrets(), *_texts_of(messages)], self._has_key, has_images(messages))
         asked = {"model": name, "stream": True, **body}
         if self._asks_for_usage:
             response, refusal = await self._post({**asked, **USAGE_WANTED}, failures)
@@ -280,6 +282,5 @@ def _known(params: Mapping[str, object]) -> dict[str, object]:
 def _texts_of(messages: list[Any]) -> list[str]:
     """Every text that is sent, which no error may repeat."""
     contents = [message.get("content") for message in messages]
-    parts = [part for content in contents if isinstance(content, list) for part in content]
-    texts = [part.get("text") for part in parts if isinstance(part, Mapping)]
+    texts = [part.get("text") for part in parts_of(messages)]
     return [text for text in (*contents, *texts) if isinstance(text, str)]

@@ -8,9 +8,11 @@ from functools import cache
 from typing import Any
 
 import aiohttp
+import anyio.to_thread
 from pydantic import SecretStr
 from yarl import URL
 
+from chatkeep.chat.file_parts import parts_of
 from chatkeep.chat.models.openai_address import parse_address
 
 MAX_REFUSAL_BYTES = 64 * 1024
@@ -41,7 +43,9 @@ class Connection:
 
     async def post(self, address: URL, body: Mapping[str, Any]) -> aiohttp.ClientResponse:
         """Send a document, and return the answer once its headers are there."""
-        data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        # Pictures make it megabytes, and other replies go on meanwhile.
+        has_files = bool(parts_of(body.get("messages", ())))
+        data = await anyio.to_thread.run_sync(_dumped, body) if has_files else _dumped(body)
         return await self._send("POST", address, data, {"Content-Type": "application/json"})
 
     async def get(self, address: URL) -> aiohttp.ClientResponse:
@@ -76,6 +80,10 @@ class Connection:
                 trust_env=False,
             )
         return self._session
+
+
+def _dumped(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 @cache

@@ -25,6 +25,7 @@ from chatkeep.chat.models.errors import (
     ModelQuotaReached,
     ModelRateLimited,
     ModelRefused,
+    ModelTakesNoImages,
     ModelTimeout,
     ModelUnreachable,
 )
@@ -53,6 +54,14 @@ _UNKNOWN_MODEL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+# vLLM, llama.cpp, Ollama, OpenRouter, OpenAI, and servers that know messages of text alone.
+_NO_IMAGES = re.compile(
+    r"not (a )?multi-?modal|(image|vision|multi-?modal)\b.{0,60}\bnot\b.{0,20}\bsupport"
+    r"|\bnot? .{0,20}support.{0,30}\b(image|vision)|that support image|required for image|mmproj|image_url"
+    r"|(content|input)\b.{0,40}\b(must be|should be|expected|valid)\b.{0,10}\bstring|\bno\b.{0,20}\bimage",
+    re.IGNORECASE | re.DOTALL,
+)
+
 NO_STREAM = (
     "The model server did not answer with a stream of events. "
     "The operator should check that CHATKEEP_MODEL_URL is the address of an OpenAI-compatible API."
@@ -67,11 +76,13 @@ class Failures:
         model: the name that was asked for.
         unspoken: texts that no `detail` may repeat: the key and the prompts.
         has_key: whether a key is sent.
+        has_images: whether pictures are sent.
     """
 
     model: str
     secrets: Sequence[str]
     has_key: bool
+    has_images: bool = False
 
     def of_status(self, status: int, headers: Mapping[str, str], body: str) -> ModelError:
         """Return the error for an answer other than 2xx."""
@@ -88,8 +99,10 @@ class Failures:
         where = " in the middle of its reply" if said_something else ""
         sentence = f"The model server reported an error{where}{self._safe_quote(report.message)}."
         status = report.status or 500
-        if status in (401, 403):
-            error: ModelError = ModelRefused(sentence)
+        if self._takes_no_images(report):
+            error: ModelError = self._no_images()
+        elif status in (401, 403):
+            error = ModelRefused(sentence)
         elif status in (400, 413, 422) or _CONTEXT.search(report.message):
             error = ModelBadRequest(sentence)
         elif status == 429:
@@ -123,6 +136,8 @@ class Failures:
 
     def _of_status(self, status: int, headers: Mapping[str, str], report: ReportedError) -> ModelError:
         said = self._safe_quote(report.message)
+        if status >= 400 and status not in (401, 403, 429) and self._takes_no_images(report):
+            return self._no_images()
         if status < 400:
             return ModelBadAnswer(
                 "The model server answered with a redirect, which is not followed. "
@@ -139,6 +154,15 @@ class Failures:
         if status >= 500 and not _CONTEXT.search(report.message):
             return ModelError(f"The model server failed (HTTP {status}). Try again later.", seconds_to_wait(headers))
         return ModelBadRequest(f"The model server cannot answer this request (HTTP {status}){said}.")
+
+    def _takes_no_images(self, report: ReportedError) -> bool:
+        return self.has_images and _NO_IMAGES.search(report.message) is not None
+
+    def _no_images(self) -> ModelError:
+        return ModelTakesNoImages(
+            f"The model “{self.model[:MAX_NAME_CHARACTERS]}” takes no pictures, and this conversation has one. "
+            "Choose a model that does, or ask in a new conversation without it."
+        )
 
     def _refused(self, status: int, said: str) -> ModelError:
         if not self.has_key:

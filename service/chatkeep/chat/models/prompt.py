@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
+from chatkeep.chat.file_parts import LoadedFiles
 from chatkeep.chat.items import AnyItem
-from chatkeep.chat.messages import ChatContent, ChatMessage, Side, openai_messages
+from chatkeep.chat.messages import ChatContent, ChatMessage, Side, messages_with_parts, openai_messages
 from chatkeep.chat.models.chat_template import DEFAULT_TEMPLATE, render
 from chatkeep.errors import Invalid
 
@@ -20,6 +21,7 @@ class ChatPrompt:
 
     Attributes:
         tools: `tools` and `tool_choice` as a model server takes them; empty where there are none.
+        files: those that its messages refer to, by their ids; a model is told the names of others.
         earlier_turns: how many turns it shows of those before the new one; None where nobody counted.
     """
 
@@ -28,6 +30,7 @@ class ChatPrompt:
         self.requester = "user"
         self.responder = "assistant"
         self.tools: Mapping[str, Any] = {}
+        self.files: LoadedFiles = {}
         self.earlier_turns: int | None = None
         self._contents: list[ChatContent] = []
 
@@ -90,8 +93,12 @@ class ChatPrompt:
         return not self._contents
 
     def to_openai_messages(self) -> list[ChatMessage]:
-        """Return the conversation for `/chat/completions`; see `openai_messages`."""
-        return list(openai_messages(self.system, self._contents))
+        """Return the conversation for `/chat/completions`, text alone; see `openai_messages`."""
+        return list(openai_messages(self.system, self._contents, self.files))
+
+    def to_openai_messages_with_files(self) -> list[Mapping[str, Any]]:
+        """Return the conversation for `/chat/completions`; prompts with pictures or PDFs are lists of parts."""
+        return list(messages_with_parts(self.system, self._contents, self.files))
 
     def to_text(self, template: str, *, bos_token: str = "", eos_token: str = "") -> str:
         """Return the conversation as one string, for a model that continues text.

@@ -7,6 +7,10 @@ import { prepareImport } from "./import.js";
 import { begin, forget, signOut } from "./sign-in.js";
 import { toast } from "./toasts.js";
 import { copyFrom } from "./turn.js";
+import more from "./account-texts.js";
+import words from "./texts.js";
+
+Object.assign(words, more);
 
 const AUTH = "/api/v1/auth";
 

@@ -2,9 +2,15 @@
 import { ApiError, CONVERSATIONS, api, explain, get } from "./api.js";
 import { t } from "./dom.js";
 import { ask } from "./dialogs.js";
+import { isFile } from "./items.js";
 import { toast } from "./toasts.js";
 import { copyFrom, editPrompt } from "./turn.js";
+import more from "./actions-texts.js";
+import words from "./texts.js";
 
+Object.assign(words, more);
+
+const filesOf = (turn) => (turn.prompt.items ?? []).filter(isFile);
 const addressOf = (turn) => `${CONVERSATIONS}/${turn.conversation_id}/turns/${turn.id}`;
 
 export class TurnActions {
@@ -39,9 +45,10 @@ export class TurnActions {
       case "continue":
         return this.goOn(turn);
       case "edit":
-        return editPrompt(article, turn.prompt.content, (content) =>
-          this.beside(turn, `${addressOf(turn)}/edit`, { content }, content),
-        );
+        return editPrompt(article, turn.prompt.content, (content) => {
+          const items = filesOf(turn); // they stay
+          return this.beside(turn, `${addressOf(turn)}/edit`, items.length ? { content, items } : { content }, content);
+        });
       case "good":
       case "bad":
         return this.rate(turn, name === "good" ? 1 : -1);
@@ -56,7 +63,7 @@ export class TurnActions {
   async beside(turn, path, body, content) {
     if (!(await this.thread.changed()) || this.thread.live) return; // a second click waited, too
     try {
-      await this.thread.take(path, body, { content, replaced: turn });
+      await this.thread.take(path, body, { content, items: filesOf(turn), replaced: turn });
     } catch (error) {
       await this.thread.open(turn.conversation_id, { turnId: turn.id });
       toast(explain(error), { bad: true });

@@ -2,7 +2,7 @@
 import { ApiError, CONVERSATIONS, explain, get, once } from "./api.js";
 import { Composer } from "./composer.js";
 import { $, h, pathOf, state, t, url } from "./dom.js";
-import { ConversationList, ask, titleOf } from "./list.js";
+import { ConversationList, titleOf } from "./list.js";
 import { showMenu } from "./menu.js";
 import { isLost, reconnected } from "./network.js";
 import { openSidebar, prepareSidebar } from "./sidebar.js";
@@ -26,6 +26,10 @@ const thread = new Thread({
   failed: complain,
 });
 const composer = new Composer(say);
+const loadAttachments = whenNeeded(() =>
+  import("./attachments.js").then(({ Attachments }) => (composer.attachments = new Attachments(() => composer.fit()))),
+);
+const loadSettings = whenNeeded(() => import("./settings.js").then(({ askSettings }) => askSettings));
 const loadActions = whenNeeded(() => import("./actions.js").then(({ TurnActions }) => new TurnActions(thread)));
 const list = new ConversationList({
   open: (id) => go(id),
@@ -145,18 +149,21 @@ async function show(id, turnId) {
 /** Send a message; a conversation is begun with the first one. */
 async function say(text) {
   if (saying || thread.live) return;
+  let items = [];
   saying = true;
   $("empty").hidden = true;
   try {
     if (!(await isReady())) return; // it stays where it was written
     if (!current) await beginConversation();
+    items = composer.attachments?.items ?? [];
     composer.write("");
+    composer.attachments?.clear();
     if (thread.down !== null) await reopen();
-    await thread.take(`${CONVERSATIONS}/${current.id}/turns`, { content: text }, { content: text });
+    await thread.take(`${CONVERSATIONS}/${current.id}/turns`, items.length ? { content: text, items } : { content: text }, { content: text, items });
   } catch (error) {
     thread.answering.drop();
     $("empty").hidden = thread.turns.last !== null || !$("missing").hidden;
-    composer.restore(text);
+    composer.restore(text, items);
     toast(explain(error), { bad: true, seconds: 12 });
     if (error.code === "turn_in_progress") await reopen().catch(complain);
   } finally {
@@ -199,6 +206,27 @@ function reopen() {
   return opening;
 }
 
+function attach(files) {
+  if (files.length) loadAttachments().then((attachments) => attachments.add(files), complain);
+}
+
+/** Files come by the button, from the clipboard, or are dropped anywhere on the conversation. */
+function prepareAttaching() {
+  const chosen = $("files");
+  $("attach").addEventListener("click", () => chosen.click());
+  chosen.addEventListener("change", () => {
+    attach([...chosen.files]);
+    chosen.value = "";
+  });
+  const take = (event, transfer) => {
+    if (!transfer.types.includes("Files")) return;
+    event.preventDefault(); // the browser would leave the page and show the file
+    attach([...transfer.files]); // while it is dragged there are none
+  };
+  composer.field.addEventListener("paste", (event) => take(event, event.clipboardData));
+  for (const name of ["dragover", "drop"]) $("main").addEventListener(name, (event) => take(event, event.dataTransfer));
+}
+
 /** Another device may have gone on meanwhile. */
 async function lookAgain() {
   if (document.hidden || !current || thread.live) return;
@@ -210,16 +238,8 @@ async function lookAgain() {
 }
 
 async function changeSettings() {
-  const of = current ?? fresh;
-  const given = await ask(t("settings"), {
-    fields: [
-      { name: "model", label: t("model"), value: of.model, max: 200, hint: t("model_hint"), placeholder: state.model ?? "" },
-      { name: "system_prompt", label: t("system_prompt"), value: of.system_prompt, rows: 7, max: 100_000, hint: t("system_prompt_hint") },
-    ],
-    confirm: t("save"),
-  });
-  if (!given) return;
-  const changes = { model: given.model.trim() || null, system_prompt: given.system_prompt.trim() ? given.system_prompt : null };
+  const changes = await (await loadSettings())(current ?? fresh);
+  if (!changes) return;
   if (current) thread.changing = list.change(current, changes);
   else {
     fresh = changes;
@@ -268,9 +288,10 @@ function start() {
     if (event.target.closest("[data-act]")) loadActions().then((actions) => actions.clicked(event), complain);
   });
   $("search").addEventListener("focus", () => loadSearch().then((search) => search.changed(), complain));
+  prepareAttaching();
   $("stop").addEventListener("click", () => thread.answering.stop().catch(complain));
   $("to-end").addEventListener("click", () => (thread.down === null ? thread.toEnd() : reopen().catch(complain)));
-  $("settings").addEventListener("click", changeSettings);
+  $("settings").addEventListener("click", () => changeSettings().catch(complain));
   $("more").addEventListener("click", () => list.menu($("more"), current));
   $("me").addEventListener("click", showMyMenu);
   list.load();

@@ -6,11 +6,12 @@ export class Composer {
   /** `send` gets the text, and empties the field when it is on its way; `restore` puts it back. */
   constructor(send) {
     this.field = $("prompt");
+    this.attachments = null; // once there was a file
     this.conversationId = null;
     $("composer").addEventListener("submit", (event) => {
       event.preventDefault();
       const text = this.field.value;
-      if (!text.trim() || $("send").hidden) return;
+      if (!this.isReady() || $("send").hidden) return;
       send(text);
     });
     this.field.addEventListener("keydown", (event) => {
@@ -22,9 +23,16 @@ export class Composer {
     this.field.addEventListener("input", () => this.changed());
   }
 
+  /** Whether there is something to send, and all of it has arrived. */
+  isReady() {
+    const { attachments } = this;
+    return !attachments?.isSending && Boolean(this.field.value.trim() || attachments?.items.length);
+  }
+
   /** Show what was being written in this conversation. */
   open(conversationId) {
     this.conversationId = conversationId;
+    this.attachments?.clear();
     this.field.value = localStorage.getItem(draftKey(conversationId)) ?? "";
     this.fit();
   }
@@ -42,7 +50,8 @@ export class Composer {
     this.changed();
   }
 
-  restore(text) {
+  restore(text, items = []) {
+    if (items.length) this.attachments.restore(items);
     const { value } = this.field;
     if (value !== text) this.write(value ? `${text}\n${value}` : text);
     this.field.focus();
@@ -58,6 +67,6 @@ export class Composer {
   fit() {
     this.field.style.height = "auto";
     this.field.style.height = `${this.field.scrollHeight}px`;
-    $("send").setAttribute("aria-disabled", this.field.value.trim() ? "false" : "true");
+    $("send").setAttribute("aria-disabled", this.isReady() ? "false" : "true");
   }
 }

@@ -1,25 +1,7 @@
 // Bringing conversations from elsewhere.
-import { ApiError } from "./api.js";
-import { $, h, number, t, url } from "./dom.js";
+import { $, h, number, t } from "./dom.js";
 import { onSubmit } from "./forms.js";
-
-/** Send a file, with its progress; `fetch` tells none. */
-function upload(path, file, progressed) {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    const body = new FormData();
-    body.append("file", file);
-    request.open("POST", url(path));
-    request.responseType = "json";
-    request.upload.onprogress = (event) => progressed(event.loaded / event.total);
-    request.onerror = () => reject(new TypeError("the network failed"));
-    request.onload = () => {
-      if (request.status < 400) resolve(request.response);
-      else reject(new ApiError(request.status, request.response ?? {}, Number(request.getResponseHeader("Retry-After"))));
-    };
-    request.send(body);
-  });
-}
+import { upload } from "./upload.js";
 
 function showResult({ imported, skipped, failed }) {
   const lines = [h("p", { text: t("import_done", { imported: number(imported), skipped: number(skipped) }) })];

@@ -1,5 +1,5 @@
 // What a prompt or a reply is made of beside its text: reasoning, tool calls and their results, a refusal.
-import { h, spinner, t } from "./dom.js";
+import { h, spinner, t, url } from "./dom.js";
 
 /** How long the model thought, in words. */
 export function thoughtFor(seconds) {
@@ -29,6 +29,22 @@ function inLines(text) {
   }
 }
 
+/** A file by its reference: a picture shown, anything else to be saved. One that is not there, or not ours, is its name. */
+export function fileElement(item) {
+  const name = item.name || t("file");
+  if (typeof item.file_id !== "string") return missingFile(name);
+  const address = url(`/api/v1/files/${encodeURIComponent(item.file_id)}/content`);
+  if (item.type !== "image") return h("a", { class: "file", href: address, download: name, dir: "auto", text: name });
+  const picture = h("img", { src: address, alt: name, loading: "lazy" });
+  const link = h("a", { class: "picture", href: address, target: "_blank", rel: "noopener" }, picture);
+  picture.addEventListener("error", () => link.replaceWith(missingFile(name)), { once: true });
+  return link;
+}
+
+const missingFile = (name) => h("span", { class: "file missing", dir: "auto", text: t("file_missing", { name }) });
+
+export const isFile = (item) => item.type === "image" || item.type === "file";
+
 /** Make the element of an item that is no text of the reply. */
 export function itemElement(item) {
   switch (item.type) {
@@ -40,6 +56,9 @@ export function itemElement(item) {
       return folded(t("tool_call", { name: item.name }), inLines(item.arguments));
     case "function_call_output":
       return folded(t("tool_result"), inLines(item.output));
+    case "image":
+    case "file":
+      return fileElement(item);
     default:
       return folded(t("other_item", { type: item.type }), inLines(item));
   }

@@ -150,14 +150,14 @@ export class Thread {
   }
 
   /** Ask for a turn; `replaced` is the turn beside which it is put, `continues` the one below. Throws where it is refused. */
-  async take(path, body, { content, replaced = null, continues = null }) {
+  async take(path, body, { content, items = [], replaced = null, continues = null }) {
     const at = replaced ?? continues;
     const focused = at && this.turns.article(at.id)?.contains(document.activeElement);
     if (replaced) this.turns.cutFrom(replaced.id);
     if (continues) this.turns.cutAfter(continues.id);
     this.down = null;
     const number = replaced ? replaced.index : (this.turns.last?.index ?? -1) + 1;
-    const pending = { id: "pending", index: number, status: "streaming", prompt: { content }, continues: continues?.id ?? replaced?.continues ?? null, reply: null, siblings: { count: 1, position: 1 }, conversation_id: this.id };
+    const pending = { id: "pending", index: number, status: "streaming", prompt: { content, items }, continues: continues?.id ?? replaced?.continues ?? null, reply: null, siblings: { count: 1, position: 1 }, conversation_id: this.id };
     this.turns.add(pending);
     $("to-end").hidden = true;
     const taken = this.answering.take(path, body, pending, this.abort.signal);

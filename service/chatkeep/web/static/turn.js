@@ -1,7 +1,7 @@
 // One turn on the page: a prompt, its reply, and what can be done with them.
 import { h, hasText, icon, moment, spinner, t, tool } from "./dom.js";
 import { insertSanitised } from "./html.js";
-import { isText, itemElement } from "./items.js";
+import { isFile, isText, itemElement } from "./items.js";
 
 export async function copyText(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
@@ -65,8 +65,9 @@ export function fillReply(element, turn, options) {
 /** A prompt, and what it is made of beside its text. Going on with a reply has none. */
 export function promptElements(turn) {
   if (turn.continues) return [];
-  const others = (turn.prompt.items ?? []).filter((item) => !isText(item)).map(itemElement);
-  return [turn.prompt.content ? h("div", { class: "prompt", dir: "auto", text: turn.prompt.content }) : null, ...others];
+  const others = (turn.prompt.items ?? []).filter((item) => !isText(item) && !isFile(item)).map(itemElement);
+  const files = (turn.prompt.items ?? []).filter(isFile).map(itemElement);
+  return [files.length ? h("div", { class: "files" }, ...files) : null, turn.prompt.content ? h("div", { class: "prompt", dir: "auto", text: turn.prompt.content }) : null, ...others];
 }
 
 function branches({ siblings }) {

@@ -1,0 +1,1 @@
+"""Files of prompts: taken in, kept once, referred to by turns, shown to models, swept away."""

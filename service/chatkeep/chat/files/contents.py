@@ -1,0 +1,76 @@
+"""The files that a model is shown, read once the turns that fit are known."""
+
+import base64
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import anyio.to_thread
+
+from chatkeep.chat.file_parts import LoadedFile
+from chatkeep.chat.files import queries
+from chatkeep.chat.files.media_types import RASTER_TYPES, TEXT
+from chatkeep.chat.items import AnyItem, is_file
+from chatkeep.chat.messages import ChatContent
+from chatkeep.database.database import Database
+
+# Of one request to a model: so much is held while the model answers, in each of `max_generations`.
+MAX_LOADED_BYTES = 16 * 1024**2
+
+
+async def load_files(database: Database, user_id: UUID, contents: Sequence[ChatContent]) -> dict[str, LoadedFile]:
+    """Return the files that messages refer to, by their ids; the newest first, as many as may be held.
+
+    One that is missing was deleted with the data of an import, or is somebody else's: the model is told its name.
+    """
+    ids = _ids_newest_first(contents)
+    if not ids:
+        return {}
+    rows = await database.rows(queries.FILES_BY_IDS, user_id=user_id, file_ids=ids)
+    found = {row["id"]: row for row in rows}
+    loaded: dict[str, LoadedFile] = {}
+    left = MAX_LOADED_BYTES
+    for file_id in ids:
+        row = found.get(file_id)
+        if row is None or row["size"] > left:
+            continue
+        data = await _read(database, user_id, file_id)
+        if data is not None:
+            left -= row["size"]
+            loaded[str(file_id)] = await anyio.to_thread.run_sync(_loaded, row, data)
+    return loaded
+
+
+def file_ids_in(items: Iterable[AnyItem] | None) -> list[UUID]:
+    """Return the ids of the files that items refer to, each once, in order."""
+    found = (_uuid(item["file_id"]) for item in items or () if is_file(item))
+    return list(dict.fromkeys(each for each in found if each is not None))
+
+
+def _ids_newest_first(contents: Sequence[ChatContent]) -> list[UUID]:
+    found = [each for content in reversed(contents) for each in file_ids_in(content.items)]
+    return list(dict.fromkeys(found))
+
+
+def _uuid(text: str) -> UUID | None:
+    """Items of an import may hold anything."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+async def _read(database: Database, user_id: UUID, file_id: UUID) -> bytes | None:
+    pieces: list[bytes] = []
+    while True:
+        row = await database.row(queries.PIECE, user_id=user_id, file_id=file_id, number=len(pieces))
+        if row is None:
+            return b"".join(pieces) if pieces else None
+        pieces.append(row["bytes"])
+
+
+def _loaded(row: Any, data: bytes) -> LoadedFile:
+    if row["media_type"] == TEXT:
+        return LoadedFile(row["name"], text=data.decode("utf-8-sig", "replace"))
+    url = f"data:{row['media_type']};base64,{base64.b64encode(data).decode()}"
+    return LoadedFile(row["name"], row["media_type"] in RASTER_TYPES, data_url=url)

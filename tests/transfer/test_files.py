@@ -1,0 +1,130 @@
+"""Files in exports and imports: in the ZIP as they were sent, and back again."""
+
+import io
+import json
+import zipfile
+from typing import Any
+
+from chatkeep.ids import new_id
+from tests.chat.files.pictures import FILES, add, png
+from tests.support.running_service import Person, RunningService, running
+from tests.transfer.upload_client import history, imported, send, whole
+
+
+async def with_files(person: Person, *data: bytes) -> tuple[str, list[str]]:
+    """Have somebody ask about files; return the conversation and the files' ids."""
+    conversation, ids = await person.conversation(title="Tea"), []
+    for number, each in enumerate(data):
+        ids.append((await add(person, each, f"{number}.png"))["id"])
+        await person.say(conversation, f"Which is {number}?", items=[{"type": "file", "file_id": ids[-1]}])
+    return conversation, ids
+
+
+async def zipped(person: Person) -> bytes:
+    answer = await person.client.get("/api/v1/export", params={"format": "zip"})
+    assert answer.headers["content-type"] == "application/zip"
+    return answer.content
+
+
+async def test_a_zip_has_the_history_and_every_file(service: RunningService) -> None:
+    person, text = await service.person(), b"Sencha\n" * 100_000
+    _, ids = await with_files(person, png(), text)
+    archive = zipfile.ZipFile(io.BytesIO(await zipped(person)))
+    assert archive.testzip() is None
+    assert {each.filename for each in archive.infolist()} == {
+        "history.jsonl",
+        f"files/{ids[0]}.png",
+        f"files/{ids[1]}.txt",
+    }
+    assert archive.read(f"files/{ids[0]}.png") == png()
+    assert archive.read(f"files/{ids[1]}.txt") == text
+    lines = archive.read("history.jsonl").decode().split("\n")[:-1]
+    assert [json.loads(line) for line in lines] == await history(person)
+
+
+async def test_another_account_gets_a_zips_files_with_its_conversations(service: RunningService) -> None:
+    person, other = await service.person(), await service.person()
+    await with_files(person, png(shade=1), b"Sencha")
+    report = await imported(other, await zipped(person))
+    (made,) = report["conversations"]
+    assert (report["imported"], made["files_left_out"]) == (1, 0)
+    turns = (await whole(other, made["conversation_id"]))["turns"]
+    items = [turn["prompt"]["items"][0] for turn in turns]
+    assert [(item["type"], item["name"]) for item in items] == [("image", "0.png"), ("file", "1.png")]
+    for item, data in zip(items, (png(shade=1), b"Sencha"), strict=True):
+        assert (await other.client.get(f"{FILES}/{item['file_id']}/content")).content == data
+        assert (await other.client.delete(f"{FILES}/{item['file_id']}")).status_code == 409
+    assert (await imported(other, await zipped(person)))["skipped"] == 1
+
+
+async def test_without_its_files_an_import_keeps_their_names(service: RunningService) -> None:
+    person, other = await service.person(), await service.person()
+    conversation, (theirs,) = await with_files(person, png(shade=2))
+    report = await imported(other, await whole(person, conversation))
+    (made,) = report["conversations"]
+    assert made["files_left_out"] == 1
+    (turn,) = (await whole(other, made["conversation_id"]))["turns"]
+    assert turn["prompt"]["items"][0]["name"] == "0.png"
+    assert (await other.client.get(f"{FILES}/{theirs}/content")).status_code == 404
+    # The model is told that there was one.
+    assert (await other.say(made["conversation_id"], "And now?"))["status"] == "complete"
+
+
+async def test_ones_own_files_are_found_again(service: RunningService) -> None:
+    person = await service.person()
+    conversation, (kept,) = await with_files(person, png(shade=3))
+    exported = await whole(person, conversation)
+    assert (await person.client.delete(f"/api/v1/conversations/{conversation}")).status_code == 204
+    report = await imported(person, exported)
+    assert report["conversations"][0]["files_left_out"] == 0
+    await service.chat.files.sweep()
+    assert (await person.client.get(f"{FILES}/{kept}/content")).content == png(shade=3)
+
+
+async def test_files_that_may_not_be_kept_are_left_out_and_the_words_are_not(database_url: str) -> None:
+    async with running(database_url, file_quota_bytes=4096) as service:
+        person = await service.person()
+        items = [{"type": "image", "file_id": str(new_id()), "name": f"{number}.png"} for number in range(4)]
+        report = await imported(person, archive_of(items, png(shade=1), png(shade=2), b"\0 no file"))
+        assert report["conversations"][0]["files_left_out"] == 3
+        assert len((await person.client.get(FILES)).json()["items"]) == 1
+
+
+async def test_odd_names_and_references_do_no_harm(service: RunningService) -> None:
+    person = await service.person()
+    items: list[Any] = [
+        {"type": "image", "file_id": "../../../etc/passwd", "tokens": "many"},
+        {"type": "image", "file_id": "\u202e", "tokens": -5, "name": {"a": 1}},
+        {"type": "file", "file_id": 7},
+        {"type": "file"},
+    ]
+    report = await imported(person, archive_of(items))
+    (made,) = report["conversations"]
+    assert (await person.say(made["conversation_id"], "And now?"))["status"] == "complete"
+    assert (await send(person, b"PK\x05\x06" + bytes(18))).status_code == 422
+
+
+def archive_of(items: list[Any], *files: bytes) -> bytes:
+    """Return a ZIP as this service writes it, of one turn with these items, and files for the first of them."""
+    turn_id = str(new_id())
+    turn = {
+        "id": turn_id,
+        "parent_id": None,
+        "status": "complete",
+        "prompt": {"content": "Which?", "items": [*items, {"type": "message", "start": 0, "end": 6}]},
+        "reply": {"content": "Sencha."},
+        "created_at": "2026-01-31T09:30:00Z",
+    }
+    conversation = {
+        "format": "chatkeep/1",
+        "id": str(new_id()),
+        "head_turn_id": turn_id,
+        "created_at": "2026-01-31T09:30:00Z",
+        "turns": [turn],
+    }
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        archive.writestr("history.jsonl", json.dumps(conversation) + "\n")
+        for item, data in zip(items, files, strict=False):
+            archive.writestr(f"files/{item['file_id']}.png", data)
+    return written.getvalue()

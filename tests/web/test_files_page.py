@@ -1,0 +1,125 @@
+"""Files on the page: attached by the button, pasted and dropped, shown in the history, never run."""
+
+import base64
+from pathlib import Path
+from uuid import UUID
+
+from playwright.async_api import Browser, expect
+
+from tests.accounts.client import change
+from tests.chat.files.pictures import SVG, add, png
+from tests.support.running_service import Person, RunningService
+from tests.web.browser import Tab, browsing
+
+# Gives the page a file as the clipboard and a drag do, which no test can reach otherwise.
+TRANSFER = """([selector, kind, name, type, data]) => {
+  const transfer = new DataTransfer();
+  const bytes = Uint8Array.from(atob(data), (each) => each.charCodeAt(0));
+  transfer.items.add(new File([bytes], name, { type }));
+  const options = { bubbles: true, cancelable: true };
+  const event = kind === "paste"
+    ? new ClipboardEvent("paste", { ...options, clipboardData: transfer })
+    : new DragEvent("drop", { ...options, dataTransfer: transfer });
+  document.querySelector(selector).dispatchEvent(event);
+}"""
+
+
+async def transfer(tab: Tab, selector: str, kind: str, name: str, data: bytes, media_type: str = "image/png") -> None:
+    await tab.page.evaluate(TRANSFER, [selector, kind, name, media_type, base64.b64encode(data).decode()])
+
+
+async def is_shown(tab: Tab, selector: str) -> bool:
+    """Tell whether the browser has drawn a picture."""
+    picture = tab.get(selector).first
+    await expect(picture).to_be_visible()
+    await tab.page.wait_for_function(f"document.querySelector('{selector}').complete")
+    return bool(await picture.evaluate("(image) => image.naturalWidth > 0"))
+
+
+async def test_pictures_come_by_button_paste_and_drop_and_are_in_the_history(tab: Tab, tmp_path: Path) -> None:
+    chosen = tmp_path / "chosen.png"
+    chosen.write_bytes(png(40, 30, shade=1))
+    await tab.open()
+    await tab.get("#files").set_input_files(chosen)
+    await expect(tab.get("#attached img")).to_have_count(1)
+    await transfer(tab, "#prompt", "paste", "pasted.png", png(40, 30, shade=2))
+    await transfer(tab, "#main", "drop", "dropped.png", png(40, 30, shade=3))
+    await expect(tab.get("#attached img")).to_have_count(3)
+    await tab.get("#attached li").nth(1).get_by_role("button", name="Remove pasted.png").click()
+    await tab.say("Which tea?")
+    await expect(tab.get("#attached")).to_be_hidden()
+    await expect(tab.reply()).to_contain_text("dropped.png")
+    for _ in range(2):
+        await expect(tab.get(".turn .files img")).to_have_count(2)
+        assert await is_shown(tab, ".turn .files img")
+        names = await tab.get(".turn .files img").evaluate_all("(images) => images.map((image) => image.alt)")
+        assert names == ["chosen.png", "dropped.png"]
+        await tab.page.reload()
+
+
+async def test_a_picture_alone_is_a_message(tab: Tab) -> None:
+    await tab.open()
+    await expect(tab.get("#send")).to_have_attribute("aria-disabled", "true")
+    await transfer(tab, "#prompt", "paste", "tea.png", png())
+    await expect(tab.get("#attached img")).to_have_count(1)
+    await expect(tab.get("#send")).to_have_attribute("aria-disabled", "false")
+    await tab.get("#send").click()
+    await expect(tab.get(".turn .files img")).to_have_count(1)
+    await tab.answered()
+
+
+async def test_an_edited_message_keeps_its_picture(tab: Tab) -> None:
+    await tab.open()
+    await transfer(tab, "#prompt", "paste", "tea.png", png())
+    await expect(tab.get("#attached img")).to_have_count(1)
+    await tab.say("Which?")
+    await tab.get("[data-act=edit]").click()
+    await tab.get(".edit-field").fill("Which tea?")
+    await tab.get(".edit .main").click()
+    await expect(tab.get(".prompt")).to_have_text("Which tea?")
+    await tab.answered()
+    await expect(tab.get(".turn .files img")).to_have_count(1)
+    await expect(tab.reply()).to_contain_text("tea.png")
+
+
+async def test_an_svg_is_a_download_and_nothing_in_it_runs(tab: Tab) -> None:
+    await tab.open()
+    await transfer(tab, "#prompt", "paste", "evil.svg", SVG, "image/svg+xml")
+    await expect(tab.get("#attached .name")).to_have_text("evil.svg")
+    await expect(tab.get("#attached progress")).to_have_count(0)
+    await tab.say("Draw it")
+    link = tab.get(".turn .files a")
+    await expect(link).to_have_attribute("download", "evil.svg")
+    await expect(tab.get(".turn img")).to_have_count(0)
+    async with tab.page.expect_download() as waiting:
+        await link.click()
+    downloaded = await waiting.value
+    assert Path(await downloaded.path()).read_bytes() == SVG
+    # Not even where its address is opened by hand.
+    address = await link.get_attribute("href")
+    async with tab.page.expect_download():
+        await tab.page.evaluate("(address) => { location.href = address; }", address)
+
+
+async def test_what_is_refused_is_said_in_words(tab: Tab) -> None:
+    tab.expected.append("422")
+    await tab.open()
+    await transfer(tab, "#prompt", "paste", "tea.zip", b"PK\x03\x04")
+    await expect(tab.get(".toast")).to_contain_text("tea.zip: Files of this type cannot be sent.")
+    await expect(tab.get("#attached")).to_be_hidden()
+
+
+async def test_a_file_that_is_not_there_or_not_ours_is_its_name(
+    browser: Browser, service: RunningService, person: Person
+) -> None:
+    other = await service.person()
+    kept, theirs = await add(person, png()), await add(other, png())
+    conversation = await person.conversation()
+    items = [{"type": "image", "file_id": kept["id"]}]
+    await person.say(conversation, "Which?", items=items)
+    replaced = "UPDATE turns SET prompt_items = replace(prompt_items::text, :own, :theirs)::jsonb WHERE user_id = :id"
+    await change(service.database, replaced, own=kept["id"], theirs=theirs["id"], id=UUID(person.id))
+    async with browsing(browser, service, person, locale="ja-JP") as tab:
+        tab.expected.append("404")
+        await tab.open(f"/c/{conversation}")
+        await expect(tab.get(".file.missing")).to_have_text("tea.png（表示できません）")
