@@ -137,6 +137,23 @@ async def test_a_chat_does_not_wait_for_a_sign_in(service: RunningService, share
     assert (await signing_in).status_code == 200
 
 
+async def test_one_users_queue_for_their_own_row_keeps_nobody_from_signing_in(
+    service: RunningService, shared_database_url: str
+) -> None:
+    busy, other = await service.person(), await service.person()
+    lock = "SELECT 1 FROM users WHERE id = $1 FOR UPDATE"
+    async with held(service, shared_database_url, lock, UUID(busy.id)):
+        changes = [
+            asyncio.create_task(busy.client.patch(f"{AUTH}/me", json={"display_name": f"{number}"}))
+            for number in range(40)
+        ]
+        await asyncio.sleep(0.3)
+        body = {"username": other.username, "password": PASSWORD}
+        async with asyncio.timeout(2):
+            assert (await service.client().post(f"{AUTH}/login", json=body)).status_code == 200
+    assert {(await each).status_code for each in changes} <= {200, 503}
+
+
 async def test_counting_a_try_and_forgiving_one_lock_in_one_order(
     service: RunningService, shared_database_url: str
 ) -> None:

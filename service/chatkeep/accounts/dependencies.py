@@ -20,7 +20,9 @@ from chatkeep.accounts.identity import (
 )
 from chatkeep.accounts.login_sessions import Client, NewSession, renew_session
 from chatkeep.accounts.proxy_accounts import identity_by_proxy
+from chatkeep.accounts.throttling import place_of
 from chatkeep.audit.trail import Origin, Recorder
+from chatkeep.database.shares import caller
 from chatkeep.errors import Forbidden, NotAuthenticated
 from chatkeep.http.addresses import client_address
 from chatkeep.http.late_answers import set_terms
@@ -50,7 +52,15 @@ def client_of(accounts: Accounts, connection: HTTPConnection) -> Client:
 
 
 async def get_client(request: Request, accounts: AccountsDep) -> Client:
-    return client_of(accounts, request)
+    client = client_of(accounts, request)
+    _wait_in_turn(client)
+    return client
+
+
+def _wait_in_turn(client: Client) -> None:
+    """Have somebody who is not signed in wait for connections with all others at their address."""
+    if caller.get() is None:
+        caller.set(place_of(client.address))
 
 
 ClientDep = Annotated[Client, Depends(get_client)]
@@ -107,6 +117,7 @@ async def require_identity(request: Request, accounts: Accounts) -> Identity:
     identity = await _identity_of(request, accounts)
     if identity is None:
         raise NotAuthenticated("Sign in first: there is no valid session cookie or token.")
+    caller.set(identity.user_id)
     if identity.renew or identity.exchange:
         identity = await _renewed(request, accounts, identity)
     set_terms(request.scope, stream_terms(identity))
@@ -141,6 +152,7 @@ async def create_guest(request: Request, accounts: Accounts) -> Identity:
         TooManyAttempts: too many guests began at this address.
     """
     client = client_of(accounts, request)
+    _wait_in_turn(client)
     opened = await begin_guest(accounts, visitor_audit_of(request, accounts, client), client)
     send_session(request, accounts, opened)
     return identity_of(opened.user, digest=digest_of(opened.secret), by_session=True, remember=True)

@@ -47,7 +47,7 @@ class Chat:
             NotFound, TurnInProgress, IdempotencyKeyReused, DatabaseUnavailable.
         """
         try:
-            with self.generations.reserve(identity.user_id) as start:
+            with self.generations.reserve(identity.user_id, is_guest=identity.is_guest) as start:
                 begun = await self.handler.begin_turn(identity, new)
                 if not begun.is_replay:
                     return TurnStream(begun, start(begun, self.handler, model), self.turn_store, self.flush_seconds)

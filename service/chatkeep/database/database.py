@@ -24,6 +24,7 @@ from chatkeep.database.libpq.reasons import words_of
 from chatkeep.database.pool import HotPool, waited_seconds
 from chatkeep.database.pooler import Pooling
 from chatkeep.database.session import not_in_force
+from chatkeep.database.shares import TransactionShares
 from chatkeep.database.sqlstates import UNKNOWN_DATABASE
 from chatkeep.database.statement import Row, Statement
 from chatkeep.database.stored_json import dump_json, parse_json
@@ -40,8 +41,9 @@ CLOSE_TIMEOUT_SECONDS = 5
 class Database:
     """Connections to one database, opened when the service starts and closed when it stops."""
 
-    def __init__(self, engine: AsyncEngine, pool: HotPool, connector: Connector) -> None:
+    def __init__(self, engine: AsyncEngine, pool: HotPool, connector: Connector, shares: TransactionShares) -> None:
         self._engine = engine
+        self._shares = shares
         self._pool = pool
         self._connector = connector
         self._ending: set[asyncio.Task[None]] = set()
@@ -69,8 +71,9 @@ class Database:
         """
         with _in_words(url):
             connector = await Connector.to(url, startup=server_settings, must_write=must_write, durable=durable)
+        transactions = max(1, pool_size // 2)
         engine = connector.engine(
-            pool_size=max(1, pool_size // 2),
+            pool_size=transactions,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_SECONDS,
             json_serializer=dump_json,
@@ -80,7 +83,7 @@ class Database:
         pool = HotPool(connector.hot, size=hot_size, timeout_seconds=HOT_POOL_TIMEOUT_SECONDS)
         look_before_use(engine, connector)
         event.listen(engine.sync_engine, "handle_error", partial(_expire, pool))
-        database = cls(engine, pool, connector)
+        database = cls(engine, pool, connector, TransactionShares(transactions))
         try:
             with _in_words(url):
                 await database._ask()
@@ -119,13 +122,14 @@ class Database:
             DatabaseUnavailable: the database does not answer or has no connection to give.
         """
         with translate_errors():
-            connection = self._engine.connect()
-            await _start(connection, self._ending)
-            try:
-                async with connection.begin():
-                    yield connection
-            finally:
-                await connection.close()
+            async with self._shares.share(_patience()):
+                connection = self._engine.connect()
+                await _start(connection, self._ending)
+                try:
+                    async with connection.begin():
+                        yield connection
+                finally:
+                    await connection.close()
 
     @asynccontextmanager
     async def read_only(self, *, timeout_seconds: float) -> AsyncIterator[AsyncConnection]:
@@ -234,6 +238,11 @@ def _expire(pool: HotPool, context: ExceptionContext) -> None:
         pool.expire()
 
 
+def _patience() -> float:
+    """Return for how many seconds the running task is to wait for a transaction's connection, at most."""
+    return max(POOL_TIMEOUT_SECONDS - waited_seconds.get(), HOT_POOL_TIMEOUT_SECONDS)
+
+
 async def _start(connection: AsyncConnection, ending: "set[asyncio.Task[None]]") -> None:
     """Take a connection from the engine's pool, or give up in time.
 
@@ -244,9 +253,8 @@ async def _start(connection: AsyncConnection, ending: "set[asyncio.Task[None]]")
         ending: where such tasks are until they are done.
     """
     starting = asyncio.ensure_future(connection.start())
-    patience = max(POOL_TIMEOUT_SECONDS - waited_seconds.get(), HOT_POOL_TIMEOUT_SECONDS)
     try:
-        await asyncio.wait({starting}, timeout=patience)
+        await asyncio.wait({starting}, timeout=_patience())
     except BaseException:
         _end_later(starting, connection, ending)
         raise

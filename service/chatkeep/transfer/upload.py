@@ -8,8 +8,8 @@ from uuid import UUID
 
 from starlette.requests import Request
 
-from chatkeep.chat.generation.fair_queue import FairQueue
 from chatkeep.errors import TooManyImports, UnknownImportFormat
+from chatkeep.fair_queue import FairQueue
 from chatkeep.http.uploads import RETRY_AFTER_SECONDS, TOO_MANY, Uploads
 
 MAX_IMPORTS_AT_ONCE = 4

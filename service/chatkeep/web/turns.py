@@ -9,12 +9,12 @@ import anyio.from_thread
 import anyio.to_thread
 from pydantic import BaseModel
 
-from chatkeep.chat.generation.fair_queue import FairQueue
 from chatkeep.chat.history.lookups import require_conversation, require_turn
 from chatkeep.chat.history.pages import turns_down, turns_up
 from chatkeep.chat.reply_log import stretches_of
 from chatkeep.chat.schemas import Turn
 from chatkeep.database.database import Database
+from chatkeep.fair_queue import FairQueue
 from chatkeep.web.markdown import render
 
 Made = TypeVar("Made")

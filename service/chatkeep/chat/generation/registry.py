@@ -11,7 +11,6 @@ from uuid import UUID
 
 import structlog
 
-from chatkeep.chat.generation.fair_queue import FairQueue
 from chatkeep.chat.generation.generation import Generation
 from chatkeep.chat.handler import RequestHandler
 from chatkeep.chat.history.turn import OpenTurn, Outcome
@@ -20,6 +19,7 @@ from chatkeep.chat.models.prompt import ChatPrompt
 from chatkeep.chat.schemas import Turn
 from chatkeep.database.priority import Priority, priority
 from chatkeep.errors import TooManyGenerations, Unavailable
+from chatkeep.fair_queue import FairQueue
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +67,9 @@ class GenerationRegistry:
         self._max_per_user = max_running + (max_waiting + 1) // 2
         # Reserved or taken, by user.
         self._places: Counter[UUID] = Counter()
+        # Those of them who are guests. Anybody becomes one by asking: together they hold half of what runs at most.
+        self._guests: set[UUID] = set()
+        self._max_for_guests = max(1, max_running // 2)
         self._closing = False
         self._by_turn: dict[UUID, Generation] = {}
 
@@ -85,13 +88,16 @@ class GenerationRegistry:
         return self._by_turn.get(turn_id)
 
     @contextlib.contextmanager
-    def reserve(self, user_id: UUID) -> Iterator[StartGeneration]:
+    def reserve(self, user_id: UUID, *, is_guest: bool = False) -> Iterator[StartGeneration]:
         """Reserve a place, before anything is stored; yield what starts the generation in it.
 
         Raises:
-            TooManyGenerations: the service is full, or this user's part of it is, or it is shutting down.
+            TooManyGenerations: the service is full, or this user's or the guests' part of it is, or it is shutting
+                down.
         """
         self.require_room()
+        if is_guest:
+            self._require_room_for_guest()
         if self._places[user_id] >= self._max_per_user:
             raise TooManyGenerations(
                 "So many of your prompts are being answered that others would have to wait. Try again soon.",
@@ -105,6 +111,8 @@ class GenerationRegistry:
             return self._start(begun, handler, model or self._model)
 
         self._places[user_id] += 1
+        if is_guest:
+            self._guests.add(user_id)
         try:
             yield start
         finally:
@@ -120,10 +128,17 @@ class GenerationRegistry:
         if self._closing or self._places.total() >= self._most:
             raise TooManyGenerations("The service is answering as many as it can. Try again soon.", RETRY_AFTER_SECONDS)
 
+    def _require_room_for_guest(self) -> None:
+        if sum(self._places[each] for each in self._guests) >= self._max_for_guests:
+            raise TooManyGenerations(
+                "As many guests are being answered as may be at once. Sign in, or try again soon.", RETRY_AFTER_SECONDS
+            )
+
     def _release(self, user_id: UUID) -> None:
         self._places[user_id] -= 1
         if not self._places[user_id]:
             del self._places[user_id]
+            self._guests.discard(user_id)
 
     def _start(self, begun: OpenTurn, handler: RequestHandler, model: LanguageModel) -> Generation:
         generation = Generation(begun)

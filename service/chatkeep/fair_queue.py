@@ -1,10 +1,12 @@
-"""Who of those that wait is served next: users in turn, however much each of them asks for."""
+"""Who of those that wait is served next: users in turn, however much each of them asks for.
+
+A user is an id, or for somebody who is not signed in the address.
+"""
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
-from uuid import UUID
 
 
 class FairQueue:
@@ -21,40 +23,40 @@ class FairQueue:
     def __init__(self, places: int, *, max_per_user: int | None = None) -> None:
         self._free = places
         self._max_per_user = places if max_per_user is None else max_per_user
-        self._held: Counter[UUID] = Counter()
+        self._held: Counter[Hashable] = Counter()
         # Users in the order of their turns; no user is here without somebody waiting.
-        self._waiting: dict[UUID, deque[asyncio.Future[None]]] = {}
+        self._waiting: dict[Hashable, deque[asyncio.Future[None]]] = {}
 
     @asynccontextmanager
-    async def place(self, user_id: UUID) -> AsyncIterator[None]:
+    async def place(self, user: Hashable) -> AsyncIterator[None]:
         """Wait for a place, and hold it until the block ends."""
-        await self._take(user_id)
+        await self._take(user)
         try:
             yield
         finally:
-            self._release(user_id)
+            self._release(user)
 
-    async def _take(self, user_id: UUID) -> None:
+    async def _take(self, user: Hashable) -> None:
         # Those who wait while a place is free have as many as one user may.
-        if self._free and self._may_have_more(user_id):
+        if self._free and self._may_have_more(user):
             self._free -= 1
-            self._held[user_id] += 1
+            self._held[user] += 1
             return
         called = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(user_id, deque()).append(called)
+        self._waiting.setdefault(user, deque()).append(called)
         try:
             await called
         except asyncio.CancelledError:
             if called.done() and not called.cancelled():  # called and cancelled in one moment: pass it on
-                self._release(user_id)
+                self._release(user)
             else:
-                self._leave(user_id, called)
+                self._leave(user, called)
             raise
 
-    def _release(self, user_id: UUID) -> None:
-        self._held[user_id] -= 1
-        if not self._held[user_id]:
-            del self._held[user_id]
+    def _release(self, user: Hashable) -> None:
+        self._held[user] -= 1
+        if not self._held[user]:
+            del self._held[user]
         self._free += 1
         self._call_next()
 
@@ -69,11 +71,11 @@ class FairQueue:
         if waiting:
             self._waiting[following] = waiting  # at the end: everyone else comes first
 
-    def _may_have_more(self, user_id: UUID) -> bool:
-        return self._held[user_id] < self._max_per_user
+    def _may_have_more(self, user: Hashable) -> bool:
+        return self._held[user] < self._max_per_user
 
-    def _leave(self, user_id: UUID, called: "asyncio.Future[None]") -> None:
-        waiting = self._waiting[user_id]
+    def _leave(self, user: Hashable, called: "asyncio.Future[None]") -> None:
+        waiting = self._waiting[user]
         waiting.remove(called)
         if not waiting:
-            del self._waiting[user_id]
+            del self._waiting[user]

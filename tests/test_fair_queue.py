@@ -3,7 +3,7 @@
 import asyncio
 from uuid import UUID
 
-from chatkeep.chat.generation.fair_queue import FairQueue
+from chatkeep.fair_queue import FairQueue
 from chatkeep.ids import new_id
 
 
