@@ -147,8 +147,8 @@ async def promote_guest(
 async def move_guest(connection: AsyncConnection, guest: Guest, account_id: UUID) -> None:
     """Give everything that the guest said to the account, whose row is locked, and delete the guest.
 
-    Locks are taken as everywhere: users, conversations, turns, sessions, counters. Whoever writes something of the
-    guest's right now is either done before, and it is moved, or waits and then finds the guest gone.
+    Locks are taken as everywhere: users, conversations, turns, sessions, counters. A concurrent write of the guest's
+    is either done before, and is moved, or waits and then finds the guest gone.
 
     A legal hold goes along: what the guest said has to stay.
 

@@ -46,8 +46,8 @@ async def log_in(
 ) -> NewSession:
     """Sign in with a new session; the one with the digest `replaces` ends: a planted cookie is worth nothing.
 
-    From a guest's session everything that the guest said goes to the account. It was said in this browser: whoever
-    plants a guest's cookie in somebody's browser gives them conversations, and learns nothing.
+    From a guest's session everything that the guest said goes to the account. It was said in this browser: a
+    stranger who plants a guest's cookie in somebody's browser gives them conversations, and learns nothing.
 
     Raises:
         InvalidCredentials: the same, after the same work, for an unknown name and for a wrong password.

@@ -26,8 +26,8 @@ log = structlog.get_logger(__name__)
 SWEEP_SECONDS = 600
 COUNT_SECONDS = 10
 RETENTION_SECONDS = 3600
-# Whoever writes to a server that takes no changes any more meets it at once. Whoever reads would go on reading there: a
-# session that was ended elsewhere since.
+# A write to a server that takes no changes any more fails at once. Reads would go on there, also of a session that was
+# ended elsewhere since.
 WEED_SECONDS = 1
 
 

@@ -48,7 +48,7 @@ TAGS = [
     {"name": "Search", "description": "Turns by what they say, in any language."},
     {"name": "Import and export", "description": "Histories as files, out and in."},
     {"name": "Administration", "description": "Users and histories of everyone, for administrators."},
-    {"name": "Operations", "description": "For whoever keeps the service running."},
+    {"name": "Operations", "description": "For the people who keep the service running."},
 ]
 
 # Answers that belong to no call: nobody documented sends such a request.

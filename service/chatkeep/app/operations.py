@@ -100,7 +100,7 @@ def _away(error: Exception, server: DataFolder | None) -> DatabaseUnavailable:
     | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def metrics(request: Request) -> Response:
-    """Return figures in Prometheus' text format, to whoever has the token where one is set."""
+    """Return figures in Prometheus' text format, to those who have the token where one is set."""
     _require_token(request)
     figures: Metrics = request.app.state.metrics
     return Response(figures.text(), media_type=PROMETHEUS_TEXT)

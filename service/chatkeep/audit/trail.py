@@ -1,7 +1,7 @@
 """Writing the trail: each act is one row in the act's own transaction.
 
-Rows stand in one of a few chains, each row with the hash of the one before it. Whoever writes a row takes the first
-chain that is free and holds it until the transaction ends; so replicas write at once, and a transaction that is
+Rows stand in one of a few chains, each row with the hash of the one before it. A writer takes the first chain that
+is free and holds it until the transaction ends; so replicas write at once, and a transaction that is
 rolled back leaves neither a row nor a gap. A chain's end is sealed with the service's key.
 
 If the process dies before the commit, there is neither the act nor its row; after it there are both. A read is on

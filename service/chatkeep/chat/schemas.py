@@ -232,7 +232,7 @@ def _reply(row: Mapping[Any, Any]) -> Reply | None:
 
 
 def _items(value: Any) -> list[dict[str, Any]] | None:
-    """Return items as a row holds them, whoever wrote it."""
+    """Return items as a row holds them, from any release."""
     return [object_of(each) for each in value] if isinstance(value, list) else None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_FIELDS = 100
-# Each is an object more for whoever reads the query: 30,000 in one address took 60 ms of everybody's time.
+# Each is an object more for the query's readers: 30,000 in one address took 60 ms of everybody's time.
 MAX_PARAMETERS = 1_000
 VERSIONS = ("1.1", "1.0")
 

@@ -246,7 +246,7 @@ def _patience() -> float:
 async def _start(connection: AsyncConnection, ending: "set[asyncio.Task[None]]") -> None:
     """Take a connection from the engine's pool, or give up in time.
 
-    A connection that does not answer is closed with some patience: in a task of its own, since whoever asked has
+    A connection that does not answer is closed with some patience: in a task of its own, since its caller has
     waited long enough. So is one that came just as its caller was cancelled, which nobody else would give back.
 
     Args:

@@ -2,7 +2,7 @@
 
 A transaction queues for its locks with a connection in its hands. A hundred changes of one account, each of which
 waits for the same row, would otherwise hold every connection, and nobody else could sign in. So a caller has a few
-transactions at a time in each process, and the next connection goes to whoever has the fewest.
+transactions at a time in each process, and the next connection goes to the caller who has the fewest.
 """
 
 import asyncio

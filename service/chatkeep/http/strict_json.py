@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 UNSTORABLE = "Text may not hold U+0000 or lone surrogates"
 
 NOT_JSON = "Not valid JSON"
-# Every bracket, comma and number costs the parser and whoever checks its values many times what a letter of a text
+# Every bracket, comma and number costs the parser and the checks of its values many times what a letter of a text
 # does. The largest body of this service that means something has half as many.
 MAX_STRUCTURE_BYTES = 32 * 1024
 TOO_MANY_PARTS = (

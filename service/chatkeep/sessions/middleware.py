@@ -40,7 +40,7 @@ MAX_COOKIES = 4
 class Exchange:
     """Keeps the session before the first byte of the answer, and once more when the answer has ended.
 
-    Whoever got an answer may rely on what the handler had put into the session by then. A handler that fails, by
+    A client that got an answer may rely on what the handler had put into the session by then. A handler that fails, by
     raising or by a status of 500 or more, has nothing of it kept. What a stream or a WebSocket changes later is kept
     when it ends, also when it ends because the client left; a process that dies in between loses just that.
     """

@@ -1,8 +1,8 @@
 """Notes become counters: added up by hour and model, in the statement that deletes them.
 
 If the process dies before the commit, the notes are there and nothing was counted; after it, the other way round.
-Two that count at once wait for each other's rows and then find them gone: each note is counted once. Whoever reads
-adds up the notes that are left, so that how often this happens is seen by nobody.
+Two that count at once wait for each other's rows and then find them gone: each note is counted once. A reader
+adds up the notes that are left, so nobody sees how often this happens.
 """
 
 from typing import Any

@@ -56,7 +56,7 @@ async def insert_sources(
 ) -> int:
     """Note where conversations come from; return how many of them were not here already.
 
-    Whoever imports the same right now is waited for, until that is kept or given up.
+    A concurrent import of the same is waited for, until it is kept or given up.
 
     Args:
         conversation_ids: by source and source id, in order: two that import the same must not wait for each other.

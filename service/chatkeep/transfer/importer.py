@@ -110,7 +110,7 @@ async def import_file(
     """Keep the conversations of a file, and yield what became of each.
 
     Args:
-        audit: whoever imports.
+        audit: the recorder of the user who imports.
         max_bytes: how much a ZIP may unpack to.
         advance: called now and then, while the file is read.
         files: keeps the files that prompts of a ZIP have; None leaves their names.

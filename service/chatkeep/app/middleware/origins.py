@@ -115,7 +115,7 @@ class CrossSiteCheck:
     Source: OWASP Cross-Site Request Forgery Prevention Cheat Sheet, Fetch Metadata.
 
     Args:
-        guests: whoever writes without a cookie or a token becomes a guest, so that is a write to be refused, too:
+        guests: a writer without a cookie or a token becomes a guest, so that is a write to be refused, too:
             other sites' pages would make one of each of their visitors, each from an address of their own.
         user_header: a server in front names the user in it, by a cookie of its own that never comes this far.
     """

@@ -1,7 +1,7 @@
 """Files among the items of a prompt: what is asked for becomes references to files of the asker.
 
 Threats: a prompt that names somebody else's file, which is as if it were missing; and an address that this service
-would fetch for whoever asks, from inside its network. None is fetched.
+would fetch for the asker, from inside its network. None is fetched.
 """
 
 import base64

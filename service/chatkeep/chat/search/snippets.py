@@ -18,7 +18,7 @@ def snippet(asked: SearchQuery, *texts: str | None) -> str:
     """Return at most `SNIPPET_CHARACTERS` characters of the text that has most of what was asked for.
 
     Matches are between `<mark>` and `</mark>`. Everything else is escaped: what users and models write is never
-    markup on the page of whoever searches.
+    markup on the searcher's page.
     """
     text = max(to_searched_texts(texts), key=lambda text: sum(text.has(term) for term in asked.terms))
     first = min(next(text.spans(term), (len(text.folded), 0))[0] for term in asked.terms)
