@@ -1,8 +1,8 @@
 """Connections for hot statements: each runs one auto-committed statement at a time, and carries nothing to the next.
 
 asyncpg's own pool costs twice what such a statement does: it wraps and unwraps each connection, resets it, and makes
-a task of giving it back. Here a connection comes back as it is, or not at all: one whose statement ended in any other way
-than the database's answer or refusal is closed.
+a task of giving it back. Here a connection comes back as it is, or not at all: one whose statement
+ended in any other way than the database's answer or refusal is closed.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """A file's bytes as an answer: shown where that is safe, and otherwise saved.
 
-Threat: what a user sent runs as a page of this service, with the cookie of the person who opens it. Three things stand against
-that, each enough by itself: only raster pictures are shown, browsers may not guess another type (`nosniff`, which every
+Threat: what a user sent runs as a page of this service, with the opener's cookie. Three things stand against that,
+each enough by itself: only raster pictures are shown, browsers may not guess another type (`nosniff`, which every
 answer has), and whatever it is has an origin of its own and may load nothing.
 """
 
