@@ -16,6 +16,7 @@ from chatkeep.connections.breakable import BreakableProtocol
 from chatkeep.connections.door import Door
 from chatkeep.connections.head import MAX_HEAD_BYTES, BadHead, check_head
 from chatkeep.connections.refusal import refusal
+from chatkeep.http.transports import reset
 
 # Requests that wait for the answers before theirs; no browser sends one.
 MAX_PIPELINED = 16
@@ -268,7 +269,7 @@ class GuardedProtocol(BreakableProtocol):
         if not self._unsent_bytes:
             self.transport.close()
         elif self._unsent_bytes == unsent:
-            self.transport.abort()
+            reset(self.transport)
         else:
             self._start_timer(self.timeout_keep_alive, self._flush_late)
 
