@@ -1,5 +1,6 @@
 """The page of the API for people: whole, safe, and good to copy from."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -11,6 +12,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi.openapi.utils import get_openapi
 
 from chatkeep.app.openapi import OPENAPI_PATH
 from tests.support.running_service import RunningService, running
@@ -173,3 +175,22 @@ async def test_the_address_of_a_request_cannot_write_on_the_page(shared_database
         assert "http://chat.example.org/api" in (await service.client().get("/docs", headers=behind)).text
     async with running(shared_database_url, allowed_hosts="*", trusted_proxies="127.0.0.1") as service:
         assert "https://chat.example.org/api" in (await service.client().get("/docs", headers=behind)).text
+
+
+@pytest.mark.parametrize("path", [OPENAPI_PATH, "/docs"])
+async def test_it_is_made_once_however_many_ask_first(
+    shared_database_url: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+
+    def counted(**options: Any) -> dict[str, Any]:
+        made.append(options["title"])
+        return get_openapi(**options)
+
+    monkeypatch.setattr("chatkeep.app.openapi.get_openapi", counted)
+    async with running(shared_database_url) as service:
+        client = service.client()
+        answers = await asyncio.gather(*(client.get(path) for _ in range(8)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+    assert len(made) == 1

@@ -176,6 +176,55 @@ async def test_a_chatstream_answer_that_has_not_begun_is_refused_and_its_reply_s
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.parametrize("ending", [disable, delete])
+@pytest.mark.parametrize("script", [(None, "not seen"), ("seen", None, "not seen")], ids=["silent", "begun"])
+async def test_a_turn_that_ends_with_its_user_is_not_answered(
+    shared_database_url: str, ending: Ending, script: tuple[str | None, ...]
+) -> None:
+    """The generation hears of it before the check of open answers does."""
+    model = HeldModel(*script)
+    async with running(shared_database_url, model=model, flush_interval_ms=30) as service:
+        administrator, person = await service.administrator(), await service.person()
+        path = f"/api/v1/conversations/{await person.conversation()}/turns"
+        asking = asyncio.create_task(person.client.post(path, json={"content": "Hi", "stream": False}))
+        while not model.prompts:
+            await asyncio.sleep(0.02)
+        await ending(administrator, person)
+        async with asyncio.timeout(20):
+            answer = await asking
+        assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
+
+
+@pytest.mark.parametrize("ending", [disable, delete])
+async def test_nor_on_chatstreams_wire(shared_database_url: str, ending: Ending) -> None:
+    model = HeldModel(None, "not seen")
+    async with running(shared_database_url, model=model, flush_interval_ms=30) as service:
+        administrator, person = await service.administrator(), await service.person()
+        asking = asyncio.create_task(FrontEnd(person.client).post("/chat_stream", {"user_input": "Hi"}))
+        while not model.prompts:
+            await asyncio.sleep(0.02)
+        await ending(administrator, person)
+        async with asyncio.timeout(20):
+            answer = await asking
+        assert (answer.status_code, answer.json()["success"]) == (401, False)
+
+
+async def test_a_turn_that_its_user_stops_is_answered(shared_database_url: str) -> None:
+    model = HeldModel("seen", None, "not seen")
+    async with running(shared_database_url, model=model, flush_interval_ms=30) as service:
+        person = await service.person()
+        conversation = await person.conversation()
+        path = f"/api/v1/conversations/{conversation}/turns"
+        asking = asyncio.create_task(person.client.post(path, json={"content": "Hi", "stream": False}))
+        while not model.prompts:
+            await asyncio.sleep(0.02)
+        turn = (await person.turns(conversation))[0]["id"]
+        assert (await person.client.post(f"{path}/{turn}/stop")).status_code == 202
+        async with asyncio.timeout(20):
+            answer = await asking
+        assert (answer.status_code, answer.json()["status"]) == (201, "stopped")
+
+
 async def test_an_upload_ends_with_the_right_to_it(service: RunningService) -> None:
     administrator, person = await service.administrator(), await service.person()
     reader, writer = await asyncio.open_connection("127.0.0.1", int(service.url.rpartition(":")[2]))

@@ -263,6 +263,32 @@ async def test_pieces_of_one_byte_are_read(served: ServeProcess) -> None:
     assert answer.status == 422
 
 
+async def test_small_pieces_without_end_are_refused(served: ServeProcess) -> None:
+    async with connected(served.url) as raw:
+        await raw.send(post(b"Transfer-Encoding: chunked\r\n", b"1\r\n \r\n" * 20_000 + b"2\r\n{}\r\n0\r\n\r\n"))
+        assert (await raw.refused()).problem["code"] == "bad_request"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [b"a: b\r\n" * 30_000, b"a: b\r\n" * 102, b"".join(b"a: %s\r\n" % (b"b" * 2_000) for _ in range(40))],
+    ids=["30,000 fields", "102 fields", "80 KB"],
+)
+async def test_fields_after_the_body_have_the_limits_of_a_head(served: ServeProcess, fields: bytes) -> None:
+    """All in one piece: the parser is given what the end of the request came with."""
+    async with connected(served.url) as raw:
+        await raw.send(post(b"Transfer-Encoding: chunked\r\n", b"2\r\n{}\r\n0\r\n" + fields + b"\r\n"))
+        assert_complete(await raw.refused(), 431, "head_too_large")
+    assert await alive(served)
+
+
+async def test_one_long_field_after_the_body_does_too(served: ServeProcess) -> None:
+    async with connected(served.url) as raw:
+        body = b"2\r\n{}\r\n0\r\na: " + b"b" * 200_000 + b"\r\n\r\n"
+        await raw.send(post(b"Transfer-Encoding: chunked\r\n", body))
+        assert_complete(await raw.refused(), 431, "head_too_large")
+
+
 async def test_a_body_that_nobody_reads_is_not_read_for_ever(served: ServeProcess) -> None:
     """The answer comes at once; the connection ends when the client goes on."""
     async with connected(served.url) as raw:

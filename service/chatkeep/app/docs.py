@@ -3,12 +3,14 @@
 import asyncio
 import base64
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from fastapi import APIRouter, FastAPI, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
-from starlette.responses import HTMLResponse, JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from chatkeep.app.docs_model import ORIGIN, json_parts, prose, shapes, subjects
 from chatkeep.app.openapi import OPENAPI_PATH
@@ -16,6 +18,8 @@ from chatkeep.http.addresses import request_host, request_scheme
 from chatkeep.http.root_path import root_path_of
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+T = TypeVar("T")
 
 # Stands in the page, which is made once, for the prefix that a request came by.
 ROOT = "/chatkeep-root.invalid"
@@ -38,11 +42,13 @@ HEADERS = {
 
 
 @router.api_route(OPENAPI_PATH, methods=["GET", "HEAD"])
-async def openapi(request: Request) -> JSONResponse:
+async def openapi(request: Request) -> Response:
     """Return the document. Making it takes a moment, for which the event loop must not wait."""
-    document = await asyncio.to_thread(request.app.openapi)
-    root = root_path_of(request)
-    return JSONResponse({**document, "servers": [{"url": root}]} if root else document)
+    body = await _made_once(request.app, _document)
+    if root := root_path_of(request):
+        servers = JSONResponse({"servers": [{"url": root}]}).body
+        body = bytes(servers)[:-1] + b"," + body[1:]
+    return Response(body, media_type="application/json")
 
 
 @router.get("/docs")
@@ -52,23 +58,37 @@ async def docs(request: Request) -> HTMLResponse:
     proxies = settings.trusted_proxies
     origin = f"{request_scheme(request, proxies)}://{request_host(request, proxies) or 'localhost'}"
     page = (
-        (await asyncio.to_thread(_page, request.app))
+        (await _made_once(request.app, _page))
         .replace(ORIGIN, str(escape(origin)) + ROOT)
         .replace(ROOT, root_path_of(request))
     )
     return HTMLResponse(page, headers=HEADERS)
 
 
+async def _made_once(app: FastAPI, make: Callable[[FastAPI], T]) -> T:
+    """Return what `make` makes of an application, made in a thread by the first who asks; the others wait for that.
+
+    It takes half a second of the processor. Anyone may ask, and fifty at once would share it with everybody else.
+    """
+    made: dict[object, asyncio.Task[T]] = getattr(app.state, "docs_made", None) or {}
+    app.state.docs_made = made
+    task = made.get(make)
+    if task is None or (task.done() and (task.cancelled() or task.exception())):
+        task = made[make] = asyncio.create_task(asyncio.to_thread(make, app))
+    return await asyncio.shield(task)
+
+
+def _document(app: FastAPI) -> bytes:
+    return bytes(JSONResponse(app.openapi()).body)
+
+
 def _page(app: FastAPI) -> str:
-    """Return the page, made once for an application."""
-    page: str | None = getattr(app.state, "docs_page", None)
-    if page is None:
-        document = app.openapi()
-        page = app.state.docs_page = _environment.get_template("docs.html").render(
-            info=document["info"],
-            subjects=subjects(document),
-            shapes=shapes(document),
-            style=Markup(_style),  # noqa: S704  a file of ours, whose digest the browser checks
-            openapi_path=ROOT + OPENAPI_PATH,
-        )
-    return page
+    """Return the page, with marks in place of what a request says."""
+    document = app.openapi()
+    return _environment.get_template("docs.html").render(
+        info=document["info"],
+        subjects=subjects(document),
+        shapes=shapes(document),
+        style=Markup(_style),  # noqa: S704  a file of ours, whose digest the browser checks
+        openapi_path=ROOT + OPENAPI_PATH,
+    )

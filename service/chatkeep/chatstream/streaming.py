@@ -15,7 +15,7 @@ from chatkeep.chat.models import ModelError
 from chatkeep.chatstream.protocol import CONVERSATION_HEADER, MESSAGE_ID_HEADER, chunk_of, pause_after
 from chatkeep.chatstream.responses import in_chatstreams_shape
 from chatkeep.chatstream.turns import generation_of
-from chatkeep.errors import NotAuthenticated
+from chatkeep.errors import DatabaseUnavailable, NotAuthenticated
 from chatkeep.http.open_streams import OpenStreams, StreamTerms
 from chatkeep.http.problems import problem_response, response_to
 
@@ -48,8 +48,10 @@ class WholeTextStream(EventStream):
         try:
             with self._streams.hold(self._terms):
                 await _first_text(self._generation, receive)
+                if _is_without_a_word(self._generation):
+                    await self._streams.require(self._terms)  # its user may have been disabled or deleted
             failure = failure_of(self._generation)
-        except NotAuthenticated as error:
+        except (NotAuthenticated, DatabaseUnavailable) as error:
             self._generation.cancel("stopped")
             failure = in_chatstreams_shape(response_to(error))
         except BaseException:
@@ -98,6 +100,13 @@ def failure_of(generation: Generation) -> Response | None:
         return in_chatstreams_shape(problem_response(NO_REPLY_STATUS, code, detail))
     detail = "The reply was interrupted before it began. The prompt is kept; ask for it again."
     return in_chatstreams_shape(problem_response(INTERRUPTED_STATUS, "interrupted", detail))
+
+
+def _is_without_a_word(generation: Generation) -> bool:
+    """Tell whether it ended before it had any text, and not by itself."""
+    if not generation.ended or generation.log.has_text:
+        return False
+    return generation.finished is None or generation.finished.status in ("stopped", "interrupted")
 
 
 def _ended_well(generation: Generation) -> bool:

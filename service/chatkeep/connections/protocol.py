@@ -14,8 +14,9 @@ from uvicorn.server import ServerState
 
 from chatkeep.connections.breakable import BreakableProtocol
 from chatkeep.connections.door import Door
-from chatkeep.connections.head import MAX_HEAD_BYTES, BadHead, check_head
+from chatkeep.connections.head import MAX_FIELDS, MAX_HEAD_BYTES, BadHead, check_head
 from chatkeep.connections.refusal import refusal
+from chatkeep.http.transports import reset
 
 # Requests that wait for the answers before theirs; no browser sends one.
 MAX_PIPELINED = 16
@@ -24,6 +25,9 @@ MIN_BODY_BYTES_PER_SECOND = 512
 # The framing around the pieces of a body: sizes and extensions, where a client can hide any amount.
 MAX_FRAMING_BYTES = 64 * 1024
 MAX_FRAMING_RATIO = 8
+# Each piece is a call, however little is in it: so many of any size, and more where they hold so much on average.
+MAX_SMALL_PIECES = 16_384
+MIN_PIECE_BYTES = 16
 # Of a body that nobody reads any more, for the connection to be used again.
 MAX_IGNORED_BYTES = 1024 * 1024
 # How much, and how long, is read on after a refusal: a connection that is closed with unread bytes loses the answer.
@@ -58,6 +62,7 @@ class GuardedProtocol(BreakableProtocol):
         self._in_head, self._begun = True, False
         self._ended = 0
         self._head_bytes = self._framed_bytes = self._body_bytes = self._ignored_bytes = self._unsent_bytes = 0
+        self._pieces = self._trailer_bytes = 0
 
     # The connection
 
@@ -121,6 +126,8 @@ class GuardedProtocol(BreakableProtocol):
             self._deaf = True
         except httptools.HttpParserError as error:
             self._refuse_unreadable(error)
+        if self._deaf:
+            return  # one refusal is enough
         if not self._in_head:
             self._count_body(len(part))
         elif self._ended == ended:
@@ -161,6 +168,7 @@ class GuardedProtocol(BreakableProtocol):
         self._stop_timer()
         self._in_head = False
         self._head_bytes = self._framed_bytes = self._body_bytes = self._ignored_bytes = 0
+        self._pieces = self._trailer_bytes = 0
         super().on_headers_complete()
         if self.parser.should_upgrade():
             if self.cycle is not None:
@@ -172,8 +180,24 @@ class GuardedProtocol(BreakableProtocol):
             self._bad_head = BadHead("bad_request", f"At most {MAX_PIPELINED} requests may wait on one connection.")
             raise self._bad_head
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            self._count_trailer(len(name) + len(value))
+        super().on_header(name, value)
+
+    def _count_trailer(self, size: int) -> None:
+        """Refuse too many fields after a body as they come: all of them may come in one read, with its end."""
+        self._trailer_bytes += size + 4
+        if self._trailer_bytes > MAX_HEAD_BYTES or len(self.headers) >= MAX_FIELDS:
+            self._bad_head = BadHead("head_too_large")
+            raise self._bad_head
+
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
+        self._pieces += 1
+        if self._pieces > MAX_SMALL_PIECES + self._body_bytes // MIN_PIECE_BYTES:
+            self._bad_head = BadHead("bad_request", "The body comes in too many small pieces.")
+            raise self._bad_head
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -268,7 +292,7 @@ class GuardedProtocol(BreakableProtocol):
         if not self._unsent_bytes:
             self.transport.close()
         elif self._unsent_bytes == unsent:
-            self.transport.abort()
+            reset(self.transport)
         else:
             self._start_timer(self.timeout_keep_alive, self._flush_late)
 

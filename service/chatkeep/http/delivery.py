@@ -9,6 +9,7 @@ from typing import Any
 from starlette.types import Message, Receive, Scope, Send
 
 from chatkeep.http.spool import MAX_BYTES_IN_MEMORY, read_back, spooled
+from chatkeep.http.transports import holds_unread, reset
 
 Pieces = AsyncGenerator[bytes, None]
 
@@ -126,8 +127,8 @@ class Delivery:
         """
         if self._transport is None:
             raise AnswerCut
-        if self.closed and self._transport.get_write_buffer_size():
-            self._transport.abort()  # a close would wait for a client that does not read, or has no right to the rest
+        if self.closed and holds_unread(self._transport):
+            reset(self._transport)  # a close would wait for a client that does not read, or has no right to the rest
         else:
             self.close_within(flush_seconds)
         with suppress(TimeoutError):

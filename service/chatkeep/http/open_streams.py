@@ -14,6 +14,7 @@ from chatkeep.periodic import run_every
 
 CHECK_INTERVAL_SECONDS = 1.0
 MAX_WRITE_CHECK_INTERVAL_SECONDS = 1.0
+ENDED_MEANWHILE = "Your session, token or account ended while this was being done."
 
 Close = Callable[[], None]
 
@@ -105,7 +106,7 @@ class OpenStreams:
         except asyncio.CancelledError:
             if not closed or task.uncancel():
                 raise
-            raise NotAuthenticated("Your session, token or account ended while this was being done.") from None
+            raise NotAuthenticated(ENDED_MEANWHILE) from None
         finally:
             self._held.discard(close)
 
@@ -145,6 +146,16 @@ class OpenStreams:
             DatabaseUnavailable.
         """
         return terms in await self._standing([terms])
+
+    async def require(self, terms: StreamTerms) -> None:
+        """See that the terms still hold, before an answer that came as they may have ended.
+
+        Raises:
+            NotAuthenticated: they do not.
+            DatabaseUnavailable.
+        """
+        if not await self.holds(terms):
+            raise NotAuthenticated(ENDED_MEANWHILE)
 
     async def wait_closed(self, seconds: float) -> None:
         """Wait until every stream has ended by itself, but not longer than that."""

@@ -354,6 +354,22 @@ CHUNKS = [
     ),
     Case("usage in fractions", says("x") + chunk(reason="stop") + counts(3.0, 5.0) + DONE, "x", usage=(3, 5)),
     Case(
+        "usage of 5,000 digits",
+        says("x") + chunk(reason="stop") + counts(3, 5).replace("3", "9" * 5_000) + DONE,
+        "x",
+    ),
+    Case(
+        "usage of 5,000 digits beside the text",
+        chunk({"content": "x"}, usage={"prompt_tokens": 3, "completion_tokens": 5}).replace("5}", "5" * 5_000 + "}")
+        + STOP,
+        "x",
+    ),
+    Case(
+        "a usage of 0.5 and infinity",
+        says("x") + chunk(reason="stop") + counts(0.5, float("inf")) + DONE,
+        "x",
+    ),
+    Case(
         "usage beside the choices",
         says("x") + chunk(reason="stop", x_groq={"usage": {"prompt_tokens": 3, "completion_tokens": 5}}) + DONE,
         "x",

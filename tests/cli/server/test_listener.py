@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from chatkeep.cli.server.listener import open_listener
+from chatkeep.cli.server.listener import SEND_BUFFER_BYTES, open_listener
 from chatkeep.config import Settings
 from chatkeep.errors import ConfigurationError
 from tests.cli.command_runner import Command
@@ -67,3 +67,10 @@ def test_it_listens_on_names_and_on_both_kinds_of_addresses(host: str) -> None:
     with listener, socket.create_connection((("::1" if ":" in host else "127.0.0.1"), listener.getsockname()[1])):
         assert listener.proto == socket.IPPROTO_TCP
         assert not listener.get_inheritable()
+
+
+def test_the_kernel_holds_little_of_an_answer_that_is_not_read() -> None:
+    listener = open_listener(Settings.read(host="127.0.0.1", port=0), may_move=False)
+    with listener, socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
+        # Linux doubles it, for what it keeps beside the bytes.
+        assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * SEND_BUFFER_BYTES

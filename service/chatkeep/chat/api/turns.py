@@ -72,6 +72,8 @@ LastEventId = Annotated[
 
 # How a reply ends that was cut off.
 CAN_BE_CONTINUED = ("incomplete", "stopped", "interrupted")
+# How a reply ends whose user was disabled or deleted: sooner than the check of who waits for it.
+MAY_HAVE_LOST_ITS_USER = ("stopped", "interrupted")
 NOTHING_TO_CONTINUE = "This reply was not cut off. Ask something, or have the prompt answered again."
 # What regenerating without a body asks for.
 AS_BEFORE = Regenerate()
@@ -275,8 +277,11 @@ async def _take_turn(chat: Chat, identity: Identity, new: NewTurn, request: Requ
     following = await chat.take_turn(identity, new)
     if stream if stream is not None else _accepts_events(request):
         return EventStream(following.events(), chat.streams, stream_terms(identity))
-    with chat.streams.hold(stream_terms(identity)):
+    terms = stream_terms(identity)
+    with chat.streams.hold(terms):
         turn = await following.end()
+        if turn.status in MAY_HAVE_LOST_ITS_USER:
+            await chat.streams.require(terms)
     return answer_with(turn, 201)
 
 

@@ -11,6 +11,8 @@ from chatkeep.chat.models.errors import ModelBadAnswer
 from chatkeep.chat.models.event_stream import Event
 
 DONE = "[done]"
+# Of a whole number, whose value is taken: no count has as many.
+MAX_DIGITS = 100
 # Names that say no more than that it is an event of this stream.
 PLAIN_NAMES = frozenset(("", "message", "data", "completion", "chunk", "chat.completion.chunk"))
 
@@ -38,7 +40,7 @@ def event_object(event: Event) -> Mapping[str, object] | None:
     if event.name not in PLAIN_NAMES:
         return None
     try:
-        value = json.loads(event.data)
+        value = _parsed_json(event.data)
     except (ValueError, RecursionError):
         if event.data.lstrip().startswith("{"):
             raise ModelBadAnswer("The model server sent an event that is not whole JSON.") from None
@@ -59,6 +61,15 @@ def chunk_error(chunk: Mapping[str, object]) -> ReportedError | None:
 
 def _parsed(text: str) -> object:
     try:
-        return json.loads(text)
+        return _parsed_json(text)
     except (ValueError, RecursionError):
         return text
+
+
+def _parsed_json(text: str) -> object:
+    return json.loads(text, parse_int=_whole_number)
+
+
+def _whole_number(digits: str) -> int | float:
+    """Return a number of any length: Python reads none of thousands of digits, and would lose the text beside it."""
+    return int(digits) if len(digits) <= MAX_DIGITS else float(digits)

@@ -11,6 +11,8 @@ from chatkeep.hosts import to_url_host
 MAX_PORT = 65535
 PORTS_TRIED = 20
 BACKLOG = 2048
+# What the kernel holds of an answer that its client does not read; by itself Linux lets it grow to 4 MB a connection.
+SEND_BUFFER_BYTES = 256 * 1024
 
 _PORT = "Choose another with --port or CHATKEEP_PORT; 0 picks a free one."
 _HOST = "Set --host or CHATKEEP_HOST to an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them."
@@ -76,6 +78,8 @@ def _listening(family: socket.AddressFamily, address: tuple[Any, ...], port: int
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Each connection that is accepted inherits it.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         listener.bind((address[0], port, *address[2:]))
         listener.listen(BACKLOG)
     except OSError:
