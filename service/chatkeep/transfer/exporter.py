@@ -10,12 +10,12 @@ from contextlib import aclosing, suppress
 from typing import Any
 from uuid import UUID
 
-from chatkeep.chat.schemas import Conversation, Siblings, Turn
+from chatkeep.chat.schemas import Conversation, Turn
 from chatkeep.database.database import Database
 from chatkeep.http.schemas import json_line
 from chatkeep.ids import new_id
 from chatkeep.transfer import export_queries as queries
-from chatkeep.transfer.sibling_numbers import SiblingNumbers
+from chatkeep.transfer.sibling_numbers import Numbers, SiblingNumbers
 
 # What this service's own files say that they are.
 OWN_FORMAT = "chatkeep/1"
@@ -119,12 +119,13 @@ class _Lines:
         self._separator = b""
         self._parts: list[bytes] = []
 
-    def add(self, turn: Row, siblings: Siblings) -> None:
+    def add(self, turn: Row, siblings: Numbers) -> None:
         while self._waiting and self._waiting[-1]["id"] <= turn["conversation_id"]:
             self._begin_next()
         # Of a conversation that came after the list was read there is nothing but some turns.
         if turn["conversation_id"] == self._open:
-            numbered = {**turn, "sibling_count": siblings.count, "sibling_position": siblings.position}
+            count, place = siblings
+            numbered = {**turn, "sibling_count": count, "sibling_position": place}
             self._parts += [self._separator, json_line(Turn.from_row(numbered))]
             self._separator = b","
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from uuid import UUID
 
-from chatkeep.chat.schemas import Siblings
 from chatkeep.database.database import Database
 from chatkeep.database.statement import Row
 from chatkeep.transfer import export_queries as queries
@@ -18,9 +17,11 @@ from chatkeep.transfer import export_queries as queries
 # So much is held of one level, and a level of more is read once for every so many: few enough to hold for each export.
 TURNS_PER_LOOKUP = 5000
 
-ALONE = Siblings(count=1, position=1)
-
 Level = tuple[UUID, int]
+# How many siblings, and which of them. Thousands are held, so these are no `Siblings`.
+Numbers = tuple[int, int]
+
+ALONE = 1, 1
 
 
 class SiblingNumbers:
@@ -33,11 +34,11 @@ class SiblingNumbers:
         self._user_id = user_id
         self._newest_id = newest_id
         self._cut: Level | None = None
-        self._known: Mapping[UUID, Siblings] = {}
+        self._known: Mapping[UUID, Numbers] = {}
 
-    async def of_batch(self, rows: Sequence[Row]) -> Mapping[UUID, Siblings]:
+    async def of_batch(self, rows: Sequence[Row]) -> Mapping[UUID, Numbers]:
         """Return the numbers of a batch's turns by their ids; the batches come in the order of the export."""
-        numbers: dict[UUID, Siblings] = {}
+        numbers: dict[UUID, Numbers] = {}
         last = _level(rows[-1])
         for level, turns in groupby(rows, _level):
             if level in (self._cut, last):
@@ -47,7 +48,7 @@ class SiblingNumbers:
         self._cut = last
         return numbers
 
-    async def _looked_up(self, level: Level, ids: Sequence[UUID]) -> Mapping[UUID, Siblings]:
+    async def _looked_up(self, level: Level, ids: Sequence[UUID]) -> Mapping[UUID, Numbers]:
         missing = next((each for each in ids if each not in self._known), None)
         numbers = {each: self._known[each] for each in ids if each in self._known}
         if missing is None:
@@ -61,9 +62,7 @@ class SiblingNumbers:
             newest_id=self._newest_id,
             limit=TURNS_PER_LOOKUP,
         )
-        self._known = {
-            row["id"]: Siblings(count=row["sibling_count"], position=row["sibling_position"]) for row in found
-        }
+        self._known = {row["id"]: (row["sibling_count"], row["sibling_position"]) for row in found}
         # One that was deleted since its batch was read has none.
         return numbers | {each: self._known.get(each, ALONE) for each in ids if each not in numbers}
 
@@ -72,12 +71,12 @@ def _level(row: Row) -> Level:
     return row["conversation_id"], row["position"]
 
 
-def _counted(turns: Iterable[Row]) -> Mapping[UUID, Siblings]:
+def _counted(turns: Iterable[Row]) -> Mapping[UUID, Numbers]:
     """Return the numbers of all turns of one level, oldest first."""
     parents = {turn["id"]: turn["parent_id"] for turn in turns}
     counts, seen = Counter(parents.values()), Counter[UUID | None]()
     numbers = {}
     for each, parent in parents.items():
         seen[parent] += 1
-        numbers[each] = Siblings(count=counts[parent], position=seen[parent])
+        numbers[each] = counts[parent], seen[parent]
     return numbers
