@@ -159,7 +159,7 @@ class Measured:
     async def rows(self, statement: Statement, **values: Any) -> Sequence[Row]:
         arguments = statement.arguments(values)
         self.plans.append(await measured_for_any(self._hot, statement.sql, arguments))
-        return await self._hot.fetch(statement.sql, *arguments)
+        return cast("Sequence[Row]", await self._hot.fetch(statement.sql, *arguments))
 
 
 async def test_an_export_of_twice_the_siblings_is_twice_the_work(trees: tuple[Tree, Tree], hot: Connection) -> None:
