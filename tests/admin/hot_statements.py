@@ -72,6 +72,8 @@ def _values(filled: Filled, name: str) -> dict[str, object]:
         "position": 100,
         "first": 10_000,
         "last": 10_050,
+        "first_id": UUID(int=0),
+        "max_rows": PAGE + 100,
         "start": 0,
         "most": 16_384,
         "username_key": "user-7",

@@ -16,12 +16,12 @@ from sqlalchemy import (
     func,
     literal,
     select,
-    true,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.admin.history_search import AnyTurns, found_turns
-from chatkeep.chat.history.queries import TURN_COLUMNS, siblings_of_turn, within_bytes
+from chatkeep.chat.history.queries import TURN_COLUMNS, within_bytes
+from chatkeep.chat.history.sibling_queries import with_siblings
 from chatkeep.chat.search.query import parse_query
 from chatkeep.database.tables import conversations, turns, users
 from chatkeep.ids import earliest_id, latest_id
@@ -93,13 +93,12 @@ async def history_page(
         page = _of_ids(await _found(connection, filters.q, filters, after=after, limit=limit))
     if max_bytes is not None:
         page = within_bytes(page, lambda columns: [columns.id.desc()], max_bytes)
-    found = page.subquery("page")
-    siblings = siblings_of_turn()
+    found = with_siblings(page).subquery("page")
     query = (
         select(
             *TURN_COLUMNS,
-            siblings.c.sibling_count,
-            siblings.c.sibling_position,
+            found.c.sibling_count,
+            found.c.sibling_position,
             users.c.username,
             conversations.c.title.label("conversation_title"),
         )
@@ -110,7 +109,6 @@ async def history_page(
             conversations,
             (conversations.c.user_id == _t.user_id) & (conversations.c.id == _t.conversation_id),
         )
-        .join(siblings, true())
         .order_by(_t.id.desc())
     )
     return (await connection.execute(query)).mappings().all()

@@ -47,9 +47,13 @@ def values_in(file: BinaryIO, *, max_bytes: int, check: Callable[[], None] = lam
 
 
 def _numbered(name: str, file: Readable, check: Callable[[], None]) -> Iterator[Found]:
-    for number, value in enumerate(JsonValues(_Checked(file, check)), start=1):
+    number = 0
+    for value in JsonValues(_Checked(file, check)):
         check()
-        yield f"{name}#{number}", value
+        number += 1  # noqa: SIM113  `enumerate` holds the last value until it is asked for the next
+        held = [value]
+        del value
+        yield f"{name}#{number}", held.pop()  # and hold nothing of it while its rows are kept
 
 
 class _Checked:

@@ -3,9 +3,24 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Integer, Select, Uuid, and_, bindparam, cast, func, select, true, tuple_
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Uuid,
+    and_,
+    bindparam,
+    cast,
+    func,
+    select,
+    true,
+    tuple_,
+)
 
-from chatkeep.chat.history.queries import TURN_COLUMNS, siblings_of_turn, turn_above, within_bytes
+from chatkeep.chat.history.queries import TURN_COLUMNS, turn_above, within_bytes
+from chatkeep.chat.history.sibling_queries import sibling_columns, with_siblings
 from chatkeep.database.statement import Statement
 from chatkeep.database.tables import conversations, turns
 
@@ -27,15 +42,12 @@ def _in_files(columns: Any) -> Sequence[Any]:
     return columns.conversation_id, columns.position, columns.id
 
 
-def _with_siblings(page: Select[Any]) -> Select[Any]:
+def _turns_of(found: Any, *more: ColumnElement[Any]) -> Select[Any]:
     """The turns of a page of (`user_id`, `id`), which is cut before anything is joined to it."""
-    found = page.subquery("page")
-    siblings = siblings_of_turn()
     return (
-        select(*TURN_COLUMNS, siblings.c.sibling_count, siblings.c.sibling_position)
+        select(*TURN_COLUMNS, *more)
         .select_from(found)
         .join(turns, and_(_t.user_id == found.c.user_id, _t.id == found.c.id))
-        .join(siblings, true())
         .order_by(_t.conversation_id, _t.position, _t.id)
     )
 
@@ -43,7 +55,8 @@ def _with_siblings(page: Select[Any]) -> Select[Any]:
 def _turns_after() -> Statement:
     """Turns of neighbouring conversations, parents before children: from after a turn, to those of `last_id`.
 
-    Turns with an id above `newest_id` are left out. As many as fit; none where there are no more.
+    Turns with an id above `newest_id` are left out. As many as fit; none where there are no more. Their siblings are
+    not counted, which for each batch would be as many as one parent has: see `SIBLINGS_FROM`.
     """
     after = tuple_(_conversation_id, bindparam("position", type_=Integer), _after_id)
     page = (
@@ -58,10 +71,30 @@ def _turns_after() -> Statement:
         .order_by(_t.conversation_id, _t.position, _t.id)
         .limit(_limit)
     )
-    return Statement(_with_siblings(within_bytes(page, _in_files, _max_bytes)))
+    return Statement(_turns_of(within_bytes(page, _in_files, _max_bytes).subquery("page")))
 
 
 TURNS_AFTER = _turns_after()
+
+
+def _siblings_from() -> Statement:
+    """At one distance from the root, from the turn `first_id` on: how many siblings each has, which of them it is."""
+    numbered = (
+        select(_t.id, *sibling_columns(_t))
+        .where(
+            _t.user_id == _user_id,
+            _t.conversation_id == _conversation_id,
+            _t.position == bindparam("position", type_=Integer),
+            _t.id <= bindparam("newest_id", type_=Uuid),
+        )
+        .subquery("numbered")
+    )
+    return Statement(
+        select(numbered).where(numbered.c.id >= bindparam("first_id", type_=Uuid)).order_by(numbered.c.id).limit(_limit)
+    )
+
+
+SIBLINGS_FROM = _siblings_from()
 
 
 def _path_ids() -> Statement:
@@ -87,7 +120,8 @@ def _turns_by_ids() -> Statement:
     """
     ids = func.unnest(bindparam("turn_ids", type_=ARRAY(Uuid))).table_valued("id", name="given").render_derived()
     page = select(_user_id.label("user_id"), cast(ids.c.id, Uuid).label("id"))
-    return Statement(_with_siblings(within_bytes(page, _in_files, _max_bytes)))
+    found = with_siblings(within_bytes(page, _in_files, _max_bytes)).subquery("page")
+    return Statement(_turns_of(found, found.c.sibling_count, found.c.sibling_position))
 
 
 TURNS_BY_IDS = _turns_by_ids()

@@ -15,6 +15,7 @@ from chatkeep.database.database import Database
 from chatkeep.http.schemas import json_line
 from chatkeep.ids import new_id
 from chatkeep.transfer import export_queries as queries
+from chatkeep.transfer.sibling_numbers import Numbers, SiblingNumbers
 
 # What this service's own files say that they are.
 OWN_FORMAT = "chatkeep/1"
@@ -83,7 +84,7 @@ async def _whole(
     database: Database, user_id: UUID, conversations: Sequence[Row], newest_id: UUID
 ) -> AsyncGenerator[bytes, None]:
     """Yield neighbouring conversations as lines, while their turns come in the same order."""
-    writer = _Lines(conversations)
+    writer, numbers = _Lines(conversations), SiblingNumbers(database, user_id, newest_id)
     after = (conversations[0]["id"], -1, FIRST_ID)
     while True:
         rows = await database.rows(
@@ -99,8 +100,9 @@ async def _whole(
         )
         if not rows:
             break
+        siblings = await numbers.of_batch(rows)
         for row in rows:
-            writer.add(row)
+            writer.add(row, siblings[row["id"]])
         after = (rows[-1]["conversation_id"], rows[-1]["position"], rows[-1]["id"])
         del row, rows  # what is written is enough to hold while the client reads it
         yield writer.written()
@@ -117,12 +119,14 @@ class _Lines:
         self._separator = b""
         self._parts: list[bytes] = []
 
-    def add(self, turn: Row) -> None:
+    def add(self, turn: Row, siblings: Numbers) -> None:
         while self._waiting and self._waiting[-1]["id"] <= turn["conversation_id"]:
             self._begin_next()
         # Of a conversation that came after the list was read there is nothing but some turns.
         if turn["conversation_id"] == self._open:
-            self._parts += [self._separator, json_line(Turn.from_row(turn))]
+            count, place = siblings
+            numbered = {**turn, "sibling_count": count, "sibling_position": place}
+            self._parts += [self._separator, json_line(Turn.from_row(numbered))]
             self._separator = b","
 
     def end(self) -> None:

@@ -42,6 +42,7 @@ from chatkeep.transfer import import_queries as queries
 from chatkeep.transfer.archive import Found, values_in
 from chatkeep.transfer.formats.chatkeep import SOURCE as OWN
 from chatkeep.transfer.formats.detection import read_conversation
+from chatkeep.transfer.full_collections import full_collections_put_off
 from chatkeep.transfer.imported import UnknownFormat, Unreadable
 from chatkeep.transfer.imported_files import ImportedFiles
 from chatkeep.transfer.json_stream import Value
@@ -133,7 +134,7 @@ async def import_file(
     while True:
         async with turn():
             # Parsing takes its time, in which replies are to go on.
-            batch = await anyio.to_thread.run_sync(_next_batch, found, user_id, clock(), is_first)
+            batch = await anyio.to_thread.run_sync(_read_on, found, user_id, clock(), is_first)
             if not batch:
                 break
             if is_first:
@@ -156,6 +157,11 @@ async def import_file(
 async def _note(database: Database, audit: Recorder, user_id: UUID, **details: str | int | None) -> None:
     async with database.transaction() as connection:
         await audit.record(connection, Action.IMPORTED, user_id, **details)
+
+
+def _read_on(found: Iterator[Found], user_id: UUID, now: datetime, is_first: bool) -> list[_Read]:
+    with full_collections_put_off():
+        return _next_batch(found, user_id, now, is_first)
 
 
 def _next_batch(found: Iterator[Found], user_id: UUID, now: datetime, is_first: bool) -> list[_Read]:

@@ -4,11 +4,14 @@ import copy
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from chatkeep.chat.messages import ChatContent, openai_messages
+from chatkeep.transfer.formats.chatgpt import read_chatgpt
+from chatkeep.transfer.formats.chatgpt_tools import role_of
 from tests.support.running_service import Person, RunningService
 from tests.transfer.upload_client import history, imported, only, path, said
 
@@ -405,3 +408,25 @@ async def test_messages_that_are_each_others_parents_fail_alone(person: Person) 
     report = await imported(person, [circle, BRANCHED])
     assert report["imported"] == 1
     assert report["failed"] == [{"source_id": "#1", "reason": "Some of its messages are each other's parents."}]
+
+
+def test_system_messages_below_each_other_are_passed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+
+    def counted(message: Mapping[str, Any]) -> str | None:
+        nonlocal asked
+        asked += 1
+        return role_of(message)
+
+    monkeypatch.setattr("chatkeep.transfer.formats.chatgpt.role_of", counted)
+    counts = []
+    for many in (200, 400):
+        nodes: dict[str, Any] = {}
+        for number in range(many):
+            author = {"role": "system" if number else "user"}
+            message = {"author": author, "content": {"content_type": "text", "parts": ["x"]}}
+            nodes[f"{number}"] = {"parent": f"{number - 1}" if number else None, "children": [], "message": message}
+        asked = 0
+        assert read_chatgpt({"id": "c", "mapping": nodes}).system_prompt is None
+        counts.append(asked)
+    assert counts[1] < 2.2 * counts[0]

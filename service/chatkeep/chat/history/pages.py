@@ -1,7 +1,7 @@
 """Pages of a conversation's path, with the cursors of the contract."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Literal
@@ -17,6 +17,8 @@ from chatkeep.http.pages import Page, cursor_of_id, decode_cursor, encode_cursor
 
 MAX_POSITION = 2**31 - 1
 OLDEST_ID = UUID(int=0)
+# So many turns beside a page's path are read with it, in one scan. A tree of more is followed turn by turn.
+MAX_BESIDE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,9 @@ async def turns_up(
     database: Database, user_id: UUID, conversation_id: UUID, *, start_id: UUID | None, limit: int
 ) -> Slice:
     """Return at most `limit` turns from `start_id` (None: the head) towards the root, newest first."""
-    rows = await database.rows(
-        queries.TURNS_UP, user_id=user_id, conversation_id=conversation_id, start_id=start_id, limit=limit
-    )
-    path = _climb(rows, rows[0]["start_id"], limit) if rows else []
+    key, max_rows = {"user_id": user_id, "conversation_id": conversation_id}, limit + MAX_BESIDE
+    rows = await database.rows(queries.TURNS_UP, **key, start_id=start_id, limit=limit, max_rows=max_rows)
+    path = await _path(database, key, rows, rows[0]["start_id"], limit) if rows else []
     return Slice(path, bool(path) and path[-1].parent_id is not None)
 
 
@@ -45,10 +46,11 @@ async def turns_down(database: Database, user_id: UUID, conversation_id: UUID, *
     if head is None or first > head["position"]:
         return Slice([], more=False)
     last = min(first + limit - 1, head["position"])
-    rows = await database.rows(queries.TURNS_BETWEEN, **key, first=first, last=last)
+    count = last - first + 1
+    rows = await database.rows(queries.TURNS_BETWEEN, **key, first=first, last=last, max_rows=count + MAX_BESIDE)
     if _has_branches(rows):
         found = await database.row(queries.ANCESTOR, **key, start_id=head["id"], position=last)
-        path = _climb(rows, found["id"], limit) if found else []
+        path = await _path(database, key, rows, found["id"], count) if found else []
     else:
         path = [Turn.from_row(row) for row in rows]
     return Slice(sorted(path, key=attrgetter("index")), last < head["position"])
@@ -56,6 +58,19 @@ async def turns_down(database: Database, user_id: UUID, conversation_id: UUID, *
 
 def _has_branches(rows: Sequence[Row]) -> bool:
     return any(count > 1 for count in Counter(row["position"] for row in rows).values())
+
+
+async def _path(
+    database: Database, key: Mapping[str, UUID], rows: Sequence[Row], start_id: UUID, limit: int
+) -> list[Turn]:
+    """Return at most `limit` turns from `start_id` along the parents; `rows` are those of that range, or the first.
+
+    Someone's file may have any number of siblings in it: no more of them come along than a page is worth.
+    """
+    if len(rows) < limit + MAX_BESIDE:
+        return _climb(rows, start_id, limit)
+    path = await database.rows(queries.PATH_UP, **key, start_id=start_id, limit=limit)
+    return [Turn.from_row(row) for row in path]
 
 
 def _climb(rows: Sequence[Row], start_id: UUID, limit: int) -> list[Turn]:

@@ -26,6 +26,7 @@ from sqlalchemy.sql.selectable import LateralFromClause
 
 from chatkeep.chat.history.fragments import written_items, written_text
 from chatkeep.chat.history.parameters import CONVERSATION_ID, REPLICA_ID, TURN_ID, USER_ID
+from chatkeep.chat.history.sibling_queries import sibling_columns, siblings_of_turn
 from chatkeep.database.statement import Statement
 from chatkeep.database.tables import IS_STREAMING, conversations, turns
 
@@ -128,16 +129,19 @@ def within_bytes(page: Select[Any], order: Callable[[Any], Sequence[Any]], max_b
 
 
 def _window(bounds: Any) -> Select[Any]:
-    """All turns at some positions of one conversation, whichever branch they are on.
+    """The turns at some positions of one conversation, whichever branch they are on, `max_rows` at most.
 
-    On a path there is one turn a position, so that a page of a path is a range of positions. Turns beside the
-    path come along: they are the siblings that are counted.
+    On a path there is one turn a position, so that a page of a path is a range of positions. Turns beside the path
+    come along: they are the siblings that are counted. Of `max_rows` or more the counts mean nothing.
     """
-    return select(
-        *TURN_COLUMNS,
-        func.count().over(partition_by=_t.parent_id).label("sibling_count"),
-        func.row_number().over(partition_by=_t.parent_id, order_by=_t.id).label("sibling_position"),
-    ).where(_t.user_id == USER_ID, _t.conversation_id == CONVERSATION_ID, bounds)
+    found = (
+        select(*TURN_COLUMNS)
+        .where(_t.user_id == USER_ID, _t.conversation_id == CONVERSATION_ID, bounds)
+        .order_by(_t.position, _t.id)
+        .limit(bindparam("max_rows", type_=Integer))
+        .subquery("found")
+    )
+    return select(*found.c, *sibling_columns(found.c))
 
 
 def _turn(turn_id: ColumnElement[Any]) -> Select[Any]:
@@ -161,6 +165,27 @@ TURNS_UP = _window_up()
 TURNS_BETWEEN = Statement(
     _window(_t.position.between(bindparam("first", type_=Integer), bindparam("last", type_=Integer)))
 )
+
+
+def _path_up() -> Statement:
+    """The `limit` turns that end at `start_id`, newest first, each looked up: beside them may be any number."""
+    start = _turn(bindparam("start_id", type_=Uuid)).add_columns(bindparam("limit", type_=Integer).label("still"))
+    path = start.cte("path", recursive=True)
+    above = turn_above(path, USER_ID, CONVERSATION_ID)
+    path = path.union_all(
+        select(above.c.id, above.c.position, above.c.parent_id, path.c.still - 1)
+        .select_from(path.join(above, true()))
+        .where(path.c.still > 1)
+    )
+    siblings = siblings_of_turn()
+    return Statement(
+        select(*TURN_COLUMNS, siblings.c.sibling_count, siblings.c.sibling_position)
+        .select_from(path.join(turns, and_(_t.user_id == USER_ID, _t.id == path.c.id)).join(siblings, true()))
+        .order_by(path.c.position.desc())
+    )
+
+
+PATH_UP = _path_up()
 
 
 def _ancestor() -> Statement:
@@ -217,24 +242,6 @@ def _leaf() -> Statement:
 LEAF = _leaf()
 
 
-def siblings_of_turn() -> LateralFromClause:
-    """How many turns have the same parent as the row of `turns` beside it, and which of them it is."""
-    beside = turns.alias("beside")
-    return (
-        select(
-            func.count().label("sibling_count"),
-            func.count().filter(beside.c.id <= _t.id).label("sibling_position"),
-        )
-        .where(
-            beside.c.user_id == _t.user_id,
-            beside.c.conversation_id == _t.conversation_id,
-            beside.c.position == _t.position,
-            beside.c.parent_id.is_not_distinct_from(_t.parent_id),
-        )
-        .lateral("siblings")
-    )
-
-
 def _one_turn() -> Statement:
     siblings = siblings_of_turn()
     return Statement(
@@ -255,11 +262,7 @@ def _siblings() -> Statement:
     """The turns with the same parent as `turn_id`, oldest first, from after the id `after_id`."""
     turn = _turn(TURN_ID).cte("turn")
     numbered = (
-        select(
-            *TURN_COLUMNS,
-            func.count().over().label("sibling_count"),
-            func.row_number().over(order_by=_t.id).label("sibling_position"),
-        )
+        select(_t.id, *sibling_columns(_t))
         .where(
             _t.user_id == USER_ID,
             _t.conversation_id == CONVERSATION_ID,
@@ -269,11 +272,17 @@ def _siblings() -> Statement:
         )
         .subquery("numbered")
     )
-    return Statement(
+    page = (
         select(numbered)
         .where(numbered.c.id > bindparam("after_id", type_=Uuid))
         .order_by(numbered.c.id)
         .limit(bindparam("limit", type_=Integer))
+        .subquery("page")
+    )
+    return Statement(
+        select(*TURN_COLUMNS, page.c.sibling_count, page.c.sibling_position)
+        .select_from(page.join(turns, and_(_t.user_id == USER_ID, _t.id == page.c.id)))
+        .order_by(page.c.id)
     )
 
 

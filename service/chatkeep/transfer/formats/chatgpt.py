@@ -88,7 +88,8 @@ def read_chatgpt(value: Mapping[str, Any]) -> ImportedConversation:
         Unreadable: its messages are no tree.
     """
     nodes = {name: node for name, node in value["mapping"].items() if isinstance(node, dict)}
-    system = next((name for name in nodes if _is_system_prompt(nodes, name)), None)
+    said: dict[str, bool] = {}
+    system = next((name for name in nodes if _is_system_prompt(nodes, name, said)), None)
     reader = _MessageReader(nodes, text_in(value, "default_model_slug"), system)
     messages = {name: reader.read(name) for name in _siblings_in_order(nodes)}
     tree = turns_of(messages, text_in(value, "current_node"))
@@ -119,7 +120,7 @@ def _siblings_in_order(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return sorted(nodes, key=lambda name: ranks.get(name, len(nodes)))
 
 
-def _is_system_prompt(nodes: Mapping[str, Mapping[str, Any]], name: str) -> bool:
+def _is_system_prompt(nodes: Mapping[str, Mapping[str, Any]], name: str, said: dict[str, bool]) -> bool:
     """Tell whether a node is a system message that anybody may see, before all that is said."""
     message = mapping_in(nodes[name], "message")
     if (
@@ -128,13 +129,27 @@ def _is_system_prompt(nodes: Mapping[str, Mapping[str, Any]], name: str) -> bool
         or not 0 < len(_words(message)) <= MAX_SYSTEM_PROMPT_CHARACTERS
     ):
         return False
-    above, seen = text_in(nodes[name], "parent"), {name}
-    while above is not None and above in nodes and above not in seen:
-        seen.add(above)
-        if role_of(mapping_in(nodes[above], "message")) in ("user", "assistant"):
-            return False
+    return not _is_below_what_is_said(nodes, name, said)
+
+
+def _is_below_what_is_said(nodes: Mapping[str, Mapping[str, Any]], name: str, said: dict[str, bool]) -> bool:
+    """Tell whether somebody says something above a node.
+
+    Args:
+        said: of which nodes it is known that something is said in or above them, so that none is passed twice: a file
+            may have tens of thousands of system messages below each other.
+    """
+    passed: list[str] = []
+    above = text_in(nodes[name], "parent")
+    while above is not None and above in nodes and above not in said:
+        said[above] = role_of(mapping_in(nodes[above], "message")) in ("user", "assistant")
+        if said[above]:
+            break
+        passed.append(above)
         above = text_in(nodes[above], "parent")
-    return True
+    is_below = above is not None and said.get(above, False)
+    said |= dict.fromkeys(passed, is_below)
+    return is_below
 
 
 class _MessageReader:
