@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import httpx2
 import pytest
@@ -249,8 +249,9 @@ async def test_a_client_that_does_not_read_is_dropped_and_its_reply_goes_on(shar
             while len(service.chat.streams):
                 await asyncio.sleep(0.1)
             rest = b""
-            while chunk := await reader.read(2**20):
-                rest = (rest + chunk)[-1000:]
+            with suppress(ConnectionResetError):  # what the kernel held is not delivered any more
+                while chunk := await reader.read(2**20):
+                    rest = (rest + chunk)[-1000:]
         assert not rest.endswith(b"\r\n0\r\n\r\n")
         assert b"event: done" not in rest
         writer.close()
