@@ -1,6 +1,7 @@
 """How many connections of the service's pools can be used: requests are made to wait for a lock in all of them."""
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -17,9 +18,11 @@ WHERE datname = current_database() AND application_name = 'chatkeep' AND wait_ev
 """
 OPEN = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'chatkeep'"
 LOCK_CONVERSATION = "SELECT 1 FROM conversations WHERE id = $1 FOR UPDATE"
-LOCK_USER = "SELECT 1 FROM users WHERE username = $1 FOR UPDATE"
+LOCK_USERS = "SELECT 1 FROM users WHERE username = ANY($1) FOR UPDATE"
 POOL_SIZE = 16
 MORE = 4
+# One of them holds a quarter of the connections for transactions at most.
+PEOPLE = 6
 # Of the hot connections, a quarter never works for turns.
 FOR_TURNS = POOL_SIZE // 2 - POOL_SIZE // 2 // 4
 # A request waits no longer for a connection, and PostgreSQL no longer for a lock.
@@ -34,7 +37,8 @@ async def check_connections(site: Site, url: str, *, most: int = POOL_SIZE) -> s
     Args:
         most: how many PostgreSQL has for the service.
     """
-    browser = await site.person()
+    people = [await site.person() for _ in range(PEOPLE)]
+    browser, next_one = people[0], itertools.cycle(people)
     conversation = (await browser.insist("POST", "/api/v1/conversations", {})).json()["id"]
     # Two: within a transaction, PostgreSQL's statistics stand still.
     holding, watching = await asyncpg.connect(driver_url(url)), await asyncpg.connect(driver_url(url))
@@ -43,7 +47,12 @@ async def check_connections(site: Site, url: str, *, most: int = POOL_SIZE) -> s
             holding, watching, lambda: _turn(browser, conversation), LOCK_CONVERSATION, conversation, most=FOR_TURNS
         )
         others = await _usable(
-            holding, watching, lambda: _profile(browser), LOCK_USER, browser.username, most=POOL_SIZE // 2
+            holding,
+            watching,
+            lambda: _profile(next(next_one)),
+            LOCK_USERS,
+            [each.username for each in people],
+            most=POOL_SIZE // 2,
         )
         opened: int = await watching.fetchval(OPEN)
     finally:
@@ -61,7 +70,7 @@ async def _usable(
     watching: Connection,
     request: Callable[[], Awaitable[httpx2.Response]],
     lock: str,
-    locked: str,
+    locked: str | list[str],
     *,
     most: int,
 ) -> int:

@@ -35,6 +35,8 @@ HOT_POOL_TIMEOUT_SECONDS = 1.25
 # Transactions queue for each other's locks with a connection in their hands, so more patience is worth it: all that is
 # left of these after the waits before, but as much as for a hot one in any case.
 POOL_TIMEOUT_SECONDS = 2.5
+# For somebody whose turn came when nearly all of that was over: a free connection takes no longer.
+LAST_PATIENCE_SECONDS = 0.25
 CLOSE_TIMEOUT_SECONDS = 5
 
 
@@ -121,10 +123,12 @@ class Database:
         Raises:
             DatabaseUnavailable: the database does not answer or has no connection to give.
         """
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + _patience()
         with translate_errors():
-            async with self._shares.share(_patience()):
+            async with self._shares.share(deadline - clock()):
                 connection = self._engine.connect()
-                await _start(connection, self._ending)
+                await _start(connection, self._ending, max(deadline - clock(), LAST_PATIENCE_SECONDS))
                 try:
                     async with connection.begin():
                         yield connection
@@ -243,7 +247,7 @@ def _patience() -> float:
     return max(POOL_TIMEOUT_SECONDS - waited_seconds.get(), HOT_POOL_TIMEOUT_SECONDS)
 
 
-async def _start(connection: AsyncConnection, ending: "set[asyncio.Task[None]]") -> None:
+async def _start(connection: AsyncConnection, ending: "set[asyncio.Task[None]]", patience: float) -> None:
     """Take a connection from the engine's pool, or give up in time.
 
     A connection that does not answer is closed with some patience: in a task of its own, since its caller has
@@ -251,10 +255,11 @@ async def _start(connection: AsyncConnection, ending: "set[asyncio.Task[None]]")
 
     Args:
         ending: where such tasks are until they are done.
+        patience: for how many seconds to wait.
     """
     starting = asyncio.ensure_future(connection.start())
     try:
-        await asyncio.wait({starting}, timeout=_patience())
+        await asyncio.wait({starting}, timeout=patience)
     except BaseException:
         _end_later(starting, connection, ending)
         raise

@@ -120,7 +120,13 @@ async def test_the_start_and_the_doctor_say_the_same_of_what_keeps_people_out(
 
 async def test_behind_a_proxy_it_shows_where_people_come_in(tmp_path: Path, database_url: str) -> None:
     """Over plain http, at the machine's own addresses, browsers keep no cookie."""
-    settings = {"host": "0.0.0.0", "trusted_proxies": "10.0.0.5", "root_path": "/chat", **LOCAL}
+    settings = {
+        "host": "0.0.0.0",
+        "trusted_proxies": "10.0.0.5",
+        "root_path": "/chat",
+        "cookie_secure": "true",
+        **LOCAL,
+    }
     names = "*.example.org,chat.example.org"
     async with serving(tmp_path, database_url=database_url, allowed_hosts=names, **settings) as service:
         block = block_of(service.log)
