@@ -69,7 +69,11 @@ async def hot(request: pytest.FixtureRequest, database_url: str) -> AsyncIterato
 
 def _arguments(name: str, filled: Filled) -> list[object]:
     ends = {"start_id": filled.head_id, "turn_id": new_id() if "BEGIN" in name else UUID(int=1)}
-    return arguments_of(name, filled, **ends, parent_id=filled.head_id, position=1, first=TURNS - 50, last=TURNS)
+    # A turn that is begun here refers to no file: there is none.
+    files = {"file_ids": []} if "BEGIN" in name else {}
+    return arguments_of(
+        name, filled, **ends, **files, parent_id=filled.head_id, position=1, first=TURNS - 50, last=TURNS
+    )
 
 
 async def test_no_statement_reads_a_long_conversation_at_every_step(hot: tuple[Connection, Filled]) -> None:

@@ -67,6 +67,7 @@ async def test_every_view_is_accessible(
         await expect(tab.get(".turn")).to_have_count(2)
         await assert_accessible(tab)
         await tab.get("#settings").click()
+        await expect(tab.get("dialog")).to_be_visible()
         await assert_accessible(tab)
         await tab.page.keyboard.press("Escape")
         await tab.get("#more").click()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
 from chatkeep.chat.items import refusal_of
@@ -62,8 +62,19 @@ class ChangeConversation(Body):
     head_turn_id: UUID = Field(default_factory=lambda: UUID(int=0))
 
 
+# The document says it as `_says_something` does.
+_SAYS_SOMETHING = {
+    "anyOf": [
+        {"properties": {"content": {"type": "string", "minLength": 1}}},
+        {"properties": {"items": {"type": "array", "minItems": 1}}, "required": ["items"]},
+    ]
+}
+
+
 class _Prompt(Body):
     """What is said: text, and items beside it."""
+
+    model_config = ConfigDict(json_schema_extra=_SAYS_SOMETHING)
 
     # Before the text, which may be empty where there are some.
     items: PromptItems | None = Field(
