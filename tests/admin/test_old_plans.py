@@ -70,7 +70,7 @@ async def hot(request: pytest.FixtureRequest, database_url: str) -> AsyncIterato
 def _arguments(name: str, filled: Filled) -> list[object]:
     ends = {"start_id": filled.head_id, "turn_id": new_id() if "BEGIN" in name else UUID(int=1)}
     # A turn that is begun here refers to no file: there is none.
-    files = {"file_ids": []} if "BEGIN" in name else {}
+    files: dict[str, object] = {"file_ids": []} if "BEGIN" in name else {}
     return arguments_of(
         name, filled, **ends, **files, parent_id=filled.head_id, position=1, first=TURNS - 50, last=TURNS
     )

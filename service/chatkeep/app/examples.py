@@ -210,13 +210,13 @@ def example_of(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:
         return schema["const"]
     if "enum" in schema:
         return schema["enum"][0]
+    if schema.get("type") == "object":
+        return _object(schema, schemas)
     for either in ("anyOf", "oneOf", "allOf"):
         if either in schema:
             return example_of(schema[either][0], schemas)
     if schema.get("type") == "array":
         return [example_of(schema.get("items", {}), schemas)]
-    if schema.get("type") == "object":
-        return _object(schema, schemas)
     return _OF_FORMAT.get(schema.get("format", ""), _OF_TYPE.get(schema.get("type", "string")))
 
 

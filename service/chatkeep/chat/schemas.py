@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from chatkeep.chat.items import refusal_of
@@ -63,7 +64,7 @@ class ChangeConversation(Body):
 
 
 # The document says it as `_says_something` does.
-_SAYS_SOMETHING = {
+_SAYS_SOMETHING: JsonDict = {
     "anyOf": [
         {"properties": {"content": {"type": "string", "minLength": 1}}},
         {"properties": {"items": {"type": "array", "minItems": 1}}, "required": ["items"]},
