@@ -44,7 +44,8 @@ async def full_disks(stage: Stage, *, times: int) -> Result:
     with small_disk(DISK_MEGABYTES) as disk:
         try:
             async with _embedded_scene(stage, "F full disk", disk.folder / "data") as scene:
-                load = await _load(scene)
+                # Nobody who signs in again and again: where the disk fills while a try is counted, it may stay counted.
+                load = await _load(scene, signing_in=False)
                 outages = []
                 for _ in range(times):
                     await _until_told(scene, load)
@@ -74,17 +75,14 @@ async def _embedded_scene(stage: Stage, name: str, data: Path) -> AsyncIterator[
         await asyncio.to_thread(server.stop)
 
 
-async def _load(scene: Scene) -> Load:
+async def _load(scene: Scene, *, signing_in: bool = True) -> Load:
     site = scene.site
     talking: list[Actor] = list(await chatters(site, users=4, conversations=2, lengths=(5, 60)))
     person = site.person
-    others: list[Actor] = [
-        Beginner(site, await person()),
-        Prober(site, await person()),
-        PasswordChanger(site, await person()),
-        TokenMaker(site, await person()),
-    ]
-    load = Load(site, [*talking, *others])
+    others: list[Actor] = [Beginner(site, await person()), Prober(site, await person())]
+    if signing_in:
+        others.append(PasswordChanger(site, await person()))
+    load = Load(site, [*talking, *others, TokenMaker(site, await person())])
     load.begin()
     return load
 
