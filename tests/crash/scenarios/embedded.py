@@ -17,7 +17,7 @@ from chatkeep.database.postgres.embedded import EmbeddedPostgres
 from tests.crash.load import Actor, Load, chatters
 from tests.crash.outages import Outage, check_answers
 from tests.crash.scenario_run import Result, Scene, Stage, until
-from tests.crash.workload import Beginner, PasswordChanger, Prober, TokenMaker
+from tests.crash.workload import Beginner, PasswordChanger, Prober, SignerIn, TokenMaker
 from tests.database.postgres.data_folders import end_servers_below, kill_server, open_folder, server_of
 from tests.support.disks import small_disk
 from tests.support.urls import driver_url
@@ -44,8 +44,9 @@ async def full_disks(stage: Stage, *, times: int) -> Result:
     with small_disk(DISK_MEGABYTES) as disk:
         try:
             async with _embedded_scene(stage, "F full disk", disk.folder / "data") as scene:
-                # Nobody who signs in again and again: where the disk fills while a try is counted, it may stay counted.
-                load = await _load(scene, signing_in=False)
+                # Somebody with the right password alone. Who finds out after each 503 which password holds makes wrong
+                # guesses, which count.
+                load = await _load(scene, changing_passwords=False)
                 outages = []
                 for _ in range(times):
                     await _until_told(scene, load)
@@ -75,13 +76,13 @@ async def _embedded_scene(stage: Stage, name: str, data: Path) -> AsyncIterator[
         await asyncio.to_thread(server.stop)
 
 
-async def _load(scene: Scene, *, signing_in: bool = True) -> Load:
+async def _load(scene: Scene, *, changing_passwords: bool = True) -> Load:
     site = scene.site
     talking: list[Actor] = list(await chatters(site, users=4, conversations=2, lengths=(5, 60)))
     person = site.person
     others: list[Actor] = [Beginner(site, await person()), Prober(site, await person())]
-    if signing_in:
-        others.append(PasswordChanger(site, await person()))
+    signing_in = await person()
+    others.append(PasswordChanger(site, signing_in) if changing_passwords else SignerIn(site, signing_in.username))
     load = Load(site, [*talking, *others, TokenMaker(site, await person())])
     load.begin()
     return load
