@@ -6,6 +6,7 @@ import zipfile
 from typing import Any
 
 from chatkeep.ids import new_id
+from chatkeep.transfer.importer import CHARACTERS_PER_BATCH
 from tests.chat.files.pictures import FILES, add, png
 from tests.support.running_service import Person, RunningService, running
 from tests.transfer.upload_client import history, imported, send, whole
@@ -70,6 +71,19 @@ async def test_without_its_files_an_import_keeps_their_names(service: RunningSer
     assert (await other.say(made["conversation_id"], "And now?"))["status"] == "complete"
 
 
+async def test_every_conversation_after_one_with_files_is_imported(service: RunningService) -> None:
+    """A file that is read piece by piece, beside which another look for a ZIP is taken."""
+    person, other = await service.person(), await service.person()
+    await with_files(person, png(shade=4))
+    for _ in range(16):
+        await person.say(await person.conversation(), "long " * 100_000)
+    exported = (await person.client.get("/api/v1/export")).content
+    assert len(exported) > CHARACTERS_PER_BATCH  # so there is a second batch
+    report = await imported(other, exported)
+    assert (report["imported"], report["failed"]) == (17, [])
+    assert report["conversations"][0]["files_left_out"] == 1
+
+
 async def test_ones_own_files_are_found_again(service: RunningService) -> None:
     person = await service.person()
     conversation, (kept,) = await with_files(person, png(shade=3))
@@ -90,6 +104,21 @@ async def test_files_that_may_not_be_kept_are_left_out_and_the_words_are_not(dat
         assert len((await person.client.get(FILES)).json()["items"]) == 1
 
 
+async def test_a_damaged_file_costs_neither_the_words_nor_the_other_files(service: RunningService) -> None:
+    person = await service.person()
+    items = [{"type": "file", "file_id": str(new_id()), "name": f"{number}.txt"} for number in range(2)]
+    archive = bytearray(archive_of(items, b"Sencha " * 1000, b"Assam " * 1000, packing=zipfile.ZIP_DEFLATED))
+    entry = zipfile.ZipFile(io.BytesIO(archive)).getinfo(f"files/{items[0]['file_id']}.png")
+    begins = entry.header_offset + 30 + len(entry.filename)
+    archive[begins : begins + entry.compress_size] = (
+        b"\xff" * entry.compress_size
+    )  # no block of deflate is of that type
+    (made,) = (await imported(person, bytes(archive)))["conversations"]
+    assert made["files_left_out"] == 1
+    (kept,) = (await person.client.get(FILES)).json()["items"]
+    assert (await person.client.get(f"{FILES}/{kept['id']}/content")).content == b"Assam " * 1000
+
+
 async def test_odd_names_and_references_do_no_harm(service: RunningService) -> None:
     person = await service.person()
     items: list[Any] = [
@@ -104,7 +133,7 @@ async def test_odd_names_and_references_do_no_harm(service: RunningService) -> N
     assert (await send(person, b"PK\x05\x06" + bytes(18))).status_code == 422
 
 
-def archive_of(items: list[Any], *files: bytes) -> bytes:
+def archive_of(items: list[Any], *files: bytes, packing: int = zipfile.ZIP_STORED) -> bytes:
     """Return a ZIP as this service writes it, of one turn with these items, and files for the first of them."""
     turn_id = str(new_id())
     turn = {
@@ -126,5 +155,5 @@ def archive_of(items: list[Any], *files: bytes) -> bytes:
     with zipfile.ZipFile(written, "w") as archive:
         archive.writestr("history.jsonl", json.dumps(conversation) + "\n")
         for item, data in zip(items, files, strict=False):
-            archive.writestr(f"files/{item['file_id']}.png", data)
+            archive.writestr(f"files/{item['file_id']}.png", data, packing)
     return written.getvalue()

@@ -20,6 +20,8 @@ MAX_RATIO = 32
 MAX_PARTS = 1_000
 SMALL_UNPACKED_BYTES = 512 * 1024
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# What reading an entry raises that is damaged, encrypted or packed in an unknown way.
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
 MAX_DIRECTORY_BYTES = 16 * 1024**2
 _END_BYTES = 22
 _TAIL_BYTES = _END_BYTES + 2**16 + 76
@@ -38,12 +40,18 @@ def values_in(file: BinaryIO, *, max_bytes: int, check: Callable[[], None] = lam
     Raises:
         UnknownImportFormat: a ZIP without conversations, or one that cannot be read.
     """
-    beginning = file.read(4)
-    file.seek(0)
-    if beginning in (b"PK\x03\x04", b"PK\x05\x06"):
+    if is_zip(file):
         yield from _values_in_zip(file, max_bytes, check)
     else:
         yield from _numbered("", file, check)
+
+
+def is_zip(file: BinaryIO) -> bool:
+    """Tell whether a file is a ZIP, and go back to its beginning: not for one that is being read."""
+    file.seek(0)
+    beginning = file.read(4)
+    file.seek(0)
+    return beginning in (b"PK\x03\x04", b"PK\x05\x06")
 
 
 def _numbered(name: str, file: Readable, check: Callable[[], None]) -> Iterator[Found]:
@@ -91,7 +99,7 @@ def _values_in_zip(file: BinaryIO, max_bytes: int, check: Callable[[], None]) ->
             except _TooLarge:
                 yield name, Unreadable(f"The ZIP unpacks to more than {max_bytes} bytes; the rest was not read.")
                 return
-            except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError):
+            except DAMAGED:
                 yield name, Unreadable("This part of the ZIP is damaged, encrypted or packed in an unknown way.")
             left = unpacked.left
 

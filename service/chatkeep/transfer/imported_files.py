@@ -18,7 +18,7 @@ from chatkeep.chat.files.contents import file_ids_in
 from chatkeep.chat.files.store import FileRow, FileStore
 from chatkeep.chat.items import is_file
 from chatkeep.errors import FileQuotaReached, FileTooLarge, FileTypeNotAllowed
-from chatkeep.transfer.archive import PACKINGS
+from chatkeep.transfer.archive import DAMAGED, PACKINGS, is_zip
 
 _ENTRY = re.compile(r"(?:.*/)?files/([0-9a-f-]{36})(?:\.[a-z]{1,8})?")
 MAX_BYTES_IN_MEMORY = 1024 * 1024
@@ -29,13 +29,14 @@ class ImportedFiles:
     """The files of one import.
 
     Args:
-        file: the whole import; it has files only where it is a ZIP.
+        file: the whole import, before any of it is read; it has files only where it is a ZIP.
     """
 
     def __init__(self, store: FileStore, user_id: UUID, file: BinaryIO) -> None:
         self._store = store
         self._user_id = user_id
         self._file = file
+        self._is_zip = is_zip(file)
         self._archive: zipfile.ZipFile | None = None
         self._entries: dict[UUID, zipfile.ZipInfo] | None = None
 
@@ -84,14 +85,14 @@ class ImportedFiles:
                     if left < 0:
                         return None
                     to.write(piece)
-        except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError):
+        except DAMAGED:
             return None
         return entry.filename
 
     def _listed(self) -> dict[UUID, zipfile.ZipInfo]:
         if self._entries is None:
             self._entries = {}
-            if zipfile.is_zipfile(self._file):
+            if self._is_zip:
                 self._archive = zipfile.ZipFile(self._file)
                 named = ((_ENTRY.fullmatch(each.filename), each) for each in self._archive.infolist())
                 self._entries = {UUID(found[1]): each for found, each in named if found and _is_uuid(found[1])}
