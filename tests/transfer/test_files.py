@@ -2,10 +2,14 @@
 
 import io
 import json
+import sys
 import zipfile
+from contextlib import aclosing
 from typing import Any
+from uuid import UUID
 
 from chatkeep.ids import new_id
+from chatkeep.transfer.account_archive import account_as_zip
 from chatkeep.transfer.importer import CHARACTERS_PER_BATCH
 from tests.chat.files.pictures import FILES, add, png
 from tests.support.running_service import Person, RunningService, running
@@ -41,6 +45,20 @@ async def test_a_zip_has_the_history_and_every_file(service: RunningService) -> 
     assert archive.read(f"files/{ids[1]}.txt") == text
     lines = archive.read("history.jsonl").decode().split("\n")[:-1]
     assert [json.loads(line) for line in lines] == await history(person)
+
+
+async def test_a_piece_of_a_zip_is_held_by_nobody_while_its_client_reads_it(service: RunningService) -> None:
+    """A turn may have megabytes, and so may a file."""
+    person = await service.person()
+    await with_files(person, png(), b"Sencha " * 100_000)
+    await person.say(await person.conversation(), "long " * 100_000)
+    async with aclosing(account_as_zip(service.chat.files, UUID(person.id))) as pieces:
+        sizes = []
+        while (piece := await anext(pieces, None)) is not None:
+            sizes.append(len(piece))
+            assert sys.getrefcount(piece) == 2  # a name here, and the parameter of what counts
+            del piece
+    assert len(sizes) > 3
 
 
 async def test_another_account_gets_a_zips_files_with_its_conversations(service: RunningService) -> None:

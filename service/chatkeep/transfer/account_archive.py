@@ -5,7 +5,7 @@ It is written while it is read: neither the history nor a file is ever in memory
 
 import zipfile
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +35,9 @@ class _Sink:
         self._parts.append(bytes(data))
         return len(data)
 
+    def __bool__(self) -> bool:
+        return any(self._parts)
+
     def flush(self) -> None:
         """Nothing is held back here."""
 
@@ -52,14 +55,16 @@ async def account_as_zip(store: FileStore, user_id: UUID) -> AsyncGenerator[byte
     archive = zipfile.ZipFile(sink, "w")  # type: ignore[call-overload]  # anything that can be written to
     history = account_as_jsonl(store.database, user_id)
     async with aclosing(_entry(archive, sink, HISTORY, history, packed=True)) as chunks:
-        async for chunk in chunks:
-            yield chunk
+        with suppress(StopAsyncIteration):
+            while True:
+                yield await anext(chunks)  # and hold nothing of it while the client reads
     async with aclosing(_rows(store, user_id)) as rows:
         async for row in rows:
             pieces = store.pieces(user_id, row["id"])
             async with aclosing(_entry(archive, sink, _name(row), pieces, packed=row["media_type"] == TEXT)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+                with suppress(StopAsyncIteration):
+                    while True:
+                        yield await anext(chunks)
     archive.close()
     yield sink.taken()
 
@@ -92,5 +97,6 @@ async def _entry(
             async for chunk in chunks:
                 # Packing takes its time, in which replies are to go on.
                 await anyio.to_thread.run_sync(opened.write, chunk)
-                if written := sink.taken():
-                    yield written
+                del chunk
+                if sink:
+                    yield sink.taken()

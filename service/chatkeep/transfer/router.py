@@ -162,11 +162,10 @@ async def import_history(request: Request, identity: CurrentUser, chat: ChatDep,
     """Add the conversations of a file to the caller's history: as the body, of whatever media type, or in a form.
 
     It may be an export of this service (a conversation as JSON, an account as JSONL or as a ZIP with its files), of
-    ChatGPT (the ZIP, or a
-    `conversations.json` of it) or of Open WebUI, or a ChatStream prompt (`ChatPrompt.to_dict()`): which one is found
-    out. What was imported before is skipped. Each conversation is kept whole or not at all, one after the other: after
-    a failure the same file may be sent again. It ends with the connection; what was kept by then stays. What has no
-    place in a turn is in `metadata.import`.
+    ChatGPT (the ZIP, or a `conversations.json` of it) or of Open WebUI, or a ChatStream prompt
+    (`ChatPrompt.to_dict()`): which one is found out. What was imported before is skipped. Each conversation is kept
+    whole or not at all, one after the other: after a failure the same file may be sent again. It ends with the
+    connection; what was kept by then stays. What has no place in a turn is in `metadata.import`.
     """
     report = ImportReport()
     with chat.streams.hold(stream_terms(identity)):
