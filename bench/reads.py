@@ -3,7 +3,7 @@
 from bench.measurements import Figure, paired
 from bench.sides import Both
 from chatkeep.chat.history import conversations as queries
-from chatkeep.chat.history import queries as turn_queries
+from chatkeep.chat.history.pages import turns_up
 
 _TURNS = "SELECT * FROM turns WHERE user_id = $1 AND conversation_id = $2 ORDER BY position DESC LIMIT 50"
 _CONVERSATIONS = "SELECT * FROM conversations WHERE user_id = $1 ORDER BY last_turn_at DESC, id DESC LIMIT 30"
@@ -14,8 +14,8 @@ async def last_turns(both: Both) -> list[Figure]:
     async with both.conversation(200) as place:
 
         async def ours(number: int) -> None:
-            key = {"user_id": place.user_id, "conversation_id": place.conversation_id}
-            assert len(await both.database.rows(turn_queries.TURNS_UP, **key, start_id=None, limit=50)) == 50
+            page = await turns_up(both.database, place.user_id, place.conversation_id, start_id=None, limit=50)
+            assert len(page.turns) == 50
 
         async def bare(number: int) -> None:
             assert len(await both.bare.fetch(_TURNS, place.user_id, place.conversation_id)) == 50
