@@ -137,7 +137,7 @@ function leftOut({ context }) {
   return context?.left_out ? h("span", { text: t("left_out", { number: context.left_out }) }) : null;
 }
 
-export const waiting = () => h("p", { class: "waiting" }, spinner());
+export const waiting = (why = "") => h("p", { class: "waiting" }, spinner(), h("span", { text: why }));
 
 function promptTools(turn) {
   if (turn.continues || !turn.prompt.content) return null;
