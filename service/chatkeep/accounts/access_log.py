@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from chatkeep.accounts.dependencies import AccountsDep, SignedIn
+from chatkeep.accounts.dependencies import DatabaseDep, SignedIn
 from chatkeep.audit.queries import reads_page
 from chatkeep.database.stored_json import object_of
 from chatkeep.http.bodies import JsonRoute
@@ -48,13 +48,13 @@ def _id_in(value: object) -> UUID | None:
 
 @router.get("/access-log", responses=error_responses(401, 422, 503))
 async def list_history_accesses(
-    identity: SignedIn, accounts: AccountsDep, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
+    identity: SignedIn, database: DatabaseDep, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
 ) -> Page[HistoryAccess]:
     """Return who else read this account's history, newest first.
 
     `reader` is the administrator's name, or null where the account is gone or an operator read it in the terminal.
     """
     after = cursor_of_id(cursor, of="access-log")
-    async with accounts.database.transaction() as connection:
+    async with database.transaction() as connection:
         rows = await reads_page(connection, identity.user_id, after=after, limit=limit + 1)
     return page_of(rows, limit, HistoryAccess.from_row, of="access-log")

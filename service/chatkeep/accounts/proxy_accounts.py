@@ -4,6 +4,7 @@ If the process dies before the account is committed, nothing has happened; after
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from uuid import UUID
 
 from fastapi import FastAPI
@@ -19,6 +20,7 @@ from chatkeep.accounts.trusted_headers import ProxyIdentity, TrustedHeaderAuth
 from chatkeep.accounts.usernames import require_username, username_key
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Origin, Recorder
+from chatkeep.database.database import Database
 from chatkeep.errors import Invalid, NotAuthenticated, UsernameTaken
 from chatkeep.http.addresses import client_address
 from chatkeep.http.bodies import Name
@@ -44,7 +46,7 @@ async def identity_by_proxy(accounts: Accounts, auth: TrustedHeaderAuth, connect
     if row is None:
         request_id = getattr(connection.state, "request_id", None)
         origin = Origin(address=client_address(connection, accounts.trusted_proxies), request_id=request_id)
-        await _make_account(accounts, accounts.trail.by(origin), named, key)
+        await _make_account(accounts.database, accounts.trail.by(origin), named, key, accounts.clock())
         row = await accounts.database.row(queries.USER_BY_NAME, username_key=key)
     if row is None or row["disabled"]:
         raise NotAuthenticated("This account is disabled.")
@@ -71,18 +73,18 @@ def identify_by(auth: TrustedHeaderAuth, chatkeep: FastAPI) -> Callable[[Request
     return identify
 
 
-async def _make_account(accounts: Accounts, audit: Recorder, named: ProxyIdentity, key: str) -> None:
+async def _make_account(database: Database, audit: Recorder, named: ProxyIdentity, key: str, now: datetime) -> None:
     """Make the account, unless another request makes it right now."""
     require_username(named.username)
     email = _fitting(_EMAIL, named.email, "e-mail address")
     display_name = _fitting(_NAME, named.display_name, "display name")
-    async with accounts.database.transaction() as connection:
+    async with database.transaction() as connection:
         made = await queries.insert_user(
             connection,
             username=named.username,
             username_key=key,
             password_hash=None,
-            now=accounts.clock(),
+            now=now,
             email=email,
         )
         if made is None:

@@ -7,8 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from chatkeep.accounts.dependencies import require_administrator
-from chatkeep.admin.dependencies import DatabaseDep
+from chatkeep.accounts.dependencies import DatabaseDep, require_administrator
 from chatkeep.admin.user_queries import user_id_by_name
 from chatkeep.audit.actions import Action
 from chatkeep.audit.queries import EventFilters, events_page, usernames_of

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from chatkeep.accounts.dependencies import AdministratorsTerms, StreamsDep, require_administrator
-from chatkeep.admin.dependencies import REASON_REQUIRED, TOO_SLOW, DatabaseDep, ReadingDep
+from chatkeep.accounts.dependencies import AdministratorsTerms, DatabaseDep, StreamsDep, require_administrator
+from chatkeep.admin.dependencies import REASON_REQUIRED, TOO_SLOW, ReadingDep
 from chatkeep.admin.history_access import read_conversation, read_file, read_history, read_turns
 from chatkeep.admin.history_export import history_as_csv, history_as_jsonl
 from chatkeep.admin.history_filters import FiltersDep

@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import Depends, Query
 from pydantic import BeforeValidator, Field
 
+from chatkeep.accounts.dependencies import DatabaseDep
 from chatkeep.admin import user_queries
-from chatkeep.admin.dependencies import DatabaseDep
 from chatkeep.admin.history_queries import HistoryFilters
 from chatkeep.chat.api.search import Q_DESCRIPTION
 from chatkeep.chat.search.query import parse_query

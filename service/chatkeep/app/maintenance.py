@@ -5,6 +5,7 @@ conversations that are older than the policy keeps them are deleted.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import structlog
 
@@ -36,8 +37,9 @@ async def cleanup(accounts: Accounts) -> None:
     so that a signing key can be taken away some time after another came. Fill in what the names of accounts that an
     earlier version made are compared by.
     """
-    await sweep_guests(accounts)
     now = accounts.clock()
+    unused_since = now - timedelta(seconds=accounts.guest_ttl_seconds)
+    await sweep_guests(accounts.database, accounts.trail.by(Origin("service")), unused_since)
     async with accounts.database.transaction() as connection:
         await sweep_sessions(connection, now, accounts.limits)
         await token_queries.sweep_tokens(connection, now)
