@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 from fastapi import APIRouter, Query, Request
 
-from chatkeep.accounts.dependencies import VisitorAudit
+from chatkeep.accounts.dependencies import DatabaseDep, VisitorAudit
 from chatkeep.accounts.users import HELD, require_no_hold
 from chatkeep.audit.actions import Action
 from chatkeep.chat.api.dependencies import ChatDep, CurrentUser, CurrentUserOrVisitor
@@ -74,7 +74,7 @@ async def create_conversation(
 @router.get("", responses=error_responses(401, 422, 503))
 async def list_conversations(
     identity: CurrentUser,
-    chat: ChatDep,
+    database: DatabaseDep,
     archived: Annotated[
         QueryFlag | None, Query(description="Only archived ones, or only others. Default: all.")
     ] = None,
@@ -92,9 +92,9 @@ async def list_conversations(
         "limit": limit + 1,
     }
     if q:
-        rows = await chat.database.rows(conversations.LIST_CONVERSATIONS_BY_TITLE, **values, q=q)
+        rows = await database.rows(conversations.LIST_CONVERSATIONS_BY_TITLE, **values, q=q)
     else:
-        rows = await chat.database.rows(conversations.LIST_CONVERSATIONS, **values)
+        rows = await database.rows(conversations.LIST_CONVERSATIONS, **values)
     return page_of(rows, limit, Conversation.from_row, of="conversations", position=_recency)
 
 
@@ -103,9 +103,9 @@ def _recency(row: Any) -> tuple[object, ...]:
 
 
 @router.get("/{conversation_id}", responses=error_responses(401, 404, 422, 503))
-async def read_conversation(conversation_id: UUID, identity: CurrentUser, chat: ChatDep) -> Conversation:
+async def read_conversation(conversation_id: UUID, identity: CurrentUser, database: DatabaseDep) -> Conversation:
     """Return one conversation, without its turns."""
-    return await require_conversation(chat.database, identity.user_id, conversation_id)
+    return await require_conversation(database, identity.user_id, conversation_id)
 
 
 @router.patch("/{conversation_id}", responses=error_responses(401, 404, *BODY_ERRORS))
@@ -131,10 +131,10 @@ async def change_conversation(
     "/{conversation_id}", status_code=204, responses=error_responses(401, 404, 422, 503, legal_hold=(409, HELD))
 )
 async def delete_conversation(
-    conversation_id: UUID, identity: CurrentUser, chat: ChatDep, visitor: VisitorAudit
+    conversation_id: UUID, identity: CurrentUser, database: DatabaseDep, visitor: VisitorAudit
 ) -> None:
     """Delete a conversation and all of its turns. A reply that is being generated is stopped."""
-    async with chat.database.transaction() as connection:
+    async with database.transaction() as connection:
         await require_no_hold(connection, identity.user_id)
         if not await conversations.delete_conversation(connection, identity.user_id, conversation_id):
             raise NotFound
