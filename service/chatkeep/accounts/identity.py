@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
-from chatkeep.accounts import queries
+from chatkeep.accounts import identity_queries as queries
+from chatkeep.accounts.identity_queries import KnownUser
 from chatkeep.accounts.queries import AnyRow
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
-from chatkeep.database.statement import Row
 from chatkeep.http.open_streams import StreamTerms
 from chatkeep.sessions import SessionLimits, digest_of
 from chatkeep.sessions.store import TOUCH_INTERVAL
@@ -71,13 +71,13 @@ async def identity_by_session(
     database: Database, digest: bytes, address: Callable[[], str], *, now: datetime, limits: SessionLimits
 ) -> Identity | None:
     """Return who has the session, or None where it ended or its user is disabled."""
-    row = await database.row(queries.USER_BY_SESSION, digest=digest, now=now, idle_since=limits.idle_since(now))
-    if row is None:
+    user = await database.row(queries.USER_BY_SESSION, digest=digest, now=now, idle_since=limits.idle_since(now))
+    if user is None:
         return None
-    if limits.needs_touch(now, row["last_seen_at"]):
+    if limits.needs_touch(now, user.last_seen_at):
         seen_before = now - limits.touch_interval
         await database.execute(queries.TOUCH_SESSION, digest=digest, now=now, seen_before=seen_before, ip=address())
-    return identity_in(row, digest, by_session=True, remember=row["remember"], renew=row["renew"])
+    return identity_in(user, digest, by_session=True, remember=user.remember, renew=user.renew)
 
 
 async def identity_by_token(database: Database, token: str, now: datetime) -> Identity | None:
@@ -85,13 +85,13 @@ async def identity_by_token(database: Database, token: str, now: datetime) -> Id
     if not token.startswith(TOKEN_PREFIX) or not token.isascii():
         return None
     digest = digest_of(token)
-    row = await database.row(queries.USER_BY_TOKEN, digest=digest, now=now)
-    if row is None:
+    user = await database.row(queries.USER_BY_TOKEN, digest=digest, now=now)
+    if user is None:
         return None
     seen_before = now - TOUCH_INTERVAL
-    if row["last_used_at"] is None or row["last_used_at"] <= seen_before:
+    if user.last_used_at is None or user.last_used_at <= seen_before:
         await database.execute(queries.TOUCH_TOKEN, digest=digest, now=now, seen_before=seen_before)
-    return identity_in(row, digest)
+    return identity_in(user, digest)
 
 
 def identity_of(user: AnyRow, *, digest: bytes = b"", by_session: bool = False, remember: bool = False) -> Identity:
@@ -124,13 +124,13 @@ async def standing(
     outside = [each.user_id for each in terms if not each.digest]
     roles: dict[bytes | UUID, str] = {}
     if digests:
-        rows = await database.rows(
+        valid = await database.rows(
             queries.ROLES_OF_DIGESTS, digests=digests, now=now, idle_since=limits.idle_since(now)
         )
-        roles |= {row["digest"]: row["role"] for row in rows}
+        roles |= {each.digest: each.role for each in valid}
     if outside:
-        rows = await database.rows(queries.ROLES_OF_USERS, user_ids=outside)
-        roles |= {row["id"]: row["role"] for row in rows}
+        users = await database.rows(queries.ROLES_OF_USERS, user_ids=outside)
+        roles |= {each.id: each.role for each in users}
     return {each for each in terms if _allows(roles.get(each.digest or each.user_id), each.roles)}
 
 
@@ -142,14 +142,14 @@ async def valid_digests(
     database: Database, digests: Collection[bytes], *, now: datetime, limits: SessionLimits
 ) -> set[bytes]:
     """Return those digests whose session or token has not ended, of users who are not disabled."""
-    rows = await database.rows(
+    valid = await database.rows(
         queries.ROLES_OF_DIGESTS, digests=list(digests), now=now, idle_since=limits.idle_since(now)
     )
-    return {row["digest"] for row in rows}
+    return {each.digest for each in valid}
 
 
 def identity_in(
-    row: Row,
+    user: KnownUser,
     digest: bytes = b"",
     *,
     by_session: bool = False,
@@ -157,15 +157,15 @@ def identity_in(
     renew: bool = False,
     by_proxy: bool = False,
 ) -> Identity:
-    """Return the identity in a row of the statements that say who is asking."""
+    """Return the identity of a user whom one of `identity_queries` found."""
     return Identity(
-        user_id=row["user_id"],
-        username=row["username"],
-        email=row["email"],
-        display_name=row["display_name"],
-        role=row["role"],
-        is_guest=row["is_guest"],
-        created_at=row["created_at"],
+        user_id=user.user_id,
+        username=user.username,
+        email=user.email,
+        display_name=user.display_name,
+        role=user.role,
+        is_guest=user.is_guest,
+        created_at=user.created_at,
         digest=digest,
         by_session=by_session,
         remember=remember,

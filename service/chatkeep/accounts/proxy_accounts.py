@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection, Request
 from chatkeep.accounts import queries
 from chatkeep.accounts.accounts import Accounts
 from chatkeep.accounts.identity import Identity, identity_in
+from chatkeep.accounts.identity_queries import TOUCH_USER, USER_BY_NAME
 from chatkeep.accounts.names import warn_of_lookalike
 from chatkeep.accounts.schemas import Email
 from chatkeep.accounts.trusted_headers import ProxyIdentity, TrustedHeaderAuth
@@ -42,22 +43,22 @@ async def identity_by_proxy(accounts: Accounts, auth: TrustedHeaderAuth, connect
     if named is None:
         return None
     key = username_key(named.username)
-    row = await accounts.database.row(queries.USER_BY_NAME, username_key=key)
-    if row is None:
+    user = await accounts.database.row(USER_BY_NAME, username_key=key)
+    if user is None:
         request_id = getattr(connection.state, "request_id", None)
         origin = Origin(address=client_address(connection, accounts.trusted_proxies), request_id=request_id)
         await _make_account(accounts.database, accounts.trail.by(origin), named, key, accounts.clock())
-        row = await accounts.database.row(queries.USER_BY_NAME, username_key=key)
-    if row is None or row["disabled"]:
+        user = await accounts.database.row(USER_BY_NAME, username_key=key)
+    if user is None or user.disabled:
         raise NotAuthenticated("This account is disabled.")
-    if row["is_guest"]:
+    if user.is_guest:
         # Whose it is says a cookie, and the server in front has not seen that.
         raise UsernameTaken("That name belongs to a guest of this service.")
     now = accounts.clock()
     seen_before = now - TOUCH_INTERVAL
-    if row["last_seen_at"] is None or row["last_seen_at"] <= seen_before:
-        await accounts.database.execute(queries.TOUCH_USER, user_id=row["user_id"], now=now)
-    return identity_in(row, by_proxy=True)
+    if user.last_seen_at is None or user.last_seen_at <= seen_before:
+        await accounts.database.execute(TOUCH_USER, user_id=user.user_id, now=now)
+    return identity_in(user, by_proxy=True)
 
 
 def identify_by(auth: TrustedHeaderAuth, chatkeep: FastAPI) -> Callable[[Request], Awaitable[UUID]]:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.chat.history.conversations import NEW_CONVERSATION
 from chatkeep.chat.history.parameters import CONVERSATION_ID, NOW, TURN_ID, USER_ID
-from chatkeep.database.statement import Statement
+from chatkeep.database.statement import Row, Statement
 from chatkeep.database.tables import IS_WITHOUT_SESSION, conversations, login_sessions, turns
 
 # In a login session's `data`: the id of its current conversation.
@@ -31,7 +31,7 @@ SET_FEEDBACK = Statement(
 )
 
 
-def _set_params() -> Statement:
+def _set_params() -> Statement[Row]:
     """Replace the three parameters that ChatStream knows; others stay."""
     others: Any = _c.params
     for name in ("temperature", "top_k", "top_p"):

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from chatkeep.chat.history.queries import TURN_COLUMNS, turn_above, within_bytes
 from chatkeep.chat.history.sibling_queries import sibling_columns, with_siblings
-from chatkeep.database.statement import Statement
+from chatkeep.database.statement import Row, Statement
 from chatkeep.database.tables import conversations, turns
 
 _user_id = bindparam("user_id", type_=Uuid)
@@ -52,7 +52,7 @@ def _turns_of(found: Any, *more: ColumnElement[Any]) -> Select[Any]:
     )
 
 
-def _turns_after() -> Statement:
+def _turns_after() -> Statement[Row]:
     """Turns of neighbouring conversations, parents before children: from after a turn, to those of `last_id`.
 
     Turns with an id above `newest_id` are left out. As many as fit; none where there are no more. Their siblings are
@@ -77,7 +77,7 @@ def _turns_after() -> Statement:
 TURNS_AFTER = _turns_after()
 
 
-def _siblings_from() -> Statement:
+def _siblings_from() -> Statement[Row]:
     """At one distance from the root, from the turn `first_id` on: how many siblings each has, which of them it is."""
     numbered = (
         select(_t.id, *sibling_columns(_t))
@@ -97,7 +97,7 @@ def _siblings_from() -> Statement:
 SIBLINGS_FROM = _siblings_from()
 
 
-def _path_ids() -> Statement:
+def _path_ids() -> Statement[Row]:
     """The ids on the path from the head to the root, root first."""
     path = (
         select(_t.id, _t.parent_id, _t.position)
@@ -113,7 +113,7 @@ def _path_ids() -> Statement:
 PATH_IDS = _path_ids()
 
 
-def _turns_by_ids() -> Statement:
+def _turns_by_ids() -> Statement[Row]:
     """The first of these turns of one user, oldest first, as many as fit.
 
     Each is looked up by its key: PostgreSQL 15 reads all that the user has for `id = ANY (...)`.

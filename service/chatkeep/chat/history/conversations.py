@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chatkeep.accounts.file_queries import check_files_of
 from chatkeep.accounts.queries import fewer
 from chatkeep.chat.history.parameters import CONVERSATION_ID, NOW, USER_ID
-from chatkeep.database.statement import Statement
+from chatkeep.database.statement import Row, Statement
 from chatkeep.database.tables import TIME, conversations, turns, user_activity
 from chatkeep.database.times import LATEST
 from chatkeep.statistics.outbox import note_conversation
@@ -71,7 +71,7 @@ CREATE_CONVERSATION = Statement(NEW_CONVERSATION)
 MAX_TITLE_CHARACTERS = 60
 
 
-def _list(*, by_title: bool) -> Statement:
+def _list(*, by_title: bool) -> Statement[Row]:
     """The caller's conversations, newest activity first, from after (`last_turn_at`, `id`)."""
     archived = bindparam("archived", type_=Boolean)
     query = (

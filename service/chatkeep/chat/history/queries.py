@@ -27,7 +27,7 @@ from sqlalchemy.sql.selectable import LateralFromClause
 from chatkeep.chat.history.fragments import written_items, written_text
 from chatkeep.chat.history.parameters import CONVERSATION_ID, REPLICA_ID, TURN_ID, USER_ID
 from chatkeep.chat.history.sibling_queries import sibling_columns, siblings_of_turn
-from chatkeep.database.statement import Statement
+from chatkeep.database.statement import Row, Statement
 from chatkeep.database.tables import IS_STREAMING, conversations, turns
 
 _c = conversations.c
@@ -152,7 +152,7 @@ def _turn(turn_id: ColumnElement[Any]) -> Select[Any]:
     )
 
 
-def _window_up() -> Statement:
+def _window_up() -> Statement[Row]:
     """The `limit` positions that end at the turn `start_id`, or at the head where it is null."""
     start = _turn(func.coalesce(bindparam("start_id", type_=Uuid), _head_id)).cte("start")
     # Known before anything is read, so that the range is the index's: joined, the whole conversation may be.
@@ -167,7 +167,7 @@ TURNS_BETWEEN = Statement(
 )
 
 
-def _path_up() -> Statement:
+def _path_up() -> Statement[Row]:
     """The `limit` turns that end at `start_id`, newest first, each looked up: beside them may be any number."""
     start = _turn(bindparam("start_id", type_=Uuid)).add_columns(bindparam("limit", type_=Integer).label("still"))
     path = start.cte("path", recursive=True)
@@ -188,7 +188,7 @@ def _path_up() -> Statement:
 PATH_UP = _path_up()
 
 
-def _ancestor() -> Statement:
+def _ancestor() -> Statement[Row]:
     """The turn at `position` on the path from the turn `start_id` up."""
     start_id, position = bindparam("start_id", type_=Uuid), bindparam("position", type_=Integer)
     path = (
@@ -208,7 +208,7 @@ def _ancestor() -> Statement:
 ANCESTOR = _ancestor()
 
 
-def _leaf() -> Statement:
+def _leaf() -> Statement[Row]:
     """The turn to which the newest of the branches under the turn `turn_id` has come."""
     path = (
         select(_t.id, _t.position)
@@ -242,7 +242,7 @@ def _leaf() -> Statement:
 LEAF = _leaf()
 
 
-def _one_turn() -> Statement:
+def _one_turn() -> Statement[Row]:
     siblings = siblings_of_turn()
     return Statement(
         select(*TURN_COLUMNS, siblings.c.sibling_count, siblings.c.sibling_position)
@@ -258,7 +258,7 @@ def _one_turn() -> Statement:
 TURN = _one_turn()
 
 
-def _siblings() -> Statement:
+def _siblings() -> Statement[Row]:
     """The turns with the same parent as `turn_id`, oldest first, from after the id `after_id`."""
     turn = _turn(TURN_ID).cte("turn")
     numbered = (

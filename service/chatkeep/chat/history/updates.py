@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from chatkeep.chat.history.fragments import written_items, written_text
 from chatkeep.chat.history.parameters import CONVERSATION_ID, NOW, REPLICA_ID, TURN_ID, USER_ID
 from chatkeep.chat.search.index_queries import kept_lexemes, pending_lexemes
-from chatkeep.database.statement import BACKGROUND_SECONDS, Statement
+from chatkeep.database.statement import BACKGROUND_SECONDS, Row, Statement
 from chatkeep.database.tables import (
     IS_STREAMING,
     conversations,
@@ -74,7 +74,7 @@ STALLED_TURNS = Statement(
 )
 
 
-def _end(*, interrupted: bool) -> Statement:
+def _end(*, interrupted: bool) -> Statement[Row]:
     """Keep how a turn ended, unless somebody else did before; return the turn.
 
     Where its process died (`interrupted`), the reply is what had been written down of it. What the turn is found by
@@ -134,7 +134,7 @@ def _end(*, interrupted: bool) -> Statement:
     return Statement(select(ended).add_cte(released, cleared, noted, *found_by), timeout_seconds=BACKGROUND_SECONDS)
 
 
-def _flush() -> Statement:
+def _flush() -> Statement[Row]:
     """Append what was generated since; return the turns that are still this process's, and which are to stop."""
     new = (
         func.unnest(
