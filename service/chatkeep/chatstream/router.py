@@ -88,9 +88,9 @@ async def clear_context(chat: ChatDep, response: Response, asking: Annotated[Ask
     old = await conversation_of(chat.database, asking)
     if old is not None:
         # An empty one is as good as new: the history need not fill with them.
-        new = old["id"]
-        if old["head_turn_id"] is not None:
-            new = await begin_conversation(chat.database, chat.clock, asking, replaces=old["id"], like=old)
+        new = old.id
+        if old.head_turn_id is not None:
+            new = await begin_conversation(chat.database, chat.clock, asking, replaces=old.id, like=old)
         response.headers[CONVERSATION_HEADER] = str(new)
     return Done()
 
@@ -121,16 +121,16 @@ async def set_generation_params(
     conversation_id, found = await look_up(chat.database, asking)
     if found is None:
         conversation_id = await begin_conversation(chat.database, chat.clock, asking, replaces=conversation_id)
-    row = await chat.database.row(
+    params = await chat.database.row(
         queries.SET_PARAMS,
         user_id=asking.user_id,
         conversation_id=conversation_id,
         params=body.chosen(),
         now=chat.clock(),
     )
-    if row is None:
+    if params is None:
         raise NotFound
-    return _shown(row["params"])
+    return _shown(params)
 
 
 @router.get("/get_generation_params")
@@ -139,7 +139,7 @@ async def get_generation_params(
 ) -> ParamsShown:
     """Return the conversation's parameters."""
     found = await conversation_of(database, asking)
-    return _shown(found["params"] if found else {})
+    return _shown(found.params if found else {})
 
 
 @router.post("/set_feedback")

@@ -62,7 +62,7 @@ async def _take_turn(chat: Chat, asking: Asking, say: Say, model: LanguageModel 
 
 
 async def _once_more(database: Database, asking: Asking) -> NewTurn:
-    row = await conversation_of(database, asking)
-    if row is None or row["head_turn_id"] is None:
+    conversation = await conversation_of(database, asking)
+    if conversation is None or conversation.head_turn_id is None:
         raise Invalid("There is nothing to answer again: the conversation is empty.")
-    return NewTurn(row["id"], None, sibling_of=row["head_turn_id"])
+    return NewTurn(conversation.id, None, sibling_of=conversation.head_turn_id)

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, cast, overload
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.sql.elements import ClauseElement
 
-Row = Mapping[str, Any]
+Row = Mapping[Any, Any]
 Made = TypeVar("Made")
 Made_co = TypeVar("Made_co", covariant=True)
 
@@ -72,10 +72,15 @@ class Statement(Generic[Made_co]):
         return list(given.values())
 
 
-def into(kind: Callable[..., Made]) -> Callable[[Row], Made]:
-    """Return a maker of dataclasses: each field takes the column of its name."""
-    pick = itemgetter(*(each.name for each in fields(cast("Any", kind))))
-    return lambda row: kind(*pick(row))
+def into(kind: Callable[..., Made], *last: object) -> Callable[[Row], Made]:
+    """Return a maker of dataclasses: each field takes the column of its name.
+
+    Args:
+        last: values of the last fields, of which the row has no columns.
+    """
+    names = [each.name for each in fields(cast("Any", kind))]
+    pick = itemgetter(*names[: len(names) - len(last)])
+    return lambda row: kind(*pick(row), *last)
 
 
 def first_column(row: Row) -> Any:

@@ -1,6 +1,6 @@
 """`/api/v1/conversations`: conversations over HTTP."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import asyncpg
@@ -13,6 +13,7 @@ from chatkeep.chat.api.dependencies import ChatDep, CurrentUser, CurrentUserOrVi
 from chatkeep.chat.history import conversations
 from chatkeep.chat.history import queries as turn_queries
 from chatkeep.chat.history.lookups import require_conversation
+from chatkeep.chat.records import ConversationRecord
 from chatkeep.chat.schemas import ChangeConversation, Conversation, CreateConversation
 from chatkeep.database.times import time_in_cursor
 from chatkeep.errors import Invalid, NotAuthenticated, NotFound
@@ -68,7 +69,7 @@ async def create_conversation(
         raise NotAuthenticated("This account has just been deleted.") from None
     if row is None:
         raise NotFound
-    return Conversation.from_row(row)
+    return Conversation.model_validate(row)
 
 
 @router.get("", responses=error_responses(401, 422, 503))
@@ -95,11 +96,11 @@ async def list_conversations(
         rows = await database.rows(conversations.LIST_CONVERSATIONS_BY_TITLE, **values, q=q)
     else:
         rows = await database.rows(conversations.LIST_CONVERSATIONS, **values)
-    return page_of(rows, limit, Conversation.from_row, of="conversations", position=_recency)
+    return page_of(rows, limit, Conversation.model_validate, of="conversations", position=_recency)
 
 
-def _recency(row: Any) -> tuple[object, ...]:
-    return row["last_turn_at"], row["id"]
+def _recency(conversation: ConversationRecord) -> tuple[object, ...]:
+    return conversation.last_turn_at, conversation.id
 
 
 @router.get("/{conversation_id}", responses=error_responses(401, 404, 422, 503))
@@ -124,7 +125,7 @@ async def change_conversation(
         row = await conversations.update_conversation(connection, user_id, conversation_id, changes)
     if row is None:
         raise NotFound
-    return Conversation.from_row(row)
+    return Conversation.model_validate(row)
 
 
 @router.delete(

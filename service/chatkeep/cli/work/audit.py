@@ -9,7 +9,6 @@ from typing import Literal
 from uuid import UUID
 
 from rich.text import Text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.audit.actions import READS, Action
 from chatkeep.audit.events import Anchor, Event, StoredEvent
@@ -23,7 +22,7 @@ from chatkeep.cli.terminal.output import answer, answer_json, print_error, print
 from chatkeep.cli.terminal.progress import row_progress
 from chatkeep.cli.terminal.tables import Column, Table
 from chatkeep.cli.terminal.times import format_minute
-from chatkeep.cli.work.pages import pages
+from chatkeep.cli.work.pages import QUERY_TIMEOUT_SECONDS, pages
 from chatkeep.database.database import Database
 from chatkeep.errors import ConfigurationError
 
@@ -47,10 +46,11 @@ async def print_events(
     """Print events as they come, newest first, and tell whether there are more than `most`."""
     table, shown, more = Table(COLUMNS), 0, False
 
-    async def fetch(connection: AsyncConnection, after: UUID | None, size: int) -> Sequence[StoredEvent]:
-        return await events_page(connection, filters, after=after, limit=size)
+    async def fetch(after: UUID | None, size: int) -> Sequence[StoredEvent]:
+        async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
+            return await events_page(connection, filters, after=after, limit=size)
 
-    async for rows in pages(database, fetch, attrgetter("event.id"), None if most is None else most + 1):
+    async for rows in pages(fetch, attrgetter("event.id"), None if most is None else most + 1):
         wanted = rows if most is None else rows[: most - shown]
         shown += len(wanted)
         more = len(wanted) < len(rows)
@@ -71,11 +71,12 @@ async def export_events(database: Database, audit: Recorder, filters: EventFilte
     async with database.transaction() as connection:
         await audit.record(connection, Action.AUDIT_EXPORTED)
 
-    async def fetch(connection: AsyncConnection, after: UUID | None, size: int) -> Sequence[StoredEvent]:
-        return await events_page(connection, filters, after=after, limit=size, oldest_first=True)
+    async def fetch(after: UUID | None, size: int) -> Sequence[StoredEvent]:
+        async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
+            return await events_page(connection, filters, after=after, limit=size, oldest_first=True)
 
     with row_progress("rows", None, shown=progress) as advance:
-        async for events in pages(database, fetch, attrgetter("event.id"), None):
+        async for events in pages(fetch, attrgetter("event.id"), None):
             for stored in events:
                 whole = stored.event.written() | {"hash": stored.hash.hex()}
                 sys.stdout.buffer.write(json.dumps(whole, sort_keys=True, separators=(",", ":")).encode() + b"\n")
