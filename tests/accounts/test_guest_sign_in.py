@@ -224,7 +224,8 @@ async def test_a_process_that_dies_amid_the_move_has_moved_nothing(service: Runn
 
     async def move_and_die() -> None:
         async with service.database.transaction() as connection:
-            found = await lock_guest(accounts, connection, digest_of(secret))
+            digest, now = digest_of(secret), accounts.clock()
+            found = await lock_guest(connection, digest, now=now, limits=accounts.limits)
             assert found is not None
             await move_guest(connection, found, UUID(account.id))
             await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))

@@ -164,10 +164,10 @@ async def test_an_operator_sets_a_password_and_everything_ends(service: RunningS
     token = await new_token(person)
     accounts = service.app.state.accounts
     with pytest.raises(WeakPassword):
-        await set_password(accounts, service.audit, person.username, "password")
+        await set_password(accounts.database, accounts.hasher, service.audit, person.username, "password")
     with pytest.raises(NotFound):
-        await set_password(accounts, service.audit, "nobody-here", NEW_PASSWORD)
-    await set_password(accounts, service.audit, person.username.upper(), NEW_PASSWORD)
+        await set_password(accounts.database, accounts.hasher, service.audit, "nobody-here", NEW_PASSWORD)
+    await set_password(accounts.database, accounts.hasher, service.audit, person.username.upper(), NEW_PASSWORD)
     assert (await person.client.get(f"{AUTH}/me")).status_code == 401
     assert await status_of_me(service, token=token) == 401
     assert (await log_in(service.client(), person.username, NEW_PASSWORD)).status_code == 200

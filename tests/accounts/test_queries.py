@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import event
 
 from chatkeep.accounts import queries
+from chatkeep.accounts.attempt_queries import sweep_attempts
 from chatkeep.accounts.session_queries import sweep_sessions
-from chatkeep.accounts.throttling import sweep_attempts
 from chatkeep.accounts.token_queries import sweep_tokens
 from chatkeep.clock import utc_now
 from chatkeep.database.statement import Statement

@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
+from typing import Any
 from uuid import UUID
 
-from chatkeep.accounts import queries as accounts_queries
-from chatkeep.accounts import throttling
+from chatkeep.accounts import attempt_queries, identity_queries
 from chatkeep.chat.files import queries as file_queries
 from chatkeep.chat.generation import replica
 from chatkeep.chat.history import begin, fragments, queries, updates
@@ -32,14 +32,14 @@ MODULES: tuple[ModuleType, ...] = (
     updates,
     begin,
     replica,
-    accounts_queries,
-    throttling,
+    identity_queries,
+    attempt_queries,
     export_queries,
     candidates,
     search_statements,
     chatstream_queries,
 )
-HOT = {
+HOT: dict[str, Statement[Any]] = {
     f"{module.__name__.removeprefix('chatkeep.')}.{name}": statement
     for module in MODULES
     for name, statement in vars(module).items()

@@ -79,7 +79,7 @@ async def hot(database: Database) -> AsyncIterator[Connection]:
         yield connection
 
 
-def statements(tree: Tree) -> dict[str, tuple[Statement, dict[str, Any]]]:
+def statements(tree: Tree) -> dict[str, tuple[Statement[Any], dict[str, Any]]]:
     key: dict[str, Any] = {"user_id": tree.user_id, "conversation_id": tree.conversation_id}
     child, page = tree.children[-1], tree.children[:PAGE]
     return {
@@ -156,10 +156,11 @@ class Measured:
         self._hot = hot
         self.plans: list[Plan] = []
 
-    async def rows(self, statement: Statement, **values: Any) -> Sequence[Row]:
+    async def rows(self, statement: Statement[Any], **values: Any) -> Sequence[Any]:
         arguments = statement.arguments(values)
         self.plans.append(await measured_for_any(self._hot, statement.sql, arguments))
-        return cast("Sequence[Row]", await self._hot.fetch(statement.sql, *arguments))
+        found = cast("Sequence[Row]", await self._hot.fetch(statement.sql, *arguments))
+        return found if statement.row is None else list(map(statement.row, found))
 
 
 async def test_an_export_of_twice_the_siblings_is_twice_the_work(trees: tuple[Tree, Tree], hot: Connection) -> None:

@@ -185,7 +185,7 @@ async def test_a_chain_that_is_rewritten_with_new_hashes_does_not_fit_its_seal(d
     await two_chains(database_url)
     connection = await asyncpg.connect(driver_url(database_url))
     async with opened(database_url) as (database, _), database.transaction() as reading:
-        page = [Event.from_row(row) for row in await queries.chain_page(reading, 0, after=6, limit=100)]
+        page = [row.event for row in await queries.chain_page(reading, 0, after=6, limit=100)]
     await tamper(database_url)
     last = page[0].prev_hash
     for old in page:
@@ -281,7 +281,7 @@ async def fill(url: str, number: int) -> None:
         await write(database, trail.by(Origin("user", new_id(), "192.0.2.1", "request")), 1)
         async with database.transaction() as connection:
             (row,) = await queries.chain_page(connection, 0, after=0, limit=1)
-        event, last = Event.from_row(row), row["hash"]
+        event, last = row.event, row.hash
         events = []
         for seq in range(2, number + 1):
             event = replace(event, id=new_id(), seq=seq, prev_hash=last)

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from chatkeep.chatstream.conversations import Asking, Row, look_up
+from chatkeep.chat.records import ConversationRecord
+from chatkeep.chatstream.conversations import Asking, look_up
 from chatkeep.database.database import Database
 from chatkeep.ids import new_id
 from tests.chatstream.front_end import CONVERSATION, FrontEnd
@@ -48,7 +49,7 @@ async def test_a_conversation_that_another_tab_begins_meanwhile_is_used(
 ) -> None:
     alice = FrontEnd((await service.person()).client)
 
-    async def late(database: Database, asking: Asking) -> tuple[UUID | None, Row | None]:
+    async def late(database: Database, asking: Asking) -> tuple[UUID | None, ConversationRecord | None]:
         found = await look_up(database, asking)
         monkeypatch.undo()
         await alice.chat("Hi")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from sqlalchemy import Integer, bindparam, select, text
@@ -122,7 +123,7 @@ async def test_who_waited_for_one_connection_waits_less_for_the_next(database_ur
         await database.close()
 
 
-async def _use_both(database: Database, statement: Statement) -> None:
+async def _use_both(database: Database, statement: Statement[Any]) -> None:
     assert await database.row(statement, one=1) is not None
     async with database.transaction():
         raise AssertionError("there was no connection left")

@@ -1,13 +1,12 @@
 """`/api/v1/auth/me/access-log`: who looked at what the asker wrote."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import APIRouter
 
-from chatkeep.accounts.dependencies import AccountsDep, SignedIn
-from chatkeep.audit.queries import reads_page
+from chatkeep.accounts.dependencies import DatabaseDep, SignedIn
+from chatkeep.audit.queries import HistoryRead, reads_page
 from chatkeep.database.stored_json import object_of
 from chatkeep.http.bodies import JsonRoute
 from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
@@ -28,14 +27,14 @@ class HistoryAccess(Answer):
     conversation_id: UUID | None
 
     @classmethod
-    def from_row(cls, row: Mapping[Any, Any]) -> Self:
+    def of(cls, read: HistoryRead) -> Self:
         return cls(
-            id=row["id"],
-            created_at=row["created_at"],
-            action=row["action"],
-            reader_kind=row["actor_kind"],
-            reader=row["username"],
-            conversation_id=_id_in(object_of(row["details"]).get("conversation_id")),
+            id=read.id,
+            created_at=read.created_at,
+            action=read.action,
+            reader_kind=read.actor_kind,
+            reader=read.username,
+            conversation_id=_id_in(object_of(read.details).get("conversation_id")),
         )
 
 
@@ -48,13 +47,13 @@ def _id_in(value: object) -> UUID | None:
 
 @router.get("/access-log", responses=error_responses(401, 422, 503))
 async def list_history_accesses(
-    identity: SignedIn, accounts: AccountsDep, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
+    identity: SignedIn, database: DatabaseDep, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
 ) -> Page[HistoryAccess]:
     """Return who else read this account's history, newest first.
 
     `reader` is the administrator's name, or null where the account is gone or an operator read it in the terminal.
     """
     after = cursor_of_id(cursor, of="access-log")
-    async with accounts.database.transaction() as connection:
+    async with database.transaction() as connection:
         rows = await reads_page(connection, identity.user_id, after=after, limit=limit + 1)
-    return page_of(rows, limit, HistoryAccess.from_row, of="access-log")
+    return page_of(rows, limit, HistoryAccess.of, of="access-log")

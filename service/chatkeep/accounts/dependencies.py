@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
 from chatkeep.accounts.accounts import Accounts
-from chatkeep.accounts.browser_cookies import Held, all_contents, forget, give, held_by
+from chatkeep.accounts.browser_cookies import Held, all_contents, give, held_by
 from chatkeep.accounts.device_cookie import DEVICE_COOKIE_SECONDS
 from chatkeep.accounts.guests import begin_guest
 from chatkeep.accounts.identity import (
@@ -21,7 +21,8 @@ from chatkeep.accounts.identity import (
 from chatkeep.accounts.login_sessions import Client, NewSession, renew_session
 from chatkeep.accounts.proxy_accounts import identity_by_proxy
 from chatkeep.accounts.throttling import place_of
-from chatkeep.audit.trail import Origin, Recorder
+from chatkeep.audit.trail import AuditTrail, Origin, Recorder
+from chatkeep.database.database import Database
 from chatkeep.database.shares import caller
 from chatkeep.errors import Forbidden, NotAuthenticated
 from chatkeep.http.addresses import client_address
@@ -41,6 +42,14 @@ async def get_accounts(request: Request) -> Accounts:
 
 
 AccountsDep = Annotated[Accounts, Depends(get_accounts)]
+
+
+async def get_database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+DatabaseDep = Annotated[Database, Depends(get_database)]
 
 
 def client_of(accounts: Accounts, connection: HTTPConnection) -> Client:
@@ -78,7 +87,8 @@ async def get_session_digest(request: Request, accounts: AccountsDep) -> bytes |
     """Return the one that counts: where there are several, one that is still valid, or else the first."""
     digests = [digest_of(secret) for secret in held_by(request, accounts.cookie).contents]
     if len(digests) > 1:
-        valid = await valid_digests(accounts, digests)
+        now, limits = accounts.clock(), accounts.limits
+        valid = await valid_digests(accounts.database, digests, now=now, limits=limits)
         digests.sort(key=lambda digest: digest not in valid)
     return next(iter(digests), None)
 
@@ -101,11 +111,6 @@ def send_session(request: Request, accounts: Accounts, opened: NewSession) -> No
         give(request, mark.cookie, mark.content(account, device), max_age_seconds=lifetime)
 
 
-def clear_session(request: Request, accounts: Accounts) -> None:
-    """Have the browser forget the session's cookie, where it sent one."""
-    forget(request, accounts.cookie)
-
-
 async def require_identity(request: Request, accounts: Accounts) -> Identity:
     """Return who is asking: whom a server in front names, where one is trusted; by `Authorization: Bearer` where
     there is one; otherwise by cookie.
@@ -125,7 +130,8 @@ async def require_identity(request: Request, accounts: Accounts) -> Identity:
 
 
 async def _renewed(request: Request, accounts: Accounts, identity: Identity) -> Identity:
-    opened = await renew_session(accounts, identity, client_of(accounts, request))
+    client, now = client_of(accounts, request), accounts.clock()
+    opened = await renew_session(accounts.database, identity, client, now)
     if opened is None:
         return identity
     send_session(request, accounts, opened)
@@ -153,7 +159,7 @@ async def create_guest(request: Request, accounts: Accounts) -> Identity:
     """
     client = client_of(accounts, request)
     _wait_in_turn(client)
-    opened = await begin_guest(accounts, visitor_audit_of(request, accounts, client), client)
+    opened = await begin_guest(accounts, visitor_audit_of(request, accounts.trail, client), client)
     send_session(request, accounts, opened)
     return identity_of(opened.user, digest=digest_of(opened.secret), by_session=True, remember=True)
 
@@ -171,7 +177,7 @@ async def _identity_of(request: Request, accounts: Accounts) -> Identity | None:
     if _bears_token(request):
         # A wrong token is not made good by a cookie: the caller believes to be somebody else.
         token = request.headers["authorization"].partition(" ")[2]
-        return await identity_by_token(accounts, token.strip())
+        return await identity_by_token(accounts.database, token.strip(), accounts.clock())
     held = held_by(request, accounts.cookie)
     if held.is_earlier:
         return await _identity_by_earlier_name(request, accounts, held)
@@ -196,7 +202,11 @@ async def _identity_by_earlier_name(request: Request, accounts: Accounts, held: 
 
 async def _identity_by_cookie(request: Request, accounts: Accounts, content: str) -> Identity | None:
     return await identity_by_session(
-        accounts, digest_of(content), lambda: client_address(request, accounts.trusted_proxies)
+        accounts.database,
+        digest_of(content),
+        lambda: client_address(request, accounts.trusted_proxies),
+        now=accounts.clock(),
+        limits=accounts.limits,
     )
 
 
@@ -208,14 +218,14 @@ async def require_signed_in(request: Request) -> Identity:
 SignedIn = Annotated[Identity, Depends(require_signed_in)]
 
 
-def visitor_audit_of(request: Request, accounts: Accounts, client: Client) -> Recorder:
+def visitor_audit_of(request: Request, trail: AuditTrail, client: Client) -> Recorder:
     """Return what puts on record what somebody does who has not shown yet who they are."""
     request_id = getattr(request.state, "request_id", None)
-    return accounts.trail.by(Origin(address=client.address, request_id=request_id))
+    return trail.by(Origin(address=client.address, request_id=request_id))
 
 
 async def get_visitor_audit(request: Request, accounts: AccountsDep, client: ClientDep) -> Recorder:
-    return visitor_audit_of(request, accounts, client)
+    return visitor_audit_of(request, accounts.trail, client)
 
 
 VisitorAudit = Annotated[Recorder, Depends(get_visitor_audit)]

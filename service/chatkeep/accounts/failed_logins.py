@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from chatkeep.accounts import queries
-from chatkeep.accounts.accounts import Accounts
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
+from chatkeep.database.database import Database
 from chatkeep.errors import InvalidCredentials
 
 
 @asynccontextmanager
-async def refusals_on_record(accounts: Accounts, audit: Recorder, account: str) -> AsyncIterator[None]:
+async def refusals_on_record(database: Database, audit: Recorder, account: str) -> AsyncIterator[None]:
     """Put it on record where the block refuses a name and a password, in a transaction of its own.
 
     A name that nobody has is kept as a keyed digest: it may be a password that was typed into the wrong field.
@@ -25,7 +25,7 @@ async def refusals_on_record(accounts: Accounts, audit: Recorder, account: str) 
     try:
         yield
     except InvalidCredentials:
-        async with accounts.database.transaction() as connection:
+        async with database.transaction() as connection:
             user = await queries.user_by_key(connection, account)
             if user is None:
                 digest = audit.trail.name_digest(account)

@@ -10,7 +10,7 @@ commit and the answer:
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from secrets import token_hex
 from typing import Any
 from uuid import UUID
@@ -27,8 +27,10 @@ from chatkeep.accounts.throttling import counters_for_guest, limit_attempts
 from chatkeep.accounts.usernames import character_pairs, username_key
 from chatkeep.accounts.users import delete_user, erase_user
 from chatkeep.audit.actions import Action
-from chatkeep.audit.trail import Origin, Recorder
+from chatkeep.audit.trail import Recorder
+from chatkeep.database.database import Database
 from chatkeep.errors import GuestNotAllowed, Unavailable
+from chatkeep.sessions import SessionLimits
 
 SWEPT_AT_ONCE = 100
 TOO_MANY_GUESTS = "Too many guests began here: keep the cookie, or sign in."
@@ -79,27 +81,16 @@ async def begin_guest(accounts: Accounts, audit: Recorder, client: Client) -> Ne
         )
         if user is None:
             raise Unavailable("That did not work out. Try again.")  # somebody has 64 random bits as a name
-        opened = await open_session(accounts, connection, user, client, replaces=None, remember=True)
+        opened = await open_session(
+            connection, user, client, now=now, limits=accounts.limits, replaces=None, remember=True
+        )
         await audit.acting_as(user.id).record(connection, Action.GUEST_BEGAN, user.id)
     return opened
 
 
-async def open_session_after_guest(
-    accounts: Accounts,
-    connection: AsyncConnection,
-    user: AnyRow,
-    client: Client,
-    guest: Guest | None,
-    *,
-    replaces: bytes | None,
-    remember: bool,
-) -> NewSession:
-    """Open a session of a user that remembers what the guest's did, if a guest signed in here."""
-    data = guest.remembered if guest else None
-    return await open_session(accounts, connection, user, client, replaces=replaces, remember=remember, data=data)
-
-
-async def lock_guest(accounts: Accounts, connection: AsyncConnection, digest: bytes | None) -> Guest | None:
+async def lock_guest(
+    connection: AsyncConnection, digest: bytes | None, *, now: datetime, limits: SessionLimits
+) -> Guest | None:
     """Return the guest who has the session, and keep them as they are until the transaction ends.
 
     Of several sign-ins from one browser at once the first gets the guest; the others find none.
@@ -109,7 +100,6 @@ async def lock_guest(accounts: Accounts, connection: AsyncConnection, digest: by
     """
     if digest is None:
         return None
-    now, limits = accounts.clock(), accounts.limits
     found = await guest_queries.guest_of_session(connection, digest, now, limits)
     if found is None:
         return None
@@ -174,19 +164,17 @@ async def move_guest(connection: AsyncConnection, guest: Guest, account_id: UUID
     await guest_queries.add_counters(connection, account_id, counters)
 
 
-async def sweep_guests(accounts: Accounts) -> int:
-    """Delete the guests whom nobody used for `guest_ttl_seconds`, with all their data; return how many.
+async def sweep_guests(database: Database, audit: Recorder, unused_since: datetime) -> int:
+    """Delete the guests who were last used before `unused_since`, with all their data; return how many.
 
     Each guest is a transaction of its own: a process that dies leaves the others for the next sweep.
     """
-    unused_since = accounts.clock() - timedelta(seconds=accounts.guest_ttl_seconds)
-    audit = accounts.trail.by(Origin("service"))
     swept, after = 0, None
     while True:
-        async with accounts.database.transaction() as connection:
+        async with database.transaction() as connection:
             found = await guest_queries.unused_guests(connection, unused_since, after=after, limit=SWEPT_AT_ONCE)
         for guest_id in found:
-            async with accounts.database.transaction() as connection:
+            async with database.transaction() as connection:
                 if await guest_queries.lock_unused_guest(connection, guest_id, unused_since):
                     await delete_user(connection, audit, guest_id)
                     swept += 1

@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
-from chatkeep.accounts import queries
-from chatkeep.accounts.accounts import Accounts
+from chatkeep.accounts import identity_queries as queries
+from chatkeep.accounts.identity_queries import KnownUser
 from chatkeep.accounts.queries import AnyRow
-from chatkeep.database.statement import Row
+from chatkeep.clock import Clock
+from chatkeep.database.database import Database
 from chatkeep.http.open_streams import StreamTerms
-from chatkeep.sessions import digest_of
+from chatkeep.sessions import SessionLimits, digest_of
 from chatkeep.sessions.store import TOUCH_INTERVAL
 
 # Tells a scanner of leaked secrets, and the reader of a configuration, what this is.
@@ -66,34 +67,31 @@ VISITOR = Identity(
 )
 
 
-async def identity_by_session(accounts: Accounts, digest: bytes, address: Callable[[], str]) -> Identity | None:
+async def identity_by_session(
+    database: Database, digest: bytes, address: Callable[[], str], *, now: datetime, limits: SessionLimits
+) -> Identity | None:
     """Return who has the session, or None where it ended or its user is disabled."""
-    now = accounts.clock()
-    row = await accounts.database.row(
-        queries.USER_BY_SESSION, digest=digest, now=now, idle_since=accounts.limits.idle_since(now)
-    )
-    if row is None:
+    user = await database.row(queries.USER_BY_SESSION, digest=digest, now=now, idle_since=limits.idle_since(now))
+    if user is None:
         return None
-    if accounts.limits.needs_touch(now, row["last_seen_at"]):
-        seen_before = now - accounts.limits.touch_interval
-        await accounts.database.execute(
-            queries.TOUCH_SESSION, digest=digest, now=now, seen_before=seen_before, ip=address()
-        )
-    return identity_in(row, digest, by_session=True, remember=row["remember"], renew=row["renew"])
+    if limits.needs_touch(now, user.last_seen_at):
+        seen_before = now - limits.touch_interval
+        await database.execute(queries.TOUCH_SESSION, digest=digest, now=now, seen_before=seen_before, ip=address())
+    return identity_in(user, digest, by_session=True, remember=user.remember, renew=user.renew)
 
 
-async def identity_by_token(accounts: Accounts, token: str) -> Identity | None:
+async def identity_by_token(database: Database, token: str, now: datetime) -> Identity | None:
     """Return whose token it is, or None where it ended or its user is disabled."""
     if not token.startswith(TOKEN_PREFIX) or not token.isascii():
         return None
-    now, digest = accounts.clock(), digest_of(token)
-    row = await accounts.database.row(queries.USER_BY_TOKEN, digest=digest, now=now)
-    if row is None:
+    digest = digest_of(token)
+    user = await database.row(queries.USER_BY_TOKEN, digest=digest, now=now)
+    if user is None:
         return None
     seen_before = now - TOUCH_INTERVAL
-    if row["last_used_at"] is None or row["last_used_at"] <= seen_before:
-        await accounts.database.execute(queries.TOUCH_TOKEN, digest=digest, now=now, seen_before=seen_before)
-    return identity_in(row, digest)
+    if user.last_used_at is None or user.last_used_at <= seen_before:
+        await database.execute(queries.TOUCH_TOKEN, digest=digest, now=now, seen_before=seen_before)
+    return identity_in(user, digest)
 
 
 def identity_of(user: AnyRow, *, digest: bytes = b"", by_session: bool = False, remember: bool = False) -> Identity:
@@ -117,20 +115,22 @@ def stream_terms(identity: Identity, roles: Collection[str] = ()) -> StreamTerms
     return StreamTerms(identity.user_id, identity.digest, frozenset(roles))
 
 
-async def standing(accounts: Accounts, terms: Collection[StreamTerms]) -> set[StreamTerms]:
+async def standing(
+    terms: Collection[StreamTerms], *, database: Database, clock: Clock, limits: SessionLimits
+) -> set[StreamTerms]:
     """Return those terms that hold: of accounts with the role that is needed, and by what has not ended."""
-    now = accounts.clock()
+    now = clock()
     digests = [each.digest for each in terms if each.digest]
     outside = [each.user_id for each in terms if not each.digest]
     roles: dict[bytes | UUID, str] = {}
     if digests:
-        rows = await accounts.database.rows(
-            queries.ROLES_OF_DIGESTS, digests=digests, now=now, idle_since=accounts.limits.idle_since(now)
+        valid = await database.rows(
+            queries.ROLES_OF_DIGESTS, digests=digests, now=now, idle_since=limits.idle_since(now)
         )
-        roles |= {row["digest"]: row["role"] for row in rows}
+        roles |= {each.digest: each.role for each in valid}
     if outside:
-        rows = await accounts.database.rows(queries.ROLES_OF_USERS, user_ids=outside)
-        roles |= {row["id"]: row["role"] for row in rows}
+        users = await database.rows(queries.ROLES_OF_USERS, user_ids=outside)
+        roles |= {each.id: each.role for each in users}
     return {each for each in terms if _allows(roles.get(each.digest or each.user_id), each.roles)}
 
 
@@ -138,17 +138,18 @@ def _allows(role: str | None, needed: Collection[str]) -> bool:
     return role is not None and (not needed or role in needed)
 
 
-async def valid_digests(accounts: Accounts, digests: Collection[bytes]) -> set[bytes]:
+async def valid_digests(
+    database: Database, digests: Collection[bytes], *, now: datetime, limits: SessionLimits
+) -> set[bytes]:
     """Return those digests whose session or token has not ended, of users who are not disabled."""
-    now = accounts.clock()
-    rows = await accounts.database.rows(
-        queries.ROLES_OF_DIGESTS, digests=list(digests), now=now, idle_since=accounts.limits.idle_since(now)
+    valid = await database.rows(
+        queries.ROLES_OF_DIGESTS, digests=list(digests), now=now, idle_since=limits.idle_since(now)
     )
-    return {row["digest"] for row in rows}
+    return {each.digest for each in valid}
 
 
 def identity_in(
-    row: Row,
+    user: KnownUser,
     digest: bytes = b"",
     *,
     by_session: bool = False,
@@ -156,15 +157,15 @@ def identity_in(
     renew: bool = False,
     by_proxy: bool = False,
 ) -> Identity:
-    """Return the identity in a row of the statements that say who is asking."""
+    """Return the identity of a user whom one of `identity_queries` found."""
     return Identity(
-        user_id=row["user_id"],
-        username=row["username"],
-        email=row["email"],
-        display_name=row["display_name"],
-        role=row["role"],
-        is_guest=row["is_guest"],
-        created_at=row["created_at"],
+        user_id=user.user_id,
+        username=user.username,
+        email=user.email,
+        display_name=user.display_name,
+        role=user.role,
+        is_guest=user.is_guest,
+        created_at=user.created_at,
         digest=digest,
         by_session=by_session,
         remember=remember,

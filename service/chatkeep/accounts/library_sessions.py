@@ -26,6 +26,7 @@ from chatkeep.accounts.throttling import counters_for, forgive_attempt, limit_at
 from chatkeep.accounts.usernames import username_key
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Origin
+from chatkeep.database.database import Database
 from chatkeep.errors import InvalidCredentials, NotAuthenticated
 from chatkeep.sessions import HttpSession, http_session
 
@@ -50,12 +51,12 @@ async def log_in_session(
     return identity_of(user)
 
 
-async def user_of_session(accounts: Accounts, session: HttpSession) -> Identity | None:
+async def user_of_session(database: Database, session: HttpSession) -> Identity | None:
     """Return who is signed in to the session, as the account is now; None for nobody."""
     account = session.get_attribute(ACCOUNT_KEY)
     if account is None:
         return None
-    async with accounts.database.transaction() as connection:
+    async with database.transaction() as connection:
         user = await queries.user_by_id(connection, UUID(account["id"]))
     if user is None or user.disabled or _mark(user) != account["mark"]:
         return None
@@ -74,7 +75,7 @@ class SessionUserMiddleware:
         if scope["type"] in ("http", "websocket"):
             accounts: Accounts = scope["app"].state.accounts
             session = http_session(HTTPConnection(scope))
-            scope.setdefault("state", {})["user"] = await user_of_session(accounts, session)
+            scope.setdefault("state", {})["user"] = await user_of_session(accounts.database, session)
         await self.app(scope, receive, send)
 
 
@@ -86,7 +87,7 @@ async def require_session_user(
     Raises:
         NotAuthenticated: nobody, or no longer.
     """
-    user = await user_of_session(accounts, session)
+    user = await user_of_session(accounts.database, session)
     if user is None:
         raise NotAuthenticated("Sign in first: nobody is signed in to this session.")
     return user
@@ -101,7 +102,7 @@ async def _user_by_password(accounts: Accounts, username: str, password: str, cl
     counters = counters_for(key, client.address, device)
     audit = accounts.trail.by(Origin(address=client.address))
     counted = limit_attempts(accounts.database, accounts.owed_tries, counters, accounts.clock())
-    async with refusals_on_record(accounts, audit, key), counted:
+    async with refusals_on_record(accounts.database, audit, key), counted:
         async with accounts.database.transaction() as connection:
             user = await queries.user_by_key(connection, key)
             lane = await lane_of(connection, user, client.address, device)

@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.accounts import queries, session_queries
-from chatkeep.accounts.accounts import Accounts
 from chatkeep.accounts.identity import Identity
 from chatkeep.accounts.queries import AnyRow
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
-from chatkeep.sessions import digest_of, new_secret
+from chatkeep.database.database import Database
+from chatkeep.sessions import SessionLimits, digest_of, new_secret
 
 MAX_USER_AGENT_CHARACTERS = 400
 
@@ -42,11 +43,12 @@ class NewSession:
 
 
 async def open_session(
-    accounts: Accounts,
     connection: AsyncConnection,
     user: AnyRow,
     client: Client,
     *,
+    now: datetime,
+    limits: SessionLimits,
     replaces: bytes | None,
     remember: bool,
     data: Mapping[str, Any] | None = None,
@@ -56,14 +58,14 @@ async def open_session(
     Args:
         data: what the new session remembers from the beginning.
     """
-    now, secret = accounts.clock(), new_secret()
+    secret = new_secret()
     await session_queries.insert_session(
         connection,
         digest_of(secret),
         user_id=user.id,
         remember=remember,
         now=now,
-        ends_at=accounts.limits.ends_at(now),
+        ends_at=limits.ends_at(now),
         ip=client.address,
         user_agent=client.shown_user_agent,
         data=data,
@@ -71,17 +73,17 @@ async def open_session(
     if replaces is not None:
         await session_queries.end_session(connection, replaces)
     await queries.mark_seen(connection, user.id, now)
-    return NewSession(user, secret, accounts.limits.max_seconds if remember else None)
+    return NewSession(user, secret, limits.max_seconds if remember else None)
 
 
-async def renew_session(accounts: Accounts, identity: Identity, client: Client) -> NewSession | None:
+async def renew_session(database: Database, identity: Identity, client: Client, now: datetime) -> NewSession | None:
     """Give a session a new secret, as after a change of role or of the cookie's name; None where another request does
     it already.
 
     The old secret works for some seconds more, for requests that are under way with it.
     """
-    now, secret = accounts.clock(), new_secret()
-    async with accounts.database.transaction() as connection:
+    secret = new_secret()
+    async with database.transaction() as connection:
         # First, as whatever ends all sessions of a user does: it must not miss the new one.
         user = await queries.lock_user(connection, identity.user_id)
         found = await session_queries.retire_session(connection, identity.digest, now, due=not identity.exchange)
@@ -102,9 +104,9 @@ async def renew_session(accounts: Accounts, identity: Identity, client: Client) 
     return NewSession(user, secret, seconds_left if found.remember else None)
 
 
-async def end_other_sessions(accounts: Accounts, audit: Recorder, user_id: UUID, *, keep: bytes) -> None:
+async def end_other_sessions(database: Database, audit: Recorder, user_id: UUID, *, keep: bytes) -> None:
     """End every session of the user but the one with the digest `keep`."""
-    async with accounts.database.transaction() as connection:
+    async with database.transaction() as connection:
         await queries.lock_user(connection, user_id)
         ended = await session_queries.end_sessions_of(connection, user_id, keep=keep)
         await audit.record(connection, Action.SESSIONS_ENDED, user_id, ended=ended)

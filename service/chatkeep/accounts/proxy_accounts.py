@@ -4,6 +4,7 @@ If the process dies before the account is committed, nothing has happened; after
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from uuid import UUID
 
 from fastapi import FastAPI
@@ -13,12 +14,14 @@ from starlette.requests import HTTPConnection, Request
 from chatkeep.accounts import queries
 from chatkeep.accounts.accounts import Accounts
 from chatkeep.accounts.identity import Identity, identity_in
+from chatkeep.accounts.identity_queries import TOUCH_USER, USER_BY_NAME
 from chatkeep.accounts.names import warn_of_lookalike
 from chatkeep.accounts.schemas import Email
 from chatkeep.accounts.trusted_headers import ProxyIdentity, TrustedHeaderAuth
 from chatkeep.accounts.usernames import require_username, username_key
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Origin, Recorder
+from chatkeep.database.database import Database
 from chatkeep.errors import Invalid, NotAuthenticated, UsernameTaken
 from chatkeep.http.addresses import client_address
 from chatkeep.http.bodies import Name
@@ -40,22 +43,22 @@ async def identity_by_proxy(accounts: Accounts, auth: TrustedHeaderAuth, connect
     if named is None:
         return None
     key = username_key(named.username)
-    row = await accounts.database.row(queries.USER_BY_NAME, username_key=key)
-    if row is None:
+    user = await accounts.database.row(USER_BY_NAME, username_key=key)
+    if user is None:
         request_id = getattr(connection.state, "request_id", None)
         origin = Origin(address=client_address(connection, accounts.trusted_proxies), request_id=request_id)
-        await _make_account(accounts, accounts.trail.by(origin), named, key)
-        row = await accounts.database.row(queries.USER_BY_NAME, username_key=key)
-    if row is None or row["disabled"]:
+        await _make_account(accounts.database, accounts.trail.by(origin), named, key, accounts.clock())
+        user = await accounts.database.row(USER_BY_NAME, username_key=key)
+    if user is None or user.disabled:
         raise NotAuthenticated("This account is disabled.")
-    if row["is_guest"]:
+    if user.is_guest:
         # Whose it is says a cookie, and the server in front has not seen that.
         raise UsernameTaken("That name belongs to a guest of this service.")
     now = accounts.clock()
     seen_before = now - TOUCH_INTERVAL
-    if row["last_seen_at"] is None or row["last_seen_at"] <= seen_before:
-        await accounts.database.execute(queries.TOUCH_USER, user_id=row["user_id"], now=now)
-    return identity_in(row, by_proxy=True)
+    if user.last_seen_at is None or user.last_seen_at <= seen_before:
+        await accounts.database.execute(TOUCH_USER, user_id=user.user_id, now=now)
+    return identity_in(user, by_proxy=True)
 
 
 def identify_by(auth: TrustedHeaderAuth, chatkeep: FastAPI) -> Callable[[Request], Awaitable[UUID]]:
@@ -71,18 +74,18 @@ def identify_by(auth: TrustedHeaderAuth, chatkeep: FastAPI) -> Callable[[Request
     return identify
 
 
-async def _make_account(accounts: Accounts, audit: Recorder, named: ProxyIdentity, key: str) -> None:
+async def _make_account(database: Database, audit: Recorder, named: ProxyIdentity, key: str, now: datetime) -> None:
     """Make the account, unless another request makes it right now."""
     require_username(named.username)
     email = _fitting(_EMAIL, named.email, "e-mail address")
     display_name = _fitting(_NAME, named.display_name, "display name")
-    async with accounts.database.transaction() as connection:
+    async with database.transaction() as connection:
         made = await queries.insert_user(
             connection,
             username=named.username,
             username_key=key,
             password_hash=None,
-            now=accounts.clock(),
+            now=now,
             email=email,
         )
         if made is None:

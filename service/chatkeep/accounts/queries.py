@@ -5,19 +5,14 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Row, any_, bindparam, delete, func, insert, select, update
+from sqlalchemy import BigInteger, ColumnElement, Row, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.accounts.lookalikes import skeleton_digests
-from chatkeep.accounts.session_queries import is_alive
 from chatkeep.accounts.usernames import character_pairs, username_key
-from chatkeep.database.statement import Statement
 from chatkeep.database.tables import (
-    TIME,
-    access_tokens,
     conversations,
-    login_sessions,
     user_activity,
     users,
 )
@@ -28,110 +23,6 @@ from chatkeep.statistics.outbox import note_user
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 
 ADMINISTRATORS_LOCK = 0x61646D69  # "admi"
-
-_IDENTITY = (
-    users.c.id.label("user_id"),
-    users.c.username,
-    users.c.username_key,
-    users.c.email,
-    users.c.display_name,
-    users.c.role,
-    users.c.is_guest,
-    users.c.created_at,
-)
-_now = bindparam("now", type_=TIME)
-_digest = bindparam("digest", type_=login_sessions.c.digest.type)
-
-USER_BY_SESSION = Statement(
-    select(
-        *_IDENTITY,
-        login_sessions.c.last_seen_at,
-        login_sessions.c.remember,
-        login_sessions.c.renew,
-    )
-    .join(users, users.c.id == login_sessions.c.user_id)
-    .where(
-        login_sessions.c.digest == _digest,
-        is_alive(_now, bindparam("idle_since", type_=TIME)),
-        users.c.disabled.is_(False),
-    )
-)
-
-USER_BY_TOKEN = Statement(
-    select(*_IDENTITY, access_tokens.c.last_used_at)
-    .join(users, users.c.id == access_tokens.c.user_id)
-    .where(
-        access_tokens.c.digest == _digest,
-        access_tokens.c.expires_at.is_(None) | (access_tokens.c.expires_at > _now),
-        users.c.disabled.is_(False),
-    )
-)
-
-# Disabled ones and guests too: a name that is taken has to be told apart from a new one.
-USER_BY_NAME = Statement(
-    select(*_IDENTITY, users.c.disabled, user_activity.c.last_seen_at)
-    .outerjoin(user_activity, user_activity.c.user_id == users.c.id)
-    .where(users.c.username_key == bindparam("username_key", type_=users.c.username_key.type))
-)
-TOUCH_USER = Statement(
-    update(user_activity)
-    .where(user_activity.c.user_id == bindparam("user_id", type_=users.c.id.type))
-    .values(last_seen_at=_now)
-)
-
-# Of many sessions and tokens at once, those that still open something, and the role of their user.
-_digests = bindparam("digests", type_=ARRAY(login_sessions.c.digest.type))
-ROLES_OF_DIGESTS = Statement(
-    select(login_sessions.c.digest, users.c.role)
-    .join(users, users.c.id == login_sessions.c.user_id)
-    .where(
-        login_sessions.c.digest == any_(_digests),
-        is_alive(_now, bindparam("idle_since", type_=TIME)),
-        users.c.disabled.is_(False),
-    )
-    .union_all(
-        select(access_tokens.c.digest, users.c.role)
-        .join(users, users.c.id == access_tokens.c.user_id)
-        .where(
-            access_tokens.c.digest == any_(_digests),
-            access_tokens.c.expires_at.is_(None) | (access_tokens.c.expires_at > _now),
-            users.c.disabled.is_(False),
-        )
-    )
-)
-
-# The same of accounts that somebody else signs in.
-ROLES_OF_USERS = Statement(
-    select(users.c.id, users.c.role).where(
-        users.c.id == any_(bindparam("user_ids", type_=ARRAY(users.c.id.type))), users.c.disabled.is_(False)
-    )
-)
-
-# A session or a token is marked as used together with its user, at most once a minute and by one of many requests.
-_seen_before = bindparam("seen_before", type_=TIME)
-_touched = (
-    update(login_sessions)
-    .where(login_sessions.c.digest == _digest, login_sessions.c.last_seen_at <= _seen_before)
-    .values(last_seen_at=_now, ip=bindparam("ip", type_=login_sessions.c.ip.type))
-    .returning(login_sessions.c.user_id)
-    .cte("touched")
-)
-TOUCH_SESSION = Statement(
-    update(user_activity).where(user_activity.c.user_id == _touched.c.user_id).values(last_seen_at=_now)
-)
-_used = (
-    update(access_tokens)
-    .where(
-        access_tokens.c.digest == _digest,
-        access_tokens.c.last_used_at.is_(None) | (access_tokens.c.last_used_at <= _seen_before),
-    )
-    .values(last_used_at=_now)
-    .returning(access_tokens.c.user_id)
-    .cte("used")
-)
-TOUCH_TOKEN = Statement(
-    update(user_activity).where(user_activity.c.user_id == _used.c.user_id).values(last_seen_at=_now)
-)
 
 
 async def insert_user(

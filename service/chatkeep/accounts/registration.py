@@ -4,21 +4,25 @@ If the process dies before the commit, nothing has happened. If it dies between 
 is there, and its password signs in.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.accounts import queries
 from chatkeep.accounts.accounts import Accounts
-from chatkeep.accounts.guests import lock_guest, open_session_after_guest, promote_guest
+from chatkeep.accounts.guests import lock_guest, promote_guest
 from chatkeep.accounts.hash_lanes import Lane
-from chatkeep.accounts.login_sessions import Client, NewSession
+from chatkeep.accounts.login_sessions import Client, NewSession, open_session
 from chatkeep.accounts.names import NAME_TAKEN, require_distinct, require_likely_free
+from chatkeep.accounts.passwords import PasswordHasher
 from chatkeep.accounts.queries import AnyRow
 from chatkeep.accounts.throttling import counters_for_registration, delay_refusals, limit_attempts
 from chatkeep.accounts.usernames import require_username, username_key
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
+from chatkeep.database.database import Database
 from chatkeep.errors import RegistrationClosed, UsernameTaken
 from chatkeep.statistics.outbox import note_user
 
@@ -51,15 +55,23 @@ async def register(
     require_username(username)
     password_hash = await _hash_of_stranger(accounts, username, password, client)
     async with accounts.database.transaction() as connection:
-        guest = await lock_guest(accounts, connection, replaces)
+        now, limits = accounts.clock(), accounts.limits
+        guest = await lock_guest(connection, replaces, now=now, limits=limits)
         await require_distinct(connection, username)
         if guest is None:
-            user = await _insert_user(accounts, connection, username, password_hash, email=email, role="user")
+            user = await _insert_user(connection, username, password_hash, now=now, email=email, role="user")
         else:
             user = _require_free(await promote_guest(connection, guest, username, password_hash, email))
-            await note_user(connection, user.id, accounts.clock())
-        opened = await open_session_after_guest(
-            accounts, connection, user, client, guest, replaces=replaces, remember=False
+            await note_user(connection, user.id, now)
+        opened = await open_session(
+            connection,
+            user,
+            client,
+            now=now,
+            limits=limits,
+            replaces=replaces,
+            remember=False,
+            data=guest.remembered if guest else None,
         )
         await audit.acting_as(user.id).record(
             connection, Action.ACCOUNT_CREATED, user.id, signed_in=True, was_guest=guest is not None
@@ -82,32 +94,53 @@ async def _hash_of_stranger(accounts: Accounts, username: str, password: str, cl
             return await accounts.hasher.hash_new(password, username, Lane.NEW)
 
 
-async def create_user(
-    accounts: Accounts,
-    audit: Recorder,
-    username: str,
-    password: str,
-    *,
-    email: str | None = None,
-    role: str = "user",
-    may_look_alike: bool = False,
-) -> UUID:
-    """Make an account as an operator does; with `may_look_alike`, its name may look like another's.
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """An account that an operator makes; with `may_look_alike`, its name may look like another user's."""
 
-    Raises: as `register`, but for `RegistrationClosed`.
+    username: str
+    role: str
+    email: str | None
+    may_look_alike: bool = False
+
+
+async def create_user(
+    database: Database, hasher: PasswordHasher, audit: Recorder, new: NewAccount, password: str, now: datetime
+) -> UUID:
+    """Make an account as an operator does.
+
+    Raises:
+        WeakPassword, Invalid, UsernameTaken, Unavailable: as `register`.
     """
-    password_hash = await accounts.hasher.hash_new(password, require_username(username))
-    async with accounts.database.transaction() as connection:
-        if not may_look_alike:
-            await require_distinct(connection, username)
-        user = await _insert_user(accounts, connection, username, password_hash, email=email, role=role)
-        await audit.record(connection, Action.ACCOUNT_CREATED, user.id, role=role)
+    password_hash = await hasher.hash_new(password, require_username(new.username))
+    return await create_user_with_hash(database, audit, new, password_hash, now)
+
+
+async def create_user_with_hash(
+    database: Database, audit: Recorder, new: NewAccount, password_hash: str, now: datetime
+) -> UUID:
+    """Make an account whose password another system hashed, as an operator does.
+
+    Raises:
+        UsernameTaken: somebody has the name, or one that looks like it.
+    """
+    async with database.transaction() as connection:
+        if not new.may_look_alike:
+            await require_distinct(connection, new.username)
+        user = await _insert_user(connection, new.username, password_hash, now=now, email=new.email, role=new.role)
+        await audit.record(connection, Action.ACCOUNT_CREATED, user.id, role=new.role)
     user_id: UUID = user.id
     return user_id
 
 
 async def _insert_user(
-    accounts: Accounts, connection: AsyncConnection, username: str, password_hash: str, *, email: str | None, role: str
+    connection: AsyncConnection,
+    username: str,
+    password_hash: str,
+    *,
+    now: datetime,
+    email: str | None,
+    role: str,
 ) -> AnyRow:
     return _require_free(
         await queries.insert_user(
@@ -115,7 +148,7 @@ async def _insert_user(
             username=username,
             username_key=username_key(username),
             password_hash=password_hash,
-            now=accounts.clock(),
+            now=now,
             email=email,
             role=role,
         )

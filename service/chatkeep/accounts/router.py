@@ -7,15 +7,16 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from chatkeep.accounts import queries, session_queries, token_queries
+from chatkeep.accounts.browser_cookies import forget
 from chatkeep.accounts.dependencies import (
     AccountsDep,
     AuditDep,
     ClientDep,
+    DatabaseDep,
     SessionDigest,
     SessionDigests,
     SignedIn,
     VisitorAudit,
-    clear_session,
     send_session,
 )
 from chatkeep.accounts.login_sessions import end_other_sessions
@@ -112,8 +113,8 @@ async def log_out_of_session(
 ) -> None:
     """Sign out: the session ends, and a copy of its cookie is worth nothing."""
     for digest in digests:  # all: with one that is left the browser would be signed in again
-        await log_out(accounts, audit, digest)
-    clear_session(request, accounts)
+        await log_out(accounts.database, audit, digest)
+    forget(request, accounts.cookie)
 
 
 @router.get("/me", response_model=User, responses=error_responses(401, 503))
@@ -123,9 +124,9 @@ async def read_me(identity: SignedIn) -> Response:
 
 
 @router.patch("/me", responses=error_responses(401, *BODY_ERRORS))
-async def change_me(body: ChangeMe, identity: SignedIn, accounts: AccountsDep) -> User:
+async def change_me(body: ChangeMe, identity: SignedIn, database: DatabaseDep) -> User:
     """Change the display name or the e-mail address; null takes it away."""
-    async with accounts.database.transaction() as connection:
+    async with database.transaction() as connection:
         user = await queries.update_profile(connection, identity.user_id, body.model_dump(exclude_unset=True))
     if user is None:
         raise NotAuthenticated("This account is gone.")
@@ -151,7 +152,7 @@ async def delete_me(
 ) -> None:
     """Delete the account and every trace of what was written in it. A guest needs no password."""
     await delete_account(accounts, audit, identity, body.password)
-    clear_session(request, accounts)
+    forget(request, accounts.cookie)
 
 
 @router.post(
@@ -213,26 +214,26 @@ async def list_sessions(
 
 
 @router.delete("/sessions/{session_id}", status_code=204, responses=error_responses(401, 404, 422, 503))
-async def end_one_session(session_id: UUID, identity: SignedIn, accounts: AccountsDep, audit: AuditDep) -> None:
+async def end_one_session(session_id: UUID, identity: SignedIn, database: DatabaseDep, audit: AuditDep) -> None:
     """End one of this account's sessions."""
-    async with accounts.database.transaction() as connection:
+    async with database.transaction() as connection:
         if not await session_queries.end_session_by_id(connection, identity.user_id, session_id):
             raise NotFound
         await audit.record(connection, Action.SESSION_ENDED, identity.user_id, session_id=str(session_id))
 
 
 @router.delete("/sessions", status_code=204, responses=error_responses(401, 503))
-async def end_all_other_sessions(identity: SignedIn, accounts: AccountsDep, audit: AuditDep) -> None:
+async def end_all_other_sessions(identity: SignedIn, database: DatabaseDep, audit: AuditDep) -> None:
     """End every session of this account but the asking one."""
-    await end_other_sessions(accounts, audit, identity.user_id, keep=identity.digest)
+    await end_other_sessions(database, audit, identity.user_id, keep=identity.digest)
 
 
 @router.get("/tokens", responses=error_responses(401, 422, 503))
 async def list_tokens(
-    identity: SignedIn, accounts: AccountsDep, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
+    identity: SignedIn, database: DatabaseDep, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
 ) -> Page[Token]:
     """Return this account's access tokens, newest first, without their secrets."""
-    async with accounts.database.transaction() as connection:
+    async with database.transaction() as connection:
         rows = await token_queries.tokens_of(
             connection, identity.user_id, after=cursor_of_id(cursor, of="tokens"), limit=limit + 1
         )
@@ -256,14 +257,17 @@ async def create_access_token(
 
     Without `expires_at` it ends as late as this service lets a token end: after a year, unless it is set up otherwise.
     """
-    row, secret = await create_token(accounts, audit, identity, body.name, body.expires_at)
+    now, limits = accounts.clock(), accounts.token_limits
+    row, secret = await create_token(
+        accounts.database, audit, identity, body.name, body.expires_at, now=now, limits=limits
+    )
     return NewToken(**Token.model_validate(row).model_dump(), token=secret)
 
 
 @router.delete("/tokens/{token_id}", status_code=204, responses=error_responses(401, 404, 422, 503))
-async def delete_token(token_id: UUID, identity: SignedIn, accounts: AccountsDep, audit: AuditDep) -> None:
+async def delete_token(token_id: UUID, identity: SignedIn, database: DatabaseDep, audit: AuditDep) -> None:
     """End one of this account's tokens."""
-    async with accounts.database.transaction() as connection:
+    async with database.transaction() as connection:
         if not await token_queries.delete_token(connection, identity.user_id, token_id):
             raise NotFound
         await audit.record(connection, Action.TOKEN_DELETED, identity.user_id, token_id=str(token_id))

@@ -15,9 +15,10 @@ from chatkeep.accounts import queries, session_queries, token_queries
 from chatkeep.accounts.accounts import Accounts
 from chatkeep.accounts.failed_logins import refusals_on_record
 from chatkeep.accounts.familiarity import lane_of
-from chatkeep.accounts.guests import lock_guest, move_guest, open_session_after_guest, require_account
+from chatkeep.accounts.guests import lock_guest, move_guest, require_account
 from chatkeep.accounts.identity import Identity
 from chatkeep.accounts.login_sessions import Client, NewSession, open_session
+from chatkeep.accounts.passwords import PasswordHasher
 from chatkeep.accounts.queries import AnyRow
 from chatkeep.accounts.throttling import (
     counters_for,
@@ -29,6 +30,7 @@ from chatkeep.accounts.usernames import username_key
 from chatkeep.accounts.users import delete_user
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
+from chatkeep.database.database import Database
 from chatkeep.errors import InvalidCredentials, IsGuest, NoPassword, NotAuthenticated
 
 WRONG_PASSWORD = "The username or the password is wrong."  # noqa: S105  a sentence
@@ -58,7 +60,7 @@ async def log_in(
     device = accounts.device_cookie.read(client.device_cookie, key)
     counters = counters_for(key, client.address, device)
     counted = limit_attempts(accounts.database, accounts.owed_tries, counters, accounts.clock())
-    async with refusals_on_record(accounts, audit, key), counted:
+    async with refusals_on_record(accounts.database, audit, key), counted:
         async with accounts.database.transaction() as connection:
             user = await queries.user_by_key(connection, key)
             lane = await lane_of(connection, user, client.address, device)
@@ -66,14 +68,22 @@ async def log_in(
         if user is None or not matches:
             raise InvalidCredentials(WRONG_PASSWORD)
         async with accounts.database.transaction() as connection:
-            await _lock_verified(accounts, connection, user, password)
+            await _lock_verified(accounts.hasher, connection, user, password)
             if new_hash is not None:
                 await queries.update_user(connection, user.id, {"password_hash": new_hash})
-            guest = await lock_guest(accounts, connection, replaces)
+            now, limits = accounts.clock(), accounts.limits
+            guest = await lock_guest(connection, replaces, now=now, limits=limits)
             if guest is not None:
                 await move_guest(connection, guest, user.id)
-            opened = await open_session_after_guest(
-                accounts, connection, user, client, guest, replaces=replaces, remember=remember
+            opened = await open_session(
+                connection,
+                user,
+                client,
+                now=now,
+                limits=limits,
+                replaces=replaces,
+                remember=remember,
+                data=guest.remembered if guest else None,
             )
             await forgive_attempt(connection, counters)
             audit = audit.acting_as(user.id)
@@ -83,9 +93,9 @@ async def log_in(
     return opened
 
 
-async def log_out(accounts: Accounts, audit: Recorder, digest: bytes) -> None:
+async def log_out(database: Database, audit: Recorder, digest: bytes) -> None:
     """End the session; a copy of its cookie is worth nothing from now on."""
-    async with accounts.database.transaction() as connection:
+    async with database.transaction() as connection:
         user_id = await session_queries.end_session(connection, digest)
         if user_id is not None:
             await audit.acting_as(user_id).record(connection, Action.SIGNED_OUT, user_id)
@@ -100,7 +110,7 @@ async def require_password(accounts: Accounts, audit: Recorder, user_id: UUID, p
     """
     counters = counters_for_signed_in(user_id)
     counted = limit_attempts(accounts.database, accounts.owed_tries, counters, accounts.clock())
-    async with _failed_checks_on_record(accounts, audit, user_id), counted:
+    async with _failed_checks_on_record(accounts.database, audit, user_id), counted:
         async with accounts.database.transaction() as connection:
             user = await queries.user_by_id(connection, user_id)
         if user is None:
@@ -116,12 +126,12 @@ async def require_password(accounts: Accounts, audit: Recorder, user_id: UUID, p
 
 
 @asynccontextmanager
-async def _failed_checks_on_record(accounts: Accounts, audit: Recorder, user_id: UUID) -> AsyncIterator[None]:
+async def _failed_checks_on_record(database: Database, audit: Recorder, user_id: UUID) -> AsyncIterator[None]:
     """Record a password that the block refuses. Around the counting, as `refusals_on_record` is."""
     try:
         yield
     except InvalidCredentials:
-        async with accounts.database.transaction() as connection:
+        async with database.transaction() as connection:
             await audit.record(connection, Action.PASSWORD_CHECK_FAILED, user_id)
         raise
 
@@ -142,24 +152,26 @@ async def change_password(
     user = await require_password(accounts, audit, identity.user_id, current)
     new_hash = await accounts.hasher.hash_new(new, user.username)
     async with accounts.database.transaction() as connection:
-        await _lock_verified(accounts, connection, user, current)
+        await _lock_verified(accounts.hasher, connection, user, current)
         await _replace_password(connection, user.id, new_hash)
         opened = None
         if identity.by_session:
-            remember = identity.remember
-            opened = await open_session(accounts, connection, user, client, replaces=None, remember=remember)
+            now, limits, remember = accounts.clock(), accounts.limits, identity.remember
+            opened = await open_session(
+                connection, user, client, now=now, limits=limits, replaces=None, remember=remember
+            )
         await audit.record(connection, Action.PASSWORD_CHANGED, user.id)
     return opened
 
 
-async def set_password(accounts: Accounts, audit: Recorder, username: str, new: str) -> None:
+async def set_password(database: Database, hasher: PasswordHasher, audit: Recorder, username: str, new: str) -> None:
     """Set a password as an operator does; every session and token of the user ends.
 
     Raises:
         NotFound: no such user. IsGuest: a guest, who has to register. WeakPassword, Unavailable.
     """
-    new_hash = await accounts.hasher.hash_new(new, username)
-    async with accounts.database.transaction() as connection:
+    new_hash = await hasher.hash_new(new, username)
+    async with database.transaction() as connection:
         user = await queries.require_user_by_key(connection, username_key(username))
         locked = await queries.lock_user(connection, user.id)
         if locked is not None and locked.is_guest:
@@ -177,17 +189,17 @@ async def delete_account(accounts: Accounts, audit: Recorder, identity: Identity
         InvalidCredentials, TooManyAttempts, LastAdministrator, Unavailable.
     """
     none_to_ask_for = identity.is_guest or identity.by_proxy
-    if none_to_ask_for and await _delete_without_password(accounts, audit, identity.user_id):
+    if none_to_ask_for and await _delete_without_password(accounts.database, audit, identity.user_id):
         return
     user = await require_password(accounts, audit, identity.user_id, password)
     async with accounts.database.transaction() as connection:
-        await _lock_verified(accounts, connection, user, password)
+        await _lock_verified(accounts.hasher, connection, user, password)
         await delete_user(connection, audit, user.id)
 
 
-async def _delete_without_password(accounts: Accounts, audit: Recorder, user_id: UUID) -> bool:
+async def _delete_without_password(database: Database, audit: Recorder, user_id: UUID) -> bool:
     """Delete a user who has no password; False where there is one by now."""
-    async with accounts.database.transaction() as connection:
+    async with database.transaction() as connection:
         user = await queries.lock_user(connection, user_id)
         if user is None or user.password_hash is not None:
             return False
@@ -195,14 +207,14 @@ async def _delete_without_password(accounts: Accounts, audit: Recorder, user_id:
     return True
 
 
-async def _lock_verified(accounts: Accounts, connection: AsyncConnection, user: AnyRow, password: str) -> None:
+async def _lock_verified(hasher: PasswordHasher, connection: AsyncConnection, user: AnyRow, password: str) -> None:
     """Lock the user whose password was just verified; refuse where it is no longer right, or the user disabled."""
     now = await queries.lock_user(connection, user.id)
     if now is None or now.disabled:
         raise InvalidCredentials(WRONG_PASSWORD)
     if now.password_hash != user.password_hash:
         # By a change of password, or by a sign-in at the same moment that brought the hash up to date.
-        matches, _ = await accounts.hasher.verify(password, now.password_hash)
+        matches, _ = await hasher.verify(password, now.password_hash)
         if not matches:
             raise InvalidCredentials(WRONG_PASSWORD)
 

@@ -5,19 +5,27 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.accounts import queries, token_queries
-from chatkeep.accounts.accounts import Accounts, TokenLimits
+from chatkeep.accounts.accounts import TokenLimits
 from chatkeep.accounts.guests import require_account
 from chatkeep.accounts.identity import TOKEN_PREFIX, Identity
 from chatkeep.accounts.queries import AnyRow
 from chatkeep.accounts.session_queries import session_exists
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
+from chatkeep.database.database import Database
 from chatkeep.errors import Invalid, NotAuthenticated, TooManyTokens
 from chatkeep.sessions import digest_of, new_secret
 
 
 async def create_token(
-    accounts: Accounts, audit: Recorder, identity: Identity, name: str, expires_at: datetime | None
+    database: Database,
+    audit: Recorder,
+    identity: Identity,
+    name: str,
+    expires_at: datetime | None,
+    *,
+    now: datetime,
+    limits: TokenLimits,
 ) -> tuple[AnyRow, str]:
     """Make an access token; return its row, and its secret, which is kept nowhere.
 
@@ -31,16 +39,13 @@ async def create_token(
         NotAuthenticated: the caller was signed out, or changed the password, just now.
     """
     require_account(identity, "A guest has no access tokens. Register first.")
-    now = accounts.clock()
-    expires_at = _end_of(expires_at, now, accounts.token_limits)
+    expires_at = _end_of(expires_at, now, limits)
     secret = TOKEN_PREFIX + new_secret()
-    async with accounts.database.transaction() as connection:
+    async with database.transaction() as connection:
         await _require_still_signed_in(connection, identity)
         # The user's row is locked by now: of many requests at once each sees what the others have made.
-        if await token_queries.count_tokens(connection, identity.user_id, now) >= accounts.token_limits.number:
-            raise TooManyTokens(
-                f"An account has at most {accounts.token_limits.number} access tokens. Revoke one that is not used."
-            )
+        if await token_queries.count_tokens(connection, identity.user_id, now) >= limits.number:
+            raise TooManyTokens(f"An account has at most {limits.number} access tokens. Revoke one that is not used.")
         row = await token_queries.insert_token(
             connection, digest_of(secret), user_id=identity.user_id, name=name, now=now, expires_at=expires_at
         )

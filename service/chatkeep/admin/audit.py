@@ -1,17 +1,17 @@
 """`/api/v1/admin/audit`: who did or read what."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from chatkeep.accounts.dependencies import require_administrator
-from chatkeep.admin.dependencies import DatabaseDep
+from chatkeep.accounts.dependencies import DatabaseDep, require_administrator
 from chatkeep.admin.user_queries import user_id_by_name
 from chatkeep.audit.actions import Action
-from chatkeep.audit.queries import EventFilters, events_page, usernames_of
+from chatkeep.audit.events import StoredEvent
+from chatkeep.audit.queries import EventFilters, events_page, usernames_in
 from chatkeep.http.bodies import JsonRoute, Moment, SearchText
 from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
 from chatkeep.http.problems import error_responses
@@ -54,24 +54,19 @@ class AuditEvent(Answer):
     hash: str
 
     @classmethod
-    def from_row(cls, row: Mapping[Any, Any], names: Mapping[UUID, str]) -> Self:
+    def of(cls, stored: StoredEvent, names: Mapping[UUID, str]) -> Self:
         same = ("id", "created_at", "action", "actor_kind", "actor_id", "reason", "address", "request_id", "details")
-        subjects = row["subject_ids"]
+        event = stored.event
+        subjects = event.subject_ids
         return cls(
-            **{name: row[name] for name in same},
-            actor_username=names.get(row["actor_id"]),
+            **{name: getattr(event, name) for name in same},
+            actor_username=None if event.actor_id is None else names.get(event.actor_id),
             subject_id=subjects[0] if len(subjects) == 1 else None,
             subjects=[Subject(id=subject, username=names.get(subject)) for subject in subjects],
-            chain=row["chain"],
-            seq=row["seq"],
-            hash=row["hash"].hex(),
+            chain=event.chain,
+            seq=event.seq,
+            hash=stored.hash.hex(),
         )
-
-
-def account_ids(rows: Iterable[Mapping[Any, Any]]) -> list[UUID]:
-    """Return the accounts in these rows, each once."""
-    found = {each for row in rows for each in (row["actor_id"], *row["subject_ids"])}
-    return list(found - {None})
 
 
 async def parse_filters(
@@ -111,6 +106,6 @@ async def list_audit_events(
     if filters is None:
         return Page(items=[])
     async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-        rows = await events_page(connection, filters, after=after, limit=limit + 1)
-        names = await usernames_of(connection, account_ids(rows[:limit]))
-    return page_of(rows, limit, partial(AuditEvent.from_row, names=names), of="audit")
+        events = await events_page(connection, filters, after=after, limit=limit + 1)
+        names = await usernames_in(connection, events[:limit])
+    return page_of(events, limit, partial(AuditEvent.of, names=names), of="audit")

@@ -4,11 +4,10 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
-from chatkeep.accounts.dependencies import AuditDep
+from chatkeep.accounts.dependencies import AuditDep, DatabaseDep
 from chatkeep.audit.access_record import Reading
 from chatkeep.audit.trail import Recorder
 from chatkeep.config import Settings
-from chatkeep.database.database import Database
 from chatkeep.errors import AuditReasonRequired, Invalid
 from chatkeep.http.strict_json import is_storable
 
@@ -23,14 +22,6 @@ ReasonHeader = Annotated[
 ]
 
 TOO_SLOW = (503, "That took too long and was stopped. Narrow it: by user, by time, by status.")
-
-
-async def get_database(request: Request) -> Database:
-    database: Database = request.app.state.database
-    return database
-
-
-DatabaseDep = Annotated[Database, Depends(get_database)]
 
 
 async def get_administrators_audit(audit: AuditDep, reason: ReasonHeader = None) -> Recorder:

@@ -5,9 +5,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from chatkeep.accounts.dependencies import AdministratorsTerms, StreamsDep, require_administrator
-from chatkeep.admin.dependencies import REASON_REQUIRED, TOO_SLOW, DatabaseDep, ReadingDep
-from chatkeep.admin.history_access import read_conversation, read_file, read_history, read_turns
+from chatkeep.accounts.dependencies import AdministratorsTerms, DatabaseDep, StreamsDep, require_administrator
+from chatkeep.admin.dependencies import REASON_REQUIRED, TOO_SLOW, ReadingDep
+from chatkeep.admin.history_access import read_conversation, read_file, read_turns
+from chatkeep.admin.history_audit import read_history
 from chatkeep.admin.history_export import history_as_csv, history_as_jsonl
 from chatkeep.admin.history_filters import FiltersDep
 from chatkeep.admin.schemas import AnyConversation, HistoryTurn
@@ -60,8 +61,8 @@ async def list_history(
     after = cursor_of_id(cursor, of="history")
     if filters is None:
         return Page(items=[])
-    rows = await read_history(database, reading, filters, after=after, limit=limit)
-    return page_of(rows, limit, HistoryTurn.from_row, of="history")
+    turns = await read_history(database, reading, filters, after=after, limit=limit, peek=1, counted=True)
+    return page_of(turns, limit, HistoryTurn.of, of="history")
 
 
 @router.get(
@@ -97,7 +98,7 @@ async def export_history(
 )
 async def read_any_conversation(conversation_id: UUID, database: DatabaseDep, reading: ReadingDep) -> AnyConversation:
     """Return anyone's conversation, without its turns."""
-    return AnyConversation.from_row(await read_conversation(database, reading, conversation_id))
+    return AnyConversation.model_validate(await read_conversation(database, reading, conversation_id))
 
 
 @router.get(

@@ -1,19 +1,13 @@
-"""Readings of other people's histories: each is on record before anybody sees what was read.
+"""Readings of one conversation or file of somebody else: each is on record before anybody sees what was read.
 
 If the process dies between the read and the record, nobody has seen anything. If it dies after the record, the trail
 names a reading whose answer never arrived: it claims too much, never too little.
 """
 
-from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import RowMapping
-
-from chatkeep.admin import history_queries
-from chatkeep.admin.history_audit import on_record, owners_of
-from chatkeep.admin.history_filters import QUERY_TIMEOUT_SECONDS
-from chatkeep.admin.history_queries import HistoryFilters
+from chatkeep.admin.history_queries import QUERY_TIMEOUT_SECONDS, OwnedConversation, conversation_by_id
 from chatkeep.audit.access_record import Reading
 from chatkeep.audit.actions import Action
 from chatkeep.chat.files.store import FileRow, FileStore
@@ -24,30 +18,15 @@ from chatkeep.errors import NotFound
 from chatkeep.http.pages import Page
 
 
-async def read_history(
-    database: Database, reading: Reading, filters: HistoryFilters, *, after: UUID | None, limit: int
-) -> Sequence[RowMapping]:
-    """Return `limit` turns of all users and one more if there is one, newest first, from after the turn `after`.
-
-    Raises:
-        QueryTooSlow
-    """
-    async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-        rows = await history_queries.history_page(connection, filters, after=after, limit=limit + 1)
-    shown = rows[:limit]
-    await reading.note(Action.HISTORY_READ, owners_of(shown, filters), **on_record(filters), turns=len(shown))
-    return rows
-
-
-async def read_conversation(database: Database, reading: Reading, conversation_id: UUID) -> RowMapping:
+async def read_conversation(database: Database, reading: Reading, conversation_id: UUID) -> OwnedConversation:
     """Return anyone's conversation.
 
     Raises:
         NotFound
     """
-    row = await _require_conversation(database, conversation_id)
-    await reading.note(Action.CONVERSATION_READ, [row["user_id"]], conversation_id=str(conversation_id))
-    return row
+    found = await _require_conversation(database, conversation_id)
+    await reading.note(Action.CONVERSATION_READ, [found.user_id], conversation_id=str(conversation_id))
+    return found
 
 
 async def read_turns(
@@ -65,10 +44,10 @@ async def read_turns(
         NotFound
         InvalidCursor: `cursor` did not come from a page of this conversation in this order.
     """
-    row = await _require_conversation(database, conversation_id)
-    page = await turns_page(database, row["user_id"], conversation_id, order=order, limit=limit, cursor=cursor)
+    owner_id = (await _require_conversation(database, conversation_id)).user_id
+    page = await turns_page(database, owner_id, conversation_id, order=order, limit=limit, cursor=cursor)
     await reading.note(
-        Action.CONVERSATION_READ, [row["user_id"]], conversation_id=str(conversation_id), turns=len(page.items)
+        Action.CONVERSATION_READ, [owner_id], conversation_id=str(conversation_id), turns=len(page.items)
     )
     return page
 
@@ -84,9 +63,9 @@ async def read_file(files: FileStore, reading: Reading, user_id: UUID, file_id: 
     return row
 
 
-async def _require_conversation(database: Database, conversation_id: UUID) -> RowMapping:
+async def _require_conversation(database: Database, conversation_id: UUID) -> OwnedConversation:
     async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-        row = await history_queries.conversation_by_id(connection, conversation_id)
-    if row is None:
+        found = await conversation_by_id(connection, conversation_id)
+    if found is None:
         raise NotFound
-    return row
+    return found

@@ -12,11 +12,10 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-from chatkeep.admin.history_audit import on_record, owners_of
-from chatkeep.admin.history_queries import HistoryFilters, history_page
+from chatkeep.admin.history_audit import read_history
+from chatkeep.admin.history_queries import HistoryFilters
 from chatkeep.admin.schemas import HistoryTurn
 from chatkeep.audit.access_record import Reading
-from chatkeep.audit.actions import Action
 from chatkeep.database.database import Database
 from chatkeep.http.schemas import json_line
 
@@ -91,15 +90,21 @@ async def _pages(
     """
     after = None
     while filters is not None:
-        async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-            rows = await history_page(connection, filters, after=after, limit=PAGE_ROWS, max_bytes=MAX_PAGE_BYTES)
-        owners = owners_of(rows, filters)
-        await reading.note(Action.HISTORY_EXPORTED, owners, **on_record(filters), format=file_format)
-        if not rows:
+        records = await read_history(
+            database,
+            reading,
+            filters,
+            after=after,
+            limit=PAGE_ROWS,
+            max_bytes=MAX_PAGE_BYTES,
+            exported_as=file_format,
+            timeout_seconds=QUERY_TIMEOUT_SECONDS,
+        )
+        if not records:
             return
-        after = rows[-1]["id"]
-        turns = [HistoryTurn.from_row(row) for row in rows]
-        del rows
+        after = records[-1].id
+        turns = list(map(HistoryTurn.of, records))
+        del records
         yield turns
 
 

@@ -6,15 +6,13 @@ from uuid import UUID
 from fastapi import Depends, Query
 from pydantic import BeforeValidator, Field
 
+from chatkeep.accounts.dependencies import DatabaseDep
 from chatkeep.admin import user_queries
-from chatkeep.admin.dependencies import DatabaseDep
-from chatkeep.admin.history_queries import HistoryFilters
+from chatkeep.admin.history_queries import QUERY_TIMEOUT_SECONDS, HistoryFilters
 from chatkeep.chat.api.search import Q_DESCRIPTION
 from chatkeep.chat.search.query import parse_query
 from chatkeep.chat.status import Status
 from chatkeep.http.bodies import Moment, SearchText
-
-QUERY_TIMEOUT_SECONDS = 10
 
 Rating = Annotated[Literal[1, -1], BeforeValidator(lambda text: int(text) if text in ("1", "-1") else text)]
 

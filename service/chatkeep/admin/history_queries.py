@@ -8,7 +8,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
-    RowMapping,
     Select,
     Uuid,
     bindparam,
@@ -22,9 +21,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chatkeep.admin.history_search import AnyTurns, found_turns
 from chatkeep.chat.history.queries import TURN_COLUMNS, within_bytes
 from chatkeep.chat.history.sibling_queries import with_siblings
+from chatkeep.chat.records import ConversationRecord, TurnRecord
 from chatkeep.chat.search.query import parse_query
+from chatkeep.database.statement import into
 from chatkeep.database.tables import conversations, turns, users
 from chatkeep.ids import earliest_id, latest_id
+
+QUERY_TIMEOUT_SECONDS = 10
 
 # A row's id is made a moment before its time is read, and the ids of one process run ahead of its clock at most
 # by this: the range of ids finds the rows, and the times decide.
@@ -54,14 +57,34 @@ class HistoryFilters:
     until: datetime | None = None
 
 
-async def conversation_by_id(connection: AsyncConnection, conversation_id: UUID) -> RowMapping | None:
+@dataclass(frozen=True, slots=True)
+class OwnedConversation(ConversationRecord):
+    """Anyone's conversation, with its owner's name."""
+
+    username: str
+
+
+@dataclass(slots=True)
+class HistoryRecord(TurnRecord):
+    """Anyone's turn, with its user's name and its conversation's title."""
+
+    username: str
+    conversation_title: str | None
+
+
+_TO_CONVERSATION = into(OwnedConversation)
+_TO_TURN = into(HistoryRecord)
+
+
+async def conversation_by_id(connection: AsyncConnection, conversation_id: UUID) -> OwnedConversation | None:
     """Return anyone's conversation, with its owner's name."""
     query = (
         select(conversations, users.c.username)
         .join(users, users.c.id == conversations.c.user_id)
         .where(conversations.c.id == conversation_id)
     )
-    return (await connection.execute(query)).mappings().one_or_none()
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else _TO_CONVERSATION(row)
 
 
 async def history_page(
@@ -71,7 +94,7 @@ async def history_page(
     after: UUID | None,
     limit: int,
     max_bytes: int | None = None,
-) -> Sequence[RowMapping]:
+) -> list[HistoryRecord]:
     """Return at most `limit` turns of all users, newest first, from after the turn `after`.
 
     With `max_bytes` only as many as have so much text together, one at least.
@@ -111,7 +134,7 @@ async def history_page(
         )
         .order_by(_t.id.desc())
     )
-    return (await connection.execute(query)).mappings().all()
+    return list(map(_TO_TURN, (await connection.execute(query)).mappings()))
 
 
 async def _found(

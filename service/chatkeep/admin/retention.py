@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 
-from chatkeep.accounts.dependencies import AdministratorsTerms, StreamsDep, require_administrator
-from chatkeep.admin.dependencies import AdministratorsAudit, DatabaseDep
+from chatkeep.accounts.dependencies import AdministratorsTerms, DatabaseDep, StreamsDep, require_administrator
+from chatkeep.admin.dependencies import AdministratorsAudit
 from chatkeep.clock import utc_now
 from chatkeep.config import Settings
 from chatkeep.http.bodies import JsonRoute, QueryFlag

@@ -1,10 +1,10 @@
 """The bodies of administration."""
 
-from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Literal, Self
 from uuid import UUID
 
 from chatkeep.accounts.schemas import User
+from chatkeep.admin.history_queries import HistoryRecord
 from chatkeep.chat.schemas import Conversation, Turn
 from chatkeep.http.bodies import Body, Flag
 from chatkeep.http.schemas import Time
@@ -37,11 +37,11 @@ class HistoryTurn(Turn):
     conversation_title: str | None
 
     @classmethod
-    def from_row(cls, row: Mapping[Any, Any]) -> Self:
-        turn = {name: getattr(Turn.from_row(row), name) for name in Turn.model_fields}
+    def of(cls, record: HistoryRecord) -> Self:
+        turn = Turn.from_record(record)
         return cls(
-            **turn,
-            user_id=row["user_id"],
-            username=row["username"],
-            conversation_title=row["conversation_title"],
+            **{name: getattr(turn, name) for name in Turn.model_fields},
+            user_id=record.user_id,
+            username=record.username,
+            conversation_title=record.conversation_title,
         )

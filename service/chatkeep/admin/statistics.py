@@ -6,9 +6,9 @@ from typing import Annotated, Any, Self
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
-from chatkeep.accounts.dependencies import require_administrator
-from chatkeep.admin.dependencies import TOO_SLOW, DatabaseDep
-from chatkeep.admin.history_filters import QUERY_TIMEOUT_SECONDS
+from chatkeep.accounts.dependencies import DatabaseDep, require_administrator
+from chatkeep.admin.dependencies import TOO_SLOW
+from chatkeep.admin.history_queries import QUERY_TIMEOUT_SECONDS
 from chatkeep.clock import utc_now
 from chatkeep.database.database import Database
 from chatkeep.errors import Invalid

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from chatkeep.accounts.dependencies import require_administrator
+from chatkeep.accounts.dependencies import DatabaseDep, require_administrator
 from chatkeep.accounts.users import HELD, change_account, delete_user, sign_out_everywhere
 from chatkeep.admin import user_queries
-from chatkeep.admin.dependencies import TOO_SLOW, AdministratorsAudit, DatabaseDep
-from chatkeep.admin.history_filters import QUERY_TIMEOUT_SECONDS
+from chatkeep.admin.dependencies import TOO_SLOW, AdministratorsAudit
+from chatkeep.admin.history_queries import QUERY_TIMEOUT_SECONDS
 from chatkeep.admin.schemas import ChangeUser, ListedUser
 from chatkeep.chat.history.queries import request_stop_of_user
 from chatkeep.http.bodies import JsonRoute, QueryFlag, SearchText

@@ -113,7 +113,8 @@ def create_app(
             _repeat(stack, WEED_SECONDS, database.weed, name="connections")
             accounts = await open_accounts(stack, settings, keys, database, front_server)
             streams: OpenStreams = app.state.streams
-            for watch in (streams.watch(partial(standing, accounts)), streams.watch_writes()):
+            terms_hold = partial(standing, database=database, clock=accounts.clock, limits=accounts.limits)
+            for watch in (streams.watch(terms_hold), streams.watch_writes()):
                 stack.push_async_callback(_cancelled, asyncio.create_task(watch, name="open streams"))
             chat = await open_chat(
                 stack, settings, database, handler, model or model_of(settings), app.state.metrics, streams

@@ -5,10 +5,11 @@ conversations that are older than the policy keeps them are deleted.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import structlog
 
-from chatkeep.accounts import throttling, token_queries
+from chatkeep.accounts import attempt_queries, token_queries
 from chatkeep.accounts.accounts import Accounts
 from chatkeep.accounts.guests import sweep_guests
 from chatkeep.accounts.names import fill_names
@@ -36,12 +37,13 @@ async def cleanup(accounts: Accounts) -> None:
     so that a signing key can be taken away some time after another came. Fill in what the names of accounts that an
     earlier version made are compared by.
     """
-    await sweep_guests(accounts)
     now = accounts.clock()
+    unused_since = now - timedelta(seconds=accounts.guest_ttl_seconds)
+    await sweep_guests(accounts.database, accounts.trail.by(Origin("service")), unused_since)
     async with accounts.database.transaction() as connection:
         await sweep_sessions(connection, now, accounts.limits)
         await token_queries.sweep_tokens(connection, now)
-        await throttling.sweep_attempts(connection, now)
+        await attempt_queries.sweep_attempts(connection, now)
     await accounts.trail.renew_seals(accounts.database)
     await fill_names(accounts.database)
 

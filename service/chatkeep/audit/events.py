@@ -44,7 +44,7 @@ class Event:
     heads: Anchor | None
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Self:
+    def from_row(cls, row: Mapping[Any, Any]) -> Self:
         return cls(**{name: row[name] for name in cls.__slots__})
 
     def written(self) -> dict[str, Any]:
@@ -73,6 +73,23 @@ class Event:
         """
         text = json.dumps(self.written(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event with the hash that its row holds, which is the event's own unless somebody changed one of them.
+
+    Args:
+        found_by: how many of its subjects it is found by; None where that was not asked.
+    """
+
+    event: Event
+    hash: bytes
+    found_by: int | None = None
+
+    @classmethod
+    def from_row(cls, row: Mapping[Any, Any]) -> Self:
+        return cls(Event.from_row(row), row["hash"], row.get("found_by"))
 
 
 def require_plain(value: object) -> None:

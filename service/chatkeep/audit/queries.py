@@ -1,17 +1,17 @@
 """The rows of the trail: one statement a function, and none commits."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Uuid, and_, any_, bindparam, func, insert, literal, or_, select, update
+from sqlalchemy import Uuid, and_, any_, bindparam, func, insert, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.audit.actions import READS
-from chatkeep.audit.events import Anchor, Event
+from chatkeep.audit.events import Anchor, Details, Event, StoredEvent
 from chatkeep.audit.keys import Head
 from chatkeep.database.tables import AUDIT_CHAINS, audit_chains, audit_events, audit_subjects, users
 from chatkeep.ids import earliest_id, latest_id
@@ -37,6 +37,18 @@ class EventFilters:
     action: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRead:
+    """A reading of somebody's history by somebody else, with the reader's name where there still is one."""
+
+    id: UUID
+    created_at: datetime
+    action: str
+    actor_kind: str
+    username: str | None
+    details: Details
 
 
 async def take_chain(connection: AsyncConnection) -> Head | None:
@@ -81,7 +93,7 @@ async def seal(connection: AsyncConnection, chain: int, seals: dict[str, str]) -
 
 async def events_page(
     connection: AsyncConnection, filters: EventFilters, *, after: UUID | None, limit: int, oldest_first: bool = False
-) -> Sequence[RowMapping]:
+) -> list[StoredEvent]:
     """Return at most `limit` events, newest first, from after the event `after`.
 
     Ids are made in the order of time, so that they are both the order and the cursor.
@@ -107,15 +119,13 @@ async def events_page(
     if after is not None:
         query = query.where(place > after if oldest_first else place < after)
     query = query.order_by(place if oldest_first else place.desc()).limit(limit)
-    return (await connection.execute(query)).mappings().all()
+    return [StoredEvent.from_row(row) for row in (await connection.execute(query)).mappings()]
 
 
 async def reads_page(
     connection: AsyncConnection, subject_id: UUID, *, after: UUID | None, limit: int
-) -> Sequence[RowMapping]:
-    """Return at most `limit` events in which somebody else looked at what the subject wrote, newest first, each with
-    the reader's name where there still is one.
-    """
+) -> list[HistoryRead]:
+    """Return at most `limit` readings of the subject's history by others, newest first, from after `after`."""
     query = (
         select(_e.id, _e.created_at, _e.action, _e.actor_kind, users.c.username, _e.details)
         .select_from(audit_subjects)
@@ -127,17 +137,18 @@ async def reads_page(
     )
     if after is not None:
         query = query.where(_s.event_id < after)
-    return (await connection.execute(query)).mappings().all()
+    return [HistoryRead(*row) for row in await connection.execute(query)]
 
 
-async def usernames_of(connection: AsyncConnection, user_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Return the names of those of the users who still exist."""
-    wanted = bindparam("ids", list(user_ids), type_=ARRAY(Uuid))
+async def usernames_in(connection: AsyncConnection, events: Iterable[StoredEvent]) -> dict[UUID, str]:
+    """Return the names of the actors and subjects of events, as far as they still exist."""
+    ids = {each for stored in events for each in (stored.event.actor_id, *stored.event.subject_ids)} - {None}
+    wanted = bindparam("ids", list(ids), type_=ARRAY(Uuid))
     found = await connection.execute(select(users.c.id, users.c.username).where(users.c.id == any_(wanted)))
     return {row.id: row.username for row in found}
 
 
-async def chain_page(connection: AsyncConnection, chain: int, *, after: int, limit: int) -> Sequence[Any]:
+async def chain_page(connection: AsyncConnection, chain: int, *, after: int, limit: int) -> list[StoredEvent]:
     """Return at most `limit` rows of a chain in its order, each with how many of its subjects it is found by."""
     found_by = (
         select(func.count())
@@ -155,7 +166,7 @@ async def chain_page(connection: AsyncConnection, chain: int, *, after: int, lim
         .order_by(_e.seq)
         .limit(limit)
     )
-    return (await connection.execute(query)).mappings().all()
+    return [StoredEvent.from_row(row) for row in (await connection.execute(query)).mappings()]
 
 
 async def last_seqs(connection: AsyncConnection) -> dict[int, tuple[int, int]]:

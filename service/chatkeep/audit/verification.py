@@ -7,7 +7,7 @@ of it was set back to a state that it once had, as from a backup (see `Checkpoin
 key.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -16,7 +16,7 @@ from uuid import UUID
 import anyio
 
 from chatkeep.audit import queries
-from chatkeep.audit.events import GENESIS, Anchor, Event
+from chatkeep.audit.events import GENESIS, Anchor, StoredEvent
 from chatkeep.audit.keys import Head, SealingKeys
 from chatkeep.database.database import Database
 from chatkeep.database.tables import AUDIT_CHAINS
@@ -148,23 +148,24 @@ async def _verify_chain(database: Database, head: Head, verdict: Verdict, progre
     while seq < head.seq:
         async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
             page = await queries.chain_page(connection, head.chain, after=seq, limit=min(PAGE_ROWS, head.seq - seq))
-            page = [row for row in page if row["seq"] <= head.seq]
-            anchors = [(*place, row["seq"]) for row in page for place in _places_in(row["heads"])]
+            page = [row for row in page if row.event.seq <= head.seq]
+            anchors = [(*place, row.event.seq) for row in page for place in _places_in(row.event.heads)]
             places = [(chain, at, row_hash) for chain, at, row_hash, _ in anchors if at > 0]
             kept = await queries.hashes_at(connection, places) if places else {}
         hashes = await anyio.to_thread.run_sync(_hashes, page)
         bad_anchors = {by for chain, at, row_hash, by in anchors if at > 0 and kept.get((chain, at)) != row_hash}
         for row, its_hash in zip(page, hashes, strict=True):
-            if row["seq"] > seq + 1:
-                verdict.add(_gap(head.chain, seq + 1, row["seq"] - 1))
+            event = row.event
+            if event.seq > seq + 1:
+                verdict.add(_gap(head.chain, seq + 1, event.seq - 1))
             problem = _problem(row, its_hash, last_hash)
-            if problem is None and row["seq"] in bad_anchors:
+            if problem is None and event.seq in bad_anchors:
                 problem = Fault.OTHER_CHAIN
             if problem is None:
                 verdict.whole += 1
             else:
-                verdict.add(Break(head.chain, row["seq"], problem, row["id"]))
-            seq, last_hash = row["seq"], row["hash"]
+                verdict.add(Break(head.chain, event.seq, problem, event.id))
+            seq, last_hash = event.seq, row.hash
         progress(len(page))
         if not page:
             break
@@ -186,17 +187,17 @@ def _is_place(place: Any) -> bool:
     return 0 <= place[0] < AUDIT_CHAINS and 0 <= place[1] < 2**63
 
 
-def _hashes(page: Sequence[Mapping[str, Any]]) -> list[bytes]:
+def _hashes(page: Sequence[StoredEvent]) -> list[bytes]:
     """A tenth of a second of computing: not for the event loop of a service that is asked to verify."""
-    return [Event.from_row(row).hash() for row in page]
+    return [row.event.hash() for row in page]
 
 
-def _problem(row: Mapping[str, Any], its_hash: bytes, last_hash: bytes) -> Fault | None:
-    if its_hash != row["hash"]:
+def _problem(row: StoredEvent, its_hash: bytes, last_hash: bytes) -> Fault | None:
+    if its_hash != row.hash:
         return Fault.CHANGED
-    if row["prev_hash"] != last_hash:
+    if row.event.prev_hash != last_hash:
         return Fault.MOVED
-    if row["found_by"] != len(row["subject_ids"]):
+    if row.found_by != len(row.event.subject_ids):
         return Fault.NOT_FOUND_BY_SUBJECTS
     return None
 

@@ -1,6 +1,5 @@
 """The bodies of conversations and turns: what comes in, what goes out."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -10,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from chatkeep.chat.items import refusal_of
 from chatkeep.chat.models import GenerationParams
+from chatkeep.chat.records import TurnRecord
 from chatkeep.chat.status import Status
 from chatkeep.database.stored_json import object_of
 from chatkeep.http.bodies import Body, Flag, JsonObject, Name, Text, check_json
@@ -137,10 +137,6 @@ class Conversation(Answer):
     updated_at: Time
     metadata: StoredObject
 
-    @classmethod
-    def from_row(cls, row: Mapping[Any, Any]) -> Self:
-        return cls(**{name: row[name] for name in cls.model_fields})
-
 
 class Content(Answer):
     content: str
@@ -201,46 +197,45 @@ class Turn(Answer):
     completed_at: Time | None
 
     @classmethod
-    def from_row(cls, row: Mapping[Any, Any]) -> Self:
-        """Return the turn in a row of the turns' queries, which counts its siblings too."""
+    def from_record(cls, turn: TurnRecord) -> Self:
         return cls(
-            id=row["id"],
-            conversation_id=row["conversation_id"],
-            parent_id=row["parent_id"],
-            index=row["position"],
-            status=row["status"],
-            finish_reason=row["finish_reason"],
-            continues=row["parent_id"] if row["continues"] else None,
-            prompt=Content(content=row["prompt"], items=_items(row["prompt_items"])),
-            reply=_reply(row),
-            model=row["model"],
-            params=row["params"],
-            usage=_usage(row),
-            context=_context(row),
-            error=_error(row),
-            feedback=_feedback(row),
-            siblings=Siblings(count=row["sibling_count"], position=row["sibling_position"]),
-            created_at=row["created_at"],
-            completed_at=row["completed_at"],
+            id=turn.id,
+            conversation_id=turn.conversation_id,
+            parent_id=turn.parent_id,
+            index=turn.position,
+            status=turn.status,
+            finish_reason=turn.finish_reason,
+            continues=turn.parent_id if turn.continues else None,
+            prompt=Content(content=turn.prompt, items=_items(turn.prompt_items)),
+            reply=_reply(turn),
+            model=turn.model,
+            params=turn.params,
+            usage=_usage(turn),
+            context=_context(turn),
+            error=_error(turn),
+            feedback=_feedback(turn),
+            siblings=Siblings(count=turn.sibling_count, position=turn.sibling_position),
+            created_at=turn.created_at,
+            completed_at=turn.completed_at,
         )
 
 
-def _usage(row: Mapping[Any, Any]) -> TokenUsage | None:
-    if row["input_tokens"] is None or row["output_tokens"] is None:
+def _usage(turn: TurnRecord) -> TokenUsage | None:
+    if turn.input_tokens is None or turn.output_tokens is None:
         return None
-    return TokenUsage(**{name: row[name] for name in TokenUsage.model_fields})
+    return TokenUsage(**{name: getattr(turn, name) for name in TokenUsage.model_fields})
 
 
-def _context(row: Mapping[Any, Any]) -> ShownContext | None:
-    left_out = row["left_out"]
-    return None if left_out is None else ShownContext(turns=row["position"] - left_out, left_out=left_out)
+def _context(turn: TurnRecord) -> ShownContext | None:
+    left_out = turn.left_out
+    return None if left_out is None else ShownContext(turns=turn.position - left_out, left_out=left_out)
 
 
-def _reply(row: Mapping[Any, Any]) -> Reply | None:
-    items = _items(row["reply_items"])
-    if row["reply"] is None and items is None:
+def _reply(turn: TurnRecord) -> Reply | None:
+    items = _items(turn.reply_items)
+    if turn.reply is None and items is None:
         return None
-    return Reply(content=row["reply"] or "", items=items, refusal=refusal_of(items))
+    return Reply(content=turn.reply or "", items=items, refusal=refusal_of(items))
 
 
 def _items(value: Any) -> list[dict[str, Any]] | None:
@@ -248,11 +243,11 @@ def _items(value: Any) -> list[dict[str, Any]] | None:
     return [object_of(each) for each in value] if isinstance(value, list) else None
 
 
-def _error(row: Mapping[Any, Any]) -> TurnError | None:
-    if row["error_code"] is None:
+def _error(turn: TurnRecord) -> TurnError | None:
+    if turn.error_code is None:
         return None
-    return TurnError(code=row["error_code"], detail=row["error_detail"] or "")
+    return TurnError(code=turn.error_code, detail=turn.error_detail or "")
 
 
-def _feedback(row: Mapping[Any, Any]) -> Feedback | None:
-    return None if row["rating"] is None else Feedback(rating=row["rating"], comment=row["comment"])
+def _feedback(turn: TurnRecord) -> Feedback | None:
+    return None if turn.rating is None else Feedback(rating=turn.rating, comment=turn.comment)

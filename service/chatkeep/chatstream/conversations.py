@@ -4,9 +4,7 @@ A login session remembers the id of its current conversation. Access tokens have
 user's tokens together have one, the newest that was begun this way.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,14 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chatkeep.accounts.identity import Identity
 from chatkeep.accounts.queries import lock_user
 from chatkeep.chat.history.conversations import CONVERSATION
+from chatkeep.chat.records import ConversationRecord
 from chatkeep.chatstream import queries
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
 from chatkeep.database.tables import WITHOUT_SESSION
 from chatkeep.errors import NotAuthenticated, NotFound
 from chatkeep.ids import new_id
-
-Row = Mapping[str, Any]
 
 # What a new conversation takes over from the one before it.
 INHERITED = ("system_prompt", "model", "params")
@@ -53,13 +50,12 @@ async def conversation_id_of(database: Database, asking: Asking) -> UUID | None:
     if asking.named is not None:
         return asking.named
     if asking.session is None:
-        row = await database.row(queries.CONVERSATION_WITHOUT_SESSION, user_id=asking.user_id)
-        return row["id"] if row else None
-    row = await database.row(queries.CONVERSATION_OF_SESSION, digest=asking.session)
-    return UUID(row["conversation_id"]) if row and row["conversation_id"] else None
+        return await database.row(queries.CONVERSATION_WITHOUT_SESSION, user_id=asking.user_id)
+    current = await database.row(queries.CONVERSATION_OF_SESSION, digest=asking.session)
+    return UUID(current) if current else None
 
 
-async def look_up(database: Database, asking: Asking) -> tuple[UUID | None, Row | None]:
+async def look_up(database: Database, asking: Asking) -> tuple[UUID | None, ConversationRecord | None]:
     """Return the id of the conversation that is meant, and the conversation.
 
     Both are None where there is none yet; the conversation alone where it was deleted. A caller that begins another one
@@ -71,20 +67,20 @@ async def look_up(database: Database, asking: Asking) -> tuple[UUID | None, Row 
     found = await conversation_id_of(database, asking)
     if found is None:
         return None, None
-    row = await database.row(CONVERSATION, user_id=asking.user_id, conversation_id=found)
-    if row is None and asking.named is not None:
+    conversation = await database.row(CONVERSATION, user_id=asking.user_id, conversation_id=found)
+    if conversation is None and asking.named is not None:
         raise NotFound
-    return found, row
+    return found, conversation
 
 
-async def conversation_of(database: Database, asking: Asking) -> Row | None:
+async def conversation_of(database: Database, asking: Asking) -> ConversationRecord | None:
     """Return the conversation that is meant; None where there is none yet, or none any more. Errors: as `look_up`."""
-    _, row = await look_up(database, asking)
-    return row
+    _, conversation = await look_up(database, asking)
+    return conversation
 
 
 async def begin_conversation(
-    database: Database, clock: Clock, asking: Asking, *, replaces: UUID | None, like: Row | None = None
+    database: Database, clock: Clock, asking: Asking, *, replaces: UUID | None, like: ConversationRecord | None = None
 ) -> UUID:
     """Begin a conversation and make it the current one; a named one is followed by another for its tab alone.
 
@@ -118,9 +114,9 @@ async def _lock_current(connection: AsyncConnection, asking: Asking) -> UUID | N
     return UUID(row.conversation_id) if row.conversation_id else None
 
 
-async def _insert(connection: AsyncConnection, clock: Clock, asking: Asking, like: Row | None) -> UUID:
+async def _insert(connection: AsyncConnection, clock: Clock, asking: Asking, like: ConversationRecord | None) -> UUID:
     conversation_id = new_id()
-    values: dict[str, object] = {name: like[name] for name in INHERITED} if like else {}
+    values: dict[str, object] = {name: getattr(like, name) for name in INHERITED} if like else {}
     if asking.named is None:
         if asking.session is None:
             values["extra"] = WITHOUT_SESSION

@@ -1,12 +1,11 @@
 """The conversation as `/get_prompt` shows it: what a model would be shown of it, the last reply included."""
 
-from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 from chatkeep.chat.history.pages import turns_up
 from chatkeep.chat.models.context import EarlierTurn, fit_context
 from chatkeep.chat.models.prompt import ChatPrompt
+from chatkeep.chat.records import ConversationRecord
 from chatkeep.chat.schemas import Turn
 from chatkeep.database.database import Database
 
@@ -16,19 +15,19 @@ CHARACTERS_PER_TOKEN = 3
 
 
 async def prompt_of(
-    database: Database, user_id: UUID, conversation: Mapping[str, Any], *, context_tokens: int
+    database: Database, user_id: UUID, conversation: ConversationRecord, *, context_tokens: int
 ) -> ChatPrompt | None:
     """Return the prompt, or None where nothing was said yet.
 
     Args:
         context_tokens: how much of the conversation there is to be, by an estimate that errs high.
     """
-    turns = await _newest_turns(database, user_id, conversation["id"], context_tokens * CHARACTERS_PER_TOKEN)
+    turns = await _newest_turns(database, user_id, conversation.id, context_tokens * CHARACTERS_PER_TOKEN)
     if not turns:
         return None
     last, *earlier = turns
     prompt = fit_context(
-        conversation["system_prompt"],
+        conversation.system_prompt,
         (EarlierTurn(turn.prompt.content, _reply(turn), continues=turn.continues is not None) for turn in earlier),
         last.prompt.content,
         context_tokens,

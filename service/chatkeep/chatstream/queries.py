@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.chat.history.conversations import NEW_CONVERSATION
 from chatkeep.chat.history.parameters import CONVERSATION_ID, NOW, TURN_ID, USER_ID
-from chatkeep.database.statement import Statement
+from chatkeep.database.statement import Statement, first_column
 from chatkeep.database.tables import IS_WITHOUT_SESSION, conversations, login_sessions, turns
 
 # In a login session's `data`: the id of its current conversation.
@@ -18,9 +18,11 @@ SESSION_KEY = "chatstream_conversation"
 _c, _s, _t = conversations.c, login_sessions.c, turns.c
 _current = _s.data[SESSION_KEY].astext.label("conversation_id")
 
-CONVERSATION_OF_SESSION = Statement(select(_current).where(_s.digest == bindparam("digest", type_=_s.digest.type)))
-CONVERSATION_WITHOUT_SESSION = Statement(
-    select(_c.id).where(_c.user_id == USER_ID, IS_WITHOUT_SESSION).order_by(_c.id.desc()).limit(1)
+CONVERSATION_OF_SESSION: Statement[str | None] = Statement(
+    select(_current).where(_s.digest == bindparam("digest", type_=_s.digest.type)), row=first_column
+)
+CONVERSATION_WITHOUT_SESSION: Statement[UUID] = Statement(
+    select(_c.id).where(_c.user_id == USER_ID, IS_WITHOUT_SESSION).order_by(_c.id.desc()).limit(1), row=first_column
 )
 
 SET_FEEDBACK = Statement(
@@ -31,7 +33,7 @@ SET_FEEDBACK = Statement(
 )
 
 
-def _set_params() -> Statement:
+def _set_params() -> Statement[Any]:
     """Replace the three parameters that ChatStream knows; others stay."""
     others: Any = _c.params
     for name in ("temperature", "top_k", "top_p"):
@@ -40,7 +42,8 @@ def _set_params() -> Statement:
         update(conversations)
         .where(_c.user_id == USER_ID, _c.id == CONVERSATION_ID)
         .values(params=others.concat(bindparam("params", type_=JSONB)), updated_at=NOW)
-        .returning(_c.params)
+        .returning(_c.params),
+        row=first_column,
     )
 
 

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Depends, Header, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from chatkeep.accounts.dependencies import DatabaseDep
 from chatkeep.accounts.identity import VISITOR, stream_terms
 from chatkeep.chat.api.dependencies import ChatDep, CurrentUserOrVisitor
-from chatkeep.chat.chat import Chat
+from chatkeep.chat.handler import RequestHandler
 from chatkeep.chat.models.prompt import ChatPrompt
 from chatkeep.chatstream import queries
 from chatkeep.chatstream.conversations import Asking, begin_conversation, conversation_of, look_up
@@ -58,13 +59,13 @@ def _may(api: ChatStreamApi) -> Any:
     return Depends(asking)
 
 
-async def _welcomed(request: Request, chat: Chat, asking: Asking) -> Asking:
+async def _welcomed(request: Request, handler: RequestHandler, asking: Asking) -> Asking:
     """Return who asks, now that they begin something: a visitor becomes a guest."""
     if asking.identity is not VISITOR:
         return asking
     if asking.named is not None:
         raise NotFound
-    return Asking(await chat.handler.create_guest(request))
+    return Asking(await handler.create_guest(request))
 
 
 @router.post("/chat_stream")
@@ -75,7 +76,7 @@ async def chat_stream(
 ) -> Response:
     """Say something and stream the whole text so far, again and again. Hanging up stops the reply and keeps it."""
     if not body.regenerate:
-        asking = await _welcomed(request, chat, asking)
+        asking = await _welcomed(request, chat.handler, asking)
     terms = stream_terms(asking.identity, roles_with(request.app.state.settings, "chat_stream"))
     following = await take_turn(chat, asking, body)
     return WholeTextStream(following, chat.streams, terms)
@@ -87,19 +88,21 @@ async def clear_context(chat: ChatDep, response: Response, asking: Annotated[Ask
     old = await conversation_of(chat.database, asking)
     if old is not None:
         # An empty one is as good as new: the history need not fill with them.
-        new = old["id"]
-        if old["head_turn_id"] is not None:
-            new = await begin_conversation(chat.database, chat.clock, asking, replaces=old["id"], like=old)
+        new = old.id
+        if old.head_turn_id is not None:
+            new = await begin_conversation(chat.database, chat.clock, asking, replaces=old.id, like=old)
         response.headers[CONVERSATION_HEADER] = str(new)
     return Done()
 
 
 @router.get("/get_prompt")
-async def get_prompt(request: Request, chat: ChatDep, asking: Annotated[Asking, _may("get_prompt")]) -> PromptShown:
+async def get_prompt(
+    request: Request, database: DatabaseDep, asking: Annotated[Asking, _may("get_prompt")]
+) -> PromptShown:
     """Return the conversation as one percent-encoded text; null where nothing was said yet."""
-    found = await conversation_of(chat.database, asking)
+    found = await conversation_of(database, asking)
     context_tokens = request.app.state.settings.context_tokens
-    prompt = found and await prompt_of(chat.database, asking.user_id, found, context_tokens=context_tokens)
+    prompt = found and await prompt_of(database, asking.user_id, found, context_tokens=context_tokens)
     if not prompt:
         return PromptShown(message="no prompt", prompt=None)
     write: Callable[[ChatPrompt], str] = getattr(request.app.state, "chatstream_prompt", ChatPrompt.create_prompt)
@@ -114,36 +117,38 @@ async def set_generation_params(
     asking: Annotated[Asking, _may("set_generation_params")],
 ) -> ParamsShown:
     """Set the conversation's parameters; what is left out goes back to its default."""
-    asking = await _welcomed(request, chat, asking)
+    asking = await _welcomed(request, chat.handler, asking)
     conversation_id, found = await look_up(chat.database, asking)
     if found is None:
         conversation_id = await begin_conversation(chat.database, chat.clock, asking, replaces=conversation_id)
-    row = await chat.database.row(
+    params = await chat.database.row(
         queries.SET_PARAMS,
         user_id=asking.user_id,
         conversation_id=conversation_id,
         params=body.chosen(),
         now=chat.clock(),
     )
-    if row is None:
+    if params is None:
         raise NotFound
-    return _shown(row["params"])
+    return _shown(params)
 
 
 @router.get("/get_generation_params")
-async def get_generation_params(chat: ChatDep, asking: Annotated[Asking, _may("get_generation_params")]) -> ParamsShown:
+async def get_generation_params(
+    database: DatabaseDep, asking: Annotated[Asking, _may("get_generation_params")]
+) -> ParamsShown:
     """Return the conversation's parameters."""
-    found = await conversation_of(chat.database, asking)
-    return _shown(found["params"] if found else {})
+    found = await conversation_of(database, asking)
+    return _shown(found.params if found else {})
 
 
 @router.post("/set_feedback")
 @takes_body_of(None)
 async def set_feedback(
-    body: GiveFeedback, chat: ChatDep, asking: Annotated[Asking, _may("set_feedback")]
+    body: GiveFeedback, database: DatabaseDep, asking: Annotated[Asking, _may("set_feedback")]
 ) -> FeedbackTaken:
     """Keep what the user thinks of a reply, by the id that `/chat_stream` gave, in whichever conversation it is."""
-    row = await chat.database.row(
+    row = await database.row(
         queries.SET_FEEDBACK,
         user_id=asking.user_id,
         turn_id=body.message_id,

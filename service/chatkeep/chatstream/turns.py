@@ -9,6 +9,7 @@ from chatkeep.chat.history.turn import NewTurn
 from chatkeep.chat.models import LanguageModel
 from chatkeep.chatstream.conversations import Asking, begin_conversation, conversation_id_of, conversation_of
 from chatkeep.chatstream.schemas import Say
+from chatkeep.database.database import Database
 from chatkeep.errors import Invalid, NotFound, TurnInProgress
 
 STOPPING_SECONDS = 2
@@ -48,7 +49,7 @@ def generation_of(following: TurnStream) -> Generation:
 
 async def _take_turn(chat: Chat, asking: Asking, say: Say, model: LanguageModel | None) -> TurnStream:
     if say.regenerate:
-        return await chat.take_turn(asking.identity, await _once_more(chat, asking), model)
+        return await chat.take_turn(asking.identity, await _once_more(chat.database, asking), model)
     found = await conversation_id_of(chat.database, asking)
     if found is not None:
         try:
@@ -60,8 +61,8 @@ async def _take_turn(chat: Chat, asking: Asking, say: Say, model: LanguageModel 
     return await chat.take_turn(asking.identity, NewTurn(begun, say.user_input), model)
 
 
-async def _once_more(chat: Chat, asking: Asking) -> NewTurn:
-    row = await conversation_of(chat.database, asking)
-    if row is None or row["head_turn_id"] is None:
+async def _once_more(database: Database, asking: Asking) -> NewTurn:
+    conversation = await conversation_of(database, asking)
+    if conversation is None or conversation.head_turn_id is None:
         raise Invalid("There is nothing to answer again: the conversation is empty.")
-    return NewTurn(row["id"], None, sibling_of=row["head_turn_id"])
+    return NewTurn(conversation.id, None, sibling_of=conversation.head_turn_id)

@@ -26,7 +26,7 @@ from chatkeep.database.pooler import Pooling
 from chatkeep.database.session import not_in_force
 from chatkeep.database.shares import TransactionShares
 from chatkeep.database.sqlstates import UNKNOWN_DATABASE
-from chatkeep.database.statement import Row, Statement
+from chatkeep.database.statement import Made, Statement
 from chatkeep.database.stored_json import dump_json, parse_json
 from chatkeep.errors import DatabaseUnavailable, PoolerExhausted, ReadOnlyDatabase
 
@@ -148,7 +148,7 @@ class Database:
             )
             yield connection
 
-    async def row(self, statement: Statement, **values: object) -> Row | None:
+    async def row(self, statement: Statement[Made], **values: object) -> Made | None:
         """Run a hot statement and return its first row."""
         try:
             found: Any = await self._pool.row(
@@ -156,20 +156,21 @@ class Database:
             )
         except TRANSLATED as error:
             raise_translation(error)
-        return found
+        return found if found is None or statement.row is None else statement.row(found)
 
-    async def execute(self, statement: Statement, **values: object) -> None:
+    async def execute(self, statement: Statement[Any], **values: object) -> None:
         """Run a hot statement whose rows, if any, nobody needs."""
         await self.row(statement, **values)
 
-    async def rows(self, statement: Statement, **values: object) -> list[Any]:
+    async def rows(self, statement: Statement[Made], **values: object) -> list[Made]:
         """Run a hot statement and return its rows."""
         try:
-            return await self._pool.rows(
+            found = await self._pool.rows(
                 statement.sql, statement.arguments(values), timeout_seconds=statement.timeout_seconds
             )
         except TRANSLATED as error:
             raise_translation(error)
+        return found if statement.row is None else list(map(statement.row, found))
 
     async def weed(self) -> None:
         """Close the connections that are of no use any more, before anybody is given one of them.

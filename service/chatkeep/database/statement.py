@@ -4,13 +4,17 @@ Each is a Core expression like any other query, compiled once at import to the S
 as one auto-committed statement on connections that carry no session state (`pool.py`).
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from operator import itemgetter
+from typing import Any, Generic, TypeVar, cast, overload
 
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.sql.elements import ClauseElement
 
-Row = Mapping[str, Any]
+Row = Mapping[Any, Any]
+Made = TypeVar("Made")
+Made_co = TypeVar("Made_co", covariant=True)
 
 # A request is to be answered within 3 s, also where the database stands still; a hot statement takes milliseconds.
 ANSWER_SECONDS = 2.5
@@ -21,18 +25,34 @@ BACKGROUND_SECONDS = 30
 _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
 
-class Statement:
+class Statement(Generic[Made_co]):
     """A Core expression, compiled once.
 
     Args:
+        row: makes what `Database` returns of each row; without it, rows come as mappings.
         expression: its parameters are `bindparam(name, type_)`. A value in it becomes a parameter, too: what the
             condition of an index says has to be a `literal_column`.
         timeout_seconds: how long its answer is waited for.
     """
 
-    __slots__ = ("_defaults", "sql", "timeout_seconds")
+    __slots__ = ("_defaults", "row", "sql", "timeout_seconds")
 
-    def __init__(self, expression: ClauseElement, *, timeout_seconds: float = ANSWER_SECONDS) -> None:
+    @overload
+    def __init__(self: "Statement[Row]", expression: ClauseElement, *, timeout_seconds: float = ...) -> None: ...
+
+    @overload
+    def __init__(
+        self, expression: ClauseElement, *, row: Callable[[Row], Made_co], timeout_seconds: float = ...
+    ) -> None: ...
+
+    def __init__(
+        self,
+        expression: ClauseElement,
+        *,
+        row: Callable[[Row], Made_co] | None = None,
+        timeout_seconds: float = ANSWER_SECONDS,
+    ) -> None:
+        self.row = row
         self.timeout_seconds = timeout_seconds
         compiled = expression.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
         self.sql = str(compiled)
@@ -50,3 +70,19 @@ class Statement:
         if len(given) != len(self._defaults):
             raise KeyError(f"no such parameter: {sorted(values.keys() - self._defaults.keys())}")
         return list(given.values())
+
+
+def into(kind: Callable[..., Made], *last: object) -> Callable[[Row], Made]:
+    """Return a maker of dataclasses: each field takes the column of its name.
+
+    Args:
+        last: values of the last fields, of which the row has no columns.
+    """
+    names = [each.name for each in fields(cast("Any", kind))]
+    pick = itemgetter(*names[: len(names) - len(last)])
+    return lambda row: kind(*pick(row), *last)
+
+
+def first_column(row: Row) -> Any:
+    """Return the first column of a row of the driver."""
+    return cast("Any", row)[0]

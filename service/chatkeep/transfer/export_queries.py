@@ -1,7 +1,9 @@
 """What an export reads: pages by the last row seen (keyset), each one statement."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
@@ -21,7 +23,8 @@ from sqlalchemy import (
 
 from chatkeep.chat.history.queries import TURN_COLUMNS, turn_above, within_bytes
 from chatkeep.chat.history.sibling_queries import sibling_columns, with_siblings
-from chatkeep.database.statement import Statement
+from chatkeep.chat.records import ConversationRecord, TurnRecord
+from chatkeep.database.statement import Statement, first_column, into
 from chatkeep.database.tables import conversations, turns
 
 _user_id = bindparam("user_id", type_=Uuid)
@@ -32,9 +35,23 @@ _max_bytes = bindparam("max_bytes", type_=BigInteger)
 _c = conversations.c
 _t = turns.c
 
+# The siblings of turns that come without them: see `SIBLINGS_FROM`.
+NOT_COUNTED = 1, 1
+
+
+@dataclass(frozen=True, slots=True)
+class SiblingNumber:
+    """How many siblings a turn has, and which of them it is."""
+
+    id: UUID
+    sibling_count: int
+    sibling_position: int
+
+
 # Oldest first: what goes on in the meantime does not move a conversation in this order.
 CONVERSATIONS_AFTER = Statement(
-    select(conversations).where(_c.user_id == _user_id, _c.id > _after_id).order_by(_c.id).limit(_limit)
+    select(conversations).where(_c.user_id == _user_id, _c.id > _after_id).order_by(_c.id).limit(_limit),
+    row=into(ConversationRecord),
 )
 
 
@@ -52,7 +69,7 @@ def _turns_of(found: Any, *more: ColumnElement[Any]) -> Select[Any]:
     )
 
 
-def _turns_after() -> Statement:
+def _turns_after() -> Statement[TurnRecord]:
     """Turns of neighbouring conversations, parents before children: from after a turn, to those of `last_id`.
 
     Turns with an id above `newest_id` are left out. As many as fit; none where there are no more. Their siblings are
@@ -71,13 +88,14 @@ def _turns_after() -> Statement:
         .order_by(_t.conversation_id, _t.position, _t.id)
         .limit(_limit)
     )
-    return Statement(_turns_of(within_bytes(page, _in_files, _max_bytes).subquery("page")))
+    found = within_bytes(page, _in_files, _max_bytes).subquery("page")
+    return Statement(_turns_of(found), row=into(TurnRecord, *NOT_COUNTED))
 
 
 TURNS_AFTER = _turns_after()
 
 
-def _siblings_from() -> Statement:
+def _siblings_from() -> Statement[SiblingNumber]:
     """At one distance from the root, from the turn `first_id` on: how many siblings each has, which of them it is."""
     numbered = (
         select(_t.id, *sibling_columns(_t))
@@ -90,14 +108,18 @@ def _siblings_from() -> Statement:
         .subquery("numbered")
     )
     return Statement(
-        select(numbered).where(numbered.c.id >= bindparam("first_id", type_=Uuid)).order_by(numbered.c.id).limit(_limit)
+        select(numbered)
+        .where(numbered.c.id >= bindparam("first_id", type_=Uuid))
+        .order_by(numbered.c.id)
+        .limit(_limit),
+        row=into(SiblingNumber),
     )
 
 
 SIBLINGS_FROM = _siblings_from()
 
 
-def _path_ids() -> Statement:
+def _path_ids() -> Statement[UUID]:
     """The ids on the path from the head to the root, root first."""
     path = (
         select(_t.id, _t.parent_id, _t.position)
@@ -107,13 +129,13 @@ def _path_ids() -> Statement:
     )
     above = turn_above(path, _user_id, _conversation_id)
     path = path.union_all(select(above.c.id, above.c.parent_id, above.c.position).select_from(path.join(above, true())))
-    return Statement(select(path.c.id).order_by(path.c.position))
+    return Statement(select(path.c.id).order_by(path.c.position), row=first_column)
 
 
 PATH_IDS = _path_ids()
 
 
-def _turns_by_ids() -> Statement:
+def _turns_by_ids() -> Statement[TurnRecord]:
     """The first of these turns of one user, oldest first, as many as fit.
 
     Each is looked up by its key: PostgreSQL 15 reads all that the user has for `id = ANY (...)`.
@@ -121,7 +143,7 @@ def _turns_by_ids() -> Statement:
     ids = func.unnest(bindparam("turn_ids", type_=ARRAY(Uuid))).table_valued("id", name="given").render_derived()
     page = select(_user_id.label("user_id"), cast(ids.c.id, Uuid).label("id"))
     found = with_siblings(within_bytes(page, _in_files, _max_bytes)).subquery("page")
-    return Statement(_turns_of(found, found.c.sibling_count, found.c.sibling_position))
+    return Statement(_turns_of(found, found.c.sibling_count, found.c.sibling_position), row=into(TurnRecord))
 
 
 TURNS_BY_IDS = _turns_by_ids()

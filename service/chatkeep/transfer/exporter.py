@@ -5,11 +5,11 @@ is held while the client reads. An export is no snapshot of one moment. It has e
 that stood when its batch was read, and none that was begun later; what is deleted in the meantime may be in it or not.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
-from typing import Any
 from uuid import UUID
 
+from chatkeep.chat.records import ConversationRecord, TurnRecord
 from chatkeep.chat.schemas import Conversation, Turn
 from chatkeep.database.database import Database
 from chatkeep.http.schemas import json_line
@@ -26,8 +26,6 @@ MAX_BATCH_BYTES = 256 * 1024
 
 FIRST_ID = UUID(int=0)
 
-Row = Mapping[str, Any]
-
 
 async def account_as_jsonl(database: Database, user_id: UUID) -> AsyncGenerator[bytes, None]:
     """Yield a user's conversations, oldest first, each a line like `conversation_as_json`."""
@@ -43,15 +41,19 @@ async def account_as_jsonl(database: Database, user_id: UUID) -> AsyncGenerator[
                         yield await anext(chunks)  # and hold nothing of it while the client reads
         if len(rows) < CONVERSATIONS_PER_BATCH:
             return
-        after_id = rows[-1]["id"]
+        after_id = rows[-1].id
 
 
-def conversation_as_json(database: Database, user_id: UUID, conversation: Row) -> AsyncGenerator[bytes, None]:
+def conversation_as_json(
+    database: Database, user_id: UUID, conversation: ConversationRecord
+) -> AsyncGenerator[bytes, None]:
     """Yield a conversation with all of its turns, on whichever branch: parents before children."""
     return _whole(database, user_id, [conversation], new_id())
 
 
-async def conversation_as_jsonl(database: Database, user_id: UUID, conversation: Row) -> AsyncGenerator[bytes, None]:
+async def conversation_as_jsonl(
+    database: Database, user_id: UUID, conversation: ConversationRecord
+) -> AsyncGenerator[bytes, None]:
     """Yield the turns of the active path, oldest first, one a line."""
     async with aclosing(path_turns(database, user_id, conversation)) as batches:
         async for turns in batches:
@@ -65,27 +67,28 @@ def written_down(turns: list[Turn], write: Callable[[Turn], bytes]) -> bytes:
     return written
 
 
-async def path_turns(database: Database, user_id: UUID, conversation: Row) -> AsyncGenerator[list[Turn], None]:
+async def path_turns(
+    database: Database, user_id: UUID, conversation: ConversationRecord
+) -> AsyncGenerator[list[Turn], None]:
     """Yield the turns of the active path, oldest first, as the path is now; each list is its reader's to empty."""
-    path = await database.rows(queries.PATH_IDS, user_id=user_id, conversation_id=conversation["id"])
-    ids = [row["id"] for row in path]
+    ids = await database.rows(queries.PATH_IDS, user_id=user_id, conversation_id=conversation.id)
     start = 0
     while wanted := ids[start : start + TURNS_PER_BATCH]:
         rows = await database.rows(queries.TURNS_BY_IDS, user_id=user_id, turn_ids=wanted, max_bytes=MAX_BATCH_BYTES)
         if not rows:
             return  # deleted in the meantime
-        start += wanted.index(rows[-1]["id"]) + 1
-        turns = [Turn.from_row(row) for row in rows]
+        start += wanted.index(rows[-1].id) + 1
+        turns = list(map(Turn.from_record, rows))
         del rows
         yield turns
 
 
 async def _whole(
-    database: Database, user_id: UUID, conversations: Sequence[Row], newest_id: UUID
+    database: Database, user_id: UUID, conversations: Sequence[ConversationRecord], newest_id: UUID
 ) -> AsyncGenerator[bytes, None]:
     """Yield neighbouring conversations as lines, while their turns come in the same order."""
     writer, numbers = _Lines(conversations), SiblingNumbers(database, user_id, newest_id)
-    after = (conversations[0]["id"], -1, FIRST_ID)
+    after = (conversations[0].id, -1, FIRST_ID)
     while True:
         rows = await database.rows(
             queries.TURNS_AFTER,
@@ -93,7 +96,7 @@ async def _whole(
             conversation_id=after[0],
             position=after[1],
             after_id=after[2],
-            last_id=conversations[-1]["id"],
+            last_id=conversations[-1].id,
             newest_id=newest_id,
             limit=TURNS_PER_BATCH,
             max_bytes=MAX_BATCH_BYTES,
@@ -102,8 +105,8 @@ async def _whole(
             break
         siblings = await numbers.of_batch(rows)
         for row in rows:
-            writer.add(row, siblings[row["id"]])
-        after = (rows[-1]["conversation_id"], rows[-1]["position"], rows[-1]["id"])
+            writer.add(row, siblings[row.id])
+        after = (rows[-1].conversation_id, rows[-1].position, rows[-1].id)
         del row, rows  # what is written is enough to hold while the client reads it
         yield writer.written()
     writer.end()
@@ -113,20 +116,19 @@ async def _whole(
 class _Lines:
     """Writes conversations, and each turn in its own."""
 
-    def __init__(self, conversations: Sequence[Row]) -> None:
+    def __init__(self, conversations: Sequence[ConversationRecord]) -> None:
         self._waiting = list(reversed(conversations))
         self._open: UUID | None = None
         self._separator = b""
         self._parts: list[bytes] = []
 
-    def add(self, turn: Row, siblings: Numbers) -> None:
-        while self._waiting and self._waiting[-1]["id"] <= turn["conversation_id"]:
+    def add(self, turn: TurnRecord, siblings: Numbers) -> None:
+        while self._waiting and self._waiting[-1].id <= turn.conversation_id:
             self._begin_next()
         # Of a conversation that came after the list was read there is nothing but some turns.
-        if turn["conversation_id"] == self._open:
-            count, place = siblings
-            numbered = {**turn, "sibling_count": count, "sibling_position": place}
-            self._parts += [self._separator, json_line(Turn.from_row(numbered))]
+        if turn.conversation_id == self._open:
+            turn.sibling_count, turn.sibling_position = siblings
+            self._parts += [self._separator, json_line(Turn.from_record(turn))]
             self._separator = b","
 
     def end(self) -> None:
@@ -141,10 +143,10 @@ class _Lines:
 
     def _begin_next(self) -> None:
         self._close()
-        row = self._waiting.pop()
-        fields = json_line(Conversation.from_row(row)).removeprefix(b"{").removesuffix(b"}")
+        record = self._waiting.pop()
+        fields = json_line(Conversation.model_validate(record)).removeprefix(b"{").removesuffix(b"}")
         self._parts.append(b'{"format":"%s",%s,"turns":[' % (OWN_FORMAT.encode(), fields))
-        self._open, self._separator = row["id"], b""
+        self._open, self._separator = record.id, b""
 
     def _close(self) -> None:
         if self._open is not None:

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from chatkeep.chat.items import AnyItem, is_refusal
+from chatkeep.chat.records import ConversationRecord
 from chatkeep.chat.reply_log import ITEM, ReplySpan, stretches_of
 from chatkeep.chat.schemas import Turn
 from chatkeep.database.database import Database
-from chatkeep.transfer.exporter import Row, path_turns, written_down
+from chatkeep.transfer.exporter import path_turns, written_down
 
 ENDINGS = {
     "streaming": "This reply is still being written.",
@@ -21,7 +22,9 @@ ENDINGS = {
 }
 
 
-async def conversation_as_markdown(database: Database, user_id: UUID, conversation: Row) -> AsyncGenerator[bytes, None]:
+async def conversation_as_markdown(
+    database: Database, user_id: UUID, conversation: ConversationRecord
+) -> AsyncGenerator[bytes, None]:
     """Yield the active path: a heading for each prompt and each reply, and their text as it is."""
     yield _heading(conversation).encode()
     async with aclosing(path_turns(database, user_id, conversation)) as batches:
@@ -29,11 +32,11 @@ async def conversation_as_markdown(database: Database, user_id: UUID, conversati
             yield written_down(turns, lambda turn: "".join(_turn(turn)).encode())
 
 
-def _heading(conversation: Row) -> str:
-    title = " ".join((conversation["title"] or "Conversation").split())
+def _heading(conversation: ConversationRecord) -> str:
+    title = " ".join((conversation.title or "Conversation").split())
     heading = f"# {title}\n\n"
-    if conversation["system_prompt"]:
-        heading += f"## System\n\n{conversation['system_prompt']}\n\n"
+    if conversation.system_prompt:
+        heading += f"## System\n\n{conversation.system_prompt}\n\n"
     return heading
 
 

@@ -12,8 +12,7 @@ from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
 from chatkeep.chat.api.dependencies import ChatDep, CurrentUser
 from chatkeep.chat.chat import Chat
-from chatkeep.chat.history import conversations
-from chatkeep.errors import NotFound
+from chatkeep.chat.history.lookups import require_record
 from chatkeep.http.bodies import JsonRoute
 from chatkeep.http.downloads import Download, download
 from chatkeep.http.presence import while_client_waits
@@ -69,9 +68,7 @@ async def export_conversation(
     ] = "json",
 ) -> Download:
     """Return a conversation as a file. `POST /api/v1/import` takes the JSON."""
-    row = await chat.database.row(conversations.CONVERSATION, user_id=identity.user_id, conversation_id=conversation_id)
-    if row is None:
-        raise NotFound
+    conversation = await require_record(chat.database, identity.user_id, conversation_id)
     audit = visitor.acting_as(identity.user_id)
     async with chat.database.transaction() as connection:
         await audit.record(
@@ -79,12 +76,12 @@ async def export_conversation(
         )
     write, media_type, suffix = WRITERS[file_format]
     return await download(
-        write(chat.database, identity.user_id, row),
+        write(chat.database, identity.user_id, conversation),
         chat.streams,
         stream_terms(identity),
         media_type=media_type,
         name=f"conversation-{conversation_id}.{suffix}",
-        title=row["title"],
+        title=conversation.title,
     )
 
 

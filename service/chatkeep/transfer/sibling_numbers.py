@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from uuid import UUID
 
+from chatkeep.chat.records import TurnRecord
 from chatkeep.database.database import Database
-from chatkeep.database.statement import Row
 from chatkeep.transfer import export_queries as queries
 
 # So much is held of one level, and a level of more is read once for every so many: few enough to hold for each export.
@@ -36,13 +36,13 @@ class SiblingNumbers:
         self._cut: Level | None = None
         self._known: Mapping[UUID, Numbers] = {}
 
-    async def of_batch(self, rows: Sequence[Row]) -> Mapping[UUID, Numbers]:
+    async def of_batch(self, rows: Sequence[TurnRecord]) -> Mapping[UUID, Numbers]:
         """Return the numbers of a batch's turns by their ids; the batches come in the order of the export."""
         numbers: dict[UUID, Numbers] = {}
         last = _level(rows[-1])
         for level, turns in groupby(rows, _level):
             if level in (self._cut, last):
-                numbers |= await self._looked_up(level, [turn["id"] for turn in turns])
+                numbers |= await self._looked_up(level, [turn.id for turn in turns])
             else:
                 numbers |= _counted(turns)
         self._cut = last
@@ -62,18 +62,18 @@ class SiblingNumbers:
             newest_id=self._newest_id,
             limit=TURNS_PER_LOOKUP,
         )
-        self._known = {row["id"]: (row["sibling_count"], row["sibling_position"]) for row in found}
+        self._known = {each.id: (each.sibling_count, each.sibling_position) for each in found}
         # One that was deleted since its batch was read has none.
         return numbers | {each: self._known.get(each, ALONE) for each in ids if each not in numbers}
 
 
-def _level(row: Row) -> Level:
-    return row["conversation_id"], row["position"]
+def _level(turn: TurnRecord) -> Level:
+    return turn.conversation_id, turn.position
 
 
-def _counted(turns: Iterable[Row]) -> Mapping[UUID, Numbers]:
+def _counted(turns: Iterable[TurnRecord]) -> Mapping[UUID, Numbers]:
     """Return the numbers of all turns of one level, oldest first."""
-    parents = {turn["id"]: turn["parent_id"] for turn in turns}
+    parents = {turn.id: turn.parent_id for turn in turns}
     counts, seen = Counter(parents.values()), Counter[UUID | None]()
     numbers = {}
     for each, parent in parents.items():

@@ -8,9 +8,8 @@ import anyio
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
-from chatkeep.accounts.dependencies import AccountsDep, require_identity
+from chatkeep.accounts.dependencies import AccountsDep, DatabaseDep, require_identity
 from chatkeep.accounts.schemas import User
-from chatkeep.admin.dependencies import DatabaseDep
 from chatkeep.admin.statistics import statistics_between
 from chatkeep.audit.actions import Action
 from chatkeep.audit.verification import verify_ends

@@ -11,13 +11,14 @@ from chatkeep.accounts.dependencies import (
     AccountsDep,
     Administrator,
     AdministratorsTerms,
+    DatabaseDep,
     StreamsDep,
     require_administrator,
 )
 from chatkeep.admin.active_turns import RunningTurn, running_page
-from chatkeep.admin.dependencies import DatabaseDep, ReadingDep
+from chatkeep.admin.dependencies import ReadingDep
 from chatkeep.admin.history_access import read_turns
-from chatkeep.admin.history_filters import QUERY_TIMEOUT_SECONDS
+from chatkeep.admin.history_queries import QUERY_TIMEOUT_SECONDS
 from chatkeep.http.bodies import FromDigits, JsonRoute
 from chatkeep.http.pages import CursorText, Page, cursor_of_id, page_of
 from chatkeep.http.presence import while_client_waits

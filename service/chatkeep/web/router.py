@@ -8,9 +8,9 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, Response
 
-from chatkeep.accounts.dependencies import AccountsDep, require_identity
+from chatkeep.accounts.dependencies import AccountsDep, DatabaseDep, require_identity
 from chatkeep.accounts.schemas import User
-from chatkeep.chat.api.dependencies import ChatDep, CurrentUser
+from chatkeep.chat.api.dependencies import CurrentUser
 from chatkeep.errors import NotAuthenticated, NotFound, Unavailable
 from chatkeep.http.bodies import Body, FromDigits, JsonRoute, Text, takes_body_of
 from chatkeep.http.presence import while_client_waits
@@ -67,7 +67,7 @@ async def rendered_turns(
     conversation_id: UUID,
     request: Request,
     identity: CurrentUser,
-    chat: ChatDep,
+    database: DatabaseDep,
     start: Annotated[UUID | None, Query()] = None,
     first: Annotated[Place | None, Query()] = None,
     limit: Annotated[Number, Query()] = 30,
@@ -76,18 +76,18 @@ async def rendered_turns(
     found = TurnWindow(items=[], more=False)
     async with while_client_waits(request):
         if first is not None:
-            found = await window_after(chat.database, identity.user_id, conversation_id, first=first, limit=limit)
+            found = await window_after(database, identity.user_id, conversation_id, first=first, limit=limit)
         else:
-            found = await window_before(chat.database, identity.user_id, conversation_id, start_id=start, limit=limit)
+            found = await window_before(database, identity.user_id, conversation_id, start_id=start, limit=limit)
     return found
 
 
 @router.get("/web/conversations/{conversation_id}/turns/{turn_id}")
 async def one_rendered_turn(
-    conversation_id: UUID, turn_id: UUID, request: Request, identity: CurrentUser, chat: ChatDep
+    conversation_id: UUID, turn_id: UUID, request: Request, identity: CurrentUser, database: DatabaseDep
 ) -> RenderedTurn:
     async with while_client_waits(request):
-        return await render_turn(chat.database, identity.user_id, conversation_id, turn_id)
+        return await render_turn(database, identity.user_id, conversation_id, turn_id)
     raise ClientDisconnect
 
 

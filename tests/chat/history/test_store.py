@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from uuid import UUID
 
 import pytest
@@ -87,7 +88,7 @@ async def turn(database: Database, begun: OpenTurn) -> dict[str, object]:
         turn_queries.TURN, user_id=begun.user_id, conversation_id=begun.conversation_id, turn_id=begun.id
     )
     assert row is not None
-    return dict(row)
+    return asdict(row)
 
 
 async def test_of_many_turns_at_once_one_begins(log: ReplicaStore, place: tuple[UUID, UUID]) -> None:

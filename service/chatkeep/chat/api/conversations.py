@@ -1,18 +1,19 @@
 """`/api/v1/conversations`: conversations over HTTP."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import asyncpg
 from fastapi import APIRouter, Query, Request
 
-from chatkeep.accounts.dependencies import VisitorAudit
+from chatkeep.accounts.dependencies import DatabaseDep, VisitorAudit
 from chatkeep.accounts.users import HELD, require_no_hold
 from chatkeep.audit.actions import Action
 from chatkeep.chat.api.dependencies import ChatDep, CurrentUser, CurrentUserOrVisitor
 from chatkeep.chat.history import conversations
 from chatkeep.chat.history import queries as turn_queries
 from chatkeep.chat.history.lookups import require_conversation
+from chatkeep.chat.records import ConversationRecord
 from chatkeep.chat.schemas import ChangeConversation, Conversation, CreateConversation
 from chatkeep.database.times import time_in_cursor
 from chatkeep.errors import Invalid, NotAuthenticated, NotFound
@@ -68,13 +69,13 @@ async def create_conversation(
         raise NotAuthenticated("This account has just been deleted.") from None
     if row is None:
         raise NotFound
-    return Conversation.from_row(row)
+    return Conversation.model_validate(row)
 
 
 @router.get("", responses=error_responses(401, 422, 503))
 async def list_conversations(
     identity: CurrentUser,
-    chat: ChatDep,
+    database: DatabaseDep,
     archived: Annotated[
         QueryFlag | None, Query(description="Only archived ones, or only others. Default: all.")
     ] = None,
@@ -92,20 +93,20 @@ async def list_conversations(
         "limit": limit + 1,
     }
     if q:
-        rows = await chat.database.rows(conversations.LIST_CONVERSATIONS_BY_TITLE, **values, q=q)
+        rows = await database.rows(conversations.LIST_CONVERSATIONS_BY_TITLE, **values, q=q)
     else:
-        rows = await chat.database.rows(conversations.LIST_CONVERSATIONS, **values)
-    return page_of(rows, limit, Conversation.from_row, of="conversations", position=_recency)
+        rows = await database.rows(conversations.LIST_CONVERSATIONS, **values)
+    return page_of(rows, limit, Conversation.model_validate, of="conversations", position=_recency)
 
 
-def _recency(row: Any) -> tuple[object, ...]:
-    return row["last_turn_at"], row["id"]
+def _recency(conversation: ConversationRecord) -> tuple[object, ...]:
+    return conversation.last_turn_at, conversation.id
 
 
 @router.get("/{conversation_id}", responses=error_responses(401, 404, 422, 503))
-async def read_conversation(conversation_id: UUID, identity: CurrentUser, chat: ChatDep) -> Conversation:
+async def read_conversation(conversation_id: UUID, identity: CurrentUser, database: DatabaseDep) -> Conversation:
     """Return one conversation, without its turns."""
-    return await require_conversation(chat.database, identity.user_id, conversation_id)
+    return await require_conversation(database, identity.user_id, conversation_id)
 
 
 @router.patch("/{conversation_id}", responses=error_responses(401, 404, *BODY_ERRORS))
@@ -124,17 +125,17 @@ async def change_conversation(
         row = await conversations.update_conversation(connection, user_id, conversation_id, changes)
     if row is None:
         raise NotFound
-    return Conversation.from_row(row)
+    return Conversation.model_validate(row)
 
 
 @router.delete(
     "/{conversation_id}", status_code=204, responses=error_responses(401, 404, 422, 503, legal_hold=(409, HELD))
 )
 async def delete_conversation(
-    conversation_id: UUID, identity: CurrentUser, chat: ChatDep, visitor: VisitorAudit
+    conversation_id: UUID, identity: CurrentUser, database: DatabaseDep, visitor: VisitorAudit
 ) -> None:
     """Delete a conversation and all of its turns. A reply that is being generated is stopped."""
-    async with chat.database.transaction() as connection:
+    async with database.transaction() as connection:
         await require_no_hold(connection, identity.user_id)
         if not await conversations.delete_conversation(connection, identity.user_id, conversation_id):
             raise NotFound

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 
+from chatkeep.accounts.dependencies import DatabaseDep
 from chatkeep.accounts.identity import stream_terms
 from chatkeep.accounts.users import HELD
 from chatkeep.chat.api.dependencies import ChatDep, CurrentUser, CurrentUserOrVisitor
@@ -86,13 +87,11 @@ async def add_file(request: Request, asker: CurrentUserOrVisitor, chat: ChatDep)
 
 @router.get("", responses=error_responses(401, 422, 503))
 async def list_files(
-    identity: CurrentUser, chat: ChatDep, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
+    identity: CurrentUser, database: DatabaseDep, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
 ) -> Page[File]:
     """Return the caller's files, newest first."""
     before_id = cursor_of_id(cursor, of="files") or NEWEST_ID
-    rows = await chat.database.rows(
-        queries.FILES_BEFORE, user_id=identity.user_id, before_id=before_id, limit=limit + 1
-    )
+    rows = await database.rows(queries.FILES_BEFORE, user_id=identity.user_id, before_id=before_id, limit=limit + 1)
     return page_of(rows, limit, File.from_row, of="files")
 
 

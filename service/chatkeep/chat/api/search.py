@@ -8,7 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from chatkeep.chat.api.dependencies import ChatDep, CurrentUser
+from chatkeep.accounts.dependencies import DatabaseDep
+from chatkeep.chat.api.dependencies import CurrentUser
 from chatkeep.chat.search.candidates import OwnTurns
 from chatkeep.chat.search.matching import texts_asked
 from chatkeep.chat.search.query import SearchQuery, parse_query
@@ -62,7 +63,7 @@ class FoundTurn(Answer):
 @router.get("", responses=error_responses(401, 422, 503, nothing_to_find=NOTHING_TO_FIND, query_too_slow=TOO_SLOW))
 async def search(
     identity: CurrentUser,
-    chat: ChatDep,
+    database: DatabaseDep,
     q: Annotated[SearchText, Field(min_length=1), Query(description=Q_DESCRIPTION)],
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
@@ -72,7 +73,7 @@ async def search(
     """
     asked = parse_query(q)
     after = cursor_of_id(cursor, of="search")
-    source = OwnTurns(chat.database, identity.user_id, asked)
+    source = OwnTurns(database, identity.user_id, asked)
     rows = await Search(asked, source, limit=limit + 1).newest(after)
     # Long texts take their time, and others wait for the event loop.
     return await asyncio.to_thread(

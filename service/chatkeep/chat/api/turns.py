@@ -7,11 +7,13 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Request
 from pydantic import Field
 
+from chatkeep.accounts.dependencies import DatabaseDep
 from chatkeep.accounts.identity import Identity, stream_terms
 from chatkeep.chat.api.dependencies import ChatDep, CurrentUser
 from chatkeep.chat.chat import Chat
 from chatkeep.chat.files.attachments import with_files
 from chatkeep.chat.files.media_types import NOT_ALLOWED
+from chatkeep.chat.files.store import FileStore
 from chatkeep.chat.generation.sse import EventStream
 from chatkeep.chat.history import queries
 from chatkeep.chat.history.lookups import require_leaf, require_turn
@@ -20,6 +22,7 @@ from chatkeep.chat.history.turn import NewTurn
 from chatkeep.chat.items import AnyItem
 from chatkeep.chat.prompt_items import prompt_of
 from chatkeep.chat.schemas import CreateTurn, Edit, GiveFeedback, Regenerate, Turn
+from chatkeep.database.database import Database
 from chatkeep.errors import NotFound, NothingToContinue
 from chatkeep.http.admission import begins_turn
 from chatkeep.http.bodies import FromDigits, JsonRoute, takes_body_of
@@ -83,13 +86,13 @@ AS_BEFORE = Regenerate()
 async def list_turns(
     conversation_id: UUID,
     identity: CurrentUser,
-    chat: ChatDep,
+    database: DatabaseDep,
     order: Literal["asc", "desc"] = "desc",
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Page[Turn]:
     """Return the active path: from the head up (`desc`) or from the root down (`asc`)."""
-    return await turns_page(chat.database, identity.user_id, conversation_id, order=order, limit=limit, cursor=cursor)
+    return await turns_page(database, identity.user_id, conversation_id, order=order, limit=limit, cursor=cursor)
 
 
 @router.post("", status_code=201, response_model=Turn, responses=NEW_TURN)
@@ -108,7 +111,7 @@ async def create_turn(
     The answer is a stream of events, or with `stream: false` the finished turn. A client that goes away does not
     end the generation.
     """
-    content, items = await _prompt(chat, identity, body)
+    content, items = await _prompt(chat.files, identity, body)
     new = NewTurn(
         conversation_id=conversation_id,
         content=content,
@@ -123,9 +126,9 @@ async def create_turn(
 
 
 @router.get("/{turn_id}", responses=error_responses(401, 404, 422, 503))
-async def read_turn(conversation_id: UUID, turn_id: UUID, identity: CurrentUser, chat: ChatDep) -> Turn:
+async def read_turn(conversation_id: UUID, turn_id: UUID, identity: CurrentUser, database: DatabaseDep) -> Turn:
     """Return one turn, on whichever branch it is; of a reply that is being generated, what there is."""
-    return await require_turn(chat.database, identity.user_id, conversation_id, turn_id)
+    return await require_turn(database, identity.user_id, conversation_id, turn_id)
 
 
 @router.post("/{turn_id}/regenerate", status_code=201, response_model=Turn, responses=NEW_TURN)
@@ -164,7 +167,7 @@ async def edit_turn(
     idempotency_key: IdempotencyKey = None,
 ) -> Any:
     """Ask something else instead: a new turn beside this one, which stays as it is. The head moves to the new one."""
-    content, items = await _prompt(chat, identity, body)
+    content, items = await _prompt(chat.files, identity, body)
     new = NewTurn(
         conversation_id=conversation_id,
         content=content,
@@ -212,18 +215,18 @@ async def list_siblings(
     conversation_id: UUID,
     turn_id: UUID,
     identity: CurrentUser,
-    chat: ChatDep,
+    database: DatabaseDep,
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Page[Turn]:
     """Return the turns with the same parent, this one among them, oldest first."""
-    return await siblings_page(chat.database, identity.user_id, conversation_id, turn_id, limit=limit, cursor=cursor)
+    return await siblings_page(database, identity.user_id, conversation_id, turn_id, limit=limit, cursor=cursor)
 
 
 @router.get("/{turn_id}/leaf", responses=error_responses(401, 404, 422, 503))
-async def read_leaf(conversation_id: UUID, turn_id: UUID, identity: CurrentUser, chat: ChatDep) -> Turn:
+async def read_leaf(conversation_id: UUID, turn_id: UUID, identity: CurrentUser, database: DatabaseDep) -> Turn:
     """Return the last turn of the newest branch under this one: the head to set to go on where that came to."""
-    return await require_leaf(chat.database, identity.user_id, conversation_id, turn_id)
+    return await require_leaf(database, identity.user_id, conversation_id, turn_id)
 
 
 @router.post("/{turn_id}/stop", status_code=202, responses=error_responses(401, 404, 422, 503))
@@ -255,22 +258,26 @@ async def follow_turn(
 @router.put("/{turn_id}/feedback", responses=error_responses(401, 404, *BODY_ERRORS))
 @takes_body_of(None)
 async def give_feedback(
-    conversation_id: UUID, turn_id: UUID, body: GiveFeedback, identity: CurrentUser, chat: ChatDep
+    conversation_id: UUID, turn_id: UUID, body: GiveFeedback, identity: CurrentUser, database: DatabaseDep
 ) -> Turn:
     """Say what a reply is worth; it takes the place of what was said before."""
-    await _set_feedback(chat, identity, conversation_id, turn_id, rating=body.rating, comment=body.comment)
-    return await require_turn(chat.database, identity.user_id, conversation_id, turn_id)
+    await _set_feedback(database, identity, conversation_id, turn_id, rating=body.rating, comment=body.comment)
+    return await require_turn(database, identity.user_id, conversation_id, turn_id)
 
 
 @router.delete("/{turn_id}/feedback", status_code=204, responses=error_responses(401, 404, 422, 503))
-async def take_feedback_back(conversation_id: UUID, turn_id: UUID, identity: CurrentUser, chat: ChatDep) -> None:
+async def take_feedback_back(
+    conversation_id: UUID, turn_id: UUID, identity: CurrentUser, database: DatabaseDep
+) -> None:
     """Take back what was said of a reply."""
-    await _set_feedback(chat, identity, conversation_id, turn_id, rating=None, comment=None)
+    await _set_feedback(database, identity, conversation_id, turn_id, rating=None, comment=None)
 
 
-async def _prompt(chat: Chat, identity: Identity, body: CreateTurn | Edit) -> tuple[str, Sequence[AnyItem] | None]:
+async def _prompt(
+    files: FileStore, identity: Identity, body: CreateTurn | Edit
+) -> tuple[str, Sequence[AnyItem] | None]:
     """Return a prompt's text and items; what it holds of files is kept, and referred to."""
-    return prompt_of(body.content, await with_files(chat.files, identity.user_id, body.items))
+    return prompt_of(body.content, await with_files(files, identity.user_id, body.items))
 
 
 async def _take_turn(chat: Chat, identity: Identity, new: NewTurn, request: Request, *, stream: bool | None) -> Any:
@@ -286,9 +293,15 @@ async def _take_turn(chat: Chat, identity: Identity, new: NewTurn, request: Requ
 
 
 async def _set_feedback(
-    chat: Chat, identity: Identity, conversation_id: UUID, turn_id: UUID, *, rating: int | None, comment: str | None
+    database: Database,
+    identity: Identity,
+    conversation_id: UUID,
+    turn_id: UUID,
+    *,
+    rating: int | None,
+    comment: str | None,
 ) -> None:
-    row = await chat.database.row(
+    row = await database.row(
         queries.SET_FEEDBACK,
         user_id=identity.user_id,
         conversation_id=conversation_id,

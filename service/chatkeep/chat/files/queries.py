@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chatkeep.database.statement import Statement
+from chatkeep.database.statement import Row, Statement
 from chatkeep.database.tables import file_pieces, file_usage, files, turn_files
 
 _user_id = bindparam("user_id", type_=Uuid)
@@ -54,7 +54,7 @@ PIECE = Statement(
 )
 
 
-def _files_by_ids() -> Statement:
+def _files_by_ids() -> Statement[Row]:
     """Those of the ids that are the user's. Each by its key: PostgreSQL 15 would read all that the user has."""
     given = func.unnest(bindparam("file_ids", type_=ARRAY(Uuid))).table_valued("id", name="given").render_derived()
     own = select(files).where(_f.user_id == _user_id, _f.id == cast(given.c.id, Uuid)).limit(1).lateral("own")

@@ -8,7 +8,7 @@ from chatkeep.chat.history.parameters import NOW, REPLICA_ID
 from chatkeep.chat.search.lexemes import VERSION
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
-from chatkeep.database.statement import Statement
+from chatkeep.database.statement import Row, Statement
 from chatkeep.database.tables import TIME, replicas
 from chatkeep.ids import new_id
 
@@ -31,7 +31,7 @@ PRUNE_REPLICAS = Statement(
 RECOVERY_INTERVAL_SHARE = 1 / 8
 
 
-def _renew_lease() -> Statement:
+def _renew_lease() -> Statement[Row]:
     expires_at = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, bindparam("seconds", type_=Float))
     new = postgresql.insert(replicas).values(
         id=REPLICA_ID,

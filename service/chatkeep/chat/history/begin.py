@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
 from chatkeep.chat.history.parameters import CONVERSATION_ID, NOW, REPLICA_ID, TURN_ID, USER_ID
 from chatkeep.chat.history.queries import turn_above
-from chatkeep.chat.history.turn import EARLIER
+from chatkeep.chat.history.turn import EARLIER, Beginning
 from chatkeep.database.statement import Statement
 from chatkeep.database.tables import conversations, turn_files, turns, user_activity
 
@@ -87,7 +87,7 @@ def _references(kept: Any, is_same_prompt: ColumnElement[bool]) -> Any:
     return insert(turn_files).from_select(["user_id", "turn_id", "file_id"], refer).cte("referring")
 
 
-def _begin(*, with_files: bool) -> Statement:
+def _begin(*, with_files: bool) -> Statement[Beginning]:
     """Lock the conversation, keep the turn, and return what the model has to know: one statement.
 
     Under READ COMMITTED a statement that waited for a row's lock sees that row as it is now and everything else
@@ -289,7 +289,8 @@ def _begin(*, with_files: bool) -> Statement:
                 .label(f"earlier_{name}")
                 for name in EARLIER
             ),
-        ).add_cte(locked, before, same_key, beside, parent, kept, moved, counted, *referring)
+        ).add_cte(locked, before, same_key, beside, parent, kept, moved, counted, *referring),
+        row=Beginning.from_row,
     )
 
 

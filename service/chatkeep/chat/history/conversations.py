@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy import (
     Boolean,
     Integer,
-    RowMapping,
     Text,
     Uuid,
     and_,
@@ -28,7 +27,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chatkeep.accounts.file_queries import check_files_of
 from chatkeep.accounts.queries import fewer
 from chatkeep.chat.history.parameters import CONVERSATION_ID, NOW, USER_ID
-from chatkeep.database.statement import Statement
+from chatkeep.chat.records import ConversationRecord
+from chatkeep.database.statement import Statement, into
 from chatkeep.database.tables import TIME, conversations, turns, user_activity
 from chatkeep.database.times import LATEST
 from chatkeep.statistics.outbox import note_conversation
@@ -37,8 +37,9 @@ NEWEST_TIME = LATEST
 NEWEST_ID = UUID(int=2**128 - 1)
 
 _c = conversations.c
+_TO_RECORD = into(ConversationRecord)
 
-CONVERSATION = Statement(select(conversations).where(_c.user_id == USER_ID, _c.id == CONVERSATION_ID))
+CONVERSATION = Statement(select(conversations).where(_c.user_id == USER_ID, _c.id == CONVERSATION_ID), row=_TO_RECORD)
 
 _made = (
     insert(conversations)
@@ -66,12 +67,12 @@ _counted = (
 )
 # To be run in a transaction; by itself as `CREATE_CONVERSATION`.
 NEW_CONVERSATION = select(_made).add_cte(_counted, note_conversation(_made))
-CREATE_CONVERSATION = Statement(NEW_CONVERSATION)
+CREATE_CONVERSATION = Statement(NEW_CONVERSATION, row=_TO_RECORD)
 
 MAX_TITLE_CHARACTERS = 60
 
 
-def _list(*, by_title: bool) -> Statement:
+def _list(*, by_title: bool) -> Statement[ConversationRecord]:
     """The caller's conversations, newest activity first, from after (`last_turn_at`, `id`)."""
     archived = bindparam("archived", type_=Boolean)
     query = (
@@ -87,7 +88,7 @@ def _list(*, by_title: bool) -> Statement:
     )
     if by_title:
         query = query.where(func.strpos(_folded(_c.title), _folded(bindparam("q", type_=Text))) > 0)
-    return Statement(query)
+    return Statement(query, row=_TO_RECORD)
 
 
 def _folded(text: Any) -> Any:
@@ -101,11 +102,12 @@ LIST_CONVERSATIONS_BY_TITLE = _list(by_title=True)
 
 async def update_conversation(
     connection: AsyncConnection, user_id: UUID, conversation_id: UUID, changes: Mapping[str, object]
-) -> RowMapping | None:
+) -> ConversationRecord | None:
     """Change some columns; return the conversation as it is now, or None where it is not the user's."""
     own = and_(_c.user_id == user_id, _c.id == conversation_id)
     changed = await connection.execute(update(conversations).where(own).values(**changes).returning(conversations))
-    return changed.mappings().one_or_none()
+    row = changed.mappings().one_or_none()
+    return None if row is None else _TO_RECORD(row)
 
 
 async def delete_conversation(connection: AsyncConnection, user_id: UUID, conversation_id: UUID) -> bool:

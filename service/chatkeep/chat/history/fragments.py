@@ -24,7 +24,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from chatkeep.chat.history.parameters import TURN_ID, USER_ID
 from chatkeep.chat.reply_log import ITEM, ReplySpan, between, stretches_of
-from chatkeep.database.statement import BACKGROUND_SECONDS, Statement
+from chatkeep.database.statement import BACKGROUND_SECONDS, Row, Statement
 from chatkeep.database.tables import reply_fragments, turns
 
 _f = reply_fragments.c
@@ -147,7 +147,7 @@ def _joined(text: ColumnElement[Any], position: ColumnElement[Any]) -> ColumnEle
     return func.string_agg(text, aggregate_order_by(literal_column("''"), position))
 
 
-def _follow() -> Statement:
+def _follow() -> Statement[Row]:
     """At most `most` positions of a reply from `start` on as far as it is written down, for who is not its process.
 
     Of one that has ended, `rest`, where it is plain text, and the whole `reply` with its `items` where it is not.

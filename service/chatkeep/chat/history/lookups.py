@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from chatkeep.chat.history import conversations, queries
+from chatkeep.chat.records import ConversationRecord
 from chatkeep.chat.schemas import Conversation, Turn
 from chatkeep.database.database import Database
 from chatkeep.errors import NotFound
@@ -14,10 +15,16 @@ async def require_conversation(database: Database, user_id: UUID, conversation_i
     Raises:
         NotFound: it is not the user's.
     """
-    row = await database.row(conversations.CONVERSATION, user_id=user_id, conversation_id=conversation_id)
-    if row is None:
+    record = await require_record(database, user_id, conversation_id)
+    return Conversation.model_validate(record)
+
+
+async def require_record(database: Database, user_id: UUID, conversation_id: UUID) -> ConversationRecord:
+    """Return the conversation as its row holds it. Raises: as `require_conversation`."""
+    record = await database.row(conversations.CONVERSATION, user_id=user_id, conversation_id=conversation_id)
+    if record is None:
         raise NotFound
-    return Conversation.from_row(row)
+    return record
 
 
 async def require_turn(database: Database, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> Turn:
@@ -26,10 +33,10 @@ async def require_turn(database: Database, user_id: UUID, conversation_id: UUID,
     Raises:
         NotFound: it is not the user's, or not of that conversation.
     """
-    row = await database.row(queries.TURN, user_id=user_id, conversation_id=conversation_id, turn_id=turn_id)
-    if row is None:
+    turn = await database.row(queries.TURN, user_id=user_id, conversation_id=conversation_id, turn_id=turn_id)
+    if turn is None:
         raise NotFound
-    return Turn.from_row(row)
+    return Turn.from_record(turn)
 
 
 async def require_leaf(database: Database, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> Turn:
@@ -38,7 +45,7 @@ async def require_leaf(database: Database, user_id: UUID, conversation_id: UUID,
     Raises:
         NotFound: that turn is not the user's.
     """
-    row = await database.row(queries.LEAF, user_id=user_id, conversation_id=conversation_id, turn_id=turn_id)
-    if row is None:
+    leaf_id = await database.row(queries.LEAF, user_id=user_id, conversation_id=conversation_id, turn_id=turn_id)
+    if leaf_id is None:
         raise NotFound
-    return await require_turn(database, user_id, conversation_id, row["id"])
+    return await require_turn(database, user_id, conversation_id, leaf_id)

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from chatkeep.chat.history import queries
 from chatkeep.chat.history.lookups import require_conversation
+from chatkeep.chat.records import TurnRecord
 from chatkeep.chat.schemas import Turn
 from chatkeep.database.database import Database
-from chatkeep.database.statement import Row
 from chatkeep.errors import NotFound
 from chatkeep.http.pages import Page, cursor_of_id, decode_cursor, encode_cursor, page_of
 
@@ -35,7 +35,7 @@ async def turns_up(
     """Return at most `limit` turns from `start_id` (None: the head) towards the root, newest first."""
     key, max_rows = {"user_id": user_id, "conversation_id": conversation_id}, limit + MAX_BESIDE
     rows = await database.rows(queries.TURNS_UP, **key, start_id=start_id, limit=limit, max_rows=max_rows)
-    path = await _path(database, key, rows, rows[0]["start_id"], limit) if rows else []
+    path = await _path(database, key, rows, rows[0].start_id, limit) if rows else []
     return Slice(path, bool(path) and path[-1].parent_id is not None)
 
 
@@ -43,25 +43,25 @@ async def turns_down(database: Database, user_id: UUID, conversation_id: UUID, *
     """Return at most `limit` turns of the head's path from position `first` on, oldest first."""
     key = {"user_id": user_id, "conversation_id": conversation_id}
     head = await database.row(queries.HEAD_POSITION, **key)
-    if head is None or first > head["position"]:
+    if head is None or first > head.position:
         return Slice([], more=False)
-    last = min(first + limit - 1, head["position"])
+    last = min(first + limit - 1, head.position)
     count = last - first + 1
     rows = await database.rows(queries.TURNS_BETWEEN, **key, first=first, last=last, max_rows=count + MAX_BESIDE)
     if _has_branches(rows):
-        found = await database.row(queries.ANCESTOR, **key, start_id=head["id"], position=last)
-        path = await _path(database, key, rows, found["id"], count) if found else []
+        last_id = await database.row(queries.ANCESTOR, **key, start_id=head.id, position=last)
+        path = await _path(database, key, rows, last_id, count) if last_id else []
     else:
-        path = [Turn.from_row(row) for row in rows]
-    return Slice(sorted(path, key=attrgetter("index")), last < head["position"])
+        path = [Turn.from_record(row) for row in rows]
+    return Slice(sorted(path, key=attrgetter("index")), last < head.position)
 
 
-def _has_branches(rows: Sequence[Row]) -> bool:
-    return any(count > 1 for count in Counter(row["position"] for row in rows).values())
+def _has_branches(rows: Sequence[TurnRecord]) -> bool:
+    return any(count > 1 for count in Counter(row.position for row in rows).values())
 
 
 async def _path(
-    database: Database, key: Mapping[str, UUID], rows: Sequence[Row], start_id: UUID, limit: int
+    database: Database, key: Mapping[str, UUID], rows: Sequence[TurnRecord], start_id: UUID, limit: int
 ) -> list[Turn]:
     """Return at most `limit` turns from `start_id` along the parents; `rows` are those of that range, or the first.
 
@@ -70,17 +70,18 @@ async def _path(
     if len(rows) < limit + MAX_BESIDE:
         return _climb(rows, start_id, limit)
     path = await database.rows(queries.PATH_UP, **key, start_id=start_id, limit=limit)
-    return [Turn.from_row(row) for row in path]
+    return [Turn.from_record(row) for row in path]
 
 
-def _climb(rows: Sequence[Row], start_id: UUID, limit: int) -> list[Turn]:
+def _climb(rows: Sequence[TurnRecord], start_id: UUID, limit: int) -> list[Turn]:
     """Return the turns from `start_id` along the parents; of the others, which may be many, none is read."""
-    by_id = {row["id"]: row for row in rows}
+    by_id = {row.id: row for row in rows}
     path: list[Turn] = []
-    row = by_id.get(start_id)
-    while row is not None and len(path) < limit:
-        path.append(Turn.from_row(row))
-        row = by_id.get(row["parent_id"])
+    next_id: UUID | None = start_id
+    while next_id in by_id and len(path) < limit:
+        row = by_id[next_id]
+        path.append(Turn.from_record(row))
+        next_id = row.parent_id
     return path
 
 
@@ -141,7 +142,7 @@ async def siblings_page(
     )
     if not rows and cursor is None:
         raise NotFound
-    return page_of(rows, limit, Turn.from_row, of=listed)
+    return page_of(rows, limit, Turn.from_record, of=listed)
 
 
 def _first_position(cursor: str | None, listed: str) -> int:

@@ -1,6 +1,7 @@
 """Turns, by themselves and on their paths: one statement a function, and none commits."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +28,8 @@ from sqlalchemy.sql.selectable import LateralFromClause
 from chatkeep.chat.history.fragments import written_items, written_text
 from chatkeep.chat.history.parameters import CONVERSATION_ID, REPLICA_ID, TURN_ID, USER_ID
 from chatkeep.chat.history.sibling_queries import sibling_columns, siblings_of_turn
-from chatkeep.database.statement import Statement
+from chatkeep.chat.records import TurnRecord
+from chatkeep.database.statement import Statement, first_column, into
 from chatkeep.database.tables import IS_STREAMING, conversations, turns
 
 _c = conversations.c
@@ -50,10 +52,28 @@ TURN_COLUMNS = (
 # As they are kept, items are compressed: about so many times as long as JSON.
 PACKED = 4
 
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The place of a turn on its path: 0 is the root."""
+
+    id: UUID
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A turn, and its user now."""
+
+    id: UUID
+    user_id: UUID
+
+
 _head_id = select(_c.head_turn_id).where(_c.user_id == USER_ID, _c.id == CONVERSATION_ID).scalar_subquery()
 
 HEAD_POSITION = Statement(
-    select(_t.id, _t.position).where(_t.user_id == USER_ID, _t.conversation_id == CONVERSATION_ID, _t.id == _head_id)
+    select(_t.id, _t.position).where(_t.user_id == USER_ID, _t.conversation_id == CONVERSATION_ID, _t.id == _head_id),
+    row=into(Place),
 )
 
 SET_FEEDBACK = Statement(
@@ -69,8 +89,16 @@ OWNERS = Statement(
         _t.replica_id == REPLICA_ID,
         IS_STREAMING,
         _t.id == func.any(bindparam("turn_ids", type_=ARRAY(Uuid))),
-    )
+    ),
+    row=into(Owner),
 )
+
+
+@dataclass(slots=True)
+class WindowTurn(TurnRecord):
+    """A turn of a window that ends at the turn `start_id`."""
+
+    start_id: UUID
 
 
 def turn_above(path: Any, user_id: ColumnElement[Any], conversation_id: ColumnElement[Any]) -> LateralFromClause:
@@ -152,22 +180,24 @@ def _turn(turn_id: ColumnElement[Any]) -> Select[Any]:
     )
 
 
-def _window_up() -> Statement:
+def _window_up() -> Statement[WindowTurn]:
     """The `limit` positions that end at the turn `start_id`, or at the head where it is null."""
     start = _turn(func.coalesce(bindparam("start_id", type_=Uuid), _head_id)).cte("start")
     # Known before anything is read, so that the range is the index's: joined, the whole conversation may be.
     position = select(start.c.position).scalar_subquery()
     bounds = and_(_t.position <= position, _t.position > cast(position, BigInteger) - bindparam("limit", type_=Integer))
-    return Statement(_window(bounds).add_columns(select(start.c.id).scalar_subquery().label("start_id")))
+    window = _window(bounds).add_columns(select(start.c.id).scalar_subquery().label("start_id"))
+    return Statement(window, row=into(WindowTurn))
 
 
 TURNS_UP = _window_up()
 TURNS_BETWEEN = Statement(
-    _window(_t.position.between(bindparam("first", type_=Integer), bindparam("last", type_=Integer)))
+    _window(_t.position.between(bindparam("first", type_=Integer), bindparam("last", type_=Integer))),
+    row=into(TurnRecord),
 )
 
 
-def _path_up() -> Statement:
+def _path_up() -> Statement[TurnRecord]:
     """The `limit` turns that end at `start_id`, newest first, each looked up: beside them may be any number."""
     start = _turn(bindparam("start_id", type_=Uuid)).add_columns(bindparam("limit", type_=Integer).label("still"))
     path = start.cte("path", recursive=True)
@@ -181,14 +211,15 @@ def _path_up() -> Statement:
     return Statement(
         select(*TURN_COLUMNS, siblings.c.sibling_count, siblings.c.sibling_position)
         .select_from(path.join(turns, and_(_t.user_id == USER_ID, _t.id == path.c.id)).join(siblings, true()))
-        .order_by(path.c.position.desc())
+        .order_by(path.c.position.desc()),
+        row=into(TurnRecord),
     )
 
 
 PATH_UP = _path_up()
 
 
-def _ancestor() -> Statement:
+def _ancestor() -> Statement[UUID]:
     """The turn at `position` on the path from the turn `start_id` up."""
     start_id, position = bindparam("start_id", type_=Uuid), bindparam("position", type_=Integer)
     path = (
@@ -202,13 +233,13 @@ def _ancestor() -> Statement:
         .select_from(path.join(above, true()))
         .where(path.c.position > position)
     )
-    return Statement(select(path.c.id).where(path.c.position == position))
+    return Statement(select(path.c.id).where(path.c.position == position), row=first_column)
 
 
 ANCESTOR = _ancestor()
 
 
-def _leaf() -> Statement:
+def _leaf() -> Statement[UUID]:
     """The turn to which the newest of the branches under the turn `turn_id` has come."""
     path = (
         select(_t.id, _t.position)
@@ -236,13 +267,13 @@ def _leaf() -> Statement:
         .lateral("newest")
     )
     path = path.union_all(select(newest.c.id, newest.c.position).select_from(path.join(newest, true())))
-    return Statement(select(path.c.id).order_by(path.c.position.desc()).limit(1))
+    return Statement(select(path.c.id).order_by(path.c.position.desc()).limit(1), row=first_column)
 
 
 LEAF = _leaf()
 
 
-def _one_turn() -> Statement:
+def _one_turn() -> Statement[TurnRecord]:
     siblings = siblings_of_turn()
     return Statement(
         select(*TURN_COLUMNS, siblings.c.sibling_count, siblings.c.sibling_position)
@@ -251,14 +282,15 @@ def _one_turn() -> Statement:
             _t.user_id == USER_ID,
             _t.conversation_id == CONVERSATION_ID,
             _t.id == TURN_ID,
-        )
+        ),
+        row=into(TurnRecord),
     )
 
 
 TURN = _one_turn()
 
 
-def _siblings() -> Statement:
+def _siblings() -> Statement[TurnRecord]:
     """The turns with the same parent as `turn_id`, oldest first, from after the id `after_id`."""
     turn = _turn(TURN_ID).cte("turn")
     numbered = (
@@ -282,7 +314,8 @@ def _siblings() -> Statement:
     return Statement(
         select(*TURN_COLUMNS, page.c.sibling_count, page.c.sibling_position)
         .select_from(page.join(turns, and_(_t.user_id == USER_ID, _t.id == page.c.id)))
-        .order_by(page.c.id)
+        .order_by(page.c.id),
+        row=into(TurnRecord),
     )
 
 

@@ -28,7 +28,7 @@ from chatkeep.chat.history.fragments import (
     Fragment,
     Written,
 )
-from chatkeep.chat.history.turn import NewTurn, OpenTurn, Outcome, UnfinishedTurn
+from chatkeep.chat.history.turn import Beginning, NewTurn, OpenTurn, Outcome, UnfinishedTurn
 from chatkeep.chat.models import LanguageModel, offered_names
 from chatkeep.chat.schemas import Turn
 from chatkeep.chat.search.indexer import lexemes_of_reasoning, lexemes_of_turn
@@ -83,7 +83,7 @@ class TurnStore:
             raise NotFound
         return self._begun(row, user_id, new, values)
 
-    async def _begin(self, values: Mapping[str, object]) -> Mapping[str, Any] | None:
+    async def _begin(self, values: Mapping[str, object]) -> Beginning | None:
         statement = BEGIN_TURN if values.get("file_ids") is None else BEGIN_TURN_WITH_FILES
         for _ in range(MAX_BEGIN_ATTEMPTS):
             try:
@@ -94,7 +94,7 @@ class TurnStore:
                 continue  # the same key, a moment before: now it can be seen
             except asyncpg.ForeignKeyViolationError:
                 return None  # the conversation or a file was deleted in this moment
-            if row is None or row["verdict"] != "stale":
+            if row is None or row.verdict != "stale":
                 return row
         raise DatabaseUnavailable("Too much happens in this conversation at once. Try again in a moment.")
 
@@ -122,18 +122,19 @@ class TurnStore:
             "context_bytes": min(context_tokens * MAX_BYTES_PER_TOKEN, 2**31 - 1),
         }
 
-    def _begun(self, row: Mapping[str, Any], user_id: UUID, new: NewTurn, values: Mapping[str, Any]) -> OpenTurn:
-        verdict = row["verdict"]
+    def _begun(self, beginning: Beginning, user_id: UUID, new: NewTurn, values: Mapping[str, Any]) -> OpenTurn:
+        verdict = beginning.verdict
         if verdict == "in_progress":
             raise TurnInProgress(
                 "Another turn of this conversation is being answered. Wait for it, or stop it.",
-                turn_id=str(row["streaming_turn_id"]),
+                turn_id=str(beginning.streaming_turn_id),
             )
         if verdict == "no_parent":
             raise NotFound
         if verdict == "repeated":
-            _require_same_request(row["same_digest"], new)
-        return OpenTurn.from_row(row, new, id=values["turn_id"], user_id=user_id, created_at=values["now"])
+            _require_same_request(beginning.same_digest, new)
+        turn_id, now = values["turn_id"], values["now"]
+        return OpenTurn.from_row(beginning.row, new, id=turn_id, user_id=user_id, created_at=now)
 
     async def joined(self, user_id: UUID, new: NewTurn) -> OpenTurn | None:
         """Return the turn that an earlier request with the same idempotency key began.
@@ -143,21 +144,21 @@ class TurnStore:
         """
         if new.idempotency_key is None:
             return None
-        row = await self.database.row(
+        earlier = await self.database.row(
             statements.TURN_BY_KEY,
             user_id=user_id,
             conversation_id=new.conversation_id,
             idempotency_key=new.idempotency_key,
         )
-        if row is None:
+        if earlier is None:
             return None
-        _require_same_request(row["request_digest"], new)
+        _require_same_request(earlier.request_digest, new)
         return OpenTurn(
-            id=row["id"],
+            id=earlier.id,
             user_id=user_id,
             conversation_id=new.conversation_id,
             content=new.content or "",
-            created_at=row["created_at"],
+            created_at=earlier.created_at,
             is_replay=True,
         )
 
@@ -172,7 +173,7 @@ class TurnStore:
         return ended
 
     async def _end(self, begun: OpenTurn, user_id: UUID, outcome: Outcome) -> Turn | None:
-        row = await self.database.row(
+        turn = await self.database.row(
             statements.END_TURN,
             user_id=user_id,
             conversation_id=begun.conversation_id,
@@ -187,17 +188,18 @@ class TurnStore:
             first_text_ms=outcome.first_text_ms,
             **{name: getattr(outcome, name) for name in statements.OUTCOME},
         )
-        count = begun.sibling_count
-        return None if row is None else Turn.from_row({**row, "sibling_count": count, "sibling_position": count})
+        if turn is None:
+            return None
+        turn.sibling_count = turn.sibling_position = begun.sibling_count
+        return Turn.from_record(turn)
 
     async def stalled_turns(self) -> list[UnfinishedTurn]:
         """Return turns whose replica is gone or whose lease ran out, as many as are ended at a time."""
-        return [UnfinishedTurn.from_row(row) for row in await self.database.rows(statements.STALLED_TURNS)]
+        return await self.database.rows(statements.STALLED_TURNS)
 
     async def streaming_turns(self) -> list[UnfinishedTurn]:
         """Return the turns that this replica is generating, as far as the database knows."""
-        rows = await self.database.rows(statements.STREAMING_TURNS, replica_id=self.replica_id)
-        return [UnfinishedTurn.from_row(row) for row in rows]
+        return await self.database.rows(statements.STREAMING_TURNS, replica_id=self.replica_id)
 
     async def interrupt(self, turn: UnfinishedTurn) -> bool:
         """Mark a turn `interrupted`, with the text that there is; False where it ended or changed hands before."""
@@ -222,8 +224,8 @@ class TurnStore:
         """
         if not turn_ids:
             return {}
-        rows = await self.database.rows(queries.OWNERS, replica_id=self.replica_id, turn_ids=list(turn_ids))
-        return {row["id"]: row["user_id"] for row in rows}
+        owners = await self.database.rows(queries.OWNERS, replica_id=self.replica_id, turn_ids=list(turn_ids))
+        return {each.id: each.user_id for each in owners}
 
     async def _owner(self, turn_id: UUID) -> UUID | None:
         return (await self.owners([turn_id])).get(turn_id)
@@ -247,10 +249,10 @@ class TurnStore:
         }
         while True:
             try:
-                rows = await self.database.rows(statements.FLUSH, **values)
+                flushed = await self.database.rows(statements.FLUSH, **values)
             except asyncpg.ForeignKeyViolationError:
                 continue  # a turn was deleted in this moment; now it can be seen
-            return {row["id"]: row["stop_requested"] for row in rows}
+            return {each.id: each.stop_requested for each in flushed}
 
     async def rename_text(self, begun: OpenTurn, end: int, field: str) -> None:
         """Have what is written down as text, up to a position, be reasoning that came under that name."""

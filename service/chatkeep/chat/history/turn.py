@@ -12,6 +12,7 @@ from chatkeep.chat.items import AnyItem, JsonItem
 from chatkeep.chat.models import FinishReason
 from chatkeep.chat.models.context import EarlierTurn
 from chatkeep.chat.status import Status
+from chatkeep.database.statement import Row
 from chatkeep.database.stored_json import object_of
 
 # The columns of the turns before a new one, in the order of `EarlierTurn`; a row of BEGIN_TURN has an array of each.
@@ -108,6 +109,26 @@ class OpenTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class Beginning:
+    """The outcome of BEGIN_TURN.
+
+    Args:
+        verdict: `begun`, `stale`, `in_progress`, `no_parent` or `repeated`.
+        same_digest: of the request that had the same idempotency key.
+        row: what `OpenTurn` is made of.
+    """
+
+    verdict: str
+    streaming_turn_id: UUID | None
+    same_digest: bytes | None
+    row: Row
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        return cls(row["verdict"], row["streaming_turn_id"], row["same_digest"], row)
+
+
+@dataclass(frozen=True, slots=True)
 class UnfinishedTurn:
     """A turn that the database holds as `streaming`, and the replica that began it."""
 
@@ -115,10 +136,6 @@ class UnfinishedTurn:
     conversation_id: UUID
     id: UUID
     replica_id: UUID
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Self:
-        return cls(row["user_id"], row["conversation_id"], row["id"], row["replica_id"])
 
 
 @dataclass(frozen=True, slots=True)

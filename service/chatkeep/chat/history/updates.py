@@ -3,13 +3,19 @@
 Locks are always taken in the order conversation, turn, counters. Deleting takes them in the same order.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
 from sqlalchemy import ARRAY, Integer, Text, Uuid, bindparam, cast, delete, func, null, or_, select, update
 from sqlalchemy.dialects import postgresql
 
 from chatkeep.chat.history.fragments import written_items, written_text
 from chatkeep.chat.history.parameters import CONVERSATION_ID, NOW, REPLICA_ID, TURN_ID, USER_ID
+from chatkeep.chat.history.turn import UnfinishedTurn
+from chatkeep.chat.records import TurnRecord
 from chatkeep.chat.search.index_queries import kept_lexemes, pending_lexemes
-from chatkeep.database.statement import BACKGROUND_SECONDS, Statement
+from chatkeep.database.statement import BACKGROUND_SECONDS, Statement, into
 from chatkeep.database.tables import (
     IS_STREAMING,
     conversations,
@@ -23,6 +29,24 @@ from chatkeep.statistics.outbox import note_turn
 
 _c = conversations.c
 _t = turns.c
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedTurn:
+    """The turn that a request with an idempotency key began, and the digest of that request."""
+
+    id: UUID
+    request_digest: bytes | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FlushedTurn:
+    """A turn that is still this process's, and whether somebody asked for its end."""
+
+    id: UUID
+    stop_requested: bool
+
 
 # What `chatkeep.chat.history.turn.Outcome` tells of a turn's row.
 OUTCOME = (
@@ -44,7 +68,8 @@ TURN_BY_KEY = Statement(
         _t.user_id == USER_ID,
         _t.conversation_id == CONVERSATION_ID,
         _t.idempotency_key == bindparam("idempotency_key", type_=Text),
-    )
+    ),
+    row=into(KeyedTurn),
 )
 
 # Asked of the row, on any replica; the generating process learns of it with its next flush.
@@ -62,7 +87,8 @@ REQUEST_STOP = Statement(
 
 # Turns that a replica is generating, as far as the database knows.
 STREAMING_TURNS = Statement(
-    select(_t.user_id, _t.id, _t.conversation_id, _t.replica_id).where(IS_STREAMING, _t.replica_id == REPLICA_ID)
+    select(_t.user_id, _t.id, _t.conversation_id, _t.replica_id).where(IS_STREAMING, _t.replica_id == REPLICA_ID),
+    row=into(UnfinishedTurn),
 )
 
 # Turns whose process is gone: it ended, or its lease ran out.
@@ -70,11 +96,12 @@ STALLED_TURNS = Statement(
     select(_t.user_id, _t.id, _t.conversation_id, _t.replica_id)
     .select_from(turns.outerjoin(replicas, replicas.c.id == _t.replica_id))
     .where(IS_STREAMING, or_(replicas.c.id.is_(None), replicas.c.lease_expires_at < func.now()))
-    .limit(100)
+    .limit(100),
+    row=into(UnfinishedTurn),
 )
 
 
-def _end(*, interrupted: bool) -> Statement:
+def _end(*, interrupted: bool) -> Statement[TurnRecord]:
     """Keep how a turn ended, unless somebody else did before; return the turn.
 
     Where its process died (`interrupted`), the reply is what had been written down of it. What the turn is found by
@@ -131,10 +158,14 @@ def _end(*, interrupted: bool) -> Statement:
         pending_lexemes(ended, entries) if interrupted else kept_lexemes(ended, entries, name)
         for entries, name in ((turn_search, "lexemes"), (reasoning_search, "reasoning_lexemes"))
     ]
-    return Statement(select(ended).add_cte(released, cleared, noted, *found_by), timeout_seconds=BACKGROUND_SECONDS)
+    return Statement(
+        select(ended).add_cte(released, cleared, noted, *found_by),
+        row=into(TurnRecord, 1, 1),
+        timeout_seconds=BACKGROUND_SECONDS,
+    )
 
 
-def _flush() -> Statement:
+def _flush() -> Statement[FlushedTurn]:
     """Append what was generated since; return the turns that are still this process's, and which are to stop."""
     new = (
         func.unnest(
@@ -166,7 +197,11 @@ def _flush() -> Statement:
         .returning(reply_fragments.c.turn_id)
         .cte("written")
     )
-    return Statement(select(own.c.id, own.c.stop_requested).add_cte(written), timeout_seconds=BACKGROUND_SECONDS)
+    return Statement(
+        select(own.c.id, own.c.stop_requested).add_cte(written),
+        row=into(FlushedTurn),
+        timeout_seconds=BACKGROUND_SECONDS,
+    )
 
 
 END_TURN = _end(interrupted=False)

@@ -32,7 +32,7 @@ from chatkeep.chat.search.index_queries import reasoning_texts
 from chatkeep.chat.search.query import MAX_CONDITIONS, SearchQuery
 from chatkeep.chat.search.search import ScanResult
 from chatkeep.database.database import Database
-from chatkeep.database.statement import Statement
+from chatkeep.database.statement import Row, Statement
 from chatkeep.database.tables import conversations, reasoning_search, turn_search, turns, user_activity
 from chatkeep.database.user_lexeme import user_mark
 
@@ -144,7 +144,7 @@ def _shown(found: Any, entries: Table) -> Select[Any]:
     )
 
 
-def _index_lookup(entries: Table, *, conditions: int) -> Statement:
+def _index_lookup(entries: Table, *, conditions: int) -> Statement[Row]:
     """The user's newest candidates by so many conditions and the index on lexemes, which knows whose they are.
 
     Several conditions on the lexemes have PostgreSQL expect few rows of that index, and take it. In a case, and sorted
@@ -166,7 +166,7 @@ def _index_lookup(entries: Table, *, conditions: int) -> Statement:
     return Statement(_shown(found, entries))
 
 
-def _walk(entries: Table) -> Statement:
+def _walk(entries: Table) -> Statement[Row]:
     """The newest candidates among the user's newest `turns` before `after`, and an end as `with_end` has it."""
     fitting, ids = newest_fitting(_after, _turns, _tsquery, _needles, entries, user_id=_user_id)
     found = fitting.limit(_limit).cte("found").prefix_with("MATERIALIZED")
@@ -208,7 +208,7 @@ def entries_of(asked: SearchQuery) -> Table:
     return reasoning_search if asked.in_reasoning else turn_search
 
 
-def _index_lookups(entries: Table) -> list[Statement]:
+def _index_lookups(entries: Table) -> list[Statement[Row]]:
     return [_index_lookup(entries, conditions=number + 1) for number in range(MAX_CONDITIONS)]
 
 

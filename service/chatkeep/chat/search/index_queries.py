@@ -28,7 +28,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
 from chatkeep.chat.search.lexemes import SEPARATOR, VERSION
-from chatkeep.database.statement import BACKGROUND_SECONDS, Statement
+from chatkeep.database.statement import BACKGROUND_SECONDS, Row, Statement
 from chatkeep.database.tables import IS_STREAMING, reasoning_search, replicas, turn_search, turns
 
 _s = turn_search.c
@@ -82,7 +82,7 @@ def _kept(rows: Any, entries: Table) -> CTE:
     return made.returning(entries.c.part).cte(f"kept_{entries.name}")
 
 
-def _pending(entries: Table, *texts: ColumnElement[Any]) -> Statement:
+def _pending(entries: Table, *texts: ColumnElement[Any]) -> Statement[Row]:
     """Turns whose lexemes are to be made, with their texts."""
     return Statement(
         select(_t.user_id, _t.id, *texts)
@@ -98,7 +98,7 @@ PENDING = _pending(turn_search, _t.prompt, _t.reply)
 PENDING_REASONING = _pending(reasoning_search, _reasoning)
 
 
-def _window() -> Statement:
+def _window() -> Statement[Row]:
     """The next turns by key, and of each whether its lexemes are missing or of an older version."""
     window = (
         select(_t.user_id, _t.id, _t.status, has_reasoning(_t.reply_items).label("reasoned"))
@@ -138,7 +138,7 @@ def _is_stale(entry: FromClause) -> ColumnElement[bool]:
 WINDOW = _window()
 
 
-def _missing() -> Statement:
+def _missing() -> Statement[Row]:
     """The newest turns between two ids, and of each whether it has ended and has no lexemes, nor waits for them."""
     window = (
         select(_t.user_id, _t.id, _t.status)
@@ -177,7 +177,7 @@ def _given(*columns: tuple[str, Any]) -> Any:
     return func.unnest(*arrays).table_valued(*(name for name, _ in columns), name="given").render_derived()
 
 
-def _texts() -> Statement:
+def _texts() -> Statement[Row]:
     given = _given(("user_id", Uuid), ("turn_id", Uuid))
     wanted = and_(_t.user_id == cast(given.c.user_id, Uuid), _t.id == cast(given.c.turn_id, Uuid))
     return Statement(
@@ -190,7 +190,7 @@ def _texts() -> Statement:
 TEXTS = _texts()
 
 
-def _index(entries: Table) -> Statement:
+def _index(entries: Table) -> Statement[Row]:
     """Keep the lexemes of several turns in place of what there is; return of how many parts.
 
     Turns that are gone, or that somebody deletes right now, are left out: waiting for them could be in a circle.

@@ -16,7 +16,7 @@ from chatkeep.chat.items import AnyItem, is_reasoning
 from chatkeep.chat.search import index_queries
 from chatkeep.chat.search.lexemes import parts_of
 from chatkeep.database.database import Database
-from chatkeep.database.statement import Statement
+from chatkeep.database.statement import Row, Statement
 
 # Longer texts are taken apart in a thread: the event loop would stand still for milliseconds.
 LONG_TEXT_CHARACTERS = 4_000
@@ -34,8 +34,8 @@ class _Entries:
         texts: of a row of a turn.
     """
 
-    pending: Statement
-    index: Statement
+    pending: Statement[Row]
+    index: Statement[Row]
     texts: Callable[[Any], Sequence[str | None]]
 
 

@@ -3,19 +3,17 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from rich.text import Text
-from sqlalchemy import RowMapping
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.audit.actions import READS, Action
-from chatkeep.audit.events import Anchor, Event
+from chatkeep.audit.events import Anchor, Event, StoredEvent
 from chatkeep.audit.keys import SealingKeys
-from chatkeep.audit.queries import EventFilters, all_heads, events_page, usernames_of
+from chatkeep.audit.queries import EventFilters, all_heads, events_page, usernames_in
 from chatkeep.audit.trail import Recorder
 from chatkeep.audit.verification import Verdict, verify
 from chatkeep.cli.audit_recorder import audit_secrets, operators_origin
@@ -24,7 +22,7 @@ from chatkeep.cli.terminal.output import answer, answer_json, print_error, print
 from chatkeep.cli.terminal.progress import row_progress
 from chatkeep.cli.terminal.tables import Column, Table
 from chatkeep.cli.terminal.times import format_minute
-from chatkeep.cli.work.pages import pages
+from chatkeep.cli.work.pages import QUERY_TIMEOUT_SECONDS, pages
 from chatkeep.database.database import Database
 from chatkeep.errors import ConfigurationError
 
@@ -48,18 +46,20 @@ async def print_events(
     """Print events as they come, newest first, and tell whether there are more than `most`."""
     table, shown, more = Table(COLUMNS), 0, False
 
-    async def fetch(connection: AsyncConnection, after: UUID | None, size: int) -> Sequence[RowMapping]:
-        return await events_page(connection, filters, after=after, limit=size)
+    async def fetch(after: UUID | None, size: int) -> Sequence[StoredEvent]:
+        async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
+            return await events_page(connection, filters, after=after, limit=size)
 
-    async for rows in pages(database, fetch, itemgetter("id"), None if most is None else most + 1):
+    async for rows in pages(fetch, attrgetter("event.id"), None if most is None else most + 1):
         wanted = rows if most is None else rows[: most - shown]
         shown += len(wanted)
         more = len(wanted) < len(rows)
-        names = await _names(database, wanted)
+        async with database.transaction() as connection:
+            names = await usernames_in(connection, wanted)
         if output_format == "jsonl":
             _print_json(wanted, names)
         else:
-            table.write([_cells(row, names) for row in wanted])
+            table.write([_cells(stored.event, names) for stored in wanted])
     if not shown:
         print_info("Nothing fits.")
     elif more:
@@ -71,46 +71,41 @@ async def export_events(database: Database, audit: Recorder, filters: EventFilte
     async with database.transaction() as connection:
         await audit.record(connection, Action.AUDIT_EXPORTED)
 
-    async def fetch(connection: AsyncConnection, after: UUID | None, size: int) -> Sequence[RowMapping]:
-        return await events_page(connection, filters, after=after, limit=size, oldest_first=True)
+    async def fetch(after: UUID | None, size: int) -> Sequence[StoredEvent]:
+        async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
+            return await events_page(connection, filters, after=after, limit=size, oldest_first=True)
 
     with row_progress("rows", None, shown=progress) as advance:
-        async for rows in pages(database, fetch, itemgetter("id"), None):
-            for row in rows:
-                whole = Event.from_row(row).written() | {"hash": row["hash"].hex()}
+        async for events in pages(fetch, attrgetter("event.id"), None):
+            for stored in events:
+                whole = stored.event.written() | {"hash": stored.hash.hex()}
                 sys.stdout.buffer.write(json.dumps(whole, sort_keys=True, separators=(",", ":")).encode() + b"\n")
-            advance(len(rows))
+            advance(len(events))
 
 
-async def _names(database: Database, rows: Sequence[Mapping[Any, Any]]) -> dict[UUID, str]:
-    ids = {each for row in rows for each in (row["actor_id"], *row["subject_ids"])} - {None}
-    async with database.transaction() as connection:
-        return await usernames_of(connection, list(ids))
-
-
-def _print_json(rows: Sequence[RowMapping], names: Mapping[UUID, str]) -> None:
+def _print_json(events: Sequence[StoredEvent], names: Mapping[UUID, str]) -> None:
     # Loads most of the service, for which a table need not wait.
     from chatkeep.admin.audit import AuditEvent  # noqa: PLC0415
 
-    for row in rows:
-        answer_json(AuditEvent.from_row(row, names).model_dump_json())
+    for stored in events:
+        answer_json(AuditEvent.of(stored, names).model_dump_json())
 
 
-def _kind(row: RowMapping) -> str:
+def _kind(event: Event) -> str:
     """Return who acted without an account here: of operators, the account on the machine."""
-    return f"({' '.join(filter(None, (row['actor_kind'], row['details'].get('os_user'))))})"
+    return f"({' '.join(filter(None, (event.actor_kind, event.details.get('os_user'))))})"
 
 
-def _cells(row: RowMapping, names: Mapping[UUID, str]) -> list[str | Text]:
-    style = "red" if row["action"].endswith("failed") else "yellow" if row["action"] in READS else ""
-    actor = _kind(row) if row["actor_id"] is None else _name(row["actor_id"], names)
+def _cells(event: Event, names: Mapping[UUID, str]) -> list[str | Text]:
+    style = "red" if event.action.endswith("failed") else "yellow" if event.action in READS else ""
+    actor = _kind(event) if event.actor_id is None else _name(event.actor_id, names)
     return [
-        format_minute(row["created_at"]),
-        Text(row["action"], style=style),
+        format_minute(event.created_at),
+        Text(event.action, style=style),
         actor,
-        _subject(row["subject_ids"], names),
-        row["address"] or "",
-        row["reason"] or "",
+        _subject(event.subject_ids, names),
+        event.address or "",
+        event.reason or "",
     ]
 
 

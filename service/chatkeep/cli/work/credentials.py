@@ -1,23 +1,17 @@
 """New accounts and new passwords, as an operator at the database makes them."""
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
 from chatkeep.accounts import queries
-from chatkeep.accounts.accounts import Accounts
-from chatkeep.accounts.browser_cookies import BrowserCookie
-from chatkeep.accounts.device_cookie import DeviceCookie
-from chatkeep.accounts.names import lookalike_of, require_distinct
+from chatkeep.accounts.names import lookalike_of
 from chatkeep.accounts.passwords import PasswordHasher
 from chatkeep.accounts.queries import AnyRow
-from chatkeep.accounts.registration import create_user
+from chatkeep.accounts.registration import NewAccount, create_user, create_user_with_hash
 from chatkeep.accounts.sign_in import set_password
 from chatkeep.accounts.usernames import require_username, username_key
-from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
 from chatkeep.cli.database import CommandDatabase
 from chatkeep.cli.terminal.output import answer, escape_terminal, print_info
@@ -26,19 +20,8 @@ from chatkeep.cli.work.users import require_user_by_name
 from chatkeep.clock import utc_now
 from chatkeep.database.database import Database
 from chatkeep.errors import Invalid, UsernameTaken
-from chatkeep.sessions import SessionLimits
 
-
-@dataclass(frozen=True, slots=True)
-class NewAccount:
-    """Args:
-    may_look_alike: the name may look like another user's.
-    """
-
-    username: str
-    role: str
-    email: str | None
-    may_look_alike: bool = False
+__all__ = ["NewAccount", "change_password", "create_account"]
 
 
 def create_account(
@@ -131,34 +114,12 @@ async def _require_free(database: Database, new: NewAccount) -> None:
 
 
 async def _create(database: Database, audit: Recorder, new: NewAccount, password: str) -> None:
-    with _accounts(database, audit) as accounts:
-        await create_user(
-            accounts,
-            audit,
-            new.username,
-            password,
-            email=new.email,
-            role=new.role,
-            may_look_alike=new.may_look_alike,
-        )
+    with _hasher() as hasher:
+        await create_user(database, hasher, audit, new, password, utc_now())
 
 
 async def _keep(database: Database, audit: Recorder, new: NewAccount, password_hash: str) -> None:
-    async with database.transaction() as connection:
-        if not new.may_look_alike:
-            await require_distinct(connection, new.username)
-        kept = await queries.insert_user(
-            connection,
-            username=new.username,
-            username_key=username_key(new.username),
-            password_hash=password_hash,
-            now=utc_now(),
-            email=new.email,
-            role=new.role,
-        )
-        if kept is None:
-            raise UsernameTaken(f"The name {new.username} was taken a moment ago. Choose another.")
-        await audit.record(connection, Action.ACCOUNT_CREATED, kept.id, role=new.role)
+    await create_user_with_hash(database, audit, new, password_hash, utc_now())
 
 
 async def _user(database: Database, username: str) -> AnyRow:
@@ -167,27 +128,14 @@ async def _user(database: Database, username: str) -> AnyRow:
 
 
 async def _set_password(database: Database, audit: Recorder, username: str, password: str) -> None:
-    with _accounts(database, audit) as accounts:
-        await set_password(accounts, audit, username, password)
+    with _hasher() as hasher:
+        await set_password(database, hasher, audit, username, password)
 
 
 @contextmanager
-def _accounts(database: Database, audit: Recorder) -> Iterator[Accounts]:
-    """Yield what the functions of `chatkeep.accounts` want to be given."""
+def _hasher() -> Iterator[PasswordHasher]:
     hasher = PasswordHasher()
-    # A command sends no cookies: it needs no signing key, and asks the operator for none.
-    keys = (secrets.token_urlsafe(),)
     try:
-        yield Accounts(
-            database=database,
-            hasher=hasher,
-            cookie=BrowserCookie(keys, name="none", salt="none", secure=True),
-            device_cookie=DeviceCookie(keys, name="none", secure=True),
-            limits=SessionLimits(0, 0),
-            clock=utc_now,
-            trail=audit.trail,
-            trusted_proxies=(),
-            allow_registration=False,
-        )
+        yield hasher
     finally:
         hasher.close()

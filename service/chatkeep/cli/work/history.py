@@ -2,23 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from operator import itemgetter
+from operator import attrgetter
 from typing import Literal
 from uuid import UUID
 
 from rich.text import Text
-from sqlalchemy import RowMapping
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chatkeep.admin.history_audit import on_record, owners_of
-from chatkeep.admin.history_queries import HistoryFilters, history_page
+from chatkeep.admin.history_audit import read_history
+from chatkeep.admin.history_queries import HistoryFilters, HistoryRecord
 from chatkeep.audit.access_record import Reading
-from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
 from chatkeep.cli.terminal.output import answer_json, print_info
 from chatkeep.cli.terminal.tables import Column, Table
 from chatkeep.cli.terminal.times import format_minute
-from chatkeep.cli.work.pages import pages
+from chatkeep.cli.work.pages import QUERY_TIMEOUT_SECONDS, pages
 from chatkeep.cli.work.users import require_user_by_name
 from chatkeep.database.database import Database
 
@@ -79,38 +76,41 @@ async def _print(
     most: int | None,
     output_format: Literal["table", "jsonl"],
 ) -> tuple[int, bool]:
-    async def fetch(connection: AsyncConnection, after: UUID | None, size: int) -> Sequence[RowMapping]:
-        return await history_page(connection, filters, after=after, limit=size)
-
     table, shown, more = Table(COLUMNS), 0, False
-    async for rows in pages(database, fetch, itemgetter("id"), None if most is None else most + 1):
-        wanted = rows if most is None else rows[: most - shown]
+
+    async def fetch(after: UUID | None, size: int) -> list[HistoryRecord]:
+        limit = size if most is None else min(size, most - shown)
+        timeout = QUERY_TIMEOUT_SECONDS
+        return await read_history(
+            database, reading, filters, after=after, limit=limit, peek=size - limit, timeout_seconds=timeout
+        )
+
+    async for turns in pages(fetch, attrgetter("id"), None if most is None else most + 1):
+        wanted = turns if most is None else turns[: most - shown]
         shown += len(wanted)
-        more = len(wanted) < len(rows)
-        owners = owners_of(wanted, filters)
-        await reading.note(Action.HISTORY_READ, owners, **on_record(filters))
+        more = len(wanted) < len(turns)
         if output_format == "jsonl":
             _print_json(wanted)
         else:
-            table.write([_cells(row) for row in wanted])
+            table.write([_cells(turn) for turn in wanted])
     return shown, more
 
 
-def _print_json(rows: Sequence[RowMapping]) -> None:
+def _print_json(turns: Sequence[HistoryRecord]) -> None:
     # Loads most of the service, for which a table need not wait.
     from chatkeep.admin.schemas import HistoryTurn  # noqa: PLC0415
 
-    for row in rows:
-        answer_json(HistoryTurn.from_row(row).model_dump_json())
+    for turn in turns:
+        answer_json(HistoryTurn.of(turn).model_dump_json())
 
 
-def _cells(row: RowMapping) -> list[str | Text]:
+def _cells(turn: HistoryRecord) -> list[str | Text]:
     return [
-        format_minute(row["created_at"]),
-        row["username"],
-        Text(row["status"], style=STATUS_STYLES[row["status"]]),
-        row["model"] or "",
-        RATING_MARKS[row["rating"]],
-        row["prompt"],
-        row["reply"] or "",
+        format_minute(turn.created_at),
+        turn.username,
+        Text(turn.status, style=STATUS_STYLES[turn.status]),
+        turn.model or "",
+        RATING_MARKS[turn.rating],
+        turn.prompt,
+        turn.reply or "",
     ]

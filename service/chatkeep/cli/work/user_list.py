@@ -7,13 +7,12 @@ from uuid import UUID
 
 from rich.text import Text
 from sqlalchemy import Row
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.admin.user_queries import UserFilters, users_page
 from chatkeep.cli.terminal.output import answer_json, print_info
 from chatkeep.cli.terminal.tables import Column, Table
 from chatkeep.cli.terminal.times import format_minute
-from chatkeep.cli.work.pages import pages
+from chatkeep.cli.work.pages import QUERY_TIMEOUT_SECONDS, pages
 from chatkeep.database.database import Database
 
 __all__ = ["UserFilters", "print_users"]
@@ -33,11 +32,12 @@ COLUMNS = (
 async def print_users(database: Database, filters: UserFilters, most: int | None, *, as_json: bool) -> None:
     """Print users page by page, newest first, at most so many."""
 
-    async def fetch(connection: AsyncConnection, after: UUID | None, size: int) -> Sequence[Row[Any]]:
-        return await users_page(connection, filters, after=after, limit=size)
+    async def fetch(after: UUID | None, size: int) -> Sequence[Row[Any]]:
+        async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
+            return await users_page(connection, filters, after=after, limit=size)
 
     table, printed = Table(COLUMNS), 0
-    async for rows in pages(database, fetch, attrgetter("id"), most):
+    async for rows in pages(fetch, attrgetter("id"), most):
         printed += len(rows)
         if as_json:
             _print_json(rows)
