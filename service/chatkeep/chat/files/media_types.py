@@ -37,6 +37,8 @@ _NOT_IN_TEXTS = bytes(set(range(32)) - {9, 10, 12, 13, 27})
 _READ_BYTES = 256 * 1024
 NOT_ALLOWED = "Files of this type cannot be sent. Send a picture (PNG, JPEG, GIF or WebP), a PDF, or a text in UTF-8."
 
+NO_PICTURE = "This is no picture that can be shown: PNG, JPEG, GIF and WebP are."
+
 
 @dataclass(frozen=True, slots=True)
 class Examined:

@@ -137,7 +137,8 @@ async def _user_id(database: Database, username: str) -> UUID:
 
 def _report(outcome: Imported, *, as_json: bool) -> None:
     if as_json:
-        answer_json(json.dumps(asdict(outcome), ensure_ascii=False, default=str))
+        told_whole = asdict(outcome) | {"files_left_out": outcome.files_left_out}
+        answer_json(json.dumps(told_whole, ensure_ascii=False, default=str))
         return
     told: list[str | tuple[str, str]] = [
         (f"{outcome.outcome:<8}", STYLES[outcome.outcome]),
@@ -151,6 +152,9 @@ def _report(outcome: Imported, *, as_json: bool) -> None:
     elif outcome.reason:
         told.append(f"  {escape_terminal(outcome.reason)}")
     results.print(Text.assemble(*told), soft_wrap=True)
+    for each in outcome.left_out:
+        line = f"          without {escape_terminal(each.name)}: {escape_terminal(each.reason)}"
+        results.print(Text(line, style="yellow"), soft_wrap=True)
 
 
 def _progress() -> Progress:
