@@ -3,7 +3,7 @@ import { $, h, number, t } from "./dom.js";
 import { onSubmit } from "./forms.js";
 import { upload } from "./upload.js";
 
-function showResult({ imported, skipped, failed, left_out: leftOut }) {
+function showResult({ imported, skipped, failed, left_out: leftOut = [] }) {
   const lines = [h("p", { text: t("import_done", { imported: number(imported), skipped: number(skipped) }) })];
   if (failed.length) {
     const reasons = failed.slice(0, 20).map((each) => h("li", { text: `${each.source_id ?? ""}: ${each.reason}` }));
