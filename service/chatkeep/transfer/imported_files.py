@@ -131,16 +131,18 @@ def _referred(item: JsonItem, found: dict[str, FileRow]) -> JsonItem:
     row = found.get(_source_of(item) or "")
     if row is None:
         return _named_alone(item)
-    rest = {name: item[name] for name in ("name", KEPT_ASIDE) if name in item}
-    if not isinstance(rest.get("name"), str) or not rest["name"]:
-        rest.pop("name", None)
-    return reference_to(row) | rest
+    name = item.get("name")
+    named = {"name": shown_name(name)} if isinstance(name, str) and name else {}
+    aside = {KEPT_ASIDE: item[KEPT_ASIDE]} if KEPT_ASIDE in item else {}
+    return reference_to(row) | named | aside
 
 
 def _named_alone(item: JsonItem) -> JsonItem:
     """Return an item without its reference, which is another account's: that is kept as what the file said."""
-    if "file_id" not in item:
-        return dict(item)
     others = {name: value for name, value in item.items() if name != "file_id"}
+    if isinstance(others.get("name"), str):
+        others["name"] = shown_name(others["name"])
+    if "file_id" not in item:
+        return others
     aside = item[KEPT_ASIDE] if isinstance(item.get(KEPT_ASIDE), dict) else {}
     return others | {KEPT_ASIDE: {**aside, "file_id": item["file_id"]}}
