@@ -212,7 +212,7 @@ ERRORS = [
         says("a") + 'data: {"error": "expected "cpu", got "meta""}\n\n',
         "model_error",
         "a",
-        says="“expected \"cpu\", got \"meta\"”",
+        says='“expected "cpu", got "meta"”',
     ),
     failed("half an object", says("a") + 'data: {"choices": [{"delta": {"cont\n\n' + STOP, "model_bad_answer", "a"),
 ]
