@@ -15,7 +15,8 @@ import anyio.to_thread
 from chatkeep.chat.files import queries
 from chatkeep.chat.files.attachments import reference_to
 from chatkeep.chat.files.contents import file_ids_in
-from chatkeep.chat.files.store import FileRow, FileStore
+from chatkeep.chat.files.queries import FileRecord
+from chatkeep.chat.files.store import FileStore
 from chatkeep.chat.items import is_file
 from chatkeep.errors import FileQuotaReached, FileTooLarge, FileTypeNotAllowed
 from chatkeep.transfer.archive import DAMAGED, PACKINGS, is_zip
@@ -50,7 +51,7 @@ class ImportedFiles:
         if not wanted:
             return 0
         rows = await self._store.database.rows(queries.FILES_BY_IDS, user_id=self._user_id, file_ids=wanted)
-        found: dict[str, FileRow] = {str(row["id"]): row for row in rows}
+        found: dict[str, FileRecord] = {str(row.id): row for row in rows}
         for file_id in wanted:
             if str(file_id) not in found and (row := await self._kept(file_id)) is not None:
                 found[str(file_id)] = row
@@ -60,7 +61,7 @@ class ImportedFiles:
                 turn["prompt_items"] = [_referring(item, found) for item in items]
         return len(wanted) - len(found)
 
-    async def _kept(self, file_id: UUID) -> FileRow | None:
+    async def _kept(self, file_id: UUID) -> FileRecord | None:
         """Keep a file of the ZIP; None where there is none that can be kept."""
         with SpooledTemporaryFile(max_size=MAX_BYTES_IN_MEMORY) as unpacked:
             opened = cast("BinaryIO", unpacked)
@@ -107,7 +108,7 @@ def _is_uuid(text: str) -> bool:
     return True
 
 
-def _referring(item: dict[str, Any], found: dict[str, FileRow]) -> dict[str, Any]:
+def _referring(item: dict[str, Any], found: dict[str, FileRecord]) -> dict[str, Any]:
     row = found.get(item["file_id"].lower()) if is_file(item) else None
     if row is None:
         return item

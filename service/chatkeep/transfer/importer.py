@@ -241,13 +241,13 @@ async def _kept(
         elif new.get(read.key) is not read or not (together or await _keep(database, user_id, [read], clock())):
             yield Imported(read.source_id, "skipped")
         else:
-            row = read.rows.conversation
+            made = read.rows.conversation
             yield Imported(
                 read.source_id,
                 "imported",
-                conversation_id=row["id"],
-                title=row["title"],
-                turn_count=row["turn_count"],
+                conversation_id=made["id"],
+                title=made["title"],
+                turn_count=made["turn_count"],
                 kept_aside=read.kept_aside,
                 files_left_out=missing[read.key],
             )

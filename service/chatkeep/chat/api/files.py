@@ -82,7 +82,7 @@ async def add_file(request: Request, asker: CurrentUserOrVisitor, chat: ChatDep)
             if received.file is None or not received.name:
                 raise FileMissing(NO_FILE)
             row = await chat.files.add(identity.user_id, received.file, received.name)
-    return File.from_row(row)
+    return File.of(row)
 
 
 @router.get("", responses=error_responses(401, 422, 503))
@@ -92,13 +92,13 @@ async def list_files(
     """Return the caller's files, newest first."""
     before_id = cursor_of_id(cursor, of="files") or NEWEST_ID
     rows = await database.rows(queries.FILES_BEFORE, user_id=identity.user_id, before_id=before_id, limit=limit + 1)
-    return page_of(rows, limit, File.from_row, of="files")
+    return page_of(rows, limit, File.of, of="files")
 
 
 @router.get("/{file_id}", responses=error_responses(401, 404, 422, 503))
 async def read_file(file_id: UUID, identity: CurrentUser, chat: ChatDep) -> File:
     """Return what is known of a file; its bytes are at `/content`."""
-    return File.from_row(await chat.files.require(identity.user_id, file_id))
+    return File.of(await chat.files.require(identity.user_id, file_id))
 
 
 @router.get(

@@ -1,11 +1,11 @@
 """A file as it is answered."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import Field
 
+from chatkeep.chat.files.queries import FileRecord
 from chatkeep.http.schemas import Answer, Time
 
 
@@ -18,12 +18,12 @@ class File(Answer):
     created_at: Time
 
     @classmethod
-    def from_row(cls, row: Mapping[Any, Any]) -> Self:
+    def of(cls, row: FileRecord) -> Self:
         return cls(
-            id=row["id"],
-            name=row["name"],
-            media_type=row["media_type"],
-            size=row["size"],
-            sha256=row["sha256"].hex(),
-            created_at=row["created_at"],
+            id=row.id,
+            name=row.name,
+            media_type=row.media_type,
+            size=row.size,
+            sha256=row.sha256.hex(),
+            created_at=row.created_at,
         )
