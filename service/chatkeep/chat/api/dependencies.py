@@ -4,8 +4,10 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from chatkeep.accounts.dependencies import accounts_of, is_signed_in
 from chatkeep.accounts.identity import Identity
 from chatkeep.chat.chat import Chat
+from chatkeep.chat.handler import PersistentRequestHandler
 from chatkeep.errors import NotAuthenticated
 
 
@@ -43,3 +45,18 @@ async def require_user_or_visitor(request: Request) -> Identity | None:
 
 
 CurrentUserOrVisitor = Annotated[Identity | None, Depends(require_user_or_visitor)]
+
+
+async def is_known(request: Request) -> bool:
+    """Tell whether somebody is signed in, or may write without that: a visitor where guests are welcome."""
+    if await is_signed_in(request, accounts_of(request)):
+        return True
+    handler = chat_of(request).handler
+    if type(handler).identify is not PersistentRequestHandler.identify:
+        try:
+            await handler.identify(request)
+        except NotAuthenticated:
+            pass
+        else:
+            return True
+    return await handler.allows_guest(request)
