@@ -7,8 +7,8 @@ BIN := .venv/bin
 SERVE ?=
 TESTS ?= tests
 
-.PHONY: run test test-long test-chatstream compare-fastsession crash fuzz soak long demo-data bench bench-search bench-overload \
-  bench-attacks lint lock wheel sbom audit clean help
+.PHONY: run test test-long test-chatstream test-servers compare-fastsession crash fuzz soak long demo-data bench \
+  bench-search bench-overload bench-attacks lint lock wheel sbom audit clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,9 @@ test-long: .venv/test ## run the tests that `make test` leaves out because they 
 
 test-chatstream: .venv-chatstream/ready ## run the tests with a real ChatStream, in an environment of their own (1.5 GB)
 	@.venv-chatstream/bin/python -m pytest tests/chatstream/with_chatstream -v
+
+test-servers: .venv/test .venv-servers/ready ## run the tests with real model servers, in environments of their own (3 GB)
+	@CHATKEEP_TEST_SERVERS=.venv-servers $(BIN)/python -m pytest tests/servers -v
 
 compare-fastsession: .venv/test ## send the same requests to the real fastsession and to this library, and show what differs
 	@$(BIN)/python tests/sessions/compare_fastsession.py
@@ -94,7 +97,7 @@ audit: .venv-audit/ready ## ask the public advisories about what the service run
 	    "$$(tail -n 1 .venv-audit/report)" >&2; fi; exit 1; }
 
 clean: ## remove what was installed; conversations are kept
-	rm -rf .venv .venv-audit .venv-chatstream
+	rm -rf .venv .venv-audit .venv-chatstream .venv-servers
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Chatkeep needs Python 3.11 or later with its venv module (on Debian: apt install" \
@@ -130,4 +133,23 @@ CHATSTREAM_PIP := .venv-chatstream/bin/python -m pip install --quiet --disable-p
 	@$(CHATSTREAM_PIP) --require-hashes -r requirements/dev.txt
 	@$(CHATSTREAM_PIP) $(TORCH)
 	@$(CHATSTREAM_PIP) --no-build-isolation --editable '.[chatstream]'
+	@touch $@
+
+# Each model server has an environment of its own: what they need is not of one mind with what Chatkeep needs. OGX takes
+# Python 3.12 or later, which need not be the one that runs Chatkeep; without, its tests are skipped.
+OGX_PYTHON ?= $(shell for each in $(PYTHON) python3.14 python3.13 python3.12; do \
+  $$each -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo $$each && break; done)
+SERVERS_PIP := bin/python -m pip install --quiet --disable-pip-version-check
+
+.venv-servers/ready: requirements/servers/transformers.txt requirements/servers/litellm.txt requirements/servers/ogx.txt
+	@echo "Installing three model servers and PyTorch; this takes some minutes the first time ..." >&2
+	@$(PYTHON) -m venv .venv-servers/transformers
+	@.venv-servers/transformers/$(SERVERS_PIP) $(TORCH)
+	@.venv-servers/transformers/$(SERVERS_PIP) -r requirements/servers/transformers.txt
+	@$(PYTHON) -m venv .venv-servers/litellm
+	@.venv-servers/litellm/$(SERVERS_PIP) -r requirements/servers/litellm.txt
+	@test -n "$(OGX_PYTHON)" || echo "OGX needs Python 3.12 or later, so it is left out. Another one: make" \
+	  "OGX_PYTHON=/path/to/python3.12 test-servers" >&2
+	@test -z "$(OGX_PYTHON)" || { $(OGX_PYTHON) -m venv .venv-servers/ogx \
+	  && .venv-servers/ogx/$(SERVERS_PIP) -r requirements/servers/ogx.txt; }
 	@touch $@

@@ -7,6 +7,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
+from typing import Any
 
 
 class FairQueue:
@@ -21,8 +22,9 @@ class FairQueue:
     """
 
     def __init__(self, places: int, *, max_per_user: int | None = None) -> None:
-        self._free = places
-        self._max_per_user = places if max_per_user is None else max_per_user
+        # Below zero where there are fewer places than are held, see `resize`.
+        self._free = self._places = places
+        self._max_per_user = max_per_user
         self._held: Counter[Hashable] = Counter()
         # Users in the order of their turns; no user is here without somebody waiting.
         self._waiting: dict[Hashable, deque[asyncio.Future[None]]] = {}
@@ -36,11 +38,26 @@ class FairQueue:
         finally:
             self._release(user)
 
+    @property
+    def places(self) -> int:
+        return self._places
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a place."""
+        return sum(map(len, self._waiting.values()))
+
+    def resize(self, places: int) -> None:
+        """Have more places, or fewer: what is held beyond those is not taken away."""
+        self._free += places - self._places
+        self._places = places
+        while self._free > 0 and self._call_next():
+            pass
+
     async def _take(self, user: Hashable) -> None:
         # Those who wait while a place is free have as many as one user may.
-        if self._free and self._may_have_more(user):
-            self._free -= 1
-            self._held[user] += 1
+        if self._free > 0 and self._may_have_more(user):
+            self._hold(user)
             return
         called = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(user, deque()).append(called)
@@ -58,21 +75,31 @@ class FairQueue:
         if not self._held[user]:
             del self._held[user]
         self._free += 1
-        self._call_next()
+        if self._free > 0:
+            self._call_next()
 
-    def _call_next(self) -> None:
-        following = min(filter(self._may_have_more, self._waiting), key=self._held.__getitem__, default=None)
+    def _call_next(self) -> bool:
+        """Give a free place to who comes next; tell whether anybody could take it."""
+        following = min(filter(self._may_have_more, self._waiting), key=self._order, default=None)
         if following is None:
-            return
+            return False
         waiting = self._waiting.pop(following)
         waiting.popleft().set_result(None)
-        self._free -= 1
-        self._held[following] += 1
+        self._hold(following)
         if waiting:
             self._waiting[following] = waiting  # at the end: everyone else comes first
+        return True
+
+    def _hold(self, user: Hashable) -> None:
+        self._free -= 1
+        self._held[user] += 1
+
+    def _order(self, user: Hashable) -> Any:
+        """Return a key by which the lowest is called; among equals, who was served longest ago."""
+        return self._held[user]
 
     def _may_have_more(self, user: Hashable) -> bool:
-        return self._held[user] < self._max_per_user
+        return self._max_per_user is None or self._held[user] < self._max_per_user
 
     def _leave(self, user: Hashable, called: "asyncio.Future[None]") -> None:
         waiting = self._waiting[user]

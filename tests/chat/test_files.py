@@ -439,3 +439,21 @@ async def test_an_administrator_opens_a_file_on_record(service: RunningService) 
     (event,) = (await administrator.client.get("/api/v1/admin/audit", params=query)).json()["items"]
     assert (event["reason"], event["details"]["file_id"]) == ("Complaint 4711", kept["id"])
     assert (await person.client.get(path)).status_code == 403
+
+
+async def test_an_administrator_is_shown_pictures_alone_and_only_the_files_of_who_is_named(database_url: str) -> None:
+    async with running(database_url, require_audit_reason=True) as service:
+        person, other, administrator = await service.person(), await service.person(), await service.administrator()
+        kept, because = await add(person, SVG, "a.svg", "image/png"), {"X-Audit-Reason": "Complaint 4711"}
+        path = f"/api/v1/admin/users/{person.id}/files/{kept['id']}/content"
+        assert code_of(await administrator.client.get(path), 428) == "audit_reason_required"
+        answer = await administrator.client.get(path, headers=because)
+        assert answer.headers["content-disposition"].startswith("attachment;")
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        elsewhere = f"/api/v1/admin/users/{other.id}/files/{kept['id']}/content"
+        assert code_of(await administrator.client.get(elsewhere, headers=because), 404) == "not_found"
+        assert code_of(await administrator.client.get(f"{FILES}/{kept['id']}/content"), 404) == "not_found"
+        for owner, count in ((person, 1), (other, 0)):
+            log = (await owner.client.get("/api/v1/auth/me/access-log")).json()["items"]
+            assert len(log) == count

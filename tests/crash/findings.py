@@ -16,6 +16,7 @@ Promise = Literal[
     "sessions outlive the process",
     "counters are right",
     "no connection is lost",
+    "no table is rewritten",
     "only 503, and in time",
     "back in time",
     "stopped in time",

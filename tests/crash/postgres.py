@@ -60,6 +60,10 @@ class Postgres:
         """Make a migrated, empty database and return its URL."""
         return await create_database(self._server.url, name_of(self._template))
 
+    async def empty_database(self) -> str:
+        """Make a database without tables and return its URL."""
+        return await create_database(self._server.url)
+
     def _start(self) -> None:
         with patch.dict(SETTINGS, self._settings):
             self._server.start()

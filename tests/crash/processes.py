@@ -19,18 +19,27 @@ class Replica:
 
     Args:
         broken: a fault of `tests.crash.broken` that it is to have.
+        program: runs the command `chatkeep` of another release; None is this one.
         settings: CHATKEEP_ variables, in lower case.
     """
 
-    def __init__(self, name: str, folder: Path, *, broken: str | None = None, **settings: object) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        *,
+        broken: str | None = None,
+        program: Sequence[str] | None = None,
+        **settings: object,
+    ) -> None:
         self.name = name
         self.url = ""
         self.up = asyncio.Event()
         # How often it was told or made to end: tells a request that nobody is to blame for its broken connection.
         self.endings = 0
         self.log_file = folder / f"{name}.log"
-        program = ("tests.crash.broken", broken) if broken else ("chatkeep.cli",)
-        self._command = (sys.executable, "-m", *program, "serve", "--port", "0")
+        ours = (sys.executable, "-m", *(("tests.crash.broken", broken) if broken else ("chatkeep.cli",)))
+        self._command = (*(program or ours), "serve", "--port", "0")
         self._environment = environment(
             **({"secret_key": SECRET_KEY, "cookie_secure": "false", "context_tokens": 512} | settings)
         )

@@ -5,7 +5,7 @@ import random
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,6 +96,8 @@ class Stage:
         before: Callable[[str], Awaitable[None]] | None = None,
         url: str | None = None,
         settings: Mapping[str, object] | None = None,
+        programs: Mapping[str, Sequence[str]] | None = None,
+        idle: Collection[str] = (),
     ) -> AsyncIterator["Scene"]:
         """Start replicas on a new database; end them and close everything with the block.
 
@@ -104,6 +106,8 @@ class Stage:
             before: is given the new database first.
             url: of a migrated database to use in place of a new one.
             settings: of the replicas; with `data_dir` they are left to find the database themselves.
+            programs: by replica, those that run another release.
+            idle: replicas that the scenario starts itself.
         """
         folder = Path(tempfile.mkdtemp(prefix=f"{name.split(maxsplit=1)[0]}-", dir=self.folder))
         url = url or await self.postgres.new_database()
@@ -115,12 +119,14 @@ class Stage:
         if "data_dir" not in (settings or {}):
             common["database_url"] = url
         chance = random.Random(f"{self.seed} {name}")
-        started = [Replica(each, folder, broken=broken, **common | dict(settings or {})) for each in replicas]
+        common |= dict(settings or {})
+        made = [Replica(each, folder, broken=broken, program=(programs or {}).get(each), **common) for each in replicas]
         log = AcknowledgementLog(folder / "acknowledged.jsonl")
-        site = Site(Replicas(started, chance), log, Findings(), chance)
+        site = Site(Replicas(made, chance), log, Findings(), chance)
         try:
-            for each in started:
-                await each.start()
+            for each in made:
+                if each.name not in idle:
+                    await each.start()
             async with Pace(url) as pace:
                 yield Scene(name, self.bounds, url, site, pace)
         finally:

@@ -117,3 +117,5 @@ async def test_histories_in_and_out(block: Block, shell: Shell, alice: Person) -
     exported = (shell.folder / "alice.jsonl").read_text()
     assert "second question" in exported
     assert "Hello" in exported
+    with zipfile.ZipFile(shell.folder / "alice.zip") as archive:
+        assert archive.read("history.jsonl").decode() == exported

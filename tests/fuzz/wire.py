@@ -12,6 +12,9 @@ MAX_ANSWER_BYTES = 200_000
 ANSWER_SECONDS = 60.0
 # A stream that goes on is left: so do most clients.
 STREAM_SECONDS = 1.0
+# A connection may stay open after the answer: a mutated `Connection: close` says nothing any more.
+WITHOUT_BODY = (204, 304)
+LAST_CHUNK = b"0\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ async def _answer(reader: asyncio.StreamReader) -> Answer:
     if status == 100:
         return await _answer(reader)
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines) if name}
-    return Answer(status, headers, await _body(reader, headers))
+    return Answer(status, headers, b"" if status in WITHOUT_BODY else await _body(reader, headers))
 
 
 async def _body(reader: asyncio.StreamReader, headers: Mapping[str, str]) -> bytes:
@@ -77,6 +80,8 @@ async def _body(reader: asyncio.StreamReader, headers: Mapping[str, str]) -> byt
             while len(body) < MAX_ANSWER_BYTES and (piece := await reader.read(65_536)):
                 body += piece
                 if len(body) >= int(headers.get("content-length", MAX_ANSWER_BYTES)):
+                    break
+                if "transfer-encoding" in headers and body.endswith(LAST_CHUNK):
                     break
     except (TimeoutError, ConnectionError):
         pass  # what came tells enough

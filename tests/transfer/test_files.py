@@ -151,6 +151,16 @@ async def test_odd_names_and_references_do_no_harm(service: RunningService) -> N
     assert (await send(person, b"PK\x05\x06" + bytes(18))).status_code == 422
 
 
+async def test_a_name_in_an_import_keeps_what_can_be_seen(service: RunningService) -> None:
+    person = await service.person()
+    names = ("tea\u202egnp.exe\x07", "../" + "n" * 5_000)
+    items = [{"type": "image", "file_id": str(new_id()), "name": name} for name in (*names, *names)]
+    (made,) = (await imported(person, archive_of(items, png(shade=60), png(shade=61))))["conversations"]
+    assert made["files_left_out"] == 2
+    (turn,) = (await whole(person, made["conversation_id"]))["turns"]
+    assert [item["name"] for item in turn["prompt"]["items"][:4]] == ["teagnp.exe", "n" * 200] * 2
+
+
 def archive_of(items: list[Any], *files: bytes, packing: int = zipfile.ZIP_STORED) -> bytes:
     """Return a ZIP as this service writes it, of one turn with these items, and files for the first of them."""
     turn_id = str(new_id())

@@ -201,7 +201,8 @@ async def test_what_no_format_fits_is_refused_and_changes_nothing(person: Person
 
 
 async def test_an_empty_list_is_nothing_to_import(person: Person) -> None:
-    assert await imported(person, []) == {"imported": 0, "skipped": 0, "failed": [], "conversations": []}
+    nothing = {"imported": 0, "skipped": 0, "failed": [], "conversations": [], "left_out": []}
+    assert await imported(person, []) == nothing
 
 
 async def test_a_conversation_of_which_no_message_can_be_read_has_failed(person: Person) -> None:
@@ -335,7 +336,13 @@ async def test_the_import_of_a_deleted_account_ends(service: RunningService, per
         _ = [
             each
             async for each in import_file(
-                service.database, UUID(person.id), file, audit=service.audit, clock=utc_now, max_bytes=10**9
+                service.database,
+                UUID(person.id),
+                file,
+                audit=service.audit,
+                clock=utc_now,
+                max_bytes=10**9,
+                files=service.chat.files,
             )
         ]
 

@@ -1,10 +1,12 @@
 """The account page: every section does what it says."""
 
 import asyncio
+import json
 
 from playwright.async_api import Browser, Route, expect
 
 from tests.support.running_service import PASSWORD, Person, RunningService
+from tests.transfer.formats.test_pictures import DRAWING
 from tests.web.browser import Tab, browsing
 
 NEW_PASSWORD = "quite another long password"
@@ -159,6 +161,18 @@ async def test_a_file_that_cannot_be_imported_is_told(tab: Tab) -> None:
     await tab.get("#f-file").set_input_files(file)  # type: ignore[arg-type]  # a payload
     await tab.page.get_by_role("button", name="Import").click()
     await expect(tab.get("#import").get_by_role("alert")).to_contain_text("import")
+
+
+async def test_an_import_says_which_pictures_are_not_kept_and_why(tab: Tab) -> None:
+    await tab.open("/account")
+    written = json.dumps([DRAWING]).encode()
+    file = {"name": "conversations.json", "mimeType": "application/json", "buffer": written}
+    await tab.get("#f-file").set_input_files(file)  # type: ignore[arg-type]  # a payload
+    await tab.page.get_by_role("button", name="Import").click()
+    await expect(tab.get("#import-result")).to_contain_text("Files that are not kept: 3")
+    await expect(tab.get("#import-result li").first).to_have_text(
+        "my cup.png: It is not in the file that was imported."
+    )
 
 
 async def test_an_import_shows_how_far_it_is(tab: Tab) -> None:

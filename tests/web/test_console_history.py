@@ -5,14 +5,18 @@ import io
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from playwright.async_api import Browser, expect
 
 from chatkeep.chat.models import ModelError, Reasoning, Text
+from tests.accounts.client import change
+from tests.chat.files.pictures import add, png
 from tests.support.running_service import Person, RunningService
 from tests.web.browser import Tab, browsing
 from tests.web.models import TaughtModel
+from tests.web.test_accessibility import assert_accessible
 
 REASON = "苦情 #12 😀"
 # Keeps what is told while a file comes, which may be over in no time.
@@ -198,3 +202,45 @@ async def test_the_pages_turns_are_for_administrators(service: RunningService, p
     client = (await service.person()).client if signed_in else service.client()
     answer = await client.get(f"/web/console/conversations/{conversation}/turns")
     assert answer.status_code == (403 if signed_in else 401)
+
+
+async def test_pictures_of_others_are_shown_on_record_and_other_files_saved(
+    console: Tab, administrator: Person, person: Person
+) -> None:
+    conversation = await person.conversation(title="Cups")
+    picture, text = await add(person, png(60, 40), "cup.png"), await add(person, b"Sencha", "tea.txt")
+    items = [{"type": "image", "file_id": picture["id"]}, {"type": "file", "file_id": text["id"]}]
+    await person.say(conversation, "Which cup?", items=items)
+    await console.open(f"/console/history?username={person.username}")
+    await console.page.get_by_role("button", name="Show").click()
+    await expect(console.get("#list li")).to_contain_text("Files: cup.png, tea.txt")
+    assert await reasons(administrator, person, "file_read") == []
+    await console.open(f"/console/conversations/{conversation}")
+    await console.page.get_by_label("Why are you reading this conversation?").fill(REASON)
+    await console.page.get_by_role("button", name="Read", exact=True).click()
+    shown = console.page.get_by_role("img", name="cup.png")
+    await expect(shown).to_be_visible()
+    assert await shown.evaluate("(canvas) => [canvas.width, canvas.height]") == [60, 40]
+    assert await reasons(administrator, person, "file_read") == [REASON]
+    await assert_accessible(console)
+    for name, data in (("cup.png", png(60, 40)), ("tea.txt", b"Sencha")):
+        async with console.page.expect_download() as waiting:
+            await console.page.get_by_role("button", name=name).click()
+        assert Path(await (await waiting.value).path()).read_bytes() == data
+    assert await reasons(administrator, person, "file_read") == [REASON, REASON]
+    log = (await person.client.get("/api/v1/auth/me/access-log")).json()["items"]
+    assert [each["action"] for each in log].count("file_read") == 2
+
+
+async def test_a_picture_that_is_not_there_is_its_name(
+    console: Tab, service: RunningService, administrator: Person, person: Person
+) -> None:
+    console.expected.append("404")
+    conversation, kept = await person.conversation(), await add(person, png(60, 40, shade=2))
+    await person.say(conversation, "Which?", items=[{"type": "image", "file_id": kept["id"]}])
+    gone = "DELETE FROM files WHERE user_id = :id"
+    await change(service.database, gone, id=UUID(person.id))
+    await console.open(f"/console/conversations/{conversation}")
+    await console.page.get_by_label("Why are you reading this conversation?").fill(REASON)
+    await console.page.get_by_role("button", name="Read", exact=True).click()
+    await expect(console.get(".file.missing")).to_have_text("tea.png (not available)")

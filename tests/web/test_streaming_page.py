@@ -29,6 +29,20 @@ async def test_a_page_that_is_reloaded_in_the_middle_goes_on_where_it_was(tab: T
     assert [each.headers.get("last-event-id") for each in follows] == [str(len("Once upon 🍵 a time"))]
 
 
+async def test_who_has_to_wait_for_others_is_told_so(tab: Tab, model: TaughtModel, service: RunningService) -> None:
+    model.teach("busy", "Here ", None, "it is.")
+    queue = service.chat.generations._queue
+    queue._queue.resize(0)  # as where the model is busy with others
+    await tab.open()
+    await tab.say("busy", wait=False)
+    await expect(tab.reply()).to_have_text("The model is busy. Your message is stored, and its answer comes in turn.")
+    queue._queue.resize(1)
+    await expect(tab.reply()).to_have_text("Here")
+    model.go_on("busy")
+    await tab.answered()
+    await expect(tab.reply()).to_have_text("Here it is.")
+
+
 async def test_a_second_tab_shows_the_same_answer_and_can_stop_it(tab: Tab, model: TaughtModel) -> None:
     model.teach("both", "Seen twice", None)
     await tab.open()

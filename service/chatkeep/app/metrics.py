@@ -66,6 +66,12 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
+        self.waiting = Gauge(
+            "chatkeep_generations_waiting",
+            "Replies of those that the model has not been asked for yet: others come first.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
 
     def request_refused(self, code: str) -> None:
         self.refused.labels(code).inc()
@@ -87,6 +93,10 @@ class Metrics:
 
     def generation_began(self) -> None:
         self.running.inc()
+        self.waiting.inc()
+
+    def generation_asked(self) -> None:
+        self.waiting.dec()
 
     def generation_ended(self, status: str) -> None:
         self.running.dec()

@@ -25,6 +25,7 @@ from chatkeep.clock import utc_now
 from chatkeep.config import Settings
 from chatkeep.database.database import Database
 from chatkeep.http.open_streams import OpenStreams
+from chatkeep.open_files import possible_generations
 from chatkeep.sessions import SessionLimits
 from chatkeep.sessions.cookies import SESSION_SALT
 
@@ -92,7 +93,7 @@ async def open_chat(
         counted_models=settings.counted_models,
     )
     generations = GenerationRegistry(
-        model, max_running=settings.max_generations, max_waiting=settings.max_queued, observer=metrics
+        model, max_running=possible_generations(settings), max_waiting=settings.max_queued, observer=metrics
     )
     worker = Worker(turn_store, replica, generations, flush_seconds=flush_seconds)
     await worker.open()

@@ -69,7 +69,7 @@ def parts_of(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _part(item: AnyItem, files: LoadedFiles) -> dict[str, Any]:
-    file = files.get(item["file_id"])
+    file = _loaded(item, files)
     if file is None or file.text is not None:
         return _text_part(_shown_as_text(item, files))
     if file.is_image:
@@ -77,8 +77,13 @@ def _part(item: AnyItem, files: LoadedFiles) -> dict[str, Any]:
     return {"type": "file", "file": {"filename": file.name, "file_data": file.data_url}}
 
 
+def _loaded(item: AnyItem, files: LoadedFiles) -> LoadedFile | None:
+    file_id = item.get("file_id")
+    return files.get(file_id) if isinstance(file_id, str) else None
+
+
 def _shown_as_text(item: AnyItem, files: LoadedFiles) -> str:
-    file = files.get(item["file_id"])
+    file = _loaded(item, files)
     if file is None or file.text is None:
         return f"[Here is the file {_quoted(item.get('name'))}, which you cannot see.]"
     return _fenced(file.name, file.text)

@@ -50,7 +50,8 @@ def is_call(item: AnyItem) -> bool:
 
 
 def is_file(item: AnyItem) -> bool:
-    return item.get("type") in FILE_TYPES and isinstance(item.get("file_id"), str)
+    """Tell whether an item stands for a file. One that was not imported with its conversation is a name alone."""
+    return item.get("type") in FILE_TYPES
 
 
 def file_tokens(item: AnyItem) -> int:

@@ -8,11 +8,10 @@ import structlog
 
 from chatkeep.config import Settings
 from chatkeep.http.addresses import Network
+from chatkeep.open_files import RESERVED_FILES, max_open_files, possible_generations
 
 log = structlog.get_logger(__name__)
 
-# Files besides clients' connections: the event loop's own, libraries, temporary files of imports, the log.
-RESERVED_FILES = 128
 MIN_CONNECTIONS = 64
 
 
@@ -57,14 +56,6 @@ class Limits:
 
 def _possible_connections(settings: Settings) -> int:
     """A process without a free file can accept nothing, reach no database and write to no log."""
-    own = settings.database_pool_size + settings.max_generations + RESERVED_FILES
-    return max(MIN_CONNECTIONS, _max_open_files() - own)
-
-
-def _max_open_files() -> int:
-    try:
-        import resource  # noqa: PLC0415  not on every system
-    except ImportError:
-        return 8192  # sockets are not files there
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 1_000_000 if soft == resource.RLIM_INFINITY else soft
+    files = max_open_files()
+    own = settings.database_pool_size + possible_generations(settings) + RESERVED_FILES
+    return max(MIN_CONNECTIONS, files - own)

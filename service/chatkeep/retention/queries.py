@@ -86,6 +86,8 @@ async def delete_due(connection: AsyncConnection, rule: Rule, user_id: UUID, ids
     if user is None or not rule.covers(user):
         return []
     due = and_(_c.user_id == user_id, _c.id.in_(ids), rule.is_due())
+    # First, so that no turn begins behind the look at their files.
+    await connection.execute(select(_c.id).where(due).order_by(_c.id).with_for_update())
     await check_files_of(connection, user_id, turns.c.conversation_id.in_(ids))
     gone = (await connection.execute(delete(conversations).where(due).returning(_c.turn_count))).scalars().all()
     await connection.execute(

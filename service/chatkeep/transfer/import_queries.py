@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Uuid, cast, func, insert, literal, select, true, tuple_, update
+from sqlalchemy import ARRAY, Table, Text, Uuid, cast, func, insert, literal, select, true, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,8 +30,21 @@ async def known_sources(
     connection: AsyncConnection, user_id: UUID, keys: Sequence[tuple[str, str]]
 ) -> set[tuple[str, str]]:
     """Return which of the (source, source id) the user has imported."""
-    query = select(_i.source, _i.source_id).where(_i.user_id == user_id, tuple_(_i.source, _i.source_id).in_(keys))
-    return {(row.source, row.source_id) for row in await connection.execute(query)}
+    sources, names = (list(each) for each in zip(*keys, strict=True))
+    given = (
+        func.unnest(literal(sources, ARRAY(Text)), literal(names, ARRAY(Text)))
+        .table_valued("source", "name", name="given")
+        .render_derived()
+    )
+    # Each by its key: PostgreSQL goes through all that the user has imported for `(source, source_id) IN (...)`.
+    known = (
+        select(_i.source, _i.source_id)
+        .where(_i.user_id == user_id, _i.source == cast(given.c.source, Text), _i.source_id == cast(given.c.name, Text))
+        .limit(1)
+        .lateral("known")
+    )
+    found = await connection.execute(select(known.c.source, known.c.source_id).select_from(given.join(known, true())))
+    return {(row.source, row.source_id) for row in found}
 
 
 async def own_conversations(connection: AsyncConnection, user_id: UUID, ids: Sequence[UUID]) -> set[UUID]:

@@ -1,8 +1,9 @@
 """A conversation that comes from a file, whichever program wrote it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from chatkeep.chat.items import JsonItem
 from chatkeep.chat.status import Status
@@ -46,6 +47,21 @@ class UnknownFormat(Unreadable):
 
     def __init__(self) -> None:
         super().__init__("This is not a conversation of a known format.")
+
+
+class FileToFind(dict[str, Any]):
+    """An item that becomes a file of the turn where its bytes are found. Until then, and otherwise, it is a name.
+
+    Args:
+        kind: an `image` is nothing but a picture that can be shown; a `file` is any type that is taken.
+        source: a data: URL, or what the other program calls it, which its name in the ZIP begins with.
+        rest: what else the file says of it.
+    """
+
+    def __init__(self, kind: Literal["image", "file"], source: str, name: str | None, rest: Mapping[str, Any]) -> None:
+        named = {"name": name} if name else {}
+        super().__init__({"type": kind, **named, **({KEPT_ASIDE: dict(rest)} if rest else {})})
+        self.source = source
 
 
 @dataclass(slots=True)

@@ -1,11 +1,12 @@
-"""The files of imported prompts: found in the ZIP or in the account, kept, and referred to.
+"""The files of imported turns: found in the import or in the account, kept, and referred to.
 
-Threat: a file of an import may name any id. One that is neither in the ZIP nor the importer's own stays a name.
+Threat: a file of an import may name any id. One that is neither in the import nor the importer's own stays a name, and
+nothing of it refers to anybody's file.
 """
 
-import re
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
 from uuid import UUID
@@ -13,104 +14,136 @@ from uuid import UUID
 import anyio.to_thread
 
 from chatkeep.chat.files import queries
-from chatkeep.chat.files.attachments import reference_to
-from chatkeep.chat.files.contents import file_ids_in
+from chatkeep.chat.files.attachments import bytes_of_data_url, reference_to
+from chatkeep.chat.files.contents import file_id_of
+from chatkeep.chat.files.media_types import RASTER_TYPES
 from chatkeep.chat.files.queries import FileRecord
-from chatkeep.chat.files.store import FileStore
-from chatkeep.chat.items import is_file
-from chatkeep.errors import FileQuotaReached, FileTooLarge, FileTypeNotAllowed
-from chatkeep.transfer.archive import DAMAGED, PACKINGS, is_zip
+from chatkeep.chat.files.store import UNNAMED, FileStore, shown_name
+from chatkeep.chat.items import JsonItem, is_file
+from chatkeep.errors import FileQuotaReached, FileTooLarge, FileTypeNotAllowed, Invalid
+from chatkeep.transfer.archive_files import ArchiveFiles, CannotUnpack
+from chatkeep.transfer.imported import KEPT_ASIDE, FileToFind
 
-_ENTRY = re.compile(r"(?:.*/)?files/([0-9a-f-]{36})(?:\.[a-z]{1,8})?")
 MAX_BYTES_IN_MEMORY = 1024 * 1024
-READ_BYTES = 256 * 1024
+DATA_URL = "data:"
+
+Items = list[JsonItem] | None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutFile:
+    """A file that an imported turn names and that is not kept.
+
+    Args:
+        reason: a sentence for a person.
+    """
+
+    name: str
+    reason: str
 
 
 class ImportedFiles:
     """The files of one import.
 
     Args:
-        file: the whole import, before any of it is read; it has files only where it is a ZIP.
+        file: the whole import, before any of it is read.
     """
 
     def __init__(self, store: FileStore, user_id: UUID, file: BinaryIO) -> None:
         self._store = store
         self._user_id = user_id
-        self._file = file
-        self._is_zip = is_zip(file)
-        self._archive: zipfile.ZipFile | None = None
-        self._entries: dict[UUID, zipfile.ZipInfo] | None = None
+        self._archive = ArchiveFiles(file, store.max_bytes)
 
-    async def attach(self, turns: Sequence[dict[str, Any]]) -> int:
-        """Have the prompts of turns refer to files that there are; return how many there are not.
+    async def attach(self, turns: Sequence[dict[str, Any]]) -> list[LeftOutFile]:
+        """Have turns refer to the files that there are; return those that there are not, each once.
 
         Args:
-            turns: rows that are to be kept; those with files get `prompt_items` that refer to the importer's.
+            turns: rows that are to be kept; those with files get items that refer to the importer's.
         """
-        wanted = list(dict.fromkeys(each for turn in turns for each in file_ids_in(turn["prompt_items"])))
-        if not wanted:
-            return 0
-        rows = await self._store.database.rows(queries.FILES_BY_IDS, user_id=self._user_id, file_ids=wanted)
-        found: dict[str, FileRecord] = {str(row.id): row for row in rows}
-        for file_id in wanted:
-            if str(file_id) not in found and (row := await self._kept(file_id)) is not None:
-                found[str(file_id)] = row
+        found = await self._own(turns)
+        left_out: dict[str, LeftOutFile] = {}
+        for item in _items_of(turns):
+            source = _source_of(item)
+            if source is None or source in found or source in left_out:
+                continue
+            try:
+                found[source] = await self._kept(item, source)
+            except (FileTooLarge, FileTypeNotAllowed, FileQuotaReached, Invalid) as error:
+                left_out[source] = LeftOutFile(_name_of(item), error.detail)
+            except CannotUnpack as error:
+                left_out[source] = LeftOutFile(_name_of(item), error.reason)
         for turn in turns:
-            items = turn["prompt_items"]
-            if items is not None:
-                turn["prompt_items"] = [_referring(item, found) for item in items]
-        return len(wanted) - len(found)
+            turn["prompt_items"] = _referring(turn["prompt_items"], found)
+            turn["reply_items"] = _referring(turn["reply_items"], found, is_reply=True)
+        return list(left_out.values())
 
-    async def _kept(self, file_id: UUID) -> FileRecord | None:
-        """Keep a file of the ZIP; None where there is none that can be kept."""
+    async def _own(self, turns: Sequence[dict[str, Any]]) -> dict[str, FileRecord]:
+        """Return the importer's files among those that items name by an id, by that id."""
+        wanted = {file_id for item in _items_of(turns) if (file_id := file_id_of(item)) is not None}
+        if not wanted:
+            return {}
+        rows = await self._store.database.rows(queries.FILES_BY_IDS, user_id=self._user_id, file_ids=list(wanted))
+        return {str(row.id): row for row in rows}
+
+    async def _kept(self, item: JsonItem, source: str) -> FileRecord:
+        """Keep a file. Raises: as `FileStore.add`, and CannotUnpack where there is none that can be read."""
+        only = RASTER_TYPES if isinstance(item, FileToFind) and item["type"] == "image" else None
+        if source.startswith(DATA_URL):
+            data = BytesIO(await anyio.to_thread.run_sync(bytes_of_data_url, source))
+            return await self._store.add(self._user_id, data, _name_of(item), only=only)
         with SpooledTemporaryFile(max_size=MAX_BYTES_IN_MEMORY) as unpacked:
             opened = cast("BinaryIO", unpacked)
-            name = await anyio.to_thread.run_sync(self._unpack, file_id, opened)
-            if name is None:
-                return None
-            try:
-                return await self._store.add(self._user_id, opened, name)
-            except (FileTooLarge, FileTypeNotAllowed, FileQuotaReached):
-                return None
-
-    def _unpack(self, file_id: UUID, to: BinaryIO) -> str | None:
-        """Write a file of the ZIP down, to a limit: what the ZIP says of its size is not believed."""
-        entry = self._listed().get(file_id)
-        if entry is None or self._archive is None or entry.compress_type not in PACKINGS:
-            return None
-        left = self._store.max_bytes
-        try:
-            with self._archive.open(entry) as packed:
-                while piece := packed.read(READ_BYTES):
-                    left -= len(piece)
-                    if left < 0:
-                        return None
-                    to.write(piece)
-        except DAMAGED:
-            return None
-        return entry.filename
-
-    def _listed(self) -> dict[UUID, zipfile.ZipInfo]:
-        if self._entries is None:
-            self._entries = {}
-            if self._is_zip:
-                self._archive = zipfile.ZipFile(self._file)
-                named = ((_ENTRY.fullmatch(each.filename), each) for each in self._archive.infolist())
-                self._entries = {UUID(found[1]): each for found, each in named if found and _is_uuid(found[1])}
-        return self._entries
+            name = await anyio.to_thread.run_sync(self._archive.unpack, source, opened)
+            return await self._store.add(self._user_id, opened, name, only=only)
 
 
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
+def _items_of(turns: Sequence[dict[str, Any]]) -> Iterator[JsonItem]:
+    for turn in turns:
+        for items in (turn["prompt_items"], turn["reply_items"]):
+            yield from (item for item in items or () if is_file(item))
 
 
-def _referring(item: dict[str, Any], found: dict[str, FileRecord]) -> dict[str, Any]:
-    row = found.get(item["file_id"].lower()) if is_file(item) else None
-    if row is None:
-        return item
+def _source_of(item: JsonItem) -> str | None:
+    """Return what a file is found by; None where nothing says it, or where it is no file of a turn."""
+    if isinstance(item, FileToFind):
+        return item.source
+    return item["file_id"].lower() if isinstance(item.get("file_id"), str) else None
+
+
+def _name_of(item: JsonItem) -> str:
     name = item.get("name")
-    return reference_to(row) | ({"name": name} if isinstance(name, str) and name else {})
+    return shown_name(name) if isinstance(name, str) else UNNAMED
+
+
+def _referring(items: Items, found: dict[str, FileRecord], *, is_reply: bool = False) -> Items:
+    """Return items with references where there are files. What a model made and is missing is a line of its text."""
+    if items is None or not any(map(is_file, items)):
+        return items
+    kept = [
+        _referred(item, found) if is_file(item) else item
+        for item in items
+        if not (is_reply and isinstance(item, FileToFind) and item.source not in found)
+    ]
+    is_text = is_reply and all(item.get("type") == "message" for item in kept)
+    return None if is_text else kept
+
+
+def _referred(item: JsonItem, found: dict[str, FileRecord]) -> JsonItem:
+    row = found.get(_source_of(item) or "")
+    if row is None:
+        return _named_alone(item)
+    name = item.get("name")
+    named = {"name": shown_name(name)} if isinstance(name, str) and name else {}
+    aside = {KEPT_ASIDE: item[KEPT_ASIDE]} if KEPT_ASIDE in item else {}
+    return reference_to(row) | named | aside
+
+
+def _named_alone(item: JsonItem) -> JsonItem:
+    """Return an item without its reference, which is another account's: that is kept as what the file said."""
+    others = {name: value for name, value in item.items() if name != "file_id"}
+    if isinstance(others.get("name"), str):
+        others["name"] = shown_name(others["name"])
+    if "file_id" not in item:
+        return others
+    aside = item[KEPT_ASIDE] if isinstance(item.get(KEPT_ASIDE), dict) else {}
+    return others | {KEPT_ASIDE: {**aside, "file_id": item["file_id"]}}

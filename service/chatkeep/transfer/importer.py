@@ -44,7 +44,7 @@ from chatkeep.transfer.formats.chatkeep import SOURCE as OWN
 from chatkeep.transfer.formats.detection import read_conversation
 from chatkeep.transfer.full_collections import full_collections_put_off
 from chatkeep.transfer.imported import UnknownFormat, Unreadable
-from chatkeep.transfer.imported_files import ImportedFiles
+from chatkeep.transfer.imported_files import ImportedFiles, LeftOutFile
 from chatkeep.transfer.json_stream import Value
 from chatkeep.transfer.rows import ConversationRows, to_rows
 from chatkeep.transfer.sanitize import sanitize
@@ -67,7 +67,7 @@ class Imported:
     Args:
         source_id: what it is called where it comes from; its place in the file where that is not known.
         kept_aside: how many messages and the like are in its metadata.
-        files_left_out: how many files of its prompts are neither in the file nor the user's, or could not be kept.
+        left_out: the files of its turns that are neither in the file nor the user's, or could not be kept.
     """
 
     source_id: str
@@ -77,7 +77,11 @@ class Imported:
     title: str | None = None
     turn_count: int = 0
     kept_aside: int = 0
-    files_left_out: int = 0
+    left_out: tuple[LeftOutFile, ...] = ()
+
+    @property
+    def files_left_out(self) -> int:
+        return len(self.left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +108,17 @@ async def import_file(
     audit: Recorder,
     clock: Clock,
     max_bytes: int,
+    files: FileStore,
     advance: Callable[[], None] = lambda: None,
     turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
-    files: FileStore | None = None,
 ) -> AsyncGenerator[Imported, None]:
     """Keep the conversations of a file, and yield what became of each.
 
     Args:
         audit: the recorder of the user who imports.
         max_bytes: how much a ZIP may unpack to.
+        files: keeps the files that turns have.
         advance: called now and then, while the file is read.
-        files: keeps the files that prompts of a ZIP have; None leaves their names.
         turn: held while a batch is read and kept, and given up after it, so that others come in between.
 
     Cancelled, it ends after the piece that is being read; what was yielded is kept.
@@ -129,7 +133,7 @@ async def import_file(
     file.seek(0)
     found = values_in(file, max_bytes=max_bytes, check=anyio.from_thread.check_cancelled)
     counts = Counter(imported=0, skipped=0, failed=0)
-    attached = ImportedFiles(files, user_id, file) if files is not None else None
+    attached = ImportedFiles(files, user_id, file)
     is_first = True
     while True:
         async with turn():
@@ -226,14 +230,11 @@ def _place_of(error: Exception) -> str:
 
 
 async def _kept(
-    database: Database, user_id: UUID, batch: list[_Read], clock: Clock, files: ImportedFiles | None
+    database: Database, user_id: UUID, batch: list[_Read], clock: Clock, files: ImportedFiles
 ) -> AsyncIterator[Imported]:
     known = await _known(database, user_id, batch)
     new = {read.key: read for read in reversed(batch) if read.rows is not None and read.key not in known}
-    missing = {
-        key: await files.attach(read.rows.turns) if files is not None and read.rows is not None else 0
-        for key, read in new.items()
-    }
+    left_out = {key: await files.attach(read.rows.turns) for key, read in new.items() if read.rows is not None}
     together = await _keep(database, user_id, list(new.values()), clock()) if len(new) > 1 else False
     for read in batch:
         if read.rows is None:
@@ -249,7 +250,7 @@ async def _kept(
                 title=made["title"],
                 turn_count=made["turn_count"],
                 kept_aside=read.kept_aside,
-                files_left_out=missing[read.key],
+                left_out=tuple(left_out[read.key]),
             )
 
 
@@ -290,7 +291,11 @@ async def _keep(database: Database, user_id: UUID, reads: list[_Read], now: date
 
 
 def _references(turns: Sequence[Mapping[str, Any]]) -> list[tuple[UUID, UUID]]:
-    return [(turn["id"], file_id) for turn in turns for file_id in file_ids_in(turn["prompt_items"])]
+    return [
+        (turn["id"], file_id)
+        for turn in turns
+        for file_id in file_ids_in([*(turn["prompt_items"] or ()), *(turn["reply_items"] or ())])
+    ]
 
 
 class _IsThere(Exception):

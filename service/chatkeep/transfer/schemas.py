@@ -22,7 +22,15 @@ class ImportedConversation(Answer):
     title: str | None
     turn_count: int
     kept_aside: Annotated[int, Field(description="How many messages without a place in a turn are in its metadata.")]
-    files_left_out: Annotated[int, Field(description="How many files of its prompts are missing or could not be kept.")]
+    files_left_out: Annotated[int, Field(description="How many files of its turns are missing or could not be kept.")]
+
+
+class LeftOutFile(Answer):
+    """A file of an imported conversation that is a name alone here."""
+
+    source_id: Annotated[str, Field(description="Of its conversation.")]
+    name: str
+    reason: str
 
 
 class ImportReport(BaseModel):
@@ -36,6 +44,9 @@ class ImportReport(BaseModel):
     conversations: Annotated[
         list[ImportedConversation], Field(description=f"What was imported; the first {MAX_LISTED} of it.")
     ] = Field(default_factory=list)
+    left_out: Annotated[
+        list[LeftOutFile], Field(description=f"Files that were not kept, and why; the first {MAX_LISTED} of them.")
+    ] = Field(default_factory=list)
 
     def add(self, outcome: Imported) -> None:
         if outcome.outcome == "failed":
@@ -46,3 +57,8 @@ class ImportReport(BaseModel):
             self.imported += 1
             if len(self.conversations) < MAX_LISTED:
                 self.conversations.append(ImportedConversation.model_validate(outcome))
+            self._add_left_out(outcome)
+
+    def _add_left_out(self, outcome: Imported) -> None:
+        for each in outcome.left_out[: MAX_LISTED - len(self.left_out)]:
+            self.left_out.append(LeftOutFile(source_id=outcome.source_id, name=each.name, reason=each.reason))

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chatkeep.chat.models.errors import ModelCutOff
+from tests.app.test_metrics import figure
 from tests.support.databases import run
 from tests.support.events import all_events, streaming
 from tests.support.models import HeldModel
@@ -213,6 +214,25 @@ async def test_when_the_service_is_full_nothing_is_stored(shared_database_url: s
                 model.go_on()
                 assert [event.name async for event in waiting][-1] == "done"
         assert (await alice.say(conversations[2], "3"))["status"] == "complete"
+
+
+async def test_who_has_to_wait_for_others_is_told_so(shared_database_url: str) -> None:
+    model = HeldModel("Hel", None, "lo")
+    async with running(shared_database_url, model=model, max_generations=1) as service:
+        alice = await service.person()
+        first, second = await alice.conversation(), await alice.conversation()
+        async with streaming(alice, first, "1") as events:
+            assert [(await anext(events)).name for _ in range(2)] == ["turn", "delta"]
+            async with alice.client.stream("POST", path(second), json={"content": "2", "stream": True}) as answer:
+                lines = answer.aiter_lines()
+                async with asyncio.timeout(20):
+                    assert ": queued" in [await anext(lines) for _ in range(5)]
+                assert await figure(service, "chatkeep_generations_waiting") == 1
+                model.go_on()
+                rest = [line async for line in lines]
+        assert "event: done" in rest
+        assert ": queued" not in rest
+        assert await figure(service, "chatkeep_generations_waiting") == 0
 
 
 async def test_a_failed_model_keeps_what_there_was(shared_database_url: str) -> None:

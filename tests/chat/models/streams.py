@@ -10,6 +10,7 @@ from tests.upstream.raw import Answer
 DONE = "data: [DONE]\n\n"
 OVERLOADED = '{"error": {"message": "busy"}}'
 NO_OPTIONS = "Unrecognized request argument supplied: stream_options"
+OTHERS_KEY = "sk-of-somebody-else-0123456789"
 KEEP_ALIVE = ": keep-alive\n\n"
 
 
@@ -199,6 +200,20 @@ ERRORS = [
     ),
     failed("a reason", says("a") + chunk(reason="error") + DONE, "model_error", "a"),
     failed("of a server in Python", ROLE + event({"error": "index out of range in self"}), FAILURES, asked=1),
+    failed(
+        "of a server in Python, on several lines",
+        says("a") + 'data: {"error": "CUDA error: device-side assert\nSee the log.\n\nCompile again."}\n\n',
+        "model_error",
+        "a",
+        says="“CUDA error: device-side assert”",
+    ),
+    failed(
+        "of a server in Python, with marks",
+        says("a") + 'data: {"error": "expected "cpu", got "meta""}\n\n',
+        "model_error",
+        "a",
+        says='“expected "cpu", got "meta"”',
+    ),
     failed("half an object", says("a") + 'data: {"choices": [{"delta": {"cont\n\n' + STOP, "model_bad_answer", "a"),
 ]
 
@@ -624,6 +639,26 @@ REFUSALS = [
         says="CHATKEEP_MODEL_API_KEY",
     ),
     failed(
+        "400 for a key, of a gateway without a database",
+        refusal(400, {"error": {"message": "No connected db.", "type": "no_db_connection", "code": "400"}}),
+        "model_refused",
+        asked=1,
+        says="CHATKEEP_MODEL_API_KEY",
+    ),
+    failed(
+        "401 for the gateway's own key",
+        refusal(401, {"error": {"message": f"litellm.AuthenticationError: Wrong key: {OTHERS_KEY}.", "code": "401"}}),
+        "model_refused",
+        asked=1,
+        says="refused the gateway's key (HTTP 401): “litellm.AuthenticationError: Wrong key: …”",
+    ),
+    failed(
+        "401 with a digest of the key",
+        refusal(401, {"error": {"message": f"Wrong key = sk-...rong, hash = {'0a' * 32}"}}),
+        "model_refused",
+        says="“Wrong key = …, hash = …”",
+    ),
+    failed(
         "402",
         refusal(402, {"error": {"message": "Insufficient credits.", "code": 402}}),
         "model_bad_request",
@@ -640,6 +675,19 @@ REFUSALS = [
         refusal(400, {"message": "The model `x` does not exist"}),
         "model_not_found",
         says="does not exist",
+    ),
+    failed(
+        "400 for another model than the one there",
+        refusal(400, {"detail": "Server is pinned to '/models/a'; requested 'b'."}),
+        "model_not_found",
+        says="pinned to '/models/a'",
+    ),
+    failed(
+        "503 for ever",
+        refusal(503, {"error": "CB worker is dead and cannot accept request 1: out of memory"}),
+        "model_error",
+        asked=3,
+        says="(HTTP 503): “CB worker is dead",
     ),
     failed(
         "413",

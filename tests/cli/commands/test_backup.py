@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from chatkeep.database.postgres.embedded import EmbeddedPostgres
+from tests.chat.files.pictures import FILES, add, png
 from tests.cli.command_runner import Command, Ran
 from tests.support.clusters import cluster
 from tests.support.databases import create_database, drop_database, name_of, run
@@ -102,6 +103,32 @@ async def test_a_backup_restored_into_another_data_folder_is_the_same_service(
         assert (await bare_chatkeep("restore", "b.backup", "--data-dir", folder, "--replace")).code == 0
         with EmbeddedPostgres(Path(folder)) as server:
             assert await value(server.url, "SELECT count(*) FROM turns") == 3
+
+
+async def test_files_are_the_same_to_the_byte_after_a_restore(
+    chatkeep: Command, database_url: str, other_url: str
+) -> None:
+    sent = [png(300, 200, shade=7), b"".join(b"%07d\n" % number for number in range(100_000)), b"%PDF-1.7\n\0\xff"]
+    async with running(database_url) as service:
+        person = await service.person("alice")
+        conversation_id = await person.conversation()
+        kept = [await add(person, data, f"{number}.x") for number, data in enumerate(sent)]
+        items = [{"type": "file", "file_id": each["id"]} for each in kept]
+        await person.say(conversation_id, TEXT, items=items)
+        before, cookies = await history(person, conversation_id), dict(person.client.cookies)
+    made = await chatkeep("backup", "a.backup")
+    assert made.code == 0, made.err
+    ran = await restored_into(chatkeep, other_url)
+    assert ran.code == 0, ran.err
+    async with running(other_url) as service:
+        known = Person(service.client(cookies=cookies), person.id, "alice")
+        assert await history(known, conversation_id) == before
+        for each, data in zip(kept, sent, strict=True):
+            assert (await known.client.get(f"{FILES}/{each['id']}")).json() == each
+            assert (await known.client.get(f"{FILES}/{each['id']}/content")).content == data
+            assert (await known.client.delete(f"{FILES}/{each['id']}")).status_code == 409
+        assert await add(known, sent[0]) == kept[0]
+    assert await value(other_url, "SELECT sum(bytes) FROM file_usage") == 2 * 4096 + len(sent[1])
 
 
 async def test_a_role_with_an_encoding_of_its_own_backs_up_and_restores_every_character(

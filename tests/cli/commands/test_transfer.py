@@ -1,15 +1,19 @@
 """`chatkeep import` and `chatkeep export`."""
 
+import io
 import json
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.chat.files.pictures import FILES, add, png
 from tests.cli.command_runner import SECRET_KEY, Command, without_styles
-from tests.support.running_service import RunningService
+from tests.support.running_service import Person, RunningService
 from tests.transfer.formats.test_chatgpt import numbered, zipped
 from tests.transfer.test_round_trip import without_ids
-from tests.transfer.upload_client import history
+from tests.transfer.upload_client import history, imported
 
 
 @pytest.fixture
@@ -64,6 +68,72 @@ async def test_what_is_printed_can_be_imported(service: RunningService, command:
     (tmp_path / "author.jsonl").write_text(printed.out)
     assert (await command("import", "author.jsonl", "--user", "reader")).code == 0
     assert without_ids(await history(reader)) == without_ids(await history(author))
+
+
+TEXT = b"".join(b"%07d\n" % number for number in range(100_000))
+
+
+async def with_files(person: Person) -> None:
+    """Have somebody ask about a picture, and about a text of several pieces."""
+    conversation = await person.conversation(title="Tea")
+    for data, name in ((png(30, 20, shade=9), "cup.png"), (TEXT, "numbers.txt")):
+        kept = await add(person, data, name)
+        await person.say(conversation, f"What is {name}?", items=[{"type": "file", "file_id": kept["id"]}])
+
+
+async def files_of(person: Person) -> list[tuple[str, bytes]]:
+    """Return the files that the person's turns name, with their bytes."""
+    found: list[Any] = [
+        item for each in await history(person) for turn in each["turns"] for item in turn["prompt"]["items"]
+    ]
+    return [
+        (item["name"], (await person.client.get(f"{FILES}/{item['file_id']}/content")).content)
+        for item in found
+        if "file_id" in item
+    ]
+
+
+def without_file_ids(exported: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a history whose turns and files are called by nothing of their account."""
+    found = without_ids(exported)
+    for each in found:
+        for turn in each["turns"]:
+            for item in turn["prompt"]["items"]:
+                item.pop("file_id", None)
+    return found
+
+
+@pytest.mark.parametrize(("out", "back"), [("command", "command"), ("api", "command"), ("command", "api")])
+async def test_a_zip_has_the_files_by_command_and_by_api(
+    service: RunningService, command: Command, tmp_path: Path, out: str, back: str
+) -> None:
+    author, reader = await service.person(), await service.person()
+    await with_files(author)
+    file = tmp_path / "author.zip"
+    if out == "command":
+        ran = await command.in_shell(f"chatkeep export --user {author.username} --format zip > author.zip")
+        assert (ran.code, ran.err) == (0, "")
+    else:
+        file.write_bytes((await author.client.get("/api/v1/export", params={"format": "zip"})).content)
+    assert zipfile.ZipFile(io.BytesIO(file.read_bytes())).testzip() is None
+    if back == "command":
+        ran = await command("import", "author.zip", "--user", reader.username, "--format", "jsonl")
+        assert (ran.code, [each["files_left_out"] for each in ran.objects]) == (0, [0])
+    else:
+        assert (await imported(reader, file.read_bytes()))["imported"] == 1
+    assert await files_of(author) == [("cup.png", png(30, 20, shade=9)), ("numbers.txt", TEXT)]
+    assert await files_of(reader) == await files_of(author)
+    assert without_file_ids(await history(reader)) == without_file_ids(await history(author))
+
+
+async def test_a_zip_is_on_record_and_not_for_a_terminal(service: RunningService, command: Command) -> None:
+    author = await service.person()
+    await with_files(author)
+    shown = await command.on_terminal("export", "--user", author.username, "--format", "zip")
+    assert (shown.code, "not for a terminal" in without_styles(shown.out)) == (2, True)
+    assert (await command.in_shell(f"chatkeep export --user {author.username} --format zip > a.zip")).code == 0
+    log = (await author.client.get("/api/v1/auth/me/access-log")).json()["items"]
+    assert [each["action"] for each in log] == ["history_exported"]
 
 
 async def test_what_cannot_be_imported_is_said(service: RunningService, command: Command, tmp_path: Path) -> None:

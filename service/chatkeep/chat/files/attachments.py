@@ -80,7 +80,7 @@ async def _file_id(store: FileStore, user_id: UUID, item: AnyItem) -> UUID:
     url = _url_in(item)
     if url is None:
         raise Invalid(NO_FILE.format(type=item["type"]))
-    data = await anyio.to_thread.run_sync(_bytes_of, url)
+    data = await anyio.to_thread.run_sync(bytes_of_data_url, url)
     name = item.get("filename") or item.get("name")
     row = await store.add(user_id, BytesIO(data), name if isinstance(name, str) else "")
     return row.id
@@ -96,8 +96,14 @@ def _url_in(item: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _bytes_of(url: str) -> bytes:
-    """Return what a data: URL holds. Source: RFC 2397."""
+def bytes_of_data_url(url: str) -> bytes:
+    """Return what a data: URL holds.
+
+    Raises:
+        Invalid: it is another address, or no base64.
+
+    Source: RFC 2397.
+    """
     found = _DATA_URL.match(url)
     if found is None:
         raise Invalid(NO_ADDRESS)

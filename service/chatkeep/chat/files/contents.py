@@ -43,21 +43,24 @@ async def load_files(database: Database, user_id: UUID, contents: Sequence[ChatC
 
 def file_ids_in(items: Iterable[AnyItem] | None) -> list[UUID]:
     """Return the ids of the files that items refer to, each once, in order."""
-    found = (_uuid(item["file_id"]) for item in items or () if is_file(item))
+    found = (file_id_of(item) for item in items or ())
     return list(dict.fromkeys(each for each in found if each is not None))
+
+
+def file_id_of(item: AnyItem) -> UUID | None:
+    """Return the id of the file that an item refers to. Items of an import may hold anything."""
+    file_id = item.get("file_id")
+    if not is_file(item) or not isinstance(file_id, str):
+        return None
+    try:
+        return UUID(file_id)
+    except ValueError:
+        return None
 
 
 def _ids_newest_first(contents: Sequence[ChatContent]) -> list[UUID]:
     found = [each for content in reversed(contents) for each in file_ids_in(content.items)]
     return list(dict.fromkeys(found))
-
-
-def _uuid(text: str) -> UUID | None:
-    """Items of an import may hold anything."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 async def _read(database: Database, user_id: UUID, file_id: UUID) -> bytes | None:

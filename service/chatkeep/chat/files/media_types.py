@@ -11,6 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from chatkeep.chat.files.picture_sizes import require_bearable_size
 from chatkeep.chat.models.context import estimate_tokens
 from chatkeep.errors import FileTypeNotAllowed
 
@@ -37,6 +38,8 @@ _NOT_IN_TEXTS = bytes(set(range(32)) - {9, 10, 12, 13, 27})
 _READ_BYTES = 256 * 1024
 NOT_ALLOWED = "Files of this type cannot be sent. Send a picture (PNG, JPEG, GIF or WebP), a PDF, or a text in UTF-8."
 
+NO_PICTURE = "This is no picture that can be shown: PNG, JPEG, GIF and WebP are."
+
 
 @dataclass(frozen=True, slots=True)
 class Examined:
@@ -52,7 +55,8 @@ def examine(file: BinaryIO) -> Examined:
     """Read a file to its end, a piece at a time, and go back to its beginning.
 
     Raises:
-        FileTypeNotAllowed: it is empty, or neither a picture, a PDF nor a text in UTF-8.
+        FileTypeNotAllowed: it is empty, damaged, or neither a picture, a PDF nor a text in UTF-8.
+        FileTooLarge: a picture of too many pixels.
     """
     file.seek(0)
     digest, size, tokens = hashlib.sha256(), 0, 0
@@ -66,9 +70,11 @@ def examine(file: BinaryIO) -> Examined:
             tokens += _tokens_of_text(piece, decoder)
     if media_type == TEXT:
         _decoded(b"", decoder, final=True)
-    file.seek(0)
     if media_type is None:
         raise FileTypeNotAllowed("The file is empty.")
+    if media_type in RASTER_TYPES:
+        require_bearable_size(file)
+    file.seek(0)
     if media_type != TEXT:
         tokens = IMAGE_TOKENS if media_type in RASTER_TYPES else size // PDF_BYTES_PER_TOKEN + 1
     return Examined(media_type, size, digest.digest(), min(tokens, MAX_TOKENS))

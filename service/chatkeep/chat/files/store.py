@@ -15,7 +15,7 @@ Every write of a user's files locks the user's row first: two that come at once 
 quota, a guest's files do not come while they are moved, and nothing is deleted under a legal hold.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from datetime import timedelta
 from typing import BinaryIO
 from uuid import UUID
@@ -26,11 +26,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chatkeep.accounts.queries import lock_user
 from chatkeep.accounts.users import require_no_hold
 from chatkeep.chat.files import queries
-from chatkeep.chat.files.media_types import Examined, examine
+from chatkeep.chat.files.media_types import NO_PICTURE, Examined, examine
 from chatkeep.chat.files.queries import FileRecord
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
-from chatkeep.errors import FileInUse, FileQuotaReached, FileTooLarge, NotAuthenticated, NotFound
+from chatkeep.errors import (
+    FileInUse,
+    FileQuotaReached,
+    FileTooLarge,
+    FileTypeNotAllowed,
+    NotAuthenticated,
+    NotFound,
+)
 from chatkeep.ids import new_id
 
 PIECE_BYTES = 256 * 1024
@@ -57,11 +64,12 @@ class FileStore:
         self._clock = clock
         self._quota_bytes = quota_bytes
 
-    async def add(self, user_id: UUID, file: BinaryIO, name: str) -> FileRecord:
+    async def add(self, user_id: UUID, file: BinaryIO, name: str, *, only: Collection[str] | None = None) -> FileRecord:
         """Keep a file, or find the one of the same bytes that the user has.
 
         Args:
             name: what its sender calls it; only its last part is kept.
+            only: the media types that it may be; None takes all that are allowed.
 
         Raises:
             FileTypeNotAllowed: it is empty, or neither a picture, a PDF nor a text.
@@ -70,6 +78,8 @@ class FileStore:
             NotAuthenticated: the account was deleted in the meantime.
         """
         examined = await anyio.to_thread.run_sync(examine, file)
+        if only is not None and examined.media_type not in only:
+            raise FileTypeNotAllowed(NO_PICTURE)
         if examined.size > self.max_bytes:
             raise too_large(self.max_bytes)
         async with self.database.transaction() as connection:

@@ -26,6 +26,8 @@ class Generation:
         # The turn as it is kept, once it has ended; None also where it was deleted or taken over.
         self.finished: Turn | None = None
         self.generating = True
+        # Waits until the model may be asked for it, see `ModelQueue`.
+        self.is_queued = True
         # What a cancelled generation ends as.
         self.cancel_status: Status = "interrupted"
         self.ended = False

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol
@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 
 from chatkeep.chat.generation.generation import Generation
+from chatkeep.chat.generation.model_queue import Asker, ModelQueue
 from chatkeep.chat.handler import RequestHandler
 from chatkeep.chat.history.turn import OpenTurn, Outcome
 from chatkeep.chat.models import End, LanguageModel, ModelError, ReplyTooLong, as_piece
@@ -19,7 +20,6 @@ from chatkeep.chat.models.prompt import ChatPrompt
 from chatkeep.chat.schemas import Turn
 from chatkeep.database.priority import Priority, priority
 from chatkeep.errors import TooManyGenerations, Unavailable
-from chatkeep.fair_queue import FairQueue
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +39,9 @@ class Observer(Protocol):
 
     def generation_began(self) -> None: ...
 
+    def generation_asked(self) -> None:
+        """It waits no longer: the model is asked, or it was ended before that."""
+
     def generation_ended(self, status: str) -> None: ...
 
 
@@ -52,7 +55,7 @@ class GenerationRegistry:
     """The generations of one process.
 
     Args:
-        max_running: how many the model is asked for at once.
+        max_running: how many the model is asked for at once at most; see `ModelQueue` for how many it is.
         max_waiting: how many more are taken in and wait until it is their user's turn. No user may have more than
             half of these, so that there is room for others.
     """
@@ -62,7 +65,7 @@ class GenerationRegistry:
         self.max_waiting = max_waiting
         self._model = model
         self._observer = observer
-        self._queue = FairQueue(max_running)
+        self._queue = ModelQueue(max_running)
         self._most = max_running + max_waiting
         self._max_per_user = max_running + (max_waiting + 1) // 2
         # Reserved or taken, by user.
@@ -79,7 +82,7 @@ class GenerationRegistry:
     @property
     def running(self) -> int:
         """How many are not waiting for their turn."""
-        return min(len(self._by_turn), self.max_running)
+        return len(self._by_turn) - self._queue.waiting
 
     def all(self) -> list[Generation]:
         return list(self._by_turn.values())
@@ -145,15 +148,16 @@ class GenerationRegistry:
         self._by_turn[begun.id] = generation
         self._observer.generation_began()
         # Its user may be another one at its end, and the place is still this one's.
-        run = self._run(generation, handler, model, begun.user_id)
+        asker = Asker(begun.user_id, begun.user_id in self._guests)
+        run = self._run(generation, handler, model, asker)
         generation.task = asyncio.create_task(run, name=f"turn {begun.id}")
         return generation
 
-    async def _run(self, generation: Generation, handler: RequestHandler, model: LanguageModel, user_id: UUID) -> None:
+    async def _run(self, generation: Generation, handler: RequestHandler, model: LanguageModel, asker: Asker) -> None:
         turn: Turn | None = None
         priority.set(Priority.FINISH_TURN)  # of this task, no longer as the request that began the turn
         try:
-            outcome = await self._outcome(generation, handler, model)
+            outcome = await self._outcome(generation, handler, model, asker)
             await generation.close_input()
             turn = await _keep(generation, handler, _with_reply(outcome, generation))
         except Exception:
@@ -161,18 +165,20 @@ class GenerationRegistry:
         finally:
             # On every path: nobody may wait for ever, and no place may be lost.
             del self._by_turn[generation.begun.id]
-            self._release(user_id)
+            self._release(asker.user_id)
             self._observer.generation_ended(turn.status if turn else "lost")
             generation.finish(turn)
 
-    async def _outcome(self, generation: Generation, handler: RequestHandler, model: LanguageModel) -> Outcome:
+    async def _outcome(
+        self, generation: Generation, handler: RequestHandler, model: LanguageModel, asker: Asker
+    ) -> Outcome:
         begun = generation.begun
         try:
-            async with self._queue.place(begun.user_id):
+            async with self._place(generation, asker) as note_answer:
                 prompt = await handler.chat_prompt(begun)
                 if prompt.earlier_turns is not None:
                     generation.left_out = begun.position - prompt.earlier_turns
-                return await _generate(generation, prompt, model)
+                return await _generate(generation, prompt, model, note_answer)
         except ModelError as error:
             return Outcome("failed", error_code=error.code, error_detail=error.detail)
         except asyncio.CancelledError:
@@ -180,6 +186,16 @@ class GenerationRegistry:
         except Exception:
             log.exception("generation_failed", turn_id=str(generation.begun.id))
             return Outcome("failed", error_code="internal_error", error_detail=INTERNAL_ERROR)
+
+    @contextlib.asynccontextmanager
+    async def _place(self, generation: Generation, asker: Asker) -> AsyncIterator[Callable[[], None]]:
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                note_answer = await stack.enter_async_context(self._queue.place(asker))
+            finally:
+                generation.is_queued = False
+                self._observer.generation_asked()
+            yield note_answer
 
     async def close(self, grace_seconds: float) -> None:
         """Take no more, let what runs end within `grace_seconds`, then save the rest as `interrupted`."""
@@ -195,10 +211,13 @@ class GenerationRegistry:
             await asyncio.wait(tasks, timeout=timeout_seconds)
 
 
-async def _generate(generation: Generation, prompt: ChatPrompt, model: LanguageModel) -> Outcome:
+async def _generate(
+    generation: Generation, prompt: ChatPrompt, model: LanguageModel, note_answer: Callable[[], None]
+) -> Outcome:
     begun, end = generation.begun, None
     async with aclosing(model.stream(prompt, model=begun.model, params=begun.params)) as pieces:
         async for said in pieces:
+            note_answer()
             piece = as_piece(said)
             if isinstance(piece, End):
                 end = piece

@@ -7,8 +7,9 @@ from chatkeep.chat.reply_log import ITEM, ReplySpan
 from chatkeep.http.open_streams import OpenStreams, StreamTerms
 from chatkeep.http.streams import Stream
 
+# Comments: clients that know of no such thing pass over them.
 KEEP_ALIVE = b": keep-alive\n\n"
-
+QUEUED = b": queued\n\n"
 
 _LINE_ENDS = tuple((end.encode(), b"\\u%04x" % ord(end)) for end in "\u0085\u2028\u2029")
 # Made once: `json.dumps` makes one for each call.

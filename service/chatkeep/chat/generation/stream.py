@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from chatkeep.chat.generation.generation import Generation
-from chatkeep.chat.generation.sse import KEEP_ALIVE, event, stretch_event
+from chatkeep.chat.generation.sse import KEEP_ALIVE, QUEUED, event, stretch_event
 from chatkeep.chat.history.lookups import require_turn
 from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.history.turn import OpenTurn
@@ -16,6 +16,7 @@ from chatkeep.errors import DatabaseUnavailable, NotFound
 from chatkeep.http.schemas import json_line
 
 KEEP_ALIVE_SECONDS = 15
+QUEUED_SECONDS = 1
 GONE = "The turn was deleted while it was being answered, or went to the account that this guest signed in to."
 NOT_KEPT_YET = (
     "The reply is there, and the database does not take it just now. It is stored as soon as it does: ask for the turn "
@@ -72,8 +73,11 @@ class TurnStream:
         yield event("turn", json_line(_at_its_start(turn) if turn is not None else await self.turn_at_its_start()))
         del turn
         async for stretches in self.stretches(start):
-            yield b"".join(map(stretch_event, stretches)) or KEEP_ALIVE
+            yield b"".join(map(stretch_event, stretches)) or self._nothing_yet()
         yield _done_event(await self.turn_at_its_end())
+
+    def _nothing_yet(self) -> bytes:
+        return QUEUED if self.generation is not None and self.generation.is_queued else KEEP_ALIVE
 
     async def end(self) -> Turn:
         """Wait for the turn's end and return it.
@@ -112,8 +116,11 @@ class TurnStream:
 
 async def _from_memory(generation: Generation, position: int) -> AsyncGenerator[Sequence[ReplySpan], None]:
     clock, next_at = asyncio.get_running_loop().time, 0.0
+    # Who has to wait for others is told so before long.
+    patience = QUEUED_SECONDS if generation.is_queued else KEEP_ALIVE_SECONDS
     while True:
-        if not await generation.more_than(position, seconds=KEEP_ALIVE_SECONDS):
+        if not await generation.more_than(position, seconds=patience):
+            patience = KEEP_ALIVE_SECONDS
             yield ()
             continue
         if (rest := next_at - clock()) > 0:

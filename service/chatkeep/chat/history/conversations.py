@@ -113,6 +113,8 @@ async def update_conversation(
 async def delete_conversation(connection: AsyncConnection, user_id: UUID, conversation_id: UUID) -> bool:
     """Delete a conversation and, by the foreign keys, its turns; False where it is not the user's."""
     own = and_(_c.user_id == user_id, _c.id == conversation_id)
+    # First, so that no turn begins behind the look at their files.
+    await connection.execute(select(_c.id).where(own).with_for_update())
     await check_files_of(connection, user_id, turns.c.conversation_id == conversation_id)
     deleted = (await connection.execute(delete(conversations).where(own).returning(_c.turn_count))).first()
     if deleted is None:

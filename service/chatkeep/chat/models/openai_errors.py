@@ -29,15 +29,12 @@ from chatkeep.chat.models.errors import (
     ModelTimeout,
     ModelUnreachable,
 )
+from chatkeep.chat.models.quotation import MAX_QUOTE_CHARACTERS, safe_quote
 
-MAX_QUOTE_CHARACTERS = 200
 MAX_NAME_CHARACTERS = 100
-# So many characters in a row that are also in the prompt are taken for a quotation of it.
-QUOTATION_CHARACTERS = 12
 # From these counts on, a gateway says that it has tried several times itself.
 RETRIED_ALREADY = {"x-litellm-attempted-retries": 1, "x-envoy-attempt-count": 2}
 
-_ADDRESS = re.compile(r"://|\b\d{1,3}(\.\d{1,3}){3}\b")
 _LOADING = re.compile(
     r"\bload\w*\b.{0,40}\bmodel|model\b.{0,80}\b(is|being|still|currently)\b.{0,20}\bload|warming up", re.IGNORECASE
 )
@@ -45,12 +42,17 @@ _QUOTA = re.compile(
     r"insufficient[_ ](quota|balance|credit)|exceeded your current quota|billing|out of credit", re.IGNORECASE
 )
 _KEY = re.compile(r"api[ _-]?key|\bunauthori[sz]ed\b|authenticat|\bcredentials?\b|access token", re.IGNORECASE)
+# The gateway took the key, and the server behind it refused the gateway's: LiteLLM, OGX.
+_KEY_BEHIND = re.compile(r"litellm\.(AuthenticationError|PermissionDeniedError)|^Error code: 40[13] - ")
+# LiteLLM without a database, when the key is not its master key.
+NO_OTHER_KEYS = "no_db_connection"
 _CONTEXT = re.compile(
     r"context[ _](size|length|window)|maximum context|too many tokens|prompt is too long", re.IGNORECASE
 )
 _UNKNOWN_MODEL = re.compile(
     r"model\b.{0,120}\b(not found|not exist|no such)\b"
-    r"|\b(unknown|invalid|no such) model",
+    r"|\b(unknown|invalid|no such) model"
+    r"|\bis pinned to\b",  # transformers serve
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -97,7 +99,7 @@ class Failures:
     def of_report(self, report: ReportedError, said_something: bool) -> ModelError:
         """Return the error that a server reports in a stream, with 200. It is never tried again."""
         where = " in the middle of its reply" if said_something else ""
-        sentence = f"The model server reported an error{where}{self._safe_quote(report.message)}."
+        sentence = f"The model server reported an error{where}{safe_quote(report.message, self.secrets)}."
         status = report.status or 500
         if self._takes_no_images(report):
             error: ModelError = self._no_images()
@@ -135,7 +137,7 @@ class Failures:
         return ModelCutOff("The connection to the model server broke before the reply was whole.")
 
     def _of_status(self, status: int, headers: Mapping[str, str], report: ReportedError) -> ModelError:
-        said = self._safe_quote(report.message)
+        said = safe_quote(report.message, self.secrets)
         if status >= 400 and status not in (401, 403, 429) and self._takes_no_images(report):
             return self._no_images()
         if status < 400:
@@ -143,7 +145,9 @@ class Failures:
                 "The model server answered with a redirect, which is not followed. "
                 "The operator should set CHATKEEP_MODEL_URL to the address that it leads to."
             )
-        if status in (401, 403) or (status == 400 and _KEY.search(report.message)):
+        if status in (401, 403) and _KEY_BEHIND.search(report.message):
+            return self._refused_behind(status, said)
+        if status in (401, 403) or (status == 400 and _is_about_the_key(report)):
             return self._refused(status, said)
         if status == 404 or (status in (400, 422) and _UNKNOWN_MODEL.search(report.message)):
             return self._not_found(said)
@@ -175,6 +179,12 @@ class Failures:
             "The operator should check CHATKEEP_MODEL_API_KEY."
         )
 
+    def _refused_behind(self, status: int, said: str) -> ModelError:
+        return ModelRefused(
+            f"The server behind the model gateway refused the gateway's key (HTTP {status}){said}. "
+            "The operator should check the key in the gateway's own settings."
+        )
+
     def _not_found(self, said: str) -> ModelError:
         return ModelNotFound(
             f"The model server has no model named “{self.model[:MAX_NAME_CHARACTERS]}”{said}. Choose another; if there "
@@ -195,18 +205,8 @@ class Failures:
         seconds = seconds_to_wait(headers)
         if _LOADING.search(report.message):
             return ModelLoading("The model server is still loading the model. Try again in a few minutes.", seconds)
-        return ModelError("The model server cannot answer at the moment (HTTP 503). Try again later.", seconds)
-
-    def _safe_quote(self, message: str) -> str:
-        """Return `: “message”` to add to a sentence, or nothing where it would repeat a secret.
-
-        Servers that validate with pydantic quote the input in their errors, and with it the prompt.
-        """
-        line = _on_one_line(message)[:MAX_QUOTE_CHARACTERS]
-        escaped = "\\u" in line or "\\x" in line
-        if not line.isprintable() or not line or escaped or _ADDRESS.search(line) or _leaks(line, self.secrets):
-            return ""
-        return f": “{line.rstrip('.')}”"
+        said = safe_quote(report.message, self.secrets)
+        return ModelError(f"The model server cannot answer at the moment (HTTP 503){said}. Try again later.", seconds)
 
 
 def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
@@ -229,6 +229,10 @@ def refuses_usage(body: str) -> bool:
     return "stream_options" in body or "include_usage" in body
 
 
+def _is_about_the_key(report: ReportedError) -> bool:
+    return NO_OTHER_KEYS in report.words or _KEY.search(report.message) is not None
+
+
 def _is_number(text: str) -> bool:
     return re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text, re.ASCII) is not None
 
@@ -245,19 +249,3 @@ def _parsed(body: str, content_type: str) -> object:
         return (
             "" if "html" in content_type.lower() or body.lstrip().startswith("<") else body[: 2 * MAX_QUOTE_CHARACTERS]
         )
-
-
-def _leaks(line: str, secrets: Sequence[str]) -> bool:
-    texts = [_on_one_line(text) for text in secrets]
-    last_start = max(1, len(line) - QUOTATION_CHARACTERS + 1)
-    parts = {line[start : start + QUOTATION_CHARACTERS] for start in range(last_start)}
-    return any(_is_in(text, line) or any(part in text for part in parts) for text in texts)
-
-
-def _is_in(text: str, line: str) -> bool:
-    """A prompt of one to three characters is in any sentence, and gives nothing away."""
-    return len(text) > 3 and text in line
-
-
-def _on_one_line(text: str) -> str:
-    return " ".join(text.split())

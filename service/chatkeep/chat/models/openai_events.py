@@ -16,6 +16,9 @@ MAX_DIGITS = 100
 # Names that say no more than that it is an event of this stream.
 PLAIN_NAMES = frozenset(("", "message", "data", "completion", "chunk", "chat.completion.chunk"))
 
+# Of an error that was put between quotation marks as it was, with marks and line ends of its own: transformers serve.
+RAW_ERROR_START = '{"error": "'
+
 
 def is_done(event: Event) -> bool:
     """Whether the server says that nothing more comes."""
@@ -28,6 +31,8 @@ def event_error(event: Event) -> ReportedError | None:
         return read_error(_parsed(event.error))
     if event.name.strip().lower() == "error":
         return read_error(_parsed(event.data))
+    if event.data.startswith(RAW_ERROR_START):
+        return _raw_error(event.data)
     return None
 
 
@@ -57,6 +62,13 @@ def chunk_error(chunk: Mapping[str, object]) -> ReportedError | None:
     if found is None and isinstance(choices, list):
         found = next((read_error(each) for each in choices if isinstance(each, Mapping) and each.get("error")), None)
     return found
+
+
+def _raw_error(text: str) -> ReportedError | None:
+    """Return an error that is no JSON, though it was meant to be; None where it is."""
+    if not isinstance(_parsed(text), str):
+        return None
+    return read_error(text.removeprefix(RAW_ERROR_START).removesuffix("}").removesuffix('"'))
 
 
 def _parsed(text: str) -> object:

@@ -40,6 +40,7 @@ from chatkeep.database.address import data_dir, database_address
 from chatkeep.database.database import Database
 from chatkeep.database.durability import require_safe
 from chatkeep.errors import AnotherSigningKey
+from chatkeep.open_files import raise_limit
 
 
 def serve(
@@ -119,6 +120,7 @@ def serve(
     for unknown in unknown_names():
         print_error(f"{unknown.what} {unknown.advice}")
     configure_logging(settings)
+    raise_limit()
     _leave_in_order()
     with ExitStack() as stack:
         listener = stack.enter_context(open_listener(settings, may_move=local and port is None))

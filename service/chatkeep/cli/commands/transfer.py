@@ -1,5 +1,6 @@
 """`chatkeep import` and `chatkeep export`: an account's history from a file, and into one."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -41,7 +42,10 @@ def import_history(
             dir_okay=False,
             readable=True,
             show_default=False,
-            help="An export of this service, ChatGPT (the ZIP or its JSON) or Open WebUI, or a ChatStream prompt.",
+            help=(
+                "An export of this service (also a ZIP with files), ChatGPT (the ZIP or its JSON) or Open WebUI, or a "
+                "ChatStream prompt."
+            ),
         ),
     ],
     user: User,
@@ -70,18 +74,29 @@ def import_history(
         "chatkeep export --user alice > alice.jsonl",
         "chatkeep import alice.jsonl --user alice --database-url postgresql://chatkeep@elsewhere/chatkeep",
         "the same history on another server",
+        "chatkeep export --user alice --format zip > alice.zip",
+        "with the pictures and other files of the conversations",
     )
 )
 def export_history(
     user: User,
+    file_format: Annotated[
+        Literal["jsonl", "zip"],
+        typer.Option("--format", help="The history alone, or a ZIP of it with its files."),
+    ] = "jsonl",
     reason: Reason = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Print a user's whole history, one conversation per line as JSON, in the format that `chatkeep import` reads. The
-    export is recorded, and the user can see that an operator made it.
+    """Print a user's whole history, one conversation per line as JSON, in the format that `chatkeep import` reads. As a
+    ZIP, it has the files of the conversations, too. The export is recorded, and the user can see that an operator made
+    it.
     """
+    if file_format == "zip" and sys.stdout.isatty():
+        raise typer.BadParameter(
+            "A ZIP is not for a terminal. Write it to a file: > history.zip", param_hint="--format"
+        )
     from chatkeep.cli.work.transfer import export_of  # noqa: PLC0415
 
     with open_database(database_url, data_dir) as database:
-        export_of(database, user, reason)
+        export_of(database, user, reason, file_format)

@@ -43,6 +43,7 @@ async def _ask(settings: Settings, shown: str, findings: Findings) -> None:
     from chatkeep.chat.models.openai_compatible import OpenAICompatibleModel  # noqa: PLC0415
 
     model = OpenAICompatibleModel.of(settings, first_token_seconds=ANSWER_SECONDS, retries=0)
+    names: list[str] | None = None
     try:
         names = await _names(model, settings)
         await _say_something(model)
@@ -50,7 +51,7 @@ async def _ask(settings: Settings, shown: str, findings: Findings) -> None:
     except ModelError as error:
         findings.problem(
             Area.MODEL,
-            f"{shown}: {error.detail}",
+            f"{shown}: {error.detail}{_unlisted(names, settings.model)}",
             "Check that the model server runs, and CHATKEEP_MODEL_URL, CHATKEEP_MODEL and CHATKEEP_MODEL_API_KEY.",
         )
     finally:
@@ -91,7 +92,19 @@ def _judge(names: list[str] | None, name: str, shown: str, settings: Settings, f
     elif name in names:
         findings.ok(Area.MODEL, f"{shown} answers, and has {name}.")
     else:
-        offered = ", ".join(names[:MAX_NAMES_SHOWN]) or "none"
         findings.warn(
-            Area.MODEL, f"{shown} answers, but does not list {name}; it offers {offered}.", "Check CHATKEEP_MODEL."
+            Area.MODEL,
+            f"{shown} answers, but does not list {name}; it offers {_first_of(names)}.",
+            "Check CHATKEEP_MODEL.",
         )
+
+
+def _unlisted(names: list[str] | None, name: str | None) -> str:
+    """Return a sentence to add to a failure: some servers fail at an unknown model without saying why."""
+    if names is None or name is None or name in names:
+        return ""
+    return f" It does not list {name}; it offers {_first_of(names)}."
+
+
+def _first_of(names: list[str]) -> str:
+    return ", ".join(names[:MAX_NAMES_SHOWN]) or "none"

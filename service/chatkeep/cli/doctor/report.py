@@ -10,6 +10,7 @@ from rich.text import Text
 
 from chatkeep.cli.doctor.database import look_at_database
 from chatkeep.cli.doctor.findings import Area, Finding, Findings, Level
+from chatkeep.cli.doctor.load import look_at_load
 from chatkeep.cli.doctor.model import look_at_model
 from chatkeep.cli.doctor.safety import look_at_settings
 from chatkeep.cli.doctor.settings_report import Setting, list_settings, look_for_misspelt
@@ -54,6 +55,7 @@ def run_checks(**options: object) -> tuple[Findings, list[Setting]]:
         look_at_settings(settings, findings)
         look_at_database(settings, findings)
         look_at_model(settings, findings)
+        look_at_load(settings, findings)
     return findings, shown
 
 

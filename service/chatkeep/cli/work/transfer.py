@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import aclosing
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 from uuid import UUID
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
@@ -15,14 +15,19 @@ from rich.text import Text
 
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
+from chatkeep.chat.files.store import FileStore
 from chatkeep.cli.audit_recorder import require_reason
-from chatkeep.cli.database import CommandDatabase, command_settings
+from chatkeep.cli.database import CommandDatabase
 from chatkeep.cli.terminal.output import answer_json, errors, escape_terminal, print_info, results
 from chatkeep.cli.work.users import require_user_by_name
 from chatkeep.clock import utc_now
+from chatkeep.config import Settings
 from chatkeep.database.database import Database
+from chatkeep.transfer.account_archive import account_as_zip
 from chatkeep.transfer.exporter import account_as_jsonl
 from chatkeep.transfer.importer import Imported, import_file
+
+ExportFormat = Literal["jsonl", "zip"]
 
 STYLES = {"imported": "green", "skipped": "dim", "failed": "red"}
 
@@ -37,30 +42,44 @@ def import_into(database: CommandDatabase, username: str, path: Path, *, as_json
     size = path.stat().st_size
     with path.open("rb") as file:
         counts = database.run_on_record(
-            lambda connected, audit: _imported(connected, audit, username, file, size, as_json=as_json),
+            lambda connected, audit: _imported(
+                connected, audit, database.settings, username, file, size, as_json=as_json
+            ),
             reason=reason,
         )
     print_info(f"{counts['imported']} imported, {counts['skipped']} skipped, {counts['failed']} failed")
     return not counts["failed"]
 
 
-def export_of(database: CommandDatabase, username: str, reason: str | None) -> None:
+def export_of(database: CommandDatabase, username: str, reason: str | None, file_format: ExportFormat) -> None:
     """Print a user's history, and before that put on record that an operator took it.
+
+    Args:
+        file_format: `zip` has the files of the history as well.
 
     Raises:
         AuditReasonRequired: no reason is given where one has to be.
         NotFound: there is no user of that name.
     """
     require_reason(database.settings, reason)
-    database.run_on_record(lambda connected, audit: _exported(connected, audit, username), reason=reason)
+    database.run_on_record(
+        lambda connected, audit: _exported(connected, audit, database.settings, username, file_format), reason=reason
+    )
 
 
 async def _imported(
-    database: Database, audit: Recorder, username: str, file: BinaryIO, size: int, *, as_json: bool
+    database: Database,
+    audit: Recorder,
+    settings: Settings,
+    username: str,
+    file: BinaryIO,
+    size: int,
+    *,
+    as_json: bool,
 ) -> "Counter[str]":
     user_id = await _user_id(database, username)
     counts: Counter[str] = Counter()
-    max_bytes = max(command_settings().max_import_bytes, size)
+    max_bytes = max(settings.max_import_bytes, size)
     with _progress() as progress:
         bar = progress.add_task("Importing", total=size)
         outcomes = import_file(
@@ -71,6 +90,7 @@ async def _imported(
             clock=utc_now,
             max_bytes=max_bytes,
             advance=lambda: progress.update(bar, completed=file.tell()),
+            files=_file_store(database, settings),
         )
         try:
             async for outcome in outcomes:
@@ -86,14 +106,27 @@ async def _imported(
     return counts
 
 
-async def _exported(database: Database, audit: Recorder, username: str) -> None:
+async def _exported(
+    database: Database, audit: Recorder, settings: Settings, username: str, file_format: ExportFormat
+) -> None:
     user_id = await _user_id(database, username)
     async with database.transaction() as connection:
         # A reading of what somebody else wrote, which the user finds in the access log.
-        await audit.record(connection, Action.HISTORY_EXPORTED, user_id, format="jsonl")
-    async with aclosing(account_as_jsonl(database, user_id)) as chunks:
-        async for chunk in chunks:
-            sys.stdout.buffer.write(chunk)
+        await audit.record(connection, Action.HISTORY_EXPORTED, user_id, format=file_format)
+    if file_format == "zip":
+        exported = account_as_zip(_file_store(database, settings), user_id)
+    else:
+        exported = account_as_jsonl(database, user_id)
+    with _progress() as progress:
+        bar = progress.add_task("Exporting", total=None)
+        async with aclosing(exported) as chunks:
+            async for chunk in chunks:
+                sys.stdout.buffer.write(chunk)
+                progress.advance(bar, len(chunk))
+
+
+def _file_store(database: Database, settings: Settings) -> FileStore:
+    return FileStore(database, utc_now, max_bytes=settings.max_file_bytes, quota_bytes=settings.file_quota_bytes)
 
 
 async def _user_id(database: Database, username: str) -> UUID:
@@ -104,7 +137,8 @@ async def _user_id(database: Database, username: str) -> UUID:
 
 def _report(outcome: Imported, *, as_json: bool) -> None:
     if as_json:
-        answer_json(json.dumps(asdict(outcome), ensure_ascii=False, default=str))
+        told_whole = asdict(outcome) | {"files_left_out": outcome.files_left_out}
+        answer_json(json.dumps(told_whole, ensure_ascii=False, default=str))
         return
     told: list[str | tuple[str, str]] = [
         (f"{outcome.outcome:<8}", STYLES[outcome.outcome]),
@@ -118,6 +152,9 @@ def _report(outcome: Imported, *, as_json: bool) -> None:
     elif outcome.reason:
         told.append(f"  {escape_terminal(outcome.reason)}")
     results.print(Text.assemble(*told), soft_wrap=True)
+    for each in outcome.left_out:
+        line = f"          without {escape_terminal(each.name)}: {escape_terminal(each.reason)}"
+        results.print(Text(line, style="yellow"), soft_wrap=True)
 
 
 def _progress() -> Progress:

@@ -9,6 +9,7 @@ from typing import Any
 
 from chatkeep.transfer.formats import chatgpt_tools as tools
 from chatkeep.transfer.formats.chatgpt_citations import CITATIONS, REFERENCES, citations_of, without_marks
+from chatkeep.transfer.formats.chatgpt_pictures import made_pictures, sent_files
 from chatkeep.transfer.formats.chatgpt_tools import Nodes, role_of
 from chatkeep.transfer.formats.fields import (
     Reader,
@@ -23,7 +24,7 @@ from chatkeep.transfer.formats.fields import (
     unread,
 )
 from chatkeep.transfer.formats.messages import Message, turns_of
-from chatkeep.transfer.formats.parts import Part, items_as
+from chatkeep.transfer.formats.parts import Part
 from chatkeep.transfer.imported import ImportedConversation
 
 SOURCE = "chatgpt"
@@ -213,17 +214,17 @@ class _MessageReader:
 
 
 def _question(name: str, parent: str | None, message: Mapping[str, Any], times: Mapping[str, Any]) -> Message:
-    documents = items_as("document", list_in(mapping_in(message, "metadata"), "attachments"))
+    files = sent_files(message)
     rest = _rest(message, {**_METADATA, "attachments": list_in})
     words = _words(message)
-    parts: tuple[Part, ...] = (*documents, words) if documents else ()
+    parts: tuple[Part, ...] = (*files, words) if files else ()
     return Message(name, parent, "user", words, raw=rest, parts=parts, **times)
 
 
 def _answered(message: Mapping[str, Any]) -> Iterator[Part]:
     """Yield what an answer says: its words, its pictures, and what it cites."""
     metadata = mapping_in(message, "metadata")
-    said = [text for text in (without_marks(_words(message), metadata), *tools.pictures(message)) if text]
+    said = [part for part in (without_marks(_words(message), metadata), *made_pictures(message)) if part]
     yield from said
     if said or _words(message):
         yield from citations_of(metadata)

@@ -1,7 +1,6 @@
 """What ChatGPT did before it answered: thoughts, calls of tools and their results, as parts of the reply.
 
-A canvas is a call, too, and yet its document is what people asked for: it becomes text of the reply. So does the name
-of a picture, for which there is nothing else to read.
+A canvas is a call, too, and yet its document is what people asked for: it becomes text of the reply.
 """
 
 import re
@@ -9,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from chatkeep.chat.items import reasoning_item
+from chatkeep.transfer.formats.chatgpt_pictures import made_pictures
 from chatkeep.transfer.formats.fields import count_in, list_in, mapping_in, rest_of, text_in
 from chatkeep.transfer.formats.parts import Part, call_item, json_in, output_item, with_rest
 
@@ -112,12 +112,4 @@ def _document(document: Mapping[str, Any]) -> str:
 
 def output_parts(call_id: str, message: Mapping[str, Any], output: object, rest: Rest) -> Iterator[Part]:
     yield with_rest(output_item(call_id, output), rest)
-    yield from pictures(message)
-
-
-def pictures(message: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for each picture that was made."""
-    for part in list_in(mapping_in(message, "content"), "parts"):
-        if isinstance(part, dict) and part.get("content_type") == "image_asset_pointer":
-            prompt = " ".join((text_in(mapping_in(part, "metadata", "dalle"), "prompt") or "").split())
-            yield f"[Picture: {prompt}]" if prompt else "[Picture]"
+    yield from made_pictures(message)

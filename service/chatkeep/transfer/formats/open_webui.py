@@ -23,6 +23,7 @@ from chatkeep.transfer.formats.fields import (
     unread,
 )
 from chatkeep.transfer.formats.messages import Message, turns_of
+from chatkeep.transfer.formats.open_webui_files import files_of, made_files, with_pictures, without_files
 from chatkeep.transfer.formats.open_webui_parts import (
     REASONING_FIELDS,
     calls_of,
@@ -180,9 +181,10 @@ def _message(name: str, message: Mapping[str, Any], *, is_system: bool) -> Messa
     if is_system:
         return Message(name, parent, None, raw=_rest(message, _MESSAGE))
     if role == "user":
-        documents = items_as("document", list_in(message, "files"))
-        parts: tuple[Part, ...] = (*documents, words) if documents else ()
-        return Message(name, parent, "user", words, raw=_rest(message, _QUESTION), parts=parts, **times)
+        files = files_of(message)
+        parts: tuple[Part, ...] = (*files, words) if files else ()
+        rest = _rest(without_files(message), _QUESTION)
+        return Message(name, parent, "user", words, raw=rest, parts=parts, **times)
     if role == "tool" and words:
         call_id = text_in(message, "tool_call_id") or name
         parts = (output_item(call_id, words),)
@@ -193,7 +195,9 @@ def _message(name: str, message: Mapping[str, Any], *, is_system: bool) -> Messa
         if any(said) or message.get("error"):
             reply = _reply(message)
             read = {**_REPLY, "output": list_in} if listed else _REPLY
-            rest = _rest_of_reply(message, reply, read | dict.fromkeys(REASONING_FIELDS, _one_of(*_thoughts(said))))
+            rest = _rest_of_reply(
+                without_files(message), reply, read | dict.fromkeys(REASONING_FIELDS, _one_of(*_thoughts(said)))
+            )
             return Message(name, parent, "assistant", raw=rest, reply=reply, parts=said, **times)
     return Message(name, parent, None, raw=rest_of(message, {"childrenIds": unread}))
 
@@ -211,10 +215,10 @@ def _thoughts(parts: Iterable[Part]) -> Iterator[str]:
 def _parts(message: Mapping[str, Any], words: str, listed: list[Part] | None) -> Iterator[Part]:
     """Yield what an answer is made of."""
     yield from thoughts_of(message)
-    yield from parts_of_text(words) if listed is None else listed
+    yield from with_pictures(parts_of_text(words) if listed is None else listed)
     yield from calls_of(message)
     yield from items_as("code_execution", list_in(message, "code_executions"))
-    yield from items_as("document", list_in(message, "files"))
+    yield from made_files(message)
     yield from items_as("citation", (*list_in(message, "sources"), *list_in(message, "citations")))
 
 

@@ -48,6 +48,7 @@ export class Answering {
   seen(signal) {
     return {
       turn: (turn) => this.known(turn),
+      silence: (isQueued) => this.live.reply.wait(isQueued),
       text: (text) => this.live.reply.say(text),
       thought: (text) => this.live.reply.think(text),
       item: (item) => this.live.reply.add(item),

@@ -2,6 +2,7 @@
 import { get, withQuery } from "./api.js";
 import { $, h, moment, t } from "./dom.js";
 import { Pages, because, keepReason, lastReason } from "./console.js";
+import { filesOf } from "./console-files.js";
 import { onSubmit } from "./forms.js";
 import { begin } from "./sign-in.js";
 import { ending, fillReply, promptElements } from "./turn.js";
@@ -14,15 +15,15 @@ function aboutTurn(turn) {
   return h("p", { class: "about" }, version, rated, comment, turn.model ? h("span", { text: turn.model }) : null, moment(turn.created_at));
 }
 
-function turnArticle(turn) {
+function turnArticle(turn, file) {
   const reply = h("div", { class: "reply prose", dir: "auto" });
-  fillReply(reply, turn, { copies: false });
+  fillReply(reply, turn, { copies: false, file });
   const ended = turn.status === "streaming" ? h("p", { class: "ending", text: t("state_streaming") }) : ending(turn);
   return h(
     "article",
     { class: "turn", "aria-label": t("turn", { number: turn.index + 1 }) },
     turn.continues ? null : h("h3", { class: "hidden", text: t("they_said") }),
-    ...promptElements(turn),
+    ...promptElements(turn, { file }),
     h("h3", { class: "hidden", text: t("answer") }),
     reply,
     ended,
@@ -47,7 +48,8 @@ function start() {
     if (found.system_prompt) $("whose").after(systemPrompt(found.system_prompt));
     form.hidden = true;
     $("reading").hidden = false;
-    const pages = new Pages({ list: $("list"), state: $("state"), row: turnArticle, empty: t("no_turns"), newestFirst: true });
+    const file = filesOf(found.user_id, reason);
+    const pages = new Pages({ list: $("list"), state: $("state"), row: (turn) => turnArticle(turn, file), empty: t("no_turns"), newestFirst: true });
     await pages.load((cursor, signal) => get(withQuery(`/web/console/conversations/${id}/turns`, { limit: 30, cursor }), { ...because(reason), signal }));
   });
 }

@@ -4,13 +4,17 @@ import { $, h, moment, number, t, url } from "./dom.js";
 import { because, fillFrom, keepReason, lastReason, pagesIn, showFound, tried, valuesOf } from "./console.js";
 import { excerpt, isInReasoning, patternOf } from "./console-excerpt.js";
 import { onSubmit } from "./forms.js";
+import { isFile } from "./items.js";
 import { begin } from "./sign-in.js";
 
 const HISTORY = "/api/v1/admin/history";
 
 const thoughtsOf = (reply) => (reply?.items ?? []).filter((each) => each.type === "reasoning").map((each) => each.text).join("\n\n");
 
+const filesIn = (items) => (items ?? []).filter(isFile).map(({ name }) => name || t("file"));
+
 function turnRow(turn, pattern, inReasoning) {
+  const names = [...filesIn(turn.prompt.items), ...filesIn(turn.reply?.items)];
   const saidPattern = inReasoning ? null : pattern;
   const status = turn.status === "complete" ? null : h("span", { class: turn.status === "failed" ? "badge bad" : "badge", text: t(`state_${turn.status}`) });
   const rated = turn.feedback && h("span", { class: "badge", text: t(turn.feedback.rating > 0 ? "good_answer" : "bad_answer") });
@@ -23,6 +27,7 @@ function turnRow(turn, pattern, inReasoning) {
       { class: "what" },
       h("p", { class: "named" }, h("strong", { text: turn.username, dir: "auto" }), title, status, rated || null),
       h("p", { class: "said", dir: "auto" }, ...excerpt(turn.prompt.content, saidPattern)),
+      names.length ? h("p", { class: "named-files", dir: "auto", text: t("named_files", { names: names.join(", ") }) }) : null,
       inReasoning ? h("p", { class: "said thought", dir: "auto" }, `${t("thought")} `, ...excerpt(thoughtsOf(turn.reply), pattern)) : null,
       turn.reply ? h("p", { class: "said replied", dir: "auto" }, ...excerpt(turn.reply.content, saidPattern, { markdown: true })) : null,
       h("p", {}, moment(turn.created_at), turn.model ? ` · ${turn.model}` : ""),

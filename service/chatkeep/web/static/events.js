@@ -29,12 +29,14 @@ async function* eventsOf(body, abort) {
     } else {
       const [, name, value] = /^(\w*): ?(.*)$/.exec(line) ?? [];
       if (name) event[name] = value;
+      else yield { name: "comment", data: value };
     }
   }
 }
 
 /** Call `seen.turn`, `seen.text`, `seen.thought`, `seen.item` and `seen.done` as the events come.
  *
+ * `seen.silence` hears that nothing came for a while, and whether that is since others come first.
  * `ask` sends the first request; once the turn is known, the stream is asked for from after what was received.
  * Leaving (`signal`) ends it silently: the reply goes on without us.
  */
@@ -50,6 +52,7 @@ async function read(ask, known, seen, signal) {
       for await (const event of eventsOf(answer.body, abort)) {
         if (signal.aborted) return;
         if (event.name === "turn" && !turn) seen.turn((turn = event.data));
+        if (event.name === "comment") seen.silence(event.data === "queued");
         if (event.name === "delta") seen.text(event.data.text);
         if (event.name === "reasoning") seen.thought(event.data.text);
         if (event.name === "item") seen.item(event.data);

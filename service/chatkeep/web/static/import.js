@@ -3,11 +3,15 @@ import { $, h, number, t } from "./dom.js";
 import { onSubmit } from "./forms.js";
 import { upload } from "./upload.js";
 
-function showResult({ imported, skipped, failed }) {
+function showResult({ imported, skipped, failed, left_out: leftOut = [] }) {
   const lines = [h("p", { text: t("import_done", { imported: number(imported), skipped: number(skipped) }) })];
   if (failed.length) {
     const reasons = failed.slice(0, 20).map((each) => h("li", { text: `${each.source_id ?? ""}: ${each.reason}` }));
     lines.push(h("p", { text: t("import_failed", { number: number(failed.length) }) }), h("ul", {}, ...reasons));
+  }
+  if (leftOut.length) {
+    const reasons = leftOut.slice(0, 20).map(({ name, reason }) => h("li", { dir: "auto", text: `${name}: ${reason}` }));
+    lines.push(h("p", { text: t("import_left_out", { number: number(leftOut.length) }) }), h("ul", {}, ...reasons));
   }
   $("import-result").replaceChildren(...lines);
 }

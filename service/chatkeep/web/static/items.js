@@ -41,12 +41,12 @@ export function fileElement(item) {
   return link;
 }
 
-const missingFile = (name) => h("span", { class: "file missing", dir: "auto", text: t("file_missing", { name }) });
+export const missingFile = (name) => h("span", { class: "file missing", dir: "auto", text: t("file_missing", { name }) });
 
 export const isFile = (item) => item.type === "image" || item.type === "file";
 
-/** Make the element of an item that is no text of the reply. */
-export function itemElement(item) {
+/** Make the element of an item that is no text of the reply; `file` makes those of files. */
+export function itemElement(item, file = fileElement) {
   switch (item.type) {
     case "reasoning":
       return thought(item.text, thoughtFor(item.seconds));
@@ -58,7 +58,7 @@ export function itemElement(item) {
       return folded(t("tool_result"), inLines(item.output));
     case "image":
     case "file":
-      return fileElement(item);
+      return file(item);
     default:
       return folded(t("other_item", { type: item.type }), inLines(item));
   }

@@ -1,5 +1,5 @@
 // A reply while it is written: text, reasoning and whole items, in the order in which they come.
-import { h } from "./dom.js";
+import { h, t } from "./dom.js";
 import { isText, itemElement, stretch, thinking, thought, thoughtFor } from "./items.js";
 import { LiveText } from "./live.js";
 import { waiting } from "./turn.js";
@@ -21,6 +21,11 @@ export class LiveReply {
     } else if (item.type === "reasoning") {
       this.think(item.text);
     } else this.add(item);
+  }
+
+  /** Nothing has come for a while. */
+  wait(isQueued) {
+    this.element.querySelector(":scope > .waiting")?.replaceWith(waiting(isQueued ? t("queued") : ""));
   }
 
   say(text) {

@@ -1,0 +1,68 @@
+"""A batch of an import is compared with what its user has by keys, however much that is.
+
+Where PostgreSQL has not counted the rows yet, too, as in the first minutes of a large import: it went through all that
+had been imported for each batch, so that the tenth megabyte took three times as long as the first.
+"""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from chatkeep.ids import new_id
+from chatkeep.transfer import import_queries
+from tests.admin.bulk_data import Filled
+from tests.admin.plans import measured_plan
+from tests.admin.test_plans import Run, statements_of, told
+from tests.support.urls import driver_url
+
+IMPORTED = 5_000
+BATCH = 250
+CONVERSATIONS = """
+INSERT INTO conversations (user_id, id, created_at, updated_at, last_turn_at)
+SELECT $1, gen_random_uuid(), now(), now(), now() FROM generate_series(1, $2)"""
+SOURCES = """
+INSERT INTO imported_conversations (user_id, source, source_id, conversation_id, imported_at)
+SELECT user_id, 'chatgpt', 'talk-' || row_number() OVER (), id, now() FROM conversations"""
+
+
+@pytest.fixture
+async def connection(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    connection = await asyncpg.connect(driver_url(database_url))
+    yield connection
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        pytest.param(
+            lambda connection, filled: import_queries.known_sources(
+                connection, filled.user_id, [("chatgpt", f"talk-{number}") for number in range(BATCH)]
+            ),
+            id="sources",
+        ),
+        pytest.param(
+            lambda connection, filled: import_queries.own_conversations(
+                connection, filled.user_id, [new_id() for _ in range(BATCH)]
+            ),
+            id="ids",
+        ),
+    ],
+)
+async def test_a_batch_is_compared_by_keys(
+    database_url: str, connection: "asyncpg.Connection[asyncpg.Record]", run: Run
+) -> None:
+    user_id = new_id()
+    for table in ("conversations", "imported_conversations"):
+        await connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
+    await connection.execute(
+        "INSERT INTO users (id, username, username_key, created_at, name_pairs) VALUES ($1, 'a', 'a', now(), '{}')",
+        user_id,
+    )
+    await connection.execute(CONVERSATIONS, user_id, IMPORTED)
+    await connection.execute(SOURCES)
+    filled = Filled(0, user_id, new_id(), new_id(), new_id())
+    for sql, arguments in await statements_of(database_url, run, filled):
+        plan = await measured_plan(connection, sql, arguments)
+        assert plan.rows_visited() <= 3 * BATCH, told(plan)
