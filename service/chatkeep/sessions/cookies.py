@@ -12,6 +12,7 @@ from itsdangerous import BadSignature, Signer
 from starlette.datastructures import Secret
 
 from chatkeep.errors import ConfigurationError
+from chatkeep.signing_keys import MAKE_ONE, is_example
 
 SESSION_SALT = "chatkeep.session.v1"
 MAX_VALUE_CHARACTERS = 256
@@ -25,30 +26,7 @@ SameSite = Literal["lax", "strict", "none"]
 Key: TypeAlias = str | bytes | Secret
 
 SHORT_KEY = 32
-# Of manuals, templates and published programs, without case and signs.
-EXAMPLES = frozenset(
-    {
-        "chatstreamsecretkey",
-        "example",
-        "mysecret",
-        "mysecretkey",
-        "mysessionsecretkey",
-        "password",
-        "placeholder",
-        "secret",
-        "secretkey",
-        "sessionsecret",
-        "sessionsecretkey",
-        "supersecret",
-        "supersecretkey",
-        "yoursecret",
-        "yoursecretkey",
-        "yoursessionsecretkey",
-    }
-)
-# Where a template says to put something else.
-PLACEHOLDERS = re.compile(r"changeme|changethis|replaceme|yoursecretkey|yoursession|insertkey|^<.*>$")
-HINT = "Make one with `python -c 'import secrets; print(secrets.token_urlsafe(48))'` and keep it out of the source."
+HINT = f"Make one with {MAKE_ONE} and keep it out of the source."
 
 log = logging.getLogger(__name__)
 
@@ -171,8 +149,7 @@ def _refuse_known(key: str) -> None:
     """Who knows the key can have any value taken for a session's id, and the store asked for it."""
     if not key.strip():
         raise ConfigurationError(f"secret_key is empty. {HINT}")
-    letters = re.sub(r"[\W_]", "", key).casefold()
-    if letters in EXAMPLES or PLACEHOLDERS.search(letters) or PLACEHOLDERS.search(key):
+    if is_example(key):
         raise ConfigurationError(f"secret_key is an example. {HINT}")
 
 
