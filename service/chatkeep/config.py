@@ -55,7 +55,7 @@ KeptRole = Literal["user", "admin", "guest"]
 
 
 class Settings(BaseSettings):
-    """What the operator may decide. Unknown `CHATKEEP_` names are ignored; wrong values refuse to start."""
+    """The operator's choices. Unknown `CHATKEEP_` names are ignored; wrong values refuse to start."""
 
     model_config = SettingsConfigDict(
         env_prefix="CHATKEEP_",

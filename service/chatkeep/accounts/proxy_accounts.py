@@ -62,7 +62,7 @@ async def identity_by_proxy(accounts: Accounts, auth: TrustedHeaderAuth, connect
 
 
 def identify_by(auth: TrustedHeaderAuth, chatkeep: FastAPI) -> Callable[[Request], Awaitable[UUID]]:
-    """Return what `PersistentChatStreamHandler` takes as `identify`: the user whom the server in front names."""
+    """Return the `identify` of a `PersistentChatStreamHandler`: it gives the user whom the server in front names."""
 
     async def identify(request: Request) -> UUID:
         accounts: Accounts = chatkeep.state.accounts

@@ -54,7 +54,7 @@ async def read_turns(
 
 
 async def read_file(files: FileStore, reading: Reading, user_id: UUID, file_id: UUID) -> FileRecord:
-    """Return what is known of anyone's file, whose bytes may be sent then.
+    """Return the record of anyone's file, whose bytes may be sent then.
 
     Raises:
         NotFound

@@ -38,7 +38,7 @@ MAX_WAIT_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who acts, from where, and why as far as it was said.
+    """The actor of an act, their address, and their reason as far as they gave one.
 
     Args:
         os_user: of an operator: the account on the machine where the command ran.
@@ -115,7 +115,7 @@ class AuditTrail:
         return self._keys
 
     def by(self, origin: Origin) -> "Recorder":
-        """Return what writes rows about one actor."""
+        """Return a writer of rows about one actor."""
         return Recorder(self, origin)
 
     def name_digest(self, typed: str) -> str:

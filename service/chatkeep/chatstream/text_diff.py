@@ -1,4 +1,4 @@
-"""What each of ChatStream's whole texts adds to the one before."""
+"""The addition of each of ChatStream's whole texts to the one before."""
 
 from collections.abc import Sequence
 

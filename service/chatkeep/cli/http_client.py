@@ -19,7 +19,7 @@ THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the service answered."""
+    """The service's answer."""
 
     status_code: int
     reason_phrase: str

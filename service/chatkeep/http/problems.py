@@ -119,7 +119,7 @@ _CODE_OF_STATUS = {
 
 
 class InvalidField(BaseModel):
-    """What is wrong with one part of a request."""
+    """The fault of one part of a request."""
 
     loc: Annotated[list[str | int], Field(description="`body`, `query`, `path` or `header`, and the way on from it.")]
     msg: str

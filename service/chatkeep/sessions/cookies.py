@@ -81,7 +81,7 @@ class SignedCookie:
             self._attributes += "; Secure"
 
     def read(self, value: str | None) -> str | None:
-        """Return what a cookie's value says, or None for anything that was not signed here."""
+        """Return the content of a cookie's value, or None for anything that was not signed here."""
         if not value or len(value) > MAX_VALUE_CHARACTERS or not VALUE.fullmatch(value):
             return None
         try:
@@ -115,7 +115,7 @@ class SignedCookie:
 
 
 def _fingerprint(key: str, salt: str) -> str:
-    """Return what tells two services with other keys apart, and nothing about the key."""
+    """Return a fingerprint that tells services with other keys apart, and nothing about the key."""
     return hmac.new(key.encode(), f"{salt}:name".encode(), hashlib.sha256).hexdigest()[:8]
 
 
@@ -146,7 +146,7 @@ def signing_keys(secret_key: Key | Sequence[Key]) -> tuple[str, ...]:
 
 
 def _refuse_known(key: str) -> None:
-    """Who knows the key can have any value taken for a session's id, and the store asked for it."""
+    """Anybody who knows the key can have any value taken for a session's id, and the store asked for it."""
     if not key.strip():
         raise ConfigurationError(f"secret_key is empty. {HINT}")
     if is_example(key):

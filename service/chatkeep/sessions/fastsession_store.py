@@ -16,7 +16,7 @@ MAX_MOVES = 20
 
 @runtime_checkable
 class FastSessionStore(Protocol):
-    """What fastsession asks of a store."""
+    """The interface that fastsession asks of a store."""
 
     def create_store(self, session_id: str) -> Any: ...
 

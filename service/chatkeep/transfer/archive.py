@@ -1,4 +1,4 @@
-"""What a file holds, by its first bytes: values of JSON, or a ZIP of such files."""
+"""Files of an import by their first bytes: values of JSON, or a ZIP of such files."""
 
 import re
 import struct

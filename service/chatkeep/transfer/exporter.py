@@ -137,7 +137,7 @@ class _Lines:
         self._close()
 
     def written(self) -> bytes:
-        """Return what was written since the last time."""
+        """Return the bytes written since the last time."""
         parts, self._parts = self._parts, []
         return b"".join(parts)
 

@@ -104,7 +104,7 @@ def _items_of(turns: Sequence[dict[str, Any]]) -> Iterator[JsonItem]:
 
 
 def _source_of(item: JsonItem) -> str | None:
-    """Return what a file is found by; None where nothing says it, or where it is no file of a turn."""
+    """Return the key by which a file is found; None where there is none, or where it is no file of a turn."""
     if isinstance(item, FileToFind):
         return item.source
     return item["file_id"].lower() if isinstance(item.get("file_id"), str) else None

@@ -62,7 +62,7 @@ NO_MESSAGES = "No message of it could be read."
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of one conversation of the file.
+    """The result of one conversation of the file.
 
     Args:
         source_id: what it is called where it comes from; its place in the file where that is not known.
@@ -255,7 +255,7 @@ async def _kept(
 
 
 async def _known(database: Database, user_id: UUID, batch: list[_Read]) -> set[tuple[str, str]]:
-    """Return what the user has of a batch: imported before, or begun here and exported from here."""
+    """Return the conversations of a batch that the user has: imported before, or begun here and exported from here."""
     keys = [read.key for read in batch if read.rows is not None]
     if not keys:
         return set()

@@ -1,4 +1,4 @@
-"""What a page loads: styles, modules and texts, under an address that changes when any of them does."""
+"""The files that a page loads: styles, modules and texts, under an address that changes when any of them does."""
 
 import hashlib
 import json

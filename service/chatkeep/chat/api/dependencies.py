@@ -1,4 +1,4 @@
-"""What chat's routers declare: the parts, and who is asking by the request handler."""
+"""Dependencies of chat's routers: the parts, and the asking user by the request handler."""
 
 from typing import Annotated
 
@@ -31,7 +31,7 @@ CurrentUser = Annotated[Identity, Depends(require_user)]
 
 
 async def require_user_or_visitor(request: Request) -> Identity | None:
-    """Return who is asking; None for a visitor who may become a guest.
+    """Return the asking user; None for a visitor who may become a guest.
 
     Not at once: a request that is refused for something else must not make a row.
     """

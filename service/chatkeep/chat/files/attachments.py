@@ -97,7 +97,7 @@ def _url_in(item: Mapping[str, Any]) -> str | None:
 
 
 def bytes_of_data_url(url: str) -> bytes:
-    """Return what a data: URL holds.
+    """Return the bytes of a data: URL.
 
     Raises:
         Invalid: it is another address, or no base64.

@@ -146,7 +146,7 @@ async def delete_unreferenced(connection: AsyncConnection, user_id: UUID, file_i
 
 
 async def due_files(connection: AsyncConnection, now: datetime, *, limit: int) -> Sequence[Any]:
-    """Return whose files are to be looked at, longest due first."""
+    """Return the files that are to be looked at, longest due first."""
     query = (
         select(_f.user_id, _f.id).where(_f.check_at.is_not(None), _f.check_at <= now).order_by(_f.check_at).limit(limit)
     )

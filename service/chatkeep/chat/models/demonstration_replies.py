@@ -1,4 +1,4 @@
-"""What the demonstration model says, in English and in Japanese."""
+"""Replies of the demonstration model, in English and in Japanese."""
 
 import re
 from dataclasses import dataclass

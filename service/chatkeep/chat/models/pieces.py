@@ -53,7 +53,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the reply cost, in the model's own tokens.
+    """The cost of a reply, in the model's own tokens.
 
     Attributes:
         cached_tokens: how many of the input's were cached; None where the model does not say.
@@ -84,7 +84,7 @@ Said: TypeAlias = Piece | Usage | str
 
 
 def as_piece(said: Said) -> Piece:
-    """Return what a model yielded as a piece."""
+    """Return a model's output as a piece."""
     if isinstance(said, str):
         return Text(said)
     return End("stop", said) if isinstance(said, Usage) else said

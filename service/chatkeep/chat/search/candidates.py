@@ -159,7 +159,7 @@ def asked_texts(entries: Table) -> Sequence[ColumnElement[Any]]:
 
 
 def _shown(found: Any, entries: Table) -> Select[Any]:
-    """What the asker sees of each candidate, looked up one by one: joined, all that the user has may be read.
+    """The columns of each candidate, looked up one by one: joined, all that the user has may be read.
 
     By ranges, so that it is looked up by the keys, where what a user has lies together.
     """
@@ -255,7 +255,7 @@ SCAN_REASONING = _walk(reasoning_search)
 
 
 def to_scan_result(rows: Sequence[ScanRow[Found]], turns: int) -> ScanResult[Found]:
-    """Return what a walk over `turns` came by, from its candidates and its end."""
+    """Return the result of a walk over `turns`, from its candidates and its end."""
     candidates = [row.candidate for row in rows if row.candidate is not None]
     end = next((row for row in rows if row.candidate is None), None)
     if end is None:

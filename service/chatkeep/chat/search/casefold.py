@@ -26,7 +26,7 @@ class Cluster:
 
 
 def casefold(text: str) -> str:
-    """Return what is equal for texts that differ in case, width or invisible characters alone.
+    """Return a text that is equal for texts that differ in case, width or invisible characters alone.
 
     Source: Unicode Standard 3.13, Default Caseless Matching; NFKC_Casefold.
     """

@@ -41,13 +41,13 @@ REASONING = _Entries(index_queries.PENDING_REASONING, index_queries.INDEX_REASON
 
 
 async def lexemes_of_reasoning(user_id: UUID, items: Iterable[AnyItem] | None) -> list[str]:
-    """Return what `reasoning_search` keeps of a turn, a text for each part; nothing where there is no reasoning."""
+    """Return the lexemes for `reasoning_search`, a text for each part; none where there is no reasoning."""
     texts = [item["text"] for item in items or () if is_reasoning(item)]
     return await lexemes_of_turn(user_id, *texts) if texts else []
 
 
 async def lexemes_of_turn(user_id: UUID, *texts: str | None) -> list[str]:
-    """Return what `turn_search` keeps of a turn's texts, a text for each part."""
+    """Return the lexemes for `turn_search`, a text for each part."""
     if sum(len(text or "") for text in texts) > LONG_TEXT_CHARACTERS:
         return await asyncio.to_thread(parts_of, user_id, texts)
     return parts_of(user_id, texts)

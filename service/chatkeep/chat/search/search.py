@@ -45,7 +45,7 @@ Found_co = TypeVar("Found_co", bound=Candidate, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class ScanResult(Generic[Found_co]):
-    """What a walk came by.
+    """The result of a walk.
 
     Args:
         candidates: the turns whose lexemes fit, newest first; the walk ends where there are as many as were asked for.
@@ -133,7 +133,7 @@ class Search(Generic[Found]):
         return missing * turns_a_candidate <= TURNS_PER_MATCH * history / turns_a_candidate
 
     def _more_than(self, many: int) -> int:
-        """What is mostly no match is read in longer stretches."""
+        """Candidates that mostly do not match are read in longer stretches."""
         return min(2 * many, 4 * self._limit)
 
     async def _index_lookup(self, last: UUID) -> None:

@@ -22,7 +22,7 @@ SLACK = timedelta(minutes=1)
 
 
 class UnindexedTurns:
-    """What one process has looked at so far."""
+    """The turns that one process has looked at so far."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database

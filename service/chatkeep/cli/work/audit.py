@@ -111,7 +111,7 @@ def _print_json(events: Sequence[StoredEvent], names: Mapping[UUID, str]) -> Non
 
 
 def _kind(event: Event) -> str:
-    """Return who acted without an account here: of operators, the account on the machine."""
+    """Return the actor of an event without an account here: of operators, the account on the machine."""
     return f"({' '.join(filter(None, (event.actor_kind, event.details.get('os_user'))))})"
 
 

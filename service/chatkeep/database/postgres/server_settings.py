@@ -1,4 +1,4 @@
-"""What the embedded server is told at every start, whatever its postgresql.conf says."""
+"""Settings of the embedded server at every start, whatever its postgresql.conf says."""
 
 from pathlib import Path
 
