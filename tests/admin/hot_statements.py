@@ -49,7 +49,7 @@ HOT: dict[str, Statement[Any]] = {
 
 
 def arguments_of(name: str, filled: Filled, **others: object) -> list[object]:
-    """Return what a statement of `HOT` is run with."""
+    """Return the arguments of a statement of `HOT`."""
     statement = HOT[name]
     given = _values(filled, name) | others
     needed = {name for name, usual in statement._defaults.items() if usual is None and not name.startswith("param_")}

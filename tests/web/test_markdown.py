@@ -1,4 +1,4 @@
-"""What a model's Markdown becomes: HTML with nothing in it but text, and little of that which costs."""
+"""A model's Markdown as HTML, with nothing in it but text, and little of that which costs."""
 
 import re
 from collections.abc import Callable
