@@ -20,7 +20,7 @@ from bench.search_texts import COMMON
 from chatkeep.admin.history_queries import HistoryFilters, history_page
 from chatkeep.chat.history import conversations
 from chatkeep.chat.history.pages import turns_up
-from chatkeep.chat.search.candidates import OwnTurns
+from chatkeep.chat.search.own_turns import OwnTurns
 from chatkeep.chat.search.query import parse_query
 from chatkeep.chat.search.search import Search
 from chatkeep.database import migrations

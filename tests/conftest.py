@@ -1,4 +1,4 @@
-"""What tests stand on: real PostgreSQL and real HTTP; only the language model's weights are a stand-in."""
+"""The ground of all tests: real PostgreSQL and real HTTP; only the language model's weights are a stand-in."""
 
 import asyncio
 import gc

@@ -59,7 +59,7 @@ async def test_every_conversation_is_kept_byte_for_byte_and_over_a_restart(
 
 
 class Told:
-    """What one user said and was told."""
+    """The prompts and replies of one user."""
 
     def __init__(self, username: str, cookies: httpx2.Cookies, conversation_id: str, turns: list[Any]) -> None:
         self.username = username

@@ -1,4 +1,4 @@
-"""What a model said beside its text, wherever a history goes."""
+"""Items of a reply beside its text, wherever a history goes."""
 
 import csv
 import io

@@ -182,7 +182,7 @@ async def test_one_command_from_nothing_on_the_embedded_database(tmp_path: Path)
 
 
 async def refused(tmp_path: Path, *options: str, **settings: object) -> str:
-    """Return what a service says that does not start."""
+    """Return the words of a service that does not start."""
     if "--workers" not in options and "workers" not in settings:
         return await refused_at_once(tmp_path, *options, **settings)
     with pytest.raises(AssertionError) as said:

@@ -1,4 +1,4 @@
-"""What the setting of ChatStream's roles holds: for each role, the endpoints that it may use."""
+"""The setting of ChatStream's roles: for each role, the endpoints that it may use."""
 
 from typing import Literal
 

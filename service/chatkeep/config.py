@@ -5,23 +5,14 @@ the file `.env` in the working directory, a file of secrets such as `/run/secret
 written here. `.env.example` explains each. An empty variable counts as one that is not set.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import (
-    AliasChoices,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -30,13 +21,26 @@ from pydantic_settings import (
 from chatkeep.chatstream_roles import ALL_OF_CHATSTREAM, ChatStreamRole
 from chatkeep.env_file import require_clear
 from chatkeep.errors import ConfigurationError
-from chatkeep.hosts import HostPattern, parse_listen_host, require_origin
-from chatkeep.model_url import require_model_proxy, require_model_url
-from chatkeep.networks import Network
-from chatkeep.public_path import parse_root_path
 from chatkeep.refused_settings import explain
 from chatkeep.secret_files import secret_source
-from chatkeep.setting_values import parse_json, parse_networks, split_at_commas
+from chatkeep.setting_types import (
+    AllowedHosts,
+    AllowedOrigins,
+    Flag,
+    FromJson,
+    HeaderName,
+    HomePath,
+    ListenHost,
+    LowerCase,
+    ModelProxy,
+    ModelUrl,
+    Names,
+    Networks,
+    Port,
+    RootPath,
+    Secrets,
+    SendableToken,
+)
 from chatkeep.signing_keys import require_unguessable
 
 DAY_SECONDS = 24 * 60 * 60
@@ -47,12 +51,11 @@ MAX_REGISTRATIONS_PER_HOUR = 200
 MAX_ACCESS_TOKENS = 50
 # A year, whichever year it is.
 ACCESS_TOKEN_MAX_SECONDS = 366 * DAY_SECONDS
-HEADER_NAME = r"^[A-Za-z0-9-]{1,64}$"
 KeptRole = Literal["user", "admin", "guest"]
 
 
 class Settings(BaseSettings):
-    """What the operator may decide. Unknown `CHATKEEP_` names are ignored; wrong values refuse to start."""
+    """The operator's choices. Unknown `CHATKEEP_` names are ignored; wrong values refuse to start."""
 
     model_config = SettingsConfigDict(
         env_prefix="CHATKEEP_",
@@ -64,24 +67,24 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    # What the process that started this one has read, by name; None where this process reads for itself.
+    # The settings that the process that started this one has read, by name; None where this process reads for itself.
     _handed_over: ClassVar[Mapping[str, object] | None] = None
 
     # Where the conversations are.
     database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("CHATKEEP_DATABASE_URL", "DATABASE_URL"))
-    data_dir: Path | None = None
-    postgres_bin: Path | None = None
+    data_dir: HomePath | None = None
+    postgres_bin: HomePath | None = None
     database_pool_size: int = Field(16, ge=1, le=500)
-    allow_unsafe_database: bool = False
+    allow_unsafe_database: Flag = False
 
     # Where the service listens, and whom it believes.
-    host: str = "127.0.0.1"
-    port: int = Field(8000, ge=0, le=65535)
+    host: ListenHost = "127.0.0.1"
+    port: Port = 8000
     workers: int = Field(1, ge=1, le=64)
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
-    allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
-    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
-    root_path: str = ""
+    allowed_hosts: AllowedHosts = ()
+    allowed_origins: AllowedOrigins = ()
+    trusted_proxies: Networks = ()
+    root_path: RootPath = ""
     max_body_bytes: int = Field(1024 * 1024, ge=1024, le=1024**3)
     max_import_bytes: int = Field(1024**3, ge=1024, le=1024**4)
     max_file_bytes: int = Field(10 * 1024**2, ge=1024, le=1024**3)
@@ -94,42 +97,42 @@ class Settings(BaseSettings):
     # Figures for Prometheus: at a port of their own, or with the token.
     metrics_host: str = Field("127.0.0.1", min_length=1)
     metrics_port: int | None = Field(None, ge=1, le=65535)
-    metrics_token: SecretStr | None = None
+    metrics_token: SendableToken | None = None
 
     # Sessions.
-    secret_key: Annotated[tuple[SecretStr, ...], NoDecode] = ()
-    cookie_secure: bool = True
+    secret_key: Secrets = ()
+    cookie_secure: Flag = True
     cookie_name: str = Field("sid", pattern=r"^[A-Za-z0-9_-]{1,64}$")
     session_idle_seconds: int = Field(14 * DAY_SECONDS, ge=60, le=MAX_LIFETIME_SECONDS)
     session_max_seconds: int = Field(90 * DAY_SECONDS, ge=60, le=MAX_LIFETIME_SECONDS)
 
     # Accounts.
-    allow_registration: bool = True
+    allow_registration: Flag = True
     max_registrations_per_hour: int = Field(MAX_REGISTRATIONS_PER_HOUR, ge=1, le=1_000_000)
     max_access_tokens: int = Field(MAX_ACCESS_TOKENS, ge=1, le=10_000)
     access_token_max_seconds: int = Field(ACCESS_TOKEN_MAX_SECONDS, ge=60, le=MAX_LIFETIME_SECONDS)
-    allow_guests: bool = False
+    allow_guests: Flag = False
     guest_ttl_seconds: int = Field(GUEST_TTL_SECONDS, ge=60, le=MAX_LIFETIME_SECONDS)
     admin_username: str = "admin"
     admin_password: SecretStr | None = None
-    require_audit_reason: bool = False
+    require_audit_reason: Flag = False
 
     # A server in front that signs people in, and is believed whom it names.
-    auth_user_header: str | None = Field(None, pattern=HEADER_NAME)
-    auth_email_header: str | None = Field(None, pattern=HEADER_NAME)
-    auth_name_header: str | None = Field(None, pattern=HEADER_NAME)
-    auth_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    auth_user_header: HeaderName | None = None
+    auth_email_header: HeaderName | None = None
+    auth_name_header: HeaderName | None = None
+    auth_proxies: Networks = ()
     auth_secret: SecretStr | None = None
-    auth_secret_header: str = Field("X-Chatkeep-Auth-Secret", pattern=HEADER_NAME)
+    auth_secret_header: HeaderName = Field("X-Chatkeep-Auth-Secret")
 
     # The language model.
-    model_url: str | None = None
+    model_url: ModelUrl | None = None
     model_api_key: SecretStr | None = None
     model: str | None = None
-    model_proxy: SecretStr | None = None
+    model_proxy: ModelProxy | None = None
     model_first_token_seconds: int = Field(600, ge=1, le=86_400)
     model_next_token_seconds: int = Field(120, ge=1, le=86_400)
-    counted_models: Annotated[tuple[str, ...], NoDecode] = ()
+    counted_models: Names = ()
     context_tokens: int = Field(8192, ge=256)
     max_generations: int = Field(2000, ge=1)
     max_queued: int = Field(2000, ge=0)
@@ -139,85 +142,17 @@ class Settings(BaseSettings):
     follower_timeout_seconds: int = Field(30, ge=1, le=3600)
 
     # ChatStream's endpoints: what each role of an account may use; a role that is not named, nothing.
-    chatstream_roles: Annotated[dict[Literal["user", "admin"], ChatStreamRole], NoDecode] = {
+    chatstream_roles: FromJson[dict[Literal["user", "admin"], ChatStreamRole]] = {
         "user": ALL_OF_CHATSTREAM,
         "admin": ALL_OF_CHATSTREAM,
     }
 
     # For how many days after its last turn a conversation is kept, by whose it is; a role that is not named, for ever.
-    retention_days: Annotated[dict[KeptRole, Annotated[int, Field(ge=1, le=36_500)]], NoDecode] = {}
+    retention_days: FromJson[dict[KeptRole, Annotated[int, Field(ge=1, le=36_500)]]] = {}
 
     # The log (standard error).
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["auto", "json", "console"] = "auto"
-
-    @field_validator(
-        "allowed_hosts",
-        "allowed_origins",
-        "secret_key",
-        "counted_models",
-        mode="before",
-    )
-    @classmethod
-    def _split_at_commas(cls, value: object) -> object:
-        return split_at_commas(value)
-
-    @field_validator("host")
-    @classmethod
-    def _listen_host(cls, value: str) -> str:
-        return parse_listen_host(value)
-
-    @field_validator("allowed_hosts")
-    @classmethod
-    def _matching_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(str(HostPattern.parse(text)) for text in value)
-
-    # Not left to the library, which would add the roles of `.env` to those of the environment: a rule that nobody
-    # wrote, by which conversations are deleted.
-    @field_validator("chatstream_roles", "retention_days", mode="before")
-    @classmethod
-    def _from_json(cls, value: object) -> object:
-        return parse_json(value)
-
-    @field_validator("metrics_token")
-    @classmethod
-    def _sendable_token(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not re.fullmatch(r"[\x21-\x7e]{16,1000}", value.get_secret_value()):
-            raise ValueError("takes 16 or more letters, digits and signs of ASCII, without blanks")
-        return value
-
-    @field_validator("data_dir", "postgres_bin")
-    @classmethod
-    def _at_home(cls, value: Path | None) -> Path | None:
-        try:
-            return value and value.expanduser()
-        except RuntimeError:
-            raise ValueError("there is no home folder for ~. Write the whole path") from None
-
-    @field_validator("port", mode="before")
-    @classmethod
-    def _no_service_link(cls, value: object) -> object:
-        if isinstance(value, str) and value.startswith("tcp://"):
-            raise ValueError(
-                "this is an address that Kubernetes sets for a Service named chatkeep. Set enableServiceLinks: false "
-                "for the pod, or set CHATKEEP_PORT there yourself"
-            )
-        return value
-
-    @field_validator("allowed_origins")
-    @classmethod
-    def _plain_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(require_origin(text) for text in value)
-
-    @field_validator("trusted_proxies", "auth_proxies", mode="before")
-    @classmethod
-    def _networks(cls, value: object) -> object:
-        return parse_networks(value)
-
-    @field_validator("root_path")
-    @classmethod
-    def _plain_root_path(cls, value: str) -> str:
-        return parse_root_path(value)
+    log_level: LowerCase[Literal["debug", "info", "warning", "error"]] = "info"
+    log_format: LowerCase[Literal["auto", "json", "console"]] = "auto"
 
     @model_validator(mode="after")
     def _metrics_apart(self) -> Self:
@@ -236,30 +171,6 @@ class Settings(BaseSettings):
                 "kept when nobody can open it any more. Shorten the one or lengthen the other."
             )
         return self
-
-    @field_validator("model_url")
-    @classmethod
-    def _usable_model_url(cls, value: str | None) -> str | None:
-        return value if value is None else require_model_url(value)
-
-    @field_validator("model_proxy")
-    @classmethod
-    def _usable_model_proxy(cls, value: SecretStr | None) -> SecretStr | None:
-        return value and SecretStr(require_model_proxy(value.get_secret_value()))
-
-    @field_validator(
-        "allow_unsafe_database",
-        "cookie_secure",
-        "allow_registration",
-        "allow_guests",
-        "require_audit_reason",
-        "log_level",
-        "log_format",
-        mode="before",
-    )
-    @classmethod
-    def _word(cls, value: object) -> object:
-        return value.strip().lower() if isinstance(value, str) else value
 
     @classmethod
     def read(cls, **options: object) -> Self:

@@ -143,7 +143,7 @@ class UsernameTaken(Conflict):
 
 
 class LegalHold(Conflict):
-    """What somebody has may not be deleted."""
+    """An account's data is under legal hold and may not be deleted."""
 
     code = "legal_hold"
 

@@ -1,4 +1,4 @@
-"""Who of those that wait is served next: users in turn, however much each of them asks for.
+"""A queue that serves users in turn, however much each of them asks for.
 
 A user is an id, or for somebody who is not signed in the address.
 """

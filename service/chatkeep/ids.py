@@ -30,12 +30,12 @@ def id_at(time: datetime, counter: int, chance: int) -> UUID:
 
 
 def earliest_id(time: datetime) -> UUID:
-    """Return what no id made at `time` or later is less than; ids know milliseconds."""
+    """Return the least id that can be made at `time` or later; ids know milliseconds."""
     return UUID(int=_milliseconds(time) << _BELOW_TIME)
 
 
 def latest_id(time: datetime) -> UUID:
-    """Return what no id made at `time` or earlier is greater than."""
+    """Return the greatest id that can be made at `time` or earlier."""
     return UUID(int=(_milliseconds(time) + 1 << _BELOW_TIME) - 1)
 
 

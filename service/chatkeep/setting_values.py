@@ -20,7 +20,7 @@ def parse_networks(value: object) -> object:
 
 
 def parse_json(value: object) -> object:
-    """Return what a text says as JSON; anything else as it is.
+    """Return the value of a text that is JSON; anything else as it is.
 
     Raises:
         ValueError: it is not JSON, or names something twice.

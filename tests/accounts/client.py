@@ -1,4 +1,4 @@
-"""What a browser sends and is sent, and what the database then holds."""
+"""The requests of a browser, their answers, and the rows that the database then holds."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What the tests of accounts share: a clock that tests move, and the database as it is."""
+"""Shared by the tests of accounts: a clock that tests move, and the database as it is."""
 
 from collections.abc import Iterator
 from dataclasses import replace

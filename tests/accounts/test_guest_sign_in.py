@@ -242,7 +242,7 @@ async def test_a_process_that_dies_amid_the_move_has_moved_nothing(service: Runn
 async def test_what_is_begun_amid_the_move_is_moved_or_refused(
     service: RunningService, shared_database_url: str
 ) -> None:
-    """Whoever is before the move in the line for the counters is moved; whoever comes after is told."""
+    """A request before the move in the line for the counters is moved; one that comes after is told."""
     account, person = await service.person(), await guest(service)
     lock = "SELECT 1 FROM user_activity WHERE user_id = $1 FOR UPDATE"
     late = same_browser(service, person)

@@ -1,4 +1,4 @@
-"""Who waits for whom when passwords are hashed."""
+"""The order in which passwords are hashed."""
 
 import asyncio
 import threading

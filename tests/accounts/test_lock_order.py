@@ -1,4 +1,4 @@
-"""Who waits for whom: transactions that meet on the same rows wait in a line and never in a circle.
+"""The order of locks: transactions that meet on the same rows wait in a line and never in a circle.
 
 Each test holds the first row itself until all who want it stand in line, so that the meeting is no matter of luck.
 """

@@ -1,4 +1,4 @@
-"""What names are compared by, asked of Unicode's own examples and of names that people have."""
+"""Skeletons of names, asked of Unicode's own examples and of names that people have."""
 
 import hashlib
 import unicodedata

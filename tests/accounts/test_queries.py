@@ -1,4 +1,4 @@
-"""Whether every statement of accounts and sessions is served by an index, asked of PostgreSQL itself."""
+"""Every statement of accounts and sessions is served by an index, by PostgreSQL's own word."""
 
 import json
 from collections.abc import Iterator

@@ -18,7 +18,7 @@ def _id(kind: str, n: str) -> str:
 
 @dataclass(frozen=True)
 class Filled:
-    """What there is to ask for.
+    """The data that there is to ask for.
 
     Args:
         turns: how many; a tenth as many conversations, a hundredth as many users.

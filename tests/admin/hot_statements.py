@@ -8,7 +8,7 @@ from uuid import UUID
 from chatkeep.accounts import attempt_queries, identity_queries
 from chatkeep.chat.files import queries as file_queries
 from chatkeep.chat.generation import replica
-from chatkeep.chat.history import begin, fragments, queries, updates
+from chatkeep.chat.history import begin, fragments, path_queries, queries, updates
 from chatkeep.chat.history import conversations as chat_queries
 from chatkeep.chat.search import candidates
 from chatkeep.chat.search import index_queries as search_statements
@@ -28,6 +28,7 @@ MODULES: tuple[ModuleType, ...] = (
     chat_queries,
     file_queries,
     queries,
+    path_queries,
     fragments,
     updates,
     begin,
@@ -48,7 +49,7 @@ HOT: dict[str, Statement[Any]] = {
 
 
 def arguments_of(name: str, filled: Filled, **others: object) -> list[object]:
-    """Return what a statement of `HOT` is run with."""
+    """Return the arguments of a statement of `HOT`."""
     statement = HOT[name]
     given = _values(filled, name) | others
     needed = {name for name, usual in statement._defaults.items() if usual is None and not name.startswith("param_")}

@@ -112,6 +112,6 @@ def _literal(value: object) -> str:
 
 
 def _array_type(value: list[object]) -> str:
-    """What quotes leave open."""
+    """The text that quotes leave open."""
     first = value[0] if value else None
     return "::uuid[]" if isinstance(first, UUID) else "::bytea[]" if isinstance(first, bytes) else ""

@@ -1,4 +1,4 @@
-"""What is deleted is nowhere: not a row, not a character of its text, in no table, whoever made that table.
+"""Deleted data is nowhere: not a row, not a character of its text, in no table, whoever made that table.
 
 The marks are of characters that nothing else holds, so that a single one of them gives away what is left: in JSON, in a
 word that is searched for, in a pair of neighbouring characters, or as bytes.
@@ -66,7 +66,7 @@ async def service(shared_database_url: str) -> AsyncIterator[RunningService]:
 
 
 def forms_of(mark: str) -> set[str]:
-    """Return what gives a mark away: each character of a rare script, or all of an ASCII word; as text and as bytes."""
+    """Return the texts that give a mark away: each rare character, or all of an ASCII word; as text and as bytes."""
     parts = {mark.casefold(), mark} if mark.isascii() else {*mark, *unicodedata.normalize("NFKC", mark).casefold()}
     return parts | {part.encode().hex() for part in parts}
 

@@ -77,8 +77,8 @@ async def hot(filled: Filled, shared_database_url: str) -> AsyncIterator["asyncp
 # path that has branches is followed turn by turn, and what is being answered has a fragment for every flush.
 VISITS = {
     "chat.history.conversations.LIST_CONVERSATIONS_BY_TITLE": TURNS // 10,
-    "chat.history.queries.ANCESTOR": TURNS // 10,
-    "chat.history.queries.LEAF": TURNS // 4,
+    "chat.history.path_queries.ANCESTOR": TURNS // 10,
+    "chat.history.path_queries.LEAF": TURNS // 4,
     "transfer.export_queries.PATH_IDS": TURNS // 4,
     "chat.history.fragments.DELETE_ORPHAN_FRAGMENTS": 10_000,
 }

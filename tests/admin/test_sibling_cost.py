@@ -10,7 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from chatkeep.admin.history_queries import HistoryFilters, history_page
-from chatkeep.chat.history import queries
+from chatkeep.chat.history import path_queries, queries
 from chatkeep.database.database import Database
 from chatkeep.database.pool import Connection
 from chatkeep.database.statement import Row, Statement
@@ -85,7 +85,7 @@ def statements(tree: Tree) -> dict[str, tuple[Statement[Any], dict[str, Any]]]:
     return {
         "a turn": (queries.TURN, {**key, "turn_id": child}),
         "its siblings": (queries.SIBLINGS, {**key, "turn_id": child, "after_id": UUID(int=0), "limit": PAGE}),
-        "its path": (queries.PATH_UP, {**key, "start_id": tree.head_id, "limit": PAGE}),
+        "its path": (path_queries.PATH_UP, {**key, "start_id": tree.head_id, "limit": PAGE}),
         "an export's path": (
             export_queries.TURNS_BY_IDS,
             {"user_id": tree.user_id, "turn_ids": page, "max_bytes": 10**6},
@@ -113,9 +113,9 @@ async def test_a_page_of_a_path_reads_no_more_than_its_bound(
     for tree in trees:
         key = {"user_id": tree.user_id, "conversation_id": tree.conversation_id, "max_rows": PAGE + 100}
         statement, values = (
-            (queries.TURNS_UP, {**key, "start_id": None, "limit": PAGE})
+            (path_queries.TURNS_UP, {**key, "start_id": None, "limit": PAGE})
             if order == "up"
-            else (queries.TURNS_BETWEEN, {**key, "first": 0, "last": 2})
+            else (path_queries.TURNS_BETWEEN, {**key, "first": 0, "last": 2})
         )
         plan = await measured_for_any(hot, statement.sql, statement.arguments(values))
         assert plan.rows_visited() < 4 * (PAGE + 100)

@@ -1,4 +1,4 @@
-"""What administrators are told of how much happens."""
+"""Statistics for administrators."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""What administrators see of users and do to them, in force at once."""
+"""Users as administrators see and change them, in force at once."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""What the conformance test also checks of every answer; schemathesis loads it in its own process."""
+"""Further checks of every answer in the conformance test; schemathesis loads them in its own process."""
 
 from typing import Any
 

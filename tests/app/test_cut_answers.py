@@ -1,4 +1,4 @@
-"""What the kernel holds of an answer ends with the right to it: nobody reads it afterwards."""
+"""An answer in the kernel ends with the right to it: nobody reads it afterwards."""
 
 import asyncio
 from collections.abc import AsyncIterator

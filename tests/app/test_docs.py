@@ -21,7 +21,7 @@ VOID = {"meta", "br", "hr", "img", "link", "input"}
 
 
 class Page(HTMLParser):
-    """What is on the page; fails where an element is left open."""
+    """The elements of the page; fails where one is left open."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

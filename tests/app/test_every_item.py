@@ -133,7 +133,7 @@ def require_rising(events: Sequence[Event], at: int) -> int:
 
 
 def from_place(place: int) -> list[tuple[str, Any]]:
-    """Return what there is from a position on."""
+    """Return the items from a position on."""
     rest = []
     for name, what in SAID:
         length = 1 if name == "item" else len(what)
@@ -163,7 +163,7 @@ async def exported_and_imported(author: Person, reader: Person, turn: dict[str, 
 
 
 async def found(service: RunningService, person: Person) -> None:
-    """What was said by its words, what was thought only where that is asked for, and nothing by what tools did."""
+    """A turn is found by its words, by its reasoning only where that is asked for, and not by the work of tools."""
     async with asyncio.timeout(20):
         while await rows(service.database, "SELECT 1 FROM reasoning_search WHERE lexemes IS NULL LIMIT 1"):
             await asyncio.sleep(0.05)

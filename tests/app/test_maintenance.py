@@ -1,4 +1,4 @@
-"""What the service sweeps away by itself."""
+"""Rows that the service sweeps away by itself."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace

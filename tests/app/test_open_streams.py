@@ -1,4 +1,4 @@
-"""Whoever may no longer read is sent away from the stream; the reply goes on."""
+"""A user who may no longer read is sent away from the stream; the reply goes on."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -88,7 +88,7 @@ async def test_others_streams_go_on(shared_database_url: str) -> None:
 
 
 async def until_broken_off(events: AsyncIterator[Event]) -> list[Event]:
-    """Return what comes before the connection ends unfinished, so that nobody takes it for the whole reply."""
+    """Return the bytes before the connection ends unfinished, so that nobody takes them for the whole reply."""
     found: list[Event] = []
     try:
         async for event in events:

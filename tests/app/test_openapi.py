@@ -46,7 +46,7 @@ EACH = pytest.mark.parametrize(
 
 
 def misfits(value: object, schema: dict[str, Any]) -> list[str]:
-    """Return what is wrong with an example."""
+    """Return the faults of an example."""
     whole = schema | {"components": {"schemas": SCHEMAS}}
     return [error.message for error in OAS31Validator(whole, format_checker=oas31_format_checker).iter_errors(value)]
 

@@ -1,4 +1,4 @@
-"""What whoever keeps the service running asks it."""
+"""Operators' questions to a running service."""
 
 import asyncio
 from collections.abc import AsyncIterator

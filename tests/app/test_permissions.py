@@ -1,4 +1,4 @@
-"""Who may do what: every call of the document, asked by everybody, on real resources of one owner.
+"""Permissions: every call of the document, asked by everybody, on real resources of one owner.
 
 A call that is added without a line in this table fails the test.
 """
@@ -151,7 +151,7 @@ class World:
     _made: list[Person] = field(default_factory=list)
 
     async def asker(self, role: str, call: Call) -> Person:
-        """Return who asks; for what ends an account, one that nobody else needs."""
+        """Return the asking user; for a call that ends an account, one that nobody else needs."""
         if role == "nobody":
             return Person(self.service.client(), "", "nobody")
         if call.name not in ENDS_SESSION:

@@ -97,7 +97,7 @@ async def _waiting(url: str, path: str, headers: dict[str, str]) -> UnreadAnswer
 
 
 async def _settled(measure: Callable[[], float]) -> float:
-    """Return what is measured once it is small enough, or when it has had time to become so."""
+    """Return the measurement once it is small enough, or when it has had time to become so."""
     deadline = asyncio.get_running_loop().time() + SETTLED_SECONDS
     while (found := measure()) >= MAX_BYTES_EACH and asyncio.get_running_loop().time() < deadline:
         await asyncio.sleep(0.2)

@@ -19,7 +19,7 @@ SECRET = "a key for tests: 0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class RolledBack(Exception):
-    """What a test raises in the middle of a transaction."""
+    """An error that a test raises in the middle of a transaction."""
 
 
 @asynccontextmanager

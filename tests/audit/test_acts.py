@@ -1,4 +1,4 @@
-"""What people and administrators do over HTTP, and the row that each act leaves."""
+"""Acts of people and administrators over HTTP, and the row that each leaves."""
 
 from datetime import datetime
 from typing import Any
@@ -34,7 +34,7 @@ async def events(administrator: Person, **params: Any) -> list[dict[str, Any]]:
 
 
 async def actions(administrator: Person, person: Person) -> list[str]:
-    """Return what was done to somebody, oldest first."""
+    """Return the acts done to somebody, oldest first."""
     return [event["action"] for event in await events(administrator, subject_id=person.id)][::-1]
 
 

@@ -1,4 +1,4 @@
-"""What somebody does who owns the database and has no key, and how it is found."""
+"""Tampering by somebody who owns the database and has no key, and how it is found."""
 
 import asyncio
 import threading

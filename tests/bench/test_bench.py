@@ -35,7 +35,7 @@ async def run(*options: str) -> tuple[int | None, str]:
 
 @pytest.fixture(scope="module")
 async def first_run(shared_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """What a whole run prints, and the file that it writes."""
+    """The output of a whole run, and the file that it writes."""
     file = tmp_path_factory.mktemp("bench") / "figures.json"
     code, said = await run(*TINY, "--database-url", shared_database_url, "--json", str(file))
     assert code in {0, 1}, said
@@ -112,7 +112,7 @@ async def _lexemes(place: Place) -> list[str]:
 
 
 async def _rows(both: Both, place: Place) -> dict[str, Any]:
-    """Return what is kept of a conversation's newest turn, but for ids and times."""
+    """Return the row of a conversation's newest turn, but for ids and times."""
     turn = await both.bare.fetchrow(
         "SELECT t.*, c.turn_count, c.title IS NULL AS untitled, c.streaming_turn_id, c.head_turn_id = t.id AS is_head,"
         " t.parent_id = $3 AS follows FROM turns t JOIN conversations c ON (c.user_id, c.id) = ($1, $2)"

@@ -78,7 +78,7 @@ def as_stored(value: Any) -> Any:
 
 
 def said(events: Sequence[Event]) -> list[tuple[str, Any]]:
-    """What came, neighbours of a kind as one."""
+    """The items that came, neighbours of a kind as one."""
     found: list[tuple[str, Any]] = []
     for each in events:
         if each.name == "item":

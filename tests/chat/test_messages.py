@@ -1,4 +1,4 @@
-"""What a model is sent of turns that are more than text."""
+"""Messages to a model of turns that are more than text."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,7 +29,7 @@ def turn(
 
 
 def sent(*turns: EarlierTurn, prompt: str = "now", limit: int = 10_000, **new: Any) -> list[dict[str, Any]]:
-    """What is sent of turns, oldest first, and a new prompt."""
+    """The messages of turns, oldest first, and of a new prompt."""
     shown = fit_context(None, reversed(turns), prompt, limit, **new)
     return [dict(message) for message in shown.to_openai_messages()]
 

@@ -15,7 +15,7 @@ CONVERSATION = "x-chatkeep-conversation"
 
 @dataclass
 class Reply:
-    """What came back, as it stands; `texts` are the whole texts in the order in which they came."""
+    """The answer as it stands; `texts` are the whole texts in the order in which they came."""
 
     message_id: str
     conversation: str

@@ -195,7 +195,7 @@ async def test_a_change_of_role_keeps_the_current_conversation(service: RunningS
 
 
 async def test_the_conversation_is_an_ordinary_one(service: RunningService) -> None:
-    """What is said here is in the history, and what is said elsewhere is in the prompt."""
+    """Turns of this endpoint are in the history, and turns from elsewhere are in the prompt."""
     alice = await service.person()
     front = FrontEnd(alice.client)
     conversation = (await front.chat("My name is Alice.")).conversation

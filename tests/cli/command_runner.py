@@ -28,7 +28,7 @@ ESCAPE = "\x1b"
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command left behind."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -173,5 +173,5 @@ def _talk(terminal: int, process: BaseProcess, typed: Sequence[tuple[str, str]])
 
 
 def without_styles(text: str) -> str:
-    """Return what a terminal shows without its colours and cursor movements."""
+    """Return a terminal's text without its colours and cursor movements."""
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)

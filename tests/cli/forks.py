@@ -21,7 +21,7 @@ _context.set_forkserver_preload(LIBRARIES)
 
 @dataclass(frozen=True)
 class Fork:
-    """What a command is told, and where it reads and writes.
+    """The arguments of a command, and where it reads and writes.
 
     Args:
         streams: standard input, output and error: a file each, or the same terminal three times.

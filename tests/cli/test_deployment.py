@@ -1,4 +1,4 @@
-"""What commands say of what is between the service and its data: poolers, standbys."""
+"""Commands behind a pooler or on a standby."""
 
 import asyncio
 from collections.abc import AsyncIterator

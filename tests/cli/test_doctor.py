@@ -23,7 +23,7 @@ OTHER_KEY = "another key of before: zyxwvutsrqponmlkjihgfedcba"
 
 
 def levels(ran: Ran) -> dict[str, str]:
-    """Return what was found, and how bad it is; how long an answer took is the machine's affair."""
+    """Return the findings, and how bad each is; how long an answer took is the machine's affair."""
     return {re.sub(r"in [\d.]+ ms", "in … ms", found["what"]): found["level"] for found in ran.objects_of("findings")}
 
 

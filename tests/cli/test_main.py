@@ -1,4 +1,4 @@
-"""What all commands have in common: help, errors, pipes, terminals."""
+"""Shared by all commands: help, errors, pipes, terminals."""
 
 from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""What an operator does is on record whole: who on this machine, and why."""
+"""Acts of operators are on record whole: who on this machine, and why."""
 
 import json
 import os

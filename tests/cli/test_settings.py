@@ -123,7 +123,7 @@ def free_port() -> int:
 
 
 async def read_by_workers(service: ServeProcess, count: int) -> list[dict[str, Any]]:
-    """Return what each worker process has read."""
+    """Return the settings that each worker process has read."""
     found: dict[int, dict[str, Any]] = {}
     async with asyncio.timeout(120):
         while len(found) < count:
@@ -185,7 +185,7 @@ async def test_a_worker_that_comes_later_is_as_the_others(database_url: str, tmp
 
 
 def read_in(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, **variables: str) -> Settings:
-    """Return what is read in a folder with that `.env` and these variables alone."""
+    """Return the settings read in a folder with that `.env` and these variables alone."""
     (folder / ".env").write_text(text)
     monkeypatch.chdir(folder)
     for name, value in variables.items():

@@ -78,7 +78,7 @@ class Raw:
         return answer
 
     async def rest(self) -> bytes:
-        """Return what comes until the connection ends."""
+        """Return the bytes until the connection ends."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return await self._reader.read()

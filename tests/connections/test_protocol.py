@@ -1,4 +1,4 @@
-"""What a connection may do before, around and instead of a request, asked of a running `chatkeep serve`."""
+"""Limits on a connection before, around and instead of a request, asked of a running `chatkeep serve`."""
 
 import asyncio
 import json

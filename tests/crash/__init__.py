@@ -1,4 +1,4 @@
-"""What the service promises, held against real crashes: real processes, real PostgreSQL, real SIGKILL.
+"""Promises of the service, held against real crashes: real processes, real PostgreSQL, real SIGKILL.
 
 Clients write what they were told to a log, which is on disk before they go on; afterwards it is compared with the
 database. `make crash` runs all of it, `test_crashes.py` a short version.

@@ -40,7 +40,7 @@ class AcknowledgementLog:
                 self._synced = covered
 
     def entries(self) -> Iterator[Entry]:
-        """Yield what the file holds."""
+        """Yield the entries of the file."""
         with self.path.open(encoding="utf-8") as lines:
             yield from map(json.loads, lines)
 

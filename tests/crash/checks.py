@@ -1,4 +1,4 @@
-"""What clients were told, compared with what the database holds."""
+"""The answers that clients got, compared with the database."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ Row = Mapping[str, Any]
 
 @dataclass
 class Measured:
-    """What a scenario has counted and measured."""
+    """The counts and measurements of a scenario."""
 
     prompts: int = 0
     whole: int = 0
@@ -46,7 +46,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What the database holds, when all is over."""
+    """The contents of the database, when all is over."""
 
     turns: Sequence[Row]
     unfinished: Row

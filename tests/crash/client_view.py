@@ -1,4 +1,4 @@
-"""What clients were told, read back from their log."""
+"""The answers that clients got, read back from their log."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -52,7 +52,7 @@ class Answer:
 
 @dataclass
 class Site:
-    """What all clients of one scenario share.
+    """Shared by all clients of one scenario.
 
     Attributes:
         ending: no client begins anything new.

@@ -1,4 +1,4 @@
-"""What was found to be wrong, each under the name of the promise that it breaks."""
+"""Faults that were found, each under the name of the promise that it breaks."""
 
 from collections import Counter
 from dataclasses import dataclass, field

@@ -68,7 +68,7 @@ class Library:
             await connection.close()
 
     async def sums(self) -> tuple[Any, ...]:
-        """Return what changes when any turn of it does."""
+        """Return a digest that changes when any of its turns does."""
         connection = await asyncpg.connect(self._url)
         try:
             return tuple(await connection.fetchrow(_SUMS) or ())

@@ -20,7 +20,7 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What was measured over all outages."""
+    """The measurements over all outages."""
 
     refusals: int
     slowest_seconds: float

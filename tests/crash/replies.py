@@ -1,4 +1,4 @@
-"""What the language model's stand-in says: a function of the prompt alone, so that anyone can check a reply."""
+"""Replies of the language model's stand-in: a function of the prompt alone, so that anyone can check a reply."""
 
 import random
 import re

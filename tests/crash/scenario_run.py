@@ -29,7 +29,7 @@ SETTLING_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What the service promises in seconds.
+    """The service's promises in seconds.
 
     Attributes:
         answer: an answer while the database is away.
@@ -56,7 +56,7 @@ class Bounds:
 
 @dataclass
 class Result:
-    """What came of a scenario.
+    """The result of a scenario.
 
     Attributes:
         caught: of a negative control, the promise that it has to be found breaking.
@@ -79,7 +79,7 @@ class Result:
 
 @dataclass
 class Stage:
-    """What all scenarios stand on."""
+    """The ground of all scenarios."""
 
     folder: Path
     postgres: Postgres

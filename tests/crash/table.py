@@ -1,4 +1,4 @@
-"""What came of all scenarios, as a table."""
+"""The results of all scenarios, as a table."""
 
 from collections.abc import Sequence
 

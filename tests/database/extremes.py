@@ -46,7 +46,7 @@ OF_TYPE = (
 
 
 def extremes_of(column: "Column[object]") -> Sequence[str]:
-    """Return what to put into a column, as PostgreSQL reads it; nothing for ids, flags and bytes."""
+    """Return the extreme values of a column, as PostgreSQL reads them; none for ids, flags and bytes."""
     return next((values for kind, values in OF_TYPE if isinstance(column.type, kind)), ())
 
 

@@ -58,7 +58,7 @@ SELECT $1, id, n * 4, 'text' FROM turn, generate_series(0, 7) n
 
 @dataclass(frozen=True)
 class Filled:
-    """Who is in the database, beside the administrator.
+    """The users in the database, beside the administrator.
 
     Args:
         tokens: secrets of the user's access tokens.

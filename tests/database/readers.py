@@ -139,7 +139,7 @@ async def _read_to_the_end(client: httpx2.AsyncClient, address: str) -> None:
 
 
 async def _export_and_import(filled: Filled, admin: Person) -> None:
-    """What the user takes along can be sent to another account, and is told of what of it cannot be kept."""
+    """A user's export can be imported into another account, which is told of the parts that cannot be kept."""
     exported = await _read(filled.person.client, "/api/v1/export", {})
     for line in exported.text.split("\n")[:-1]:
         json.loads(line)

@@ -1,4 +1,4 @@
-"""What the files for deployments say, parsed."""
+"""The files for deployments, parsed."""
 
 import json
 import re

@@ -144,7 +144,7 @@ def unclaimed() -> Iterator[str]:
 
 
 def wrong_claims() -> Iterator[str]:
-    """Yield what is wrong with claims: no block, several blocks, no such test, or one that reads another document."""
+    """Yield the faults of claims: no block, several blocks, no such test, or one that reads another document."""
     blocks = [block for document in every() for block in document.blocks]
     for claim in claims():
         found = [block.place for block in blocks if claim.fits(block)]
@@ -164,7 +164,7 @@ def _text_of(file: str) -> str:
 
 
 def _texts_below(file: str) -> str:
-    """Return what the tests' own modules say that the file imports: one of them may read the document for it."""
+    """Return the texts of the tests' own modules that the file imports: one of them may read the document for it."""
     found = re.findall(r"^from (tests[\w.]*) import ([\w, ]+)", _text_of(file), re.MULTILINE)
     modules = [*(package for package, _ in found), *(f"{p}.{name}" for p, names in found for name in names.split(", "))]
     return "".join(_text_of(f"{module.replace('.', '/')}.py") for module in modules)

@@ -1,4 +1,4 @@
-"""What a command in a text says, held against the command as it is."""
+"""Commands in a text, held against the commands as they are."""
 
 import re
 import shlex
@@ -49,7 +49,7 @@ def _words(text: str) -> list[str]:
 
 
 def fault_of(words: list[str]) -> str | None:
-    """Return what of this `chatkeep` command does not exist; None where all of it does."""
+    """Return the part of this `chatkeep` command that does not exist; None where all of it does."""
     command: Any = None
     known = COMMANDS.keys()
     for position, word in enumerate(words):

@@ -87,7 +87,7 @@ class Learned:
 
 
 def _not_found(parts: list[Part], answer: str) -> str:
-    """Return what is shown from the first part on that the answer does not have."""
+    """Return the rest of the shown text, from the first part on that the answer does not have."""
     patterns = [part.pattern for part in parts]
     fit = max(count for count in range(len(parts) + 1) if re.match("".join(patterns[:count]), answer, re.DOTALL))
     return "".join(part.shown for part in parts[fit:])[:300]

@@ -1,4 +1,4 @@
-"""What the documents name exists: commands and options, settings, make's targets, links, files, modules, addresses."""
+"""Everything that the documents name exists: commands, options, settings, targets, links, files, modules, addresses."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -146,7 +146,7 @@ def is_there(path: str) -> bool:
 
 
 def without_braces(text: str) -> list[str]:
-    """Return what a shell makes of one pair of braces."""
+    """Return the words that a shell makes of one pair of braces."""
     found = re.fullmatch(r"([^{]*)\{([^}]*)\}(.*)", text)
     return [f"{found[1]}{each}{found[3]}" for each in found[2].split(",")] if found else [text]
 

@@ -23,7 +23,7 @@ RETENTION = {"CHATKEEP_RETENTION_DAYS": '{"user": 365, "admin": 3650, "guest": 7
 
 @pytest.fixture(scope="module")
 async def alice(service: RunningService) -> Person:
-    """Whom the document calls alice, with a history."""
+    """The user whom the document calls alice, with a history."""
     person = await service.person("alice")
     await person.say(await person.conversation(), "Hello")
     return person

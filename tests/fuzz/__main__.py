@@ -23,7 +23,7 @@ IMPATIENT = {"head_timeout_seconds": 1, "body_timeout_seconds": 1}
 
 
 async def fuzz(count: int, seed: int) -> tuple[Report, list[str]]:
-    """Return what came of the requests, and what the log holds that only faults write."""
+    """Return the results of the requests, and the lines of the log that only faults write."""
     data, logs = open_folder(), Path(tempfile.mkdtemp(prefix="chatkeep-fuzz-"))
     print(f"The log is in {logs}; the seed is {seed}.", flush=True)
     settings = {

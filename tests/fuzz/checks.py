@@ -1,4 +1,4 @@
-"""What is wrong with an answer, and with a log."""
+"""Faults of an answer, and of a log."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ FAULTS_IN_LOGS = re.compile(
 
 
 def faults_of(request: Request, answer: Answer) -> Iterator[str]:
-    """Yield what is wrong with an answer."""
+    """Yield the faults of an answer."""
     if answer.status == -1:
         yield "nothing came in time"
     elif answer.status == 0:

@@ -23,7 +23,7 @@ RENEWED_REQUESTS = 200
 
 @dataclass
 class Report:
-    """What came of it.
+    """The results of a run.
 
     Attributes:
         statuses: how often each was answered; 0 is no answer.

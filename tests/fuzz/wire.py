@@ -19,7 +19,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back.
+    """An answer.
 
     Attributes:
         status: 0 where the connection ended without an answer, -1 where nothing came in time.
@@ -31,7 +31,7 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """What an error says for programs, in either shape; `page` for people, and empty where it says nothing."""
+        """The code of an error, in either shape; `page` for people, and empty where there is none."""
         media_type = self.headers.get("content-type", "").partition(";")[0]
         if media_type == "text/html":
             return "page"

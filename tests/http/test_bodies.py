@@ -1,4 +1,4 @@
-"""What a body may be, asked of the running service."""
+"""Bodies that are taken and refused, asked of the running service."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -79,7 +79,7 @@ async def behind_nginx(
 
 
 def agreed_protocol(port: int) -> str | None:
-    """Return what a client that speaks both is offered, `h2` or `http/1.1`."""
+    """Return the protocol that a client of both is offered, `h2` or `http/1.1`."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["h2", "http/1.1"])

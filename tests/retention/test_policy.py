@@ -1,4 +1,4 @@
-"""What is older than it may be goes as a whole; everything else stays, whoever is doing something with it."""
+"""A conversation past its retention goes as a whole; everything else stays, whoever is doing something with it."""
 
 import asyncio
 from collections.abc import AsyncIterator

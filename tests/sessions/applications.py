@@ -143,7 +143,7 @@ class Browser:
         return answer.json()
 
     async def content(self) -> Any:
-        """Return what the session holds, without its id."""
+        """Return the session's attributes, without its id."""
         return {name: value for name, value in (await self.get()).items() if name != "id"}
 
 

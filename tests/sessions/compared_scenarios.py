@@ -1,4 +1,4 @@
-"""What `compare_fastsession.py` does on both sides, and what may come out differently."""
+"""The scenarios of `compare_fastsession.py`, and the differences that are allowed."""
 
 import asyncio
 import json

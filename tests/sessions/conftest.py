@@ -1,4 +1,4 @@
-"""What tests of the session library share."""
+"""Shared by the tests of the session library."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""What docs/sessions.md shows, run as it stands there."""
+"""The examples of docs/sessions.md, run as they stand there."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What fastsession 0.3.0 gets wrong, one by one, and is right here.
+"""Faults of fastsession 0.3.0, one by one, which are right here.
 
 Each was seen by running it; `compare_fastsession.py` runs most of them against both.
 """
@@ -130,7 +130,7 @@ async def test_a_session_that_is_used_goes_on(store: SessionStore, clock: Movabl
 
 
 async def test_used_or_not_a_session_ends_at_last(store: SessionStore, clock: MovableClock) -> None:
-    """Who copied a cookie cannot keep its session alive for ever."""
+    """A copied cookie cannot keep its session alive for ever."""
     async with served(notebook(store=store, clock=clock, max_lifetime=18_000)) as running:
         browser = running.browser()
         await browser.put(user="alice")

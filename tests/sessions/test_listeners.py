@@ -1,4 +1,4 @@
-"""Who listens is told: once, after it happened."""
+"""Listeners are told once, after it happened."""
 
 import asyncio
 import logging

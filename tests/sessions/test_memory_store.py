@@ -1,4 +1,4 @@
-"""What is special about memory: it is bounded, and it holds objects."""
+"""The store in memory: it is bounded, and it holds objects."""
 
 import threading
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What every store promises, whichever it is."""
+"""Promises of every store, whichever it is."""
 
 import asyncio
 from dataclasses import replace

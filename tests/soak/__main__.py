@@ -23,7 +23,7 @@ SHOWN = 20
 
 
 async def soak(seconds: float, seed: int) -> Outcome:
-    """Return what was measured and found in so many seconds."""
+    """Return the measurements and findings of so many seconds."""
     data, logs = open_folder(), Path(tempfile.mkdtemp(prefix="chatkeep-soak-"))
     print(f"The log is in {logs}; the seed is {seed}.", flush=True)
     options = ("--migrate", "--data-dir", str(data / "data"), "--workers", "2")

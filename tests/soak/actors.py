@@ -1,4 +1,4 @@
-"""What clients do: each function is one round of one of them, and cleans up after itself."""
+"""Clients: each function is one round of one of them, and cleans up after itself."""
 
 import asyncio
 import json

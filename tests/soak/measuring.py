@@ -1,4 +1,4 @@
-"""What the processes of a service hold: memory, file descriptors, threads and connections to the database."""
+"""The memory, file descriptors, threads and connections to the database of a service's processes."""
 
 import contextlib
 from collections.abc import Iterator, Mapping

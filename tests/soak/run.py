@@ -41,7 +41,7 @@ RETRY_SECONDS = 0.5
 
 @dataclass
 class Outcome:
-    """What was measured, and all that was wrong.
+    """The measurements, and everything that was wrong.
 
     Attributes:
         logged: lines of the log that only faults write.

@@ -21,7 +21,7 @@ PIECES = (3, 30)
 
 @dataclass
 class Site:
-    """What all clients share.
+    """Shared by all clients.
 
     Attributes:
         wrong: answers that nobody should get.

@@ -6,7 +6,7 @@ from tests.soak.run import Outcome
 
 
 def table(outcome: Outcome) -> Table:
-    """Return what each process held after warming up and at the end."""
+    """Return the holdings of each process after warming up and at the end."""
     rounds = ", ".join(f"{name} {count}" for name, count in outcome.rounds.most_common())
     statuses = ", ".join(f"{count} x {status}" for status, count in sorted(outcome.statuses.items()))
     found = Table(

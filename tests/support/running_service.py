@@ -87,7 +87,7 @@ class RunningService:
 
     @property
     def audit(self) -> Recorder:
-        """What puts on record what the service does by itself."""
+        """The recorder of the service's own acts."""
         accounts: Accounts = self.app.state.accounts
         return accounts.trail.by(Origin("service"))
 

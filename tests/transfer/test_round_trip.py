@@ -1,4 +1,4 @@
-"""What is exported and imported into an empty account is the same history."""
+"""An export that is imported into an empty account is the same history."""
 
 import json
 from datetime import UTC, datetime, timedelta

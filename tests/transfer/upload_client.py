@@ -39,7 +39,7 @@ async def whole(person: Person, conversation_id: str) -> dict[str, Any]:
 
 
 def said(conversation: dict[str, Any]) -> list[tuple[str, str | None]]:
-    """Return what was said, turn by turn in the order of ids."""
+    """Return the prompts and replies, turn by turn in the order of ids."""
     turns = sorted(conversation["turns"], key=lambda turn: str(turn["id"]))
     return [(turn["prompt"]["content"], turn["reply"] and turn["reply"]["content"]) for turn in turns]
 

@@ -105,7 +105,7 @@ def plan_for(name: str | None, newest_prompt: str, tries: int, refused_key: str)
 
 
 def refusal_of_usage() -> Plan:
-    """What servers say that were written before `stream_options` was."""
+    """The refusal of servers that were written before `stream_options` was."""
     return _problem(400, "Unrecognized request argument supplied: stream_options")
 
 

@@ -21,7 +21,7 @@ _EVENT = re.compile(rb".+?(?:\r\n\r\n|\n\n|\r\r|$)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Answer:
-    """What is sent, and how.
+    """An answer, and how it is sent.
 
     Attributes:
         content_type: None sends no such header.

@@ -1,4 +1,4 @@
-"""What the test server answers: a known reply, or one that shows exactly what it was given."""
+"""Replies of the test server: a known one, or one that shows exactly what the server was given."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What a page loads: little, for ever, and in two languages."""
+"""The files that a page loads: few, for ever, and in two languages."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What a browser shows where the service does not go by the name that somebody opened."""
+"""The page of a browser where the service does not go by the name that somebody opened."""
 
 import re
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What accounts are made of: the parts that signing in and being recognised need."""
+"""The parts of accounts: what signing in and being recognised need, put together once."""
 
 import asyncio
 from collections.abc import Sequence

@@ -62,7 +62,7 @@ class BrowserCookie:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a browser's cookies say, each once, most likely first; what they open may be over all the same.
+    """The contents of a browser's cookies, each once, most likely first; a session that one opens may be over.
 
     Args:
         is_earlier: they have the name of an earlier version; to be believed once.
@@ -82,7 +82,7 @@ def without_prefix(name: str) -> str:
 
 
 def held_by(connection: HTTPConnection, cookie: BrowserCookie) -> Held:
-    """Return what counts of the cookies that a browser sends."""
+    """Return those of a browser's cookies that count."""
     given = _own_contents(connection, cookie.at(cookie_path(connection)))
     if given or cookie.earlier is None:
         return Held(given)

@@ -1,4 +1,4 @@
-"""What routers declare to know who is asking."""
+"""Dependencies that tell a router who is asking."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -76,7 +76,7 @@ ClientDep = Annotated[Client, Depends(get_client)]
 
 
 async def get_session_digests(request: Request, accounts: AccountsDep) -> list[bytes]:
-    """Return what the sessions of all the request's cookies are kept under, to end them.
+    """Return the digests of the sessions of all the request's cookies, to end them.
 
     One as a rule; none where there is no cookie, or only such as were not signed here.
     """
@@ -112,7 +112,7 @@ def send_session(request: Request, accounts: Accounts, opened: NewSession) -> No
 
 
 async def require_identity(request: Request, accounts: Accounts) -> Identity:
-    """Return who is asking: whom a server in front names, where one is trusted; by `Authorization: Bearer` where
+    """Return the asking user: the one a trusted server in front names; by `Authorization: Bearer` where
     there is one; otherwise by cookie.
 
     Raises:
@@ -189,7 +189,7 @@ async def _identity_of(request: Request, accounts: Accounts) -> Identity | None:
 
 
 async def _identity_by_earlier_name(request: Request, accounts: Accounts, held: Held) -> Identity | None:
-    """Return who is asking by cookies of the old name, to be exchanged; nobody where they are of several users.
+    """Return the asking user by cookies of the old name, to be exchanged; None where they are of several users.
 
     One of those may be planted by another host of the domain, to have the user write in a stranger's account.
     """
@@ -219,7 +219,7 @@ SignedIn = Annotated[Identity, Depends(require_signed_in)]
 
 
 def visitor_audit_of(request: Request, trail: AuditTrail, client: Client) -> Recorder:
-    """Return what puts on record what somebody does who has not shown yet who they are."""
+    """Return an audit recorder for a request whose user is not known yet."""
     request_id = getattr(request.state, "request_id", None)
     return trail.by(Origin(address=client.address, request_id=request_id))
 
@@ -232,7 +232,7 @@ VisitorAudit = Annotated[Recorder, Depends(get_visitor_audit)]
 
 
 async def get_audit(visitor: VisitorAudit, identity: SignedIn) -> Recorder:
-    """Return what puts on record what the signed-in account does."""
+    """Return an audit recorder for the signed-in account."""
     return visitor.acting_as(identity.user_id)
 
 

@@ -31,7 +31,7 @@ class DeviceCookie:
         return device if account_digest == _digest_of(account) else None
 
     def content(self, account: str, device: str | None) -> str:
-        """Return what the cookie says, for a device that has a name already or for a new one."""
+        """Return the cookie's content, for a device that has a name already or for a new one."""
         return f"{_digest_of(account)}_{device or new_secret()}"
 
 

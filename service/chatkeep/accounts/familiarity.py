@@ -1,4 +1,4 @@
-"""Who is known here: a browser or a place that has signed in to the account before."""
+"""Familiar browsers and places: those that have signed in to the account before."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Who is asking: the account behind a cookie or a token, in one statement."""
+"""Identities: the account behind a cookie or a token, in one statement."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ VISITOR = Identity(
 async def identity_by_session(
     database: Database, digest: bytes, address: Callable[[], str], *, now: datetime, limits: SessionLimits
 ) -> Identity | None:
-    """Return who has the session, or None where it ended or its user is disabled."""
+    """Return the session's user, or None where it ended or the user is disabled."""
     user = await database.row(queries.USER_BY_SESSION, digest=digest, now=now, idle_since=limits.idle_since(now))
     if user is None:
         return None
@@ -81,7 +81,7 @@ async def identity_by_session(
 
 
 async def identity_by_token(database: Database, token: str, now: datetime) -> Identity | None:
-    """Return whose token it is, or None where it ended or its user is disabled."""
+    """Return the token's user, or None where it ended or the user is disabled."""
     if not token.startswith(TOKEN_PREFIX) or not token.isascii():
         return None
     digest = digest_of(token)

@@ -1,4 +1,4 @@
-"""Who is asking: the statements that find the user of a session, a token or a name, and mark each as used."""
+"""The statements that find the user of a session, a token or a name, and mark each as used."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Who is signed in by a session of `chatkeep.sessions`, whichever store keeps it.
+"""Users who are signed in by a session of `chatkeep.sessions`, whichever store keeps it.
 
 For applications of one's own that have `FasterSessionMiddleware` and want this service's accounts: what the session
 holds is the account's id and a mark of what it was signed in with. Who that is now is asked again on each request, so
@@ -52,7 +52,7 @@ async def log_in_session(
 
 
 async def user_of_session(database: Database, session: HttpSession) -> Identity | None:
-    """Return who is signed in to the session, as the account is now; None for nobody."""
+    """Return the user who is signed in to the session, as the account is now; None for nobody."""
     account = session.get_attribute(ACCOUNT_KEY)
     if account is None:
         return None
@@ -82,7 +82,7 @@ class SessionUserMiddleware:
 async def require_session_user(
     accounts: AccountsDep, session: Annotated[HttpSession, Depends(http_session)]
 ) -> Identity:
-    """Return who is signed in to the request's session.
+    """Return the user who is signed in to the request's session.
 
     Raises:
         NotAuthenticated: nobody, or no longer.
@@ -118,5 +118,5 @@ async def _user_by_password(accounts: Accounts, username: str, password: str, cl
 
 
 def _mark(user: AnyRow) -> str:
-    """Return what changes with the password and the role; the session need not keep the hash itself."""
+    """Return a mark that changes with the password and the role; the session need not keep the hash itself."""
     return hashlib.sha256(f"{user.id} {user.role} {user.password_hash}".encode()).hexdigest()

@@ -29,7 +29,7 @@ class Client:
 
     @property
     def shown_user_agent(self) -> str | None:
-        """What may be kept of a header that anybody can fill with anything."""
+        """The part of the header that is kept; anybody can fill it with anything."""
         return self.user_agent.replace("\x00", "")[:MAX_USER_AGENT_CHARACTERS] if self.user_agent else None
 
 

@@ -1,4 +1,4 @@
-"""What names are compared by: kept with each account, looked up, and filled in for old ones. None commits."""
+"""Skeletons of names, which are compared: kept with each account, looked up, filled in for old ones. None commits."""
 
 from collections.abc import Sequence
 from typing import Any

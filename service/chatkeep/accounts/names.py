@@ -1,4 +1,4 @@
-"""Who may have which name: not one that is taken, nor one that looks like another's."""
+"""Names that may be taken: none that somebody has, nor one that looks like another's."""
 
 import asyncio
 

@@ -20,7 +20,7 @@ RENEWAL_GRACE = timedelta(seconds=30)
 
 
 def is_alive(now: Time, idle_since: Time) -> ColumnElement[bool]:
-    """Return what holds for a session that is neither past its end nor idle for too long."""
+    """Return the condition of a session that is neither past its end nor idle for too long."""
     return (s.c.expires_at > now) & (s.c.last_seen_at > idle_since)
 
 

@@ -44,7 +44,7 @@ from chatkeep.database.database import Database
 from chatkeep.errors import TooManyAttempts, Unavailable
 
 IPV6_HOUSEHOLD_BITS = 64
-# What a customer is given at most, and what one can rent in one piece.
+# The most that a customer is given, and that one can rent in one piece.
 IPV6_NETWORK_BITS = 48
 IPV4_NETWORK_BITS = 24
 # So many times what one place may; fewer than all places of a network together.
@@ -89,7 +89,7 @@ class Counter:
 
 
 def counters_for(account: str, address: str, known_device: str | None) -> list[Counter]:
-    """Return what one try to sign in counts against.
+    """Return the counters of one try to sign in.
 
     Args:
         account: the key of the name that was typed, whether or not there is such an account.
@@ -108,17 +108,17 @@ def counters_for(account: str, address: str, known_device: str | None) -> list[C
 
 
 def counters_for_signed_in(user_id: UUID) -> list[Counter]:
-    """Return what one try counts against where somebody who is signed in gives the password again."""
+    """Return the counters of one try by somebody who is signed in and gives the password again."""
     return [_counter(ACCOUNT_FROM_ONE_PLACE, "signed in", str(user_id))]
 
 
 def counters_for_guest(address: str) -> list[Counter]:
-    """Return what a new guest counts against: a program that keeps no cookie makes one with each request."""
+    """Return the counters of a new guest: a program that keeps no cookie makes one with each request."""
     return _counters_of_place(GUESTS_FROM_ONE_PLACE, "guests", address)
 
 
 def counters_for_registration(address: str, per_hour: int) -> list[Counter]:
-    """Return what a try to register counts against, whether or not it makes an account: each costs a hash."""
+    """Return the counters of a try to register, whether or not it makes an account: each costs a hash."""
     return _counters_of_place(Limit(per_hour, REGISTRATION_WINDOW), "registrations", address)
 
 

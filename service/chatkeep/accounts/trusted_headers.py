@@ -1,4 +1,4 @@
-"""Whom a server in front names, having signed them in itself: headers that nobody else may set."""
+"""Users whom a server in front has signed in and names: by headers that nobody else may set."""
 
 import hmac
 import ipaddress
@@ -62,7 +62,7 @@ OTHERS_HEADERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ProxyIdentity:
-    """Who is asking, as the server in front says."""
+    """The asking user, as the server in front says."""
 
     username: str
     email: str | None
@@ -122,7 +122,7 @@ class TrustedHeaderAuth:
         return self.user_header in connection.headers
 
     def named(self, connection: HTTPConnection) -> ProxyIdentity | None:
-        """Return whom the server in front names; None where it names nobody.
+        """Return the user whom the server in front names; None where it names nobody.
 
         Raises:
             UntrustedIdentity: somebody else names a user, or two are named: a header that was added to the client's.

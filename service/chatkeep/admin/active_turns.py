@@ -1,9 +1,8 @@
 """Answers in progress, of all users."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import BigInteger, RowMapping, case, cast, func, select, true
+from sqlalchemy import BigInteger, case, cast, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.chat.reply_log import ITEM
@@ -25,7 +24,7 @@ class RunningTurn(Answer):
     characters: int
 
 
-async def running_page(connection: AsyncConnection, *, after: UUID | None, limit: int) -> Sequence[RowMapping]:
+async def running_page(connection: AsyncConnection, *, after: UUID | None, limit: int) -> list[RunningTurn]:
     """Return at most `limit` turns that are being answered, newest first, from after the turn `after`, each with how
     many characters of its reply are written down.
     """
@@ -54,4 +53,4 @@ async def running_page(connection: AsyncConnection, *, after: UUID | None, limit
         .outerjoin(last, true())
         .order_by(found.c.id.desc())
     )
-    return (await connection.execute(query)).mappings().all()
+    return [RunningTurn.model_validate(row) for row in await connection.execute(query)]

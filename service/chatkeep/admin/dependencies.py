@@ -1,4 +1,4 @@
-"""What administration's routers declare."""
+"""Dependencies of administration's routers."""
 
 from typing import Annotated
 
@@ -25,7 +25,7 @@ TOO_SLOW = (503, "That took too long and was stopped. Narrow it: by user, by tim
 
 
 async def get_administrators_audit(audit: AuditDep, reason: ReasonHeader = None) -> Recorder:
-    """Return what puts on record what an administrator does, with the reason that was given."""
+    """Return an audit recorder for an administrator, with the reason that was given."""
     return audit.because(_read_reason(reason))
 
 
@@ -33,7 +33,7 @@ AdministratorsAudit = Annotated[Recorder, Depends(get_administrators_audit)]
 
 
 async def get_reading(request: Request, database: DatabaseDep, audit: AdministratorsAudit) -> Reading:
-    """Return what puts on record whose history is read.
+    """Return a recorder of readings of other people's histories.
 
     Raises:
         AuditReasonRequired: there is no reason, and the service demands one.

@@ -10,7 +10,8 @@ from uuid import UUID
 from chatkeep.admin.history_queries import QUERY_TIMEOUT_SECONDS, OwnedConversation, conversation_by_id
 from chatkeep.audit.access_record import Reading
 from chatkeep.audit.actions import Action
-from chatkeep.chat.files.store import FileRow, FileStore
+from chatkeep.chat.files.queries import FileRecord
+from chatkeep.chat.files.store import FileStore
 from chatkeep.chat.history.pages import turns_page
 from chatkeep.chat.schemas import Turn
 from chatkeep.database.database import Database
@@ -52,8 +53,8 @@ async def read_turns(
     return page
 
 
-async def read_file(files: FileStore, reading: Reading, user_id: UUID, file_id: UUID) -> FileRow:
-    """Return what is known of anyone's file, whose bytes may be sent then.
+async def read_file(files: FileStore, reading: Reading, user_id: UUID, file_id: UUID) -> FileRecord:
+    """Return the record of anyone's file, whose bytes may be sent then.
 
     Raises:
         NotFound

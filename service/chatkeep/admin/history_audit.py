@@ -59,7 +59,7 @@ async def read_history(
 
 
 def _owners_of(turns: Iterable[HistoryRecord], filters: HistoryFilters) -> set[UUID]:
-    """Return whose turns they are; the user who was asked for also where there are none."""
+    """Return the users of the turns; the user who was asked for also where there are none."""
     owners = {turn.user_id for turn in turns}
     return owners if filters.user_id is None else owners | {filters.user_id}
 

@@ -1,4 +1,4 @@
-"""What administrators ask: users and turns of everyone, by filters of a fixed list."""
+"""Queries of administrators: turns of everyone, by filters of a fixed list."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

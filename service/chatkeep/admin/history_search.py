@@ -1,7 +1,8 @@
 """Turns of all users by what they say and by an administrator's other filters."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import (
@@ -24,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.chat.search.candidates import (
+    ScanRow,
     asked_texts,
     entries_of,
     has_lexemes,
@@ -33,8 +35,10 @@ from chatkeep.chat.search.candidates import (
     to_scan_result,
     with_end,
 )
+from chatkeep.chat.search.index_queries import texts_from_row
 from chatkeep.chat.search.query import SearchQuery
-from chatkeep.chat.search.search import ScanResult, Search
+from chatkeep.chat.search.search import Candidate, ScanResult, Search
+from chatkeep.database.statement import Row
 from chatkeep.database.tables import turns, user_activity
 from chatkeep.database.user_lexeme import user_mark
 
@@ -50,6 +54,17 @@ _ABOUT_ALL_TURNS = (
 )
 
 Filter = Callable[[Select[Any]], Select[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyCandidate(Candidate):
+    """Anyone's turn that may fit."""
+
+    user_id: UUID
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        return cls(row["turn_id"], texts_from_row(row), row["user_id"])
 
 
 class AnyTurns:
@@ -80,7 +95,7 @@ class AnyTurns:
         self._conditions = [literal(each, Text) for each in asked.conditions]
         self.can_use_index = user_id is None or not asked.by_beginnings
 
-    async def scan(self, after: UUID, turns: int, limit: int) -> ScanResult:
+    async def scan(self, after: UUID, turns: int, limit: int) -> ScanResult[AnyCandidate]:
         # As a constant, of which there are two: for any number PostgreSQL would prepare for many.
         many = bindparam("turns", turns, Integer, literal_execute=True)
         if self._by_user_alone:
@@ -94,7 +109,8 @@ class AnyTurns:
         found = fitting.limit(limit).cte("found").prefix_with("MATERIALIZED")
         shown = self._with_texts(found)
         query = with_end(shown, ids, found=found, limit=literal(limit), history=self._history())
-        return to_scan_result(await self._rows(query), turns)
+        rows = [ScanRow.from_row(AnyCandidate.from_row, row) for row in await self._rows(query)]
+        return to_scan_result(rows, turns)
 
     def _history(self) -> ColumnElement[Any]:
         if self._user_id is None:
@@ -118,7 +134,7 @@ class AnyTurns:
         found = select(newest.c.user_id, newest.c.id.label("turn_id")).join(entry, true())
         return found.order_by(newest.c.id.desc())
 
-    async def index_lookup(self, after: UUID, limit: int) -> Sequence[Any]:
+    async def index_lookup(self, after: UUID, limit: int) -> Sequence[AnyCandidate]:
         conditions, _s = self._conditions, self._entries.c
         if self._user_id is not None:
             conditions = [literal(f"'{user_mark(self._user_id)}'", Text), *conditions]
@@ -134,14 +150,15 @@ class AnyTurns:
         if self._by_user_alone:
             query = query.order_by(entry.c.turn_id.desc()).limit(limit)
         found = query.cte("found").prefix_with("MATERIALIZED")
-        return await self._rows(self._filtered(self._with_texts(found)).order_by(_t.id.desc()).limit(limit))
+        newest = self._filtered(self._with_texts(found)).order_by(_t.id.desc()).limit(limit)
+        return [AnyCandidate.from_row(row) for row in await self._rows(newest)]
 
     def _with_texts(self, found: FromClause) -> Select[Any]:
         return select(_t.user_id, _t.id.label("turn_id"), *asked_texts(self._entries)).join_from(
             found, turns, and_(_t.user_id == found.c.user_id, _t.id == found.c.turn_id)
         )
 
-    async def _rows(self, query: Select[Any]) -> list[Any]:
+    async def _rows(self, query: Select[Any]) -> list[Row]:
         return list((await self._connection.execute(query)).mappings().all())
 
 
@@ -153,5 +170,5 @@ async def found_turns(
     Raises:
         QueryTooSlow: it took longer than a search may.
     """
-    rows = await Search(asked, source, limit=limit).newest(after)
-    return [(row["user_id"], row["turn_id"]) for row in rows]
+    found = await Search(asked, source, limit=limit).newest(after)
+    return [(each.user_id, each.turn_id) for each in found]

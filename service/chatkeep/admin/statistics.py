@@ -152,7 +152,7 @@ async def read_stats(
 
 
 async def statistics_between(database: Database, since: datetime, until: datetime, bucket: Bucket) -> StatisticsAnswer:
-    """Return what was counted in a time. The API and the console show the same.
+    """Return the counters of a time. The API and the console show the same.
 
     Raises:
         QueryTooSlow

@@ -21,7 +21,6 @@ from chatkeep.app import operations
 from chatkeep.app.docs import router as docs_router
 from chatkeep.app.draining import drain, drain_on_signals
 from chatkeep.app.error_handlers import add_error_handlers
-from chatkeep.app.known_callers import is_known
 from chatkeep.app.lifespan import StartedOnly, guard_start
 from chatkeep.app.logs import leave_logging_to_host
 from chatkeep.app.loop_watch import UnderWay, watch_loop
@@ -45,6 +44,7 @@ from chatkeep.app.parts import HandlerFactory, model_of, open_accounts, open_cha
 from chatkeep.app.trusted_proxy import trusted_proxy_of
 from chatkeep.chat.admission import TurnAdmission
 from chatkeep.chat.api.conversations import router as conversations_router
+from chatkeep.chat.api.dependencies import is_known
 from chatkeep.chat.api.files import FILES_PATH, MAX_FORM_BYTES
 from chatkeep.chat.api.files import router as files_router
 from chatkeep.chat.api.search import router as search_router

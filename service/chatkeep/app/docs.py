@@ -66,7 +66,7 @@ async def docs(request: Request) -> HTMLResponse:
 
 
 async def _made_once(app: FastAPI, make: Callable[[FastAPI], T]) -> T:
-    """Return what `make` makes of an application, made in a thread by the first who asks; the others wait for that.
+    """Return the result of `make` for an application, made in a thread by the first request; the others wait for it.
 
     It takes half a second of the processor. Anyone may ask, and fifty at once would share it with everybody else.
     """

@@ -47,7 +47,7 @@ def drain_on_signals(app: FastAPI, grace_seconds: float) -> Iterator[None]:
 
 
 class _Signals:
-    """What the process was told, passed on to the server when the service is drained."""
+    """The signals of the process, passed on to the server when the service is drained."""
 
     def __init__(self, app: FastAPI, grace_seconds: float) -> None:
         self.passed_on = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}

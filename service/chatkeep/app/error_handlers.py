@@ -52,7 +52,7 @@ async def _internal_error(_request: Request, _error: Exception) -> Response:
 
 
 def _methods_of(request: Request) -> set[str]:
-    """Return what the address takes by all of its routes; the router knows only the first that nearly fits.
+    """Return the methods of an address by all of its routes; the router knows only the first that nearly fits.
 
     Source: RFC 9110, 10.2.1.
     """

@@ -65,7 +65,7 @@ class UnderWay:
 
 @dataclass
 class _Stillness:
-    """What was seen while the loop stood still."""
+    """The observations of one time that the loop stood still."""
 
     holders: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -73,7 +73,7 @@ class _Stillness:
         self.holders[holder, where] += 1
 
     def holder(self) -> tuple[str, str]:
-        """Return who held it for most of the time, and where; nobody where there were many short ones."""
+        """Return the code that held it for most of the time, and where; `MANY` where there were many short pieces."""
         by_name: Counter[str] = Counter()
         for (name, _), count in self.holders.items():
             by_name[name] += count

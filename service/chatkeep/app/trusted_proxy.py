@@ -6,7 +6,7 @@ from chatkeep.errors import ConfigurationError
 
 
 def trusted_proxy_of(settings: Settings) -> TrustedHeaderAuth | None:
-    """Return whom to believe about who is asking, where the settings name a server in front.
+    """Return the server in front that is believed about the asking user, where the settings name one.
 
     Raises:
         ConfigurationError: it could be anybody, or anybody could take a name before its owner is first seen.

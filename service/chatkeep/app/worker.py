@@ -1,4 +1,4 @@
-"""What each worker process runs: the application of its environment."""
+"""The application of a worker process, made of its environment."""
 
 from fastapi import FastAPI
 

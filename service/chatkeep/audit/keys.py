@@ -77,7 +77,7 @@ class SealingKeys:
         return self._keys.keys() <= head.seals.keys()
 
     def name_digest(self, typed: str) -> str:
-        """Return what tells that the same unknown name was tried again. Not a plain digest: people type passwords
+        """Return a digest that tells that the same unknown name was tried again. It is keyed: people type passwords
         into the name field, and who reads this row could try them all.
         """
         return hmac.digest(self._name_key, typed.encode("utf-8", "surrogatepass"), "sha256").hex()[:ID_CHARACTERS]

@@ -38,7 +38,7 @@ MAX_WAIT_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who acts, from where, and why as far as it was said.
+    """The actor of an act, their address, and their reason as far as they gave one.
 
     Args:
         os_user: of an operator: the account on the machine where the command ran.
@@ -115,7 +115,7 @@ class AuditTrail:
         return self._keys
 
     def by(self, origin: Origin) -> "Recorder":
-        """Return what writes rows about one actor."""
+        """Return a writer of rows about one actor."""
         return Recorder(self, origin)
 
     def name_digest(self, typed: str) -> str:
@@ -151,7 +151,7 @@ class AuditTrail:
             details=dict(details),
             heads=await _anchor(connection) if seq % ANCHOR_EVERY == 0 else None,
         )
-        # What somebody without the key has put there is not sealed as if it were ours.
+        # Rows of somebody without the key are not sealed as if they were ours.
         seals = self._keys.seals_for(head.chain, seq, event.hash()) if self._keys.fit(head) else {}
         await queries.append(connection, event, seals)
 

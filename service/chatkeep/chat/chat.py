@@ -1,4 +1,4 @@
-"""What chatting is made of: the parts that a turn needs, put together once when the service starts."""
+"""The parts of a chat that a turn needs, put together once when the service starts."""
 
 from dataclasses import dataclass
 from uuid import UUID

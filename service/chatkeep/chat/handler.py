@@ -24,7 +24,7 @@ class RequestHandler(ABC):
 
     @abstractmethod
     async def identify(self, request: Request) -> Identity:
-        """Return who is asking.
+        """Return the asking user.
 
         Raises:
             NotAuthenticated: nobody who may.

@@ -55,7 +55,7 @@ def is_file(item: AnyItem) -> bool:
 
 
 def file_tokens(item: AnyItem) -> int:
-    """Return what a file counts as in the context; items of an import may hold anything."""
+    """Return a file's tokens in the context; items of an import may hold anything."""
     tokens = item.get("tokens")
     is_count = isinstance(tokens, int) and not isinstance(tokens, bool)
     return min(max(tokens, 0), MAX_COUNTED_TOKENS) if is_count and isinstance(tokens, int) else 0

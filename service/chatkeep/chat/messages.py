@@ -52,7 +52,7 @@ class ChatContent:
 
 @dataclass(slots=True)
 class Round:
-    """What a model said before it was given the outputs of its calls."""
+    """The part of a reply that came before the outputs of its calls."""
 
     text: str = ""
     reasoning: list[AnyItem] = field(default_factory=list)
@@ -111,7 +111,7 @@ def is_question(content: ChatContent) -> bool:
 
 
 def rounds_of(message: str, items: Sequence[AnyItem], below: Sequence[AnyItem] | None) -> list[Round]:
-    """Return what can be sent of a reply; an empty list where that is nothing.
+    """Return the parts of a reply that can be sent; an empty list where there are none.
 
     Args:
         below: the items of the prompt after it, which may have the outputs of its calls.

@@ -1,4 +1,4 @@
-"""What a prompt is made of, as it is asked for and as it is kept."""
+"""The text and the items of a prompt, as it is asked for and as it is kept."""
 
 from collections.abc import Sequence
 

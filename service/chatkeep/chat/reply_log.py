@@ -1,4 +1,4 @@
-"""What a reply is made of, in the order in which it came: text, reasoning, whole items.
+"""The parts of a reply in the order in which they came: text, reasoning, whole items.
 
 A position counts what came before it: one for each code point of text or of reasoning, and one for each whole item.
 Of a reply that is plain text it is the number of characters.
@@ -114,7 +114,7 @@ class ReplyLog:
         return (self._texts[first][start - self._starts[first] :] + "".join(self._texts[first + 1 : last]))[:most]
 
     def stretches(self, start: int = 0, most: int | None = None) -> list[ReplySpan]:
-        """Return what there is from a position on, or at most that many positions of it; neighbours of a kind as one.
+        """Return the stretches from a position on, or at most that many positions of them; neighbours of a kind as one.
 
         An item stands by itself.
         """
@@ -125,7 +125,7 @@ class ReplyLog:
         return list(self._runs(start, self.length if most is None else start + most))
 
     def items(self) -> list[dict[str, Any]] | None:
-        """Return what the reply is made of; None where it is nothing but text."""
+        """Return the items of the reply; None where it is nothing but text."""
         if self._is_plain:
             return None
         return items_of(self.stretches(), self._seconds)
@@ -220,7 +220,7 @@ def items_of(stretches: Iterable[ReplySpan], seconds: Callable[[int], float | No
 
 
 def stretches_of(reply: str, items: Sequence[Mapping[str, Any]] | None) -> Iterator[ReplySpan]:
-    """Yield what a kept reply is made of, in order: what its log was."""
+    """Yield the parts of a kept reply in order, as its log had them."""
     if items is None:
         if reply:
             yield ReplySpan(0, None, reply)
@@ -234,7 +234,7 @@ def stretches_of(reply: str, items: Sequence[Mapping[str, Any]] | None) -> Itera
 
 
 def between(stretches: Iterable[ReplySpan], start: int, end: int) -> Iterator[ReplySpan]:
-    """Yield what of these lies between two positions, neighbours of a kind as one."""
+    """Yield the parts of these between two positions, neighbours of a kind as one."""
     pending: ReplySpan | None = None
     for each in stretches:
         cut = _cut(each, start, end)

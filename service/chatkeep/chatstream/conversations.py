@@ -20,13 +20,13 @@ from chatkeep.database.tables import WITHOUT_SESSION
 from chatkeep.errors import NotAuthenticated, NotFound
 from chatkeep.ids import new_id
 
-# What a new conversation takes over from the one before it.
+# Columns that a new conversation takes over from the one before it.
 INHERITED = ("system_prompt", "model", "params")
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Who asks.
+    """The asking user, and the conversation that the request names.
 
     Args:
         named: the conversation that the request names, such as a tab's own; it comes before the current one.
@@ -41,7 +41,7 @@ class Asking:
 
     @property
     def session(self) -> bytes | None:
-        """What the asking login session is kept under; None for a token."""
+        """The digest of the asking login session; None for a token."""
         return self.identity.digest if self.identity.by_session else None
 
 

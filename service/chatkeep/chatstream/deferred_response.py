@@ -38,7 +38,7 @@ class QueuedReply(Response):
 
 
 async def say_of(request: Request, request_body: Mapping[str, Any] | None, *, max_bytes: int) -> Say:
-    """Return what the request says.
+    """Return the request's body.
 
     Args:
         request_body: the body, where the application has read it already.

@@ -106,7 +106,7 @@ class PersistentChatStreamHandler(AbstractRequestHandler):  # type: ignore[misc]
         return WholeTextStream(following, chat.streams, stream_terms(identity))
 
     async def _identity_or_visitor(self, request: Request) -> Identity | None:
-        """Return who asks; None for a visitor who may become a guest. Who has users of their own has no guests."""
+        """Return the asking user; None for a visitor who may become a guest, where users are this service's."""
         accounts: Accounts = self._chatkeep.state.accounts
         if self._identify is not None:
             return await identity_of_user(accounts.database, await self._identify(request))

@@ -1,4 +1,4 @@
-"""What ChatStream's clients read: names, the end mark, and the whole text again and again."""
+"""The protocol of ChatStream's clients: names, the end mark, and the whole text again and again."""
 
 MESSAGE_ID_HEADER = "X-ChatStream-Last-Generated-Message-Id"
 # Ours: which conversation is meant, where it is not the current one.

@@ -60,7 +60,7 @@ def _may(api: ChatStreamApi) -> Any:
 
 
 async def _welcomed(request: Request, handler: RequestHandler, asking: Asking) -> Asking:
-    """Return who asks, now that they begin something: a visitor becomes a guest."""
+    """Return the asking user, now that they begin something: a visitor becomes a guest."""
     if asking.identity is not VISITOR:
         return asking
     if asking.named is not None:

@@ -1,4 +1,4 @@
-"""What each of ChatStream's whole texts adds to the one before."""
+"""The addition of each of ChatStream's whole texts to the one before."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-# What a tokenizer gives for the first bytes of a character whose others are still to come.
+# A tokenizer's output for the first bytes of a character whose others are still to come.
 INCOMPLETE = "\ufffd"
 
 

@@ -84,7 +84,7 @@ async def unfit_seal_advice(database: Database, secrets: tuple[str, ...]) -> tup
 
 
 async def operators_audit(database: Database, secrets: tuple[str, ...], reason: str | None = None) -> Recorder:
-    """Return what puts on record what the operator does.
+    """Return an audit recorder for the operator.
 
     Raises:
         ConfigurationError: the trail is sealed with other keys: a row of ours would break its seal.
@@ -99,7 +99,7 @@ async def operators_audit(database: Database, secrets: tuple[str, ...], reason: 
 
 
 def operators_origin(reason: str | None) -> Origin:
-    """Return who gives this command, and why; a reason of blanks is none."""
+    """Return the operator who gives this command, and the reason; one of blanks is none."""
     said = reason if (reason or "").strip() else None
     return Origin("operator", reason=said, os_user=operators_name())
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 import aiohttp
 from yarl import URL
 
-# What may go wrong with a connection.
+# Errors of a connection.
 BROKEN_CONNECTION = (aiohttp.ClientError, OSError, TimeoutError)
 CONNECT_SECONDS = 30
 # A reply may take its time.
@@ -19,7 +19,7 @@ THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the service answered."""
+    """The service's answer."""
 
     status_code: int
     reason_phrase: str

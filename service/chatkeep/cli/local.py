@@ -1,4 +1,4 @@
-"""What `--local` keeps in the data folder, so that a service on one's own machine needs no setting up."""
+"""The files of `--local` in the data folder, so that a service on one's own machine needs no setting up."""
 
 import os
 import secrets

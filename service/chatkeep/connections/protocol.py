@@ -12,9 +12,10 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
+from chatkeep.connections.body_count import BodyCount
 from chatkeep.connections.breakable import BreakableProtocol
 from chatkeep.connections.door import Door
-from chatkeep.connections.head import MAX_FIELDS, MAX_HEAD_BYTES, BadHead, check_head
+from chatkeep.connections.head import MAX_HEAD_BYTES, BadHead, check_head
 from chatkeep.connections.refusal import refusal
 from chatkeep.http.transports import reset
 
@@ -22,12 +23,6 @@ from chatkeep.http.transports import reset
 MAX_PIPELINED = 16
 # Of a body: slower than any line that a person would wait for.
 MIN_BODY_BYTES_PER_SECOND = 512
-# The framing around the pieces of a body: sizes and extensions, where a client can hide any amount.
-MAX_FRAMING_BYTES = 64 * 1024
-MAX_FRAMING_RATIO = 8
-# Each piece is a call, however little is in it: so many of any size, and more where they hold so much on average.
-MAX_SMALL_PIECES = 16_384
-MIN_PIECE_BYTES = 16
 # Of a body that nobody reads any more, for the connection to be used again.
 MAX_IGNORED_BYTES = 1024 * 1024
 # How much, and how long, is read on after a refusal: a connection that is closed with unread bytes loses the answer.
@@ -56,13 +51,12 @@ class GuardedProtocol(BreakableProtocol):
         self._place: str | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._running: RequestResponseCycle | None = None
-        self._bad_head: BadHead | None = None
         # Refused: what still comes is read and forgotten.
         self._deaf = False
         self._in_head, self._begun = True, False
         self._ended = 0
-        self._head_bytes = self._framed_bytes = self._body_bytes = self._ignored_bytes = self._unsent_bytes = 0
-        self._pieces = self._trailer_bytes = 0
+        self._head_bytes = self._ignored_bytes = self._unsent_bytes = 0
+        self._body = BodyCount()
 
     # The connection
 
@@ -136,9 +130,7 @@ class GuardedProtocol(BreakableProtocol):
             self._head_bytes = 0  # of the next one, only what came with the end of the last: less than was read at once
 
     def _count_body(self, size: int) -> None:
-        self._framed_bytes += size
-        framing = self._framed_bytes - self._body_bytes - MAX_HEAD_BYTES
-        if framing > MAX_FRAMING_BYTES + MAX_FRAMING_RATIO * self._body_bytes:
+        if not self._body.add_read(size):
             self._refuse("bad_request", "The pieces of the body have more around them than in them.")
         elif self.cycle is not None and self.cycle.response_complete:
             self._ignore(size, MAX_IGNORED_BYTES)
@@ -152,23 +144,19 @@ class GuardedProtocol(BreakableProtocol):
         else:
             self._linger()
 
-    # What the parser finds
+    # Callbacks of the parser
 
     def on_message_begin(self) -> None:
         self._begun = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        try:
-            check_head(self.url, self.parser.get_http_version(), self.headers)
-            self._check_upgrade()
-        except BadHead as error:
-            self._bad_head = error
-            raise
+        check_head(self.url, self.parser.get_http_version(), self.headers)
+        self._check_upgrade()
         self._stop_timer()
         self._in_head = False
-        self._head_bytes = self._framed_bytes = self._body_bytes = self._ignored_bytes = 0
-        self._pieces = self._trailer_bytes = 0
+        self._head_bytes = self._ignored_bytes = 0
+        self._body = BodyCount()
         super().on_headers_complete()
         if self.parser.should_upgrade():
             if self.cycle is not None:
@@ -177,27 +165,15 @@ class GuardedProtocol(BreakableProtocol):
         # Fields after a body are added to a list of their own: a client's X-Forwarded-User there is nobody's word.
         self.headers = []
         if len(self.pipeline) > MAX_PIPELINED:
-            self._bad_head = BadHead("bad_request", f"At most {MAX_PIPELINED} requests may wait on one connection.")
-            raise self._bad_head
+            raise BadHead("bad_request", f"At most {MAX_PIPELINED} requests may wait on one connection.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_head:
-            self._count_trailer(len(name) + len(value))
+            self._body.add_trailer(len(name) + len(value), len(self.headers))
         super().on_header(name, value)
 
-    def _count_trailer(self, size: int) -> None:
-        """Refuse too many fields after a body as they come: all of them may come in one read, with its end."""
-        self._trailer_bytes += size + 4
-        if self._trailer_bytes > MAX_HEAD_BYTES or len(self.headers) >= MAX_FIELDS:
-            self._bad_head = BadHead("head_too_large")
-            raise self._bad_head
-
     def on_body(self, body: bytes) -> None:
-        self._body_bytes += len(body)
-        self._pieces += 1
-        if self._pieces > MAX_SMALL_PIECES + self._body_bytes // MIN_PIECE_BYTES:
-            self._bad_head = BadHead("bad_request", "The body comes in too many small pieces.")
-            raise self._bad_head
+        self._body.add_piece(len(body))
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -241,7 +217,7 @@ class GuardedProtocol(BreakableProtocol):
         if self._timer is not None:
             return
         if not self._in_head:
-            self._start_timer(self._limits.body_seconds, self._body_late, self._body_bytes)
+            self._start_timer(self._limits.body_seconds, self._body_late, self._body.body_bytes)
         elif self._is_answering():
             return  # the answer before it takes as long as it takes
         elif self._begun:
@@ -272,7 +248,7 @@ class GuardedProtocol(BreakableProtocol):
         enough = MIN_BODY_BYTES_PER_SECOND * self._limits.body_seconds
         if self.cycle.response_complete:
             self._linger()
-        elif self._body_bytes - bytes_then >= enough or self._waits_for_us():
+        elif self._body.body_bytes - bytes_then >= enough or self._waits_for_us():
             self._keep_time()
         else:
             self._refuse("request_timeout")
@@ -299,8 +275,9 @@ class GuardedProtocol(BreakableProtocol):
     # Refusals
 
     def _refuse_unreadable(self, error: httptools.HttpParserError) -> None:
-        if self._bad_head is not None:
-            self._refuse(self._bad_head.code, self._bad_head.detail)
+        found = error.__context__  # of a callback here, which the parser passes on
+        if isinstance(found, BadHead):
+            self._refuse(found.code, found.detail)
         elif isinstance(error, httptools.HttpParserCallbackError):
             self._refuse("bad_request")
         else:

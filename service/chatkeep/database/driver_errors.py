@@ -1,4 +1,4 @@
-"""What the drivers raise, translated where it enters: the rest of the code never sees a driver's error."""
+"""Errors of the drivers, translated where they enter: the rest of the code never sees one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -14,7 +14,7 @@ MIN_MAJOR_VERSION = 14
 
 
 async def unsafe_settings(database: Database) -> list[str]:
-    """Return what speaks against the database, each in one sentence; an empty list is good."""
+    """Return the objections to the database, each in one sentence; an empty list is good."""
     query = text(
         "SELECT name, setting FROM pg_settings WHERE name IN"
         " ('fsync', 'full_page_writes', 'synchronous_commit', 'server_encoding', 'server_version_num',"

@@ -42,7 +42,7 @@ class Pooling(Enum):
 
 
 async def probe_connection(opening: Opening) -> tuple[Found, Pooling]:
-    """Return what the database says of itself, and what is in between.
+    """Return the database's settings, and the pooler in between.
 
     Args:
         opening: opens a connection, with more arguments for `asyncpg.connect`.

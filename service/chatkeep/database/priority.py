@@ -19,7 +19,7 @@ Given = TypeVar("Given")
 
 
 class Priority(IntEnum):
-    """What somebody does with a connection; the lowest number goes first."""
+    """The use that a connection is wanted for; the lowest number goes first."""
 
     READ = 0
     FINISH_TURN = 1

@@ -1,4 +1,4 @@
-"""What a connection is told before it is used, whatever the server, the database, the role and a pooler say.
+"""Settings of a connection before it is used, whatever the server, the database, the role and a pooler say.
 
 Told in statements after connecting, not as startup parameters: PgBouncer as installed refuses the unknown ones, and
 when told to ignore them drops them without a word.
@@ -89,7 +89,7 @@ _WRITE_BY_DEFAULT = (
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a database says of itself to somebody who has asked for nothing yet.
+    """A database's settings for somebody who has asked for nothing yet.
 
     Args:
         pid: the server process, as it knows itself.
@@ -122,7 +122,7 @@ async def first_row(connection: Connection, query: str) -> Any:
 
 
 def settings_for(found: Found, wanted: Mapping[str, str], *, durable: bool) -> dict[str, str]:
-    """Return what to tell each connection to such a database.
+    """Return the settings of each connection to such a database.
 
     Args:
         wanted: `COLD`, `HOT` or `MIGRATING`.

@@ -1,4 +1,4 @@
-"""What each SQLSTATE means to this service: our fault, not now, or the client's.
+"""The meaning of each SQLSTATE to this service: our fault, not now, or the client's.
 
 A fault is answered 500 and logged under the request's id. "Not now" is 503 with `Retry-After`: nothing was changed, and
 the same request may work later. Every class of PostgreSQL is named here, so that none is judged by chance; a longer
@@ -21,7 +21,7 @@ INTERNAL_ERROR = "XX000"
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What to do after an error.
+    """The consequence of an error.
 
     Attributes:
         ends: the connection that it came through must not be used again.
@@ -104,7 +104,7 @@ MEANINGS: Mapping[str, Meaning] = {
 
 
 def meaning_of(sqlstate: str) -> Meaning:
-    """Return what an error means; one of a class that nobody knows is a fault."""
+    """Return the meaning of an error; one of a class that nobody knows is a fault."""
     for length in (5, 3, 2):
         if (found := MEANINGS.get(sqlstate[:length])) is not None:
             return found

@@ -1,1 +1,1 @@
-"""What every router shares: problems, bodies, pages. It knows HTTP and nothing of the domain."""
+"""Shared by every router: problems, bodies, pages. It knows HTTP and nothing of the domain."""

@@ -73,7 +73,7 @@ def parse_origin(text: str) -> WebOrigin | None:
 
 
 def _forwarded(connection: HTTPConnection, name: str, trusted_proxies: Sequence[Network]) -> str | None:
-    """Return what the nearest proxy says of the client's request: `X-Forwarded-…` before `Forwarded` (RFC 7239).
+    """Return the nearest proxy's word about the client's request: `X-Forwarded-…` before `Forwarded` (RFC 7239).
 
     Of a list, the last: the nearest proxy added it, and the ones before may be the client's own.
     """

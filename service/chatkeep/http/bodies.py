@@ -1,4 +1,4 @@
-"""What a request may say: strict JSON of a known shape, and text and times that PostgreSQL can keep."""
+"""Bodies of requests: strict JSON of a known shape, and text and times that PostgreSQL can keep."""
 
 import json
 import math

@@ -25,7 +25,7 @@ def set_cookie(connection: HTTPConnection, header: str) -> None:
 
 
 def cookies_of(scope: Scope) -> dict[str, str]:
-    """Return what `set_cookie` has been told in this request, and what it will have been.
+    """Return the cookies of `set_cookie` in this request, those to come included.
 
     One dictionary for the whole request: inner scopes are copies.
     """

@@ -64,7 +64,7 @@ def path_within(scope: Scope) -> str:
 
 
 def _forwarded_prefix(connection: HTTPConnection, trusted_proxies: Sequence[Network]) -> str:
-    """Return what the proxies took off, the outermost first, as Traefik's StripPrefix says it."""
+    """Return the prefixes that the proxies took off, the outermost first, as Traefik's StripPrefix says it."""
     given = connection.headers.getlist("x-forwarded-prefix")
     if not given or not is_within(peer_of(connection), trusted_proxies):
         return ""

@@ -16,7 +16,7 @@ READ_BYTES = 256 * 1024
 
 
 class _Handover:
-    """What a thread has written, for a task that may be cancelled at any moment: one of the two closes the file."""
+    """A file that a thread writes for a task, which may be cancelled at any moment: one of the two closes it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -69,7 +69,7 @@ def _write(body: bytes, handover: _Handover) -> None:
 
 
 async def read_back(file: "IO[bytes]", size: int) -> AsyncGenerator[bytes, None]:
-    """Yield what was written down, in pieces of `size`, and close the file."""
+    """Yield the file's bytes in pieces of `size`, and close it."""
     with file:
         while part := await anyio.to_thread.run_sync(file.read, READ_BYTES):
             for start in range(0, len(part), size):

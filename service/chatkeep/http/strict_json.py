@@ -30,7 +30,7 @@ def is_storable(text: str) -> bool:
 
 
 def parse_json(body: bytes) -> object:
-    """Return what a request's body says.
+    """Return the JSON of a request's body.
 
     Raises:
         RequestValidationError: `json_invalid` or `invalid_text`; the body is never quoted.

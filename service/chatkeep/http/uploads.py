@@ -35,7 +35,7 @@ TOO_MANY = "You are sending as many files as one account may at once. Wait until
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What a request sent.
+    """The file of a request.
 
     Args:
         file: at its beginning; None where it is a form without a file.
@@ -74,7 +74,7 @@ class Uploads:
 
     @asynccontextmanager
     async def received_from(self, request: Request, user_id: UUID) -> AsyncIterator[Received]:
-        """Yield what a request sends: the file in its form, or its body.
+        """Yield the file of a request: in its form, or as its body.
 
         Nobody else can open the file: it has no name, and the system takes it away however the process ends.
 

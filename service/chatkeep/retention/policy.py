@@ -28,7 +28,7 @@ Progress = Callable[[int], None]
 
 @dataclass(slots=True)
 class Removed:
-    """What a run deleted, or would delete."""
+    """The result of a run: conversations and turns that it deleted, or would delete."""
 
     conversations: int = 0
     turns: int = 0
@@ -40,7 +40,7 @@ def rules(days_of_role: Mapping[KeptRole, int], now: datetime) -> list[Rule]:
 
 
 async def count_due(database: Database, due: Sequence[Rule]) -> Removed:
-    """Return what `delete_old` would delete, and delete nothing."""
+    """Count the conversations and turns that `delete_old` would delete, and delete nothing."""
     found = Removed()
     async for _, _, batch in _batches(database, due):
         found.conversations += len(batch)

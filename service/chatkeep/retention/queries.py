@@ -20,7 +20,7 @@ _c = conversations.c
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Whose conversations, and since when nobody may have written in them."""
+    """The conversations of a role, due where nobody has written in them since a time."""
 
     role: str
     unused_since: datetime

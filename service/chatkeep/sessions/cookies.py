@@ -12,10 +12,11 @@ from itsdangerous import BadSignature, Signer
 from starlette.datastructures import Secret
 
 from chatkeep.errors import ConfigurationError
+from chatkeep.signing_keys import MAKE_ONE, is_example
 
 SESSION_SALT = "chatkeep.session.v1"
 MAX_VALUE_CHARACTERS = 256
-# What a value is made of; a signature with padding after it would be read all the same.
+# The characters of a value; a signature with padding after it would be read all the same.
 VALUE = re.compile(r"[A-Za-z0-9_.-]+")
 # RFC 6265, 4.1.1: a token.
 COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -25,30 +26,7 @@ SameSite = Literal["lax", "strict", "none"]
 Key: TypeAlias = str | bytes | Secret
 
 SHORT_KEY = 32
-# Of manuals, templates and published programs, without case and signs.
-EXAMPLES = frozenset(
-    {
-        "chatstreamsecretkey",
-        "example",
-        "mysecret",
-        "mysecretkey",
-        "mysessionsecretkey",
-        "password",
-        "placeholder",
-        "secret",
-        "secretkey",
-        "sessionsecret",
-        "sessionsecretkey",
-        "supersecret",
-        "supersecretkey",
-        "yoursecret",
-        "yoursecretkey",
-        "yoursessionsecretkey",
-    }
-)
-# Where a template says to put something else.
-PLACEHOLDERS = re.compile(r"changeme|changethis|replaceme|yoursecretkey|yoursession|insertkey|^<.*>$")
-HINT = "Make one with `python -c 'import secrets; print(secrets.token_urlsafe(48))'` and keep it out of the source."
+HINT = f"Make one with {MAKE_ONE} and keep it out of the source."
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +81,7 @@ class SignedCookie:
             self._attributes += "; Secure"
 
     def read(self, value: str | None) -> str | None:
-        """Return what a cookie's value says, or None for anything that was not signed here."""
+        """Return the content of a cookie's value, or None for anything that was not signed here."""
         if not value or len(value) > MAX_VALUE_CHARACTERS or not VALUE.fullmatch(value):
             return None
         try:
@@ -137,7 +115,7 @@ class SignedCookie:
 
 
 def _fingerprint(key: str, salt: str) -> str:
-    """Return what tells two services with other keys apart, and nothing about the key."""
+    """Return a fingerprint that tells services with other keys apart, and nothing about the key."""
     return hmac.new(key.encode(), f"{salt}:name".encode(), hashlib.sha256).hexdigest()[:8]
 
 
@@ -168,11 +146,10 @@ def signing_keys(secret_key: Key | Sequence[Key]) -> tuple[str, ...]:
 
 
 def _refuse_known(key: str) -> None:
-    """Who knows the key can have any value taken for a session's id, and the store asked for it."""
+    """Anybody who knows the key can have any value taken for a session's id, and the store asked for it."""
     if not key.strip():
         raise ConfigurationError(f"secret_key is empty. {HINT}")
-    letters = re.sub(r"[\W_]", "", key).casefold()
-    if letters in EXAMPLES or PLACEHOLDERS.search(letters) or PLACEHOLDERS.search(key):
+    if is_example(key):
         raise ConfigurationError(f"secret_key is an example. {HINT}")
 
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from chatkeep.database.database import Database
-from chatkeep.database.statement import Statement
+from chatkeep.database.statement import Row, Statement
 from chatkeep.database.tables import TIME
 from chatkeep.database.tables import login_sessions as s
 from chatkeep.sessions.errors import CannotKeep, CannotKeepText
@@ -55,7 +55,19 @@ def _end_after(idle: ColumnElement[int]) -> ColumnElement[object]:
     return case((idle == literal_column("0"), s.c.ends_at), else_=unused)
 
 
-LOAD = Statement(select(*COLUMNS).where(*_alive))
+def _session_from_row(row: Row) -> StoredSession:
+    return StoredSession(
+        session_id=row["digest"].hex(),
+        stable_id=row["id"],
+        attributes=row["data"],
+        created_at=row["created_at"],
+        last_accessed_at=row["last_seen_at"],
+        max_inactive_seconds=row["max_inactive_seconds"],
+        ends_at=row["ends_at"],
+    )
+
+
+LOAD = Statement(select(*COLUMNS).where(*_alive), row=_session_from_row)
 
 TOUCH = Statement(
     update(s)
@@ -105,7 +117,10 @@ END = Statement(delete(s).where(s.c.id == bindparam("id", type_=Uuid), *_ours).r
 
 _over = select(s.c.digest).where(*_ours, s.c.expires_at <= _now).limit(literal_column(f"{SWEPT_AT_ONCE}"))
 # Asked again under the row's lock: one that was used a moment ago stays, and each is deleted by one process only.
-SWEEP = Statement(delete(s).where(s.c.digest.in_(_over), *_ours, s.c.expires_at <= _now).returning(*COLUMNS))
+SWEEP = Statement(
+    delete(s).where(s.c.digest.in_(_over), *_ours, s.c.expires_at <= _now).returning(*COLUMNS),
+    row=_session_from_row,
+)
 
 
 class DatabaseStore:
@@ -154,11 +169,8 @@ class DatabaseStore:
 
     async def load(self, session_id: str, now: datetime) -> StoredSession | None:
         database, key = await self._database(), bytes.fromhex(session_id)
-        row = await database.row(LOAD, key=key, now=now)
-        if row is None:
-            return None
-        session = _session(row)
-        if session.needs_touch(now):
+        session = await database.row(LOAD, key=key, now=now)
+        if session is not None and session.needs_touch(now):
             seen_before = now - session.touch_interval
             await database.execute(TOUCH, key=key, now=now, seen_before=seen_before)
         return session
@@ -205,7 +217,7 @@ class DatabaseStore:
             row = (await connection.execute(TAKE, alive)).mappings().one_or_none()
             if row is None:
                 return None
-            moved = _changed(_session(row), new_id, changes, now)
+            moved = _changed(_session_from_row(row), new_id, changes, now)
             await connection.execute(INSERT, _row(moved))
         return moved
 
@@ -213,7 +225,7 @@ class DatabaseStore:
         return await (await self._database()).row(END, id=session.stable_id) is not None
 
     async def sweep(self, now: datetime) -> Sequence[StoredSession]:
-        return [_session(row) for row in await (await self._database()).rows(SWEEP, now=now)]
+        return await (await self._database()).rows(SWEEP, now=now)
 
     async def close(self) -> None:
         if self._opened is not None:
@@ -235,18 +247,6 @@ class DatabaseStore:
                 if self._opened is None:
                     self._opened = await Database.connect(self._given, pool_size=self._pool_size, must_write=True)
         return self._opened
-
-
-def _session(row: Mapping[Any, Any]) -> StoredSession:
-    return StoredSession(
-        session_id=row["digest"].hex(),
-        stable_id=row["id"],
-        attributes=row["data"],
-        created_at=row["created_at"],
-        last_accessed_at=row["last_seen_at"],
-        max_inactive_seconds=row["max_inactive_seconds"],
-        ends_at=row["ends_at"],
-    )
 
 
 def _row(session: StoredSession) -> dict[str, object]:

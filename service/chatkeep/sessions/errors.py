@@ -1,4 +1,4 @@
-"""What goes wrong with sessions, in the service's one tree of errors."""
+"""Errors of sessions, in the service's one tree of errors."""
 
 from chatkeep.errors import ChatkeepError, Conflict, InvalidText
 

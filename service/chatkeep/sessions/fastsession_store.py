@@ -9,14 +9,14 @@ from uuid import UUID
 from chatkeep.sessions.attributes import copy_values
 from chatkeep.sessions.store import Changes, StoredSession, Update
 
-# What the dict of a fastsession store has no other place for. Numbers and strings: it may be written as JSON.
+# Fields that the dict of a fastsession store has no other place for. Numbers and strings: it may be written as JSON.
 RECORD = "__session__"
 MAX_MOVES = 20
 
 
 @runtime_checkable
 class FastSessionStore(Protocol):
-    """What fastsession asks of a store."""
+    """The interface that fastsession asks of a store."""
 
     def create_store(self, session_id: str) -> Any: ...
 

@@ -11,7 +11,7 @@ SHOWN_CHARACTERS = 8
 
 
 class Logger(Protocol):
-    """What a logger must have; `logging.Logger` has it."""
+    """The interface of a logger; `logging.Logger` has it."""
 
     def info(self, message: str, /) -> object: ...
 

@@ -49,7 +49,7 @@ class OpenSession:
         return session_id_of(self.new_secret or self.secret)
 
     def changes(self) -> Changes:
-        """Return what the request changed and has not saved."""
+        """Return the changes of the request that are not saved yet."""
         changes = self.attributes.changes()
         if self.stored is None or self.max_inactive_seconds == self.stored.max_inactive_seconds:
             return changes

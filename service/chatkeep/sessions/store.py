@@ -1,4 +1,4 @@
-"""What a session is while nobody uses it, and the few things that a place for sessions can do."""
+"""A session while nobody uses it, and the interface of a store that keeps it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -55,7 +55,7 @@ class SessionLimits:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What one request changes in a session.
+    """The changes of one request to a session.
 
     Args:
         written: attributes that are new or have another value.

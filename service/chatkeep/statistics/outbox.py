@@ -1,4 +1,4 @@
-"""What happened, noted in the statement that makes it happen, and counted a little later (`counters.py`).
+"""Notes of what happened, kept in the statement that makes it happen, and counted a little later (`counters.py`).
 
 A counter that every turn increments would be one row that all turns of the service queue for. A note is a row of its
 own: nobody waits for it, it costs no round trip, and it is there exactly if what it notes is.

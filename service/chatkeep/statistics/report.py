@@ -27,7 +27,7 @@ FIRST_YEAR, LAST_YEAR = 1970, 9998
 
 @dataclass
 class Counts:
-    """What was counted, by name; durations by their bucket."""
+    """Counters by name; durations by their bucket."""
 
     amounts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     durations: dict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
@@ -82,7 +82,7 @@ def start_of(time: datetime, bucket: Bucket) -> datetime:
 
 
 async def read_statistics(connection: AsyncConnection, since: datetime, until: datetime, bucket: Bucket) -> Statistics:
-    """Return what was counted from the beginning of the period of `since` to the end of that of `until`.
+    """Return the counters from the beginning of the period of `since` to the end of that of `until`.
 
     Raises:
         Invalid: `until` is not later than `since`, or that many periods would be too many.

@@ -6,7 +6,6 @@ It is written while it is read: neither the history nor a file is ever in memory
 import zipfile
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from typing import Any
 from uuid import UUID
 
 import anyio.to_thread
@@ -14,6 +13,7 @@ import anyio.to_thread
 from chatkeep.chat.files import queries
 from chatkeep.chat.files.answers import SUFFIXES
 from chatkeep.chat.files.media_types import TEXT
+from chatkeep.chat.files.queries import FileRecord
 from chatkeep.chat.files.store import FileStore
 from chatkeep.chat.history.conversations import NEWEST_ID
 from chatkeep.transfer.exporter import account_as_jsonl
@@ -60,8 +60,8 @@ async def account_as_zip(store: FileStore, user_id: UUID) -> AsyncGenerator[byte
                 yield await anext(chunks)  # and hold nothing of it while the client reads
     async with aclosing(_rows(store, user_id)) as rows:
         async for row in rows:
-            pieces = store.pieces(user_id, row["id"])
-            async with aclosing(_entry(archive, sink, _name(row), pieces, packed=row["media_type"] == TEXT)) as chunks:
+            pieces = store.pieces(user_id, row.id)
+            async with aclosing(_entry(archive, sink, _name(row), pieces, packed=row.media_type == TEXT)) as chunks:
                 with suppress(StopAsyncIteration):
                     while True:
                         yield await anext(chunks)
@@ -69,11 +69,11 @@ async def account_as_zip(store: FileStore, user_id: UUID) -> AsyncGenerator[byte
     yield sink.taken()
 
 
-def _name(row: Any) -> str:
-    return f"{FILES}{row['id']}.{SUFFIXES.get(row['media_type'], 'bin')}"
+def _name(row: FileRecord) -> str:
+    return f"{FILES}{row.id}.{SUFFIXES.get(row.media_type, 'bin')}"
 
 
-async def _rows(store: FileStore, user_id: UUID) -> AsyncGenerator[Any, None]:
+async def _rows(store: FileStore, user_id: UUID) -> AsyncGenerator[FileRecord, None]:
     before_id = NEWEST_ID
     while True:
         rows = await store.database.rows(
@@ -83,7 +83,7 @@ async def _rows(store: FileStore, user_id: UUID) -> AsyncGenerator[Any, None]:
             yield row
         if len(rows) < FILES_PER_BATCH:
             return
-        before_id = rows[-1]["id"]
+        before_id = rows[-1].id
 
 
 async def _entry(

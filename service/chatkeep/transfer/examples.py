@@ -1,4 +1,4 @@
-"""What the OpenAPI document shows of files."""
+"""Examples of files for the OpenAPI document."""
 
 import json
 

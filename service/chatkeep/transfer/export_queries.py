@@ -1,4 +1,4 @@
-"""What an export reads: pages by the last row seen (keyset), each one statement."""
+"""The statements of an export: pages by the last row seen (keyset)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

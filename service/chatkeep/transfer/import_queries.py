@@ -1,4 +1,4 @@
-"""What an import asks and keeps: one statement a function, and none commits."""
+"""The statements of an import: one a function, and none commits."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

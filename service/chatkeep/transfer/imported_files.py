@@ -17,7 +17,8 @@ from chatkeep.chat.files import queries
 from chatkeep.chat.files.attachments import bytes_of_data_url, reference_to
 from chatkeep.chat.files.contents import file_id_of
 from chatkeep.chat.files.media_types import RASTER_TYPES
-from chatkeep.chat.files.store import UNNAMED, FileRow, FileStore, shown_name
+from chatkeep.chat.files.queries import FileRecord
+from chatkeep.chat.files.store import UNNAMED, FileStore, shown_name
 from chatkeep.chat.items import JsonItem, is_file
 from chatkeep.errors import FileQuotaReached, FileTooLarge, FileTypeNotAllowed, Invalid
 from chatkeep.transfer.archive_files import ArchiveFiles, CannotUnpack
@@ -76,15 +77,15 @@ class ImportedFiles:
             turn["reply_items"] = _referring(turn["reply_items"], found, is_reply=True)
         return list(left_out.values())
 
-    async def _own(self, turns: Sequence[dict[str, Any]]) -> dict[str, FileRow]:
+    async def _own(self, turns: Sequence[dict[str, Any]]) -> dict[str, FileRecord]:
         """Return the importer's files among those that items name by an id, by that id."""
         wanted = {file_id for item in _items_of(turns) if (file_id := file_id_of(item)) is not None}
         if not wanted:
             return {}
         rows = await self._store.database.rows(queries.FILES_BY_IDS, user_id=self._user_id, file_ids=list(wanted))
-        return {str(row["id"]): row for row in rows}
+        return {str(row.id): row for row in rows}
 
-    async def _kept(self, item: JsonItem, source: str) -> FileRow:
+    async def _kept(self, item: JsonItem, source: str) -> FileRecord:
         """Keep a file. Raises: as `FileStore.add`, and CannotUnpack where there is none that can be read."""
         only = RASTER_TYPES if isinstance(item, FileToFind) and item["type"] == "image" else None
         if source.startswith(DATA_URL):
@@ -103,7 +104,7 @@ def _items_of(turns: Sequence[dict[str, Any]]) -> Iterator[JsonItem]:
 
 
 def _source_of(item: JsonItem) -> str | None:
-    """Return what a file is found by; None where nothing says it, or where it is no file of a turn."""
+    """Return the key by which a file is found; None where there is none, or where it is no file of a turn."""
     if isinstance(item, FileToFind):
         return item.source
     return item["file_id"].lower() if isinstance(item.get("file_id"), str) else None
@@ -114,7 +115,7 @@ def _name_of(item: JsonItem) -> str:
     return shown_name(name) if isinstance(name, str) else UNNAMED
 
 
-def _referring(items: Items, found: dict[str, FileRow], *, is_reply: bool = False) -> Items:
+def _referring(items: Items, found: dict[str, FileRecord], *, is_reply: bool = False) -> Items:
     """Return items with references where there are files. What a model made and is missing is a line of its text."""
     if items is None or not any(map(is_file, items)):
         return items
@@ -127,7 +128,7 @@ def _referring(items: Items, found: dict[str, FileRow], *, is_reply: bool = Fals
     return None if is_text else kept
 
 
-def _referred(item: JsonItem, found: dict[str, FileRow]) -> JsonItem:
+def _referred(item: JsonItem, found: dict[str, FileRecord]) -> JsonItem:
     row = found.get(_source_of(item) or "")
     if row is None:
         return _named_alone(item)

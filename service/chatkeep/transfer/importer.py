@@ -62,7 +62,7 @@ NO_MESSAGES = "No message of it could be read."
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of one conversation of the file.
+    """The result of one conversation of the file.
 
     Args:
         source_id: what it is called where it comes from; its place in the file where that is not known.
@@ -242,20 +242,20 @@ async def _kept(
         elif new.get(read.key) is not read or not (together or await _keep(database, user_id, [read], clock())):
             yield Imported(read.source_id, "skipped")
         else:
-            row = read.rows.conversation
+            made = read.rows.conversation
             yield Imported(
                 read.source_id,
                 "imported",
-                conversation_id=row["id"],
-                title=row["title"],
-                turn_count=row["turn_count"],
+                conversation_id=made["id"],
+                title=made["title"],
+                turn_count=made["turn_count"],
                 kept_aside=read.kept_aside,
                 left_out=tuple(left_out[read.key]),
             )
 
 
 async def _known(database: Database, user_id: UUID, batch: list[_Read]) -> set[tuple[str, str]]:
-    """Return what the user has of a batch: imported before, or begun here and exported from here."""
+    """Return the conversations of a batch that the user has: imported before, or begun here and exported from here."""
     keys = [read.key for read in batch if read.rows is not None]
     if not keys:
         return set()

@@ -1,4 +1,4 @@
-"""What an import answers."""
+"""The answer of an import."""
 
 from typing import Annotated
 from uuid import UUID

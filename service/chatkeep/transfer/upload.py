@@ -43,7 +43,7 @@ class Imports(Uploads):
 
     @asynccontextmanager
     async def received(self, request: Request, user_id: UUID) -> AsyncIterator[BinaryIO]:
-        """Yield what a request sends: the file in its form, or its body. Raises: as `received_from`.
+        """Yield the file of a request: in its form, or as its body. Raises: as `received_from`.
 
         Raises:
             UnknownImportFormat: a form without a file.

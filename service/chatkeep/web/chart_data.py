@@ -1,4 +1,4 @@
-"""What the console says of what was counted: totals, charts and the tables behind them, in the reader's language."""
+"""The figures of the console's statistics: totals, charts and the tables behind them, in the reader's language."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

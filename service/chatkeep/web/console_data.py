@@ -63,8 +63,8 @@ async def list_running(
     """Return the turns that are being answered, newest first: whose and how long, and nothing of what they say."""
     after = cursor_of_id(cursor, of="running")
     async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-        rows = await running_page(connection, after=after, limit=limit + 1)
-    return page_of(rows, limit, RunningTurn.model_validate, of="running")
+        turns = await running_page(connection, after=after, limit=limit + 1)
+    return page_of(turns, limit, RunningTurn.model_validate, of="running")
 
 
 @router.post("/audit/verification")

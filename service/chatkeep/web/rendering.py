@@ -41,7 +41,7 @@ _PROGRAMS = ("/api/", "/web/", "/static/")
 
 
 class PageState(BaseModel):
-    """Who is signed in, and what the service allows.
+    """The signed-in user, and what the service allows.
 
     Args:
         root: what every link to the service begins with: `/chat`, or nothing at the root of a host.

@@ -1,4 +1,4 @@
-"""What one user, one reply and one follower may take at most."""
+"""Bounds on one user, one reply and one follower."""
 
 import asyncio
 

@@ -208,7 +208,7 @@ async def test_a_dead_replicas_turns_are_interrupted_once_with_their_text(
 
 
 async def test_a_lease_runs_out_early_enough_for_its_turns_to_be_over_in_time(database: Database) -> None:
-    """Whoever looks for turns of the dead does so now and then; that time is taken from the lease."""
+    """Turns of the dead are looked for now and then; that time is taken from the lease."""
     log = turn_store(database, lease_seconds=80)
     await log.replica.renew_lease()
     async with database._pool.acquire() as connection:

@@ -23,7 +23,7 @@ from chatkeep.chat.models.prompt import ChatPrompt
 
 @dataclass
 class Heard:
-    """What came of one request.
+    """The result of one request.
 
     Attributes:
         end: None where it failed.

@@ -1,4 +1,4 @@
-"""What a search should find, said again without an index, a pattern or the code that is tried.
+"""The right result of a search, said again without an index, a pattern or the code that is tried.
 
 A text is taken apart character by character; a query is held against every place of it.
 """

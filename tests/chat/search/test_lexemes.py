@@ -1,4 +1,4 @@
-"""What a turn is found by, and that no text breaks it."""
+"""Lexemes of turns, which no text breaks."""
 
 import unicodedata
 

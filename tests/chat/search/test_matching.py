@@ -1,4 +1,4 @@
-"""What a query finds, held against a plain reading of the rules, on anything that people write."""
+"""Matches of a query, held against a plain reading of the rules, on anything that people write."""
 
 import html
 import re

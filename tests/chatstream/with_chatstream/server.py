@@ -26,7 +26,7 @@ class ChatStreamProcess:
     clients: list[httpx2.AsyncClient] = field(default_factory=list)
 
     def log(self) -> str:
-        """Return what the server wrote to standard error."""
+        """Return the server's standard error."""
         return self.log_file.read_text()
 
     async def end(self, number: signal.Signals = signal.SIGTERM) -> int:

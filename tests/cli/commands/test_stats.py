@@ -1,4 +1,4 @@
-"""What the terminal shows of how much happened."""
+"""Statistics in the terminal."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""What a start says at its end, and that it is true."""
+"""The words at the end of a start, which are true."""
 
 import asyncio
 import re
@@ -172,7 +172,7 @@ async def test_addresses_for_other_machines_work(
 
 
 def told(monkeypatch: pytest.MonkeyPatch, *, container: bool = False, **settings: object) -> str:
-    """Return what would be said on a machine called box with the address 192.168.1.20."""
+    """Return the words on a machine called box with the address 192.168.1.20."""
     place = "chatkeep.cli.doctor.reachability"
     monkeypatch.setattr(f"{place}.host_names", lambda: ["box", "box.local"])
     monkeypatch.setattr(f"{place}.lan_addresses", lambda *, ipv6: ["192.168.1.20"])

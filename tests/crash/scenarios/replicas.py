@@ -104,7 +104,7 @@ class _Drama:
         self._ends |= {row["id"]: dict(row) for row in await self._database.fetch(ENDS, left)}
 
     async def _check_winners(self) -> None:
-        """What was taken over was taken over once, and never changed again."""
+        """A turn that was taken over was taken over once, and never changed again."""
         findings = self._scene.site.findings
         for row in await self._database.fetch(ENDS, list(self._ends)):
             detail = f"{row['id']} ended as {self._ends[row['id']]['status']}, and is {row['status']}"

@@ -28,7 +28,7 @@ class Libpq:
         self._library.PQconndefaults.restype = ctypes.POINTER(_Option)
 
     def parameters(self, address: str) -> dict[str, str] | None:
-        """Return what an address gives, or None where libpq refuses it."""
+        """Return the parameters of an address, or None where libpq refuses it."""
         found = self._library.PQconninfoParse(address.encode(), None)
         if not found:
             return None

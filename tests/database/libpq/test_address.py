@@ -1,4 +1,4 @@
-"""What an address, a service's file, a password file and the environment say together."""
+"""The parameters of an address, a service's file, a password file and the environment together."""
 
 from pathlib import Path
 

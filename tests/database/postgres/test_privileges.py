@@ -1,4 +1,4 @@
-"""Who runs the embedded server, and what of the system is changed for it: as little as can be."""
+"""The user of the embedded server, and the changes of the system for it: as few as can be."""
 
 import os
 import pwd
@@ -49,7 +49,7 @@ def owners_below(folder: Path) -> set[int]:
 
 
 def owners_of_what_is_kept(data: Path) -> set[int]:
-    """Whose the files in a data folder are, but for programs: their copy is root's on purpose."""
+    """The owners of the files in a data folder, but for programs: their copy is root's on purpose."""
     copies = copies_of_programs(data)
     return {path.lstat().st_uid for path in data.rglob("*") if not any(path.is_relative_to(copy) for copy in copies)}
 

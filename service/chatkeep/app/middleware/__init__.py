@@ -1,1 +1,1 @@
-"""What every request goes through: pure ASGI, so that streams pass untouched."""
+"""Middleware around every request: pure ASGI, so that streams pass untouched."""

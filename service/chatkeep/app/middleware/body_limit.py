@@ -1,4 +1,4 @@
-"""What of a request is taken, and as what."""
+"""Limits on the bodies of requests, and on their types."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

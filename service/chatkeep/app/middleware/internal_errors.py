@@ -1,4 +1,4 @@
-"""What nobody else caught."""
+"""Errors that nobody else caught."""
 
 import structlog
 from starlette.requests import ClientDisconnect

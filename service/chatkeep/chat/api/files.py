@@ -1,9 +1,10 @@
 """`/api/v1/files`: files over HTTP."""
 
-from typing import Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Request
+from pydantic import Field
 
 from chatkeep.accounts.dependencies import DatabaseDep
 from chatkeep.accounts.identity import stream_terms
@@ -12,18 +13,19 @@ from chatkeep.chat.api.dependencies import ChatDep, CurrentUser, CurrentUserOrVi
 from chatkeep.chat.files import queries
 from chatkeep.chat.files.answers import FileContent, file_content
 from chatkeep.chat.files.media_types import NOT_ALLOWED, PDF, RASTER_TYPES, TEXT
-from chatkeep.chat.files.schemas import File
+from chatkeep.chat.files.queries import FileRecord
 from chatkeep.chat.history.conversations import NEWEST_ID
 from chatkeep.errors import FileMissing
 from chatkeep.http.bodies import JsonRoute
 from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
 from chatkeep.http.problems import error_responses
+from chatkeep.http.schemas import Answer, Time
 from chatkeep.http.uploads import TOO_MANY, Uploads
 
 router = APIRouter(prefix="/api/v1/files", tags=["Files"], route_class=JsonRoute)
 
 FILES_PATH = "/api/v1/files"
-# What a form has around its file, and a few fields beside it.
+# The framing of a form around its file, and a few fields beside it.
 MAX_FORM_BYTES = 64 * 1024
 BINARY = {"type": "string", "format": "binary"}
 EXAMPLE_TEXT = "Sencha, Assam, Darjeeling\n"
@@ -38,6 +40,26 @@ CONTENT: dict[int | str, dict[str, Any]] = {
 }
 NO_FILE = "The form holds no file. Send it as the field `file` of a multipart form."
 IN_USE = "A turn has this file. Delete the conversation, and the file goes with it."
+
+
+class File(Answer):
+    id: UUID
+    name: str
+    media_type: Annotated[str, Field(description="By what is in it.")]
+    size: Annotated[int, Field(description="Bytes.")]
+    sha256: str
+    created_at: Time
+
+    @classmethod
+    def of(cls, row: FileRecord) -> Self:
+        return cls(
+            id=row.id,
+            name=row.name,
+            media_type=row.media_type,
+            size=row.size,
+            sha256=row.sha256.hex(),
+            created_at=row.created_at,
+        )
 
 
 @router.post(
@@ -82,7 +104,7 @@ async def add_file(request: Request, asker: CurrentUserOrVisitor, chat: ChatDep)
             if received.file is None or not received.name:
                 raise FileMissing(NO_FILE)
             row = await chat.files.add(identity.user_id, received.file, received.name)
-    return File.from_row(row)
+    return File.of(row)
 
 
 @router.get("", responses=error_responses(401, 422, 503))
@@ -92,13 +114,13 @@ async def list_files(
     """Return the caller's files, newest first."""
     before_id = cursor_of_id(cursor, of="files") or NEWEST_ID
     rows = await database.rows(queries.FILES_BEFORE, user_id=identity.user_id, before_id=before_id, limit=limit + 1)
-    return page_of(rows, limit, File.from_row, of="files")
+    return page_of(rows, limit, File.of, of="files")
 
 
 @router.get("/{file_id}", responses=error_responses(401, 404, 422, 503))
 async def read_file(file_id: UUID, identity: CurrentUser, chat: ChatDep) -> File:
     """Return what is known of a file; its bytes are at `/content`."""
-    return File.from_row(await chat.files.require(identity.user_id, file_id))
+    return File.of(await chat.files.require(identity.user_id, file_id))
 
 
 @router.get(

@@ -10,12 +10,11 @@ from pydantic import Field
 
 from chatkeep.accounts.dependencies import DatabaseDep
 from chatkeep.chat.api.dependencies import CurrentUser
-from chatkeep.chat.search.candidates import OwnTurns
-from chatkeep.chat.search.matching import texts_asked
+from chatkeep.chat.search.candidates import OwnCandidate
+from chatkeep.chat.search.own_turns import OwnTurns
 from chatkeep.chat.search.query import SearchQuery, parse_query
 from chatkeep.chat.search.search import Search
 from chatkeep.chat.search.snippets import snippet
-from chatkeep.database.statement import Row
 from chatkeep.http.bodies import JsonRoute, SearchText
 from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
 from chatkeep.http.problems import error_responses
@@ -49,14 +48,14 @@ class FoundTurn(Answer):
     created_at: Time
 
     @classmethod
-    def from_row(cls, query: SearchQuery, row: Row) -> Self:
+    def of(cls, query: SearchQuery, found: OwnCandidate) -> Self:
         return cls(
-            conversation_id=row["conversation_id"],
-            conversation_title=row["conversation_title"],
-            turn_id=row["turn_id"],
-            snippet=snippet(query, *texts_asked(query, row)),
+            conversation_id=found.conversation_id,
+            conversation_title=found.conversation_title,
+            turn_id=found.turn_id,
+            snippet=snippet(query, *found.texts),
             found_in="reasoning" if query.in_reasoning else "text",
-            created_at=row["created_at"],
+            created_at=found.created_at,
         )
 
 
@@ -77,5 +76,5 @@ async def search(
     rows = await Search(asked, source, limit=limit + 1).newest(after)
     # Long texts take their time, and others wait for the event loop.
     return await asyncio.to_thread(
-        page_of, rows, limit, partial(FoundTurn.from_row, asked), of="search", position=lambda row: (row["turn_id"],)
+        page_of, rows, limit, partial(FoundTurn.of, asked), of="search", position=lambda found: (found.turn_id,)
     )

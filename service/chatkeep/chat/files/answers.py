@@ -5,17 +5,17 @@ each enough by itself: only raster pictures are shown, browsers may not guess an
 answer has), and whatever it is has an origin of its own and may load nothing.
 """
 
-from collections.abc import AsyncGenerator, Mapping
-from typing import Any
+from collections.abc import AsyncGenerator
 
 from chatkeep.chat.files.media_types import GIF, JPEG, PDF, PNG, RASTER_TYPES, TEXT, WEBP
+from chatkeep.chat.files.queries import FileRecord
 from chatkeep.http.downloads import content_disposition
 from chatkeep.http.open_streams import OpenStreams, StreamTerms
 from chatkeep.http.streams import Stream
 
 SANDBOX = "sandbox; default-src 'none'; frame-ancestors 'none'"
 SUFFIXES = {PNG: "png", JPEG: "jpg", GIF: "gif", WEBP: "webp", PDF: "pdf", TEXT: "txt"}
-# What a text may be called when it is saved: a double click on these runs nothing.
+# Endings of a text that is saved: a double click on these runs nothing.
 TEXT_SUFFIXES = ("txt", "md", "csv", "json")
 
 
@@ -24,12 +24,12 @@ class FileContent(Stream):
 
 
 def file_content(
-    chunks: AsyncGenerator[bytes, None], row: Mapping[str, Any], streams: OpenStreams, terms: StreamTerms
+    chunks: AsyncGenerator[bytes, None], row: FileRecord, streams: OpenStreams, terms: StreamTerms
 ) -> FileContent:
     """Return a file's bytes under the type that was found in them."""
-    media_type = row["media_type"] if row["media_type"] in SUFFIXES else "application/octet-stream"
+    media_type = row.media_type if row.media_type in SUFFIXES else "application/octet-stream"
     headers = {
-        "Content-Disposition": _disposition(row["name"], media_type),
+        "Content-Disposition": _disposition(row.name, media_type),
         "Content-Security-Policy": SANDBOX,
     }
     return FileContent(chunks, streams, terms, headers=headers, media_type=media_type)

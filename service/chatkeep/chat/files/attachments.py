@@ -17,7 +17,8 @@ import anyio.to_thread
 
 from chatkeep.chat.files import queries
 from chatkeep.chat.files.media_types import RASTER_TYPES
-from chatkeep.chat.files.store import FileRow, FileStore
+from chatkeep.chat.files.queries import FileRecord
+from chatkeep.chat.files.store import FileStore
 from chatkeep.chat.items import FILE_TYPES, AnyItem, JsonItem
 from chatkeep.errors import Invalid, NotFound
 
@@ -44,29 +45,29 @@ async def with_files(store: FileStore, user_id: UUID, items: Sequence[AnyItem] |
         raise Invalid(f"A prompt may have {MAX_FILES_OF_PROMPT} files.")
     ids = [await _file_id(store, user_id, item) for item in asked]
     rows = await store.database.rows(queries.FILES_BY_IDS, user_id=user_id, file_ids=list(set(ids)))
-    found = {row["id"]: row for row in rows}
+    found = {row.id: row for row in rows}
     if len(found) < len(set(ids)):
         raise NotFound
     references = iter([_reference(item, found[file_id]) for item, file_id in zip(asked, ids, strict=True)])
     return [next(references) if item["type"] in FILE_TYPES else item for item in items or ()]
 
 
-def reference_to(row: FileRow) -> JsonItem:
+def reference_to(row: FileRecord) -> JsonItem:
     """Return the item that refers to a file; `size` and `tokens` are what it counts as in the context."""
     return {
-        "type": "image" if row["media_type"] in RASTER_TYPES else "file",
-        "file_id": str(row["id"]),
-        "name": row["name"],
-        "media_type": row["media_type"],
-        "size": row["size"],
-        "tokens": row["tokens"],
+        "type": "image" if row.media_type in RASTER_TYPES else "file",
+        "file_id": str(row.id),
+        "name": row.name,
+        "media_type": row.media_type,
+        "size": row.size,
+        "tokens": row.tokens,
     }
 
 
-def _reference(item: AnyItem, row: FileRow) -> JsonItem:
+def _reference(item: AnyItem, row: FileRecord) -> JsonItem:
     kept = reference_to(row)
     if item["type"] in IMAGE_TYPES and kept["type"] != "image":
-        raise Invalid(f"The file {row['name']!r} is no picture that can be shown: PNG, JPEG, GIF and WebP are.")
+        raise Invalid(f"The file {row.name!r} is no picture that can be shown: PNG, JPEG, GIF and WebP are.")
     return kept
 
 
@@ -82,8 +83,7 @@ async def _file_id(store: FileStore, user_id: UUID, item: AnyItem) -> UUID:
     data = await anyio.to_thread.run_sync(bytes_of_data_url, url)
     name = item.get("filename") or item.get("name")
     row = await store.add(user_id, BytesIO(data), name if isinstance(name, str) else "")
-    file_id: UUID = row["id"]
-    return file_id
+    return row.id
 
 
 def _url_in(item: Mapping[str, Any]) -> str | None:
@@ -97,7 +97,7 @@ def _url_in(item: Mapping[str, Any]) -> str | None:
 
 
 def bytes_of_data_url(url: str) -> bytes:
-    """Return what a data: URL holds.
+    """Return the bytes of a data: URL.
 
     Raises:
         Invalid: it is another address, or no base64.

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Iterable, Sequence
-from typing import Any
 from uuid import UUID
 
 import anyio.to_thread
@@ -10,6 +9,7 @@ import anyio.to_thread
 from chatkeep.chat.file_parts import LoadedFile
 from chatkeep.chat.files import queries
 from chatkeep.chat.files.media_types import RASTER_TYPES, TEXT
+from chatkeep.chat.files.queries import FileRecord
 from chatkeep.chat.items import AnyItem, is_file
 from chatkeep.chat.messages import ChatContent
 from chatkeep.database.database import Database
@@ -27,16 +27,16 @@ async def load_files(database: Database, user_id: UUID, contents: Sequence[ChatC
     if not ids:
         return {}
     rows = await database.rows(queries.FILES_BY_IDS, user_id=user_id, file_ids=ids)
-    found = {row["id"]: row for row in rows}
+    found = {row.id: row for row in rows}
     loaded: dict[str, LoadedFile] = {}
     left = MAX_LOADED_BYTES
     for file_id in ids:
         row = found.get(file_id)
-        if row is None or row["size"] > left:
+        if row is None or row.size > left:
             continue
         data = await _read(database, user_id, file_id)
         if data is not None:
-            left -= row["size"]
+            left -= row.size
             loaded[str(file_id)] = await anyio.to_thread.run_sync(_loaded, row, data)
     return loaded
 
@@ -66,14 +66,14 @@ def _ids_newest_first(contents: Sequence[ChatContent]) -> list[UUID]:
 async def _read(database: Database, user_id: UUID, file_id: UUID) -> bytes | None:
     pieces: list[bytes] = []
     while True:
-        row = await database.row(queries.PIECE, user_id=user_id, file_id=file_id, number=len(pieces))
-        if row is None:
+        piece = await database.row(queries.PIECE, user_id=user_id, file_id=file_id, number=len(pieces))
+        if piece is None:
             return b"".join(pieces) if pieces else None
-        pieces.append(row["bytes"])
+        pieces.append(piece)
 
 
-def _loaded(row: Any, data: bytes) -> LoadedFile:
-    if row["media_type"] == TEXT:
-        return LoadedFile(row["name"], text=data.decode("utf-8-sig", "replace"))
-    url = f"data:{row['media_type']};base64,{base64.b64encode(data).decode()}"
-    return LoadedFile(row["name"], row["media_type"] in RASTER_TYPES, data_url=url)
+def _loaded(row: FileRecord, data: bytes) -> LoadedFile:
+    if row.media_type == TEXT:
+        return LoadedFile(row.name, text=data.decode("utf-8-sig", "replace"))
+    url = f"data:{row.media_type};base64,{base64.b64encode(data).decode()}"
+    return LoadedFile(row.name, row.media_type in RASTER_TYPES, data_url=url)

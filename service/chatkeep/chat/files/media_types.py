@@ -1,4 +1,4 @@
-"""What a file is, by what is in it and never by what its sender calls it.
+"""Media types of files, by their bytes and never by the sender's word.
 
 Threat: an HTML or SVG file that is called a picture would run as a page of this service. So only what begins like a
 raster picture is one, and everything that can be read as text is plain text.
@@ -18,9 +18,9 @@ from chatkeep.errors import FileTypeNotAllowed
 PNG, JPEG, GIF, WEBP = "image/png", "image/jpeg", "image/gif", "image/webp"
 PDF = "application/pdf"
 TEXT = "text/plain"
-# What a browser may show in a page: no part of such a file can run.
+# Types that a browser may show in a page: no part of such a file can run.
 RASTER_TYPES = (PNG, JPEG, GIF, WEBP)
-# What a picture costs at most where it is scaled down first, as OpenAI and Anthropic do.
+# The most that a picture costs where it is scaled down first, as OpenAI and Anthropic do.
 IMAGE_TOKENS = 1_600
 # A page of 3 kB has about 600 words.
 PDF_BYTES_PER_TOKEN = 4
@@ -43,7 +43,7 @@ NO_PICTURE = "This is no picture that can be shown: PNG, JPEG, GIF and WebP are.
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What was found out about a file by reading all of it."""
+    """The facts about a file that has been read whole."""
 
     media_type: str
     size: int

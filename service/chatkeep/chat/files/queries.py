@@ -1,6 +1,7 @@
 """The rows of files: one statement a function, and none commits."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,6 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Integer,
-    RowMapping,
     Uuid,
     bindparam,
     cast,
@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chatkeep.database.statement import Row, Statement
+from chatkeep.database.statement import Statement, first_column, into
 from chatkeep.database.tables import file_pieces, file_usage, files, turn_files
 
 _user_id = bindparam("user_id", type_=Uuid)
@@ -37,28 +37,54 @@ MIN_CHARGED_BYTES = 4096
 
 MAX_USAGE_BYTES = 2**60
 
-FILE = Statement(select(files).where(_f.user_id == _user_id, _f.id == _file_id))
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A file without its bytes.
+
+    Args:
+        media_type: by what is in it, whatever its sender called it.
+        tokens: about how many a model is shown of it.
+        check_at: when to look whether a turn refers to it; None where one did when it was last looked.
+    """
+
+    user_id: UUID
+    id: UUID
+    name: str
+    media_type: str
+    size: int
+    sha256: bytes
+    tokens: int
+    created_at: datetime
+    check_at: datetime | None
+
+
+_TO_RECORD = into(FileRecord)
+
+FILE = Statement(select(files).where(_f.user_id == _user_id, _f.id == _file_id), row=_TO_RECORD)
 # Newest first, from after a file.
 FILES_BEFORE = Statement(
     select(files)
     .where(_f.user_id == _user_id, _f.id < bindparam("before_id", type_=Uuid))
     .order_by(_f.id.desc())
-    .limit(bindparam("limit", type_=Integer))
+    .limit(bindparam("limit", type_=Integer)),
+    row=_TO_RECORD,
 )
-PIECE = Statement(
+PIECE: Statement[bytes] = Statement(
     select(file_pieces.c.bytes).where(
         file_pieces.c.user_id == _user_id,
         file_pieces.c.file_id == _file_id,
         file_pieces.c.number == bindparam("number", type_=Integer),
-    )
+    ),
+    row=first_column,
 )
 
 
-def _files_by_ids() -> Statement[Row]:
+def _files_by_ids() -> Statement[FileRecord]:
     """Those of the ids that are the user's. Each by its key: PostgreSQL 15 would read all that the user has."""
     given = func.unnest(bindparam("file_ids", type_=ARRAY(Uuid))).table_valued("id", name="given").render_derived()
     own = select(files).where(_f.user_id == _user_id, _f.id == cast(given.c.id, Uuid)).limit(1).lateral("own")
-    return Statement(select(own).select_from(given.join(own, true())))
+    return Statement(select(own).select_from(given.join(own, true())), row=_TO_RECORD)
 
 
 FILES_BY_IDS = _files_by_ids()
@@ -88,26 +114,28 @@ async def add_usage(connection: AsyncConnection, user_id: UUID, size: int) -> No
 
 async def take_again(
     connection: AsyncConnection, user_id: UUID, sha256: bytes, check_at: datetime
-) -> RowMapping | None:
+) -> FileRecord | None:
     """Return the user's file of these bytes, which is now kept until `check_at` at least; None where there is none."""
     same = select(_f.id).where(_f.user_id == user_id, _f.sha256 == sha256).limit(1).scalar_subquery()
     later = func.greatest(_f.check_at, check_at)
     query = update(files).where(_f.user_id == user_id, _f.id == same).values(check_at=later).returning(files)
-    return (await connection.execute(query)).mappings().one_or_none()
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else _TO_RECORD(row)
 
 
-async def insert_file(connection: AsyncConnection, values: Mapping[str, Any]) -> RowMapping:
-    return (await connection.execute(insert(files).values(**values).returning(files))).mappings().one()
+async def insert_file(connection: AsyncConnection, values: Mapping[str, Any]) -> FileRecord:
+    return _TO_RECORD((await connection.execute(insert(files).values(**values).returning(files))).mappings().one())
 
 
 async def insert_piece(connection: AsyncConnection, user_id: UUID, file_id: UUID, number: int, piece: bytes) -> None:
     await connection.execute(insert(file_pieces).values(user_id=user_id, file_id=file_id, number=number, bytes=piece))
 
 
-async def lock_file(connection: AsyncConnection, user_id: UUID, file_id: UUID) -> RowMapping | None:
+async def lock_file(connection: AsyncConnection, user_id: UUID, file_id: UUID) -> FileRecord | None:
     """Return a file that no turn can begin to refer to until the transaction ends."""
     query = select(files).where(_f.user_id == user_id, _f.id == file_id).with_for_update()
-    return (await connection.execute(query)).mappings().one_or_none()
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else _TO_RECORD(row)
 
 
 async def delete_unreferenced(connection: AsyncConnection, user_id: UUID, file_id: UUID) -> bool:
@@ -118,7 +146,7 @@ async def delete_unreferenced(connection: AsyncConnection, user_id: UUID, file_i
 
 
 async def due_files(connection: AsyncConnection, now: datetime, *, limit: int) -> Sequence[Any]:
-    """Return whose files are to be looked at, longest due first."""
+    """Return the files that are to be looked at, longest due first."""
     query = (
         select(_f.user_id, _f.id).where(_f.check_at.is_not(None), _f.check_at <= now).order_by(_f.check_at).limit(limit)
     )

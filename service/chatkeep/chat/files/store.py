@@ -15,9 +15,9 @@ Every write of a user's files locks the user's row first: two that come at once 
 quota, a guest's files do not come while they are moved, and nothing is deleted under a legal hold.
 """
 
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection
 from datetime import timedelta
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from uuid import UUID
 
 import anyio.to_thread
@@ -27,6 +27,7 @@ from chatkeep.accounts.queries import lock_user
 from chatkeep.accounts.users import require_no_hold
 from chatkeep.chat.files import queries
 from chatkeep.chat.files.media_types import NO_PICTURE, Examined, examine
+from chatkeep.chat.files.queries import FileRecord
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
 from chatkeep.errors import (
@@ -48,8 +49,6 @@ SWEPT_AT_ONCE = 100
 MAX_NAME_CHARACTERS = 200
 UNNAMED = "file"
 
-FileRow = Mapping[Any, Any]
-
 
 class FileStore:
     """The files of prompts.
@@ -65,7 +64,7 @@ class FileStore:
         self._clock = clock
         self._quota_bytes = quota_bytes
 
-    async def add(self, user_id: UUID, file: BinaryIO, name: str, *, only: Collection[str] | None = None) -> FileRow:
+    async def add(self, user_id: UUID, file: BinaryIO, name: str, *, only: Collection[str] | None = None) -> FileRecord:
         """Keep a file, or find the one of the same bytes that the user has.
 
         Args:
@@ -88,7 +87,7 @@ class FileStore:
 
     async def add_in(
         self, connection: AsyncConnection, user_id: UUID, file: BinaryIO, examined: Examined, name: str
-    ) -> FileRow:
+    ) -> FileRecord:
         """Keep a file that has been examined, in a transaction. Raises: as `add`."""
         if await lock_user(connection, user_id) is None:
             raise NotAuthenticated("This account has just been deleted.")
@@ -114,7 +113,7 @@ class FileStore:
         )
         number = 0
         while piece := await anyio.to_thread.run_sync(file.read, PIECE_BYTES):
-            await queries.insert_piece(connection, user_id, row["id"], number, piece)
+            await queries.insert_piece(connection, user_id, row.id, number, piece)
             number += 1
         return row
 
@@ -127,7 +126,7 @@ class FileStore:
             )
         await queries.add_usage(connection, user_id, queries.charged(size))
 
-    async def require(self, user_id: UUID, file_id: UUID) -> FileRow:
+    async def require(self, user_id: UUID, file_id: UUID) -> FileRecord:
         """Return a file's row.
 
         Raises:
@@ -141,10 +140,11 @@ class FileStore:
     async def pieces(self, user_id: UUID, file_id: UUID) -> AsyncGenerator[bytes, None]:
         """Yield a file's bytes, each piece read by itself: no connection is held while a client reads."""
         number = 0
-        while (
-            row := await self.database.row(queries.PIECE, user_id=user_id, file_id=file_id, number=number)
-        ) is not None:
-            yield row["bytes"]
+        while True:
+            piece = await self.database.row(queries.PIECE, user_id=user_id, file_id=file_id, number=number)
+            if piece is None:
+                return
+            yield piece
             number += 1
 
     async def delete(self, user_id: UUID, file_id: UUID) -> None:
@@ -163,10 +163,10 @@ class FileStore:
             if not await self._delete(connection, row):
                 raise FileInUse("A turn has this file. Delete the conversation, and the file goes with it.")
 
-    async def _delete(self, connection: AsyncConnection, row: FileRow) -> bool:
-        deleted = await queries.delete_unreferenced(connection, row["user_id"], row["id"])
+    async def _delete(self, connection: AsyncConnection, row: FileRecord) -> bool:
+        deleted = await queries.delete_unreferenced(connection, row.user_id, row.id)
         if deleted:
-            await queries.add_usage(connection, row["user_id"], -queries.charged(row["size"]))
+            await queries.add_usage(connection, row.user_id, -queries.charged(row.size))
         return deleted
 
     async def sweep(self) -> int:
@@ -185,7 +185,7 @@ class FileStore:
         user = await lock_user(connection, user_id)
         row = await queries.lock_file(connection, user_id, file_id)
         now = self._clock()
-        if user is None or row is None or row["check_at"] is None or row["check_at"] > now:
+        if user is None or row is None or row.check_at is None or row.check_at > now:
             return False  # another process was here, or it was sent again
         if user.legal_hold:
             await queries.check_again(connection, user_id, file_id, now + HELD_FILE_INTERVAL)

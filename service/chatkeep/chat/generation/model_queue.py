@@ -18,7 +18,7 @@ MIN_UNANSWERED = 32
 
 
 class Asker(NamedTuple):
-    """Whose reply it is."""
+    """The user of a reply."""
 
     user_id: UUID
     is_guest: bool

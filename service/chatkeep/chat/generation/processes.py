@@ -3,11 +3,10 @@
 import hashlib
 import os
 import platform
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import psutil
 
@@ -31,10 +30,6 @@ class ServiceProcess:
     @classmethod
     def this(cls) -> Self:
         return cls(_machine(), os.getpid(), _began_at(psutil.Process()))
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Self:
-        return cls(row["machine"], row["pid"], row["process_began_at"])
 
     def has_ended(self) -> bool:
         """Tell whether it is sure to have ended; False where it cannot be seen from here."""

@@ -1,5 +1,9 @@
 """One process as the others see it: by its lease in the database, and on its own machine by the process itself."""
 
+from dataclasses import dataclass
+from typing import Self
+from uuid import UUID
+
 from sqlalchemy import Float, Integer, Text, bindparam, delete, func, literal, select
 from sqlalchemy.dialects import postgresql
 
@@ -13,12 +17,27 @@ from chatkeep.database.tables import TIME, replicas
 from chatkeep.ids import new_id
 
 RELEASE_LEASE = Statement(delete(replicas).where(replicas.c.id == REPLICA_ID))
+
+
+@dataclass(frozen=True, slots=True)
+class LocalReplica:
+    """Another replica on this machine, and its process."""
+
+    id: UUID
+    process: ServiceProcess
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        return cls(row["id"], ServiceProcess(row["machine"], row["pid"], row["process_began_at"]))
+
+
 LOCAL_REPLICAS = Statement(
     select(replicas.c.id, replicas.c.machine, replicas.c.pid, replicas.c.process_began_at).where(
         replicas.c.lease_expires_at >= func.now(),
         replicas.c.machine == bindparam("machine", type_=Text),
         replicas.c.id != REPLICA_ID,
-    )
+    ),
+    row=LocalReplica.from_row,
 )
 PRUNE_REPLICAS = Statement(
     delete(replicas).where(
@@ -83,10 +102,9 @@ class Replica:
 
     async def release_dead_leases(self) -> None:
         """Give up the leases of processes on this machine that are seen to have ended: nobody need wait for them."""
-        rows = await self._database.rows(LOCAL_REPLICAS, replica_id=self.id, machine=self.process.machine)
-        for row in rows:
-            if ServiceProcess.from_row(row).has_ended():
-                await self._database.execute(RELEASE_LEASE, replica_id=row["id"])
+        for other in await self._database.rows(LOCAL_REPLICAS, replica_id=self.id, machine=self.process.machine):
+            if other.process.has_ended():
+                await self._database.execute(RELEASE_LEASE, replica_id=other.id)
 
     async def prune_expired(self) -> None:
         """Delete the rows of replicas whose leases ran out long ago."""

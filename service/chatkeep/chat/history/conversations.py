@@ -92,7 +92,7 @@ def _list(*, by_title: bool) -> Statement[ConversationRecord]:
 
 
 def _folded(text: Any) -> Any:
-    """What is equal whatever its case and width."""
+    """A text that is equal for all cases and widths."""
     return func.lower(func.normalize(text, literal_column("NFKC")))
 
 

@@ -79,7 +79,7 @@ class Written:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any], start: int, most: int) -> Self:
-        """Return what a row of FOLLOW tells, from `start` on."""
+        """Return the stretches in a row of FOLLOW, from `start` on."""
         if row["status"] == "streaming":
             fragments = map(ReplySpan, row["positions"] or (), row["kinds"] or (), row["texts"] or ())
             return cls(list(between(fragments, start, start + most)), ended=False)

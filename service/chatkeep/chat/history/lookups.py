@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from chatkeep.chat.history import conversations, queries
+from chatkeep.chat.history import conversations, path_queries, queries
 from chatkeep.chat.records import ConversationRecord
 from chatkeep.chat.schemas import Conversation, Turn
 from chatkeep.database.database import Database
@@ -45,7 +45,7 @@ async def require_leaf(database: Database, user_id: UUID, conversation_id: UUID,
     Raises:
         NotFound: that turn is not the user's.
     """
-    leaf_id = await database.row(queries.LEAF, user_id=user_id, conversation_id=conversation_id, turn_id=turn_id)
+    leaf_id = await database.row(path_queries.LEAF, user_id=user_id, conversation_id=conversation_id, turn_id=turn_id)
     if leaf_id is None:
         raise NotFound
     return await require_turn(database, user_id, conversation_id, leaf_id)

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Literal
 from uuid import UUID
 
-from chatkeep.chat.history import queries
+from chatkeep.chat.history import path_queries, queries
 from chatkeep.chat.history.lookups import require_conversation
 from chatkeep.chat.records import TurnRecord
 from chatkeep.chat.schemas import Turn
@@ -34,7 +34,7 @@ async def turns_up(
 ) -> Slice:
     """Return at most `limit` turns from `start_id` (None: the head) towards the root, newest first."""
     key, max_rows = {"user_id": user_id, "conversation_id": conversation_id}, limit + MAX_BESIDE
-    rows = await database.rows(queries.TURNS_UP, **key, start_id=start_id, limit=limit, max_rows=max_rows)
+    rows = await database.rows(path_queries.TURNS_UP, **key, start_id=start_id, limit=limit, max_rows=max_rows)
     path = await _path(database, key, rows, rows[0].start_id, limit) if rows else []
     return Slice(path, bool(path) and path[-1].parent_id is not None)
 
@@ -42,14 +42,14 @@ async def turns_up(
 async def turns_down(database: Database, user_id: UUID, conversation_id: UUID, *, first: int, limit: int) -> Slice:
     """Return at most `limit` turns of the head's path from position `first` on, oldest first."""
     key = {"user_id": user_id, "conversation_id": conversation_id}
-    head = await database.row(queries.HEAD_POSITION, **key)
+    head = await database.row(path_queries.HEAD_POSITION, **key)
     if head is None or first > head.position:
         return Slice([], more=False)
     last = min(first + limit - 1, head.position)
     count = last - first + 1
-    rows = await database.rows(queries.TURNS_BETWEEN, **key, first=first, last=last, max_rows=count + MAX_BESIDE)
+    rows = await database.rows(path_queries.TURNS_BETWEEN, **key, first=first, last=last, max_rows=count + MAX_BESIDE)
     if _has_branches(rows):
-        last_id = await database.row(queries.ANCESTOR, **key, start_id=head.id, position=last)
+        last_id = await database.row(path_queries.ANCESTOR, **key, start_id=head.id, position=last)
         path = await _path(database, key, rows, last_id, count) if last_id else []
     else:
         path = [Turn.from_record(row) for row in rows]
@@ -69,7 +69,7 @@ async def _path(
     """
     if len(rows) < limit + MAX_BESIDE:
         return _climb(rows, start_id, limit)
-    path = await database.rows(queries.PATH_UP, **key, start_id=start_id, limit=limit)
+    path = await database.rows(path_queries.PATH_UP, **key, start_id=start_id, limit=limit)
     return [Turn.from_record(row) for row in path]
 
 

@@ -29,7 +29,7 @@ from chatkeep.chat.history.fragments import written_items, written_text
 from chatkeep.chat.history.parameters import CONVERSATION_ID, REPLICA_ID, TURN_ID, USER_ID
 from chatkeep.chat.history.sibling_queries import sibling_columns, siblings_of_turn
 from chatkeep.chat.records import TurnRecord
-from chatkeep.database.statement import Statement, first_column, into
+from chatkeep.database.statement import Statement, into
 from chatkeep.database.tables import IS_STREAMING, conversations, turns
 
 _c = conversations.c
@@ -40,7 +40,7 @@ _is_streaming = _t.status == "streaming"
 _reply = case((_is_streaming, written_text(_t.user_id, _t.id)), else_=_t.reply).label("reply")
 _reply_items = case((_is_streaming, written_items(_t.user_id, _t.id)), else_=_t.reply_items).label("reply_items")
 
-# What nobody but the turn's own process needs to know.
+# Columns that only the turn's own process needs.
 _INNER = ("reply", "reply_items", "idempotency_key", "request_digest", "stop_requested", "replica_id")
 
 TURN_COLUMNS = (
@@ -54,27 +54,12 @@ PACKED = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The place of a turn on its path: 0 is the root."""
-
-    id: UUID
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
 class Owner:
     """A turn, and its user now."""
 
     id: UUID
     user_id: UUID
 
-
-_head_id = select(_c.head_turn_id).where(_c.user_id == USER_ID, _c.id == CONVERSATION_ID).scalar_subquery()
-
-HEAD_POSITION = Statement(
-    select(_t.id, _t.position).where(_t.user_id == USER_ID, _t.conversation_id == CONVERSATION_ID, _t.id == _head_id),
-    row=into(Place),
-)
 
 SET_FEEDBACK = Statement(
     update(turns)
@@ -83,7 +68,7 @@ SET_FEEDBACK = Statement(
     .returning(_t.id)
 )
 
-# Whose turns of one replica are now: a guest who signs in takes theirs along.
+# The users of one replica's turns as of now: a guest who signs in takes theirs along.
 OWNERS = Statement(
     select(_t.id, _t.user_id).where(
         _t.replica_id == REPLICA_ID,
@@ -92,13 +77,6 @@ OWNERS = Statement(
     ),
     row=into(Owner),
 )
-
-
-@dataclass(slots=True)
-class WindowTurn(TurnRecord):
-    """A turn of a window that ends at the turn `start_id`."""
-
-    start_id: UUID
 
 
 def turn_above(path: Any, user_id: ColumnElement[Any], conversation_id: ColumnElement[Any]) -> LateralFromClause:
@@ -156,121 +134,12 @@ def within_bytes(page: Select[Any], order: Callable[[Any], Sequence[Any]], max_b
     return select(sized.c.user_id, sized.c.id).where(sized.c.before <= max_bytes)
 
 
-def _window(bounds: Any) -> Select[Any]:
-    """The turns at some positions of one conversation, whichever branch they are on, `max_rows` at most.
-
-    On a path there is one turn a position, so that a page of a path is a range of positions. Turns beside the path
-    come along: they are the siblings that are counted. Of `max_rows` or more the counts mean nothing.
-    """
-    found = (
-        select(*TURN_COLUMNS)
-        .where(_t.user_id == USER_ID, _t.conversation_id == CONVERSATION_ID, bounds)
-        .order_by(_t.position, _t.id)
-        .limit(bindparam("max_rows", type_=Integer))
-        .subquery("found")
-    )
-    return select(*found.c, *sibling_columns(found.c))
-
-
-def _turn(turn_id: ColumnElement[Any]) -> Select[Any]:
+def place_of_turn(turn_id: ColumnElement[Any]) -> Select[Any]:
     """Where a turn of the conversation stands."""
     at = turns.alias("at")
     return select(at.c.id, at.c.position, at.c.parent_id).where(
         at.c.user_id == USER_ID, at.c.conversation_id == CONVERSATION_ID, at.c.id == turn_id
     )
-
-
-def _window_up() -> Statement[WindowTurn]:
-    """The `limit` positions that end at the turn `start_id`, or at the head where it is null."""
-    start = _turn(func.coalesce(bindparam("start_id", type_=Uuid), _head_id)).cte("start")
-    # Known before anything is read, so that the range is the index's: joined, the whole conversation may be.
-    position = select(start.c.position).scalar_subquery()
-    bounds = and_(_t.position <= position, _t.position > cast(position, BigInteger) - bindparam("limit", type_=Integer))
-    window = _window(bounds).add_columns(select(start.c.id).scalar_subquery().label("start_id"))
-    return Statement(window, row=into(WindowTurn))
-
-
-TURNS_UP = _window_up()
-TURNS_BETWEEN = Statement(
-    _window(_t.position.between(bindparam("first", type_=Integer), bindparam("last", type_=Integer))),
-    row=into(TurnRecord),
-)
-
-
-def _path_up() -> Statement[TurnRecord]:
-    """The `limit` turns that end at `start_id`, newest first, each looked up: beside them may be any number."""
-    start = _turn(bindparam("start_id", type_=Uuid)).add_columns(bindparam("limit", type_=Integer).label("still"))
-    path = start.cte("path", recursive=True)
-    above = turn_above(path, USER_ID, CONVERSATION_ID)
-    path = path.union_all(
-        select(above.c.id, above.c.position, above.c.parent_id, path.c.still - 1)
-        .select_from(path.join(above, true()))
-        .where(path.c.still > 1)
-    )
-    siblings = siblings_of_turn()
-    return Statement(
-        select(*TURN_COLUMNS, siblings.c.sibling_count, siblings.c.sibling_position)
-        .select_from(path.join(turns, and_(_t.user_id == USER_ID, _t.id == path.c.id)).join(siblings, true()))
-        .order_by(path.c.position.desc()),
-        row=into(TurnRecord),
-    )
-
-
-PATH_UP = _path_up()
-
-
-def _ancestor() -> Statement[UUID]:
-    """The turn at `position` on the path from the turn `start_id` up."""
-    start_id, position = bindparam("start_id", type_=Uuid), bindparam("position", type_=Integer)
-    path = (
-        select(_t.id, _t.parent_id, _t.position)
-        .where(_t.user_id == USER_ID, _t.conversation_id == CONVERSATION_ID, _t.id == start_id)
-        .cte("path", recursive=True)
-    )
-    above = turn_above(path, USER_ID, CONVERSATION_ID)
-    path = path.union_all(
-        select(above.c.id, above.c.parent_id, above.c.position)
-        .select_from(path.join(above, true()))
-        .where(path.c.position > position)
-    )
-    return Statement(select(path.c.id).where(path.c.position == position), row=first_column)
-
-
-ANCESTOR = _ancestor()
-
-
-def _leaf() -> Statement[UUID]:
-    """The turn to which the newest of the branches under the turn `turn_id` has come."""
-    path = (
-        select(_t.id, _t.position)
-        .where(
-            _t.user_id == USER_ID,
-            _t.conversation_id == CONVERSATION_ID,
-            _t.id == TURN_ID,
-        )
-        .cte("path", recursive=True)
-    )
-    below = turns.alias("below")
-    next_position = cast(path.c.position, BigInteger) + 1
-    newest = (
-        select(below.c.id, below.c.position)
-        .where(
-            below.c.user_id == USER_ID,
-            below.c.conversation_id == CONVERSATION_ID,
-            # A range and its order, which one index alone has: a plan that is older than the turns takes another if
-            # that looks as good, and reads the whole conversation at every step.
-            below.c.position.between(next_position, next_position),
-            below.c.parent_id == path.c.id,
-        )
-        .order_by(below.c.position.desc(), below.c.id.desc())
-        .limit(1)
-        .lateral("newest")
-    )
-    path = path.union_all(select(newest.c.id, newest.c.position).select_from(path.join(newest, true())))
-    return Statement(select(path.c.id).order_by(path.c.position.desc()).limit(1), row=first_column)
-
-
-LEAF = _leaf()
 
 
 def _one_turn() -> Statement[TurnRecord]:
@@ -292,13 +161,13 @@ TURN = _one_turn()
 
 def _siblings() -> Statement[TurnRecord]:
     """The turns with the same parent as `turn_id`, oldest first, from after the id `after_id`."""
-    turn = _turn(TURN_ID).cte("turn")
+    turn = place_of_turn(TURN_ID).cte("turn")
     numbered = (
         select(_t.id, *sibling_columns(_t))
         .where(
             _t.user_id == USER_ID,
             _t.conversation_id == CONVERSATION_ID,
-            # Known before anything is read, as in `_window_up`.
+            # Known before anything is read, as in `path_queries`.
             _t.position == select(turn.c.position).scalar_subquery(),
             _t.parent_id.is_not_distinct_from(select(turn.c.parent_id).scalar_subquery()),
         )

@@ -218,7 +218,7 @@ class TurnStore:
         await self.database.execute(DELETE_ORPHAN_FRAGMENTS)
 
     async def owners(self, turn_ids: Sequence[UUID]) -> dict[UUID, UUID]:
-        """Return whose these turns are now, of those that this replica still generates.
+        """Return the users of these turns as of now, of those that this replica still generates.
 
         A guest who signs in takes their turns along to the account, also the one that is being answered.
         """

@@ -21,7 +21,7 @@ EARLIER = ("prompt", "reply", "prompt_items", "reply_items", "continues")
 
 @dataclass(frozen=True, slots=True)
 class NewTurn:
-    """What somebody asked for, before anything is kept.
+    """A request for a turn, before anything is kept.
 
     Args:
         content: None takes the prompt of the turn `sibling_of`.

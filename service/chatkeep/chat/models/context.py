@@ -8,11 +8,11 @@ from chatkeep.chat.items import AnyItem, file_tokens, is_file, text_item
 from chatkeep.chat.messages import ChatContent, outputs_among, rounds_of, sent_text
 from chatkeep.chat.models.prompt import ChatPrompt
 
-# What a chat template writes around each message: role, separators, end mark.
+# The tokens that a chat template writes around each message: role, separators, end mark.
 MESSAGE_TOKENS = 4
 
 
-# What a model is told where it is to go on with a reply that was cut: servers differ in what they make of a
+# The request to go on with a reply that was cut: servers differ in what they make of a
 # conversation that ends with the model's own message.
 GO_ON = "Go on exactly where your last message ended. Repeat nothing of it."
 
@@ -53,7 +53,7 @@ def fit_context(
     items: Sequence[AnyItem] | None = None,
     continues: bool = False,
 ) -> ChatPrompt:
-    """Return what the model is asked: the system prompt, the newest turns that fit, the new prompt.
+    """Return the request to the model: the system prompt, the newest turns that fit, the new prompt.
 
     The system prompt and the new prompt are always there, even beyond the limit: the model's refusal says
     more than a conversation silently without its question. So is the turn that the new prompt cannot be without: the
@@ -136,7 +136,7 @@ def _add(conversation: ChatPrompt, answer: ChatContent | None) -> None:
 
 
 def _answer_of(turn: EarlierTurn, below: EarlierTurn) -> ChatContent | None:
-    """Return what can be shown of a turn's reply; None where that is nothing."""
+    """Return the part of a turn's reply that can be shown; None where there is none."""
     if turn.reply_items is None:
         return ChatContent("responder", turn.reply) if turn.reply else None
     if not rounds_of(turn.reply or "", turn.reply_items, below.prompt_items):

@@ -27,7 +27,7 @@ SHOWN_DETAILS = 3
 
 @dataclass(frozen=True, slots=True)
 class ReportedError:
-    """What a server says of its failure.
+    """A server's report of its failure.
 
     Attributes:
         message: its sentence; "" where it has none.
@@ -58,7 +58,7 @@ def reported_error(event: Mapping[str, object], *, has_choices: bool) -> Reporte
 
 
 def read_error(body: object) -> ReportedError:
-    """Return what a body says that is known to be an error."""
+    """Return the report in a body that is known to be an error."""
     levels = list(_levels(body))
     statuses = (_status(level.get(key)) for level in levels for key in STATUS_KEYS)
     words = {str(level.get(key)).lower() for level in levels for key in ("code", "type") if level.get(key)}

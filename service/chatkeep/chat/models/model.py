@@ -1,4 +1,4 @@
-"""What the service asks of a language model, whichever it is."""
+"""The interface of a language model, whichever it is."""
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Protocol

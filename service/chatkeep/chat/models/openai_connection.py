@@ -18,7 +18,7 @@ from chatkeep.chat.models.openai_address import parse_address
 MAX_REFUSAL_BYTES = 64 * 1024
 MAX_LIST_BYTES = 8 * 1024 * 1024
 KEEP_ALIVE_SECONDS = 15.0
-# What may go wrong with a connection; a `TimeoutError` is ours or the library's.
+# Errors of a connection; a `TimeoutError` is ours or the library's.
 BROKEN_CONNECTION = (aiohttp.ClientError, OSError, ssl.SSLError, TimeoutError)
 
 
@@ -102,7 +102,7 @@ class Silence:
         self._timer: asyncio.TimerHandle | None = None
 
     async def read(self, seconds: float) -> bytes:
-        """Return what has come; b"" at the end.
+        """Return the bytes that have come; b"" at the end.
 
         Raises:
             TimeoutError: nothing came within `seconds`.
@@ -117,7 +117,7 @@ class Silence:
             self._until = None
 
     def left_over(self) -> bytes:
-        """Return what had come before the connection broke; the library raises before it gives the last of it."""
+        """Return the bytes from before the connection broke; the library raises before it gives the last of them."""
         buffer = self._content._buffer  # noqa: SLF001  there is no other way to it
         left = b"".join(buffer)
         buffer.clear()

@@ -1,4 +1,4 @@
-"""What went wrong between us and the model server, said as one `ModelError`.
+"""Failures between us and the model server, each as one `ModelError`.
 
 What the HTTP library raises holds the whole request: its key and everything that was asked. None of it goes
 further than the client (`from None`), so that no log of an error can repeat it.
@@ -210,7 +210,7 @@ class Failures:
 
 
 def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
-    """Return what `Retry-After` asks for, as a number of seconds from now; None if it says nothing usable.
+    """Return the seconds from now that `Retry-After` asks for; None if it says nothing usable.
 
     Source: RFC 9110, section 10.2.3; `retry-after-ms` is Azure's and OpenAI's.
     """
@@ -242,7 +242,7 @@ def _number(text: str | None) -> int:
 
 
 def _parsed(body: str, content_type: str) -> object:
-    """Return what a refusal holds: JSON, or a plain sentence; a page of HTML says nothing."""
+    """Return the content of a refusal: JSON, or a plain sentence; a page of HTML says nothing."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

@@ -58,7 +58,7 @@ class MessageReader:
         self._others[name] = value
 
     def finish(self, *, cut: bool) -> list[Piece]:
-        """Return what was kept back until the end of the reply.
+        """Return the pieces that were kept back until the end of the reply.
 
         Args:
             cut: the reply did not come to its end.

@@ -65,7 +65,7 @@ class ReplyReader:
         return self._reason is not None or self._strange_reason is not None
 
     def read(self, event: Event) -> list[Piece]:
-        """Return what an event says.
+        """Return the pieces in an event.
 
         Raises:
             ModelError: it is the server's error.
@@ -126,7 +126,7 @@ class ReplyReader:
         return pieces
 
     def _added(self, choice: Mapping[str, Any], chunk: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what a choice adds: its `delta`; with some servers its `message`, or the older `text`."""
+        """Return the addition of a choice: its `delta`; with some servers its `message`, or the older `text`."""
         delta = choice.get("delta")
         if isinstance(delta, str):
             delta = {"content": delta}

@@ -75,7 +75,7 @@ class ReplyStream:
         self._response.release()
 
     async def _receive(self) -> bytes:
-        """Return what came next; b"" at the end of a reply, however the connection ended."""
+        """Return the next bytes; b"" at the end of a reply, however the connection ended."""
         try:
             return await self._silence.read(self._patience())
         except BROKEN_CONNECTION as error:

@@ -53,7 +53,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the reply cost, in the model's own tokens.
+    """The cost of a reply, in the model's own tokens.
 
     Attributes:
         cached_tokens: how many of the input's were cached; None where the model does not say.
@@ -79,12 +79,12 @@ class End:
 
 
 Piece: TypeAlias = Text | Reasoning | TextWasReasoning | Refusal | Item | End
-# What a model may yield: a plain str is text, and a Usage the end of a whole reply.
+# The output of a model: a plain str is text, and a Usage the end of a whole reply.
 Said: TypeAlias = Piece | Usage | str
 
 
 def as_piece(said: Said) -> Piece:
-    """Return what a model yielded as a piece."""
+    """Return a model's output as a piece."""
     if isinstance(said, str):
         return Text(said)
     return End("stop", said) if isinstance(said, Usage) else said

@@ -1,4 +1,4 @@
-"""What a model server says of a failure, as far as people may read it."""
+"""A model server's words about a failure, as far as people may read them."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a reply cost, in the words of the servers that say so."""
+"""The cost of a reply, in the words of the servers that tell it."""
 
 from collections.abc import Mapping
 

@@ -1,7 +1,10 @@
 """Candidates in SQL: turns whose lexemes fit, by the index or one by one."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, Generic, Self
 from uuid import UUID
 
 from sqlalchemy import (
@@ -28,13 +31,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
-from chatkeep.chat.search.index_queries import reasoning_texts
+from chatkeep.chat.search.index_queries import reasoning_texts, texts_from_row
 from chatkeep.chat.search.query import MAX_CONDITIONS, SearchQuery
-from chatkeep.chat.search.search import ScanResult
-from chatkeep.database.database import Database
+from chatkeep.chat.search.search import Candidate, Found, ScanResult
 from chatkeep.database.statement import Row, Statement
 from chatkeep.database.tables import conversations, reasoning_search, turn_search, turns, user_activity
-from chatkeep.database.user_lexeme import user_mark
 
 _user_id = bindparam("user_id", type_=Uuid)
 _after = bindparam("after", type_=Uuid)
@@ -45,6 +46,40 @@ _tsquery = bindparam("tsquery", type_=Text)
 _needles = bindparam("needles", type_=ARRAY(Text))
 _t = turns.c
 _c = conversations.c
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCandidate(Candidate):
+    """A turn of the asker that may fit."""
+
+    conversation_id: UUID
+    conversation_title: str | None
+    created_at: datetime
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        return cls(
+            row["turn_id"],
+            texts_from_row(row),
+            row["conversation_id"],
+            row["conversation_title"],
+            row["created_at"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRow(Generic[Found]):
+    """A candidate of a walk; the walk's end has a number in place of one, see `with_end`."""
+
+    turn_id: UUID
+    candidate: Found | None
+    number: int | None
+    history: int | None
+
+    @classmethod
+    def from_row(cls, to_candidate: Callable[[Row], Found], row: Row) -> "ScanRow[Found]":
+        number = row["number"]
+        return cls(row["turn_id"], None if number is not None else to_candidate(row), number, row["history"])
 
 
 def has_lexemes(lexemes: Any, tsquery: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -124,7 +159,7 @@ def asked_texts(entries: Table) -> Sequence[ColumnElement[Any]]:
 
 
 def _shown(found: Any, entries: Table) -> Select[Any]:
-    """What the asker sees of each candidate, looked up one by one: joined, all that the user has may be read.
+    """The columns of each candidate, looked up one by one: joined, all that the user has may be read.
 
     By ranges, so that it is looked up by the keys, where what a user has lies together.
     """
@@ -144,7 +179,7 @@ def _shown(found: Any, entries: Table) -> Select[Any]:
     )
 
 
-def _index_lookup(entries: Table, *, conditions: int) -> Statement[Row]:
+def _index_lookup(entries: Table, *, conditions: int) -> Statement[OwnCandidate]:
     """The user's newest candidates by so many conditions and the index on lexemes, which knows whose they are.
 
     Several conditions on the lexemes have PostgreSQL expect few rows of that index, and take it. In a case, and sorted
@@ -163,15 +198,16 @@ def _index_lookup(entries: Table, *, conditions: int) -> Statement[Row]:
         .prefix_with("MATERIALIZED")
     )
     found = select(matches.c.turn_id).order_by(matches.c.turn_id.desc()).limit(_limit).cte("found")
-    return Statement(_shown(found, entries))
+    return Statement(_shown(found, entries), row=OwnCandidate.from_row)
 
 
-def _walk(entries: Table) -> Statement[Row]:
+def _walk(entries: Table) -> Statement[ScanRow[OwnCandidate]]:
     """The newest candidates among the user's newest `turns` before `after`, and an end as `with_end` has it."""
     fitting, ids = newest_fitting(_after, _turns, _tsquery, _needles, entries, user_id=_user_id)
     found = fitting.limit(_limit).cte("found").prefix_with("MATERIALIZED")
     counted = select(user_activity.c.turn_count).where(user_activity.c.user_id == _user_id).scalar_subquery()
-    return Statement(with_end(_shown(found, entries), ids, found=found, limit=_limit, history=counted))
+    walked = with_end(_shown(found, entries), ids, found=found, limit=_limit, history=counted)
+    return Statement(walked, row=partial(ScanRow.from_row, OwnCandidate.from_row))
 
 
 def with_end(
@@ -208,7 +244,7 @@ def entries_of(asked: SearchQuery) -> Table:
     return reasoning_search if asked.in_reasoning else turn_search
 
 
-def _index_lookups(entries: Table) -> list[Statement[Row]]:
+def _index_lookups(entries: Table) -> list[Statement[OwnCandidate]]:
     return [_index_lookup(entries, conditions=number + 1) for number in range(MAX_CONDITIONS)]
 
 
@@ -218,47 +254,11 @@ REASONING_BY_ONE, REASONING_BY_TWO, REASONING_BY_THREE = REASONING_LOOKUPS = _in
 SCAN_REASONING = _walk(reasoning_search)
 
 
-class OwnTurns:
-    """The turns of one user, by statements that are compiled once."""
-
-    def __init__(self, database: Database, user_id: UUID, asked: SearchQuery) -> None:
-        self._database = database
-        self._user_id = user_id
-        self._asked = asked
-        # What begins with one character is looked up for all users together: that takes longer than a user's turns.
-        self.can_use_index = not asked.by_beginnings
-        self._scan, self._lookups = (SCAN_REASONING, REASONING_LOOKUPS) if asked.in_reasoning else (SCAN, INDEX_LOOKUPS)
-
-    async def scan(self, after: UUID, turns: int, limit: int) -> ScanResult:
-        rows = await self._database.rows(
-            self._scan,
-            user_id=self._user_id,
-            tsquery=self._asked.tsquery,
-            needles=list(self._asked.needles),
-            after=after,
-            turns=turns,
-            limit=limit,
-        )
-        return to_scan_result(rows, turns)
-
-    async def index_lookup(self, after: UUID, limit: int) -> list[Any]:
-        conditions = self._asked.conditions
-        return await self._database.rows(
-            self._lookups[len(conditions) - 1],
-            user_id=self._user_id,
-            mark=f"'{user_mark(self._user_id)}'",
-            **{f"condition_{number}": each for number, each in enumerate(conditions)},
-            needles=list(self._asked.needles),
-            after=after,
-            limit=limit,
-        )
-
-
-def to_scan_result(rows: list[Any], turns: int) -> ScanResult:
-    """Return what a walk over `turns` came by, from its candidates and its end."""
-    candidates = [row for row in rows if row["number"] is None]
-    end = next((row for row in rows if row["number"] is not None), None)
+def to_scan_result(rows: Sequence[ScanRow[Found]], turns: int) -> ScanResult[Found]:
+    """Return the result of a walk over `turns`, from its candidates and its end."""
+    candidates = [row.candidate for row in rows if row.candidate is not None]
+    end = next((row for row in rows if row.candidate is None), None)
     if end is None:
-        return ScanResult(candidates, None, candidates[-1]["turn_id"] if candidates else None)
-    last_id = end["turn_id"] if end["number"] == turns else None
-    return ScanResult(candidates, end["number"], last_id, end["history"] or 0)
+        return ScanResult(candidates, None, candidates[-1].turn_id if candidates else None)
+    last_id = end.turn_id if end.number == turns else None
+    return ScanResult(candidates, end.number, last_id, end.history or 0)

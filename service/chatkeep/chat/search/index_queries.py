@@ -1,6 +1,9 @@
 """How turns become findable: the lexemes of each, kept in the statement that ends it or made afterwards."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
@@ -28,7 +31,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
 from chatkeep.chat.search.lexemes import SEPARATOR, VERSION
-from chatkeep.database.statement import BACKGROUND_SECONDS, Row, Statement
+from chatkeep.database.statement import BACKGROUND_SECONDS, Row, Statement, first_column, into
 from chatkeep.database.tables import IS_STREAMING, reasoning_search, replicas, turn_search, turns
 
 _s = turn_search.c
@@ -82,13 +85,68 @@ def _kept(rows: Any, entries: Table) -> CTE:
     return made.returning(entries.c.part).cte(f"kept_{entries.name}")
 
 
-def _pending(entries: Table, *texts: ColumnElement[Any]) -> Statement[Row]:
+def texts_from_row(row: Row) -> Sequence[str | None]:
+    """Return the texts of a turn, of what it says or of what the model thought, whichever was asked for."""
+    return row["reasoning"] or () if "reasoning" in row else (row["prompt"], row["reply"])
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTexts:
+    """A turn whose lexemes are to be made of these texts."""
+
+    user_id: UUID
+    id: UUID
+    texts: Sequence[str | None]
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        return cls(row["user_id"], row["id"], texts_from_row(row))
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedTurn:
+    """A turn with all of its texts; `reasoned` where the model thought before it answered."""
+
+    user_id: UUID
+    id: UUID
+    prompt: str
+    reply: str | None
+    reasoning: Sequence[str] | None
+    reasoned: bool
+
+    def said(self) -> TurnTexts:
+        return TurnTexts(self.user_id, self.id, (self.prompt, self.reply))
+
+    def thought(self) -> TurnTexts:
+        return TurnTexts(self.user_id, self.id, self.reasoning or ())
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedTurn:
+    """A turn by its key, and whether its lexemes are missing or of an older version."""
+
+    user_id: UUID
+    id: UUID
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecentTurn:
+    """A turn by its key, and whether it has no lexemes at all."""
+
+    user_id: UUID
+    id: UUID
+    missing: bool
+
+
+def _pending(entries: Table, *texts: ColumnElement[Any]) -> Statement[TurnTexts]:
     """Turns whose lexemes are to be made, with their texts."""
     return Statement(
         select(_t.user_id, _t.id, *texts)
         .join(entries, and_(entries.c.user_id == _t.user_id, entries.c.turn_id == _t.id))
         .where(entries.c.lexemes.is_(None))
         .limit(bindparam("limit", type_=Integer)),
+        row=TurnTexts.from_row,
         timeout_seconds=BACKGROUND_SECONDS,
     )
 
@@ -98,7 +156,7 @@ PENDING = _pending(turn_search, _t.prompt, _t.reply)
 PENDING_REASONING = _pending(reasoning_search, _reasoning)
 
 
-def _window() -> Statement[Row]:
+def _window() -> Statement[IndexedTurn]:
     """The next turns by key, and of each whether its lexemes are missing or of an older version."""
     window = (
         select(_t.user_id, _t.id, _t.status, has_reasoning(_t.reply_items).label("reasoned"))
@@ -127,7 +185,8 @@ def _window() -> Statement[Row]:
     return Statement(
         select(window.c.user_id, window.c.id, and_(window.c.status != "streaming", missing).label("stale"))
         .select_from(window.outerjoin(made, true()).outerjoin(thought, true()))
-        .order_by(window.c.user_id, window.c.id)
+        .order_by(window.c.user_id, window.c.id),
+        row=into(IndexedTurn),
     )
 
 
@@ -138,7 +197,7 @@ def _is_stale(entry: FromClause) -> ColumnElement[bool]:
 WINDOW = _window()
 
 
-def _missing() -> Statement[Row]:
+def _missing() -> Statement[RecentTurn]:
     """The newest turns between two ids, and of each whether it has ended and has no lexemes, nor waits for them."""
     window = (
         select(_t.user_id, _t.id, _t.status)
@@ -159,12 +218,15 @@ def _missing() -> Statement[Row]:
         select(window.c.user_id, window.c.id, missing.label("missing"))
         .select_from(window.outerjoin(made, true()))
         .order_by(window.c.id.desc()),
+        row=into(RecentTurn),
         timeout_seconds=BACKGROUND_SECONDS,
     )
 
 
 MISSING = _missing()
-OLDEST_STREAMING = Statement(select(_t.id).where(IS_STREAMING).order_by(_t.id).limit(1))
+OLDEST_STREAMING: Statement[UUID] = Statement(
+    select(_t.id).where(IS_STREAMING).order_by(_t.id).limit(1), row=first_column
+)
 # Replicas whose code keeps no lexemes, or others than this one's.
 OLDER_REPLICAS = Statement(
     select(replicas.c.id).where(func.coalesce(replicas.c.search_version, literal(0)) < literal(VERSION)).limit(1)
@@ -177,20 +239,21 @@ def _given(*columns: tuple[str, Any]) -> Any:
     return func.unnest(*arrays).table_valued(*(name for name, _ in columns), name="given").render_derived()
 
 
-def _texts() -> Statement[Row]:
+def _texts() -> Statement[FinishedTurn]:
     given = _given(("user_id", Uuid), ("turn_id", Uuid))
     wanted = and_(_t.user_id == cast(given.c.user_id, Uuid), _t.id == cast(given.c.turn_id, Uuid))
     return Statement(
         select(_t.user_id, _t.id, _t.prompt, _t.reply, _reasoning, has_reasoning(_t.reply_items).label("reasoned"))
         .select_from(turns.join(given, wanted))
-        .where(_t.status != "streaming")
+        .where(_t.status != "streaming"),
+        row=into(FinishedTurn),
     )
 
 
 TEXTS = _texts()
 
 
-def _index(entries: Table) -> Statement[Row]:
+def _index(entries: Table) -> Statement[int]:
     """Keep the lexemes of several turns in place of what there is; return of how many parts.
 
     Turns that are gone, or that somebody deletes right now, are left out: waiting for them could be in a circle.
@@ -226,7 +289,7 @@ def _index(entries: Table) -> Statement[Row]:
         .cte("dropped")
     )
     indexed = select(func.count().label("made")).select_from(kept).add_cte(dropped)
-    return Statement(indexed, timeout_seconds=BACKGROUND_SECONDS)
+    return Statement(indexed, row=first_column, timeout_seconds=BACKGROUND_SECONDS)
 
 
 INDEX = _index(turn_search)

@@ -7,16 +7,18 @@ either twice gives the same rows.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from chatkeep.chat.items import AnyItem, is_reasoning
 from chatkeep.chat.search import index_queries
+from chatkeep.chat.search.index_queries import TurnTexts
 from chatkeep.chat.search.lexemes import parts_of
 from chatkeep.database.database import Database
-from chatkeep.database.statement import Row, Statement
+from chatkeep.database.statement import Statement
 
 # Longer texts are taken apart in a thread: the event loop would stand still for milliseconds.
 LONG_TEXT_CHARACTERS = 4_000
@@ -28,29 +30,24 @@ BEFORE_ALL = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class _Entries:
-    """One of the tables that know what turns are found by.
+    """The statements of one of the tables that know what turns are found by."""
 
-    Args:
-        texts: of a row of a turn.
-    """
-
-    pending: Statement[Row]
-    index: Statement[Row]
-    texts: Callable[[Any], Sequence[str | None]]
+    pending: Statement[TurnTexts]
+    index: Statement[int]
 
 
-TURNS = _Entries(index_queries.PENDING, index_queries.INDEX, lambda row: (row["prompt"], row["reply"]))
-REASONING = _Entries(index_queries.PENDING_REASONING, index_queries.INDEX_REASONING, lambda row: row["reasoning"] or ())
+TURNS = _Entries(index_queries.PENDING, index_queries.INDEX)
+REASONING = _Entries(index_queries.PENDING_REASONING, index_queries.INDEX_REASONING)
 
 
 async def lexemes_of_reasoning(user_id: UUID, items: Iterable[AnyItem] | None) -> list[str]:
-    """Return what `reasoning_search` keeps of a turn, a text for each part; nothing where there is no reasoning."""
+    """Return the lexemes for `reasoning_search`, a text for each part; none where there is no reasoning."""
     texts = [item["text"] for item in items or () if is_reasoning(item)]
     return await lexemes_of_turn(user_id, *texts) if texts else []
 
 
 async def lexemes_of_turn(user_id: UUID, *texts: str | None) -> list[str]:
-    """Return what `turn_search` keeps of a turn's texts, a text for each part."""
+    """Return the lexemes for `turn_search`, a text for each part."""
     if sum(len(text or "") for text in texts) > LONG_TEXT_CHARACTERS:
         return await asyncio.to_thread(parts_of, user_id, texts)
     return parts_of(user_id, texts)
@@ -87,39 +84,37 @@ async def reindex(database: Database) -> AsyncIterator[tuple[int, int]]:
     while rows := await database.rows(
         index_queries.WINDOW, after_user_id=after_user_id, after_id=after_id, limit=WINDOW_TURNS
     ):
-        stale = [row for row in rows if row["stale"]]
+        stale = [(row.user_id, row.id) for row in rows if row.stale]
         for first in range(0, len(stale), BATCH_TURNS):
             await index_turns(database, stale[first : first + BATCH_TURNS])
         yield len(rows), len(stale)
         if len(rows) < WINDOW_TURNS:
             break  # or the last user could keep it going for ever, by saying more
-        after_user_id, after_id = rows[-1]["user_id"], rows[-1]["id"]
+        after_user_id, after_id = rows[-1].user_id, rows[-1].id
 
 
-async def index_turns(database: Database, keys: Sequence[Any]) -> None:
-    """Make the lexemes of finished turns, in the place of those that they have; `keys` are rows with their ids."""
-    rows = await database.rows(
-        index_queries.TEXTS, user_ids=[key["user_id"] for key in keys], turn_ids=[key["id"] for key in keys]
-    )
-    await _keep_all(database, rows, TURNS)
-    await _keep_all(database, [row for row in rows if row["reasoned"]], REASONING)
+async def index_turns(database: Database, keys: Sequence[tuple[UUID, UUID]]) -> None:
+    """Make the lexemes of finished turns, (`user_id`, `id`), in the place of those that they have."""
+    user_ids, turn_ids = ([key[n] for key in keys] for n in range(2))
+    turns = await database.rows(index_queries.TEXTS, user_ids=user_ids, turn_ids=turn_ids)
+    await _keep_all(database, [turn.said() for turn in turns], TURNS)
+    await _keep_all(database, [turn.thought() for turn in turns if turn.reasoned], REASONING)
 
 
-async def _keep_all(database: Database, rows: Sequence[Any], entries: _Entries) -> int:
+async def _keep_all(database: Database, turns: Sequence[TurnTexts], entries: _Entries) -> int:
     made = 0
-    for batch in _batches(rows, entries):
-        row = await database.row(entries.index, **await asyncio.to_thread(_columns, batch, entries))
-        made += row["made"] if row else 0
+    for batch in _batches(turns):
+        made += await database.row(entries.index, **await asyncio.to_thread(_columns, batch)) or 0
     return made
 
 
-def _batches(rows: Sequence[Any], entries: _Entries) -> Iterator[list[Any]]:
-    """Yield rows together whose texts are not too long together."""
-    batch: list[Any] = []
+def _batches(turns: Sequence[TurnTexts]) -> Iterator[list[TurnTexts]]:
+    """Yield turns together whose texts are not too long together."""
+    batch: list[TurnTexts] = []
     characters = 0
-    for row in rows:
-        batch.append(row)
-        characters += sum(len(text or "") for text in entries.texts(row))
+    for turn in turns:
+        batch.append(turn)
+        characters += sum(len(text or "") for text in turn.texts)
         if characters > BATCH_CHARACTERS:
             yield batch
             batch, characters = [], 0
@@ -127,12 +122,12 @@ def _batches(rows: Sequence[Any], entries: _Entries) -> Iterator[list[Any]]:
         yield batch
 
 
-def _columns(rows: Sequence[Any], entries: _Entries) -> dict[str, list[Any]]:
+def _columns(turns: Sequence[TurnTexts]) -> dict[str, list[Any]]:
     # In the order of keys, so that two who do the same never wait for each other in a circle.
     made = [
-        (row["user_id"], row["id"], number, len(parts), part)
-        for row in sorted(rows, key=lambda row: (row["user_id"], row["id"]))
-        for parts in [parts_of(row["user_id"], entries.texts(row))]
+        (turn.user_id, turn.id, number, len(parts), part)
+        for turn in sorted(turns, key=attrgetter("user_id", "id"))
+        for parts in [parts_of(turn.user_id, turn.texts)]
         for number, part in enumerate(parts)
     ]
     names = ("user_ids", "turn_ids", "numbers", "counts", "joined_parts")

@@ -1,4 +1,4 @@
-"""What a turn is found by: its words, its symbols, and pairs of neighbouring characters where words are not spaced.
+"""Lexemes of turns: words, symbols, and pairs of neighbouring characters where words are not spaced.
 
 Every character of a folded text is of one kind:
 

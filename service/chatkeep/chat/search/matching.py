@@ -1,8 +1,7 @@
 """Texts held against a query: what decides, whatever an index says."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from chatkeep.chat.search.casefold import casefold
 from chatkeep.chat.search.lexemes import flatten, kind_of
@@ -41,11 +40,6 @@ class SearchedText:
         if self._flat is None:
             self._flat = flatten(self.folded)
         return self._flat
-
-
-def texts_asked(asked: SearchQuery, row: Mapping[str, Any]) -> Sequence[str | None]:
-    """Return those of a turn's texts in which a query looks."""
-    return row["reasoning"] or () if asked.in_reasoning else (row["prompt"], row["reply"])
 
 
 def to_searched_texts(texts: Iterable[str | None]) -> tuple[SearchedText, ...]:

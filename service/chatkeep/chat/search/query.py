@@ -69,7 +69,7 @@ class SearchQuery:
 
     @property
     def tsquery(self) -> str:
-        """What the lexemes of a turn in one part fit."""
+        """A query that fits the lexemes of a turn in one part."""
         return " & ".join(self.needles)
 
     @property

@@ -10,29 +10,42 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
-from chatkeep.chat.search.matching import matches, texts_asked
+from chatkeep.chat.search.matching import matches
 from chatkeep.chat.search.query import SearchQuery
 from chatkeep.errors import QueryTooSlow
 
 FIRST_TURNS = 250
 NEXT_TURNS = 2_000
-# What a match costs the index, in turns that are walked: each is somewhere else, and they are beside each other.
+# The cost of a match for the index, in turns that are walked: each is somewhere else, and they are beside each other.
 TURNS_PER_MATCH = 5
 MAX_SEARCH_SECONDS = 10
 # More text than this is held against a query in a thread.
 LONG_CHARACTERS = 20_000
 BEFORE_NEWEST = UUID(int=2**128 - 1)
 
-# A candidate: `turn_id`, the texts in which is looked, and whatever the asker shows.
-Candidate = Any
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A turn that may fit, and whatever a source adds to show of it.
+
+    Args:
+        texts: those in which the query looks.
+    """
+
+    turn_id: UUID
+    texts: Sequence[str | None]
+
+
+Found = TypeVar("Found", bound=Candidate)
+Found_co = TypeVar("Found_co", bound=Candidate, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class ScanResult:
-    """What a walk came by.
+class ScanResult(Generic[Found_co]):
+    """The result of a walk.
 
     Args:
         candidates: the turns whose lexemes fit, newest first; the walk ends where there are as many as were asked for.
@@ -41,13 +54,13 @@ class ScanResult:
         history: how many turns there are to walk, or about as many.
     """
 
-    candidates: Sequence[Candidate]
+    candidates: Sequence[Found_co]
     turns: int | None
     last_id: UUID | None
     history: float = 0
 
 
-class Source(Protocol):
+class Source(Protocol[Found_co]):
     """Where turns are looked for.
 
     Args:
@@ -56,29 +69,29 @@ class Source(Protocol):
 
     can_use_index: bool
 
-    async def scan(self, after: UUID, turns: int, limit: int) -> ScanResult:
+    async def scan(self, after: UUID, turns: int, limit: int) -> ScanResult[Found_co]:
         """Look at the newest `turns` before `after`, until there are `limit` candidates."""
 
-    async def index_lookup(self, after: UUID, limit: int) -> Sequence[Candidate]:
+    async def index_lookup(self, after: UUID, limit: int) -> Sequence[Found_co]:
         """Return the newest candidates before `after`."""
 
 
-class Search:
+class Search(Generic[Found]):
     """One search, on its way to a page."""
 
     def __init__(
-        self, asked: SearchQuery, source: Source, *, limit: int, clock: Callable[[], float] = time.monotonic
+        self, asked: SearchQuery, source: Source[Found], *, limit: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._asked = asked
         self._source = source
         self._limit = limit
         self._clock = clock
         self._ends_at = clock() + MAX_SEARCH_SECONDS
-        self._found: dict[UUID, Candidate] = {}
+        self._found: dict[UUID, Found] = {}
         self._walked = 0
         self._candidates = 0
 
-    async def newest(self, after: UUID | None) -> list[Candidate]:
+    async def newest(self, after: UUID | None) -> list[Found]:
         """Return the newest turns before `after` that fit, at most `limit`.
 
         Raises:
@@ -120,7 +133,7 @@ class Search:
         return missing * turns_a_candidate <= TURNS_PER_MATCH * history / turns_a_candidate
 
     def _more_than(self, many: int) -> int:
-        """What is mostly no match is read in longer stretches."""
+        """Candidates that mostly do not match are read in longer stretches."""
         return min(2 * many, 4 * self._limit)
 
     async def _index_lookup(self, last: UUID) -> None:
@@ -130,18 +143,18 @@ class Search:
             await self._take(candidates)
             if len(candidates) < many or self._full:
                 return
-            last = candidates[-1]["turn_id"]
+            last = candidates[-1].turn_id
             many = self._more_than(many)
 
-    async def _take(self, candidates: Sequence[Candidate]) -> None:
-        characters = sum(len(text or "") for each in candidates for text in texts_asked(self._asked, each))
+    async def _take(self, candidates: Sequence[Found]) -> None:
+        characters = sum(len(text or "") for each in candidates for text in each.texts)
         if characters > LONG_CHARACTERS:
             fitting = await asyncio.to_thread(self._fitting, candidates)
         else:
             fitting = self._fitting(candidates)
-        self._found |= {each["turn_id"]: each for each in fitting}
+        self._found |= {each.turn_id: each for each in fitting}
         if self._clock() > self._ends_at and not self._full:
             raise QueryTooSlow("That took too long and was stopped. Ask for rarer words, or for more of them.")
 
-    def _fitting(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        return [each for each in candidates if matches(self._asked, *texts_asked(self._asked, each))]
+    def _fitting(self, candidates: Sequence[Found]) -> list[Found]:
+        return [each for each in candidates if matches(self._asked, *each.texts)]

@@ -1,4 +1,4 @@
-"""What is shown of a turn that was found: its own words around the first match, safe to put into a page."""
+"""Snippets of found turns: their own words around the first match, safe to put into a page."""
 
 import html
 from collections.abc import Sequence

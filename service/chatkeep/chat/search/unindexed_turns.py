@@ -22,7 +22,7 @@ SLACK = timedelta(minutes=1)
 
 
 class UnindexedTurns:
-    """What one process has looked at so far."""
+    """The turns that one process has looked at so far."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -43,8 +43,8 @@ class UnindexedTurns:
 
     async def _begin_of_next_look(self) -> UUID:
         recent = earliest_id(self._clock() - SLACK)
-        row = await self._database.row(OLDEST_STREAMING)
-        return min(recent, row["id"]) if row else recent
+        oldest_id = await self._database.row(OLDEST_STREAMING)
+        return recent if oldest_id is None else min(recent, oldest_id)
 
     async def _look(self) -> int:
         """Go from the newest turn backwards: to the last look, or at first until nothing is missing."""
@@ -52,11 +52,11 @@ class UnindexedTurns:
         while rows := await self._database.rows(
             MISSING, since_id=self._looked_until or BEFORE_ALL, before_id=before_id, limit=WINDOW_TURNS
         ):
-            missing = [row for row in rows if row["missing"]]
+            missing = [(row.user_id, row.id) for row in rows if row.missing]
             for first in range(0, len(missing), BATCH_TURNS):
                 await index_turns(self._database, missing[first : first + BATCH_TURNS])
             made += len(missing)
             if len(rows) < WINDOW_TURNS or (self._looked_until is None and not missing):
                 break
-            before_id = rows[-1]["id"]
+            before_id = rows[-1].id
         return made

@@ -39,8 +39,7 @@ def doctor(
     Exits with 1 if there is a problem.
     """
     # Loads most of the service, for which help and completion need not wait.
-    from chatkeep.cli.doctor.checks import run_checks  # noqa: PLC0415
-    from chatkeep.cli.doctor.report import print_json, print_report  # noqa: PLC0415
+    from chatkeep.cli.doctor.report import print_json, print_report, run_checks  # noqa: PLC0415
 
     findings, settings = run_checks(database_url=database_url, data_dir=data_dir, host=host, port=port)
     if as_json:

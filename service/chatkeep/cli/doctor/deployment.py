@@ -1,4 +1,4 @@
-"""What stands between the service and its data: poolers before the server, standbys behind it."""
+"""Servers between the service and its data: poolers before the server, standbys behind it."""
 
 from sqlalchemy import text
 

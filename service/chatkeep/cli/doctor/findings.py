@@ -1,4 +1,4 @@
-"""What the doctor finds: one sentence each, how bad it is, and what to do about it."""
+"""Findings of the doctor: one sentence each, how bad it is, and what to do about it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What will keep people out: told by `chatkeep doctor`, and in the same words at the start."""
+"""Obstacles that will keep people out: told by `chatkeep doctor`, and in the same words at the start."""
 
 import ipaddress
 

@@ -1,4 +1,4 @@
-"""How the findings are told: to a person, or as JSON."""
+"""The report of a check-up: all its findings, printed for a person or as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -8,10 +8,15 @@ from itertools import groupby
 from rich.table import Table as Grid
 from rich.text import Text
 
+from chatkeep.cli.doctor.database import look_at_database
 from chatkeep.cli.doctor.findings import Area, Finding, Findings, Level
-from chatkeep.cli.doctor.settings_report import Setting
+from chatkeep.cli.doctor.load import look_at_load
+from chatkeep.cli.doctor.model import look_at_model
+from chatkeep.cli.doctor.safety import look_at_settings
+from chatkeep.cli.doctor.settings_report import Setting, list_settings, look_for_misspelt
 from chatkeep.cli.terminal.output import answer, answer_json, escape_terminal, results
 from chatkeep.cli.terminal.tables import Column, Table
+from chatkeep.config import Settings
 
 MARKS = {
     Level.OK: ("✓", "green"),
@@ -30,6 +35,28 @@ def print_json(findings: Findings, settings: Sequence[Setting]) -> None:
         "findings": [asdict(each) for each in findings],
     }
     answer_json(json.dumps(found, ensure_ascii=False, indent=2))
+
+
+def run_checks(**options: object) -> tuple[Findings, list[Setting]]:
+    """Check one thing after the other: a failure is a finding and stops nothing else.
+
+    Returns:
+        The findings, and the settings where they can be read.
+
+    Args:
+        options: settings that the command line gives, by name; None is not given.
+    """
+    findings = Findings()
+    shown: list[Setting] = []
+    with findings.noting_failure(Area.SETTINGS):
+        settings = Settings.read(**options)
+        shown = list_settings(settings, [name for name, value in options.items() if value is not None])
+        look_for_misspelt(findings)
+        look_at_settings(settings, findings)
+        look_at_database(settings, findings)
+        look_at_model(settings, findings)
+        look_at_load(settings, findings)
+    return findings, shown
 
 
 def print_report(findings: Findings, settings: Sequence[Setting], *, all_settings: bool) -> None:

@@ -1,4 +1,4 @@
-"""What is unsafe about the settings alone, whatever they reach."""
+"""Settings that are unsafe by themselves, whatever they reach."""
 
 import os
 import stat
@@ -130,7 +130,7 @@ def _look_at_network(settings: Settings, findings: Findings) -> None:
 
 
 def _look_at_place_on_host(settings: Settings, findings: Findings) -> None:
-    """What other applications of the same host have to do with this one."""
+    """Other applications of the same host that share cookies with this one."""
     if settings.root_path:
         findings.ok(Area.NETWORK, f"Browsers find it under {settings.root_path}.")
     if settings.cookie_name == Settings.model_fields["cookie_name"].default:

@@ -1,4 +1,4 @@
-"""What an operator's own application did wrong, in one sentence and their own lines that led there."""
+"""Errors of an operator's own application, in one sentence and their own lines that led there."""
 
 import sysconfig
 import traceback
@@ -11,7 +11,7 @@ LIBRARIES = tuple(sysconfig.get_path(each) for each in ("stdlib", "purelib", "pl
 
 
 def failure_of(name: str, error: BaseException) -> ConfigurationError:
-    """Return what to say of an error that the application `name` raised while it was loaded."""
+    """Return the sentence about an error that the application `name` raised while it was loaded."""
     if isinstance(error, SystemExit):
         sentence = f"{name} cannot be served: loading it ended the process (SystemExit: {error.code})."
     else:

@@ -43,7 +43,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Administrator:
-    """Who can let others in when the service begins.
+    """The administrator who can let others in when the service begins.
 
     Args:
         found: the row of `queries.preferred_administrator`, or None.

@@ -45,7 +45,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Work:
-    """What a worker process serves. It goes there through a pipe: no process list and no file holds a secret.
+    """The work of a worker process. It goes there through a pipe: no process list and no file holds a secret.
 
     Args:
         app: the name of the application, see `application_of`.
@@ -98,7 +98,7 @@ def _heed_signals() -> None:
 
 
 class _Life:
-    """What ties a worker to its supervisor, in both directions."""
+    """The pipes between a worker and its supervisor, in both directions."""
 
     def __init__(self, supervisor: Connection, folder: Path) -> None:
         self._supervisor = supervisor

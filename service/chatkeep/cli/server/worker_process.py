@@ -51,7 +51,7 @@ class WorkerProcess:
         return self._process.sentinel
 
     def handles(self) -> Iterator[Connection | int]:
-        """Yield what is ready when there is something to hear, or when it has ended."""
+        """Yield the handles that become ready when there is something to hear, or when the process has ended."""
         yield self.sentinel
         if not self._voice.closed:
             yield self._voice

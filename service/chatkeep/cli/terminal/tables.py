@@ -77,7 +77,7 @@ class Table:
         return self._shared(natural, shown)
 
     def _least(self, natural: Sequence[int], shown: Sequence[int]) -> int:
-        """What the columns take when long text takes as little as it may."""
+        """The width of the columns when long text takes as little as it may."""
         return sum(min(natural[index], self._widest(index)) for index in shown) + len(GAP) * (len(shown) - 1)
 
     def _widest(self, index: int) -> int:

@@ -2,12 +2,14 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
 from chatkeep.audit.actions import READS, Action
@@ -18,8 +20,7 @@ from chatkeep.audit.trail import Recorder
 from chatkeep.audit.verification import Verdict, verify
 from chatkeep.cli.audit_recorder import audit_secrets, operators_origin
 from chatkeep.cli.database import CommandDatabase
-from chatkeep.cli.terminal.output import answer, answer_json, print_error, print_info
-from chatkeep.cli.terminal.progress import row_progress
+from chatkeep.cli.terminal.output import answer, answer_json, errors, print_error, print_info
 from chatkeep.cli.terminal.tables import Column, Table
 from chatkeep.cli.terminal.times import format_minute
 from chatkeep.cli.work.pages import QUERY_TIMEOUT_SECONDS, pages
@@ -75,12 +76,30 @@ async def export_events(database: Database, audit: Recorder, filters: EventFilte
         async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
             return await events_page(connection, filters, after=after, limit=size, oldest_first=True)
 
-    with row_progress("rows", None, shown=progress) as advance:
+    with _progress("rows", None, shown=progress) as advance:
         async for events in pages(fetch, attrgetter("event.id"), None):
             for stored in events:
                 whole = stored.event.written() | {"hash": stored.hash.hex()}
                 sys.stdout.buffer.write(json.dumps(whole, sort_keys=True, separators=(",", ":")).encode() + b"\n")
             advance(len(events))
+
+
+@contextmanager
+def _progress(what: str, total: int | None, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
+    """Yield a function that is told how many more are done. Without a total it counts."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=errors,
+        transient=True,
+        disable=not (shown and errors.is_terminal),
+    )
+    with bar:
+        task = bar.add_task(what, total=total)
+        yield lambda more: bar.advance(task, more)
 
 
 def _print_json(events: Sequence[StoredEvent], names: Mapping[UUID, str]) -> None:
@@ -92,7 +111,7 @@ def _print_json(events: Sequence[StoredEvent], names: Mapping[UUID, str]) -> Non
 
 
 def _kind(event: Event) -> str:
-    """Return who acted without an account here: of operators, the account on the machine."""
+    """Return the actor of an event without an account here: of operators, the account on the machine."""
     return f"({' '.join(filter(None, (event.actor_kind, event.details.get('os_user'))))})"
 
 
@@ -174,7 +193,7 @@ def read_checkpoint(file: Path) -> Anchor:
 async def _verified(database: Database, keys: SealingKeys, checkpoint: Anchor | None) -> Verdict:
     async with database.transaction() as connection:
         total = sum(head.seq for head in await all_heads(connection))
-    with row_progress("rows", total) as advance:
+    with _progress("rows", total) as advance:
         return await verify(database, keys, checkpoint=checkpoint, progress=advance)
 
 

@@ -37,7 +37,7 @@ def _compared(connection: Connection) -> Sequence[Any]:
 
 
 def _one_by_one(found: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
-    """What differs in one column comes as a list of its own."""
+    """Differences of one column come as a list of their own."""
     for each in found:
         yield from each if isinstance(each, list) else [each]
 

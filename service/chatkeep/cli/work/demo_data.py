@@ -119,7 +119,7 @@ async def _filled_account(
     conversations: Sequence[DemoConversation],
     at_once: int,
 ) -> tuple[list[Person], str]:
-    """Return what came of each conversation, and the name of the account."""
+    """Return the result of each conversation, and the name of the account."""
     user = await account_to_fill(database, username)
     async with token_for(database, audit, user.id) as token, Client(url, token=token) as client:
         try:

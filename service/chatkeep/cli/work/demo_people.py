@@ -23,7 +23,7 @@ class Refused(ChatkeepError):
 
 @dataclass(slots=True)
 class Person:
-    """Who has one demonstration conversation, and what came of it.
+    """The user of one demonstration conversation, and its result.
 
     Args:
         has_account: the client is signed in to an account that was there before.

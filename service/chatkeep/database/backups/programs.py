@@ -66,7 +66,7 @@ class BackupPrograms:
             raise BackupError(f"PostgreSQL's {name} failed. It said:\n{words}")
 
     def listing(self, file: Path) -> str:
-        """Return what a backup holds, one line each; an empty text where it is none that can be read."""
+        """Return the contents of a backup, one line each; an empty text where it is none that can be read."""
         command = [str(self.folder / "pg_restore"), "--list", str(file)]
         done = subprocess.run(command, capture_output=True, check=False, env=environment_of(self.folder))
         return "" if done.returncode else done.stdout.decode(errors="replace")

@@ -33,7 +33,7 @@ class Keepalive:
 
 @dataclass(frozen=True)
 class DatabaseAddress:
-    """What an address, its service's file and the environment say together. Its repr holds no secret.
+    """The parameters of an address, its service's file and the environment together. Its repr holds no secret.
 
     Args:
         hosts: tried one after the other.
@@ -121,7 +121,7 @@ class DatabaseAddress:
 
     @property
     def startup_settings(self) -> dict[str, str]:
-        """What the server is told at once, where the address says it."""
+        """The settings that the server is told at once, where the address says them."""
         named = {"application_name": self.application_name, "options": self.options}
         return {name: value for name, value in named.items() if value}
 
@@ -182,7 +182,7 @@ def _password_file(values: Mapping[str, Value], environment: Mapping[str, str]) 
 
 
 def _own_name(environment: Mapping[str, str]) -> str:
-    """Return what the operating system calls this user. Containers run as user ids that have no name."""
+    """Return the operating system's name of this user. Containers run as user ids that have no name."""
     try:
         import pwd  # noqa: PLC0415  not on Windows
 

@@ -124,7 +124,7 @@ _NAME = re.compile(r"[a-z_]{1,40}")
 
 
 def label(name: str, variable: str | None = None) -> str:
-    """Return what an error calls a parameter: by where it was given."""
+    """Return a parameter's name in an error: by where it was given."""
     return variable or f"The parameter {name} of {SETTING}"
 
 

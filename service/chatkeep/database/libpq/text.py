@@ -33,7 +33,7 @@ _AMPERSAND = "In values, & is written %26."
 
 
 def parameters_of(text: str) -> Parameters:
-    """Return what an address gives, by libpq's names; several hosts and ports are separated by commas.
+    """Return the parameters of an address, by libpq's names; several hosts and ports are separated by commas.
 
     Raises:
         ConfigurationError: it is no address of PostgreSQL's, or holds a parameter that there is not.

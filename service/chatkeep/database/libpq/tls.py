@@ -65,7 +65,7 @@ class Tls:
 
 
 def read_tls(values: Mapping[str, Value], environment: Mapping[str, str]) -> Tls:
-    """Return what the parameters ask for; files that libpq looks for at home are taken where they are there.
+    """Return the TLS that the parameters ask for; files that libpq looks for at home are taken where they are there.
 
     Raises:
         ConfigurationError: they contradict each other, or a file that they name is not there.

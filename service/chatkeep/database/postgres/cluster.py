@@ -66,7 +66,7 @@ def renew_password(place: DataFolder, programs: Programs) -> None:
 
 
 def scram_verifier(password: str) -> str:
-    """Return what PostgreSQL keeps of a password, so that the password itself never reaches it.
+    """Return the verifier that PostgreSQL keeps of a password, so that the password itself never reaches it.
 
     Args:
         password: ASCII only; anything else would have to go through SASLprep first.

@@ -1,4 +1,4 @@
-"""What lies where in the data folder of a service that brings its own server along.
+"""The layout of the data folder of a service that brings its own server along.
 
     postgresql/             the cluster; only its own major version of PostgreSQL can open it
     postgresql.password     of the role `chatkeep`

@@ -102,7 +102,7 @@ class EmbeddedPostgres:
 
     @property
     def log_file(self) -> Path:
-        """What the server says of itself; nothing of what is stored."""
+        """The server's log, which holds nothing of the stored data."""
         return self.place.log_file
 
     def tell(self, log: Callable[[str], None]) -> None:

@@ -21,7 +21,7 @@ RECORD_BYTES = 512
 SCARCE_BYTES = 16 * 1024 * 1024
 # So little is nothing: the next page of a table does not fit.
 FULL_BYTES = 512 * 1024
-# What is written each time when a start begins or a pause does; a start takes as long as recovery does.
+# The record that is written each time a start or a pause begins; a start takes as long as recovery does.
 STALE_SECONDS = 600
 
 
@@ -35,7 +35,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """What the watch of a server knows.
+    """The knowledge of a server's watch.
 
     Args:
         tries: starts since the server was last well for a while; 0 while it is well.
@@ -96,7 +96,7 @@ class OutageFile:
             os.close(descriptor)
 
     def read(self) -> Outage | None:
-        """Return what was written last; None where that is unknown, or half of it was overwritten."""
+        """Return the record that was written last; None where it is unknown, or half of it was overwritten."""
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:

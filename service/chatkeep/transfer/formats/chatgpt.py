@@ -180,7 +180,7 @@ class _MessageReader:
         return Message(name, parent, None, raw=self._rest_of_no_part(message))
 
     def _worked(self, name: str, message: Mapping[str, Any]) -> Iterator[Part]:
-        """Yield what was done for an answer, whether or not ChatGPT shows it."""
+        """Yield the work for an answer, whether or not ChatGPT shows it."""
         content = mapping_in(message, "content")
         if tools.is_thought(message):
             rest = _rest({**message, "content": None}, _METADATA_OF_REPLY)
@@ -222,7 +222,7 @@ def _question(name: str, parent: str | None, message: Mapping[str, Any], times: 
 
 
 def _answered(message: Mapping[str, Any]) -> Iterator[Part]:
-    """Yield what an answer says: its words, its pictures, and what it cites."""
+    """Yield the parts of an answer: its words, its pictures, and its sources."""
     metadata = mapping_in(message, "metadata")
     said = [part for part in (without_marks(_words(message), metadata), *made_pictures(message)) if part]
     yield from said
@@ -259,7 +259,7 @@ def _words_of_part(part: Any) -> str:
 
 
 def _rest(message: Mapping[str, Any], metadata_read: Mapping[str, Reader] = _METADATA) -> dict[str, Any] | None:
-    """Return what a message says beside its words, with its id; None where there is nothing."""
+    """Return the rest of a message beside its words, with its id; None where there is nothing."""
     content = mapping_in(message, "content")
     rest = rest_of(message, _MESSAGE)
     more = {

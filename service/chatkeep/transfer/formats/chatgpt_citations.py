@@ -33,7 +33,7 @@ def citations_of(metadata: Mapping[str, Any]) -> list[JsonItem]:
 
 
 def _links(words: str, metadata: Mapping[str, Any]) -> dict[str, str]:
-    """Return what stands for each mark."""
+    """Return the words that stand for each mark."""
     found: dict[str, str] = {}
     for each in list_in(metadata, CITATIONS):
         start, end = (each.get(name) if isinstance(each, dict) else None for name in ("start_ix", "end_ix"))
@@ -54,7 +54,7 @@ def _link(source: Any) -> str:
 
 
 def _in_words(mark: str) -> str:
-    """Return what a mark says itself: the name of a thing, or the words of a link."""
+    """Return a mark's own words: the name of a thing, or the words of a link."""
     kind, _, rest = mark.strip(BEGIN + END).partition(BETWEEN)
     if kind == "entity" and isinstance(told := json_in(rest), list) and len(told) > 1:
         return told[1] if isinstance(told[1], str) else ""

@@ -1,4 +1,4 @@
-"""What ChatGPT did before it answered: thoughts, calls of tools and their results, as parts of the reply.
+"""The work of ChatGPT before it answered: thoughts, calls of tools and their results, as parts of the reply.
 
 A canvas is a call, too, and yet its document is what people asked for: it becomes text of the reply.
 """
@@ -72,7 +72,7 @@ def thought_parts(message: Mapping[str, Any], seconds: int | None, rest: Rest) -
 
 
 def rest_of_thoughts(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the content of thoughts says beside their words; `chunks` are these again, in pieces."""
+    """Return the rest of the content of thoughts beside their words; `chunks` are these again, in pieces."""
     thoughts = [_rest_of_thought(each) if isinstance(each, dict) else each for each in list_in(content, "thoughts")]
     listed = isinstance(content.get("thoughts"), list)
     rest = {

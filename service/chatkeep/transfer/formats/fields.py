@@ -1,4 +1,4 @@
-"""What a field says, where programs disagree on how to say it."""
+"""Values of fields that programs write in different ways."""
 
 import hashlib
 import json
@@ -73,7 +73,7 @@ def _time_of_text(text: str) -> datetime | None:
 
 
 def source_id_of(conversation: Mapping[str, Any], *names: str) -> str:
-    """Return what the other program calls a conversation; where it does not say, what the conversation says."""
+    """Return the other program's id of a conversation; where there is none, a digest of the conversation."""
     found = next((found for name in names if (found := id_in(conversation, name))), None)
     if found is None:
         return digest_of(conversation)
@@ -95,7 +95,7 @@ Reader = Callable[[Mapping[str, Any], str], Any]
 
 
 def rest_of(value: Mapping[str, Any], read: Mapping[str, Reader] = MappingProxyType({})) -> dict[str, Any]:
-    """Return what an object says that nothing reads, but for what says nothing.
+    """Return the fields of an object that nothing reads, but for empty ones.
 
     Args:
         read: how each field is read that has a place elsewhere; one that cannot be read so belongs to the rest.

@@ -148,7 +148,7 @@ def _placed(kept: list[_Growing]) -> list[ImportedTurn]:
 
 
 def _told_by_one_reply(state: _Growing) -> Iterator[dict[str, Any]]:
-    """Yield what some of a turn's replies say of it and the turn does not: each tells it what those before it did."""
+    """Yield the facts about a turn that its replies tell and it does not: each reply adds to those before it."""
     told: dict[str, Any] = {"status": "complete"}
     replies = state.replies()
     for reply in replies:

@@ -40,7 +40,7 @@ MAX_SYSTEM_PROMPT_CHARACTERS = 100_000
 INPUT_TOKENS = ("input_tokens", "prompt_tokens", "prompt_eval_count")
 OUTPUT_TOKENS = ("output_tokens", "completion_tokens", "eval_count")
 
-# What of a chat, a message and a reply is kept elsewhere, or says nothing to anybody.
+# Fields of a chat, a message and a reply that are kept elsewhere, or say nothing to anybody.
 _CONVERSATION: dict[str, Reader] = {
     "id": id_in,
     "title": text_in,
@@ -130,7 +130,7 @@ def read_open_webui(value: Mapping[str, Any]) -> ImportedConversation:
 def _rest_of_conversation(
     whole: Mapping[str, Any], chat: Mapping[str, Any], told: tuple[str | None, ...]
 ) -> dict[str, Any]:
-    """Return what is said around the messages; `chat` holds what a chat says otherwise than the row that it is in."""
+    """Return the fields around the messages; `chat` holds those of a chat that its row has otherwise."""
     is_told = _one_of(*told)
     times: dict[str, Reader] = {} if whole else {"created_at": time_in, "updated_at": time_in}
     outside = rest_of(whole, _CONVERSATION)
@@ -163,7 +163,7 @@ def _messages(chat: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 def _system(
     chat: Mapping[str, Any], params: dict[str, Any], said: Mapping[str, Mapping[str, Any]]
 ) -> tuple[str | None, str | None]:
-    """Return what the model was told first, and the message that says it, where one does; take it out of `params`."""
+    """Return the system prompt, and the message that holds it, where one does; take it out of `params`."""
     told = text_in(params, "system") or text_in(chat, "system")
     if told and len(told) <= MAX_SYSTEM_PROMPT_CHARACTERS:
         params.pop("system", None)
@@ -213,7 +213,7 @@ def _thoughts(parts: Iterable[Part]) -> Iterator[str]:
 
 
 def _parts(message: Mapping[str, Any], words: str, listed: list[Part] | None) -> Iterator[Part]:
-    """Yield what an answer is made of."""
+    """Yield the parts of an answer."""
     yield from thoughts_of(message)
     yield from with_pictures(parts_of_text(words) if listed is None else listed)
     yield from calls_of(message)
@@ -258,7 +258,7 @@ def _is_text(block: Any) -> bool:
 
 
 def _rest(message: Mapping[str, Any], read: Mapping[str, Reader]) -> dict[str, Any] | None:
-    """Return what a message says beside its words, with its id; None where there is nothing."""
+    """Return the rest of a message beside its words, with its id; None where there is nothing."""
     blocks = [block for block in list_in(message, "content") if not _is_text(block)]
     rest = rest_of({**rest_of(message, read), **({"content": blocks} if blocks else {})})
     return {"id": message.get("id"), **rest} if rest else None
@@ -267,7 +267,7 @@ def _rest(message: Mapping[str, Any], read: Mapping[str, Reader]) -> dict[str, A
 def _rest_of_reply(
     message: Mapping[str, Any], reply: Mapping[str, Any], read: Mapping[str, Reader]
 ) -> dict[str, Any] | None:
-    """Return what an answer says beside what is read of it and beside what its turn tells."""
+    """Return the rest of an answer beside what is read of it and what its turn tells."""
     is_told = _one_of(reply.get("comment"), reply.get("error_detail"))
     annotation = {"comment": is_told, "reason": is_told} | ({"rating": unread} if "rating" in reply else {})
     more = {

@@ -1,4 +1,4 @@
-"""What a message of Open WebUI is made of: texts, thoughts, calls of tools and their results.
+"""The parts of a message of Open WebUI: texts, thoughts, calls of tools and their results.
 
 They stand in one of three places: as `<details>` in the text, as they are shown; in `output`, in OpenAI's Responses
 vocabulary; or in the fields of OpenAI's chat completions. `<details>` counts where Open WebUI writes it: at the
@@ -74,7 +74,7 @@ def _folded(kind: str, attributes: Mapping[str, str], body: str, call_id: str) -
 
 
 def _value(written: str) -> Any:
-    """Return what an attribute holds: JSON, which may be that of a text."""
+    """Return the value of an attribute: JSON, which may be that of a text."""
     value = json_in(written)
     return written if value is None else value
 

@@ -1,4 +1,4 @@
-"""What one side said, part by part: texts, and items between them.
+"""The parts of one side of a turn: texts, and items between them.
 
 A tool's call is written so that any model server takes it back, should the conversation go on here: some refuse a name
 with a dot, and arguments that are no JSON object.
@@ -72,7 +72,7 @@ def items_as(kind: str, values: Iterable[Any]) -> list[JsonItem]:
 
 
 def json_in(text: str) -> Any:
-    """Return what a text says as JSON, as the database can keep it; None where it is none."""
+    """Return the value of a text that is JSON, as the database can keep it; None where it is none."""
     try:
         return clean_value(json.loads(text, **NUMBERS))
     except (ValueError, RecursionError):

@@ -1,0 +1,53 @@
+"""Every table, as SQLAlchemy sees it. `migrations/` makes them; a test holds the two equal.
+
+Rules that all of them keep: no extension, no trigger; whatever holds a user's content leads with `user_id`
+in its primary key, its foreign keys and its indexes; ids are UUIDv7 made by the application; times are
+`timestamptz`. Nothing but `users` is unique without its user, so that the tables can be distributed by user.
+"""
+
+from chatkeep.database.tables.accounts import access_tokens, login_attempts, login_sessions, user_activity, users
+from chatkeep.database.tables.audit import AUDIT_CHAINS, audit_chains, audit_events, audit_subjects
+from chatkeep.database.tables.chat import (
+    IS_STREAMING,
+    IS_WITHOUT_SESSION,
+    WITHOUT_SESSION,
+    conversations,
+    replicas,
+    reply_fragments,
+    turns,
+)
+from chatkeep.database.tables.counters import statistics, statistics_notes
+from chatkeep.database.tables.prompt_files import file_pieces, file_usage, files, turn_files
+from chatkeep.database.tables.schema import TIME, metadata
+from chatkeep.database.tables.search import reasoning_search, turn_search
+from chatkeep.database.tables.transfer import imported_conversations
+
+__all__ = [
+    "AUDIT_CHAINS",
+    "IS_STREAMING",
+    "IS_WITHOUT_SESSION",
+    "TIME",
+    "WITHOUT_SESSION",
+    "access_tokens",
+    "audit_chains",
+    "audit_events",
+    "audit_subjects",
+    "conversations",
+    "file_pieces",
+    "file_usage",
+    "files",
+    "imported_conversations",
+    "login_attempts",
+    "login_sessions",
+    "metadata",
+    "reasoning_search",
+    "replicas",
+    "reply_fragments",
+    "statistics",
+    "statistics_notes",
+    "turn_files",
+    "turn_search",
+    "turns",
+    "user_activity",
+    "users",
+]

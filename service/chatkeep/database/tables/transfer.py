@@ -1,0 +1,22 @@
+"""The names that imported conversations have where they come from."""
+
+from sqlalchemy import Column, ForeignKeyConstraint, Index, PrimaryKeyConstraint, Table, Text, Uuid
+
+from chatkeep.database.tables.schema import TIME, metadata
+
+imported_conversations = Table(
+    "imported_conversations",
+    metadata,
+    Column("user_id", Uuid, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("source_id", Text, nullable=False),
+    Column("conversation_id", Uuid, nullable=False),
+    Column("imported_at", TIME, nullable=False),
+    PrimaryKeyConstraint("user_id", "source", "source_id"),
+    # A deleted conversation may be imported again.
+    ForeignKeyConstraint(
+        ["user_id", "conversation_id"], ["conversations.user_id", "conversations.id"], ondelete="CASCADE"
+    ),
+    Index(None, "user_id", "conversation_id"),
+    comment="What a conversation is called where it comes from, so that importing it again adds nothing.",
+)
