@@ -67,7 +67,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    # What the process that started this one has read, by name; None where this process reads for itself.
+    # The settings that the process that started this one has read, by name; None where this process reads for itself.
     _handed_over: ClassVar[Mapping[str, object] | None] = None
 
     # Where the conversations are.

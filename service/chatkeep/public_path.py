@@ -5,7 +5,7 @@ import re
 MAX_CHARACTERS = 256
 # Plain characters, never `//` (in a link the address of another host) and never `..`; "" is the root of a host.
 _PATH = re.compile(r"(/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*")
-# What the service's own addresses begin with.
+# Beginnings of the service's own addresses.
 _OWN_NAMES = frozenset(
     {
         "account",

@@ -35,7 +35,7 @@ from chatkeep.ids import earliest_id
 from chatkeep.sessions.store import SessionLimits
 
 # Every table with a `user_id` is in one of the two, and a test holds it to that.
-# What a guest said goes to the account that they sign in to. Parents first: rows are copied in this order.
+# Conversations of a guest go to the account that they sign in to. Parents first: rows are copied in this order.
 MOVED: tuple[Table, ...] = (
     conversations,
     turns,
@@ -47,12 +47,12 @@ MOVED: tuple[Table, ...] = (
     file_pieces,
     turn_files,
 )
-# What only makes the guest a guest ends with them; the counters are added to the account's, notes to the statistics.
+# Rows that only make the guest a guest end with them; counters are added to the account's, notes to the statistics.
 ENDED: tuple[Table, ...] = (login_sessions, access_tokens, user_activity, statistics_notes, file_usage)
 
 SEARCH_ENTRIES = (turn_search, reasoning_search)
 
-# What others lock before a turn's counters, in the order in which they do.
+# The rows that others lock before a turn's counters, in the order in which they do.
 _LOCKED_FIRST = (conversations, turns)
 
 

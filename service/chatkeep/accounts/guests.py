@@ -40,7 +40,7 @@ def require_account(identity: Identity, detail: str) -> None:
     """Refuse a guest, saying why.
 
     Raises:
-        GuestNotAllowed
+        GuestNotAllowed: `detail` says what a guest lacks.
     """
     if identity.is_guest:
         raise GuestNotAllowed(detail)
@@ -152,7 +152,7 @@ async def move_guest(connection: AsyncConnection, guest: Guest, account_id: UUID
     await guest_queries.lock_content(connection, guest_id)
     await session_queries.end_sessions_of(connection, guest_id)
     counters = await guest_queries.lock_counters(connection, guest_id)
-    # Who begins a conversation passes the counters, so now there is no more of them. One that was begun since the
+    # A new conversation passes the counters, so now there is no more of them. One that was begun since the
     # first lock may be held by somebody who waits for the counters: it is not waited for.
     await guest_queries.lock_content(connection, guest_id, wait=False)
     for table in guest_queries.MOVED:

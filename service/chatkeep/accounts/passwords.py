@@ -34,7 +34,7 @@ ARGON2_VERSION = 19
 Answer = TypeVar("Answer")
 Key = TypeVar("Key", bound=Hashable)
 
-# What passlib raises about hashes that are damaged, or of a kind it does not know.
+# Errors of passlib about hashes that are damaged, or of a kind it does not know.
 _UNREADABLE = (ValueError, TypeError, AssertionError, MemoryError)
 
 # zxcvbn keeps the name that it was given in a dictionary of its own, for all threads.
@@ -150,7 +150,7 @@ class PasswordHasher:
     def _matches(self, password: str, password_hash: str) -> bool:
         secret = password.encode()
         if bcrypt.identify(password_hash):
-            # What made such a hash looked at no more than this, and bcrypt refuses to be given more.
+            # The maker of such a hash looked at no more than this, and bcrypt refuses to be given more.
             secret = secret[:BCRYPT_BYTES]
         try:
             return bool(self._context.verify(secret, password_hash))

@@ -52,7 +52,7 @@ async def identity_by_proxy(accounts: Accounts, auth: TrustedHeaderAuth, connect
     if user is None or user.disabled:
         raise NotAuthenticated("This account is disabled.")
     if user.is_guest:
-        # Whose it is says a cookie, and the server in front has not seen that.
+        # A cookie says whose it is, and the server in front has not seen that.
         raise UsernameTaken("That name belongs to a guest of this service.")
     now = accounts.clock()
     seen_before = now - TOUCH_INTERVAL

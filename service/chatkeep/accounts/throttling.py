@@ -44,7 +44,7 @@ from chatkeep.database.database import Database
 from chatkeep.errors import TooManyAttempts, Unavailable
 
 IPV6_HOUSEHOLD_BITS = 64
-# What a customer is given at most, and what one can rent in one piece.
+# The most that a customer is given, and that one can rent in one piece.
 IPV6_NETWORK_BITS = 48
 IPV4_NETWORK_BITS = 24
 # So many times what one place may; fewer than all places of a network together.

@@ -54,7 +54,7 @@ COLUMNS = (
     "left_out",
 )
 
-# What a spreadsheet takes for the beginning of a formula, full-width forms included, behind whatever it overlooks.
+# The beginning of a formula for a spreadsheet, full-width forms included, behind whatever it overlooks.
 _FORMULA = re.compile("[\\s\x00-\x20\u200b-\u200f\u2060\ufeff]*[=+\\-@\t\r\n＝＋－＠﹢﹣﹦﹫]")
 
 

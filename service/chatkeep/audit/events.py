@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from typing import Any, Self
 from uuid import UUID
 
-# What the first row of a chain follows.
+# The hash that the first row of a chain follows.
 GENESIS = bytes(32)
 FORMAT = 1
 
 Details = Mapping[str, Any]
-# What one row saw of each chain: (chain, seq, hash in hex).
+# The end of each chain as one row saw it: (chain, seq, hash in hex).
 Anchor = list[tuple[int, int, str]]
 
 

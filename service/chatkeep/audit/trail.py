@@ -151,7 +151,7 @@ class AuditTrail:
             details=dict(details),
             heads=await _anchor(connection) if seq % ANCHOR_EVERY == 0 else None,
         )
-        # What somebody without the key has put there is not sealed as if it were ours.
+        # Rows of somebody without the key are not sealed as if they were ours.
         seals = self._keys.seals_for(head.chain, seq, event.hash()) if self._keys.fit(head) else {}
         await queries.append(connection, event, seals)
 

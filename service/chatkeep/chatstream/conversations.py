@@ -20,7 +20,7 @@ from chatkeep.database.tables import WITHOUT_SESSION
 from chatkeep.errors import NotAuthenticated, NotFound
 from chatkeep.ids import new_id
 
-# What a new conversation takes over from the one before it.
+# Columns that a new conversation takes over from the one before it.
 INHERITED = ("system_prompt", "model", "params")
 
 

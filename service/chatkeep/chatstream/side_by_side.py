@@ -12,7 +12,7 @@ from chatkeep.config import Settings
 from chatkeep.http.cookies import SendCookies
 from chatkeep.http.root_path import path_within, with_root_path
 
-# What a ChatStream server leaves to its handler, and what signing in and reading the history take.
+# Addresses that a ChatStream server leaves to its handler, and those of signing in and reading the history.
 OURS = ("/clear_context", "/get_prompt", "/set_feedback", "/set_generation_params", "/get_generation_params")
 OURS_BELOW = ("/api/v1/", "/healthz", "/readyz", "/metrics")
 

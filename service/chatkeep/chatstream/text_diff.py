@@ -6,7 +6,7 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-# What a tokenizer gives for the first bytes of a character whose others are still to come.
+# A tokenizer's output for the first bytes of a character whose others are still to come.
 INCOMPLETE = "\ufffd"
 
 

@@ -24,7 +24,7 @@ Answer = TypeVar("Answer")
 
 POOL_SIZE = 2
 
-# What a role or a server may refuse, and what the operator does about it.
+# Refusals of a role or a server, and what the operator does about each.
 NOT_THE_TABLES = "The tables are not the ones that this version needs. `chatkeep db check` shows the differences."
 REFUSALS = {
     "42P01": NOT_THE_TABLES,

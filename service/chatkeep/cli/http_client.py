@@ -9,7 +9,7 @@ from typing import Any, Self
 import aiohttp
 from yarl import URL
 
-# What may go wrong with a connection.
+# Errors of a connection.
 BROKEN_CONNECTION = (aiohttp.ClientError, OSError, TimeoutError)
 CONNECT_SECONDS = 30
 # A reply may take its time.

@@ -144,7 +144,7 @@ class GuardedProtocol(BreakableProtocol):
         else:
             self._linger()
 
-    # What the parser finds
+    # Callbacks of the parser
 
     def on_message_begin(self) -> None:
         self._begun = True

@@ -18,7 +18,7 @@ Made_co = TypeVar("Made_co", covariant=True)
 
 # A request is to be answered within 3 s, also where the database stands still; a hot statement takes milliseconds.
 ANSWER_SECONDS = 2.5
-# What no request waits for: it is tried again anyway, and must not be given up while it makes progress.
+# Background work, which no request waits for: it is tried again anyway, and must not be given up while it advances.
 BACKGROUND_SECONDS = 30
 
 # The driver's own `$1` parameters; SQLAlchemy gives the class no types.

@@ -13,7 +13,7 @@ from chatkeep.http.transports import holds_unread, reset
 
 Pieces = AsyncGenerator[bytes, None]
 
-# What a server keeps of a piece that its client does not take is all of it, whatever its own limit is.
+# A server keeps all of a piece that its client does not take, whatever its own limit is.
 PIECE_BYTES = 65_536
 # ASGI's `extensions`: the connection itself, from a server that has put it there.
 TRANSPORT = "chatkeep.transport"

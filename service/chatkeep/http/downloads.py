@@ -11,7 +11,7 @@ from chatkeep.http.open_streams import OpenStreams, StreamTerms
 from chatkeep.http.streams import Stream
 
 MAX_NAME_CHARACTERS = 80
-# What a file system or a shell takes for something else, what turns text around, and what cannot be seen.
+# Characters that mean something to a file system or a shell, turn text around, or cannot be seen.
 _UNSAFE = re.compile('[\x00-\x1f\x7f-\x9f"*/:<>?\\\\|`$%;\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
 

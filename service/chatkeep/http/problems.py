@@ -28,7 +28,7 @@ _STATUS_OF_FAMILY: tuple[tuple[type[errors.ChatkeepError], int], ...] = (
     (errors.Unavailable, 503),
 )
 
-# What no error of the domain stands behind: the answers of HTTP itself.
+# Answers of HTTP itself, without an error of the domain.
 PROTOCOL: Mapping[str, tuple[int, str]] = {
     "bad_request": (400, "The request could not be read."),
     "host_not_allowed": (
@@ -84,7 +84,7 @@ _TITLES = {
     503: "Not available now",
 }
 
-# What errors of the domain usually say; many say more.
+# The usual sentences of the domain's errors; many say more.
 USUAL: Mapping[str, tuple[int, str]] = {
     "not_authenticated": (401, "Sign in first: there is no valid session cookie or token."),
     "forbidden": (403, "This takes an administrator."),

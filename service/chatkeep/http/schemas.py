@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from chatkeep.database.stored_json import object_of
 
-# What a row holds as JSON, where it should be an object.
+# A row's JSON, where it should be an object.
 StoredObject = Annotated[dict[str, Any], BeforeValidator(object_of)]
 
 

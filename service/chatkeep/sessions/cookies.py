@@ -16,7 +16,7 @@ from chatkeep.signing_keys import MAKE_ONE, is_example
 
 SESSION_SALT = "chatkeep.session.v1"
 MAX_VALUE_CHARACTERS = 256
-# What a value is made of; a signature with padding after it would be read all the same.
+# The characters of a value; a signature with padding after it would be read all the same.
 VALUE = re.compile(r"[A-Za-z0-9_.-]+")
 # RFC 6265, 4.1.1: a token.
 COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")

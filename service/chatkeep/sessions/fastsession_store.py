@@ -9,7 +9,7 @@ from uuid import UUID
 from chatkeep.sessions.attributes import copy_values
 from chatkeep.sessions.store import Changes, StoredSession, Update
 
-# What the dict of a fastsession store has no other place for. Numbers and strings: it may be written as JSON.
+# Fields that the dict of a fastsession store has no other place for. Numbers and strings: it may be written as JSON.
 RECORD = "__session__"
 MAX_MOVES = 20
 

@@ -21,7 +21,7 @@ from chatkeep.sessions.memory_store import MemoryStore
 from chatkeep.sessions.open_session import OpenSession
 from chatkeep.sessions.store import SessionLimits, SessionStore
 
-# What carries the answer's headers: an HTTP response, a WebSocket that is taken, or one that is refused in full.
+# Messages that carry the answer's headers: an HTTP response, a WebSocket that is taken, or one that is refused in full.
 BEGINNINGS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
 CLIENT_LEFT = (ClientDisconnect, WebSocketDisconnect)
 FIRST_FAILURE = 500

@@ -20,7 +20,7 @@ MAX_RATIO = 32
 MAX_PARTS = 1_000
 SMALL_UNPACKED_BYTES = 512 * 1024
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# What reading an entry raises that is damaged, encrypted or packed in an unknown way.
+# Errors of reading an entry that is damaged, encrypted or packed in an unknown way.
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
 MAX_DIRECTORY_BYTES = 16 * 1024**2
 _END_BYTES = 22

@@ -17,7 +17,7 @@ from chatkeep.ids import new_id
 from chatkeep.transfer import export_queries as queries
 from chatkeep.transfer.sibling_numbers import Numbers, SiblingNumbers
 
-# What this service's own files say that they are.
+# The format of this service's own files.
 OWN_FORMAT = "chatkeep/1"
 CONVERSATIONS_PER_BATCH = 100
 TURNS_PER_BATCH = 100

@@ -11,7 +11,7 @@ from chatkeep.web.translations import LANGUAGES, texts_of_group
 
 STATIC = Path(__file__).parent / "static"
 MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
-# What only administrators read is not sent to everybody.
+# Texts that only administrators read are not sent to everybody.
 TEXTS = {
     "texts.js": "modules",
     "account-texts.js": "account",

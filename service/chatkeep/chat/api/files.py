@@ -25,7 +25,7 @@ from chatkeep.http.uploads import TOO_MANY, Uploads
 router = APIRouter(prefix="/api/v1/files", tags=["Files"], route_class=JsonRoute)
 
 FILES_PATH = "/api/v1/files"
-# What a form has around its file, and a few fields beside it.
+# The framing of a form around its file, and a few fields beside it.
 MAX_FORM_BYTES = 64 * 1024
 BINARY = {"type": "string", "format": "binary"}
 EXAMPLE_TEXT = "Sencha, Assam, Darjeeling\n"

@@ -78,7 +78,7 @@ CAN_BE_CONTINUED = ("incomplete", "stopped", "interrupted")
 # How a reply ends whose user was disabled or deleted: sooner than the check of who waits for it.
 MAY_HAVE_LOST_ITS_USER = ("stopped", "interrupted")
 NOTHING_TO_CONTINUE = "This reply was not cut off. Ask something, or have the prompt answered again."
-# What regenerating without a body asks for.
+# The request of regenerating without a body.
 AS_BEFORE = Regenerate()
 
 

@@ -15,7 +15,7 @@ from chatkeep.http.streams import Stream
 
 SANDBOX = "sandbox; default-src 'none'; frame-ancestors 'none'"
 SUFFIXES = {PNG: "png", JPEG: "jpg", GIF: "gif", WEBP: "webp", PDF: "pdf", TEXT: "txt"}
-# What a text may be called when it is saved: a double click on these runs nothing.
+# Endings of a text that is saved: a double click on these runs nothing.
 TEXT_SUFFIXES = ("txt", "md", "csv", "json")
 
 

@@ -18,9 +18,9 @@ from chatkeep.errors import FileTypeNotAllowed
 PNG, JPEG, GIF, WEBP = "image/png", "image/jpeg", "image/gif", "image/webp"
 PDF = "application/pdf"
 TEXT = "text/plain"
-# What a browser may show in a page: no part of such a file can run.
+# Types that a browser may show in a page: no part of such a file can run.
 RASTER_TYPES = (PNG, JPEG, GIF, WEBP)
-# What a picture costs at most where it is scaled down first, as OpenAI and Anthropic do.
+# The most that a picture costs where it is scaled down first, as OpenAI and Anthropic do.
 IMAGE_TOKENS = 1_600
 # A page of 3 kB has about 600 words.
 PDF_BYTES_PER_TOKEN = 4

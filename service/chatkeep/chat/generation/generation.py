@@ -28,7 +28,7 @@ class Generation:
         self.generating = True
         # Waits until the model may be asked for it, see `ModelQueue`.
         self.is_queued = True
-        # What a cancelled generation ends as.
+        # The status of a cancelled generation.
         self.cancel_status: Status = "interrupted"
         self.ended = False
         # How many of the turns before it the model is not shown.
@@ -42,7 +42,7 @@ class Generation:
         self._renaming: tuple[int, str] | None = None
         self._write_over = asyncio.Event()
         self._write_over.set()
-        # Who waits for text, and who for the end alone.
+        # Followers that wait for text, and those that wait for the end alone.
         self._waiting: set[asyncio.Future[None]] = set()
         self._resting: set[asyncio.Future[None]] = set()
 

@@ -116,7 +116,7 @@ class TurnStream:
 
 async def _from_memory(generation: Generation, position: int) -> AsyncGenerator[Sequence[ReplySpan], None]:
     clock, next_at = asyncio.get_running_loop().time, 0.0
-    # Who has to wait for others is told so before long.
+    # A user who has to wait for others is told so before long.
     patience = QUEUED_SECONDS if generation.is_queued else KEEP_ALIVE_SECONDS
     while True:
         if not await generation.more_than(position, seconds=patience):

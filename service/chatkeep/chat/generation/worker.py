@@ -87,7 +87,7 @@ class Worker:
             ours = await self._store.flush(fragments)
         finally:
             for generation in generations:
-                # What was moved to another user was not written under the one that we knew.
+                # A turn that was moved to another user was not written under the one that we knew.
                 generation.end_write(worked=ours is not None and generation.begun.id in ours)
         await self._rename(generations)
         owners = await self._store.owners([each.begun.id for each in generations if each.begun.id not in ours])

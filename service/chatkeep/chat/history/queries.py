@@ -40,7 +40,7 @@ _is_streaming = _t.status == "streaming"
 _reply = case((_is_streaming, written_text(_t.user_id, _t.id)), else_=_t.reply).label("reply")
 _reply_items = case((_is_streaming, written_items(_t.user_id, _t.id)), else_=_t.reply_items).label("reply_items")
 
-# What nobody but the turn's own process needs to know.
+# Columns that only the turn's own process needs.
 _INNER = ("reply", "reply_items", "idempotency_key", "request_digest", "stop_requested", "replica_id")
 
 TURN_COLUMNS = (
@@ -68,7 +68,7 @@ SET_FEEDBACK = Statement(
     .returning(_t.id)
 )
 
-# Whose turns of one replica are now: a guest who signs in takes theirs along.
+# The users of one replica's turns as of now: a guest who signs in takes theirs along.
 OWNERS = Statement(
     select(_t.id, _t.user_id).where(
         _t.replica_id == REPLICA_ID,

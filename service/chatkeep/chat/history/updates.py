@@ -48,7 +48,7 @@ class FlushedTurn:
     stop_requested: bool
 
 
-# What `chatkeep.chat.history.turn.Outcome` tells of a turn's row.
+# The columns of a turn's row that `chatkeep.chat.history.turn.Outcome` tells.
 OUTCOME = (
     "status",
     "reply",

@@ -8,11 +8,11 @@ from chatkeep.chat.items import AnyItem, file_tokens, is_file, text_item
 from chatkeep.chat.messages import ChatContent, outputs_among, rounds_of, sent_text
 from chatkeep.chat.models.prompt import ChatPrompt
 
-# What a chat template writes around each message: role, separators, end mark.
+# The tokens that a chat template writes around each message: role, separators, end mark.
 MESSAGE_TOKENS = 4
 
 
-# What a model is told where it is to go on with a reply that was cut: servers differ in what they make of a
+# The request to go on with a reply that was cut: servers differ in what they make of a
 # conversation that ends with the model's own message.
 GO_ON = "Go on exactly where your last message ended. Repeat nothing of it."
 

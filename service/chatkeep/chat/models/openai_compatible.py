@@ -35,7 +35,7 @@ MAX_RETRY_PAUSE_SECONDS = 10.0
 RETRY_WITHIN_SECONDS = 3.0
 MAX_LOADING_PAUSE_SECONDS = 5.0
 USAGE_WANTED = {"stream_options": {"include_usage": True}}
-# What a list is answered with where there is none.
+# Statuses of a server that has no list.
 NO_LIST = (400, 404, 405, 501)
 
 

@@ -18,7 +18,7 @@ from chatkeep.chat.models.openai_address import parse_address
 MAX_REFUSAL_BYTES = 64 * 1024
 MAX_LIST_BYTES = 8 * 1024 * 1024
 KEEP_ALIVE_SECONDS = 15.0
-# What may go wrong with a connection; a `TimeoutError` is ours or the library's.
+# Errors of a connection; a `TimeoutError` is ours or the library's.
 BROKEN_CONNECTION = (aiohttp.ClientError, OSError, ssl.SSLError, TimeoutError)
 
 

@@ -79,7 +79,7 @@ class End:
 
 
 Piece: TypeAlias = Text | Reasoning | TextWasReasoning | Refusal | Item | End
-# What a model may yield: a plain str is text, and a Usage the end of a whole reply.
+# The output of a model: a plain str is text, and a Usage the end of a whole reply.
 Said: TypeAlias = Piece | Usage | str
 
 

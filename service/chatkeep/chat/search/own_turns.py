@@ -23,7 +23,7 @@ class OwnTurns:
         self._database = database
         self._user_id = user_id
         self._asked = asked
-        # What begins with one character is looked up for all users together: that takes longer than a user's turns.
+        # Beginnings of one character are looked up for all users together: that takes longer than a user's turns.
         self.can_use_index = not asked.by_beginnings
         self._scan, self._lookups = (SCAN_REASONING, REASONING_LOOKUPS) if asked.in_reasoning else (SCAN, INDEX_LOOKUPS)
 

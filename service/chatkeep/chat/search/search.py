@@ -19,7 +19,7 @@ from chatkeep.errors import QueryTooSlow
 
 FIRST_TURNS = 250
 NEXT_TURNS = 2_000
-# What a match costs the index, in turns that are walked: each is somewhere else, and they are beside each other.
+# The cost of a match for the index, in turns that are walked: each is somewhere else, and they are beside each other.
 TURNS_PER_MATCH = 5
 MAX_SEARCH_SECONDS = 10
 # More text than this is held against a query in a thread.

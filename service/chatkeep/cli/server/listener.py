@@ -11,7 +11,7 @@ from chatkeep.hosts import to_url_host
 MAX_PORT = 65535
 PORTS_TRIED = 20
 BACKLOG = 2048
-# What the kernel holds of an answer that its client does not read; by itself Linux lets it grow to 4 MB a connection.
+# The part of an unread answer that the kernel holds; by itself Linux lets it grow to 4 MB a connection.
 SEND_BUFFER_BYTES = 256 * 1024
 
 _PORT = "Choose another with --port or CHATKEEP_PORT; 0 picks a free one."

@@ -8,7 +8,7 @@ from typing import NoReturn, TextIO
 from rich.console import Console
 from rich.text import Text
 
-# What would move a terminal's cursor, change its title or turn its text around: a user's text is never obeyed.
+# Characters that would move a terminal's cursor, change its title or turn its text: a user's text is never obeyed.
 _UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
 _OTHER_BREAKS = re.compile("[\x7f-\x9f\u2028\u2029]")
 _LINE_BREAKS = re.compile("[\t\n\r]+")

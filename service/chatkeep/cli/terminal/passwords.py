@@ -19,7 +19,7 @@ RANDOM_LENGTH = 21
 RANDOM_CHARACTERS = "".join(sorted(set(string.ascii_letters + string.digits) - set("0O1lI")))
 TRIES = 3
 STDIN = "-"
-# What `PasswordHasher` verifies.
+# The hashes that `PasswordHasher` verifies.
 SCHEMES = ("argon2", "bcrypt", "pbkdf2_sha256", "scrypt")
 
 FromStdin = Annotated[

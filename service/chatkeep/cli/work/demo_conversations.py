@@ -11,7 +11,7 @@ from chatkeep.errors import ConfigurationError
 
 DEFAULT_FILE = Path("conversations.jsonl")
 OWN_FILE = "demo_conversations.jsonl"
-# What marks a conversation as one of these, and an account as one that was made for them.
+# The mark of these conversations, and of accounts that were made for them.
 MADE_BY = {"made_by": "chatkeep demo-data"}
 DISPLAY_NAME = "Demonstration"
 USERNAME_PREFIX = "demo-"

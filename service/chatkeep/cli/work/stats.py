@@ -24,7 +24,7 @@ USUAL_LENGTHS: dict[Bucket, timedelta] = {
 FORMATS: dict[Bucket, str] = {"hour": "%Y-%m-%d %H:%M", "day": "%a %Y-%m-%d", "week": "%G-W%V"}
 MAX_LABEL_CHARACTERS = 24
 MAX_BAR_CHARACTERS, MIN_BAR_CHARACTERS = 40, 8
-# What the figures beside the bars take; a terminal that is narrower goes without some of them.
+# The width of the figures beside the bars; a terminal that is narrower goes without some of them.
 FIGURES_CELLS = 88
 PIPED_CELLS = 160
 

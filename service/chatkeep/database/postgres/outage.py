@@ -21,7 +21,7 @@ RECORD_BYTES = 512
 SCARCE_BYTES = 16 * 1024 * 1024
 # So little is nothing: the next page of a table does not fit.
 FULL_BYTES = 512 * 1024
-# What is written each time when a start begins or a pause does; a start takes as long as recovery does.
+# The record that is written each time a start or a pause begins; a start takes as long as recovery does.
 STALE_SECONDS = 600
 
 

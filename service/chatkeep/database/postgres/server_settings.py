@@ -12,7 +12,7 @@ SETTINGS = {
     "max_connections": "200",
     "shared_buffers": "128MB",
     "timezone": "UTC",
-    # What was acknowledged is kept.
+    # Acknowledged data is kept.
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",

@@ -33,12 +33,12 @@ users = Table(
     Column("is_guest", Boolean, nullable=False, server_default=text("false")),
     Column("disabled", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", TIME, nullable=False),
-    # What this user has may not be deleted, by nobody.
+    # Nobody may delete this user's data.
     Column("legal_hold", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint("role IN ('user', 'admin')", name="role"),
     # Pairs of neighbouring characters of the names, so that a part of a name is found by index.
     Column("name_pairs", ARRAY(Text), nullable=False, server_default=text("'{}'")),
-    # What names are compared by that look alike. Null for guests, and for accounts from before until it is filled in.
+    # Skeletons, by which names that look alike are found. Null for guests, and for older accounts until filled in.
     Column("name_skeletons", ARRAY(LargeBinary)),
     # The administrator's list: newest first, filtered by role, by disabled or by part of a name.
     Index(None, "name_pairs", postgresql_using="gin"),

@@ -90,13 +90,13 @@ turns = Table(
     Column("request_digest", LargeBinary),
     # Somebody asked for its end, on whichever replica.
     Column("stop_requested", Boolean, nullable=False, server_default=text("false")),
-    # Who is generating the reply, and null once it has ended; not a foreign key, since a turn outlives the process.
+    # The process that is generating the reply; null once it has ended. No foreign key: a turn outlives the process.
     Column("replica_id", Uuid),
     Column("created_at", TIME, nullable=False),
     Column("completed_at", TIME),
     # How the model said that the reply ended: stop, length, content_filter, tool_calls.
     Column("finish_reason", Text),
-    # What prompt and reply are made of, where that is more than plain text: see chatkeep.chat.items.
+    # The items of prompt and reply, where they are more than plain text: see chatkeep.chat.items.
     Column("prompt_items", JSONB(none_as_null=True)),
     Column("reply_items", JSONB(none_as_null=True)),
     # Parts of input_tokens and of output_tokens.

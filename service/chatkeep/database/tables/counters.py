@@ -9,7 +9,7 @@ statistics_notes = Table(
     metadata,
     # Without a key: written with every turn, read only as a whole, and empty again within seconds.
     Column("user_id", Uuid, nullable=False),
-    # What there is one more of: a user, a conversation, or a turn that ended with this status.
+    # The thing that there is one more of: a user, a conversation, or a turn that ended with this status.
     Column("kind", Text, nullable=False),
     Column("model", Text),
     Column("at", TIME, nullable=False),

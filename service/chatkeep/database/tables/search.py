@@ -31,7 +31,7 @@ def _search_entries(name: str, comment: str) -> Table:
         Column("lexemes", TSVECTOR),
         PrimaryKeyConstraint("user_id", "turn_id", "part"),
         ForeignKeyConstraint(["user_id", "turn_id"], ["turns.user_id", "turns.id"], ondelete="CASCADE"),
-        # What waits to be merged into the index is read whole by every search, so it is kept short.
+        # The list that waits to be merged into the index is read whole by every search, so it is kept short.
         Index(None, "lexemes", postgresql_using="gin", postgresql_with={"gin_pending_list_limit": 512}),
         # For walking from the newest of all users, see chatkeep.chat.search.search.
         Index(None, "turn_id", "part"),

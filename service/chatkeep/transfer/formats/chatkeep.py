@@ -36,7 +36,7 @@ Time = Annotated[AwareDatetime, BeforeValidator(_numbers_read)]
 
 
 class _Own(BaseModel):
-    # What follows from the rest is written too, and not read: an index, siblings, a number of turns.
+    # Fields that follow from the rest are written too, and not read: an index, siblings, a number of turns.
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 

@@ -13,7 +13,7 @@ from chatkeep.transfer.imported import ImportedConversation, Unreadable
 SOURCE = "chatstream"
 _PROMPT = {"system": unread, "chat_contents": unread}
 _MESSAGE = {"role": unread, "role_type": unread, "message": unread}
-# What was added to a message, such as a pasted text: the model was given it with the message, and it is found with it.
+# Additions to a message, such as a pasted text: the model was given it with the message, and it is found with it.
 CHILDREN = "child_messages"
 
 

@@ -40,7 +40,7 @@ MAX_SYSTEM_PROMPT_CHARACTERS = 100_000
 INPUT_TOKENS = ("input_tokens", "prompt_tokens", "prompt_eval_count")
 OUTPUT_TOKENS = ("output_tokens", "completion_tokens", "eval_count")
 
-# What of a chat, a message and a reply is kept elsewhere, or says nothing to anybody.
+# Fields of a chat, a message and a reply that are kept elsewhere, or say nothing to anybody.
 _CONVERSATION: dict[str, Reader] = {
     "id": id_in,
     "title": text_in,
