@@ -40,7 +40,7 @@ def require_account(identity: Identity, detail: str) -> None:
     """Refuse a guest, saying why.
 
     Raises:
-        GuestNotAllowed
+        GuestNotAllowed: `detail` says what a guest lacks.
     """
     if identity.is_guest:
         raise GuestNotAllowed(detail)

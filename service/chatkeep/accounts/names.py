@@ -38,7 +38,7 @@ async def require_distinct(connection: AsyncConnection, username: str) -> None:
     The same name itself is left to the unique index.
 
     Raises:
-        UsernameTaken
+        UsernameTaken: the name looks like another's.
     """
     await name_queries.lock_names(connection, await _digests(username))
     if await lookalike_of(connection, username) is not None:

@@ -146,7 +146,9 @@ async def change_password(
 
     Raises:
         GuestNotAllowed: a guest has no password.
-        InvalidCredentials, TooManyAttempts, WeakPassword, Unavailable.
+        InvalidCredentials, TooManyAttempts, NoPassword: as `require_password`, about the current password.
+        WeakPassword: the new one is too easy to guess.
+        Unavailable: too many hashes are waiting already.
     """
     require_account(identity, "A guest has no password to change. Register to get one.")
     user = await require_password(accounts, audit, identity.user_id, current)
@@ -186,7 +188,8 @@ async def delete_account(accounts: Accounts, audit: Recorder, identity: Identity
     A guest is not asked for a password, nor is whom a server in front signs in: there is none.
 
     Raises:
-        InvalidCredentials, TooManyAttempts, LastAdministrator, Unavailable.
+        InvalidCredentials, TooManyAttempts, NoPassword, Unavailable: as `require_password`.
+        LastAdministrator, LegalHold: as `delete_user`.
     """
     none_to_ask_for = identity.is_guest or identity.by_proxy
     if none_to_ask_for and await _delete_without_password(accounts.database, audit, identity.user_id):

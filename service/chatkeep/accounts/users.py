@@ -110,7 +110,7 @@ async def require_no_hold(connection: AsyncConnection, user_id: UUID) -> None:
 
     Raises:
         NotFound: no such user.
-        LegalHold
+        LegalHold: the account is under hold.
     """
     user = await _lock_user(connection, user_id)
     _refuse_held(user)

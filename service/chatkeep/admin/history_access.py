@@ -23,7 +23,7 @@ async def read_conversation(database: Database, reading: Reading, conversation_i
     """Return anyone's conversation.
 
     Raises:
-        NotFound
+        NotFound: there is none.
     """
     found = await _require_conversation(database, conversation_id)
     await reading.note(Action.CONVERSATION_READ, [found.user_id], conversation_id=str(conversation_id))
@@ -42,7 +42,7 @@ async def read_turns(
     """Return one page of the active path of anyone's conversation.
 
     Raises:
-        NotFound
+        NotFound: there is none.
         InvalidCursor: `cursor` did not come from a page of this conversation in this order.
     """
     owner_id = (await _require_conversation(database, conversation_id)).user_id
@@ -57,7 +57,7 @@ async def read_file(files: FileStore, reading: Reading, user_id: UUID, file_id: 
     """Return the record of anyone's file, whose bytes may be sent then.
 
     Raises:
-        NotFound
+        NotFound: there is none.
     """
     row = await files.require(user_id, file_id)
     await reading.note(Action.FILE_READ, [user_id], file_id=str(file_id))

@@ -155,7 +155,7 @@ async def statistics_between(database: Database, since: datetime, until: datetim
     """Return the counters of a time. The API and the console show the same.
 
     Raises:
-        QueryTooSlow
+        QueryTooSlow: the database took longer than `QUERY_TIMEOUT_SECONDS`.
     """
     async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
         return StatisticsAnswer.of(await read_statistics(connection, since, until, bucket))

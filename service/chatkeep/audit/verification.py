@@ -101,7 +101,8 @@ async def verify(
         progress: told of each page how many rows it had.
 
     Raises:
-        QueryTooSlow, DatabaseUnavailable.
+        QueryTooSlow: a page took longer than `QUERY_TIMEOUT_SECONDS`.
+        DatabaseUnavailable: nothing answers, or not in time.
     """
     verdict = await verify_ends(database, keys)
     for head in verdict.heads:
@@ -118,7 +119,8 @@ async def verify_ends(database: Database, keys: SealingKeys) -> Verdict:
     rows before the ends are whole only `verify` tells.
 
     Raises:
-        QueryTooSlow, DatabaseUnavailable.
+        QueryTooSlow: a page took longer than `QUERY_TIMEOUT_SECONDS`.
+        DatabaseUnavailable: nothing answers, or not in time.
     """
     verdict = Verdict()
     async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:

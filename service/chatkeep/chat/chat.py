@@ -44,7 +44,7 @@ class Chat:
 
         Raises:
             TooManyGenerations: nothing was stored. Joining needs no place, so a retry is not refused.
-            NotFound, TurnInProgress, IdempotencyKeyReused, DatabaseUnavailable.
+            NotFound, TurnInProgress, IdempotencyKeyReused, DatabaseUnavailable: as `TurnStore.begin`.
         """
         try:
             with self.generations.reserve(identity.user_id, is_guest=identity.is_guest) as start:

@@ -47,7 +47,7 @@ class RequestHandler(ABC):
         """Keep the prompt, before anything is sent to anyone.
 
         Raises:
-            NotFound, TurnInProgress, IdempotencyKeyReused, DatabaseUnavailable.
+            NotFound, TurnInProgress, IdempotencyKeyReused, DatabaseUnavailable: as `TurnStore.begin`.
         """
 
     @abstractmethod

@@ -28,7 +28,8 @@ async def take_turn(chat: Chat, asking: Asking, say: Say, model: LanguageModel |
         TurnInProgress: the conversation is being answered, as in another tab.
         Invalid: there is nothing to answer again.
         NotFound: the conversation that the request names is not there or not the user's.
-        TooManyGenerations, NotAuthenticated, DatabaseUnavailable.
+        TooManyGenerations, DatabaseUnavailable: as `Chat.take_turn`.
+        NotAuthenticated: the session or the account ended in the meantime.
     """
     deadline = asyncio.get_running_loop().time() + STOPPING_SECONDS
     while True:

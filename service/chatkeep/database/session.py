@@ -164,7 +164,7 @@ async def require_writable(connection: Connection) -> None:
     """Refuse a connection to a server that takes no changes: what it reads may be old, too.
 
     Raises:
-        ReadOnlyDatabase
+        ReadOnlyDatabase: the server takes no changes.
     """
     if await connection.fetchval(TAKES_NO_CHANGES):
         raise ReadOnlyDatabase

@@ -143,7 +143,7 @@ class OpenStreams:
         """Tell whether the terms hold right now.
 
         Raises:
-            DatabaseUnavailable.
+            DatabaseUnavailable: the terms cannot be checked just now.
         """
         return terms in await self._standing([terms])
 
@@ -152,7 +152,7 @@ class OpenStreams:
 
         Raises:
             NotAuthenticated: they do not.
-            DatabaseUnavailable.
+            DatabaseUnavailable: the terms cannot be checked just now.
         """
         if not await self.holds(terms):
             raise NotAuthenticated(ENDED_MEANWHILE)

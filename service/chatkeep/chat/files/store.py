@@ -73,7 +73,7 @@ class FileStore:
 
         Raises:
             FileTypeNotAllowed: it is empty, or neither a picture, a PDF nor a text.
-            FileTooLarge
+            FileTooLarge: it has more than `max_bytes`.
             FileQuotaReached: nothing was kept.
             NotAuthenticated: the account was deleted in the meantime.
         """
@@ -151,9 +151,9 @@ class FileStore:
         """Delete a file that no turn refers to.
 
         Raises:
-            NotFound
+            NotFound: there is no such file, or it is somebody else's.
             FileInUse: a turn refers to it.
-            LegalHold
+            LegalHold: the user is under hold.
         """
         async with self.database.transaction() as connection:
             await require_no_hold(connection, user_id)

@@ -57,7 +57,7 @@ def require_backup(programs: BackupPrograms, file: Path) -> None:
     """Refuse a file that is no backup of this service.
 
     Raises:
-        BackupError
+        BackupError: it is no backup, or not of this service.
     """
     if not schemas_in(programs.listing(file)):
         raise BackupError(

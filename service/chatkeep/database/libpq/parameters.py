@@ -135,7 +135,7 @@ def refuse_unknown(name: str, *, nameable: bool) -> None:
         nameable: it cannot be a piece of a password that was not percent-encoded.
 
     Raises:
-        ConfigurationError
+        ConfigurationError: libpq knows no parameter of that name.
     """
     if name in VARIABLES:
         return
@@ -153,7 +153,7 @@ def require_sensible(name: str, value: str, called: str) -> None:
     """Refuse a value that is none, or that cannot be kept. The value is not shown.
 
     Raises:
-        ConfigurationError
+        ConfigurationError: the value is none of the choices, or this service cannot do it.
     """
     choices = CHOICES.get(name)
     if choices and value not in choices:

@@ -32,7 +32,7 @@ def require_closed(file: Path, called: str) -> None:
     """Refuse a password file that is missing or that others may read, which libpq would silently pass over.
 
     Raises:
-        ConfigurationError
+        ConfigurationError: it is missing, or others may read it.
     """
     try:
         there, closed = file.is_file(), file.is_file() and _is_closed(file)

@@ -38,7 +38,7 @@ users = Table(
     CheckConstraint("role IN ('user', 'admin')", name="role"),
     # Pairs of neighbouring characters of the names, so that a part of a name is found by index.
     Column("name_pairs", ARRAY(Text), nullable=False, server_default=text("'{}'")),
-    # Skeletons, by which names that look alike are found. Null for guests, and for older accounts until it is filled in.
+    # Skeletons, by which names that look alike are found. Null for guests, and for older accounts until filled in.
     Column("name_skeletons", ARRAY(LargeBinary)),
     # The administrator's list: newest first, filtered by role, by disabled or by part of a name.
     Index(None, "name_pairs", postgresql_using="gin"),

@@ -90,7 +90,7 @@ turns = Table(
     Column("request_digest", LargeBinary),
     # Somebody asked for its end, on whichever replica.
     Column("stop_requested", Boolean, nullable=False, server_default=text("false")),
-    # The process that is generating the reply, and null once it has ended; no foreign key, as turns outlive processes.
+    # The process that is generating the reply; null once it has ended. No foreign key: a turn outlives the process.
     Column("replica_id", Uuid),
     Column("created_at", TIME, nullable=False),
     Column("completed_at", TIME),
