@@ -37,6 +37,7 @@ async def litellm(folder: Path, models: Mapping[str, Mapping[str, Any]]) -> Asyn
     config = {
         "model_list": [{"model_name": name, "litellm_params": dict(params)} for name, params in models.items()],
         "general_settings": {"master_key": GATEWAY_KEY},
+        "router_settings": {"num_retries": 0},
     }
     path = _written(folder / f"litellm-{port}.yaml", config)
     # The prices of models come with it; without this it would ask for newer ones.
@@ -59,8 +60,8 @@ async def ogx(folder: Path, upstreams: Mapping[str, tuple[str, str]]) -> AsyncIt
         for name, (url, key) in upstreams.items()
     ]
     stores = {
-        "metadata": {"namespace": "registry", "backend": "values"},
-        "inference": {"table_name": "inference", "backend": "tables", "enabled": False},
+        "metadata": {"namespace": "registry", "backend": "kv_default"},
+        "inference": {"table_name": "inference", "backend": "sql_default", "enabled": False},
     }
     config = {
         "version": 2,
@@ -69,8 +70,8 @@ async def ogx(folder: Path, upstreams: Mapping[str, tuple[str, str]]) -> AsyncIt
         "providers": {"inference": providers},
         "storage": {
             "backends": {
-                "values": {"type": "kv_sqlite", "db_path": str(folder / f"values-{port}.db")},
-                "tables": {"type": "sql_sqlite", "db_path": str(folder / f"tables-{port}.db")},
+                "kv_default": {"type": "kv_sqlite", "db_path": str(folder / f"values-{port}.db")},
+                "sql_default": {"type": "sql_sqlite", "db_path": str(folder / f"tables-{port}.db")},
             },
             "stores": stores,
         },
@@ -83,8 +84,9 @@ async def ogx(folder: Path, upstreams: Mapping[str, tuple[str, str]]) -> AsyncIt
         },
     }
     path = _written(folder / f"ogx-{port}.yaml", config)
-    command = (installed("ogx", "ogx"), "stack", "run", path, "--insecure")
-    settings = {"OGX_CONFIG_DIR": str(folder / "ogx"), "OTEL_SDK_DISABLED": "true"}
+    command = (installed("ogx", "ogx"), "run", path, "--insecure")
+    # As it is by default, it answers nobody for a quarter of a minute after each failure: it paints the traceback.
+    settings = {"OGX_CONFIG_DIR": str(folder / "ogx"), "OTEL_SDK_DISABLED": "true", "OGX_LOG_FORMAT": "json"}
     async with running_server(folder, *command, port=port, key=GATEWAY_KEY, **settings) as server:
         yield server
 

@@ -106,7 +106,6 @@ async def test_a_picture_for_a_model_that_takes_none_is_refused_in_words(alice: 
 
 async def test_failures_of_the_server_behind_it(alice: Person) -> None:
     assert (await ask(alice, "[fault-500] Hello")).failure[0] == "model_error"
-    assert (await ask(alice, "[fault-429] Hello")).failure[0] == "model_rate_limited"
     code, detail = (await ask(alice, "[fault-400] Hello")).failure
     assert (code, "4096 tokens" in detail) == ("model_bad_request", True)
     said = await ask(alice, "[fault-error-event] Hello there")

@@ -9,6 +9,8 @@ from playwright.async_api import Browser, expect
 from tests.accounts.client import change
 from tests.chat.files.pictures import SVG, add, png
 from tests.support.running_service import Person, RunningService
+from tests.transfer.formats.test_pictures import DRAWING
+from tests.transfer.upload_client import imported
 from tests.web.browser import Tab, browsing
 
 # Gives the page a file as the clipboard and a drag do, which no test can reach otherwise.
@@ -123,3 +125,18 @@ async def test_a_file_that_is_not_there_or_not_ours_is_its_name(
         tab.expected.append("404")
         await tab.open(f"/c/{conversation}")
         await expect(tab.get(".file.missing")).to_have_text("tea.png（表示できません）")
+
+
+async def test_an_imported_prompt_whose_picture_is_a_name_alone_is_edited(
+    browser: Browser, service: RunningService, person: Person
+) -> None:
+    (made,) = (await imported(person, [DRAWING]))["conversations"]
+    async with browsing(browser, service, person) as tab:
+        await tab.open(f"/c/{made['conversation_id']}")
+        await expect(tab.get(".file.missing")).to_have_text("my cup.png (not available)")
+        await tab.get("[data-act=edit]").first.click()
+        await tab.get(".edit-field").fill("What was this?")
+        await tab.get(".edit .main").click()
+        await expect(tab.get(".prompt").first).to_have_text("What was this?")
+        await tab.answered()
+        await expect(tab.reply(0)).to_contain_text("What was this?")

@@ -20,6 +20,7 @@ from starlette.types import Message
 
 from chatkeep.errors import NotAuthenticated
 from chatkeep.http.admission import with_admission
+from chatkeep.http.direct_calls import NOT_PLAIN, DirectCall
 from chatkeep.http.problems import USUAL, protocol_response
 from chatkeep.http.strict_json import UNSTORABLE, is_storable, parse_json
 
@@ -170,12 +171,13 @@ class JsonRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
+        direct = DirectCall.of(self)
         takes_body = self.body_field is not None
         max_bytes: int | None = getattr(self.endpoint, "max_body_bytes", MAX_USUAL_BYTES)
 
         async def handle(request: Request) -> Response:
             if not takes_body:
-                return await handler(StrictRequest(request.scope, request.receive))
+                return await answer(StrictRequest(request.scope, request.receive))
             bound = _BodyBound(request, max_bytes)
             strict = StrictRequest(request.scope, bound.receive)
             if await strict.is_of_another_type():
@@ -184,6 +186,13 @@ class JsonRoute(APIRoute):
             # Here and not in FastAPI, which makes a 400 of whatever is wrong with a body.
             if await strict.body():
                 await strict.json()
+            return await answer(strict)
+
+        async def answer(strict: StrictRequest) -> Response:
+            if direct is not None and not strict.app.dependency_overrides:
+                response = await direct(strict)
+                if response is not NOT_PLAIN:
+                    return response
             return await handler(strict)
 
         return with_admission(handle) if getattr(self.endpoint, "begins_turn", False) else handle

@@ -10,7 +10,8 @@ import words from "./texts.js";
 
 Object.assign(words, more);
 
-const filesOf = (turn) => (turn.prompt.items ?? []).filter(isFile);
+/** The files of a prompt that there are: of an import some may be names alone. */
+const filesOf = (turn) => (turn.prompt.items ?? []).filter((item) => isFile(item) && item.file_id);
 const addressOf = (turn) => `${CONVERSATIONS}/${turn.conversation_id}/turns/${turn.id}`;
 
 export class TurnActions {

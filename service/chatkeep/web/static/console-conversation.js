@@ -23,7 +23,7 @@ function turnArticle(turn, file) {
     "article",
     { class: "turn", "aria-label": t("turn", { number: turn.index + 1 }) },
     turn.continues ? null : h("h3", { class: "hidden", text: t("they_said") }),
-    ...promptElements(turn, { file }),
+    ...promptElements(turn, file),
     h("h3", { class: "hidden", text: t("answer") }),
     reply,
     ended,

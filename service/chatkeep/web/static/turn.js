@@ -45,7 +45,7 @@ export function showReply(element, html, { copies = true } = {}) {
 }
 
 /** Put a whole reply in, of whatever it is made of. */
-export function fillReply(element, turn, { file, ...options } = {}) {
+export function fillReply(element, turn, options = {}) {
   const { items } = turn.reply ?? {};
   if (!items) {
     if (turn.reply_html) showReply(element, turn.reply_html, options);
@@ -53,7 +53,7 @@ export function fillReply(element, turn, { file, ...options } = {}) {
   }
   const parts = [...(turn.reply_parts ?? [])];
   for (const item of items) {
-    if (!isText(item)) element.append(itemElement(item, file));
+    if (!isText(item)) element.append(itemElement(item, options.file));
     else {
       const part = h("div", { class: "part" });
       showReply(part, parts.shift() ?? "", options);
@@ -63,10 +63,11 @@ export function fillReply(element, turn, { file, ...options } = {}) {
 }
 
 /** A prompt, and what it is made of beside its text. Going on with a reply has none. */
-export function promptElements(turn, { file } = {}) {
+export function promptElements(turn, file) {
   if (turn.continues) return [];
-  const others = (turn.prompt.items ?? []).filter((item) => !isText(item) && !isFile(item)).map((item) => itemElement(item));
-  const files = (turn.prompt.items ?? []).filter(isFile).map((item) => itemElement(item, file));
+  const elements = (fits) => (turn.prompt.items ?? []).filter(fits).map((item) => itemElement(item, file));
+  const files = elements(isFile);
+  const others = elements((item) => !isText(item) && !isFile(item));
   return [files.length ? h("div", { class: "files" }, ...files) : null, turn.prompt.content ? h("div", { class: "prompt", dir: "auto", text: turn.prompt.content }) : null, ...others];
 }
 
