@@ -26,7 +26,7 @@ test-long: .venv/test ## run the tests that `make test` leaves out because they 
 test-chatstream: .venv-chatstream/ready ## run the tests with a real ChatStream, in an environment of their own (1.5 GB)
 	@.venv-chatstream/bin/python -m pytest tests/chatstream/with_chatstream -v
 
-test-servers: .venv/test .venv-servers/ready ## run the tests with real model servers, in environments of their own (3 GB)
+test-servers: .venv/test .venv-servers/ready ## run the tests with real model servers, in environments of their own (2.2 GB)
 	@CHATKEEP_TEST_SERVERS=.venv-servers $(BIN)/python -m pytest tests/servers -v
 
 compare-fastsession: .venv/test ## send the same requests to the real fastsession and to this library, and show what differs
