@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -13,6 +14,15 @@ from dataclasses import dataclass
 import psutil
 
 
+def processor_seconds(process: psutil.Process) -> float:
+    """Return what a process has used; on Linux to the nanosecond, elsewhere as its clock ticks."""
+    if sys.platform == "linux":
+        # The clock of another process, as clock_getcpuclockid(3) makes its number.
+        return time.clock_gettime(~process.pid << 3 | 2)
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
     """A running server process."""
@@ -21,12 +31,7 @@ class Measured:
     port: int
 
     def processor_seconds(self) -> float:
-        """Return what the process has used; on Linux to the nanosecond, elsewhere as its clock ticks."""
-        if sys.platform == "linux":
-            # The clock of another process, as clock_getcpuclockid(3) makes its number.
-            return time.clock_gettime(~self.process.pid << 3 | 2)
-        times = self.process.cpu_times()
-        return times.user + times.system
+        return processor_seconds(self.process)
 
     def memory_bytes(self) -> int:
         """What the process has to itself."""
@@ -49,6 +54,24 @@ def server(application: str, **environment: str) -> Iterator[Measured]:
     finally:
         process.terminate()
         process.wait()
+
+
+@contextmanager
+def listening(*command: str, **environment: str) -> Iterator[Measured]:
+    """Run a program that says where it listens until the block ends."""
+    process = subprocess.Popen(
+        [sys.executable, *command], env=os.environ | environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if found := re.search(r"listening on http://[\w.]+:(\d+)", line):
+                yield Measured(psutil.Process(process.pid), int(found[1]))
+                return
+        raise RuntimeError(f"{command} ended with {process.wait()} before it listened; what it said is above")
+    finally:
+        process.terminate()
+        process.communicate()
 
 
 def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:

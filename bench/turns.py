@@ -1,0 +1,113 @@
+"""Turns kept in the database, by the service and by others, one after the other and many at once."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from operator import attrgetter
+from typing import TypeAlias
+
+from bench import bars, plain_schema
+from bench.bulk_data import MESSAGE_CHARACTERS
+from bench.contenders.chatkeep import Chatkeep, chatkeep
+from bench.contenders.contender import Contender, Reader, of_task, places
+from bench.contenders.langchain import Langchain, is_installed, langchain
+from bench.contenders.plain import OneStatement, TwoCommits, connections
+from bench.contenders.sqlalchemy_core import SqlalchemyCore, sqlalchemy_core
+from bench.measurements import Figure
+from bench.rounds import Rounds, Side, interleaved
+from bench.run import Findings, Run
+from bench.texts import turns_of
+
+TASKS = 16
+TIMES = {1: 200, TASKS: 1600}
+TEXTS = 500
+PLAIN = TwoCommits.name
+# Whose updates are whose: the plain tables are shared by all but the service.
+_time = attrgetter("seconds_of_one")
+SCHEMAS = {Chatkeep.name: "public", PLAIN: plain_schema.SCHEMA}
+
+Opened: TypeAlias = Callable[[Run], AbstractAsyncContextManager[Sequence[Contender]]]
+
+
+async def turn(run: Run) -> Findings:
+    """A turn's prompt and reply, kept by every contender; the service's also findable."""
+    found: Findings = []
+    for tasks in TIMES:
+        rounds, hot_shares = await _measure(run, f"a turn, {at(tasks)}", tasks, everyone, "add_turn")
+        found += [*rounds.costs(hot_shares), *_figures(rounds, tasks)]
+    return found
+
+
+async def turn_with_context(run: Run) -> Findings:
+    """The same, and between prompt and reply what a model has to know is read."""
+    found: Findings = []
+    for tasks in TIMES:
+        name = f"a turn with its context, {at(tasks)}"
+        rounds, hot_shares = await _measure(run, name, tasks, readers, "add_turn_with_context")
+        found += [*rounds.costs(hot_shares), rounds.ratio(f"{name}: time, beside plain", None, _time, PLAIN)]
+    return found
+
+
+@asynccontextmanager
+async def readers(run: Run) -> AsyncIterator[Sequence[Reader]]:
+    """Open those who also read back."""
+    async with AsyncExitStack() as stack:
+        ours = await stack.enter_async_context(chatkeep(run.url))
+        plain = TwoCommits(await stack.enter_async_context(connections(run.url)))
+        core = await stack.enter_async_context(sqlalchemy_core(run.url))
+        yield [ours, plain, core]
+
+
+@asynccontextmanager
+async def everyone(run: Run) -> AsyncIterator[Sequence[Contender]]:
+    async with AsyncExitStack() as stack:
+        ours, plain, core = await stack.enter_async_context(readers(run))
+        assert isinstance(plain, TwoCommits)
+        contenders: list[Contender] = [ours, plain, OneStatement(plain.connections), core]
+        if is_installed():
+            contenders.append(await stack.enter_async_context(langchain(run.url)))
+        else:
+            run.say("langchain-postgres is not installed and is left out: see requirements/bench.in.")
+        yield contenders
+
+
+async def _measure(
+    run: Run, case: str, tasks: int, opened: Opened, work_name: str
+) -> tuple[Rounds, dict[str, float | None]]:
+    """Return the rounds, and each side's share of HOT updates where its tables are its own.
+
+    Args:
+        work_name: the contenders' method that is measured.
+    """
+    of, texts = await places(run.server.connection), turns_of(MESSAGE_CHARACTERS * 2, TEXTS)
+
+    def side(contender: Contender) -> Side:
+        add = getattr(contender, work_name)
+
+        async def work(task: int, number: int) -> None:
+            await add(task, of_task(of, task, tasks, number), *texts[number % TEXTS])
+
+        return Side(contender.name, work, settle=contender.settle)
+
+    before = {side: await run.server.updates(schema) for side, schema in SCHEMAS.items()}
+    async with opened(run) as contenders:
+        sides = [side(each) for each in contenders]
+        rounds = await interleaved(case, sides, run.server, run.effort, tasks=tasks, times=TIMES[tasks])
+    shares = {side: (await run.server.updates(SCHEMAS[side])).share_since(each) for side, each in before.items()}
+    return rounds, shares
+
+
+def _figures(rounds: Rounds, tasks: int) -> list[Figure]:
+    bars_of = {"time": bars.TURN_TIME, "p99": bars.TURN_P99} if tasks == TASKS else {}
+    case = rounds.case
+    figures = [
+        rounds.ratio(f"{case}: time, beside plain two commits", bars_of.get("time"), _time, PLAIN),
+        rounds.ratio(f"{case}: p99, beside the same", bars_of.get("p99"), lambda each: each.p99, PLAIN),
+        rounds.ratio(f"{case}: time, beside the limit", None, _time, OneStatement.name),
+    ]
+    bar = bars.TURN_BESIDE_OTHERS if tasks == TASKS else None
+    others = [each for each in (Langchain.name, SqlalchemyCore.name) if each in rounds.of]
+    return figures + [rounds.ratio(f"{case}: time, beside {each}", bar, _time, each) for each in others]
+
+
+def at(tasks: int) -> str:
+    return "one after the other" if tasks == 1 else f"{tasks} at once"
