@@ -6,6 +6,7 @@ The model server speaks slowly, over sockets. Each stream is read by a client of
 import asyncio
 import itertools
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -37,37 +38,40 @@ class Streams:
     """What the clients saw.
 
     Args:
-        pauses: the longest pause between two pieces of each open stream, in seconds.
         refused: how many were answered with another status than 200, by status.
+        last: when each open stream's last piece came; its beginning, where none came yet.
+        pauses: the longest pause of each before that, in seconds.
     """
 
-    pauses: list[float] = field(default_factory=list)
-    refused: dict[int, int] = field(default_factory=dict)
     pieces: int = 0
+    refused: Counter[int] = field(default_factory=Counter)
+    last: list[float] = field(default_factory=list)
+    pauses: list[float] = field(default_factory=list)
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
-    async def open(self, port: int, raw: bytes, address: str) -> None:
+    def max_pause(self) -> float:
+        """Return the longest pause of all until now, in seconds."""
+        now = time.perf_counter()
+        return max([0.0, *self.pauses, *(now - each for each in self.last)])
+
+    async def read(self, port: int, raw: bytes, address: str) -> None:
         """Open a stream, and read it until the connection is closed."""
         reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
         self.writers.append(writer)
         writer.write(raw)
         status = int((await reader.readuntil(b"\r\n\r\n")).split()[1])
         if status != 200:
-            self.refused[status] = self.refused.get(status, 0) + 1
+            self.refused[status] += 1
             return
-        number = len(self.pauses)
+        number = len(self.last)
+        self.last.append(time.perf_counter())
         self.pauses.append(0.0)
-        last: float | None = None
         while True:
-            try:
-                await reader.readuntil(PIECE)
-            except (asyncio.IncompleteReadError, ConnectionError):
-                return
+            await reader.readuntil(PIECE)
             now = time.perf_counter()
             self.pieces += 1
-            if last is not None:
-                self.pauses[number] = max(self.pauses[number], now - last)
-            last = now
+            self.pauses[number] = max(self.pauses[number], now - self.last[number])
+            self.last[number] = now
 
 
 async def open_streams(run: Run) -> Findings:
@@ -95,20 +99,22 @@ async def _load(run: Run, many: int, pace_ms: int) -> Findings:
         processor, pieces_before = service.processor_seconds(), streams.pieces
         await asyncio.sleep(hold)
         processor, came = service.processor_seconds() - processor, streams.pieces - pieces_before
-        held = (service.memory_bytes() - before) / max(1, len(streams.pauses) - WARM_UP_STREAMS)
+        held = (service.memory_bytes() - before) / max(1, len(streams.last) - WARM_UP_STREAMS)
+        pause = streams.max_pause() - pace_ms / 1000
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
         for writer in streams.writers:
             writer.close()
-        await asyncio.gather(*reading, return_exceptions=True)
     name = f"{many:,} open streams, a piece every {pace_ms / 1000:g} s"
-    refused, pause = sum(streams.refused.values()), max(streams.pauses) - pace_ms / 1000
     if streams.refused:
-        run.say(f"{name}: refused with {streams.refused}")
+        run.say(f"{name}: refused with {dict(streams.refused)}")
     return [
-        Figure.of(f"{name}: refused", [float(refused)], bars.REFUSED_STREAMS, ""),
-        Figure.of("  the longest pause more than the model's", [pause], bars.STREAM_PAUSE_SECONDS, "s"),
-        Figure.of("  memory of each", [held / 1e3], bars.STREAM_KB, "kB"),
-        Figure.of("  pieces a second", [came / hold], None, ""),
-        Figure.of("  processors in use", [processor / hold], None, ""),
+        Figure.of(f"{name}: refused", [float(streams.refused.total())], bars.REFUSED_STREAMS, ""),
+        Figure.of(f"{name}: the longest pause more than the model's", [pause], bars.STREAM_PAUSE_SECONDS, "s"),
+        Figure.of(f"{name}: memory of each", [held / 1e3], bars.STREAM_KB, "kB"),
+        Figure.of(f"{name}: pieces a second", [came / hold], None, ""),
+        Figure.of(f"{name}: processors in use", [processor / hold], None, ""),
     ]
 
 
@@ -141,6 +147,6 @@ async def _open(
     reading, begun = [], time.perf_counter()
     for number, raw in enumerate(requests):
         address = f"127.0.0.{2 + (first + number) // STREAMS_AN_ADDRESS}"
-        reading.append(asyncio.create_task(streams.open(service.port, raw, address)))
+        reading.append(asyncio.create_task(streams.read(service.port, raw, address)))
         await asyncio.sleep(max(0.0, begun + (number + 1) / OPEN_A_SECOND - time.perf_counter()))
     return reading

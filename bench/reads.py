@@ -7,9 +7,9 @@ from typing import TypeAlias
 from bench import bars
 from bench.contenders.contender import CONNECTIONS, LIST_LENGTH, PAGE_TURNS, Place, Reader, places
 from bench.contenders.plain import TwoCommits
-from bench.rounds import Side, interleaved
+from bench.rounds import Side, at, interleaved
 from bench.run import Findings, Run
-from bench.turns import at, readers
+from bench.turns import readers
 
 TIMES = {1: 200, CONNECTIONS: 1600}
 _time = attrgetter("seconds_of_one")

@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 from bench import bars
 from bench.bulk_data import MESSAGE_CHARACTERS
-from bench.model_app import at_once
-from bench.rounds import Side, Work, interleaved
+from bench.model_app import at_once, in_one
+from bench.rounds import Side, Work, at, interleaved
 from bench.run import Findings, Run
 from bench.servers import Measured, read_answer, request
 from bench.texts import turns_of
@@ -54,19 +54,20 @@ async def signed_in(run: Run) -> Findings:
 
 
 async def whole_turn(run: Run) -> Findings:
-    """A whole turn as JSON, of a reply of 40 pieces from a model server."""
+    """A whole turn as JSON, of a reply that the model server says in one piece, and of one in 40."""
     found: Findings = []
     async with web(run) as running:
-        for tasks, times in TURNS.items():
-            at = "one after the other" if tasks == 1 else f"{tasks} at once"
-            case = f"a whole HTTP turn, {at}"
-            async with turn_sides(running, tasks, at_once(PIECES), whole_answer, stream=False) as sides:
-                rounds = await interleaved(case, sides, run.server, run.effort, tasks=tasks, times=times)
-            bar = (bars.WHOLE_TURN_PROCESSOR, bars.WHOLE_TURN_TIME) if tasks == 1 else (None, None)
+        for tasks, model in ((1, in_one(PIECES)), (1, at_once(PIECES)), (TASKS, in_one(PIECES))):
+            pieces = "one piece" if model == in_one(PIECES) else f"{PIECES} pieces"
+            case = f"a whole HTTP turn of {pieces}, {at(tasks)}"
+            async with turn_sides(running, tasks, model, whole_answer, stream=False) as sides:
+                rounds = await interleaved(case, sides, run.server, run.effort, tasks=tasks, times=TURNS[tasks])
+            is_barred = tasks == 1 and model == in_one(PIECES)
+            processor_bar, time_bar = (bars.WHOLE_TURN_PROCESSOR, bars.WHOLE_TURN_TIME) if is_barred else (None, None)
             found += [
                 *rounds.costs(),
-                rounds.ratio(f"{case}: processor, beside bare", bar[0], _processor, BARE),
-                rounds.ratio(f"{case}: time, beside bare", bar[1], _time, BARE),
+                rounds.ratio(f"{case}: processor, beside bare", processor_bar, _processor, BARE),
+                rounds.ratio(f"{case}: time, beside bare", time_bar, _time, BARE),
             ]
     return found
 

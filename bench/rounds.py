@@ -112,6 +112,10 @@ class Rounds:
         return [_cost(self.case, side, rounds, (hot_shares or {}).get(side)) for side, rounds in self.of.items()]
 
 
+def at(tasks: int) -> str:
+    return "one after the other" if tasks == 1 else f"{tasks} at once"
+
+
 async def interleaved(
     case: str, sides: Sequence[Side], server: PostgresServer, effort: Effort, *, tasks: int, times: int
 ) -> Rounds:

@@ -43,7 +43,8 @@ def server(application: str, **environment: str) -> Iterator[Measured]:
     """Run an application under uvicorn until the block ends."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    options = ["--port", str(port), "--log-level", "warning", "--no-access-log"]
+    # Of streams that somebody left open, none keeps it from ending.
+    options = ["--port", str(port), "--log-level", "warning", "--no-access-log", "--timeout-graceful-shutdown", "1"]
     process = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "--factory", application, *options],
         env=os.environ | environment,

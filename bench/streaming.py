@@ -9,7 +9,7 @@ from operator import attrgetter
 
 from bench import bars
 from bench.measurements import Figure, Sides
-from bench.model_app import PIECE, at_once, every
+from bench.model_app import PIECE_CHARACTERS, at_once, every
 from bench.requests import BARE, OURS, PIECES, turn_sides
 from bench.rounds import Side, interleaved
 from bench.run import Findings, Run
@@ -88,8 +88,8 @@ async def _first_byte(reader: asyncio.StreamReader, *, pieces: int) -> float:
     seconds = time.perf_counter() - begun
     body = await read_answer(reader, head)
     came = int(body.rpartition(b"event: delta\nid: ")[2].partition(b"\n")[0])
-    if came != pieces * len(PIECE):
-        raise RuntimeError(f"{came} characters came, not {pieces * len(PIECE)}")
+    if came != pieces * PIECE_CHARACTERS:
+        raise RuntimeError(f"{came} characters came, not {pieces * PIECE_CHARACTERS}")
     return seconds
 
 

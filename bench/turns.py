@@ -13,7 +13,7 @@ from bench.contenders.langchain import Langchain, is_installed, langchain
 from bench.contenders.plain import OneStatement, TwoCommits, connections
 from bench.contenders.sqlalchemy_core import SqlalchemyCore, sqlalchemy_core
 from bench.measurements import Figure
-from bench.rounds import Rounds, Side, interleaved
+from bench.rounds import Rounds, Side, at, interleaved
 from bench.run import Findings, Run
 from bench.texts import turns_of
 
@@ -107,7 +107,3 @@ def _figures(rounds: Rounds, tasks: int) -> list[Figure]:
     bar = bars.TURN_BESIDE_OTHERS if tasks == TASKS else None
     others = [each for each in (Langchain.name, SqlalchemyCore.name) if each in rounds.of]
     return figures + [rounds.ratio(f"{case}: time, beside {each}", bar, _time, each) for each in others]
-
-
-def at(tasks: int) -> str:
-    return "one after the other" if tasks == 1 else f"{tasks} at once"
