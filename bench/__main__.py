@@ -8,20 +8,25 @@ import asyncio
 import os
 import platform
 import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import uvloop
 from rich.console import Console
 
 from bench import report
 from bench.bulk_data import WrongFilling, fill
-from bench.cases import CASES, EVERY, LONG
+from bench.cases import DATABASE, EVERY, LONG, MODEL, USUAL, WEB
 from bench.databases import database
 from bench.measurements import Effort, Figure
 from bench.rounds import Cost
-from bench.run import Findings, run_on
+from bench.run import Findings, Run, run_on
+from bench.web import web
 
 MIN_MESSAGES = 2_000
+
+T = TypeVar("T")
 
 
 async def measure(url: str, effort: Effort, names: list[str], console: Console) -> Findings:
@@ -29,10 +34,26 @@ async def measure(url: str, effort: Effort, names: list[str], console: Console) 
     await fill(url, effort.messages)
     found: Findings = []
     async with run_on(url, effort, console.print) as run:
-        for name in [each for each in EVERY if each in names]:
-            console.print(f"{name} …")
-            found += await EVERY[name](run)
+        found += await _of_all(DATABASE, run, names, run)
+        if chosen(WEB, names):
+            async with web(run) as running:
+                found += await _of_all(WEB, running, names, run)
+        found += await _of_all(MODEL | LONG, run, names, run)
     return found
+
+
+async def _of_all(
+    cases: Mapping[str, Callable[[T], Awaitable[Findings]]], given: T, names: list[str], run: Run
+) -> Findings:
+    found: Findings = []
+    for name in chosen(cases, names):
+        run.say(f"{name} …")
+        found += await cases[name](given)
+    return found
+
+
+def chosen(cases: Iterable[str], names: list[str]) -> list[str]:
+    return [name for name in cases if name in names]
 
 
 def options() -> argparse.Namespace:
@@ -45,9 +66,9 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         action="append",
-        choices=[*EVERY],
+        choices=EVERY,
         metavar="NAME",
-        help=f"of {', '.join(CASES)}; and, only where it is named, {', '.join(LONG)}",
+        help=f"of {', '.join(USUAL)}; and, only where it is named, {', '.join(LONG)}",
     )
     parser.add_argument("--data-dir", type=Path, help="keep the database there, for the next run (default: it is lost)")
     parser.add_argument("--database-url", help="an empty database of your own (default: the embedded server)")
@@ -67,7 +88,7 @@ def main() -> int:
             database(given.database_url, given.data_dir) as url,
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
-            found = runner.run(measure(url, effort, given.only or [*CASES], console))
+            found = runner.run(measure(url, effort, given.only or USUAL, console))
     except WrongFilling as error:
         console.print(str(error))
         return 2

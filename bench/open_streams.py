@@ -24,7 +24,7 @@ from bench.web import registered, service_of, turn_request
 PROMPT = "Go on, slowly."
 # The streams, and the milliseconds between two pieces of each.
 LOADS = ((2_000, 1_000), (200, 100))
-USERS = 50
+STREAMS_A_USER = 40
 OPEN_A_SECOND = 100
 WARM_UP_STREAMS = 10
 HOLD_SECONDS = 20
@@ -129,7 +129,7 @@ async def _requests(service: Measured, many: int, model: str) -> list[bytes]:
     """Return a turn each in conversations of many users."""
     cookies, requests = [], []
     base = f"http://127.0.0.1:{service.port}"
-    for number in range(min(USERS, many)):
+    for number in range(max(4, many // STREAMS_A_USER)):
         async with httpx2.AsyncClient(base_url=base) as client:
             cookies.append(await registered(client, str(number)))
     async with httpx2.AsyncClient(base_url=base) as client:

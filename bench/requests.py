@@ -10,10 +10,10 @@ from bench import bars
 from bench.bulk_data import MESSAGE_CHARACTERS
 from bench.model_app import at_once, in_one
 from bench.rounds import Side, Work, at, interleaved
-from bench.run import Findings, Run
+from bench.run import Findings
 from bench.servers import Measured, read_answer, request
 from bench.texts import turns_of
-from bench.web import Web, web
+from bench.web import Web
 
 PIECES = 40
 TASKS = 16
@@ -27,10 +27,11 @@ Read: TypeAlias = Callable[[asyncio.StreamReader], Awaitable[float | None]]
 _processor, _time = attrgetter("service"), attrgetter("seconds_of_one")
 
 
-async def signed_in(run: Run) -> Findings:
+async def signed_in(running: Web) -> Findings:
     """A trivial request of somebody who is signed in, which the bare application looks up with one statement."""
     trivial = f"{BARE}, no look-up"
-    async with web(run) as running, connections(running.service, 1) as ours, connections(running.bare, 1) as bare:
+    run = running.run
+    async with connections(running.service, 1) as ours, connections(running.bare, 1) as bare:
         asked = {
             OURS: (ours, running.service, "/api/v1/auth/me"),
             BARE: (bare, running.bare, "/me/looked-up"),
@@ -53,22 +54,22 @@ async def signed_in(run: Run) -> Findings:
     ]
 
 
-async def whole_turn(run: Run) -> Findings:
+async def whole_turn(running: Web) -> Findings:
     """A whole turn as JSON, of a reply that the model server says in one piece, and of one in 40."""
     found: Findings = []
-    async with web(run) as running:
-        for tasks, model in ((1, in_one(PIECES)), (1, at_once(PIECES)), (TASKS, in_one(PIECES))):
-            pieces = "one piece" if model == in_one(PIECES) else f"{PIECES} pieces"
-            case = f"a whole HTTP turn of {pieces}, {at(tasks)}"
-            async with turn_sides(running, tasks, model, whole_answer, stream=False) as sides:
-                rounds = await interleaved(case, sides, run.server, run.effort, tasks=tasks, times=TURNS[tasks])
-            is_barred = tasks == 1 and model == in_one(PIECES)
-            processor_bar, time_bar = (bars.WHOLE_TURN_PROCESSOR, bars.WHOLE_TURN_TIME) if is_barred else (None, None)
-            found += [
-                *rounds.costs(),
-                rounds.ratio(f"{case}: processor, beside bare", processor_bar, _processor, BARE),
-                rounds.ratio(f"{case}: time, beside bare", time_bar, _time, BARE),
-            ]
+    run = running.run
+    for tasks, model in ((1, in_one(PIECES)), (1, at_once(PIECES)), (TASKS, in_one(PIECES))):
+        pieces = "one piece" if model == in_one(PIECES) else f"{PIECES} pieces"
+        case = f"a whole HTTP turn of {pieces}, {at(tasks)}"
+        async with turn_sides(running, tasks, model, whole_answer, stream=False) as sides:
+            rounds = await interleaved(case, sides, run.server, run.effort, tasks=tasks, times=TURNS[tasks])
+        is_barred = tasks == 1 and model == in_one(PIECES)
+        processor_bar, time_bar = (bars.WHOLE_TURN_PROCESSOR, bars.WHOLE_TURN_TIME) if is_barred else (None, None)
+        found += [
+            *rounds.costs(),
+            rounds.ratio(f"{case}: processor, beside bare", processor_bar, _processor, BARE),
+            rounds.ratio(f"{case}: time, beside bare", time_bar, _time, BARE),
+        ]
     return found
 
 

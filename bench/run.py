@@ -1,6 +1,6 @@
 """What a case is given, and what it finds."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -27,7 +27,6 @@ class Run:
 
 
 Findings: TypeAlias = list[Figure | Cost]
-Case: TypeAlias = Callable[[Run], Awaitable[Findings]]
 
 
 @asynccontextmanager

@@ -12,9 +12,9 @@ from bench.measurements import Figure, Sides
 from bench.model_app import PIECE_CHARACTERS, at_once, every
 from bench.requests import BARE, OURS, PIECES, turn_sides
 from bench.rounds import Side, interleaved
-from bench.run import Findings, Run
+from bench.run import Findings
 from bench.servers import Measured, read_answer
-from bench.web import Web, web
+from bench.web import Web
 
 TURNS = 100
 FAST_PIECES = 2_000
@@ -29,11 +29,11 @@ CATCH_UP_SECONDS = 0.5
 PROMPT = "What happens next, and why?"
 
 
-async def streamed_turn(run: Run) -> Findings:
+async def streamed_turn(running: Web) -> Findings:
     """A streamed turn of 40 pieces, one after the other: the time to the first byte, and what all of it costs."""
     case = f"a streamed turn of {PIECES} pieces"
-    async with web(run) as running, _sides(running, PIECES) as sides:
-        rounds = await interleaved(case, sides, run.server, run.effort, tasks=1, times=TURNS)
+    async with _sides(running, PIECES) as sides:
+        rounds = await interleaved(case, sides, running.run.server, running.run.effort, tasks=1, times=TURNS)
     service = [each.service * 1e3 for each in rounds.of[OURS]]
     return [
         *rounds.costs(),
@@ -43,32 +43,33 @@ async def streamed_turn(run: Run) -> Findings:
     ]
 
 
-async def fast_stream(run: Run) -> Findings:
+async def fast_stream(running: Web) -> Findings:
     """Pieces a second of processor time, of a model that says 2,000 at once.
 
     The bare side sends each as an event of its own; the service sends together what comes within its pace.
     """
-    pieces = run.effort.of(FAST_PIECES)
-    async with web(run) as running, _sides(running, pieces) as sides:
-        rounds = await interleaved("a fast stream", sides, run.server, run.effort, tasks=1, times=FAST_TURNS)
+    pieces = running.run.effort.of(FAST_PIECES)
+    async with _sides(running, pieces) as sides:
+        rounds = await interleaved(
+            "a fast stream", sides, running.run.server, running.run.effort, tasks=1, times=FAST_TURNS
+        )
     pairs = [(pieces / ours.service, pieces / bare.service) for ours, bare in zip(*rounds.of.values(), strict=True)]
     name = f"a fast stream of {pieces:,}: pieces a second of processor"
     return [Sides(pairs).ratio(name, bars.FAST_STREAMS, scale=1, side_unit="/s")]
 
 
-async def slow_streams(run: Run) -> Findings:
+async def slow_streams(running: Web) -> Findings:
     """Events a second of processor time, of 50 streams whose pieces come one by one: each is an event on both sides."""
-    many = max(2, round(SLOW_STREAMS * run.effort.share))
+    many = max(2, round(SLOW_STREAMS * running.run.effort.share))
     model, speeds = every(SLOW_PACE_MS, SLOW_PIECES), Sides()
-    async with web(run) as running:
-        for number in range(run.effort.rounds + 1):
-            ids = await running.conversations(many)
-            mine = await _events(running.service, [running.turn(each, model, PROMPT, stream=True) for each in ids])
-            await running.delete(ids)
-            asked = [running.bare_turn(each, model, PROMPT, stream=True) for each in ids]
-            theirs = await _events(running.bare, asked)
-            if number:
-                speeds.pairs.append((mine, theirs))
+    for number in range(running.run.effort.rounds + 1):
+        ids = await running.conversations(many)
+        mine = await _events(running.service, [running.turn(each, model, PROMPT, stream=True) for each in ids])
+        await running.delete(ids)
+        asked = [running.bare_turn(each, model, PROMPT, stream=True) for each in ids]
+        theirs = await _events(running.bare, asked)
+        if number:
+            speeds.pairs.append((mine, theirs))
     name = f"{many} slow streams: events a second of processor"
     return [speeds.ratio(name, bars.SLOW_STREAMS, scale=1, side_unit="/s")]
 
