@@ -17,6 +17,7 @@ from chatkeep.chat.search.indexer import index_pending
 from chatkeep.clock import utc_now
 from chatkeep.config import Settings
 from chatkeep.database.database import Database
+from chatkeep.database.priority import Priority, with_priority
 from chatkeep.ids import new_id
 from chatkeep.periodic import run_every
 
@@ -27,7 +28,7 @@ INDEX_SECONDS = 1.0
 
 
 class Chatkeep:
-    """The service's turn store, without HTTP and without a model."""
+    """The service's turn store as requests use it, without HTTP and without a model."""
 
     name = "chatkeep"
 
@@ -37,7 +38,8 @@ class Chatkeep:
 
     async def begin(self, place: Place, prompt: str, context_tokens: int = NO_CONTEXT) -> OpenTurn:
         new = NewTurn(place.conversation_id, prompt)
-        return await self.store.begin(place.user_id, new, context_tokens=context_tokens)
+        with with_priority(Priority.NEW_TURN):
+            return await self.store.begin(place.user_id, new, context_tokens=context_tokens)
 
     async def add_turn(self, task: int, place: Place, prompt: str, reply: str) -> None:
         await self.end(await self.begin(place, prompt), reply)
@@ -46,7 +48,8 @@ class Chatkeep:
         await self.end(await self.begin(place, prompt, CONTEXT_TOKENS), reply)
 
     async def end(self, turn: OpenTurn, reply: str) -> None:
-        await self.store.end(turn, Outcome("complete", reply, input_tokens=7, output_tokens=90))
+        with with_priority(Priority.FINISH_TURN):
+            await self.store.end(turn, Outcome("complete", reply, input_tokens=7, output_tokens=90))
 
     async def last_turns(self, task: int, place: Place) -> int:
         page = await turns_up(self.database, place.user_id, place.conversation_id, start_id=None, limit=PAGE_TURNS)
