@@ -43,8 +43,9 @@ def server(application: str, **environment: str) -> Iterator[Measured]:
     """Run an application under uvicorn until the block ends."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    # Of streams that somebody left open, none keeps it from ending.
-    options = ["--port", str(port), "--log-level", "warning", "--no-access-log", "--timeout-graceful-shutdown", "1"]
+    options = ["--port", str(port), "--log-level", "warning", "--no-access-log"]
+    # A kept connection outlives the rounds of the others, and no open stream keeps the server from ending.
+    options += ["--timeout-keep-alive", "3600", "--timeout-graceful-shutdown", "1"]
     process = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "--factory", application, *options],
         env=os.environ | environment,

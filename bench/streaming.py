@@ -10,7 +10,7 @@ from operator import attrgetter
 from bench import bars
 from bench.measurements import Figure, Sides
 from bench.model_app import PIECE_CHARACTERS, at_once, every
-from bench.requests import BARE, OURS, PIECES, turn_sides
+from bench.requests import BARE, OURS, PIECES, Stream, turn_sides
 from bench.rounds import Side, interleaved
 from bench.run import Findings
 from bench.servers import Measured, read_answer
@@ -96,10 +96,7 @@ async def _first_byte(reader: asyncio.StreamReader, *, pieces: int) -> float:
 
 async def _events(measured: Measured, requests: Sequence[bytes]) -> float:
     """Open streams, and return how many events a second of processor time they bring once all are open."""
-    streams = [await asyncio.open_connection("127.0.0.1", measured.port) for _ in requests]
-    for (reader, writer), raw in zip(streams, requests, strict=True):
-        writer.write(raw)
-        await reader.readuntil(b"event: delta")
+    streams = [await _open(measured, raw) for raw in requests]
     came = 0
 
     async def read(reader: asyncio.StreamReader) -> None:
@@ -119,3 +116,11 @@ async def _events(measured: Measured, requests: Sequence[bytes]) -> float:
     for _, writer in streams:
         writer.close()
     return speed
+
+
+async def _open(measured: Measured, raw: bytes) -> Stream:
+    """Open a stream, and read it up to its first piece."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", measured.port)
+    writer.write(raw)
+    await reader.readuntil(b"event: delta")
+    return reader, writer

@@ -5,13 +5,16 @@ from typing import Any
 
 import pytest
 
+from bench import plain_schema
 from bench.bulk_data import WrongFilling, fill
+from bench.contenders.chatkeep import Chatkeep
 from bench.contenders.contender import PAGE_TURNS, Contender, Place, Reader, places
 from bench.contenders.langchain import TABLE, is_installed
 from bench.databases import Connection, bare_connection
 from bench.measurements import Effort
 from bench.run import Run, run_on
 from bench.turns import everyone, readers
+from chatkeep.ids import new_id
 from tests.bench.benchmark import MESSAGES
 
 PROMPT, REPLY = "What happens next, and why?", "It is a truth universally acknowledged."
@@ -78,6 +81,15 @@ async def test_every_reader_reads_the_same_number_back(bench_run: Run) -> None:
         found = {reader.name: await _read(reader, place) for reader in opened}
     assert len(set(found.values())) == 1, found
     assert found["chatkeep"] == (50, 30)
+
+
+async def test_conversations_of_other_users_are_left_alone(bench_run: Run) -> None:
+    before = await places(bench_run.server.connection)
+    async with readers(bench_run) as (ours, *_):
+        assert isinstance(ours, Chatkeep)
+        made = await ours.new_conversation(before[0].user_id)
+    await bench_run.server.connection.execute(plain_schema.CREATE_CONVERSATION, made.conversation_id, new_id())
+    assert await places(bench_run.server.connection) == before
 
 
 async def test_a_filling_that_was_broken_off_is_refused(database_url: str) -> None:
