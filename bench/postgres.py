@@ -47,13 +47,14 @@ class PostgresServer:
         """Return how many bytes of log were written since the server was made."""
         return int(await self.connection.fetchval("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"))
 
-    async def updates(self, schema: str) -> "Updates":
-        """Return the updates of a schema's tables; whoever made them has closed its connections."""
+    async def updates(self, schema: str, table: str | None = None) -> "Updates":
+        """Return the updates of a schema's tables, or of one; whoever made them has closed its connections."""
         await self._wait_until_alone()
         row = await self.connection.fetchrow(
             "SELECT coalesce(sum(n_tup_upd), 0)::bigint AS updated, coalesce(sum(n_tup_hot_upd), 0)::bigint AS hot"
-            " FROM pg_stat_user_tables WHERE schemaname = $1",
+            " FROM pg_stat_user_tables WHERE schemaname = $1 AND ($2::text IS NULL OR relname = $2)",
             schema,
+            table,
         )
         assert row is not None
         return Updates(row["updated"], row["hot"])

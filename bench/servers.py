@@ -118,10 +118,14 @@ async def read_answer(reader: asyncio.StreamReader, head: bytes | None = None) -
         RuntimeError: it is not a success.
     """
     head = head or await reader.readuntil(b"\r\n\r\n")
-    status, *headers = head.lower().split(b"\r\n")
-    if status.split()[1][:1] != b"2":
-        raise RuntimeError(head.decode())
-    for header in headers:
+    body = await _body(reader, head.lower())
+    if head.split()[1][:1] != b"2":
+        raise RuntimeError((head + body).decode())
+    return body
+
+
+async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
+    for header in head.split(b"\r\n"):
         if header.startswith(b"content-length:"):
             return await reader.readexactly(int(header.partition(b":")[2]))
     body = bytearray()

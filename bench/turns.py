@@ -23,7 +23,12 @@ TEXTS = 500
 PLAIN = TwoCommits.name
 # Whose updates are whose: the plain tables are shared by all but the service.
 _time = attrgetter("seconds_of_one")
-SCHEMAS = {Chatkeep.name: "public", PLAIN: plain_schema.SCHEMA}
+SERVICE_TURNS = "turns"
+TABLES = {
+    Chatkeep.name: ("public", None),
+    PLAIN: (plain_schema.SCHEMA, None),
+    SERVICE_TURNS: ("public", "turns"),
+}
 
 Opened: TypeAlias = Callable[[Run], AbstractAsyncContextManager[Sequence[Contender]]]
 
@@ -34,6 +39,9 @@ async def turn(run: Run) -> Findings:
     for tasks in TIMES:
         rounds, hot_shares = await _measure(run, f"a turn, {at(tasks)}", tasks, everyone, "add_turn")
         found += [*rounds.costs(hot_shares), *_figures(rounds, tasks)]
+        hot_share = hot_shares[SERVICE_TURNS]
+        if hot_share is not None:
+            found.append(Figure.of(f"{rounds.case}: turns updated by HOT", [hot_share * 100], None, "%"))
     return found
 
 
@@ -73,7 +81,7 @@ async def everyone(run: Run) -> AsyncIterator[Sequence[Contender]]:
 async def _measure(
     run: Run, case: str, tasks: int, opened: Opened, work_name: str
 ) -> tuple[Rounds, dict[str, float | None]]:
-    """Return the rounds, and each side's share of HOT updates where its tables are its own.
+    """Return the rounds, and the share of HOT updates of `TABLES`.
 
     Args:
         work_name: the contenders' method that is measured.
@@ -88,12 +96,12 @@ async def _measure(
 
         return Side(contender.name, work, settle=contender.settle)
 
-    before = {side: await run.server.updates(schema) for side, schema in SCHEMAS.items()}
+    before = {of_whom: await run.server.updates(*tables) for of_whom, tables in TABLES.items()}
     async with opened(run) as contenders:
         sides = [side(each) for each in contenders]
         rounds = await interleaved(case, sides, run.server, run.effort, tasks=tasks, times=TIMES[tasks])
-    shares = {side: (await run.server.updates(SCHEMAS[side])).share_since(each) for side, each in before.items()}
-    return rounds, shares
+    after = {of_whom: await run.server.updates(*tables) for of_whom, tables in TABLES.items()}
+    return rounds, {of_whom: after[of_whom].share_since(each) for of_whom, each in before.items()}
 
 
 def _figures(rounds: Rounds, tasks: int) -> list[Figure]:

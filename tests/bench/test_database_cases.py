@@ -18,6 +18,7 @@ async def test_turns_are_measured_beside_everybody_else(shared_database_url: str
                 assert cost["wal_bytes"] > 800
                 assert cost["postgres_us"] > 0
         assert 0 <= written.costs[case, "chatkeep"]["hot_share"] <= 1
+        assert 0 <= written.figures[f"{case}: turns updated by HOT"]["value"] <= 100
         assert 0 <= written.costs[case, "plain, two commits"]["hot_share"] <= 1
     assert {
         "a turn, 16 at once: time, beside plain two commits",
