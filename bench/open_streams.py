@@ -62,6 +62,7 @@ class Streams:
         status = int((await reader.readuntil(b"\r\n\r\n")).split()[1])
         if status != 200:
             self.refused[status] += 1
+            writer.close()  # it is no stream, and what it holds is none's memory
             return
         number = len(self.last)
         self.last.append(time.perf_counter())

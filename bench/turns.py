@@ -21,14 +21,15 @@ TASKS = 16
 TIMES = {1: 200, TASKS: 1600}
 TEXTS = 500
 PLAIN = TwoCommits.name
-# Whose updates are whose: the plain tables are shared by all but the service.
-_time = attrgetter("seconds_of_one")
 SERVICE_TURNS = "turns"
+# Schema and table, for each share of HOT updates. The plain tables are shared by all but the service.
 TABLES = {
     Chatkeep.name: ("public", None),
     PLAIN: (plain_schema.SCHEMA, None),
     SERVICE_TURNS: ("public", "turns"),
 }
+
+_time = attrgetter("seconds_of_one")
 
 Opened: TypeAlias = Callable[[Run], AbstractAsyncContextManager[Sequence[Contender]]]
 
