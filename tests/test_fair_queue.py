@@ -22,8 +22,11 @@ class Served:
         return self.tasks[-1]
 
     async def end_one(self) -> None:
-        self._let_go.release()
+        self.let_go()
         await settled()
+
+    def let_go(self) -> None:
+        self._let_go.release()
 
     async def _hold(self, user_id: UUID) -> None:
         async with self._queue.place(user_id):
@@ -95,3 +98,26 @@ async def test_a_user_has_no_more_places_than_one_may_have() -> None:
     assert served.order == [greedy, modest, greedy, greedy]
     async with asyncio.timeout(5), served._queue.place(greedy), served._queue.place(modest):
         assert not served._queue._waiting
+
+
+async def test_who_is_cancelled_as_a_place_becomes_free_harms_nobody() -> None:
+    """A reply that was whole ended as failed, as the place that it gave up went to a reply that was just stopped."""
+    served = Served(FairQueue(1))
+    first, second, third = new_id(), new_id(), new_id()
+    holder = await served.ask(first)
+    stopped = await served.ask(second)
+    again = await served.ask(second)
+    waits = await served.ask(third)
+    served.let_go()
+    stopped.cancel()
+    again.cancel()
+    await settled()
+    assert holder.done()
+    assert holder.exception() is None
+    assert stopped.cancelled()
+    assert again.cancelled()
+    assert served.order == [first, third]
+    await served.end_one()
+    assert waits.exception() is None
+    assert await asyncio.wait_for(served.ask(second), 1)
+    assert served.order[-1] == second

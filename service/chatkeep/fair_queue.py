@@ -80,15 +80,18 @@ class FairQueue:
 
     def _call_next(self) -> bool:
         """Give a free place to who comes next; tell whether anybody could take it."""
-        following = min(filter(self._may_have_more, self._waiting), key=self._order, default=None)
-        if following is None:
-            return False
-        waiting = self._waiting.pop(following)
-        waiting.popleft().set_result(None)
-        self._hold(following)
-        if waiting:
-            self._waiting[following] = waiting  # at the end: everyone else comes first
-        return True
+        while True:
+            following = min(filter(self._may_have_more, self._waiting), key=self._order, default=None)
+            if following is None:
+                return False
+            waiting = self._waiting.pop(following)
+            called = waiting.popleft()
+            if waiting:
+                self._waiting[following] = waiting  # at the end: everyone else comes first
+            if not called.done():  # cancelled a moment ago, and has not come to leave the queue yet
+                called.set_result(None)
+                self._hold(following)
+                return True
 
     def _hold(self, user: Hashable) -> None:
         self._free -= 1
@@ -102,7 +105,8 @@ class FairQueue:
         return self._max_per_user is None or self._held[user] < self._max_per_user
 
     def _leave(self, user: Hashable, called: "asyncio.Future[None]") -> None:
-        waiting = self._waiting[user]
-        waiting.remove(called)
-        if not waiting:
-            del self._waiting[user]
+        waiting = self._waiting.get(user, deque())
+        if called in waiting:
+            waiting.remove(called)
+            if not waiting:
+                del self._waiting[user]
