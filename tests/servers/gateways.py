@@ -85,7 +85,7 @@ async def ogx(folder: Path, upstreams: Mapping[str, tuple[str, str]]) -> AsyncIt
     }
     path = _written(folder / f"ogx-{port}.yaml", config)
     command = (installed("ogx", "ogx"), "run", path, "--insecure")
-    # As it is by default, it answers nobody for a quarter of a minute after each failure: it paints the traceback.
+    # As it is by default, it answers nobody for many seconds after each failure, while it paints the traceback.
     settings = {"OGX_CONFIG_DIR": str(folder / "ogx"), "OTEL_SDK_DISABLED": "true", "OGX_LOG_FORMAT": "json"}
     async with running_server(folder, *command, port=port, key=GATEWAY_KEY, **settings) as server:
         yield server

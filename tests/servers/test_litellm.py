@@ -119,6 +119,12 @@ async def test_failures_of_the_server_behind_it(alice: Person) -> None:
     assert said.reply == said.streamed != ""
 
 
+async def test_it_ends_a_reply_that_was_cut_behind_it_as_a_whole_one(alice: Person) -> None:
+    """So that nobody can tell; docs/turns.md says so. Once it does not, this fails, and the sentence there goes."""
+    said = await ask(alice, "[fault-cut-off] Hello there")
+    assert (said.turn["status"], said.turn["finish_reason"], said.reply) == ("complete", "stop", "Turn 1.")
+
+
 async def test_the_doctor_says_what_a_turn_would_meet(server: ModelServer, database_url: str, tmp_path: Path) -> None:
     for settings, level, words in (
         ({"model_api_key": GATEWAY_KEY}, "ok", "its first model, small, is used"),

@@ -12,7 +12,7 @@ QUOTATION_CHARACTERS = 12
 _ADDRESS = re.compile(r"://|\b\d{1,3}(\.\d{1,3}){3}\b")
 # Keys of the usual forms, also shortened ones, and digests of keys. A gateway may quote the key that it sends on, which
 # this service does not know.
-_KEY = re.compile(r"\bsk-[\w.*-]*[\w*]|\b(?:gsk|hf|nvapi|pk|xai)[-_]\w{16,}|\bBearer \S+|\b[0-9a-fA-F]{32,}\b")
+_KEY = re.compile(r"\bsk-[\w.*-]*[\w*]|\b(?:gsk|hf|nvapi|pk|xai)[-_]\w{16,}|\bBearer \S{16,}|\b[0-9a-fA-F]{32,}\b")
 _MASK = "…"
 
 
