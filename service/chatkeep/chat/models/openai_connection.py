@@ -5,7 +5,7 @@ import json
 import ssl
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import anyio.to_thread
@@ -40,6 +40,7 @@ class Connection:
             parse_address(proxy.get_secret_value(), "CHATKEEP_MODEL_PROXY")
         self._proxy = proxy
         self._session: aiohttp.ClientSession | None = None
+        self._tls: ssl.SSLContext | None = None
 
     async def post(self, address: URL, body: Mapping[str, Any]) -> aiohttp.ClientResponse:
         """Send a document, and return the answer once its headers are there."""
@@ -67,13 +68,25 @@ class Connection:
             headers={"Accept": "application/json", **headers, **own},
             allow_redirects=False,
             proxy=None if self._proxy is None else self._proxy.get_secret_value(),
+            ssl=await self._tls_for(address),
         )
+
+    async def _tls_for(self, address: URL) -> ssl.SSLContext | Literal[True]:
+        """Return the certificates to trust; loading them takes a tenth of a second, in which replies go on."""
+        schemes = {address.scheme}
+        if self._proxy is not None:
+            schemes.add(URL(self._proxy.get_secret_value()).scheme)
+        if "https" not in schemes:
+            return True
+        if self._tls is None:
+            self._tls = await anyio.to_thread.run_sync(_tls)
+        return self._tls
 
     def _opened(self) -> aiohttp.ClientSession:
         """Made at the first request: it belongs to the event loop that runs then."""
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ssl=_tls(), keepalive_timeout=KEEP_ALIVE_SECONDS),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_seconds),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=("Accept-Encoding", "User-Agent"),
