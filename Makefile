@@ -26,7 +26,7 @@ test-long: .venv/test ## run the tests that `make test` leaves out because they 
 test-chatstream: .venv-chatstream/ready ## run the tests with a real ChatStream, in an environment of their own (1.5 GB)
 	@.venv-chatstream/bin/python -m pytest tests/chatstream/with_chatstream -v
 
-test-servers: .venv/test .venv-servers/ready ## run the tests with real model servers, in environments of their own (3 GB)
+test-servers: .venv/test .venv-servers/ready ## run the tests with real model servers, in environments of their own (2.2 GB)
 	@CHATKEEP_TEST_SERVERS=.venv-servers $(BIN)/python -m pytest tests/servers -v
 
 compare-fastsession: .venv/test ## send the same requests to the real fastsession and to this library, and show what differs
@@ -53,7 +53,7 @@ long: .venv/test ## all that takes long: test-long, crash, fuzz, soak, audit and
 demo-data: .venv/run ## fill your list in a running service with conversations to look at; DEMO="--username alice" fills another
 	@$(BIN)/chatkeep demo-data $(DEMO)
 
-bench: .venv/test ## measure the service against its bare dependencies; BENCH="--turns 200000" is quicker
+bench: .venv/bench ## measure the service beside its bare dependencies (an hour); BENCH="--messages 200000" is quicker
 	@$(BIN)/python -m bench $(BENCH)
 
 bench-search: .venv/test ## measure lists and searches on a million turns; FOLDER=... keeps them for the next run
@@ -76,6 +76,7 @@ lock: .venv/test ## update the locked dependencies
 	$(BIN)/uv pip compile $(LOCK) --extra embedded --group dev pyproject.toml requirements/build.in \
 	  -c requirements/run.txt -o requirements/dev.txt
 	$(BIN)/uv pip compile $(LOCK) --group audit -o requirements/audit.txt
+	$(BIN)/uv pip compile $(LOCK) requirements/bench.in -c requirements/dev.txt -o requirements/bench.txt
 
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
@@ -116,6 +117,11 @@ clean: ## remove what was installed; conversations are kept
 	@echo "Installing the test dependencies ..." >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
+
+# Libraries to compare with. Without them, or where they do not install, the others are compared.
+.venv/bench: requirements/bench.txt .venv/test
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt && touch $@ \
+	  || echo "The libraries to compare with are not installed: they are left out." >&2
 
 .venv-audit/ready: requirements/audit.txt
 	@$(PYTHON) -m venv .venv-audit

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from bench.__main__ import database
 from bench.clients import Answer, Connections
+from bench.databases import database
 from bench.hostile import Attack, attacks
 from bench.overload import PASSWORD, SECRET
 from bench.servers import request, server

@@ -1,29 +1,26 @@
-"""What the service is measured beside: FastAPI with nothing around it, written as its tutorial does."""
+"""What the service is measured beside: bare FastAPI on the plain tables, which keeps its prompt first.
 
-import asyncio
+It looks up who is asking, and asks the same model server. No connection is reset between two requests.
+"""
+
+import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import aiohttp
 import asyncpg
 from fastapi import Body, FastAPI
 from starlette.responses import StreamingResponse
 
-from chatkeep.clock import utc_now
+from bench import plain_schema
 from chatkeep.ids import new_id
 
-PIECES = 2_000
-TEXT = "word and "
-
-# What the demonstration answers to "Hello": as long, and as much to write.
-REPLY = (
-    "## Demonstration reply\n\nThis is turn **1** of our conversation.\n\nNow you write: “Hello”\n\n"
-    + "Nobody thought about this answer: the built-in demonstration wrote it. " * 6
-)
-INSERT = "INSERT INTO bench.turns (id, user_id, prompt, reply, created_at) VALUES ($1, $2, $3, $4, $5)"
+USERNAME = "user1"
+CONNECTIONS = 8
+LOOK_UP = "SELECT id, username, email, display_name, role, is_guest, created_at FROM users WHERE username_key = $1"
 ME = {
     "id": "01a2033b-5e09-71ff-afbe-e688c0991438",
     "username": "alice",
@@ -35,10 +32,18 @@ ME = {
 }
 
 
+async def keep_as_it_is(connection: object) -> None:
+    """Reset nothing: a reset is a question more for each statement."""
+
+
 @asynccontextmanager
 async def life(app: FastAPI) -> AsyncIterator[None]:
-    async with asyncpg.create_pool(os.environ["BENCH_DATABASE_URL"], min_size=4, max_size=8) as pool:
-        app.state.pool = pool
+    url, size = os.environ["BENCH_DATABASE_URL"], CONNECTIONS
+    async with (
+        asyncpg.create_pool(url, min_size=size, max_size=size, reset=keep_as_it_is) as pool,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client,
+    ):
+        app.state.pool, app.state.client = pool, client
         yield
 
 
@@ -47,82 +52,75 @@ async def me() -> dict[str, Any]:
 
 
 async def me_looked_up() -> dict[str, Any]:
-    user = await _index_lookup("user1")
+    user = await _user()
     return ME | {"id": user["id"], "username": user["username"], "created_at": user["created_at"]}
 
 
-async def turn(content: str = Body(), stream: bool = Body()) -> dict[str, Any]:
-    """One look-up and one insert."""
-    user = await _index_lookup("user1")
-    turn_id, now = new_id(), utc_now()
-    await _pool().execute(INSERT, *(turn_id, user["id"], content, REPLY, now))
-    return _turn(user, turn_id, content, now)
-
-
-async def turn_kept_first(content: str = Body(), stream: bool = Body()) -> dict[str, Any]:
-    """The same, and the prompt is kept before there is a reply."""
-    user = await _index_lookup("user1")
-    turn_id, now = new_id(), utc_now()
-    await _pool().execute(INSERT, *(turn_id, user["id"], content, "", now))
-    await _pool().execute("UPDATE bench.turns SET reply = $2 WHERE id = $1", turn_id, REPLY)
-    return _turn(user, turn_id, content, now)
-
-
-def _turn(user: Any, turn_id: UUID, content: str, now: datetime) -> dict[str, Any]:
+async def turn(conversation_id: UUID, content: str = Body(), model: str = Body()) -> dict[str, Any]:
+    """Keep the prompt, ask the model, keep the reply, and answer with both."""
+    await _user()
+    turn_id = await _keep(conversation_id, "user", content)
+    reply = "".join([piece async for piece in _pieces(content, model)])
+    await _keep(conversation_id, "assistant", reply)
     return {
         "id": turn_id,
-        "conversation_id": user["id"],
-        "parent_id": None,
-        "index": 0,
+        "conversation_id": conversation_id,
         "status": "complete",
         "prompt": {"content": content},
-        "reply": {"content": REPLY},
-        "model": "demonstration",
-        "params": {},
-        "usage": {"input_tokens": 7, "output_tokens": 129},
-        "error": None,
-        "feedback": None,
-        "siblings": {"count": 1, "position": 1},
-        "created_at": now,
-        "completed_at": now,
+        "reply": {"content": reply},
+        "model": model,
     }
 
 
-async def stream(pieces: int = PIECES, pause_ms: int = 0) -> StreamingResponse:
-    async def chunks() -> AsyncIterator[bytes]:
-        for number in range(1, pieces + 1):
-            await asyncio.sleep(pause_ms / 1000)
-            yield b'event: delta\nid: %d\ndata: {"text":"%s"}\n\n' % (number * len(TEXT), TEXT.encode())
+async def streamed_turn(conversation_id: UUID, content: str = Body(), model: str = Body()) -> StreamingResponse:
+    """Keep the prompt before the first byte, send each piece as it comes, and keep the reply before the last event."""
+    await _user()
+    turn_id = await _keep(conversation_id, "user", content)
 
-    return StreamingResponse(chunks(), media_type="text/event-stream")
+    async def events() -> AsyncIterator[bytes]:
+        yield _event("turn", {"id": str(turn_id)})
+        reply, position = [], 0
+        async for piece in _pieces(content, model):
+            reply.append(piece)
+            position += len(piece)
+            yield _event("delta", {"text": piece}, position)
+        await _keep(conversation_id, "assistant", "".join(reply))
+        yield _event("done", {"id": str(turn_id), "status": "complete"})
 
-
-async def hold() -> StreamingResponse:
-    async def chunks() -> AsyncIterator[bytes]:
-        yield b'event: delta\nid: 0\ndata: {"text":"%s"}\n\n' % TEXT.encode()
-        await asyncio.sleep(3600)
-
-    return StreamingResponse(chunks(), media_type="text/event-stream")
-
-
-def _pool() -> "asyncpg.Pool[asyncpg.Record]":
-    pool: asyncpg.Pool[asyncpg.Record] = app.state.pool
-    return pool
+    return StreamingResponse(events(), media_type="text/event-stream")
 
 
-async def _index_lookup(name: str) -> Any:
-    return await _pool().fetchrow(
-        "SELECT id, username, email, display_name, role, is_guest, created_at FROM users WHERE username_key = $1", name
-    )
+def _event(name: str, content: Mapping[str, object], position: int | None = None) -> bytes:
+    number = "" if position is None else f"id: {position}\n"
+    return f"event: {name}\n{number}data: {json.dumps(content)}\n\n".encode()
+
+
+async def _pieces(content: str, model: str) -> AsyncIterator[str]:
+    """Yield what the model says, as it comes."""
+    body = {"model": model, "messages": [{"role": "user", "content": content}], "stream": True}
+    async with app.state.client.post(os.environ["BENCH_MODEL_URL"] + "/chat/completions", json=body) as answer:
+        async for line in answer.content:
+            if line.startswith(b"data: {"):
+                piece = json.loads(line[6:])["choices"][0]["delta"].get("content")
+                if piece:
+                    yield piece
+
+
+async def _user() -> Any:
+    return await app.state.pool.fetchrow(LOOK_UP, USERNAME)
+
+
+async def _keep(conversation_id: UUID, role: str, content: str) -> UUID:
+    message_id = new_id()
+    await app.state.pool.execute(plain_schema.ADD_MESSAGE, message_id, conversation_id, role, content)
+    return message_id
 
 
 app = FastAPI(lifespan=life)
 app.get("/me")(me)
 app.get("/me/looked-up")(me_looked_up)
-app.post("/turns")(turn)
-app.post("/turns/kept-first")(turn_kept_first)
-app.get("/stream")(stream)
-app.get("/hold")(hold)
+app.post("/conversations/{conversation_id}/turns")(turn)
+app.post("/conversations/{conversation_id}/turns/streamed")(streamed_turn)
 
 
 def application() -> FastAPI:

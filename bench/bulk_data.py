@@ -1,5 +1,9 @@
-"""A database with history in it: two million turns by default, the same on every run, made in a few minutes."""
+"""A database with history in it, found by search: the same messages in the service's tables and in the plain ones.
 
+Two million messages by default, the same on every run, made in some minutes.
+"""
+
+import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -7,66 +11,65 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-CONVERSATIONS_A_USER = 20
-TURNS_A_CONVERSATION = 20
+from bench import plain_schema
+from bench.databases import Connection, bare_connection
+from bench.texts import text_of
+from chatkeep.chat.search.indexer import reindex
+from chatkeep.database.database import Database
+
+CONVERSATIONS_A_USER = 40
+TURNS_A_CONVERSATION = 10
 TURNS_A_USER = CONVERSATIONS_A_USER * TURNS_A_CONVERSATION
+# Beside those: one long conversation of each of the first users.
+LONG_CONVERSATIONS = 32
+LONG_CONVERSATION_TURNS = 200
+# On average.
+MESSAGE_CHARACTERS = 400
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
-ROWS_A_COPY = 20_000
-WORDS = (
-    "the",
-    "model",
-    "said",
-    "that",
-    "every",
-    "turn",
-    "of",
-    "a",
-    "long",
-    "conversation",
-    "is",
-    "kept",
-    "and",
-    "found",
-)
+USERS_A_COPY = 50
 TURN_COLUMNS = (
     *("user_id", "id", "conversation_id", "parent_id", "position", "status", "prompt", "reply", "model"),
     *("input_tokens", "output_tokens", "created_at", "completed_at"),
 )
+CONVERSATION_COLUMNS = (
+    *("user_id", "id", "title", "head_turn_id", "turn_count", "created_at", "updated_at", "last_turn_at"),
+)
+FILLED = "bench.filled"
 
-Connection = asyncpg.Connection  # without its type argument, which it does not take at run time
+Row = tuple[Any, ...]
 
 
 class WrongFilling(Exception):
     """The database holds something else than what was asked for."""
 
 
-async def fill(connection: "Connection[Any]", turns: int) -> None:
-    """Fill a migrated database, unless it is filled already: all of it in one transaction, or nothing.
+async def fill(url: str, messages: int) -> None:
+    """Fill a migrated database, unless it is filled already. Its mark is made last: a broken filling is refused.
 
     Raises:
-        WrongFilling: it is filled with another number of turns, or somebody uses it.
+        WrongFilling: it is filled with another number of messages, or somebody uses it, or filling it was broken off.
     """
-    users = max(1, turns // TURNS_A_USER)
-    if await connection.fetchval("SELECT to_regclass('bench.filled') IS NOT NULL"):
-        found = await connection.fetchval("SELECT turns FROM bench.filled")
-        if found != users * TURNS_A_USER:
-            raise WrongFilling(f"The database holds {found:,} turns. Ask for --turns {found}, or take another folder.")
-        return
-    if await connection.fetchval("SELECT EXISTS (SELECT FROM users)"):
-        raise WrongFilling("The database has users. A benchmark takes a database of its own.")
-    async with connection.transaction():
-        await connection.execute("CREATE SCHEMA bench")
-        await connection.execute(
-            "CREATE TABLE bench.turns (id uuid PRIMARY KEY, user_id uuid NOT NULL, prompt text NOT NULL,"
-            " reply text NOT NULL, created_at timestamptz NOT NULL DEFAULT now())"
-        )
-        await connection.execute("CREATE TABLE bench.filled AS SELECT $1::bigint AS turns", users * TURNS_A_USER)
-        async with _without_indexes(connection, "conversations", "turns"):
-            await _copy(connection, users)
-    await connection.execute("VACUUM (ANALYZE)")
+    async with bare_connection(url) as connection:
+        if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", FILLED):
+            found = await connection.fetchval(f"SELECT messages FROM {FILLED}")
+            if found != messages:
+                raise WrongFilling(
+                    f"The database holds {found:,} messages. Ask for --messages {found}, or take another folder."
+                )
+            return
+        if await connection.fetchval("SELECT EXISTS (SELECT FROM users)"):
+            raise WrongFilling("The database has users, or was filled in part. A benchmark takes one of its own.")
+        await connection.execute("SET synchronous_commit = off; SET maintenance_work_mem = '512MB'")
+        await plain_schema.create(connection)
+        tables = ("conversations", "turns", "bench.conversations", "bench.messages")
+        async with _without_indexes(connection, *tables):
+            await _copy(connection, max(1, messages // 2 // TURNS_A_USER))
+        async with _without_indexes(connection, "turn_search"):
+            await _index(url, messages // 2)
+        await connection.execute("VACUUM (ANALYZE)", timeout=7200)
+        await connection.execute(f"CREATE TABLE {FILLED} AS SELECT {messages:d}::bigint AS messages")
 
 
 @asynccontextmanager
@@ -95,62 +98,101 @@ async def _without_indexes(connection: "Connection[Any]", *tables: str) -> Async
 
 async def _copy(connection: "Connection[Any]", users: int) -> None:
     chance = random.Random(11)
-    text = " ".join(chance.choices(WORDS, k=20_000))
     user_ids = [_id(chance, FIRST_DAY + timedelta(seconds=n)) for n in range(users)]
-    names = [f"user{n}" for n in range(users)]
+    await _copy_people(connection, user_ids)
+    for first in _shown(range(0, users, USERS_A_COPY), "Histories"):
+        conversations: list[Row] = []
+        turns: list[Row] = []
+        for number in range(first, min(first + USERS_A_COPY, users)):
+            for length in _lengths(number):
+                began = FIRST_DAY + timedelta(seconds=chance.randrange(60_000_000))
+                conversation_id = _id(chance, began)
+                path = list(path_of(user_ids[number], conversation_id, length, began, chance))
+                turns += path
+                last = path[-1]
+                row = (f"Conversation of {began}", last[1], len(path), began, last[-1], last[-2])
+                conversations.append((user_ids[number], conversation_id, *row))
+        await _keep(connection, conversations, turns, chance)
+
+
+async def _copy_people(connection: "Connection[Any]", user_ids: Sequence[UUID]) -> None:
+    names = [f"user{n}" for n in range(len(user_ids))]
     await connection.copy_records_to_table(
         "users",
         records=[(each, name, name, FIRST_DAY) for each, name in zip(user_ids, names, strict=True)],
         columns=["id", "username", "username_key", "created_at"],
     )
+    lengths = [_lengths(number) for number in range(len(user_ids))]
     await connection.copy_records_to_table(
         "user_activity",
-        records=[(each, CONVERSATIONS_A_USER, TURNS_A_USER) for each in user_ids],
+        records=[(each, len(of), sum(of)) for each, of in zip(user_ids, lengths, strict=True)],
         columns=["user_id", "conversation_count", "turn_count"],
     )
-    users_a_copy = max(1, ROWS_A_COPY // TURNS_A_USER)
-    for first in _shown(range(0, users, users_a_copy), "Histories"):
-        conversations: list[tuple[Any, ...]] = []
-        turns: list[tuple[Any, ...]] = []
-        for user_id in user_ids[first : first + users_a_copy]:
-            for number in range(CONVERSATIONS_A_USER):
-                began = FIRST_DAY + timedelta(seconds=chance.randrange(60_000_000))
-                conversation_id = _id(chance, began)
-                path = list(path_of(user_id, conversation_id, TURNS_A_CONVERSATION, began, chance, text))
-                turns += path
-                last = path[-1]
-                conversations.append(
-                    (user_id, conversation_id, f"Conversation {number}", last[1], len(path), began, last[-1], last[-2])
-                )
-        await connection.copy_records_to_table(
-            "conversations",
-            records=conversations,
-            columns=[
-                *("user_id", "id", "title", "head_turn_id", "turn_count", "created_at", "updated_at", "last_turn_at"),
-            ],
-        )
-        await copy_turns(connection, turns)
 
 
-def path_of(
-    user_id: UUID, conversation_id: UUID, length: int, began: datetime, chance: random.Random, text: str
-) -> Iterator[tuple[Any, ...]]:
+def _lengths(user: int) -> list[int]:
+    """The turns of each conversation of a user."""
+    usual = [TURNS_A_CONVERSATION] * CONVERSATIONS_A_USER
+    return [*usual, LONG_CONVERSATION_TURNS] if user < LONG_CONVERSATIONS else usual
+
+
+async def _keep(
+    connection: "Connection[Any]", conversations: Sequence[Row], turns: Sequence[Row], chance: random.Random
+) -> None:
+    """Keep the same in the service's tables and in the plain ones."""
+    await connection.copy_records_to_table("conversations", records=conversations, columns=CONVERSATION_COLUMNS)
+    await copy_turns(connection, turns)
+    await connection.copy_records_to_table(
+        "conversations",
+        schema_name=plain_schema.SCHEMA,
+        records=[(row[1], row[0], row[2], row[4] * 2, row[5], row[6]) for row in conversations],
+        columns=plain_schema.CONVERSATION_COLUMNS,
+    )
+    await connection.copy_records_to_table(
+        "messages",
+        schema_name=plain_schema.SCHEMA,
+        records=[message for turn in turns for message in _messages_of(turn, chance)],
+        columns=plain_schema.MESSAGE_COLUMNS,
+    )
+
+
+def _messages_of(turn: Row, chance: random.Random) -> Iterator[Row]:
+    conversation_id, prompt, reply, asked, answered = turn[2], turn[6], turn[7], turn[-2], turn[-1]
+    yield _id(chance, asked), conversation_id, "user", prompt, asked
+    yield _id(chance, answered), conversation_id, "assistant", reply, answered
+
+
+def path_of(user_id: UUID, conversation_id: UUID, length: int, began: datetime, chance: random.Random) -> Iterator[Row]:
     """Yield the turns of one conversation, a minute apart, as `TURN_COLUMNS`."""
     parent_id: UUID | None = None
     for position in range(length):
         asked = began + timedelta(minutes=position)
         turn_id = _id(chance, asked)
-        start, size = chance.randrange(len(text) - 2_000), chance.randrange(100, 1_000)
-        prompt, reply = text[start : start + size // 10], text[start : start + size]
+        # As long together as two messages are on average.
+        size = chance.randrange(MESSAGE_CHARACTERS // 2, MESSAGE_CHARACTERS * 7 // 2)
+        prompt, reply = text_of(chance, size // 4), text_of(chance, size - size // 4)
         yield (
             *(user_id, turn_id, conversation_id, parent_id, position, "complete", prompt, reply, "demonstration"),
-            *(size // 40, size // 4, asked, asked + timedelta(seconds=9)),
+            *(size // 16, size // 5, asked, asked + timedelta(seconds=9)),
         )
         parent_id = turn_id
 
 
-async def copy_turns(connection: "Connection[Any]", turns: Sequence[tuple[Any, ...]]) -> None:
+async def copy_turns(connection: "Connection[Any]", turns: Sequence[Row]) -> None:
     await connection.copy_records_to_table("turns", records=turns, columns=TURN_COLUMNS)
+
+
+async def _index(url: str, turns: int) -> None:
+    """Make what turns are found by, as `chatkeep search reindex` does."""
+    database = await Database.connect(url, pool_size=4)
+    try:
+        with _progress("Search") as progress:
+            task = progress.add_task("", total=turns)
+            async for seen, _ in reindex(database):
+                progress.advance(task, seen)
+                await asyncio.sleep(0)
+    finally:
+        await database.close()
 
 
 def _id(chance: random.Random, time: datetime) -> UUID:
@@ -160,7 +202,11 @@ def _id(chance: random.Random, time: datetime) -> UUID:
 
 
 def _shown(steps: Sequence[Any], what: str) -> Iterator[Any]:
-    with Progress(
-        TextColumn(f"{what:<10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(elapsed_when_finished=True)
-    ) as progress:
+    with _progress(what) as progress:
         yield from progress.track(steps)
+
+
+def _progress(what: str) -> Progress:
+    return Progress(
+        TextColumn(f"{what:<10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(elapsed_when_finished=True)
+    )

@@ -1,23 +1,37 @@
-"""A model server that says as many pieces as the model's name asks for: `40-at-once`, `40-one-by-one`."""
+"""A model server that says as many words as the model's name asks for: `40-at-once`, `40-in-one`, `100-every-25-ms`."""
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
 from typing import Any
 
-PIECE_PAUSE_SECONDS = 0.001
+PIECE_CHARACTERS = 5
 HEADERS = [(b"content-type", b"text/event-stream")]
 
 Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+
+
+def at_once(pieces: int) -> str:
+    """Return the name of the model that says so many pieces without a pause."""
+    return f"{pieces}-at-once"
+
+
+def in_one(pieces: int) -> str:
+    """Return the name of the model that says the same in one piece."""
+    return f"{pieces}-in-one"
+
+
+def every(milliseconds: int, pieces: int) -> str:
+    """Return the name of the model that pauses before each piece but the first."""
+    return f"{pieces}-every-{milliseconds}-ms"
 
 
 def application() -> Callable[..., Awaitable[None]]:
     return answer
 
 
-async def answer(
-    scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
-) -> None:
+async def answer(scope: Message, receive: Callable[[], Awaitable[Message]], send: Send) -> None:
     """Stream the reply to `POST …/chat/completions` as the name of its model says."""
     if scope["type"] != "http":
         return
@@ -25,13 +39,30 @@ async def answer(
     while more:
         message = await receive()
         body, more = body + message.get("body", b""), message.get("more_body", False)
-    number, _, pace = json.loads(body)["model"].partition("-")
+    name = json.loads(body)["model"] if body else at_once(1)
+    number, _, pace = name.partition("-")
+    seconds = int(pace.split("-")[1]) / 1000 if pace.startswith("every") else 0.0
+    pieces = [f"w{each % 1000:03} " for each in range(int(number))]
+    pieces = ["".join(pieces)] if pace == "in-one" else pieces
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-    for event in [*[_chunk({"content": "some "})] * int(number), _chunk({}, "stop"), b"data: [DONE]\n\n"]:
-        await send({"type": "http.response.body", "body": event, "more_body": True})
-        if pace == "one-by-one":
-            await asyncio.sleep(PIECE_PAUSE_SECONDS)
-    await send({"type": "http.response.body", "body": b""})
+    gone = asyncio.ensure_future(receive())
+    try:
+        for position, event in enumerate(_events(pieces)):
+            if seconds and 0 < position < len(pieces):
+                await asyncio.wait([gone], timeout=seconds)
+                if gone.done():
+                    return  # the client has left
+            await send({"type": "http.response.body", "body": event, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        gone.cancel()
+
+
+def _events(pieces: Sequence[str]) -> Iterator[bytes]:
+    for piece in pieces:
+        yield _chunk({"content": piece})
+    yield _chunk({}, "stop")
+    yield b"data: [DONE]\n\n"
 
 
 def _chunk(delta: dict[str, str], reason: str | None = None) -> bytes:

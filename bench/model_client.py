@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from openai import AsyncOpenAI
 
-from bench.measurements import Effort, Figure, Sides
+from bench import bars
+from bench.measurements import Bar, Effort, Sides
+from bench.model_app import at_once, every
+from bench.run import Findings, Run
 from bench.servers import server
 from chatkeep.chat.models import End
 from chatkeep.chat.models.openai_compatible import OpenAICompatibleModel
@@ -15,6 +18,7 @@ from chatkeep.chat.models.prompt import ChatPrompt
 
 TIMES = 20
 LONG_REPLY_PIECES = 40
+SLOW_PACE_MS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +30,26 @@ class Clients:
     sdk: AsyncOpenAI
 
 
+async def replies(run: Run) -> Findings:
+    """Processor time of a reply, long and short, as a share of the SDK's."""
+    many = LONG_REPLY_PIECES
+    cases: list[tuple[str, int, str, Bar | None]] = [
+        (f"model client, a reply of {many} pieces", many, at_once(many), bars.LONG_REPLY_OF_SDK),
+        ("  one by one", many, every(SLOW_PACE_MS, many), None),
+        ("model client, a reply of one piece", 1, at_once(1), bars.SHORT_REPLY_OF_SDK),
+    ]
+    async with _clients(run.effort) as clients:
+        return [
+            (await _compared(clients, pieces, model)).ratio(f"{name}, of the SDK's", bar)
+            for name, pieces, model, bar in cases
+        ]
+
+
 @asynccontextmanager
-async def clients(effort: Effort) -> AsyncIterator[Clients]:
+async def _clients(effort: Effort) -> AsyncIterator[Clients]:
     with server("bench.model_app:application") as measured:
         url = f"http://127.0.0.1:{measured.port}/v1"
-        both = Clients(effort, OpenAICompatibleModel(url, model="1-at-once"), AsyncOpenAI(base_url=url, api_key="none"))
+        both = Clients(effort, OpenAICompatibleModel(url, model=at_once(1)), AsyncOpenAI(base_url=url, api_key="none"))
         try:
             yield both
         finally:
@@ -38,31 +57,18 @@ async def clients(effort: Effort) -> AsyncIterator[Clients]:
             await both.sdk.close()
 
 
-async def replies(both: Clients) -> list[Figure]:
-    """Processor time of a reply, long and short, as a share of the SDK's."""
-    names = {
-        f"model client, a reply of {LONG_REPLY_PIECES} pieces": (LONG_REPLY_PIECES, "at-once", 0.5),
-        "  one by one": (LONG_REPLY_PIECES, "one-by-one", None),
-        "model client, a reply of one piece": (1, "at-once", 0.6),
-    }
-    return [
-        (await _compared(both, pieces, pace)).ratio(f"{name}, of the SDK's", bar)
-        for name, (pieces, pace, bar) in names.items()
-    ]
-
-
-async def _compared(both: Clients, pieces: int, pace: str) -> Sides:
+async def _compared(both: Clients, pieces: int, model: str) -> Sides:
     async def ours() -> None:
         prompt = ChatPrompt()
         prompt.add_requester_msg("Go on.")
-        async with aclosing(both.ours.stream(prompt, model=f"{pieces}-{pace}", params={})) as reply:
+        async with aclosing(both.ours.stream(prompt, model=model, params={})) as reply:
             said = [piece async for piece in reply]
         assert len(said) == pieces + 1
         assert isinstance(said[-1], End)
 
     async def theirs() -> None:
         stream = await both.sdk.chat.completions.create(
-            model=f"{pieces}-{pace}", messages=[{"role": "user", "content": "Go on."}], stream=True
+            model=model, messages=[{"role": "user", "content": "Go on."}], stream=True
         )
         assert len([chunk async for chunk in stream]) == pieces + 1
 

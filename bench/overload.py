@@ -9,10 +9,7 @@ import argparse
 import asyncio
 import itertools
 import json
-import os
 import random
-import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -24,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.clients import Answer, Connections, Times, percentile
-from bench.servers import request
+from bench.servers import listening, request
 
 PASSWORD = "benchmarks have passwords"
 SECRET = "a key for benchmarks: 0123456789abcdefghijklmnopqrstuvwxyz"
@@ -158,29 +155,11 @@ class Load:
 
 
 @contextmanager
-def listening(*command: str, **environment: str) -> Iterator[int]:
-    """Run a program that says where it listens, and yield the port."""
-    process = subprocess.Popen(
-        [sys.executable, *command], env=os.environ | environment, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if found := re.search(r"listening on http://[\w.]+:(\d+)", line):
-                yield int(found[1])
-                return
-        raise RuntimeError(f"{command} ended with {process.wait()} before it listened; what it said is above")
-    finally:
-        process.terminate()
-        process.communicate()
-
-
-@contextmanager
 def service(url: str | None) -> Iterator[int]:
     """Run the service with one worker and the tests' model server, and yield its port."""
     with ExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory(prefix="chatkeep-overload-"))
-        model = stack.enter_context(listening("-m", "tests.upstream", "--port", "0"))
+        model = stack.enter_context(listening("-m", "tests.upstream", "--port", "0")).port
         settings = {
             "CHATKEEP_SECRET_KEY": SECRET,
             "CHATKEEP_COOKIE_SECURE": "false",
@@ -192,7 +171,8 @@ def service(url: str | None) -> Iterator[int]:
             "CHATKEEP_SHUTDOWN_GRACE_SECONDS": "0",
             **({"CHATKEEP_DATABASE_URL": url} if url else {}),
         }
-        yield stack.enter_context(listening("-m", "chatkeep.cli", "serve", "--migrate", "--port", "0", **settings))
+        command = ("-m", "chatkeep.cli", "serve", "--migrate", "--port", "0")
+        yield stack.enter_context(listening(*command, **settings)).port
 
 
 def table(times: Times, title: str) -> Table:

@@ -1,41 +1,58 @@
-"""Reading back, beside the bare driver: the same rows of the same conversation."""
+"""Reading back, one after the other and many at once: the same turns and conversations from the plain tables."""
 
-from bench.measurements import Figure, paired
-from bench.sides import Both
-from chatkeep.chat.history import conversations as queries
-from chatkeep.chat.history.pages import turns_up
+from collections.abc import Awaitable, Callable, Sequence
+from operator import attrgetter
+from typing import TypeAlias
 
-_TURNS = "SELECT * FROM turns WHERE user_id = $1 AND conversation_id = $2 ORDER BY position DESC LIMIT 50"
-_CONVERSATIONS = "SELECT * FROM conversations WHERE user_id = $1 ORDER BY last_turn_at DESC, id DESC LIMIT 30"
+from bench import bars
+from bench.contenders.contender import CONNECTIONS, LIST_LENGTH, PAGE_TURNS, Place, Reader, places
+from bench.contenders.plain import TwoCommits
+from bench.rounds import Side, at, interleaved
+from bench.run import Findings, Run
+from bench.turns import readers
 
+TIMES = {1: 200, CONNECTIONS: 1600}
+_time = attrgetter("seconds_of_one")
 
-async def last_turns(both: Both) -> list[Figure]:
-    """The last 50 turns of a conversation of 200."""
-    async with both.conversation(200) as place:
-
-        async def ours(number: int) -> None:
-            page = await turns_up(both.database, place.user_id, place.conversation_id, start_id=None, limit=50)
-            assert len(page.turns) == 50
-
-        async def bare(number: int) -> None:
-            assert len(await both.bare.fetch(_TURNS, place.user_id, place.conversation_id)) == 50
-
-        sides = await paired(ours, bare, times=both.effort.of(150), rounds=both.effort.rounds)
-    return [sides.ratio("last 50 turns", 1.6)]
+Read: TypeAlias = Callable[[Reader, int, Place], Awaitable[None]]
 
 
-async def conversations(both: Both) -> list[Figure]:
-    """The newest 30 conversations of a user who has 20 and ten more."""
-    user_id = both.places[0].user_id
-    for _ in range(10):
-        await both.new_conversation(user_id)
-    values = {"user_id": user_id, "after_time": queries.NEWEST_TIME, "after_id": queries.NEWEST_ID, "limit": 30}
+async def last_turns(run: Run) -> Findings:
+    """The last 50 turns of a long conversation, as turns; beside them their 100 messages, as rows."""
+    of = await places(run.server.connection, min_turns=PAGE_TURNS)
 
-    async def ours(number: int) -> None:
-        assert len(await both.database.rows(queries.LIST_CONVERSATIONS, **values)) == 30
+    async def read(reader: Reader, task: int, place: Place) -> None:
+        found = await reader.last_turns(task, place)
+        assert found == PAGE_TURNS, f"{reader.name}: {found} turns"
 
-    async def bare(number: int) -> None:
-        assert len(await both.bare.fetch(_CONVERSATIONS, user_id)) == 30
+    return await _measure(run, "the last 50 turns", of, read)
 
-    sides = await paired(ours, bare, times=both.effort.of(150), rounds=both.effort.rounds)
-    return [sides.ratio("30 conversations", 1.6)]
+
+async def conversations(run: Run) -> Findings:
+    """The newest 30 conversations of users who have some more."""
+    of = await places(run.server.connection)
+
+    async def read(reader: Reader, task: int, place: Place) -> None:
+        found = await reader.list_conversations(task, place.user_id)
+        assert found == LIST_LENGTH, f"{reader.name}: {found} conversations"
+
+    return await _measure(run, "30 conversations", of, read)
+
+
+async def _measure(run: Run, name: str, of: Sequence[Place], read: Read) -> Findings:
+    found: Findings = []
+    for tasks, times in TIMES.items():
+        case = f"{name}, {at(tasks)}"
+
+        def side(reader: Reader, tasks: int = tasks) -> Side:
+            async def work(task: int, number: int) -> None:
+                await read(reader, task, of[(number * tasks + task) % len(of)])
+
+            return Side(reader.name, work)
+
+        async with readers(run) as opened:
+            sides = [side(each) for each in opened]
+            rounds = await interleaved(case, sides, run.server, run.effort, tasks=tasks, times=times)
+        bar = bars.READ_TIME if tasks == CONNECTIONS else None
+        found += [*rounds.costs(), rounds.ratio(f"{case}: time, beside plain", bar, _time, TwoCommits.name)]
+    return found

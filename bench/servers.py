@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -13,6 +14,15 @@ from dataclasses import dataclass
 import psutil
 
 
+def processor_seconds(process: psutil.Process) -> float:
+    """Return what a process has used; on Linux to the nanosecond, elsewhere as its clock ticks."""
+    if sys.platform == "linux":
+        # The clock of another process, as clock_getcpuclockid(3) makes its number.
+        return time.clock_gettime(~process.pid << 3 | 2)
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
     """A running server process."""
@@ -21,12 +31,7 @@ class Measured:
     port: int
 
     def processor_seconds(self) -> float:
-        """Return what the process has used; on Linux to the nanosecond, elsewhere as its clock ticks."""
-        if sys.platform == "linux":
-            # The clock of another process, as clock_getcpuclockid(3) makes its number.
-            return time.clock_gettime(~self.process.pid << 3 | 2)
-        times = self.process.cpu_times()
-        return times.user + times.system
+        return processor_seconds(self.process)
 
     def memory_bytes(self) -> int:
         """What the process has to itself."""
@@ -39,6 +44,8 @@ def server(application: str, **environment: str) -> Iterator[Measured]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     options = ["--port", str(port), "--log-level", "warning", "--no-access-log"]
+    # A kept connection outlives the rounds of the others, and no open stream keeps the server from ending.
+    options += ["--timeout-keep-alive", "3600", "--timeout-graceful-shutdown", "1"]
     process = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "--factory", application, *options],
         env=os.environ | environment,
@@ -49,6 +56,24 @@ def server(application: str, **environment: str) -> Iterator[Measured]:
     finally:
         process.terminate()
         process.wait()
+
+
+@contextmanager
+def listening(*command: str, **environment: str) -> Iterator[Measured]:
+    """Run a program that says where it listens until the block ends."""
+    process = subprocess.Popen(
+        [sys.executable, *command], env=os.environ | environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if found := re.search(r"listening on http://[\w.]+:(\d+)", line):
+                yield Measured(psutil.Process(process.pid), int(found[1]))
+                return
+        raise RuntimeError(f"{command} ended with {process.wait()} before it listened; what it said is above")
+    finally:
+        process.terminate()
+        process.communicate()
 
 
 def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
@@ -93,10 +118,14 @@ async def read_answer(reader: asyncio.StreamReader, head: bytes | None = None) -
         RuntimeError: it is not a success.
     """
     head = head or await reader.readuntil(b"\r\n\r\n")
-    status, *headers = head.lower().split(b"\r\n")
-    if status.split()[1][:1] != b"2":
-        raise RuntimeError(head.decode())
-    for header in headers:
+    body = await _body(reader, head.lower())
+    if head.split()[1][:1] != b"2":
+        raise RuntimeError((head + body).decode())
+    return body
+
+
+async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
+    for header in head.split(b"\r\n"):
         if header.startswith(b"content-length:"):
             return await reader.readexactly(int(header.partition(b":")[2]))
     body = bytearray()

@@ -1,26 +1,40 @@
-"""Requests and whole turns over HTTP, beside bare FastAPI on the same kind of socket with the same payload."""
+"""The service and bare FastAPI, each a process of its own, on the same database and with the same model server."""
 
 import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from uuid import UUID
 
 import httpx2
 
-from bench.measurements import Effort, Figure, Sides
-from bench.servers import Measured, request, send_all, server
+from bench import plain_schema
+from bench.bare_app import USERNAME
+from bench.model_app import at_once
+from bench.run import Run
+from bench.servers import Measured, listening, request, server
 
 PASSWORD = "benchmarks have passwords"
 SECRET = "a key for benchmarks: 0123456789abcdefghijklmnopqrstuvwxyz"
+SETTINGS = {
+    "CHATKEEP_SECRET_KEY": SECRET,
+    "CHATKEEP_COOKIE_SECURE": "false",
+    "CHATKEEP_LOG_LEVEL": "warning",
+    "CHATKEEP_MAX_REGISTRATIONS_PER_HOUR": "100000",
+    "CHATKEEP_SHUTDOWN_GRACE_SECONDS": "0",
+}
+# Of cases that measure something else than the limit.
+MANY_GENERATIONS = {"CHATKEEP_MAX_GENERATIONS": "500"}
+TICK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Web:
     """The service and the bare application, both running, and somebody who is signed in."""
 
-    effort: Effort
+    run: Run
     service: Measured
     bare: Measured
     client: httpx2.AsyncClient
@@ -29,99 +43,69 @@ class Web:
     def cookie(self) -> str:
         return f"sid={self.client.cookies['sid']}"
 
-    async def conversation(self) -> str:
+    async def conversations(self, many: int) -> list[str]:
+        """Make conversations, as the service's for its user and in the plain tables."""
+        return [await self._conversation() for _ in range(many)]
+
+    async def _conversation(self) -> str:
         answer = await self.client.post("/api/v1/conversations", json={})
         answer.raise_for_status()
-        return str(answer.json()["id"])
+        made = str(answer.json()["id"])
+        connection = self.run.server.connection
+        user_id = await connection.fetchval("SELECT id FROM users WHERE username_key = $1", USERNAME)
+        await connection.execute(plain_schema.CREATE_CONVERSATION, UUID(made), user_id)
+        return made
 
     async def delete(self, conversation_ids: Sequence[str]) -> None:
         """Delete conversations, and wait until nothing is generated: it would be measured with what comes next."""
         for each in conversation_ids:
             (await self.client.delete(f"/api/v1/conversations/{each}")).raise_for_status()
         while "\nchatkeep_generations 0.0\n" not in (await self.client.get("/metrics")).text:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(TICK_SECONDS)
 
-    def turn(self, conversation_id: str, content: str, *, stream: bool) -> bytes:
-        """Return the request that takes a turn."""
-        body = json.dumps({"content": content, "stream": stream}).encode()
-        path = f"/api/v1/conversations/{conversation_id}/turns"
-        return request(self.service.port, "POST", path, body, Cookie=self.cookie)
+    def turn(self, conversation_id: str, model: str, content: str, *, stream: bool) -> bytes:
+        """Return the request that takes a turn of the service."""
+        return turn_request(self.service.port, self.cookie, conversation_id, model, content, stream=stream)
+
+    def bare_turn(self, conversation_id: str, model: str, content: str, *, stream: bool) -> bytes:
+        """Return the same request to the bare application."""
+        path = f"/conversations/{conversation_id}/turns{'/streamed' if stream else ''}"
+        body = json.dumps({"content": content, "stream": stream, "model": model}).encode()
+        return request(self.bare.port, "POST", path, body, Cookie=self.cookie)
+
+
+def turn_request(port: int, cookie: str, conversation_id: str, model: str, content: str, *, stream: bool) -> bytes:
+    body = json.dumps({"content": content, "stream": stream, "model": model}).encode()
+    return request(port, "POST", f"/api/v1/conversations/{conversation_id}/turns", body, Cookie=cookie)
+
+
+async def registered(client: httpx2.AsyncClient, name: str) -> str:
+    """Make an account, and return its cookie."""
+    body = {"username": f"bench-{time.time_ns()}-{name}", "password": PASSWORD}
+    answer = await client.post("/api/v1/auth/register", json=body)
+    answer.raise_for_status()
+    return f"sid={answer.cookies['sid']}"
 
 
 @asynccontextmanager
-async def web(
-    url: str, effort: Effort, application: str = "bench.service_app:application", **more: str
-) -> AsyncIterator[Web]:
-    """Start both.
+async def web(run: Run) -> AsyncIterator[Web]:
+    """Start the model server, the service as `chatkeep serve` runs it, and the bare application."""
+    with ExitStack() as stack:
+        model = stack.enter_context(server("bench.model_app:application"))
+        url = f"http://127.0.0.1:{model.port}/v1"
+        service = stack.enter_context(service_of(run, url, **MANY_GENERATIONS))
+        environment = {"BENCH_DATABASE_URL": run.url, "BENCH_MODEL_URL": url}
+        bare = stack.enter_context(server("bench.bare_app:application", **environment))
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as client:
+            await registered(client, "web")
+            yield Web(run, service, bare, client)
+
+
+def service_of(run: Run, model_url: str, **more: str) -> AbstractContextManager[Measured]:
+    """Run one process of the service.
 
     Args:
-        more: settings of the service beside those of every benchmark.
+        more: settings beside those of every benchmark.
     """
-    settings = {
-        "CHATKEEP_DATABASE_URL": url,
-        "CHATKEEP_SECRET_KEY": SECRET,
-        "CHATKEEP_COOKIE_SECURE": "false",
-        "CHATKEEP_LOG_LEVEL": "warning",
-        "CHATKEEP_MAX_GENERATIONS": "500",
-        "CHATKEEP_SHUTDOWN_GRACE_SECONDS": "0",
-        **more,
-    }
-    with ExitStack() as stack:
-        service = stack.enter_context(server(application, **settings))
-        bare = stack.enter_context(server("bench.bare_app:application", BENCH_DATABASE_URL=url))
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as client:
-            body = {"username": f"bench-{time.time_ns()}", "password": PASSWORD}
-            (await client.post("/api/v1/auth/register", json=body)).raise_for_status()
-            yield Web(effort, service, bare, client)
-
-
-async def signed_in(web: Web) -> list[Figure]:
-    """A trivial request of somebody who is signed in: theirs is one look-up more than the bare one's."""
-    many = web.effort.of(600)
-    ours = [request(web.service.port, "GET", "/api/v1/auth/me", Cookie=web.cookie)] * many
-    figures = []
-    for path, name, bar in (
-        ("/me", "a signed-in request (processor time)", 2.0),
-        ("/me/looked-up", "  beside a bare look-up and the same answer", None),
-    ):
-        bare = [request(web.bare.port, "GET", path, Cookie=web.cookie)] * many
-        processor, _ = await _paired(web, ours, bare)
-        figures.append(processor.ratio(name, bar))
-    return figures
-
-
-async def whole_turn(web: Web) -> list[Figure]:
-    """A whole turn as JSON, answered by the demonstration model without its pauses."""
-    many = web.effort.of(200)
-    conversations = [await web.conversation() for _ in range(many)]
-    ours = [web.turn(each, "Hello", stream=False) for each in conversations]
-    body = json.dumps({"content": "Hello", "stream": False}).encode()
-    figures = []
-    for path, name, bar in (
-        ("/turns", "a whole turn", 1.6),
-        ("/turns/kept-first", "  beside one whose prompt is kept first", None),
-    ):
-        bare = [request(web.bare.port, "POST", path, body, Cookie=web.cookie)] * many
-        processor, waited = await _paired(web, ours, bare)
-        figures += [
-            processor.ratio(f"{name} (processor time)", bar),
-            waited.ratio(f"{name} (time, one after the other)", bar),
-        ]
-    return figures
-
-
-async def _paired(web: Web, ours: Sequence[bytes], bare: Sequence[bytes]) -> tuple[Sides, Sides]:
-    """Return processor time and time of a request, of rounds in which a few of each side take turns."""
-    processor, waited = Sides(), Sides()
-    for number in range(web.effort.rounds + 1):
-        found = [[0.0, 0.0], [0.0, 0.0]]
-        for first in range(0, len(ours), 20):
-            for side, (measured, requests) in enumerate(((web.service, ours), (web.bare, bare))):
-                before, begun = measured.processor_seconds(), time.perf_counter()
-                await send_all(measured.port, requests[first : first + 20])
-                found[0][side] += measured.processor_seconds() - before
-                found[1][side] += time.perf_counter() - begun
-        if number:
-            for sides, (mine, theirs) in zip((processor, waited), found, strict=True):
-                sides.pairs.append((mine / len(ours), theirs / len(ours)))
-    return processor, waited
+    own = {"CHATKEEP_DATABASE_URL": run.url, "CHATKEEP_MODEL_URL": model_url, "CHATKEEP_MODEL": at_once(1)}
+    return listening("-m", "chatkeep.cli", "serve", "--port", "0", **SETTINGS, **own, **more)

@@ -211,7 +211,7 @@ async def test_the_model_is_asked_for_one_token() -> None:
             ("right", "large", "/elsewhere", "has no model named “large”", Level.PROBLEM),
             ("geheim", None, "/v1", "refused the service's key (HTTP 401)", Level.PROBLEM),
             (None, None, "/v1", "asks for a key (HTTP 401)", Level.PROBLEM),
-            ("right", "fault-500", "/v1", "It does not list fault-500; it offers small, large.", Level.PROBLEM),
+            ("right", "fault-500", "/v1", "no model named “fault-500”. It offers small, large.", Level.PROBLEM),
             ("right", "fault-500", "/v1", "failed (HTTP 500)", Level.PROBLEM),
             ("right", "fault-reset", "/v1", "broke before the reply was whole", Level.PROBLEM),
             ("geheim\x01", None, "/v1", "no HTTP header can carry", Level.PROBLEM),

@@ -10,7 +10,7 @@ from tests.chat.files.pictures import add, png
 from tests.chat.models.heard import hear
 from tests.servers.answers import WEATHER
 from tests.servers.chats import ask, ask_and_kill, chatting, model_findings
-from tests.servers.gateways import WRONG_KEY
+from tests.servers.gateways import GATEWAY_KEY, UPSTREAM_KEY, WRONG_KEY, litellm
 from tests.servers.programs import ModelServer
 from tests.servers.transformers_serve import LONG, PLAIN, make_model, transformers_serve
 from tests.support.running_service import Person
@@ -112,7 +112,7 @@ async def test_the_doctor_is_content_with_it(
     assert found == ("ok", f"{server.url} answers; its first model, {tiny}, is used.")
     ((level, words),) = await model_findings(tmp_path, database_url, server.url, model="tiny-2")
     assert (level, "has no model named “tiny-2”" in words) == ("problem", True)
-    assert words.endswith(f"It does not list tiny-2; it offers {tiny}.")
+    assert words.endswith(f"It offers {tiny}.")
 
 
 async def test_without_a_model_of_its_own_it_has_to_be_told_one(tiny: Path, database_url: str, tmp_path: Path) -> None:
@@ -125,7 +125,46 @@ async def test_without_a_model_of_its_own_it_has_to_be_told_one(tiny: Path, data
         (found,) = await model_findings(tmp_path, database_url, server.url)
         assert found == ("ok", f"{server.url} answers; its first model, {tiny}, is used.")
         ((level, words),) = await model_findings(tmp_path, database_url, server.url, model="tiny-2")
-        assert (level, f"It does not list tiny-2; it offers {tiny}." in words) == ("problem", True)
+        assert (level, f"It lists no model named “tiny-2”. It offers {tiny}." in words) == ("problem", True), words
+
+
+async def test_a_server_whose_worker_has_died_lists_its_model_all_the_same(
+    tiny: Path, database_url: str, tmp_path: Path
+) -> None:
+    """A prompt that its cache does not hold ends the worker, and no other reply comes until it is started again."""
+    small = ("--continuous-batching", "--cb-block-size", "16", "--cb-num-blocks", "4", "--cb-max-batch-tokens", "32")
+    async with (
+        transformers_serve(tmp_path, tiny, *small) as server,
+        chatting(tmp_path, database_url, server.url) as alice,
+    ):
+        assert (await ask(alice, "Hello")).reply == PLAIN
+        assert await model_findings(tmp_path, database_url, server.url) == [
+            ("ok", f"{server.url} answers; its first model, {tiny}, is used.")
+        ]
+        code, detail = (await ask(alice, "x" * 600)).failure
+        assert (code, "No requests can be scheduled" in detail) == ("model_error", True)
+        code, detail = (await ask(alice, "Hello")).failure
+        assert (code, "(HTTP 503): “CB worker is dead" in detail) == ("model_error", True)
+        ((level, words),) = await model_findings(tmp_path, database_url, server.url)
+        assert (level, "(HTTP 503): “CB worker is dead" in words) == ("problem", True)
+
+
+async def test_through_a_gateway(server: ModelServer, tiny: Path, database_url: str, tmp_path: Path) -> None:
+    models = {"tiny": {"model": f"openai/{tiny}", "api_base": server.url, "api_key": UPSTREAM_KEY}}
+    async with (
+        litellm(tmp_path, models) as gateway,
+        chatting(tmp_path, database_url, gateway.url, model_api_key=GATEWAY_KEY) as alice,
+    ):
+        said = await ask(alice, "What is the capital?")
+        assert (said.turn["status"], said.reply, said.turn["usage"]["output_tokens"]) == ("complete", PLAIN, 7)
+        said = await ask(alice, "[long]", params={"max_tokens": 4})
+        assert (said.turn["status"], said.reply) == ("incomplete", "la li lu la ")
+        said = await ask(alice, "[think] Two and two?")
+        assert (said.reply, said.items[0]["text"]) == ("Four", "Two and two.")
+        said = await ask(alice, "[call]", tools=[WEATHER])
+        assert [each["name"] for each in said.items] == ["weather"]
+        said = await ask(alice, "[broken]", tools=[WEATHER])
+        assert said.failure[0] == "model_error"
 
 
 async def test_a_server_that_is_killed_in_mid_reply(tiny: Path, database_url: str, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import chatkeep
 
 SERVICE = Path(chatkeep.__file__).parent
-NEEDED = ("__init__.py", "clock.py", "errors.py", "ids.py")
+NEEDED = ("__init__.py", "clock.py", "errors.py", "ids.py", "signing_keys.py")
 OF_THE_DATABASE = ("database_store.py",)
 
 REFUSE = """

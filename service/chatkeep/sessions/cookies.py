@@ -71,9 +71,7 @@ class SignedCookie:
         # Where another application of the same host has a cookie of that name, to which neither port nor path is a
         # bound for sure: a browser that keeps one of the two would sign its user out of the other without a word.
         self.spare_names = tuple(f"{name}_{_fingerprint(key, salt)}" for key in keys)
-        self._signer = Signer(
-            [key.encode() for key in keys], salt=salt, key_derivation="hmac", digest_method=hashlib.sha256
-        )
+        self._signer = _signer(keys, salt)
         self._attributes = "; HttpOnly" if http_only else ""
         if same_site:
             self._attributes += f"; SameSite={same_site.capitalize()}"
@@ -112,6 +110,13 @@ class SignedCookie:
     def clear(self, *, path: str = "/", name: str | None = None) -> str:
         """Return the `Set-Cookie` header that makes the browser forget what was written with that path and name."""
         return f"{name or self.name}=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path={path}{self._attributes}"
+
+
+def _signer(keys: Sequence[str], salt: str) -> Signer:
+    """Return what signs with keys that are derived from these once, and not anew for each cookie."""
+    deriving = Signer([key.encode() for key in keys], salt=salt, key_derivation="hmac", digest_method=hashlib.sha256)
+    derived = [deriving.derive_key(key) for key in deriving.secret_keys]
+    return Signer(derived, salt=salt, key_derivation="none", digest_method=hashlib.sha256)
 
 
 def _fingerprint(key: str, salt: str) -> str:

@@ -4,7 +4,7 @@ Threat: a file of an import may name any id. One that is neither in the import n
 nothing of it refers to anybody's file.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from tempfile import SpooledTemporaryFile
@@ -15,7 +15,7 @@ import anyio.to_thread
 
 from chatkeep.chat.files import queries
 from chatkeep.chat.files.attachments import bytes_of_data_url, reference_to
-from chatkeep.chat.files.contents import file_id_of
+from chatkeep.chat.files.contents import file_id_of, file_ids_in
 from chatkeep.chat.files.media_types import RASTER_TYPES
 from chatkeep.chat.files.queries import FileRecord
 from chatkeep.chat.files.store import UNNAMED, FileStore, shown_name
@@ -95,6 +95,15 @@ class ImportedFiles:
             opened = cast("BinaryIO", unpacked)
             name = await anyio.to_thread.run_sync(self._archive.unpack, source, opened)
             return await self._store.add(self._user_id, opened, name, only=only)
+
+
+def references_of(turns: Sequence[Mapping[str, Any]]) -> list[tuple[UUID, UUID]]:
+    """Return which turns refer to which files, in their prompts or their replies: (turn, file)."""
+    return [
+        (turn["id"], file_id)
+        for turn in turns
+        for file_id in file_ids_in([*(turn["prompt_items"] or ()), *(turn["reply_items"] or ())])
+    ]
 
 
 def _items_of(turns: Sequence[dict[str, Any]]) -> Iterator[JsonItem]:

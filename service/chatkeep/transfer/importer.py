@@ -17,11 +17,11 @@ an end was broken off.
 
 import traceback
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO, Literal
 from uuid import UUID
 
 import anyio.from_thread
@@ -31,7 +31,6 @@ from sqlalchemy.exc import IntegrityError
 
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
-from chatkeep.chat.files.contents import file_ids_in
 from chatkeep.chat.files.store import FileStore
 from chatkeep.chat.search.indexer import index_pending
 from chatkeep.clock import Clock
@@ -44,7 +43,7 @@ from chatkeep.transfer.formats.chatkeep import SOURCE as OWN
 from chatkeep.transfer.formats.detection import read_conversation
 from chatkeep.transfer.full_collections import full_collections_put_off
 from chatkeep.transfer.imported import UnknownFormat, Unreadable
-from chatkeep.transfer.imported_files import ImportedFiles, LeftOutFile
+from chatkeep.transfer.imported_files import ImportedFiles, LeftOutFile, references_of
 from chatkeep.transfer.json_stream import Value
 from chatkeep.transfer.rows import ConversationRows, to_rows
 from chatkeep.transfer.sanitize import sanitize
@@ -278,7 +277,7 @@ async def _keep(database: Database, user_id: UUID, reads: list[_Read], now: date
             if await queries.insert_sources(connection, user_id, ids, now) < len(kept):
                 raise _IsThere
             await queries.insert_turns(connection, turns)
-            await queries.refer_to_files(connection, user_id, _references(turns))
+            await queries.refer_to_files(connection, user_id, references_of(turns))
             await queries.await_lexemes(connection, turns)
             await queries.count_conversations(connection, user_id, len(kept), len(turns))
     except _IsThere:
@@ -288,14 +287,6 @@ async def _keep(database: Database, user_id: UUID, reads: list[_Read], now: date
             raise
         raise NotAuthenticated("This account has just been deleted.") from None
     return True
-
-
-def _references(turns: Sequence[Mapping[str, Any]]) -> list[tuple[UUID, UUID]]:
-    return [
-        (turn["id"], file_id)
-        for turn in turns
-        for file_id in file_ids_in([*(turn["prompt_items"] or ()), *(turn["reply_items"] or ())])
-    ]
 
 
 class _IsThere(Exception):

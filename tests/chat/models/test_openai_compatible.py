@@ -191,6 +191,17 @@ async def test_a_server_without_models_says_so(make_model: MakeModel) -> None:
     assert (error.code, "offers no model" in error.detail) == ("model_not_found", True)
 
 
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_bare_failure_at_a_model_that_is_not_listed_says_so(make_model: MakeModel, named: bool) -> None:
+    """transformers serve answers 500 to a name that it cannot load, and no more."""
+    with Upstream(models=("fault-500",) if named else ("other",)) as server:
+        error, _ = await failure(make_model(server.url, retries=0), "fault-500")
+        without = await failure(make_model(server.url, retries=0, model="fault-500"), None)
+    assert error.code == "model_error"
+    assert ("It lists no model named “fault-500”." in error.detail) is not named
+    assert without[0].detail == error.detail
+
+
 async def test_an_address_without_a_path_means_v1(make_model: MakeModel, upstream: Upstream) -> None:
     model = make_model(upstream.url.removesuffix("/v1"))
     assert text_of(await stream(model, asking("hello"))) == "Hello, world!"

@@ -73,7 +73,9 @@ async def bytes_of(person: Person, item: dict[str, Any]) -> bytes:
     return answer.content
 
 
-async def test_pictures_that_were_sent_and_made_are_files_of_their_turns(person: Person) -> None:
+async def test_pictures_that_were_sent_and_made_are_files_of_their_turns(
+    service: RunningService, person: Person
+) -> None:
     report = await imported(person, exported(ENTRIES))
     (made,) = report["conversations"]
     assert (made["files_left_out"], report["left_out"]) == (0, [])
@@ -89,6 +91,10 @@ async def test_pictures_that_were_sent_and_made_are_files_of_their_turns(person:
     assert second["status"] == "complete"
     for item in (sent, *drawn):
         assert (await person.client.delete(f"{FILES}/{item['file_id']}")).status_code == 409
+    path = f"/api/v1/conversations/{made['conversation_id']}"
+    assert (await person.client.delete(path)).status_code == 204
+    await service.chat.files.sweep()
+    assert (await person.client.get(FILES)).json()["items"] == []
 
 
 async def test_the_model_is_sent_them_and_they_come_back_from_this_service_s_own_zip(

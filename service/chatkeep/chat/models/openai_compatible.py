@@ -20,7 +20,7 @@ from chatkeep.chat.models.openai_connection import (
     Connection,
     read_text,
 )
-from chatkeep.chat.models.openai_errors import Failures, refuses_usage
+from chatkeep.chat.models.openai_errors import MAX_NAME_CHARACTERS, Failures, refuses_usage
 from chatkeep.chat.models.openai_stream import ReplyStream
 from chatkeep.chat.models.params import GenerationParams
 from chatkeep.chat.models.pieces import Piece
@@ -129,10 +129,22 @@ class OpenAICompatibleModel:
                 # After the first piece a retry would say everything twice.
                 pause_seconds = None if started else retries.pause_after(error)
                 if pause_seconds is None:
-                    raise
+                    raise (error if started else await self._explained(error, model or self._model)) from None
             else:
                 return
             await asyncio.sleep(pause_seconds)
+
+    async def _explained(self, error: ModelError, name: str | None) -> ModelError:
+        """Add to a bare failure that the server lists no such model: some fail at one without a word."""
+        if type(error) is not ModelError or name is None:
+            return error
+        try:
+            listed = await self.list_models()
+        except ModelError:
+            return error
+        if name in listed:
+            return error
+        return ModelError(f"{error.detail} It lists no model named “{name[:MAX_NAME_CHARACTERS]}”.")
 
     async def list_models(self) -> list[str]:
         """Return the names of the models that the server lists.

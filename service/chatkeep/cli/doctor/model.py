@@ -51,7 +51,7 @@ async def _ask(settings: Settings, shown: str, findings: Findings) -> None:
     except ModelError as error:
         findings.problem(
             Area.MODEL,
-            f"{shown}: {error.detail}{_unlisted(names, settings.model)}",
+            f"{shown}: {error.detail}{_offer(names, settings.model)}",
             "Check that the model server runs, and CHATKEEP_MODEL_URL, CHATKEEP_MODEL and CHATKEEP_MODEL_API_KEY.",
         )
     finally:
@@ -99,11 +99,11 @@ def _judge(names: list[str] | None, name: str, shown: str, settings: Settings, f
         )
 
 
-def _unlisted(names: list[str] | None, name: str | None) -> str:
-    """Return a sentence to add to a failure: some servers fail at an unknown model without saying why."""
+def _offer(names: list[str] | None, name: str | None) -> str:
+    """Return a sentence to add to a failure of a model that the server does not list."""
     if names is None or name is None or name in names:
         return ""
-    return f" It does not list {name}; it offers {_first_of(names)}."
+    return f" It offers {_first_of(names)}."
 
 
 def _first_of(names: list[str]) -> str:

@@ -2,8 +2,7 @@
 import { ApiError, CONVERSATIONS, explain, get, once } from "./api.js";
 import { Composer } from "./composer.js";
 import { $, h, pathOf, state, t, url } from "./dom.js";
-import { ConversationList, titleOf } from "./list.js";
-import { showMenu } from "./menu.js";
+import { ConversationList, showMenu, titleOf } from "./list.js";
 import { isLost, reconnected } from "./network.js";
 import { openSidebar, prepareSidebar } from "./sidebar.js";
 import { begin, signOut } from "./sign-in.js";

@@ -1,10 +1,10 @@
 // The list of conversations: newest first, more as one scrolls; renamed, archived and deleted in place.
 import { CONVERSATIONS, api, explain, get, withQuery } from "./api.js";
 import { $, h, moveFirst, spinner, state, t, tool, url } from "./dom.js";
-import { showMenu } from "./menu.js";
 import { toast } from "./toasts.js";
 
 // Loaded when it is first needed.
+export const showMenu = async (...menu) => (await import("./menu.js")).showMenu(...menu);
 export const ask = async (...question) => (await import("./dialogs.js")).ask(...question);
 
 const UNDO_SECONDS = 7;

@@ -1,0 +1,1 @@
+"""Those who keep the same conversations in PostgreSQL: the service, bare drivers, and other libraries."""
