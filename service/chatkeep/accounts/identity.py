@@ -29,7 +29,7 @@ class Identity:
         remember: the session's cookie outlives the browser's session.
         renew: the session is to get a new id.
         exchange: the same, for its cookie has the name of an earlier version.
-        from_outside: a server in front has signed the user in; there is neither a session nor a token.
+        by_proxy: a server in front has signed the user in; there is neither a session nor a token.
     """
 
     user_id: UUID

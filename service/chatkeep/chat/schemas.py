@@ -73,7 +73,7 @@ _SAYS_SOMETHING: JsonDict = {
 
 
 class _Prompt(Body):
-    """What is said: text, and items beside it."""
+    """A prompt: text, and items beside it."""
 
     model_config = ConfigDict(json_schema_extra=_SAYS_SOMETHING)
 

@@ -168,7 +168,7 @@ async def get_load(chat: ChatDep) -> Load:
 
 @router.get("/get_resource_usage", dependencies=[_may("get_resource_usage")])
 async def get_resource_usage() -> ResourceUsage:
-    """Return what memory this process uses."""
+    """Return the memory that this process uses."""
     return ResourceUsage(memory_usage=[memory_usage()])
 
 

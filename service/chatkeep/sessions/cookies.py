@@ -113,7 +113,7 @@ class SignedCookie:
 
 
 def _signer(keys: Sequence[str], salt: str) -> Signer:
-    """Return what signs with keys that are derived from these once, and not anew for each cookie."""
+    """Return a signer with keys that are derived from these once, and not anew for each cookie."""
     deriving = Signer([key.encode() for key in keys], salt=salt, key_derivation="hmac", digest_method=hashlib.sha256)
     derived = [deriving.derive_key(key) for key in deriving.secret_keys]
     return Signer(derived, salt=salt, key_derivation="none", digest_method=hashlib.sha256)

@@ -112,7 +112,7 @@ REPLACE = (
 
 TAKE = delete(s).where(*_alive).returning(*COLUMNS)
 
-# By lineage: signing out ends the session, even if its id changed a moment ago.
+# By its stable id: signing out ends the session, even if its id changed a moment ago.
 END = Statement(delete(s).where(s.c.id == bindparam("id", type_=Uuid), *_ours).returning(s.c.id))
 
 _over = select(s.c.digest).where(*_ours, s.c.expires_at <= _now).limit(literal_column(f"{SWEPT_AT_ONCE}"))

@@ -92,7 +92,7 @@ class StoredSession:
 
     Args:
         session_id: 64 hexadecimal digits, the digest of the secret in the cookie: it opens nothing and may be shown.
-        lineage: names the session through all its ids.
+        stable_id: names the session through all its ids.
         attributes: the caller's own copy.
         last_accessed_at: when it was used before, to within `touch_interval`.
         max_inactive_seconds: unused for this long, it ends; 0 sets no such limit.

@@ -65,7 +65,7 @@ class OpenTurn:
 
     Args:
         earlier: newest first, as many as the context may need.
-        joined: it was begun by an earlier request with the same idempotency key.
+        is_replay: it was begun by an earlier request with the same idempotency key.
     """
 
     id: UUID

@@ -76,7 +76,7 @@ class Failures:
 
     Args:
         model: the name that was asked for.
-        unspoken: texts that no `detail` may repeat: the key and the prompts.
+        secrets: texts that no `detail` may repeat: the key and the prompts.
         has_key: whether a key is sent.
         has_images: whether pictures are sent.
     """
