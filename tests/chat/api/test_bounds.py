@@ -1,6 +1,7 @@
 """Bounds on one user, one reply and one follower."""
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
@@ -10,11 +11,12 @@ from tests.support.models import HeldModel
 from tests.support.running_service import Person, running
 
 
-async def ask(person: Person) -> tuple[int, str]:
+async def ask(person: Person, body: Mapping[str, object] | None = None) -> tuple[int, str]:
     """Begin a turn in a new conversation without following it; return the status and the code."""
     conversation = await person.conversation()
     path = f"/api/v1/conversations/{conversation}/turns"
-    async with person.client.stream("POST", path, json={"content": "Hi", "stream": True}) as answer:
+    said = {"content": "Hi", "stream": True} | dict(body or {})
+    async with person.client.stream("POST", path, json=said) as answer:
         if answer.status_code == 200:
             return 200, ""
         await answer.aread()
@@ -34,6 +36,29 @@ async def test_one_user_leaves_room_for_others(shared_database_url: str) -> None
             while len(service.chat.generations):
                 await asyncio.sleep(0.02)
         assert await ask(greedy) == (200, ""), "a place was lost"
+
+
+@pytest.mark.parametrize("kind", ["text", "items"])
+async def test_prompts_that_wait_hold_a_bounded_part_of_the_memory(
+    shared_database_url: str, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Also those whose clients have left."""
+    monkeypatch.setattr(registry, "MAX_HELD_BYTES", 4 * 1_000_000)
+    model = HeldModel("a", None)
+    async with running(shared_database_url, model=model, max_generations=1) as service:
+        greedy, modest = await service.person(), await service.person()
+        wide = "a" * 150_000 + "🍵"  # Python takes four bytes for each of its characters
+        output = {"type": "function_call_output", "call_id": "1", "output": wide}
+        body = {"content": wide} if kind == "text" else {"content": "Hi", "items": [output]}
+        assert [await ask(greedy, body) for _ in range(3)] == [(200, "")] * 2 + [(429, "too_many_generations")]
+        assert await ask(modest) == (200, "")
+        model.go_on()
+        async with asyncio.timeout(20):
+            while len(service.chat.generations):
+                await asyncio.sleep(0.02)
+        assert not service.chat.generations._held_bytes
+        assert await ask(greedy) == (200, "")
+        model.go_on()
 
 
 async def test_a_reply_without_an_end_is_ended(shared_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,3 +142,39 @@ async def test_who_leaves_the_queue_takes_no_place() -> None:
     await server.end(1)
     assert len(server.asked) == 2
     assert server.queue.waiting == 0
+
+
+async def test_one_account_leaves_half_of_what_is_unanswered_to_others() -> None:
+    server = Server(ModelQueue(2000))
+    greedy, modest = account(), account()
+    await server.ask(*[greedy] * 100)
+    assert len(server.asked) == MIN_UNANSWERED // 2
+    await server.ask(modest)
+    assert server.asked[-1] == modest
+
+
+async def test_one_account_alone_is_answered_as_fast_as_the_server_can() -> None:
+    server = Server(ModelQueue(2000))
+    await server.ask(*[account()] * 1000)
+    rounds = 0
+    while server.queue.waiting:
+        await server.answer(len(server.unanswered))
+        rounds += 1
+    assert rounds <= 12
+
+
+async def test_a_guest_who_leaves_as_their_turn_comes_takes_no_place_for_ever() -> None:
+    server = Server(ModelQueue(1))
+    for _ in range(MIN_UNANSWERED):
+        holder, leaving = guest(), guest()
+        await server.ask(holder, leaving)
+        (called,) = server.queue._queue._waiting[leaving]
+        server._ends.pop(0).set()
+        while not called.done():
+            await asyncio.sleep(0)
+        server.tasks[-1].cancel()  # called and cancelled in one moment
+        await settled()
+        assert server.tasks[-1].cancelled()
+    await server.ask(guest())
+    assert server.queue.waiting == 0
+    assert server.queue._queue._unanswered_guests == 1

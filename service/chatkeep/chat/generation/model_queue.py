@@ -6,6 +6,7 @@ one of the next. So only a few requests may be without their first token, and as
 written. A server with one slot is asked for a few; one that answers at once is asked for twice as many with each round.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -50,7 +51,7 @@ class ModelQueue:
             nonlocal answered
             if not answered:
                 answered = True
-                self._queue.unanswered_guests -= asker.is_guest
+                self._queue.count_unanswered(asker, -1)
                 self._count(1)
 
         async with self._queue.place(asker):
@@ -59,31 +60,49 @@ class ModelQueue:
             finally:
                 if answered:
                     self._count(-1)
-                else:
-                    self._queue.unanswered_guests -= asker.is_guest
+                    self._queue.count_unanswered(asker, 1)  # the place is given back as it was taken
 
     def _count(self, more: int) -> None:
         self._answering += more
-        self._queue.resize(min(self.max_asked, self._answering + max(MIN_UNANSWERED, self._answering)))
+        window = max(MIN_UNANSWERED, self._answering)
+        self._queue.max_unanswered_of_one = max(1, min(self.max_asked, window) // 2)
+        self._queue.resize(min(self.max_asked, self._answering + window))
 
 
 class _Places(FairQueue):
-    """Accounts come before guests, who have half of `MIN_UNANSWERED` at most: anybody becomes one by asking."""
+    """Places at the model. Accounts come before guests.
+
+    Of the requests that are unanswered one account has half at most, and all guests together, who become guests by
+    asking, half of `MIN_UNANSWERED`: a server that answers in the order of its own queue would keep others waiting.
+    """
 
     def __init__(self, places: int) -> None:
         super().__init__(places)
-        self.unanswered_guests = 0
-        self._max_unanswered_guests = max(1, places // 2)
+        self.max_unanswered_of_one = self._max_unanswered_of_guests = max(1, places // 2)
+        self._unanswered: Counter[Hashable] = Counter()
+        self._unanswered_guests = 0
+
+    def count_unanswered(self, user: Hashable, more: int) -> None:
+        self._unanswered[user] += more
+        if not self._unanswered[user]:
+            del self._unanswered[user]
+        self._unanswered_guests += more * _is_guest(user)
 
     def _hold(self, user: Hashable) -> None:
         super()._hold(user)
-        self.unanswered_guests += _is_guest(user)
+        self.count_unanswered(user, 1)
+
+    def _release(self, user: Hashable) -> None:
+        self.count_unanswered(user, -1)
+        super()._release(user)
 
     def _order(self, user: Hashable) -> tuple[bool, int]:
         return _is_guest(user), self._held[user]
 
     def _may_have_more(self, user: Hashable) -> bool:
-        return not _is_guest(user) or self.unanswered_guests < self._max_unanswered_guests
+        if self._unanswered[user] >= self.max_unanswered_of_one:
+            return False
+        return not _is_guest(user) or self._unanswered_guests < self._max_unanswered_of_guests
 
 
 def _is_guest(user: Hashable) -> bool:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
+from sys import getsizeof
 from typing import Protocol
 from uuid import UUID
 
@@ -28,6 +29,9 @@ END_RETRY_SECONDS = 0.5
 SAVE_SECONDS = 5
 # A model that never ends would fill the memory; with a database that is away, all of it has to wait here.
 MAX_REPLY_CHARACTERS = 2_000_000
+# Of the texts that all replies of a process hold for the model; one user's, a quarter. A prompt may have megabytes, and
+# four bytes for each character, and waits for its turn also where its client has left.
+MAX_HELD_BYTES = 256 * 1024 * 1024
 # How a reply ends that the model did not bring to an end.
 CUT = ("length", "content_filter")
 NOTHING = "The model ended its reply without saying anything. Ask again."
@@ -68,8 +72,9 @@ class GenerationRegistry:
         self._queue = ModelQueue(max_running)
         self._most = max_running + max_waiting
         self._max_per_user = max_running + (max_waiting + 1) // 2
-        # Reserved or taken, by user.
+        # Reserved or taken, by user; and the bytes of the texts that those hold.
         self._places: Counter[UUID] = Counter()
+        self._held_bytes: Counter[UUID] = Counter()
         # Those of them who are guests. Anybody becomes one by asking: together they hold half of what runs at most.
         self._guests: set[UUID] = set()
         self._max_for_guests = max(1, max_running // 2)
@@ -101,7 +106,7 @@ class GenerationRegistry:
         self.require_room()
         if is_guest:
             self._require_room_for_guest()
-        if self._places[user_id] >= self._max_per_user:
+        if self._places[user_id] >= self._max_per_user or self._held_bytes[user_id] >= MAX_HELD_BYTES // 4:
             raise TooManyGenerations(
                 "So many of your prompts are being answered that others would have to wait. Try again soon.",
                 RETRY_AFTER_SECONDS,
@@ -128,7 +133,7 @@ class GenerationRegistry:
         Raises:
             TooManyGenerations: the service is full, or it is shutting down.
         """
-        if self._closing or self._places.total() >= self._most:
+        if self._closing or self._places.total() >= self._most or self._held_bytes.total() >= MAX_HELD_BYTES:
             raise TooManyGenerations("The service is answering as many as it can. Try again soon.", RETRY_AFTER_SECONDS)
 
     def _require_room_for_guest(self) -> None:
@@ -137,23 +142,28 @@ class GenerationRegistry:
                 "As many guests are being answered as may be at once. Sign in, or try again soon.", RETRY_AFTER_SECONDS
             )
 
-    def _release(self, user_id: UUID) -> None:
+    def _release(self, user_id: UUID, size: int = 0) -> None:
         self._places[user_id] -= 1
+        self._held_bytes[user_id] -= size
         if not self._places[user_id]:
-            del self._places[user_id]
+            del self._places[user_id], self._held_bytes[user_id]
             self._guests.discard(user_id)
 
     def _start(self, begun: OpenTurn, handler: RequestHandler, model: LanguageModel) -> Generation:
         generation = Generation(begun)
         self._by_turn[begun.id] = generation
         self._observer.generation_began()
+        size = _size_of(begun)
+        self._held_bytes[begun.user_id] += size
         # Its user may be another one at its end, and the place is still this one's.
         asker = Asker(begun.user_id, begun.user_id in self._guests)
-        run = self._run(generation, handler, model, asker)
+        run = self._run(generation, handler, model, asker, size)
         generation.task = asyncio.create_task(run, name=f"turn {begun.id}")
         return generation
 
-    async def _run(self, generation: Generation, handler: RequestHandler, model: LanguageModel, asker: Asker) -> None:
+    async def _run(
+        self, generation: Generation, handler: RequestHandler, model: LanguageModel, asker: Asker, size: int
+    ) -> None:
         turn: Turn | None = None
         priority.set(Priority.FINISH_TURN)  # of this task, no longer as the request that began the turn
         try:
@@ -165,7 +175,7 @@ class GenerationRegistry:
         finally:
             # On every path: nobody may wait for ever, and no place may be lost.
             del self._by_turn[generation.begun.id]
-            self._release(asker.user_id)
+            self._release(asker.user_id, size)
             self._observer.generation_ended(turn.status if turn else "lost")
             generation.finish(turn)
 
@@ -209,6 +219,13 @@ class GenerationRegistry:
         if tasks := [each.task for each in self.all() if each.task is not None]:
             log.info("waiting_for_generations", count=len(tasks), timeout_seconds=timeout_seconds)
             await asyncio.wait(tasks, timeout=timeout_seconds)
+
+
+def _size_of(begun: OpenTurn) -> int:
+    """Return how many bytes of memory the texts take that the model is to be shown."""
+    earlier = sum(getsizeof(turn.prompt) + getsizeof(turn.reply) for turn in begun.earlier)
+    texts = (text for item in begun.items or () for text in item.values() if isinstance(text, str))
+    return getsizeof(begun.content) + sum(map(getsizeof, texts)) + earlier
 
 
 async def _generate(
