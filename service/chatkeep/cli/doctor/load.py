@@ -3,25 +3,27 @@
 import asyncio
 import re
 
-from yarl import URL
+import aiohttp
 
 from chatkeep.cli.doctor.findings import Area, Findings
-from chatkeep.cli.http_client import BROKEN_CONNECTION, Client
+from chatkeep.cli.http_client import BROKEN_CONNECTION
 from chatkeep.cli.run_async import run_async
 from chatkeep.cli.running_address import configured_address, running_address
 from chatkeep.config import Settings
 from chatkeep.hosts import to_url_host
 
 ANSWER_SECONDS = 3
+MAX_ANSWER_BYTES = 1024 * 1024
 
-_FIGURE = re.compile(r"^(chatkeep_generations(?:_waiting)?)(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
+# As Prometheus' library writes whole numbers.
+_FIGURE = re.compile(r"^(chatkeep_generations(?:_waiting)?) ([0-9]{1,9})\.0$", re.MULTILINE)
 
 
 def look_at_load(settings: Settings, findings: Findings) -> None:
     """Nothing is said where no service is reached: it may run elsewhere, or not yet."""
     found = run_async(_figures(settings))
-    waiting = round(found.get("chatkeep_generations_waiting", 0))
-    running = round(found.get("chatkeep_generations", 0)) - waiting
+    waiting = found.get("chatkeep_generations_waiting", 0)
+    running = found.get("chatkeep_generations", 0) - waiting
     if not waiting:
         return
     who = "1 reply waits" if waiting == 1 else f"{waiting} replies wait"
@@ -36,17 +38,36 @@ def look_at_load(settings: Settings, findings: Findings) -> None:
         findings.note(Area.MODEL, f"{who} for the model server. It is asked for more as it begins to answer.")
 
 
-async def _figures(settings: Settings) -> dict[str, float]:
+async def _figures(settings: Settings) -> dict[str, int]:
+    """Return the two figures, each of all processes together; none where nothing of that kind answers."""
+    address = _address(settings)
+    if address is None:
+        return {}
     token = settings.metrics_token.get_secret_value() if settings.metrics_token is not None else None
+    headers = {"Authorization": f"Bearer {token}"} if token else None
     try:
-        async with asyncio.timeout(ANSWER_SECONDS), Client(URL(_address(settings)), token=token) as client:
-            answer = await client.get("/metrics")
+        async with (
+            asyncio.timeout(ANSWER_SECONDS),
+            aiohttp.ClientSession(headers=headers, auto_decompress=False) as session,
+            session.get(f"{address}/metrics", allow_redirects=False) as answer,
+        ):
+            body = b""
+            while len(body) < MAX_ANSWER_BYTES and (piece := await answer.content.read(MAX_ANSWER_BYTES)):
+                body += piece
     except BROKEN_CONNECTION:
         return {}
-    return {name: float(value) for name, value in _FIGURE.findall(answer.body.decode(errors="replace"))}
+    return {name: int(value) for name, value in _FIGURE.findall(body.decode(errors="replace"))}
 
 
-def _address(settings: Settings) -> str:
+def _address(settings: Settings) -> str | None:
+    """Return where the figures are.
+
+    Threat: a service that is down leaves its port to anybody on this machine, who would be sent the token. So with one
+    the service has to be known to run.
+    """
+    running = running_address(settings)
+    if settings.metrics_token is not None and running is None:
+        return None
     if settings.metrics_port is not None:
         return f"http://{to_url_host(settings.metrics_host)}:{settings.metrics_port}"
-    return running_address(settings) or configured_address(settings)
+    return running or configured_address(settings)
