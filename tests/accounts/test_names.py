@@ -103,9 +103,10 @@ async def test_more_accounts_than_one_batch_has_are_all_filled_in(database_url: 
             count=2 * FILLED_AT_ONCE + 1,
         )
         filled = await asyncio.gather(*(fill_names(service.database) for _ in range(3)))
-        await fill_names(service.database)
         assert sum(filled) <= 2 * FILLED_AT_ONCE + 1
-        assert await value(service.database, "SELECT count(*) FROM users WHERE name_skeletons IS NULL") == 0
+        async with asyncio.timeout(60):  # the service itself may have some of them in hand
+            while await value(service.database, "SELECT count(*) FROM users WHERE name_skeletons IS NULL"):
+                await fill_names(service.database)
 
 
 async def test_whom_a_server_in_front_names_gets_in_and_the_log_says_so(
