@@ -226,6 +226,12 @@ async def test_the_model_is_asked_for_one_token() -> None:
             assert "geheim" not in found.what + found.advice
 
 
+async def test_it_asks_the_model_that_serve_would_be_given(chatkeep: Command) -> None:
+    with Upstream(models=("small", "large")) as upstream:
+        ran = await chatkeep("doctor", "--json", "--model-url", upstream.url, "--model", "huge")
+    assert level_of(ran, "it offers small, large") == "warning"
+
+
 def test_shown_addresses_hold_no_secret() -> None:
     assert without_secrets("https://me:geheim@host:1/v1?key=geheim") == "https://…@host:1/v1?…"
     assert without_secrets("https://me:ge@he/im?#1@host:1/v1?key=geheim") == "https://…@host:1/v1?…"

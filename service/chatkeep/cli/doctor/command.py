@@ -16,6 +16,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
         "also shows settings that have their default",
         "chatkeep doctor --host 0.0.0.0",
         "checks what would keep people out at that address",
+        "chatkeep doctor --model-url http://127.0.0.1:11434/v1 --model llama3.2",
+        "asks that model for one token",
         "chatkeep doctor --json | jq '.findings[] | select(.level == \"problem\")'",
     )
 )
@@ -31,6 +33,11 @@ def doctor(
     port: Annotated[
         int | None, typer.Option(help="Check this port, as for serve. Default: 8000.", show_default=False)
     ] = None,
+    model_url: Annotated[
+        str | None,
+        typer.Option(help="Ask the model server at this address, as for serve.", show_default=False),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Ask it for this model, as for serve.", show_default=False)] = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -41,7 +48,9 @@ def doctor(
     # Loads most of the service, for which help and completion need not wait.
     from chatkeep.cli.doctor.report import print_json, print_report, run_checks  # noqa: PLC0415
 
-    findings, settings = run_checks(database_url=database_url, data_dir=data_dir, host=host, port=port)
+    findings, settings = run_checks(
+        database_url=database_url, data_dir=data_dir, host=host, port=port, model_url=model_url, model=model
+    )
     if as_json:
         print_json(findings, settings)
     else:
