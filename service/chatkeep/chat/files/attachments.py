@@ -23,7 +23,10 @@ from chatkeep.chat.items import FILE_TYPES, AnyItem, JsonItem
 from chatkeep.errors import Invalid, NotFound
 
 MAX_FILES_OF_PROMPT = 10
-IMAGE_TYPES = ("image", "input_image")
+# In chat completions a picture is an item of another type; it is kept as all pictures are.
+IMAGE_URL = "image_url"
+IMAGE_TYPES = ("image", "input_image", IMAGE_URL)
+ASKED_TYPES = (*FILE_TYPES, IMAGE_URL)
 _DATA_URL = re.compile(r"data:[^,;]*(?:;[^,;]+)*?(;base64)?,", re.IGNORECASE)
 NO_ADDRESS = "This service fetches no address. Send the file itself: to /api/v1/files, or as a data: URL."
 NO_ID = "`file_id` is the id of a file, as /api/v1/files gives it."
@@ -38,7 +41,7 @@ async def with_files(store: FileStore, user_id: UUID, items: Sequence[AnyItem] |
         NotFound: a file is not there, or somebody else's.
         FileTypeNotAllowed, FileTooLarge, FileQuotaReached: a data: URL cannot be kept.
     """
-    asked = [item for item in items or () if item["type"] in FILE_TYPES]
+    asked = [item for item in items or () if item["type"] in ASKED_TYPES]
     if not asked:
         return items
     if len(asked) > MAX_FILES_OF_PROMPT:
@@ -49,7 +52,7 @@ async def with_files(store: FileStore, user_id: UUID, items: Sequence[AnyItem] |
     if len(found) < len(set(ids)):
         raise NotFound
     references = iter([_reference(item, found[file_id]) for item, file_id in zip(asked, ids, strict=True)])
-    return [next(references) if item["type"] in FILE_TYPES else item for item in items or ()]
+    return [next(references) if item["type"] in ASKED_TYPES else item for item in items or ()]
 
 
 def reference_to(row: FileRecord) -> JsonItem:
