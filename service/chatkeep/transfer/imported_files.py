@@ -90,7 +90,7 @@ class ImportedFiles:
         only = RASTER_TYPES if isinstance(item, FileToFind) and item["type"] == "image" else None
         if source.startswith(DATA_URL):
             data = BytesIO(await anyio.to_thread.run_sync(bytes_of_data_url, source))
-            return await self._store.add(self._user_id, data, _name_of(item), only=only)
+            return await self._store.add(self._user_id, data, _given_name(item) or "", only=only)
         with SpooledTemporaryFile(max_size=MAX_BYTES_IN_MEMORY) as unpacked:
             opened = cast("BinaryIO", unpacked)
             entry_name = await anyio.to_thread.run_sync(self._archive.unpack, source, opened)

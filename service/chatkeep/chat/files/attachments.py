@@ -18,7 +18,7 @@ import anyio.to_thread
 from chatkeep.chat.files import queries
 from chatkeep.chat.files.media_types import RASTER_TYPES
 from chatkeep.chat.files.queries import FileRecord
-from chatkeep.chat.files.store import FileStore
+from chatkeep.chat.files.store import FileStore, shown_name
 from chatkeep.chat.items import FILE_TYPES, AnyItem, JsonItem
 from chatkeep.errors import Invalid, NotFound
 
@@ -71,7 +71,8 @@ def _reference(item: AnyItem, row: FileRecord) -> JsonItem:
     kept = reference_to(row)
     if item["type"] in IMAGE_TYPES and kept["type"] != "image":
         raise Invalid(f"The file {row.name!r} is no picture that can be shown: PNG, JPEG, GIF and WebP are.")
-    return kept
+    name = _given_name(item)
+    return kept | {"name": shown_name(name)} if name else kept
 
 
 async def _file_id(store: FileStore, user_id: UUID, item: AnyItem) -> UUID:
@@ -84,9 +85,13 @@ async def _file_id(store: FileStore, user_id: UUID, item: AnyItem) -> UUID:
     if url is None:
         raise Invalid(NO_FILE.format(type=item["type"]))
     data = await anyio.to_thread.run_sync(bytes_of_data_url, url)
-    name = item.get("filename") or item.get("name")
-    row = await store.add(user_id, BytesIO(data), name if isinstance(name, str) else "")
+    row = await store.add(user_id, BytesIO(data), _given_name(item))
     return row.id
+
+
+def _given_name(item: AnyItem) -> str:
+    name = item.get("filename") or item.get("name")
+    return name if isinstance(name, str) else ""
 
 
 def _url_in(item: Mapping[str, Any]) -> str | None:
