@@ -274,7 +274,7 @@ CASES = {
         )
     ),
     "a user's file by its bytes": Case(
-        lambda connection, filled: file_queries.take_again(connection, filled.user_id, b"\0" * 32, NOW)
+        lambda connection, filled: file_queries.take_again(connection, filled.user_id, b"\0" * 32, NOW, "tea.png")
     ),
     "files that are due": Case(lambda connection, _: file_queries.due_files(connection, NOW, limit=100)),
     "deleting a file": Case(

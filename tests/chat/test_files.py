@@ -89,12 +89,13 @@ async def test_a_data_url_becomes_a_file_once(service: RunningService) -> None:
     items: list[Any] = [
         {"type": "input_image", "image_url": data_url(data)},
         {"type": "image", "image_url": {"url": data_url(data)}},
+        {"type": "image_url", "image_url": {"url": data_url(data), "detail": "low"}},
         {"type": "input_file", "filename": "notes.md", "file_data": "data:,Sencha%20%E8%8C%B6"},
     ]
     turn = (await asked(person, conversation, items)).json()
-    first, second, text, _ = turn["prompt"]["items"]
+    first, second, third, text, _ = turn["prompt"]["items"]
     assert (first["type"], text["type"], text["name"], text["size"]) == ("image", "file", "notes.md", 10)
-    assert first == second
+    assert first == second == third
     content = await person.client.get(f"{FILES}/{text['file_id']}/content")
     assert content.text == "Sencha 茶"
     assert await value(service.database, KEPT, id=UUID(person.id)) == 2
@@ -113,6 +114,10 @@ async def test_a_data_url_becomes_a_file_once(service: RunningService) -> None:
         ({"type": "image", "file_id": str(new_id())}, 404, "not_found"),
         ({"type": "image", "image_url": data_url(SVG, "image/svg+xml")}, 422, "invalid_request"),
         ({"type": "image", "image_url": "data:image/png;base64,?"}, 422, "invalid_request"),
+        ({"type": "image_url", "image_url": {"url": "https://example.org/tea.png"}}, 422, "invalid_request"),
+        ({"type": "image_url", "image_url": {"url": 7}}, 422, "invalid_request"),
+        ({"type": "image_url"}, 422, "invalid_request"),
+        ({"type": "image_url", "image_url": {"url": data_url(b"Sencha", "image/png")}}, 422, "invalid_request"),
         ({"type": "file", "file_data": data_url(b"\0\1\2")}, 422, "file_type_not_allowed"),
     ],
 )

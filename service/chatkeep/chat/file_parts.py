@@ -22,6 +22,7 @@ class LoadedFile:
     """A file that a model is shown.
 
     Args:
+        name: of the file today; the item of a turn may have another.
         text: of a text; None where it is anything else.
         data_url: of a picture or a PDF.
     """
@@ -74,7 +75,12 @@ def _part(item: AnyItem, files: LoadedFiles) -> dict[str, Any]:
         return _text_part(_shown_as_text(item, files))
     if file.is_image:
         return {"type": "image_url", "image_url": {"url": file.data_url}}
-    return {"type": "file", "file": {"filename": file.name, "file_data": file.data_url}}
+    return {"type": "file", "file": {"filename": _name_of(item, file), "file_data": file.data_url}}
+
+
+def _name_of(item: AnyItem, file: LoadedFile) -> str:
+    name = item.get("name")
+    return name if isinstance(name, str) and name else file.name
 
 
 def _loaded(item: AnyItem, files: LoadedFiles) -> LoadedFile | None:
@@ -86,7 +92,7 @@ def _shown_as_text(item: AnyItem, files: LoadedFiles) -> str:
     file = _loaded(item, files)
     if file is None or file.text is None:
         return f"[Here is the file {_quoted(item.get('name'))}, which you cannot see.]"
-    return _fenced(file.name, file.text)
+    return _fenced(_name_of(item, file), file.text)
 
 
 def _fenced(name: str, text: str) -> str:

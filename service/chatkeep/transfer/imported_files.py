@@ -90,11 +90,11 @@ class ImportedFiles:
         only = RASTER_TYPES if isinstance(item, FileToFind) and item["type"] == "image" else None
         if source.startswith(DATA_URL):
             data = BytesIO(await anyio.to_thread.run_sync(bytes_of_data_url, source))
-            return await self._store.add(self._user_id, data, _name_of(item), only=only)
+            return await self._store.add(self._user_id, data, _given_name(item) or "", only=only)
         with SpooledTemporaryFile(max_size=MAX_BYTES_IN_MEMORY) as unpacked:
             opened = cast("BinaryIO", unpacked)
-            name = await anyio.to_thread.run_sync(self._archive.unpack, source, opened)
-            return await self._store.add(self._user_id, opened, name, only=only)
+            entry_name = await anyio.to_thread.run_sync(self._archive.unpack, source, opened)
+            return await self._store.add(self._user_id, opened, _given_name(item) or entry_name, only=only)
 
 
 def references_of(turns: Sequence[Mapping[str, Any]]) -> list[tuple[UUID, UUID]]:
@@ -119,9 +119,14 @@ def _source_of(item: JsonItem) -> str | None:
     return item["file_id"].lower() if isinstance(item.get("file_id"), str) else None
 
 
-def _name_of(item: JsonItem) -> str:
+def _given_name(item: JsonItem) -> str | None:
+    """Return the name that an item has; None where it has none."""
     name = item.get("name")
-    return shown_name(name) if isinstance(name, str) else UNNAMED
+    return shown_name(name) if isinstance(name, str) and name else None
+
+
+def _name_of(item: JsonItem) -> str:
+    return _given_name(item) or UNNAMED
 
 
 def _referring(items: Items, found: dict[str, FileRecord], *, is_reply: bool = False) -> Items:
@@ -141,8 +146,8 @@ def _referred(item: JsonItem, found: dict[str, FileRecord]) -> JsonItem:
     row = found.get(_source_of(item) or "")
     if row is None:
         return _named_alone(item)
-    name = item.get("name")
-    named = {"name": shown_name(name)} if isinstance(name, str) and name else {}
+    name = _given_name(item)
+    named = {"name": name} if name else {}
     aside = {KEPT_ASIDE: item[KEPT_ASIDE]} if KEPT_ASIDE in item else {}
     return reference_to(row) | named | aside
 

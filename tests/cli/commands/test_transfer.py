@@ -103,6 +103,11 @@ def without_file_ids(exported: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
+async def own_names(person: Person) -> list[str]:
+    """Return the names of somebody's files as their list has them, newest first."""
+    return [each["name"] for each in (await person.client.get(FILES)).json()["items"]]
+
+
 @pytest.mark.parametrize(("out", "back"), [("command", "command"), ("api", "command"), ("command", "api")])
 async def test_a_zip_has_the_files_by_command_and_by_api(
     service: RunningService, command: Command, tmp_path: Path, out: str, back: str
@@ -123,6 +128,7 @@ async def test_a_zip_has_the_files_by_command_and_by_api(
         assert (await imported(reader, file.read_bytes()))["imported"] == 1
     assert await files_of(author) == [("cup.png", png(30, 20, shade=9)), ("numbers.txt", TEXT)]
     assert await files_of(reader) == await files_of(author)
+    assert await own_names(reader) == await own_names(author) == ["numbers.txt", "cup.png"]
     assert without_file_ids(await history(reader)) == without_file_ids(await history(author))
 
 

@@ -94,8 +94,9 @@ class File(Answer):
 async def add_file(request: Request, asker: CurrentUserOrVisitor, chat: ChatDep) -> File:
     """Keep a file for prompts to refer to: a picture (PNG, JPEG, GIF, WebP), a PDF, or a text in UTF-8.
 
-    What it is, is found out from its bytes. The same bytes sent again are the same file. One that no turn refers to is
-    deleted after a day. `purpose` is taken and means nothing here.
+    What it is, is found out from its bytes. The same bytes sent again are the same file, under the name that they
+    have now; turns keep the name that it had. A file that no turn refers to is deleted after a day. `purpose` is taken
+    and means nothing here.
     """
     identity = asker or await chat.handler.create_guest(request)
     uploads: Uploads = request.app.state.file_uploads

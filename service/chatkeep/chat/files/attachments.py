@@ -18,12 +18,15 @@ import anyio.to_thread
 from chatkeep.chat.files import queries
 from chatkeep.chat.files.media_types import RASTER_TYPES
 from chatkeep.chat.files.queries import FileRecord
-from chatkeep.chat.files.store import FileStore
+from chatkeep.chat.files.store import FileStore, shown_name
 from chatkeep.chat.items import FILE_TYPES, AnyItem, JsonItem
 from chatkeep.errors import Invalid, NotFound
 
 MAX_FILES_OF_PROMPT = 10
-IMAGE_TYPES = ("image", "input_image")
+# In chat completions a picture is an item of another type; it is kept as all pictures are.
+IMAGE_URL = "image_url"
+IMAGE_TYPES = ("image", "input_image", IMAGE_URL)
+ASKED_TYPES = (*FILE_TYPES, IMAGE_URL)
 _DATA_URL = re.compile(r"data:[^,;]*(?:;[^,;]+)*?(;base64)?,", re.IGNORECASE)
 NO_ADDRESS = "This service fetches no address. Send the file itself: to /api/v1/files, or as a data: URL."
 NO_ID = "`file_id` is the id of a file, as /api/v1/files gives it."
@@ -38,7 +41,7 @@ async def with_files(store: FileStore, user_id: UUID, items: Sequence[AnyItem] |
         NotFound: a file is not there, or somebody else's.
         FileTypeNotAllowed, FileTooLarge, FileQuotaReached: a data: URL cannot be kept.
     """
-    asked = [item for item in items or () if item["type"] in FILE_TYPES]
+    asked = [item for item in items or () if item["type"] in ASKED_TYPES]
     if not asked:
         return items
     if len(asked) > MAX_FILES_OF_PROMPT:
@@ -49,7 +52,7 @@ async def with_files(store: FileStore, user_id: UUID, items: Sequence[AnyItem] |
     if len(found) < len(set(ids)):
         raise NotFound
     references = iter([_reference(item, found[file_id]) for item, file_id in zip(asked, ids, strict=True)])
-    return [next(references) if item["type"] in FILE_TYPES else item for item in items or ()]
+    return [next(references) if item["type"] in ASKED_TYPES else item for item in items or ()]
 
 
 def reference_to(row: FileRecord) -> JsonItem:
@@ -68,7 +71,8 @@ def _reference(item: AnyItem, row: FileRecord) -> JsonItem:
     kept = reference_to(row)
     if item["type"] in IMAGE_TYPES and kept["type"] != "image":
         raise Invalid(f"The file {row.name!r} is no picture that can be shown: PNG, JPEG, GIF and WebP are.")
-    return kept
+    name = _given_name(item)
+    return kept | {"name": shown_name(name)} if name else kept
 
 
 async def _file_id(store: FileStore, user_id: UUID, item: AnyItem) -> UUID:
@@ -81,9 +85,13 @@ async def _file_id(store: FileStore, user_id: UUID, item: AnyItem) -> UUID:
     if url is None:
         raise Invalid(NO_FILE.format(type=item["type"]))
     data = await anyio.to_thread.run_sync(bytes_of_data_url, url)
-    name = item.get("filename") or item.get("name")
-    row = await store.add(user_id, BytesIO(data), name if isinstance(name, str) else "")
+    row = await store.add(user_id, BytesIO(data), _given_name(item))
     return row.id
+
+
+def _given_name(item: AnyItem) -> str:
+    name = item.get("filename") or item.get("name")
+    return name if isinstance(name, str) else ""
 
 
 def _url_in(item: Mapping[str, Any]) -> str | None:

@@ -113,12 +113,16 @@ async def add_usage(connection: AsyncConnection, user_id: UUID, size: int) -> No
 
 
 async def take_again(
-    connection: AsyncConnection, user_id: UUID, sha256: bytes, check_at: datetime
+    connection: AsyncConnection, user_id: UUID, sha256: bytes, check_at: datetime, name: str | None = None
 ) -> FileRecord | None:
-    """Return the user's file of these bytes, which is now kept until `check_at` at least; None where there is none."""
+    """Return the user's file of these bytes, which is now kept until `check_at` at least; None where there is none.
+
+    Args:
+        name: what it is called from now on; None leaves its name as it is.
+    """
     same = select(_f.id).where(_f.user_id == user_id, _f.sha256 == sha256).limit(1).scalar_subquery()
-    later = func.greatest(_f.check_at, check_at)
-    query = update(files).where(_f.user_id == user_id, _f.id == same).values(check_at=later).returning(files)
+    values = {"check_at": func.greatest(_f.check_at, check_at)} | ({} if name is None else {"name": name})
+    query = update(files).where(_f.user_id == user_id, _f.id == same).values(**values).returning(files)
     row = (await connection.execute(query)).mappings().one_or_none()
     return None if row is None else _TO_RECORD(row)
 

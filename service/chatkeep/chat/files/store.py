@@ -65,10 +65,10 @@ class FileStore:
         self._quota_bytes = quota_bytes
 
     async def add(self, user_id: UUID, file: BinaryIO, name: str, *, only: Collection[str] | None = None) -> FileRecord:
-        """Keep a file, or find the one of the same bytes that the user has.
+        """Keep a file, or find the one of the same bytes that the user has, which takes the new name.
 
         Args:
-            name: what its sender calls it; only its last part is kept.
+            name: what its sender calls it; only its last part is kept. Empty where it has none.
             only: the media types that it may be; None takes all that are allowed.
 
         Raises:
@@ -93,7 +93,9 @@ class FileStore:
             raise NotAuthenticated("This account has just been deleted.")
         now = self._clock()
         check_at = now + UNUSED_FILE_LIFETIME
-        known = await queries.take_again(connection, user_id, examined.sha256, check_at)
+        known = await queries.take_again(
+            connection, user_id, examined.sha256, check_at, shown_name(name) if name else None
+        )
         if known is not None:
             return known
         await self._take_room(connection, user_id, examined.size)
