@@ -110,6 +110,10 @@ class Tab:
         await expect(self.get("[aria-busy=true]")).to_have_count(0)
         await expect(self.get("#send")).to_be_visible()
 
+    async def height(self, selector: str) -> float:
+        """Return how high an element is drawn, in pixels."""
+        return float(await self.get(selector).evaluate("(element) => element.getBoundingClientRect().height"))
+
     def reply(self, number: int = -1) -> Locator:
         return self.get(".turn .reply").nth(number)
 

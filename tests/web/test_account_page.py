@@ -2,14 +2,25 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 from playwright.async_api import Browser, Route, expect
 
+from tests.chat.files.pictures import add, png
 from tests.support.running_service import PASSWORD, Person, RunningService
 from tests.transfer.formats.test_pictures import DRAWING
 from tests.web.browser import Tab, browsing
 
 NEW_PASSWORD = "quite another long password"
+
+
+async def downloaded(tab: Tab, link: str, name: str) -> Path:
+    """Click on `link` and return where the file is, which the browser would call `name`."""
+    async with tab.page.expect_download() as downloading:
+        await tab.page.get_by_role("link", name=link).click()
+    download = await downloading.value
+    assert download.suggested_filename == name
+    return await download.path()
 
 
 async def test_a_profile_is_changed(tab: Tab, person: Person) -> None:
@@ -133,11 +144,10 @@ async def test_everything_is_exported_and_imported_again(
     browser: Browser, service: RunningService, person: Person, tab: Tab
 ) -> None:
     conversation_id = await person.conversation(title="to be moved")
-    await person.say(conversation_id, "hello")
+    kept = await add(person, png(40, 30), "cup.png")
+    await person.say(conversation_id, "hello", items=[{"type": "image", "file_id": kept["id"]}])
     await tab.open("/account")
-    async with tab.page.expect_download() as downloading:
-        await tab.page.get_by_role("link", name="Export everything").click()
-    exported = await (await downloading.value).path()
+    exported = await downloaded(tab, "Export everything", "chatkeep-history.zip")
     async with browsing(browser, service, await service.person()) as other:
         await other.open("/account")
         await other.page.get_by_role("button", name="Import").click()
@@ -149,9 +159,21 @@ async def test_everything_is_exported_and_imported_again(
         await other.open()
         await other.page.get_by_role("link", name="to be moved").click()
         await expect(other.get(".prompt")).to_have_text("hello")
+        await expect(other.get(".files img")).to_have_attribute("alt", "cup.png")
         async with other.page.expect_download() as downloading:
             await other.menu("Export as Markdown")
         assert "hello" in (await (await downloading.value).path()).read_text()
+
+
+async def test_the_history_alone_is_exported_as_lines(
+    browser: Browser, service: RunningService, person: Person
+) -> None:
+    await person.say(await person.conversation(title="in lines"), "hello")
+    for locale, name in (("en-GB", "History only (JSONL)"), ("ja-JP", "履歴のみ（JSONL）")):
+        async with browsing(browser, service, person, locale=locale) as tab:
+            await tab.open("/account")
+            exported = await downloaded(tab, name, "chatkeep-history.jsonl")
+            assert [json.loads(line)["title"] for line in exported.read_text().splitlines()] == ["in lines"]
 
 
 async def test_a_file_that_cannot_be_imported_is_told(tab: Tab) -> None:

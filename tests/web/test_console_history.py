@@ -221,6 +221,7 @@ async def test_pictures_of_others_are_shown_on_record_and_other_files_saved(
     shown = console.page.get_by_role("img", name="cup.png")
     await expect(shown).to_be_visible()
     assert await shown.evaluate("(canvas) => [canvas.width, canvas.height]") == [60, 40]
+    assert await console.height(".files > .file") < await console.height(".files > .picture")
     assert await reasons(administrator, person, "file_read") == [REASON]
     await assert_accessible(console)
     for name, data in (("cup.png", png(60, 40)), ("tea.txt", b"Sencha")):

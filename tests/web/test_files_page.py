@@ -103,6 +103,20 @@ async def test_an_svg_is_a_download_and_nothing_in_it_runs(tab: Tab) -> None:
         await tab.page.evaluate("(address) => { location.href = address; }", address)
 
 
+async def test_a_file_beside_a_picture_is_no_higher_than_its_name(
+    browser: Browser, service: RunningService, person: Person
+) -> None:
+    picture, text = await add(person, png(60, 200), "cup.png"), await add(person, b"Sencha", "tea.txt", "text/plain")
+    conversation = await person.conversation()
+    items = [{"type": "image", "file_id": picture["id"]}, {"type": "file", "file_id": text["id"]}]
+    await person.say(conversation, "What is it?", items=items)
+    async with browsing(browser, service, person) as tab:
+        await tab.open(f"/c/{conversation}")
+        assert await is_shown(tab, ".turn .files img")
+        assert await tab.height(".files .picture") >= 200
+        assert await tab.height(".files .file") < 60
+
+
 async def test_what_is_refused_is_said_in_words(tab: Tab) -> None:
     tab.expected.append("422")
     await tab.open()
