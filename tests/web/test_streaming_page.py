@@ -82,6 +82,38 @@ async def test_markdown_is_rendered_while_it_comes_and_finished_parts_stay(tab: 
     await expect(tab.reply().locator(".part")).to_have_count(0)
 
 
+# Notes the text of the reply after every change of the page.
+NOTE_TEXTS = """() => {
+  const text = () => document.querySelector(".reply")?.textContent ?? "";
+  window.texts = [];
+  const noting = new MutationObserver(() => window.texts.push(text()));
+  noting.observe(document.body, { childList: true, characterData: true, subtree: true });
+}"""
+
+
+async def test_the_blank_between_two_words_is_there_at_every_moment(tab: Tab, model: TaughtModel) -> None:
+    words = [f"word{number}" for number in range(40)]
+    model.teach("blanks", "It *says* ", None, *(f"{word} " for word in words))
+    await tab.open()
+    await tab.say("blanks", wait=False)
+    rendered = tab.reply().locator("p:has(em)")
+    await expect(rendered).to_have_text("It says")
+    assert await rendered.text_content() == "It says "
+    turns = tab.page.url.replace("/c/", "/api/v1/conversations/") + "/turns"
+    while "says" not in await (await tab.page.request.get(turns)).text():
+        await asyncio.sleep(0.02)
+    await tab.page.reload()
+    await expect(rendered).to_have_text("It says")
+    assert await rendered.text_content() == "It says "
+    await tab.page.evaluate(NOTE_TEXTS)
+    model.go_on("blanks")
+    await tab.answered()
+    whole = " ".join(["It", "says", *words])
+    texts = await tab.page.evaluate("window.texts")
+    assert len(texts) > 1
+    assert [text for text in texts if not whole.startswith(" ".join(text.split()))] == []
+
+
 async def test_a_lost_network_shows_and_the_answer_goes_on_by_itself(tab: Tab, model: TaughtModel) -> None:
     tab.expected = ["net::ERR_"]
     model.teach("far", "Before", None, " and after.")

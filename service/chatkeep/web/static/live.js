@@ -48,7 +48,7 @@ export class LiveText {
     this.fresh = document.createTextNode("");
     if (html) showReply(this.part, html);
     element.replaceChildren(this.part);
-    this.shown = text.length;
+    this.goOn(text.length);
     this.render();
   }
 
@@ -57,6 +57,15 @@ export class LiveText {
     this.fresh.data += text;
     if (!this.fresh.isConnected) deepest(this.part).append(this.fresh);
     this.changed();
+  }
+
+  /** Put what came after `shown` behind what is rendered, which has lost the blank at its end. */
+  goOn(shown) {
+    this.shown = shown;
+    const place = deepest(this.part);
+    const blank = /\s/.test(this.text.charAt(shown - 1)) && /\S$/.test(place.textContent) ? " " : "";
+    this.fresh.data = blank + this.text.slice(shown);
+    if (this.fresh.data) place.append(this.fresh);
   }
 
   end() {
@@ -91,10 +100,7 @@ export class LiveText {
     const html = await this.html(this.rendered, end);
     if (html === null) return;
     showReply(this.part, html);
-    this.shown = end;
-    this.fresh.remove();
-    this.fresh.data = this.text.slice(end);
-    if (this.fresh.data) deepest(this.part).append(this.fresh);
+    this.goOn(end);
     this.changed();
   }
 
