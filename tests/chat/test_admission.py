@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
+from chatkeep.chat import admission
 from chatkeep.database.pool import HotPool
 from chatkeep.database.priority import Priority
+from chatkeep.loop_lag import LoopLag
 from tests.support.models import HeldModel
 from tests.support.running_service import Person, RunningService, running
 
@@ -144,3 +147,35 @@ async def test_every_route_that_may_be_full_refuses_early(shared_database_url: s
         refuse_early = {each.path for each in routes if getattr(each.endpoint, "begins_turn", False)}
         assert len(may_be_full) >= 3
         assert refuse_early == may_be_full | {"/chat_stream"}
+
+
+async def test_a_process_that_is_late_takes_no_more_turns_and_goes_on_reading(
+    shared_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "ALWAYS", 1)
+    model = HeldModel("a", None)
+    async with running(shared_database_url, model=model) as service:
+        alice = await service.person()
+        first, second = await alice.conversation(), await alice.conversation()
+        service.app.state.admission.lag.stop()
+        service.app.state.admission.lag.seconds = 1.0
+        held = say(alice, first)
+        await until(lambda: len(service.chat.generations))
+        refused = await alice.client.post(f"/api/v1/conversations/{second}/turns", json={"content": "Hi"})
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_generations")
+        assert (await alice.client.get("/api/v1/conversations")).status_code == 200
+        service.app.state.admission.lag.seconds = 0.0
+        model.go_on()
+        assert (await held).status_code == 201
+        model.script = ("Whole.",)
+        assert (await alice.say(second, "Hi"))["status"] == "complete"
+
+
+async def test_the_lateness_of_the_loop_comes_and_goes() -> None:
+    lag = LoopLag()
+    for _ in range(5):
+        time.sleep(0.2)  # noqa: ASYNC251  the loop stands still
+        await asyncio.sleep(0)
+    assert lag.seconds > admission.MAX_LAG_SECONDS
+    await until(lambda: lag.seconds < admission.MAX_LAG_SECONDS)
+    lag.stop()

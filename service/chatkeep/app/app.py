@@ -63,6 +63,7 @@ from chatkeep.http.open_streams import OpenStreams
 from chatkeep.http.root_path import RootPath
 from chatkeep.http.streams import StreamsLast
 from chatkeep.http.uploads import RETRY_AFTER_SECONDS, TOO_MANY, Uploads
+from chatkeep.loop_lag import LoopLag
 from chatkeep.periodic import run_every
 from chatkeep.transfer.router import IMPORT_PATH
 from chatkeep.transfer.router import router as transfer_router
@@ -120,7 +121,9 @@ def create_app(
                 stack, settings, database, handler, model or model_of(settings), app.state.metrics, streams
             )
             app.state.database, app.state.accounts, app.state.chat = database, accounts, chat
-            app.state.admission = TurnAdmission(chat.generations, database)
+            lag = LoopLag()
+            stack.callback(lag.stop)
+            app.state.admission = TurnAdmission(chat.generations, database, lag)
             app.state.embedded_server = embedded_server(settings, url)
             _repeat(stack, SWEEP_SECONDS, partial(cleanup, accounts), name="sweep", at_once=True)
             _repeat(stack, SWEEP_SECONDS, chat.files.sweep, name="files", at_once=True)
