@@ -1,6 +1,8 @@
 """Every statement of accounts and sessions is served by an index, by PostgreSQL's own word."""
 
+import importlib
 import json
+import pkgutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +12,7 @@ import asyncpg
 import pytest
 from sqlalchemy import event
 
-from chatkeep.accounts import queries
+from chatkeep import accounts
 from chatkeep.accounts.attempt_queries import sweep_attempts
 from chatkeep.accounts.session_queries import sweep_sessions
 from chatkeep.accounts.token_queries import sweep_tokens
@@ -22,7 +24,12 @@ from tests.support.urls import driver_url
 
 # Empty again within seconds, and read as a whole: an index would cost each turn more than it saves anyone.
 READ_AS_A_WHOLE = {"statistics_notes"}
-HOT = {name: statement for name, statement in vars(queries).items() if isinstance(statement, Statement)}
+HOT = {
+    name: statement
+    for found in pkgutil.iter_modules(accounts.__path__, "chatkeep.accounts.")
+    for name, statement in vars(importlib.import_module(found.name)).items()
+    if isinstance(statement, Statement)
+}
 
 
 @contextmanager
