@@ -98,7 +98,16 @@ async def text() -> PlainTextResponse:
     return PlainTextResponse("plain")
 
 
-DIRECT = {"read_thing", "say", "drop", "text"}
+class HeardMore(Heard):
+    secret: str = "of the service alone"
+
+
+@router.get("/more")
+async def more() -> Heard:
+    return HeardMore(said="this", number=1)
+
+
+DIRECT = {"read_thing", "say", "drop", "text", "more"}
 
 
 @router.get("/several")
@@ -168,6 +177,7 @@ REQUESTS: list[tuple[str, str, dict[str, str], bytes]] = [
     ("DELETE", "/things/1", {}, b""),
     ("DELETE", "/things/one", {}, b""),
     ("GET", "/text", {}, b""),
+    ("GET", "/more", {}, b""),
     ("GET", "/several?names=a&names=b", {}, b""),
     ("GET", "/nested?q=inner", {}, b""),
     ("GET", "/yielded", {}, b""),
