@@ -178,3 +178,9 @@ async def test_a_guest_who_leaves_as_their_turn_comes_takes_no_place_for_ever() 
     await server.ask(guest())
     assert server.queue.waiting == 0
     assert server.queue._queue._unanswered_guests == 1
+
+
+async def test_one_account_alone_has_all_that_the_operator_allows() -> None:
+    server = Server(ModelQueue(3))
+    await server.ask(*[account()] * 5)
+    assert len(server.asked) == 3

@@ -35,7 +35,9 @@ class ModelQueue:
     def __init__(self, max_asked: int) -> None:
         self.max_asked = max_asked
         self._answering = 0
-        self._queue = _Places(min(max_asked, MIN_UNANSWERED))
+        # Where the operator bounds them lower than that, the server's own queue is short, and turns are taken here.
+        self._max_of_one = max_asked if max_asked <= MIN_UNANSWERED else MIN_UNANSWERED // 2
+        self._queue = _Places(min(max_asked, MIN_UNANSWERED), max_unanswered_of_one=self._max_of_one)
 
     @property
     def waiting(self) -> int:
@@ -65,7 +67,7 @@ class ModelQueue:
     def _count(self, more: int) -> None:
         self._answering += more
         window = max(MIN_UNANSWERED, self._answering)
-        self._queue.max_unanswered_of_one = max(1, min(self.max_asked, window) // 2)
+        self._queue.max_unanswered_of_one = max(self._max_of_one, window // 2)
         self._queue.resize(min(self.max_asked, self._answering + window))
 
 
@@ -76,9 +78,10 @@ class _Places(FairQueue):
     asking, half of `MIN_UNANSWERED`: a server that answers in the order of its own queue would keep others waiting.
     """
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, *, max_unanswered_of_one: int) -> None:
         super().__init__(places)
-        self.max_unanswered_of_one = self._max_unanswered_of_guests = max(1, places // 2)
+        self.max_unanswered_of_one = max_unanswered_of_one
+        self._max_unanswered_of_guests = max(1, places // 2)
         self._unanswered: Counter[Hashable] = Counter()
         self._unanswered_guests = 0
 
