@@ -32,7 +32,7 @@ test-servers: .venv/test .venv-servers/ready ## run the tests with real model se
 compare-fastsession: .venv/test ## send the same requests to the real fastsession and to this library, and show what differs
 	@$(BIN)/python tests/sessions/compare_fastsession.py
 
-crash: .venv/test ## kill the service and its PostgreSQL many times, and count what is lost; CRASH="A B" runs some (ten minutes)
+crash: .venv/test ## kill the service and its PostgreSQL many times, and count what is lost; CRASH="A B" runs some (twenty minutes)
 	@$(BIN)/python -m tests.crash $(CRASH)
 
 fuzz: .venv/test ## send 10,000 random and broken requests at the service; FUZZ="--seed 7" sends the same ones again

@@ -39,10 +39,6 @@ class FairQueue:
             self._release(user)
 
     @property
-    def places(self) -> int:
-        return self._places
-
-    @property
     def waiting(self) -> int:
         """How many wait for a place."""
         return sum(map(len, self._waiting.values()))
