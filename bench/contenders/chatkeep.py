@@ -8,12 +8,13 @@ from uuid import UUID
 from bench.contenders.contender import LIST_LENGTH, PAGE_TURNS, Place
 from chatkeep.app.maintenance import count
 from chatkeep.chat.generation.replica import Replica
+from chatkeep.chat.generation.worker import INDEX_ENDED_SECONDS
 from chatkeep.chat.history import conversations
 from chatkeep.chat.history.pages import turns_up
 from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.history.turn import NewTurn, OpenTurn, Outcome
 from chatkeep.chat.models import DemonstrationModel
-from chatkeep.chat.search.indexer import index_pending
+from chatkeep.chat.search.indexer import index_ended
 from chatkeep.clock import utc_now
 from chatkeep.config import Settings
 from chatkeep.database.database import Database
@@ -24,7 +25,6 @@ from chatkeep.periodic import run_every
 CONTEXT_TOKENS = 8192
 # The least there is: one turn.
 NO_CONTEXT = 1
-INDEX_SECONDS = 1.0
 
 
 class Chatkeep:
@@ -77,9 +77,12 @@ class Chatkeep:
         )
         return place
 
+    async def index(self) -> None:
+        await index_ended(self.database, self.store.ended_turns.take())
+
     async def settle(self) -> None:
         """Make the turns findable, and count them."""
-        await index_pending(self.database)
+        await self.index()
         await count(self.database)
 
 
@@ -91,9 +94,10 @@ async def chatkeep(url: str) -> AsyncIterator[Chatkeep]:
     replica = Replica(database, utc_now, lease_seconds=600)
     store = TurnStore(database, utc_now, replica_id=replica.id, model=DemonstrationModel())
     await replica.renew_lease()
-    indexing = asyncio.create_task(run_every(INDEX_SECONDS, lambda: index_pending(database), name="index"))
+    ours = Chatkeep(database, store)
+    indexing = asyncio.create_task(run_every(INDEX_ENDED_SECONDS, ours.index, name="index"))
     try:
-        yield Chatkeep(database, store)
+        yield ours
     finally:
         indexing.cancel()
         await asyncio.gather(indexing, return_exceptions=True)

@@ -27,6 +27,8 @@ from chatkeep.database.tables import (
     turn_files,
     turn_search,
     turns,
+    unsettled_turns,
+    unusual_turns,
     user_activity,
     users,
 )
@@ -39,6 +41,8 @@ from chatkeep.sessions.store import SessionLimits
 MOVED: tuple[Table, ...] = (
     conversations,
     turns,
+    unsettled_turns,
+    unusual_turns,
     reply_fragments,
     turn_search,
     reasoning_search,

@@ -2,14 +2,14 @@
 
 from uuid import UUID
 
-from sqlalchemy import BigInteger, case, cast, func, select, true
+from sqlalchemy import BigInteger, and_, case, cast, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.chat.reply_log import ITEM
-from chatkeep.database.tables import IS_STREAMING, reply_fragments, turns, users
+from chatkeep.database.tables import IS_RUNNING, reply_fragments, turns, unsettled_turns, users
 from chatkeep.http.schemas import Answer, Time
 
-_t, _f = turns.c, reply_fragments.c
+_t, _f, _u = turns.c, reply_fragments.c, unsettled_turns.c
 
 
 class RunningTurn(Answer):
@@ -28,11 +28,13 @@ async def running_page(connection: AsyncConnection, *, after: UUID | None, limit
     """Return at most `limit` turns that are being answered, newest first, from after the turn `after`, each with how
     many characters of its reply are written down.
     """
-    page = select(_t.user_id, _t.id, _t.conversation_id, _t.model, _t.created_at)
-    page = page.where(IS_STREAMING)
+    running = select(_u.user_id, _u.turn_id).where(IS_RUNNING)
     if after is not None:
-        page = page.where(_t.id < after)
-    found = page.order_by(_t.id.desc()).limit(limit).subquery("found")
+        running = running.where(_u.turn_id < after)
+    newest = running.order_by(_u.turn_id.desc()).limit(limit).subquery("newest")
+    page = select(_t.user_id, _t.id, _t.conversation_id, _t.model, _t.created_at)
+    page = page.join(newest, and_(_t.user_id == newest.c.user_id, _t.id == newest.c.turn_id))
+    found = page.subquery("found")
     # The last fragment tells how long all of them are.
     last = (
         select(

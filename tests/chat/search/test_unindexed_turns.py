@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from chatkeep.chat.search import unindexed_turns
-from chatkeep.chat.search.lexemes import VERSION
+from chatkeep.chat.search.index_queries import KEEPS
 from chatkeep.chat.search.unindexed_turns import UnindexedTurns
 from chatkeep.clock import utc_now
 from chatkeep.database.database import Database
@@ -149,7 +149,7 @@ async def test_a_turn_of_this_code_that_an_older_replica_ended_is_found(
         turns = UnindexedTurns(database, utc_now)
         await turns.index()
         await older.start()
-        await older.connection.execute("UPDATE replicas SET search_version = $1 WHERE id <> $2", VERSION, older.id)
+        await older.connection.execute("UPDATE replicas SET search_version = $1 WHERE id <> $2", KEEPS, older.id)
         turn = await older.begin(person, conversation, "abandoned ship")
         await turns.index()
         await older.end(person, turn, "", "interrupted")

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 
 from chatkeep.chat.generation.processes import ServiceProcess
 from chatkeep.chat.history.parameters import NOW, REPLICA_ID
-from chatkeep.chat.search.lexemes import VERSION
+from chatkeep.chat.search.index_queries import KEEPS
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
 from chatkeep.database.statement import Row, Statement
@@ -59,7 +59,7 @@ def _renew_lease() -> Statement[Row]:
         machine=bindparam("machine", type_=Text),
         pid=bindparam("pid", type_=Integer),
         process_began_at=bindparam("process_began_at", type_=TIME),
-        search_version=literal(VERSION),
+        search_version=literal(KEEPS),
     )
     return Statement(
         new.on_conflict_do_update(

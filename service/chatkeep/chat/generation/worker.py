@@ -16,7 +16,7 @@ from chatkeep.chat.generation.recovery import Recovery
 from chatkeep.chat.generation.registry import GenerationRegistry
 from chatkeep.chat.generation.replica import RECOVERY_INTERVAL_SHARE, Replica
 from chatkeep.chat.history.store import TurnStore
-from chatkeep.chat.search.indexer import index_pending
+from chatkeep.chat.search.indexer import index_ended, index_pending
 from chatkeep.chat.search.unindexed_turns import UnindexedTurns
 from chatkeep.errors import DatabaseUnavailable
 from chatkeep.periodic import run_every
@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 # The share of a lease after which it is renewed.
 RENEWAL_SHARE = 1 / 4
+# Until then a search of their user looks at the turns themselves.
+INDEX_ENDED_SECONDS = 0.5
 
 
 class Worker:
@@ -65,7 +67,8 @@ class Worker:
             asyncio.create_task(
                 run_every(lease_seconds * RECOVERY_INTERVAL_SHARE, self._recover_in_time, name="take over")
             ),
-            # By itself: a lease must not wait for long texts.
+            # By themselves: a lease must not wait for long texts.
+            asyncio.create_task(run_every(INDEX_ENDED_SECONDS, self._index_ended, name="index ended")),
             asyncio.create_task(run_every(lease_seconds / 4, self._index, name="index")),
         ]
 
@@ -74,7 +77,8 @@ class Worker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        with contextlib.suppress(DatabaseUnavailable):  # it runs out by itself
+        with contextlib.suppress(DatabaseUnavailable):  # others do it; the lease runs out by itself
+            await self._index_ended()
             await self._replica.release_lease()
 
     async def _flush(self) -> None:
@@ -138,6 +142,10 @@ class Worker:
     async def _recover(self) -> None:
         if interrupted := await self._recovery.interrupt_stalled():
             log.warning("turns_interrupted", count=interrupted)
+
+    async def _index_ended(self) -> None:
+        if turns := self._store.ended_turns.take():
+            await index_ended(self._store.database, turns)
 
     async def _index(self) -> None:
         made = await index_pending(self._store.database)

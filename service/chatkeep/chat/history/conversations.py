@@ -133,7 +133,8 @@ async def delete_conversation(connection: AsyncConnection, user_id: UUID, conver
 def title_from(prompt: str) -> str | None:
     """Return the first words of a prompt as a title, on one line."""
     line = " ".join(prompt[: MAX_TITLE_CHARACTERS * 8].split())
-    line = "".join(character for character in line if unicodedata.category(character) != "Cc")
+    if not line.isprintable():
+        line = "".join(character for character in line if unicodedata.category(character) != "Cc")
     if len(line) <= MAX_TITLE_CHARACTERS:
         return line or None
     cut = line[:MAX_TITLE_CHARACTERS]

@@ -30,10 +30,11 @@ from chatkeep.chat.history.parameters import CONVERSATION_ID, REPLICA_ID, TURN_I
 from chatkeep.chat.history.sibling_queries import sibling_columns, siblings_of_turn
 from chatkeep.chat.records import TurnRecord
 from chatkeep.database.statement import Statement, into
-from chatkeep.database.tables import IS_STREAMING, conversations, turns
+from chatkeep.database.tables import IS_RUNNING, conversations, turns, unsettled_turns
 
 _c = conversations.c
 _t = turns.c
+_u = unsettled_turns.c
 
 # A reply as it stands: while it is generated, its text so far.
 _is_streaming = _t.status == "streaming"
@@ -70,10 +71,10 @@ SET_FEEDBACK = Statement(
 
 # The users of one replica's turns as of now: a guest who signs in takes theirs along.
 OWNERS = Statement(
-    select(_t.id, _t.user_id).where(
-        _t.replica_id == REPLICA_ID,
-        IS_STREAMING,
-        _t.id == func.any(bindparam("turn_ids", type_=ARRAY(Uuid))),
+    select(_u.turn_id.label("id"), _u.user_id).where(
+        _u.replica_id == REPLICA_ID,
+        IS_RUNNING,
+        _u.turn_id == func.any(bindparam("turn_ids", type_=ARRAY(Uuid))),
     ),
     row=into(Owner),
 )
@@ -193,8 +194,8 @@ SIBLINGS = _siblings()
 
 async def request_stop_of_user(connection: AsyncConnection, user_id: UUID) -> None:
     """Ask for the end of every reply that is being generated for a user, on whichever replica."""
-    streaming = and_(_t.user_id == user_id, IS_STREAMING)
-    await connection.execute(update(turns).where(streaming).values(stop_requested=True))
+    running = and_(_u.user_id == user_id, IS_RUNNING, _t.user_id == user_id, _t.id == _u.turn_id)
+    await connection.execute(update(turns).where(running).values(stop_requested=True))
 
 
 async def turn_exists(connection: AsyncConnection, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> bool:

@@ -6,10 +6,13 @@ What is there if the process dies:
 - after it: the prompt, with status `streaming` and this replica's id. When the replica's lease runs out, any other
   one marks it `interrupted`; the next start on the same machine does at once;
 - after a `flush`: also what was said up to it, of whatever kind;
-- before `end` commits: as after the last flush; after it: the whole turn, whether or not anyone was told.
+- before `end` commits: as after the last flush; after it: the whole turn, whether or not anyone was told;
+- before what it is found by is kept: `unsettled_turns` has it, and any replica makes it a little later. A search of its
+  user finds it there.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +21,7 @@ import asyncpg
 from chatkeep.chat.files.contents import file_ids_in
 from chatkeep.chat.history import queries
 from chatkeep.chat.history import updates as statements
-from chatkeep.chat.history.begin import BEGIN_TURN, BEGIN_TURN_WITH_FILES
+from chatkeep.chat.history.begin import BEGIN_TURN
 from chatkeep.chat.history.conversations import title_from
 from chatkeep.chat.history.fragments import (
     DELETE_ORPHAN_FRAGMENTS,
@@ -29,18 +32,19 @@ from chatkeep.chat.history.fragments import (
     Written,
 )
 from chatkeep.chat.history.turn import Beginning, NewTurn, OpenTurn, Outcome, UnfinishedTurn
+from chatkeep.chat.items import is_reasoning
 from chatkeep.chat.models import LanguageModel, offered_names
+from chatkeep.chat.records import TurnRecord
 from chatkeep.chat.schemas import Turn
-from chatkeep.chat.search.indexer import lexemes_of_reasoning, lexemes_of_turn
+from chatkeep.chat.search.ended_turns import EndedTurns
+from chatkeep.chat.search.index_queries import FinishedTurn
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
-from chatkeep.database.driver_errors import constraint_of
-from chatkeep.errors import DatabaseUnavailable, IdempotencyKeyReused, NotFound, TurnInProgress
+from chatkeep.errors import IdempotencyKeyReused, NotFound, TurnInProgress
 from chatkeep.ids import new_id
 
 # No character costs less than a third of a token an octet, see `estimate_tokens`.
 MAX_BYTES_PER_TOKEN = 3
-MAX_BEGIN_ATTEMPTS = 20
 
 
 class TurnStore:
@@ -66,6 +70,8 @@ class TurnStore:
         self.replica_id = replica_id
         self.model = model
         self.counted_models = counted_models
+        # Of these it is still to be kept what they are found by.
+        self.ended_turns = EndedTurns()
 
     async def begin(self, user_id: UUID, new: NewTurn, *, context_tokens: int) -> OpenTurn:
         """Keep the prompt and return what the model has to know.
@@ -84,25 +90,14 @@ class TurnStore:
         return self._begun(row, user_id, new, values)
 
     async def _begin(self, values: Mapping[str, object]) -> Beginning | None:
-        statement = BEGIN_TURN if values.get("file_ids") is None else BEGIN_TURN_WITH_FILES
-        for _ in range(MAX_BEGIN_ATTEMPTS):
-            try:
-                row = await self.database.row(statement, **values)
-            except asyncpg.UniqueViolationError as error:
-                if not constraint_of(error).startswith("uq_turns_idempotency_key"):
-                    raise
-                continue  # the same key, a moment before: now it can be seen
-            except asyncpg.ForeignKeyViolationError:
-                return None  # the conversation or a file was deleted in this moment
-            if row is None or row.verdict != "stale":
-                return row
-        raise DatabaseUnavailable("Too much happens in this conversation at once. Try again in a moment.")
+        try:
+            return await self.database.row(BEGIN_TURN, **values)
+        except asyncpg.ForeignKeyViolationError:
+            return None  # a file was deleted in this moment
 
     def _begin_values(self, user_id: UUID, turn_id: UUID, new: NewTurn, context_tokens: int) -> dict[str, object]:
         file_ids = file_ids_in(new.items)
-        # The prompt of another turn may have some.
-        with_files = {"file_ids": file_ids} if file_ids or new.content is None else {}
-        return with_files | {
+        return {
             "user_id": user_id,
             "turn_id": turn_id,
             "conversation_id": new.conversation_id,
@@ -120,6 +115,8 @@ class TurnStore:
             "prompt_items": None if new.items is None else list(new.items),
             "continues": new.continues or None,
             "context_bytes": min(context_tokens * MAX_BYTES_PER_TOKEN, 2**31 - 1),
+            # The prompt of another turn may have some.
+            "file_ids": file_ids if file_ids or new.content is None else None,
         }
 
     def _begun(self, beginning: Beginning, user_id: UUID, new: NewTurn, values: Mapping[str, Any]) -> OpenTurn:
@@ -173,25 +170,25 @@ class TurnStore:
         return ended
 
     async def _end(self, begun: OpenTurn, user_id: UUID, outcome: Outcome) -> Turn | None:
-        turn = await self.database.row(
+        now = self.clock()
+        ended = await self.database.row(
             statements.END_TURN,
             user_id=user_id,
             conversation_id=begun.conversation_id,
             turn_id=begun.id,
             replica_id=self.replica_id,
-            now=self.clock(),
+            now=now,
             # A server may have to be asked before its first model's name is known.
             default_model=self.model.default_name,
             offered_models=self.offered_models(),
-            lexemes=await lexemes_of_turn(user_id, begun.content, outcome.reply),
-            reasoning_lexemes=await lexemes_of_reasoning(user_id, outcome.reply_items),
             first_text_ms=outcome.first_text_ms,
             **{name: getattr(outcome, name) for name in statements.OUTCOME},
         )
-        if turn is None:
+        if ended is None:
             return None
-        turn.sibling_count = turn.sibling_position = begun.sibling_count
-        return Turn.from_record(turn)
+        thoughts = [item["text"] for item in outcome.reply_items or () if is_reasoning(item)]
+        self.ended_turns.add(FinishedTurn(user_id, begun.id, begun.content, outcome.reply, thoughts))
+        return Turn.from_record(_record(begun, user_id, outcome, ended, now))
 
     async def stalled_turns(self) -> list[UnfinishedTurn]:
         """Return turns whose replica is gone or whose lease ran out, as many as are ended at a time."""
@@ -278,6 +275,29 @@ class TurnStore:
             statements.REQUEST_STOP, user_id=user_id, conversation_id=conversation_id, turn_id=turn_id
         )
         return row is not None
+
+
+def _record(begun: OpenTurn, user_id: UUID, outcome: Outcome, ended: statements.EndedTurn, now: datetime) -> TurnRecord:
+    """Return a turn as it is kept, with its siblings as they were when it began: it was the newest of them."""
+    return TurnRecord(
+        user_id=user_id,
+        conversation_id=begun.conversation_id,
+        id=begun.id,
+        parent_id=begun.parent_id,
+        position=begun.position,
+        continues=begun.continues or None,
+        prompt=begun.content,
+        prompt_items=begun.items,
+        model=ended.model,
+        params=begun.params,
+        rating=ended.rating,
+        comment=ended.comment,
+        created_at=begun.created_at,
+        completed_at=now,
+        sibling_count=begun.sibling_count,
+        sibling_position=begun.sibling_count,
+        **{name: getattr(outcome, name) for name in statements.OUTCOME},
+    )
 
 
 def _require_same_request(digest: bytes | None, new: NewTurn) -> None:

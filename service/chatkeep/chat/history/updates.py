@@ -5,30 +5,36 @@ Locks are always taken in the order conversation, turn, counters. Deleting takes
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Integer, Text, Uuid, bindparam, cast, delete, func, null, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Integer,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql
 
 from chatkeep.chat.history.fragments import written_items, written_text
 from chatkeep.chat.history.parameters import CONVERSATION_ID, NOW, REPLICA_ID, TURN_ID, USER_ID
 from chatkeep.chat.history.turn import UnfinishedTurn
-from chatkeep.chat.records import TurnRecord
-from chatkeep.chat.search.index_queries import kept_lexemes, pending_lexemes
+from chatkeep.database.functions import call
 from chatkeep.database.statement import BACKGROUND_SECONDS, Statement, into
-from chatkeep.database.tables import (
-    IS_STREAMING,
-    conversations,
-    reasoning_search,
-    replicas,
-    reply_fragments,
-    turn_search,
-    turns,
-)
-from chatkeep.statistics.outbox import note_turn
+from chatkeep.database.tables import IS_RUNNING, replicas, reply_fragments, turns, unsettled_turns
 
-_c = conversations.c
 _t = turns.c
+_u = unsettled_turns.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,15 @@ class KeyedTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class EndedTurn:
+    """What a turn has at its end that its process did not give it: a name for its model, and what users say of it."""
+
+    model: str | None
+    rating: Literal[1, -1] | None
+    comment: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class FlushedTurn:
     """A turn that is still this process's, and whether somebody asked for its end."""
 
@@ -48,7 +63,7 @@ class FlushedTurn:
     stop_requested: bool
 
 
-# The columns of a turn's row that `chatkeep.chat.history.turn.Outcome` tells.
+# The columns of a turn's row that `chatkeep.chat.history.turn.Outcome` tells, in the order of the function's arguments.
 OUTCOME = (
     "status",
     "reply",
@@ -85,82 +100,43 @@ REQUEST_STOP = Statement(
     .returning(_t.id)
 )
 
+_running = select(_u.user_id, _u.conversation_id, _u.turn_id.label("id"), _u.replica_id).where(IS_RUNNING)
+
 # Turns that a replica is generating, as far as the database knows.
-STREAMING_TURNS = Statement(
-    select(_t.user_id, _t.id, _t.conversation_id, _t.replica_id).where(IS_STREAMING, _t.replica_id == REPLICA_ID),
-    row=into(UnfinishedTurn),
-)
+STREAMING_TURNS = Statement(_running.where(_u.replica_id == REPLICA_ID), row=into(UnfinishedTurn))
 
 # Turns whose process is gone: it ended, or its lease ran out.
 STALLED_TURNS = Statement(
-    select(_t.user_id, _t.id, _t.conversation_id, _t.replica_id)
-    .select_from(turns.outerjoin(replicas, replicas.c.id == _t.replica_id))
-    .where(IS_STREAMING, or_(replicas.c.id.is_(None), replicas.c.lease_expires_at < func.now()))
+    _running.select_from(unsettled_turns.outerjoin(replicas, replicas.c.id == _u.replica_id))
+    .where(or_(replicas.c.id.is_(None), replicas.c.lease_expires_at < func.now()))
     .limit(100),
     row=into(UnfinishedTurn),
 )
 
 
-def _end(*, interrupted: bool) -> Statement[TurnRecord]:
-    """Keep how a turn ended, unless somebody else did before; return the turn.
+def _end(*, interrupted: bool) -> Statement[EndedTurn]:
+    """Keep how a turn ended by the function of `sql/end_turn_1.sql`, unless somebody else did before.
 
-    Where its process died (`interrupted`), the reply is what had been written down of it. What the turn is found by
-    is kept in the same statement, or, where only the database knows the text, that it is to be made.
+    Where its process died (`interrupted`), the reply is what had been written down of it.
     """
-    locked = select(_c.id).where(_c.user_id == USER_ID, _c.id == CONVERSATION_ID).with_for_update().cte("locked")
-    # Nobody generates it any more; what that leaves free takes up what only the end tells.
-    values: dict[str, object] = {"completed_at": NOW, "replica_id": None}
+    values: dict[str, ColumnElement[Any]] = {
+        name: null() if interrupted else bindparam(name, type_=turns.c[name].type) for name in OUTCOME
+    }
     if interrupted:
         values |= {
-            "status": "interrupted",
+            "status": literal_column("'interrupted'"),
             "reply": written_text(USER_ID, TURN_ID),
             "reply_items": written_items(USER_ID, TURN_ID),
         }
-    else:
-        values |= {name: bindparam(name, type_=turns.c[name].type) for name in OUTCOME}
-        values["model"] = func.coalesce(_t.model, bindparam("default_model", type_=Text))
-    ended = (
-        update(turns)
-        .where(
-            _t.user_id == USER_ID,
-            _t.id == TURN_ID,
-            _t.conversation_id == locked.c.id,
-            _t.status == "streaming",
-            _t.replica_id == REPLICA_ID,
-        )
-        .values(**values)
-        .returning(turns)
-        .cte("ended")
-    )
-    released = (
-        update(conversations)
-        .where(
-            _c.user_id == USER_ID,
-            _c.id == ended.c.conversation_id,
-            _c.streaming_turn_id == ended.c.id,
-        )
-        .values(streaming_turn_id=None, updated_at=NOW)
-        .returning(_c.id)
-        .cte("released")
-    )
-    cleared = (
-        delete(reply_fragments)
-        .where(
-            reply_fragments.c.user_id == USER_ID,
-            reply_fragments.c.turn_id == ended.c.id,
-        )
-        .returning(reply_fragments.c.position)
-        .cte("cleared")
-    )
+    default_model = null() if interrupted else bindparam("default_model", type_=Text)
     first_text_ms = null() if interrupted else bindparam("first_text_ms", type_=Integer)
-    noted = note_turn(ended, NOW, first_text_ms)
-    found_by = [
-        pending_lexemes(ended, entries) if interrupted else kept_lexemes(ended, entries, name)
-        for entries, name in ((turn_search, "lexemes"), (reasoning_search, "reasoning_lexemes"))
-    ]
+    arguments = (
+        *(USER_ID, CONVERSATION_ID, TURN_ID, REPLICA_ID, NOW, *values.values()),
+        *(default_model, bindparam("offered_models", type_=ARRAY(Text)), first_text_ms),
+    )
     return Statement(
-        select(ended).add_cte(released, cleared, noted, *found_by),
-        row=into(TurnRecord, 1, 1),
+        call("end_turn_1", arguments, ("model", "rating", "comment")),
+        row=into(EndedTurn),
         timeout_seconds=BACKGROUND_SECONDS,
     )
 
@@ -180,11 +156,12 @@ def _flush() -> Statement[FlushedTurn]:
     )
     own = (
         select(_t.user_id, _t.id, _t.stop_requested, new.c.position, new.c.text, new.c.kind)
+        .join_from(unsettled_turns, turns, and_(_t.user_id == _u.user_id, _t.id == _u.turn_id))
         .where(
-            _t.user_id == cast(new.c.user_id, Uuid),
-            _t.id == cast(new.c.turn_id, Uuid),
-            _t.status == "streaming",
-            _t.replica_id == REPLICA_ID,
+            _u.user_id == cast(new.c.user_id, Uuid),
+            _u.turn_id == cast(new.c.turn_id, Uuid),
+            _u.replica_id == REPLICA_ID,
+            IS_RUNNING,
         )
         .cte("own")
     )

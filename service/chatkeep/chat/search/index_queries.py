@@ -9,6 +9,7 @@ from sqlalchemy import (
     ARRAY,
     CTE,
     ColumnElement,
+    Float,
     FromClause,
     Integer,
     Table,
@@ -18,25 +19,39 @@ from sqlalchemy import (
     bindparam,
     cast,
     delete,
+    exists,
     func,
     literal,
     literal_column,
-    null,
     or_,
     select,
     true,
     tuple_,
+    update,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
 from chatkeep.chat.search.lexemes import SEPARATOR, VERSION
 from chatkeep.database.statement import BACKGROUND_SECONDS, Row, Statement, first_column, into
-from chatkeep.database.tables import IS_STREAMING, reasoning_search, replicas, turn_search, turns
+from chatkeep.database.tables import (
+    IS_RUNNING,
+    reasoning_search,
+    replicas,
+    turn_search,
+    turns,
+    unsettled_turns,
+    unusual_turns,
+)
+
+# What a replica says of itself in `replicas.search_version`: it keeps lexemes (1), or also the rows of the narrow tables
+# (2). Raised with `VERSION`.
+KEEPS = 2
 
 _s = turn_search.c
 _r = reasoning_search.c
 _t = turns.c
+_u = unsettled_turns.c
 # Of items as `chatkeep.chat.items.is_reasoning` has it.
 REASONING_PATH = """'$[*] ? (@.type == "reasoning" && @.text.type() == "string").text'::jsonpath"""
 _COLUMNS = ["user_id", "turn_id", "part", "parts", "version", "lexemes"]
@@ -53,36 +68,6 @@ def reasoning_texts(items: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def has_reasoning(items: ColumnElement[Any]) -> ColumnElement[bool]:
     return func.coalesce(func.jsonb_path_exists(items, literal_column(REASONING_PATH)), False)
-
-
-def kept_lexemes(ended: CTE, entries: Table, name: str) -> CTE:
-    """Keep the lexemes of the turn that this statement ends.
-
-    Args:
-        name: of the parameter that has what `parts_of` returns; nothing is kept where that is empty.
-    """
-    parts = bindparam(name, type_=ARRAY(Text))
-    part = func.unnest(parts).table_valued("joined", with_ordinality="number", name="part").render_derived()
-    rows = select(
-        ended.c.user_id,
-        ended.c.id,
-        cast(part.c.number, Integer) - 1,
-        func.cardinality(parts),
-        literal(VERSION),
-        _tsvector(part.c.joined),
-    ).select_from(ended.join(part, true()))
-    return _kept(rows, entries)
-
-
-def pending_lexemes(ended: CTE, entries: Table) -> CTE:
-    """Keep that the lexemes of the turn that this statement ends are to be made."""
-    rows = select(ended.c.user_id, ended.c.id, literal(0), literal(1), literal(0), cast(null(), TSVECTOR))
-    return _kept(rows.where(has_reasoning(ended.c.reply_items)) if entries is reasoning_search else rows, entries)
-
-
-def _kept(rows: Any, entries: Table) -> CTE:
-    made = postgresql.insert(entries).from_select(_COLUMNS, rows).on_conflict_do_nothing()
-    return made.returning(entries.c.part).cte(f"kept_{entries.name}")
 
 
 def texts_from_row(row: Row) -> Sequence[str | None]:
@@ -105,20 +90,27 @@ class TurnTexts:
 
 @dataclass(frozen=True, slots=True)
 class FinishedTurn:
-    """A turn with all of its texts; `reasoned` where the model thought before it answered."""
+    """An ended turn with all of its texts; `reasoning` is empty where the model told none."""
 
     user_id: UUID
     id: UUID
     prompt: str
     reply: str | None
-    reasoning: Sequence[str] | None
-    reasoned: bool
+    reasoning: Sequence[str]
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        return cls(row["user_id"], row["id"], row["prompt"], row["reply"], row["reasoning"] or ())
+
+    @property
+    def characters(self) -> int:
+        return sum(len(text or "") for text in (self.prompt, self.reply, *self.reasoning))
 
     def said(self) -> TurnTexts:
         return TurnTexts(self.user_id, self.id, (self.prompt, self.reply))
 
     def thought(self) -> TurnTexts:
-        return TurnTexts(self.user_id, self.id, self.reasoning or ())
+        return TurnTexts(self.user_id, self.id, self.reasoning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +205,8 @@ def _missing() -> Statement[RecentTurn]:
         .limit(1)
         .lateral("made")
     )
-    missing = and_(window.c.status != "streaming", made.c.version.is_(None))
+    unsettled = exists().where(_u.user_id == window.c.user_id, _u.turn_id == window.c.id)
+    missing = and_(window.c.status != "streaming", made.c.version.is_(None), ~unsettled)
     return Statement(
         select(window.c.user_id, window.c.id, missing.label("missing"))
         .select_from(window.outerjoin(made, true()))
@@ -223,13 +216,51 @@ def _missing() -> Statement[RecentTurn]:
     )
 
 
+def _adopt() -> Statement[Row]:
+    """Keep of the turns between two ids what a process of the release before has not kept: that they are being
+    answered, that they are not any more, that they ended in an unusual way.
+    """
+    between = (_t.id >= bindparam("since_id", type_=Uuid), _t.id < bindparam("before_id", type_=Uuid))
+    columns = (_t.user_id, _t.id, _t.conversation_id, _t.status, _t.replica_id)
+    newest = select(*columns).where(*between).order_by(_t.id.desc()).limit(bindparam("limit", type_=Integer))
+    turn = newest.cte("newest_turns")
+    begun = select(turn.c.user_id, turn.c.id, turn.c.conversation_id, turn.c.replica_id).where(
+        turn.c.status == "streaming", turn.c.replica_id.is_not(None)
+    )
+    adopted = postgresql.insert(unsettled_turns).from_select(
+        ["user_id", "turn_id", "conversation_id", "replica_id"], begun
+    )
+    ended = (
+        update(unsettled_turns)
+        .where(_u.user_id == turn.c.user_id, _u.turn_id == turn.c.id, IS_RUNNING, turn.c.status != "streaming")
+        .values(ended_at=func.now())
+    )
+    unusual = postgresql.insert(unusual_turns).from_select(
+        ["user_id", "turn_id", "status"],
+        select(turn.c.user_id, turn.c.id, turn.c.status).where(
+            turn.c.status != "streaming", turn.c.status != "complete"
+        ),
+    )
+    return Statement(
+        select(func.count())
+        .select_from(turn)
+        .add_cte(
+            adopted.on_conflict_do_nothing().returning(_u.turn_id).cte("adopted"),
+            ended.returning(_u.turn_id).cte("ended"),
+            unusual.on_conflict_do_nothing().returning(unusual_turns.c.turn_id).cte("unusual"),
+        ),
+        timeout_seconds=BACKGROUND_SECONDS,
+    )
+
+
 MISSING = _missing()
+ADOPT = _adopt()
 OLDEST_STREAMING: Statement[UUID] = Statement(
-    select(_t.id).where(IS_STREAMING).order_by(_t.id).limit(1), row=first_column
+    select(func.min(unsettled_turns.c.turn_id)).where(IS_RUNNING), row=first_column
 )
-# Replicas whose code keeps no lexemes, or others than this one's.
+# Replicas whose code keeps less of a turn than this one's.
 OLDER_REPLICAS = Statement(
-    select(replicas.c.id).where(func.coalesce(replicas.c.search_version, literal(0)) < literal(VERSION)).limit(1)
+    select(replicas.c.id).where(func.coalesce(replicas.c.search_version, literal(0)) < literal(KEEPS)).limit(1)
 )
 
 
@@ -243,14 +274,26 @@ def _texts() -> Statement[FinishedTurn]:
     given = _given(("user_id", Uuid), ("turn_id", Uuid))
     wanted = and_(_t.user_id == cast(given.c.user_id, Uuid), _t.id == cast(given.c.turn_id, Uuid))
     return Statement(
-        select(_t.user_id, _t.id, _t.prompt, _t.reply, _reasoning, has_reasoning(_t.reply_items).label("reasoned"))
+        select(_t.user_id, _t.id, _t.prompt, _t.reply, _reasoning)
         .select_from(turns.join(given, wanted))
         .where(_t.status != "streaming"),
-        row=into(FinishedTurn),
+        row=FinishedTurn.from_row,
     )
 
 
 TEXTS = _texts()
+
+_all_texts = (_t.user_id, _t.id, _t.prompt, _t.reply, _reasoning)
+_of_turn = and_(_t.user_id == _u.user_id, _t.id == _u.turn_id)
+# Turns that ended some time ago and whose process has not made them findable.
+LEFT_BEHIND = Statement(
+    select(*_all_texts)
+    .join_from(unsettled_turns, turns, _of_turn)
+    .where(_u.ended_at < func.now() - func.make_interval(0, 0, 0, 0, 0, 0, bindparam("seconds", type_=Float)))
+    .limit(bindparam("limit", type_=Integer)),
+    row=FinishedTurn.from_row,
+    timeout_seconds=BACKGROUND_SECONDS,
+)
 
 
 def _index(entries: Table) -> Statement[int]:
@@ -274,7 +317,7 @@ def _index(entries: Table) -> Statement[int]:
             index_elements=["user_id", "turn_id", "part"],
             set_={name: made.excluded[name] for name in ("parts", "version", "lexemes")},
         )
-        .returning(entries.c.part)
+        .returning(entries.c.user_id, entries.c.turn_id)
         .cte("kept")
     )
     dropped = (
@@ -289,7 +332,17 @@ def _index(entries: Table) -> Statement[int]:
         .cte("dropped")
     )
     indexed = select(func.count().label("made")).select_from(kept).add_cte(dropped)
+    if entries is turn_search:
+        indexed = indexed.add_cte(_settle(kept))
     return Statement(indexed, row=first_column, timeout_seconds=BACKGROUND_SECONDS)
+
+
+def _settle(kept: CTE) -> CTE:
+    """Nothing is left to be done of turns that have their entries; those of their reasoning are made before."""
+    settled = delete(unsettled_turns).where(
+        _u.user_id == kept.c.user_id, _u.turn_id == kept.c.turn_id, _u.ended_at.is_not(None)
+    )
+    return settled.returning(_u.turn_id).cte("settled")
 
 
 INDEX = _index(turn_search)

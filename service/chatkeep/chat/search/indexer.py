@@ -1,31 +1,30 @@
 """Lexemes made and kept: of a turn that ends, and of turns that have none yet or those of an older version.
 
-What is there if the process dies: a turn is ended in one statement with its lexemes, or with a row that says that they
-are to be made. Such rows are found by any replica, now or at the next start, and stay until the lexemes are there; so
-do turns of an older version until `reindex` has come to them, and turns without any until `UnindexedTurns` has. Doing
+What is there if the process dies: a turn that has ended has a row in `unsettled_turns` until its lexemes are there, and
+an imported one a row without lexemes. Such rows are found by any replica, now or at the next start; so
+are turns of an older version until `reindex` has come to them, and turns without any until `UnindexedTurns` has. Doing
 either twice gives the same rows.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from chatkeep.chat.items import AnyItem, is_reasoning
 from chatkeep.chat.search import index_queries
-from chatkeep.chat.search.index_queries import TurnTexts
+from chatkeep.chat.search.index_queries import FinishedTurn, TurnTexts
 from chatkeep.chat.search.lexemes import parts_of
 from chatkeep.database.database import Database
 from chatkeep.database.statement import Statement
 
-# Longer texts are taken apart in a thread: the event loop would stand still for milliseconds.
-LONG_TEXT_CHARACTERS = 4_000
 WINDOW_TURNS = 1_000
 BATCH_TURNS = 100
 BATCH_CHARACTERS = 1_000_000
 BEFORE_ALL = UUID(int=0)
+# The process that ended a turn makes it findable within a second, unless it died.
+LEFT_BEHIND_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +39,23 @@ TURNS = _Entries(index_queries.PENDING, index_queries.INDEX)
 REASONING = _Entries(index_queries.PENDING_REASONING, index_queries.INDEX_REASONING)
 
 
-async def lexemes_of_reasoning(user_id: UUID, items: Iterable[AnyItem] | None) -> list[str]:
-    """Return the lexemes for `reasoning_search`, a text for each part; none where there is no reasoning."""
-    texts = [item["text"] for item in items or () if is_reasoning(item)]
-    return await lexemes_of_turn(user_id, *texts) if texts else []
-
-
-async def lexemes_of_turn(user_id: UUID, *texts: str | None) -> list[str]:
-    """Return the lexemes for `turn_search`, a text for each part."""
-    if sum(len(text or "") for text in texts) > LONG_TEXT_CHARACTERS:
-        return await asyncio.to_thread(parts_of, user_id, texts)
-    return parts_of(user_id, texts)
-
-
 async def index_pending(database: Database) -> int:
     """Make the lexemes that are to be made, some turns at a time, until none are left; return how many parts that is.
 
     What somebody deletes in the meantime is left for the next time.
     """
-    return await _index_pending(database, TURNS) + await _index_pending(database, REASONING)
+    pending = await _index_pending(database, TURNS) + await _index_pending(database, REASONING)
+    return pending + await _index_left_behind(database)
+
+
+async def _index_left_behind(database: Database) -> int:
+    total = 0
+    while turns := await database.rows(index_queries.LEFT_BEHIND, seconds=LEFT_BEHIND_SECONDS, limit=BATCH_TURNS):
+        made = await index_ended(database, turns)
+        total += made
+        if not made:
+            break
+    return total
 
 
 async def _index_pending(database: Database, entries: _Entries) -> int:
@@ -96,9 +93,16 @@ async def reindex(database: Database) -> AsyncIterator[tuple[int, int]]:
 async def index_turns(database: Database, keys: Sequence[tuple[UUID, UUID]]) -> None:
     """Make the lexemes of finished turns, (`user_id`, `id`), in the place of those that they have."""
     user_ids, turn_ids = ([key[n] for key in keys] for n in range(2))
-    turns = await database.rows(index_queries.TEXTS, user_ids=user_ids, turn_ids=turn_ids)
-    await _keep_all(database, [turn.said() for turn in turns], TURNS)
-    await _keep_all(database, [turn.thought() for turn in turns if turn.reasoned], REASONING)
+    await index_ended(database, await database.rows(index_queries.TEXTS, user_ids=user_ids, turn_ids=turn_ids))
+
+
+async def index_ended(database: Database, turns: Sequence[FinishedTurn]) -> int:
+    """Make the lexemes of turns that have ended, in the place of those that they have; return how many parts that is.
+
+    Turns that are gone are left out. Those of the reasoning come first: with the others a turn is settled.
+    """
+    await _keep_all(database, [turn.thought() for turn in turns if turn.reasoning], REASONING)
+    return await _keep_all(database, [turn.said() for turn in turns], TURNS)
 
 
 async def _keep_all(database: Database, turns: Sequence[TurnTexts], entries: _Entries) -> int:

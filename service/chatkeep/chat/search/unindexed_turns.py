@@ -1,4 +1,4 @@
-"""Turns that have no lexemes at all: code of an older version ended them, before or during an update.
+"""Turns of which an older release kept less, before or during an update: no lexemes, or nothing in the narrow tables.
 
 Such code leaves nothing behind by which they could be found. They are looked for by their ids, which are in the order
 of time: at the start of a process from the newest backwards, as far as some are missing; and again and again while a
@@ -9,7 +9,7 @@ start finds the rest.
 from datetime import timedelta
 from uuid import UUID
 
-from chatkeep.chat.search.index_queries import MISSING, OLDER_REPLICAS, OLDEST_STREAMING
+from chatkeep.chat.search.index_queries import ADOPT, MISSING, OLDER_REPLICAS, OLDEST_STREAMING
 from chatkeep.chat.search.indexer import BATCH_TURNS, index_turns
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
@@ -49,9 +49,10 @@ class UnindexedTurns:
     async def _look(self) -> int:
         """Go from the newest turn backwards: to the last look, or at first until nothing is missing."""
         made, before_id = 0, AFTER_ALL
-        while rows := await self._database.rows(
-            MISSING, since_id=self._looked_until or BEFORE_ALL, before_id=before_id, limit=WINDOW_TURNS
-        ):
+        while True:
+            window = {"since_id": self._looked_until or BEFORE_ALL, "before_id": before_id, "limit": WINDOW_TURNS}
+            await self._database.execute(ADOPT, **window)
+            rows = await self._database.rows(MISSING, **window)
             missing = [(row.user_id, row.id) for row in rows if row.missing]
             for first in range(0, len(missing), BATCH_TURNS):
                 await index_turns(self._database, missing[first : first + BATCH_TURNS])

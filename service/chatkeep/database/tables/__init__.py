@@ -8,13 +8,15 @@ in its primary key, its foreign keys and its indexes; ids are UUIDv7 made by the
 from chatkeep.database.tables.accounts import access_tokens, login_attempts, login_sessions, user_activity, users
 from chatkeep.database.tables.audit import AUDIT_CHAINS, audit_chains, audit_events, audit_subjects
 from chatkeep.database.tables.chat import (
-    IS_STREAMING,
+    IS_RUNNING,
     IS_WITHOUT_SESSION,
     WITHOUT_SESSION,
     conversations,
     replicas,
     reply_fragments,
     turns,
+    unsettled_turns,
+    unusual_turns,
 )
 from chatkeep.database.tables.counters import statistics, statistics_notes
 from chatkeep.database.tables.prompt_files import file_pieces, file_usage, files, turn_files
@@ -24,7 +26,7 @@ from chatkeep.database.tables.transfer import imported_conversations
 
 __all__ = [
     "AUDIT_CHAINS",
-    "IS_STREAMING",
+    "IS_RUNNING",
     "IS_WITHOUT_SESSION",
     "TIME",
     "WITHOUT_SESSION",
@@ -48,6 +50,8 @@ __all__ = [
     "turn_files",
     "turn_search",
     "turns",
+    "unsettled_turns",
+    "unusual_turns",
     "user_activity",
     "users",
 ]

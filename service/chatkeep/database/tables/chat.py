@@ -31,7 +31,7 @@ replicas = Table(
     Column("machine", Text),
     Column("pid", Integer),
     Column("process_began_at", TIME),
-    # Of the lexemes that it keeps of turns; NULL: code from before this column, which may keep none.
+    # Which rows it keeps for search, see `chatkeep.chat.search.index_queries`; NULL: of a release that may keep none.
     Column("search_version", SmallInteger),
     Index(None, "lease_expires_at"),
     comment="One row a server process. What it was generating when its lease ran out is interrupted.",
@@ -90,7 +90,7 @@ turns = Table(
     Column("request_digest", LargeBinary),
     # Somebody asked for its end, on whichever replica.
     Column("stop_requested", Boolean, nullable=False, server_default=text("false")),
-    # The process that is generating the reply; null once it has ended. No foreign key: a turn outlives the process.
+    # Of turns of releases that have no `unsettled_turns`, the process that is generating the reply.
     Column("replica_id", Uuid),
     Column("created_at", TIME, nullable=False),
     Column("completed_at", TIME),
@@ -123,18 +123,45 @@ turns = Table(
         unique=True,
         postgresql_where=text("idempotency_key IS NOT NULL"),
     ),
-    Index("ix_turns_streaming", "replica_id", postgresql_where=text("status = 'streaming'")),
     # The administrator's history: newest first, which is the order of ids, alone or by one filter.
     Index(None, "id"),
     Index(None, "conversation_id", "id"),
     Index(None, "model", "id"),
-    Index("ix_turns_unusual_status", "status", "id", postgresql_where=text("status <> 'complete'")),
     Index("ix_turns_rated", "rating", "id", postgresql_where=text("rating IS NOT NULL")),
+    # What the end of a turn changes is in no index, and half a page is left for it: the row stays where it is.
+    postgresql_with={"fillfactor": 50},
 )
 
-# With constants: a statement that took the status as a parameter could be run with another one, so PostgreSQL would
-# not use `ix_turns_streaming` for it and read every turn there is.
-IS_STREAMING = turns.c.status == literal_column("'streaming'")
+unsettled_turns = Table(
+    "unsettled_turns",
+    metadata,
+    Column("user_id", Uuid, nullable=False),
+    Column("turn_id", Uuid, nullable=False),
+    Column("conversation_id", Uuid, nullable=False),
+    # The process that is generating the reply. No foreign key: a turn outlives the process.
+    Column("replica_id", Uuid, nullable=False),
+    # Null while it is being answered. Then what it is found by is to be made, and the row goes.
+    Column("ended_at", TIME),
+    PrimaryKeyConstraint("user_id", "turn_id"),
+    ForeignKeyConstraint(["user_id", "turn_id"], ["turns.user_id", "turns.id"], ondelete="CASCADE"),
+    # Few rows that change all the time, read as a whole every few seconds: so no other index, and cleaned often.
+    postgresql_with={"fillfactor": 50, "autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 2000},
+    comment="Turns that are being answered, and those that ended a moment ago and are not in `turn_search` yet.",
+)
+
+unusual_turns = Table(
+    "unusual_turns",
+    metadata,
+    Column("user_id", Uuid, nullable=False),
+    Column("turn_id", Uuid, nullable=False),
+    Column("status", Text, nullable=False),
+    PrimaryKeyConstraint("user_id", "turn_id"),
+    ForeignKeyConstraint(["user_id", "turn_id"], ["turns.user_id", "turns.id"], ondelete="CASCADE"),
+    Index(None, "status", "turn_id"),
+    comment="Turns that ended in another way than `complete`, for an administrator's filter.",
+)
+
+IS_RUNNING = unsettled_turns.c.ended_at.is_(None)
 IS_WITHOUT_SESSION = literal_column(_WITHOUT_SESSION, Boolean)
 
 reply_fragments = Table(
