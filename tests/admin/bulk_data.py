@@ -89,6 +89,12 @@ def _statements(turns: int) -> list[str]:
         INSERT INTO reply_fragments (user_id, turn_id, position, text)
         SELECT user_id, id, p, 'a few words' FROM turns, generate_series(0, 99) p WHERE status = 'streaming'""",
         "DROP TABLE drawn",
+        """
+        INSERT INTO unsettled_turns (user_id, turn_id, conversation_id, replica_id)
+        SELECT user_id, id, conversation_id, gen_random_uuid() FROM turns WHERE status = 'streaming'""",
+        """
+        INSERT INTO unusual_turns (user_id, turn_id, status)
+        SELECT user_id, id, status FROM turns WHERE status NOT IN ('streaming', 'complete')""",
         # One of twenty turns has a file, which is called as the turn is; of each tenth nobody knows whether it is used.
         """
         INSERT INTO files (user_id, id, name, media_type, size, sha256, tokens, created_at, check_at)

@@ -14,6 +14,15 @@ from chatkeep.chat.search.lexemes import SEPARATOR, VERSION, parts_of
 from tests.support.urls import driver_url
 
 BEGINNING = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
+# What the service keeps beside turns that run, and that ended in an unusual way.
+NARROW = (
+    (
+        "status = 'streaming'",
+        "unsettled_turns",
+        "user_id, id, conversation_id, (SELECT id FROM replicas WHERE machine = 'another')",
+    ),
+    ("status NOT IN ('streaming', 'complete')", "unusual_turns", "user_id, id, status"),
+)
 STATUSES = ("complete", "complete", "complete", "stopped", "failed", "interrupted", "streaming")
 MODELS = ("llama3.2", "qwen3", "モデル", None)
 
@@ -108,6 +117,14 @@ async def keep(database_url: str, turns: Sequence[KeptTurn]) -> None:
                 ],
             )
             await _copy(connection, "turns", COLUMNS, [turn.row() for turn in turns])
+            await connection.execute(
+                "INSERT INTO replicas (id, started_at, lease_expires_at, machine)"
+                " VALUES (gen_random_uuid(), now(), now() + interval '1 day', 'another')"
+            )
+            for status, table, columns in NARROW:
+                await connection.execute(
+                    f"INSERT INTO {table} SELECT {columns} FROM turns WHERE {status} ON CONFLICT DO NOTHING"
+                )
             for turn in turns:
                 if turn.status != "streaming":
                     await _keep_lexemes(connection, turn)

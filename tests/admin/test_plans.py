@@ -175,8 +175,9 @@ CASES = {
     "history of a rare model": Case(history(model="rare")),
     "history of no model": Case(history(model="none such")),
     "history of complete turns": Case(history(status="complete")),
-    "history of failed turns": Case(history(status="failed")),
-    "history of failed turns, next page": Case(history(status="failed", after=True)),
+    # There are 200 of them: to read and to sort them all is cheaper than to read 51 in order.
+    "history of failed turns": Case(history(status="failed"), most_visits=1500),
+    "history of failed turns, next page": Case(history(status="failed", after=True), most_visits=1500),
     # The texts and the items of fifty turns are put together from the fragments of each.
     "history of streaming turns": Case(history(status="streaming"), most_visits=30_000),
     "history of liked turns": Case(history(rating=1)),

@@ -18,6 +18,7 @@ SELECT id::text, conversation_id::text, parent_id::text, position, status, promp
 UNFINISHED = """
 SELECT (SELECT count(*) FROM turns WHERE status = 'streaming') AS turns,
        (SELECT count(*) FROM conversations WHERE streaming_turn_id IS NOT NULL) AS conversations,
+       (SELECT count(*) FROM unsettled_turns WHERE ended_at IS NULL) AS running,
        (SELECT count(*) FROM reply_fragments) AS fragments
 """
 MISCOUNTED = """

@@ -48,7 +48,9 @@ ROWS = (
 STREAMING = """
 WITH replica AS (SELECT id FROM replicas WHERE machine = 'another' LIMIT 1),
      turn AS (INSERT INTO turns (user_id, id, conversation_id, position, status, prompt, replica_id, created_at)
-              SELECT $1, gen_random_uuid(), $2, 0, 'streaming', 'prompt', id, now() FROM replica RETURNING id),
+              SELECT $1, gen_random_uuid(), $2, 0, 'streaming', 'prompt', NULL, now() FROM replica RETURNING id),
+     running AS (INSERT INTO unsettled_turns (user_id, turn_id, conversation_id, replica_id)
+                 SELECT $1, turn.id, $2, replica.id FROM turn, replica),
      streaming AS (UPDATE conversations SET streaming_turn_id = turn.id, head_turn_id = turn.id FROM turn
                    WHERE user_id = $1 AND conversations.id = $2)
 INSERT INTO reply_fragments (user_id, turn_id, position, text)

@@ -5,6 +5,7 @@ from chatkeep.chat.generation.replica import Replica
 from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.models import LanguageModel
 from chatkeep.chat.models.demonstration import DemonstrationModel
+from chatkeep.chat.search.indexer import index_ended
 from chatkeep.clock import utc_now
 from chatkeep.database.database import Database
 
@@ -29,6 +30,10 @@ class ReplicaStore(TurnStore):
             model=model or DemonstrationModel(),
             counted_models=counted_models,
         )
+
+    async def index(self) -> None:
+        """Make the turns findable that it ended."""
+        await index_ended(self.database, self.ended_turns.take())
 
     def recovery(self) -> Recovery:
         return Recovery(self, self.replica)

@@ -57,9 +57,12 @@ WITH process AS (
 ), begun AS (
     INSERT INTO conversations (user_id, id, title, created_at, updated_at, last_turn_at)
     SELECT id, gen_random_uuid(), username, now(), now(), now() FROM users WHERE username = ANY ($1) RETURNING *
+), turn AS (
+    INSERT INTO turns (user_id, id, conversation_id, position, status, prompt, model, created_at)
+    SELECT user_id, gen_random_uuid(), id, 0, 'streaming', title, title, now() FROM begun RETURNING *
 )
-INSERT INTO turns (user_id, id, conversation_id, position, status, prompt, model, replica_id, created_at)
-SELECT user_id, gen_random_uuid(), begun.id, 0, 'streaming', title, title, process.id, now() FROM begun, process
+INSERT INTO unsettled_turns (user_id, turn_id, conversation_id, replica_id)
+SELECT user_id, turn.id, conversation_id, process.id FROM turn, process
 """
 COUNTED = """
 INSERT INTO statistics (hour, model, measure, bucket, count)

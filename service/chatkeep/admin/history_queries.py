@@ -8,9 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     Select,
+    Table,
     Uuid,
-    bindparam,
     column,
     func,
     literal,
@@ -24,7 +25,7 @@ from chatkeep.chat.history.sibling_queries import with_siblings
 from chatkeep.chat.records import ConversationRecord, TurnRecord
 from chatkeep.chat.search.query import parse_query
 from chatkeep.database.statement import into
-from chatkeep.database.tables import conversations, turns, users
+from chatkeep.database.tables import IS_RUNNING, conversations, turns, unsettled_turns, unusual_turns, users
 from chatkeep.ids import earliest_id, latest_id
 
 QUERY_TIMEOUT_SECONDS = 10
@@ -109,9 +110,7 @@ async def history_page(
     Source: PostgreSQL manual 9.25, Row and Array Comparisons; 7.6, LIMIT and OFFSET.
     """
     if filters.q is None:
-        page = _filtered(select(_t.user_id, _t.id), filters).order_by(_t.id.desc()).limit(limit)
-        if after is not None:
-            page = page.where(_t.id < after)
+        page = _newest(select(_t.user_id, _t.id), filters, after).limit(limit)
     else:
         page = _of_ids(await _found(connection, filters.q, filters, after=after, limit=limit))
     if max_bytes is not None:
@@ -146,6 +145,7 @@ async def _found(
         connection,
         asked,
         lambda query: _filtered(query, others),
+        lambda query, after: _newest(query, others, after),
         user_id=filters.user_id,
         by_user_alone=others == HistoryFilters(user_id=filters.user_id),
     )
@@ -160,6 +160,13 @@ def _of_ids(ids: Sequence[tuple[UUID, UUID]]) -> Select[Any]:
     return select(given.c.user_id, given.c.id)
 
 
+def _newest(query: Select[Any], filters: HistoryFilters, after: UUID | None) -> Select[Any]:
+    """The turns that pass the filters, newest first, from after the turn `after`."""
+    # Also by the narrow table's own column: it is read in that order, from there on.
+    before = () if after is None else [turn_id < after for turn_id in _turn_ids(filters)]
+    return _filtered(query, filters).where(*before).order_by(_t.id.desc())
+
+
 def _filtered(query: Select[Any], filters: HistoryFilters) -> Select[Any]:
     equal = {
         "user_id": filters.user_id,
@@ -168,13 +175,35 @@ def _filtered(query: Select[Any], filters: HistoryFilters) -> Select[Any]:
         "rating": filters.rating,
     }
     query = query.where(*(_t[name] == value for name, value in equal.items() if value is not None))
-    if filters.status is not None:
-        # As a constant: a plan that is kept for every status could not use the index of the unusual ones.
-        query = query.where(_t.status == bindparam("status", filters.status, literal_execute=True))
+    query = _of_status(query, filters.status)
+    for turn_id in _turn_ids(filters):
+        if filters.since is not None:
+            query = query.where(turn_id >= earliest_id(max(filters.since, FIRST_TIME) - ID_SLACK))
+        if filters.until is not None:
+            query = query.where(turn_id <= latest_id(min(filters.until, LAST_TIME) + ID_SLACK))
     if filters.since is not None:
-        first = earliest_id(max(filters.since, FIRST_TIME) - ID_SLACK)
-        query = query.where(_t.id >= first, _t.created_at >= filters.since)
+        query = query.where(_t.created_at >= filters.since)
     if filters.until is not None:
-        last = latest_id(min(filters.until, LAST_TIME) + ID_SLACK)
-        query = query.where(_t.id <= last, _t.created_at < filters.until)
+        query = query.where(_t.created_at < filters.until)
     return query
+
+
+def _turn_ids(filters: HistoryFilters) -> list[ColumnElement[UUID]]:
+    narrow = _narrow_table(filters.status)
+    return [_t.id] if narrow is None else [_t.id, narrow.c.turn_id]
+
+
+def _narrow_table(status: str | None) -> Table | None:
+    """Where the turns of a status are found; None where most turns may have it."""
+    if status in (None, "complete"):
+        return None
+    return unsettled_turns if status == "streaming" else unusual_turns
+
+
+def _of_status(query: Select[Any], status: str | None) -> Select[Any]:
+    narrow = _narrow_table(status)
+    if narrow is None:
+        return query if status is None else query.where(_t.status == status)
+    # The narrow table alone: by the status of the turn, too, PostgreSQL would expect hardly any, and read them all.
+    query = query.where(narrow.c.user_id == _t.user_id, narrow.c.turn_id == _t.id)
+    return query.where(IS_RUNNING) if narrow is unsettled_turns else query.where(unusual_turns.c.status == status)

@@ -31,6 +31,7 @@ from chatkeep.chat.search.candidates import (
     has_lexemes,
     is_whole_match,
     matches,
+    newest_ended,
     newest_fitting,
     to_scan_result,
     with_end,
@@ -54,6 +55,7 @@ _ABOUT_ALL_TURNS = (
 )
 
 Filter = Callable[[Select[Any]], Select[Any]]
+NewestFirst = Callable[[Select[Any], UUID], Select[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class AnyTurns:
 
     Args:
         filtered: puts the other filters on a query of `turns`.
+        newest: the same, and from after a turn in order.
         user_id: of whom, where one of them is about a user.
         by_user_alone: no other of them is given.
     """
@@ -81,12 +84,14 @@ class AnyTurns:
         connection: AsyncConnection,
         asked: SearchQuery,
         filtered: Filter,
+        newest: NewestFirst,
         *,
         user_id: UUID | None,
         by_user_alone: bool,
     ) -> None:
         self._connection = connection
         self._filtered = filtered
+        self._newest = newest
         self._user_id = user_id
         self._by_user_alone = by_user_alone
         self._entries = entries_of(asked)
@@ -94,6 +99,11 @@ class AnyTurns:
         self._needles = literal(list(asked.needles), ARRAY(Text))
         self._conditions = [literal(each, Text) for each in asked.conditions]
         self.can_use_index = user_id is None or not asked.by_beginnings
+
+    async def just_ended(self, after: UUID) -> Sequence[AnyCandidate]:
+        user_id = None if self._user_id is None else literal(self._user_id)
+        found = newest_ended(literal(after), user_id=user_id).cte("found")
+        return [AnyCandidate.from_row(row) for row in await self._rows(self._filtered(self._with_texts(found)))]
 
     async def scan(self, after: UUID, turns: int, limit: int) -> ScanResult[AnyCandidate]:
         # As a constant, of which there are two: for any number PostgreSQL would prepare for many.
@@ -104,7 +114,7 @@ class AnyTurns:
                 literal(after), many, self._tsquery, self._needles, self._entries, user_id=user_id
             )
         else:
-            window = self._filtered(select(_t.user_id, _t.id)).where(_t.id < after).order_by(_t.id.desc()).limit(many)
+            window = self._newest(select(_t.user_id, _t.id), after).limit(many)
             fitting, ids = self._of_turns(window), window.with_only_columns(_t.id)
         found = fitting.limit(limit).cte("found").prefix_with("MATERIALIZED")
         shown = self._with_texts(found)

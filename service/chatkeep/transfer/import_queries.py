@@ -18,6 +18,7 @@ from chatkeep.database.tables import (
     reasoning_search,
     turn_search,
     turns,
+    unusual_turns,
     user_activity,
 )
 
@@ -85,6 +86,13 @@ async def insert_sources(
 async def insert_turns(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
     for start in range(0, len(rows), TURNS_PER_STATEMENT):
         await connection.execute(insert(turns), rows[start : start + TURNS_PER_STATEMENT])
+    unusual = [
+        {"user_id": row["user_id"], "turn_id": row["id"], "status": row["status"]}
+        for row in rows
+        if row["status"] != "complete"
+    ]
+    for start in range(0, len(unusual), TURNS_PER_STATEMENT):
+        await connection.execute(insert(unusual_turns), unusual[start : start + TURNS_PER_STATEMENT])
 
 
 async def refer_to_files(connection: AsyncConnection, user_id: UUID, references: Sequence[tuple[UUID, UUID]]) -> None:

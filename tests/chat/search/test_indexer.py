@@ -16,7 +16,8 @@ from chatkeep.chat.status import Status
 from chatkeep.database.database import Database
 from chatkeep.database.user_lexeme import user_mark
 from tests.accounts.client import change, rows
-from tests.chat.history.test_store import begin, new_conversation, new_user, say
+from tests.chat.history.test_store import begin, new_conversation, new_user
+from tests.chat.history.test_store import say as said
 from tests.support.replicas import ReplicaStore
 from tests.support.running_service import running
 
@@ -50,18 +51,34 @@ async def lexemes(database: Database, begun: OpenTurn) -> list[set[str] | None]:
     return [None if each is None else set(each) for (each,) in found]
 
 
+async def unsettled(database: Database, begun: OpenTurn) -> int:
+    """Return whether it is on record that the turn's lexemes are to be made."""
+    query = "SELECT count(*) FROM unsettled_turns WHERE user_id = :u AND turn_id = :t AND ended_at IS NOT NULL"
+    return int((await rows(database, query, u=begun.user_id, t=begun.id))[0][0])
+
+
+async def say(log: ReplicaStore, place: Place, prompt: str, reply: str) -> OpenTurn:
+    """A whole turn that can be found."""
+    begun = await said(log, place, prompt, reply)
+    await log.index()
+    return begun
+
+
 def expected(begun: OpenTurn, reply: str) -> list[set[str] | None]:
     return [{user_mark(begun.user_id)} | lexemes_of(begun.content) | lexemes_of(reply)]
 
 
 @pytest.mark.parametrize("status", ["complete", "stopped", "failed", "interrupted"])
-async def test_a_turn_that_ends_has_its_lexemes_with_it(
+async def test_a_turn_that_ends_gets_its_lexemes(
     log: ReplicaStore, database: Database, place: Place, status: Status
 ) -> None:
     begun = await begin(log, place, "日本語で it's \\ 'quoted'")
     assert await lexemes(database, begun) == []
     await log.end(begun, Outcome(status, "C++ 🎉\nです。"))
+    assert await unsettled(database, begun) == 1
+    await log.index()
     assert await lexemes(database, begun) == expected(begun, "C++ 🎉\nです。")
+    assert await unsettled(database, begun) == 0
 
 
 async def test_a_turn_without_a_reply_is_found_by_its_prompt(
@@ -101,28 +118,34 @@ async def abandoned(database: Database, place: Place) -> OpenTurn:
 
 
 async def test_a_dead_replicas_turn_is_found_with_what_there_was_of_it(
-    log: ReplicaStore, database: Database, place: Place
+    log: ReplicaStore, database: Database, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = await abandoned(database, place)
     assert await log.recovery().interrupt_stalled() == 1
-    assert await lexemes(database, begun) == [None]  # whoever dies here leaves this to others
+    assert await unsettled(database, begun) == 1  # whoever dies here leaves this to others
+    assert await index_pending(database) == 0
+    monkeypatch.setattr(indexer, "LEFT_BEHIND_SECONDS", 0)
     await asyncio.gather(*(index_pending(database) for _ in range(3)))
     assert await lexemes(database, begun) == expected(begun, "the first words")
     assert await index_pending(database) == 0
 
 
 async def test_a_service_that_starts_makes_what_dead_ones_left(
-    shared_database_url: str, database: Database, place: Place
+    shared_database_url: str, database: Database, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(indexer, "LEFT_BEHIND_SECONDS", 0.1)
     begun = await abandoned(database, place)
     async with running(shared_database_url, lease_seconds=2):
         async with asyncio.timeout(20):
-            while await lexemes(database, begun) in ([], [None]):
+            while await lexemes(database, begun) == []:
                 await asyncio.sleep(0.05)
     assert await lexemes(database, begun) == expected(begun, "the first words")
 
 
-async def test_what_is_deleted_meanwhile_holds_nobody_up(log: ReplicaStore, database: Database, place: Place) -> None:
+async def test_what_is_deleted_meanwhile_holds_nobody_up(
+    log: ReplicaStore, database: Database, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexer, "LEFT_BEHIND_SECONDS", 0)
     gone, left = await abandoned(database, place), await new_conversation(database, place[0])
     other = await abandoned(database, (place[0], left))
     await log.recovery().interrupt_stalled()
@@ -178,6 +201,7 @@ async def test_a_turn_by_new_turn_is_indexed_from_the_prompt_that_it_repeats(
     first = await say(log, place, "regenerate me", "no")
     again = await log.begin(place[0], NewTurn(place[1], None, sibling_of=first.id), context_tokens=1000)
     await log.end(again, Outcome("complete", "yes"))
+    await log.index()
     assert await lexemes(database, again) == expected(again, "yes")
     assert again.content == "regenerate me"
 

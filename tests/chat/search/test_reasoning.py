@@ -19,6 +19,7 @@ from tests.chat.search.test_search import SEARCH, ask, found_ids, some_text
 from tests.http.test_bodies import code_of
 from tests.support.replicas import ReplicaStore
 from tests.support.running_service import Person, RunningService
+from tests.support.settled import settle
 from tests.transfer.upload_client import imported
 
 STREAMING = "SELECT count(*) FROM turns WHERE user_id = :u AND status = 'streaming'"
@@ -37,6 +38,7 @@ async def think(service: RunningService, person: Person, thoughts: Sequence[Sequ
         outcome = Outcome("complete", "answer", [*items, {"type": "message", "start": 0, "end": 6}] if items else None)
         await store.end(begun, outcome)
         ids.append(str(begun.id))
+    await settle(store)
     return ids[::-1]
 
 

@@ -2,18 +2,22 @@
 
 import random
 from typing import Any
+from unittest.mock import AsyncMock
 from uuid import UUID
 
 import httpx2
 import pytest
 
 from chatkeep.chat.history.turn import NewTurn, Outcome
-from chatkeep.chat.search import search
+from chatkeep.chat.search import indexer, search
+from chatkeep.chat.search.ended_turns import EndedTurns
+from chatkeep.chat.search.indexer import index_pending
 from chatkeep.chat.search.lexemes import parts_of
 from tests.accounts.client import change
 from tests.chat.search.reference import expected
 from tests.http.test_bodies import code_of
 from tests.support.running_service import Person, RunningService
+from tests.support.settled import settle
 
 SEARCH = "/api/v1/search"
 SYLLABLES = ["東京", "京都", "都市", "の", "です。", "、", "茶", "カフェ", "서울", "🎉"]
@@ -51,6 +55,7 @@ async def talk(service: RunningService, person: Person, texts: list[tuple[str, s
         begun = await log.begin(UUID(person.id), NewTurn(conversation_id, prompt), context_tokens=256)
         await log.end(begun, Outcome("complete", reply))
         ids.append(str(begun.id))
+    await settle(log)
     return ids[::-1]
 
 
@@ -69,6 +74,34 @@ async def test_a_turn_is_found_when_it_is_finished(service: RunningService) -> N
         "found_in": "text",
         "created_at": turn["created_at"],
     }
+
+
+async def test_a_turn_is_found_before_the_index_has_it(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its own user and by an administrator, once, in its place; by nobody else."""
+    person, other = await service.person(), await service.person()
+    before = await talk(service, person, [("old tea", "")] * 3)
+    # Nobody makes the entries of what comes now.
+    monkeypatch.setattr(service.chat.turn_store, "ended_turns", EndedTurns())
+    monkeypatch.setattr("chatkeep.chat.generation.worker.index_ended", AsyncMock())
+    conversation_id = await person.conversation()
+    new = [(await person.say(conversation_id, f"new tea {number}"))["id"] for number in range(2)]
+    await other.say(await other.conversation(), "new coffee")
+    expected = [*reversed(new), *before]
+    assert await found_ids(person, "tea") == expected
+    assert await found_ids(person, "new") == expected[:2]
+    pages = [await ask(person, "tea", limit=2)]
+    pages.append(await ask(person, "tea", limit=3, cursor=pages[0]["next_cursor"]))
+    assert [item["turn_id"] for page in pages for item in page["items"]] == expected
+    assert await found_ids(other, "tea") == []
+    administrator = await service.administrator()
+    history = await administrator.client.get("/api/v1/admin/history", params={"q": "tea", "user_id": person.id})
+    assert [item["id"] for item in history.json()["items"]] == expected
+    monkeypatch.undo()
+    monkeypatch.setattr(indexer, "LEFT_BEHIND_SECONDS", 0)
+    await index_pending(service.database)
+    assert await found_ids(person, "tea") == expected
 
 
 async def test_a_reply_of_100_000_characters_is_found_by_its_last_sentence(service: RunningService) -> None:

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from chatkeep.chat.search import unindexed_turns
+from chatkeep.chat.search import indexer, unindexed_turns
 from chatkeep.chat.search.index_queries import KEEPS
+from chatkeep.chat.search.indexer import index_pending
 from chatkeep.chat.search.unindexed_turns import UnindexedTurns
 from chatkeep.clock import utc_now
 from chatkeep.database.database import Database
@@ -140,9 +141,10 @@ async def test_what_older_code_wrote_while_nothing_newer_ran_is_found_after_the_
 
 
 async def test_a_turn_of_this_code_that_an_older_replica_ended_is_found(
-    database_url: str, database: Database, older: OlderReplica
+    database_url: str, database: Database, older: OlderReplica, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It took the process for dead, and keeps no lexemes."""
+    monkeypatch.setattr(indexer, "LEFT_BEHIND_SECONDS", 0)
     async with running(database_url, lease_seconds=600) as service:
         person = await service.person()
         conversation = await person.conversation()
@@ -153,8 +155,13 @@ async def test_a_turn_of_this_code_that_an_older_replica_ended_is_found(
         turn = await older.begin(person, conversation, "abandoned ship")
         await turns.index()
         await older.end(person, turn, "", "interrupted")
-        assert await turns.index() == 1
+        await turns.index()
         assert await found(person, "abandoned") == [turn]
+        await index_pending(database)
+        assert await older.connection.fetchval(LEXEMES, turn) == 1
+        assert await older.connection.fetchval("SELECT count(*) FROM unsettled_turns") == 0
+        unusual = await older.connection.fetchval("SELECT status FROM unusual_turns WHERE turn_id = $1", turn)
+        assert unusual == "interrupted"
 
 
 async def test_the_first_look_goes_back_until_nothing_is_missing(

@@ -14,7 +14,7 @@ from tests.crash.scenario_run import Result, Scene, Stage, until
 from tests.support.urls import driver_url
 
 NEWEST_REPLICA = "SELECT id FROM replicas ORDER BY id DESC LIMIT 1"
-STREAMING = "SELECT id FROM turns WHERE replica_id = $1 AND status = 'streaming'"
+STREAMING = "SELECT turn_id FROM unsettled_turns WHERE replica_id = $1 AND ended_at IS NULL"
 ENDS = "SELECT id, status, completed_at, reply FROM turns WHERE id = ANY($1::uuid[])"
 STREAMING_AMONG = "SELECT count(*) FROM turns WHERE id = ANY($1::uuid[]) AND status = 'streaming'"
 GENERATING = 3

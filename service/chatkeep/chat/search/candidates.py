@@ -35,7 +35,18 @@ from chatkeep.chat.search.index_queries import reasoning_texts, texts_from_row
 from chatkeep.chat.search.query import MAX_CONDITIONS, SearchQuery
 from chatkeep.chat.search.search import Candidate, Found, ScanResult
 from chatkeep.database.statement import Row, Statement
-from chatkeep.database.tables import conversations, reasoning_search, turn_search, turns, user_activity
+from chatkeep.database.tables import (
+    IS_RUNNING,
+    conversations,
+    reasoning_search,
+    turn_search,
+    turns,
+    unsettled_turns,
+    user_activity,
+)
+
+# Read whole by every search; there are fewer, unless entries could not be made for a while.
+JUST_ENDED_TURNS = 100
 
 _user_id = bindparam("user_id", type_=Uuid)
 _after = bindparam("after", type_=Uuid)
@@ -201,6 +212,20 @@ def _index_lookup(entries: Table, *, conditions: int) -> Statement[OwnCandidate]
     return Statement(_shown(found, entries), row=OwnCandidate.from_row)
 
 
+def newest_ended(after: ColumnElement[Any], *, user_id: ColumnElement[Any] | None = None) -> Select[Any]:
+    """The newest turns before `after`, of one user or of all, that ended a moment ago and have no lexemes yet."""
+    _u = unsettled_turns.c
+    newest = select(_u.user_id, _u.turn_id).where(~IS_RUNNING, _u.turn_id < after)
+    if user_id is not None:
+        newest = newest.where(_u.user_id == user_id)
+    return newest.order_by(_u.turn_id.desc()).limit(JUST_ENDED_TURNS)
+
+
+def _just_ended(entries: Table) -> Statement[OwnCandidate]:
+    found = newest_ended(_after, user_id=_user_id).cte("found")
+    return Statement(_shown(found, entries), row=OwnCandidate.from_row)
+
+
 def _walk(entries: Table) -> Statement[ScanRow[OwnCandidate]]:
     """The newest candidates among the user's newest `turns` before `after`, and an end as `with_end` has it."""
     fitting, ids = newest_fitting(_after, _turns, _tsquery, _needles, entries, user_id=_user_id)
@@ -248,6 +273,7 @@ def _index_lookups(entries: Table) -> list[Statement[OwnCandidate]]:
     return [_index_lookup(entries, conditions=number + 1) for number in range(MAX_CONDITIONS)]
 
 
+JUST_ENDED, JUST_ENDED_REASONING = _just_ended(turn_search), _just_ended(reasoning_search)
 INDEX_LOOKUP_BY_ONE, INDEX_LOOKUP_BY_TWO, INDEX_LOOKUP_BY_THREE = INDEX_LOOKUPS = _index_lookups(turn_search)
 SCAN = _walk(turn_search)
 REASONING_BY_ONE, REASONING_BY_TWO, REASONING_BY_THREE = REASONING_LOOKUPS = _index_lookups(reasoning_search)

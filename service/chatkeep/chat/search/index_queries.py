@@ -44,8 +44,8 @@ from chatkeep.database.tables import (
     unusual_turns,
 )
 
-# What a replica says of itself in `replicas.search_version`: it keeps lexemes (1), or also the rows of the narrow tables
-# (2). Raised with `VERSION`.
+# What a replica says of itself in `replicas.search_version`: it keeps lexemes (1), or the narrow tables' rows, too (2).
+# Raised with `VERSION`.
 KEEPS = 2
 
 _s = turn_search.c
@@ -256,7 +256,7 @@ def _adopt() -> Statement[Row]:
 MISSING = _missing()
 ADOPT = _adopt()
 OLDEST_STREAMING: Statement[UUID] = Statement(
-    select(func.min(unsettled_turns.c.turn_id)).where(IS_RUNNING), row=first_column
+    select(_u.turn_id).where(IS_RUNNING).order_by(_u.turn_id).limit(1), row=first_column
 )
 # Replicas whose code keeps less of a turn than this one's.
 OLDER_REPLICAS = Statement(

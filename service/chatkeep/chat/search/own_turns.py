@@ -4,6 +4,8 @@ from uuid import UUID
 
 from chatkeep.chat.search.candidates import (
     INDEX_LOOKUPS,
+    JUST_ENDED,
+    JUST_ENDED_REASONING,
     REASONING_LOOKUPS,
     SCAN,
     SCAN_REASONING,
@@ -25,7 +27,14 @@ class OwnTurns:
         self._asked = asked
         # Beginnings of one character are looked up for all users together: that takes longer than a user's turns.
         self.can_use_index = not asked.by_beginnings
-        self._scan, self._lookups = (SCAN_REASONING, REASONING_LOOKUPS) if asked.in_reasoning else (SCAN, INDEX_LOOKUPS)
+        self._just_ended, self._scan, self._lookups = (
+            (JUST_ENDED_REASONING, SCAN_REASONING, REASONING_LOOKUPS)
+            if asked.in_reasoning
+            else (JUST_ENDED, SCAN, INDEX_LOOKUPS)
+        )
+
+    async def just_ended(self, after: UUID) -> list[OwnCandidate]:
+        return await self._database.rows(self._just_ended, user_id=self._user_id, after=after)
 
     async def scan(self, after: UUID, turns: int, limit: int) -> ScanResult[OwnCandidate]:
         rows = await self._database.rows(

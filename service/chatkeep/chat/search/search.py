@@ -69,6 +69,9 @@ class Source(Protocol[Found_co]):
 
     can_use_index: bool
 
+    async def just_ended(self, after: UUID) -> Sequence[Found_co]:
+        """Return the newest turns before `after` that ended a moment ago, and which no index has yet."""
+
     async def scan(self, after: UUID, turns: int, limit: int) -> ScanResult[Found_co]:
         """Look at the newest `turns` before `after`, until there are `limit` candidates."""
 
@@ -97,10 +100,14 @@ class Search(Generic[Found]):
         Raises:
             QueryTooSlow: it took longer than `MAX_SEARCH_SECONDS`.
         """
-        last = await self._walk(after or BEFORE_NEWEST)
+        before = after or BEFORE_NEWEST
+        # First: what gets its index entry in the meantime is found twice, and not missed.
+        ended = await self._fitting(await self._source.just_ended(before))
+        last = await self._walk(before)
         if last is not None and not self._full:
             await self._index_lookup(last)
-        return list(self._found.values())[: self._limit]
+        found = self._found | {each.turn_id: each for each in ended}
+        return [found[turn_id] for turn_id in sorted(found, reverse=True)[: self._limit]]
 
     @property
     def _full(self) -> bool:
@@ -147,14 +154,13 @@ class Search(Generic[Found]):
             many = self._more_than(many)
 
     async def _take(self, candidates: Sequence[Found]) -> None:
-        characters = sum(len(text or "") for each in candidates for text in each.texts)
-        if characters > LONG_CHARACTERS:
-            fitting = await asyncio.to_thread(self._fitting, candidates)
-        else:
-            fitting = self._fitting(candidates)
-        self._found |= {each.turn_id: each for each in fitting}
+        self._found |= {each.turn_id: each for each in await self._fitting(candidates)}
         if self._clock() > self._ends_at and not self._full:
             raise QueryTooSlow("That took too long and was stopped. Ask for rarer words, or for more of them.")
 
-    def _fitting(self, candidates: Sequence[Found]) -> list[Found]:
-        return [each for each in candidates if matches(self._asked, *each.texts)]
+    async def _fitting(self, candidates: Sequence[Found]) -> list[Found]:
+        def fitting() -> list[Found]:
+            return [each for each in candidates if matches(self._asked, *each.texts)]
+
+        characters = sum(len(text or "") for each in candidates for text in each.texts)
+        return await asyncio.to_thread(fitting) if characters > LONG_CHARACTERS else fitting()
