@@ -153,3 +153,45 @@ async def test_turns_get_their_items_without_being_rewritten_and_lose_them_again
             await connection.execute(new_turn, user_id, new_id(), talk_id, "incomplete", now)
     finally:
         await connection.close()
+
+
+async def test_what_runs_moves_into_a_table_of_its_own_and_back(empty_url: str) -> None:
+    """Without a row of `turns` being written on the way there."""
+    await asyncio.to_thread(migrations.upgrade, empty_url, "0016")
+    connection = await asyncpg.connect(driver_url(empty_url))
+    user_id, talk_id, replica_id, now = new_id(), new_id(), new_id(), datetime.now(UTC)
+    ids = {status: new_id() for status in ("complete", "failed", "streaming")}
+    versions = "SELECT ctid, xmin::text FROM turns ORDER BY id"
+    try:
+        await connection.execute(
+            "INSERT INTO users (id, username, username_key, created_at) VALUES ($1, 'a', 'a', $2)", user_id, now
+        )
+        await connection.execute(
+            "INSERT INTO conversations (user_id, id, created_at, updated_at, last_turn_at) VALUES ($1, $2, $3, $3, $3)",
+            *(user_id, talk_id, now),
+        )
+        for status, turn_id in ids.items():
+            await connection.execute(
+                "INSERT INTO turns (user_id, id, conversation_id, position, status, prompt, replica_id, created_at)"
+                " VALUES ($1, $2, $3, 0, $4, 'p', $5, $6)",
+                *(user_id, turn_id, talk_id, status, replica_id if status == "streaming" else None, now),
+            )
+        before = await connection.fetch(versions)
+        await asyncio.to_thread(migrations.upgrade, empty_url)
+        assert await connection.fetch(versions) == before
+        running = await connection.fetch("SELECT turn_id, conversation_id, replica_id, ended_at FROM unsettled_turns")
+        assert [tuple(row) for row in running] == [(ids["streaming"], talk_id, replica_id, None)]
+        unusual = await connection.fetch("SELECT turn_id, status FROM unusual_turns")
+        assert [tuple(row) for row in unusual] == [(ids["failed"], "failed")]
+
+        await connection.execute("UPDATE turns SET replica_id = NULL")  # as turns of this release have it
+        await connection.execute(
+            "INSERT INTO unsettled_turns VALUES ($1, $2, $3, $4, now())", user_id, ids["complete"], talk_id, replica_id
+        )
+        await asyncio.to_thread(migrations.downgrade, empty_url, "0016")
+        theirs = await connection.fetch("SELECT id FROM turns WHERE replica_id = $1", replica_id)
+        assert [row[0] for row in theirs] == [ids["streaming"]]
+        pending = await connection.fetch("SELECT turn_id FROM turn_search WHERE lexemes IS NULL")
+        assert [row[0] for row in pending] == [ids["complete"]]
+    finally:
+        await connection.close()
