@@ -9,6 +9,7 @@ import pytest
 
 from chatkeep.chat.history.conversations import delete_conversation
 from chatkeep.chat.history.turn import NewTurn, OpenTurn, Outcome
+from chatkeep.chat.items import reasoning_item
 from chatkeep.chat.search import indexer
 from chatkeep.chat.search.indexer import index_pending, reindex
 from chatkeep.chat.search.lexemes import lexemes_of
@@ -228,3 +229,31 @@ async def test_a_reindex_goes_on_while_turns_are_taken_and_deleted(
         assert await lexemes(database, each) == expected(each, "reply")
     left = "SELECT count(*) FROM turn_search WHERE user_id = :u AND version = 0"
     assert (await rows(database, left, u=place[0]))[0][0] == 0
+
+
+async def test_a_process_that_dies_between_the_two_entries_of_a_turn_leaves_it_to_others(
+    log: ReplicaStore, database: Database, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = await begin(log, place, "tea")
+    thought = reasoning_item("kettle", "reasoning", 1.0)
+    await log.end(begun, Outcome("complete", "yes", [thought, {"type": "message", "start": 0, "end": 3}]))
+    keep_all = indexer._keep_all
+
+    async def dies(database: Database, turns: Any, entries: Any) -> int:
+        if entries is indexer.TURNS:
+            raise asyncio.CancelledError
+        return await keep_all(database, turns, entries)
+
+    monkeypatch.setattr(indexer, "_keep_all", dies)
+    with pytest.raises(asyncio.CancelledError):
+        await log.index()
+    monkeypatch.setattr(indexer, "_keep_all", keep_all)
+    of_reasoning = "SELECT count(*) FROM reasoning_search WHERE turn_id = :t"
+    assert (await rows(database, of_reasoning, t=begun.id))[0][0] == 1
+    assert await lexemes(database, begun) == []
+    assert await unsettled(database, begun) == 1
+    monkeypatch.setattr(indexer, "LEFT_BEHIND_SECONDS", 0)
+    await index_pending(database)
+    assert await lexemes(database, begun) == expected(begun, "yes")
+    assert (await rows(database, of_reasoning, t=begun.id))[0][0] == 1
+    assert await unsettled(database, begun) == 0
