@@ -15,7 +15,7 @@ from hypothesis import settings
 
 from chatkeep.accounts.passwords import PasswordHasher
 from chatkeep.database import migrations
-from tests.support.databases import SERVER_URL, create_database, drop_database, name_of, server_address
+from tests.support.databases import SERVER_URL, create_database, drop_database, name_of, quick_folder, server_address
 from tests.support.patience import patience
 from tests.support.programs import ordinary_folder
 from tests.support.running_service import RunningService, running
@@ -74,7 +74,7 @@ def light_hashes() -> Iterator[None]:
 def server_url() -> Iterator[str]:
     """A database server: the embedded one, or the one that CHATKEEP_TEST_SERVER_URL names."""
     # Not under pytest's own folder: for root, PostgreSQL runs as another user, who could not enter that.
-    with TemporaryDirectory(prefix="chatkeep-") as folder, server_address(Path(folder)) as url:
+    with TemporaryDirectory(prefix="chatkeep-", dir=quick_folder()) as folder, server_address(Path(folder)) as url:
         yield url
 
 

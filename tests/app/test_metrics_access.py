@@ -10,15 +10,10 @@ from chatkeep.errors import ConfigurationError
 from tests.app.test_metrics import samples
 from tests.http.test_bodies import code_of
 from tests.support.process import serving
+from tests.support.programs import free_port
 from tests.support.running_service import running, settings_for
 
 TOKEN = "a-token-for-tests:0123456789"
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 async def test_with_a_token_the_figures_are_for_whoever_has_it(database_url: str) -> None:

@@ -24,7 +24,8 @@ from tests.chatstream.stand_in import Generator, Queue, chatstream_module
 from tests.docs.claims import runs
 from tests.docs.documents import ROOT, Block
 from tests.docs.shell import ENVIRONMENT, Shell, replaced
-from tests.proxies.servers import free_port, nginx_running
+from tests.proxies.servers import nginx_running
+from tests.support.programs import free_port
 from tests.support.running_service import PASSWORD, RunningService, running
 from tests.web.browser import browser_running
 
