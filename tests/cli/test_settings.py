@@ -19,7 +19,7 @@ from chatkeep.cli.commands.serve import serve
 from chatkeep.config import Settings
 from chatkeep.errors import ConfigurationError
 from tests.cli.command_runner import Command
-from tests.support.process import ServeProcess, serving
+from tests.support.process import CHATKEEP, ServeProcess, serving, serving_by
 from tests.support.programs import free_port
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
@@ -168,8 +168,8 @@ async def test_a_worker_that_comes_later_is_as_the_others(database_url: str, tmp
 
     env_file = tmp_path / ".env"
     env_file.write_text("CHATKEEP_MODEL=first\n")
-    async with serving(
-        tmp_path, "--app", "tests.support.probe:app", "--workers", "2", database_url=database_url
+    async with serving_by(
+        CHATKEEP, tmp_path, "--app", "tests.support.probe:app", "--workers", "2", database_url=database_url
     ) as service:
         assert {read["model"] for read in await read_by_workers(service, 2)} == {"first"}
         env_file.write_text("CHATKEEP_MODEL=second\nCHATKEEP_CONTEXT_TOKENS=512\n")

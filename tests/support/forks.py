@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fcntl import ioctl
-from multiprocessing import current_process, get_context
+from multiprocessing import current_process, forkserver, get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -55,6 +55,8 @@ class Fork:
 
         from chatkeep.cli.main import main  # not earlier, see `tests.support.libraries`
 
+        if self.output is not None:
+            _fork_workers()
         main()
 
     def _take_streams(self) -> None:
@@ -72,8 +74,17 @@ class Fork:
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace")
 
 
+def _fork_workers() -> None:
+    """Have workers of this service come from where it came from itself: given the same, but with libraries loaded."""
+    from chatkeep.cli.server import worker_process
+
+    if sys.version_info < (3, 13):  # what is asked of the library here is its own affair
+        forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
+        worker_process.SPAWN = _context  # type: ignore[assignment]
+
+
 class ForkedServe:
-    """A `chatkeep serve` that was forked, as asyncio has a process of its own."""
+    """A `chatkeep serve` that was forked, as asyncio has a process of its own. Its workers are no children of its."""
 
     def __init__(self, arguments: Sequence[str], folder: Path, environment: dict[str, str], log_file: Path) -> None:
         ours, theirs = _context.Pipe(duplex=False)

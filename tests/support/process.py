@@ -85,8 +85,8 @@ async def started(
     """Start a command.
 
     Args:
-        command: how it is called; None is the checkout's `chatkeep`, which need not load its libraries: most of a start
-            would be that. Its workers, where there are several, load them as everywhere.
+        command: how it is called; None is the checkout's `chatkeep`, which need not load its libraries, nor need its
+            workers: most of a start would be that.
     """
     if command is None:
         log_file.touch()
