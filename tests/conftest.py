@@ -15,7 +15,8 @@ from hypothesis import settings
 
 from chatkeep.accounts.passwords import PasswordHasher
 from chatkeep.database import migrations
-from tests.support.databases import SERVER_URL, create_database, drop_database, name_of, quick_folder, server_address
+from tests.support.databases import SERVER_URL, create_database, drop_database, name_of, server_address
+from tests.support.memory import quick_folder
 from tests.support.patience import patience
 from tests.support.programs import ordinary_folder
 from tests.support.running_service import RunningService, running

@@ -1,21 +1,17 @@
 """Databases for tests: cloned from a migrated template, on the embedded server or on a given one."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
-import psutil
 
 from chatkeep.database.postgres.embedded import EmbeddedPostgres
 from chatkeep.ids import new_id
+from tests.support.memory import MEMORY
 from tests.support.urls import driver_url, parsed_url
 
-MEMORY = Path("/dev/shm")
-# For the data of a server, twice over, on a machine that has other things to hold.
-PLENTY_BYTES = 4 * 1024**3
 # A PostgreSQL of your own to test against, whose user may create databases; unset: the embedded one.
 SERVER_URL = "CHATKEEP_TEST_SERVER_URL"
 
@@ -28,18 +24,6 @@ def server_address(folder: Path) -> Iterator[str]:
         return
     with EmbeddedPostgres(folder) as server:
         yield server.url
-
-
-def quick_folder() -> str | None:
-    """Return where a server's data costs least: in memory where there is plenty; None is where temporary files go.
-
-    A database is made and dropped for many a test, which waits for the disk otherwise. What a disk keeps is not asked
-    of this server: crashes have servers of their own.
-    """
-    if not os.access(MEMORY, os.W_OK):
-        return None
-    free = min(shutil.disk_usage(MEMORY).free, psutil.virtual_memory().available)
-    return str(MEMORY) if free >= PLENTY_BYTES else None
 
 
 def with_database(url: str, name: str) -> str:

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
+from tests.support.memory import quick_folder
+
 # As the embedded server does, so that its socket can be reached.
 ACCOUNTS = ("postgres", "nobody")
 PORTS = range(10_000, 30_000)
@@ -27,7 +29,7 @@ def ordinary_user() -> str | None:
 @contextmanager
 def ordinary_folder() -> Iterator[Path]:
     """Yield a new folder that belongs to that user; not under pytest's own, which root keeps to itself."""
-    folder = Path(tempfile.mkdtemp(prefix="chatkeep-part-"))
+    folder = Path(tempfile.mkdtemp(prefix="chatkeep-part-", dir=quick_folder()))
     if user := ordinary_user():
         shutil.chown(folder, user)
     try:
