@@ -15,6 +15,7 @@ from hypothesis import settings
 
 from chatkeep.accounts.passwords import PasswordHasher
 from chatkeep.database import migrations
+from tests.support import statements
 from tests.support.databases import SERVER_URL, create_database, drop_database, name_of, server_address
 from tests.support.memory import quick_folder
 from tests.support.patience import patience
@@ -30,9 +31,16 @@ settings.load_profile("any machine")
 MAX_TEST_SECONDS = 300
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if folder := os.environ.get(statements.FOLDER):
+        config.pluginmanager.register(statements.Recorder(Path(folder)))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if os.environ.get(SERVER_URL):
         keep_those_on_the_server(config, items)
+    if (wanted := statements.chosen()) is not None:
+        keep(config, items, lambda item: item.nodeid in wanted)
     for item in items:
         if isinstance(item, pytest.Function) and iscoroutinefunction(item.obj):
             item.obj = ended_in_time(item.obj)
@@ -46,9 +54,12 @@ def pytest_collection_finish() -> None:
 
 def keep_those_on_the_server(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the tests that ask no database, or start one of their own: on any server they are the same."""
-    same = [item for item in items if "server_url" not in getattr(item, "fixturenames", ())]
-    config.hook.pytest_deselected(items=same)
-    items[:] = [item for item in items if "server_url" in getattr(item, "fixturenames", ())]
+    keep(config, items, lambda item: "server_url" in getattr(item, "fixturenames", ()))
+
+
+def keep(config: pytest.Config, items: list[pytest.Item], wanted: Callable[[pytest.Item], bool]) -> None:
+    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
+    items[:] = filter(wanted, items)
 
 
 def ended_in_time(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
