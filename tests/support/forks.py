@@ -14,6 +14,11 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from tests.support.limits import be_patient
+
+# How long a command waits for its database, where a machine is too busy for what the service waits.
+COMMAND_SECONDS = 30.0
+
 _context = get_context("forkserver")
 _context.set_forkserver_preload(["tests.support.libraries"])
 
@@ -57,6 +62,8 @@ class Fork:
 
         if self.output is not None:
             _fork_workers()
+        else:
+            be_patient(COMMAND_SECONDS)
         main()
 
     def _take_streams(self) -> None:
