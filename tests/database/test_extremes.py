@@ -101,8 +101,9 @@ async def _failures(
     shift: int,
 ) -> list[str]:
     await restore(connection)
-    for place, (table, column) in enumerate(columns):
-        await put(connection, table, column, but_not=OUR_OWN.get(table, "false"), shift=place + shift)
+    for table in dict.fromkeys(table for table, _ in columns):
+        for place, column in enumerate(name for each, name in columns if each == table):
+            await put(connection, table, column, but_not=OUR_OWN.get(table, "false"), shift=place + shift)
     try:
         await read_all(service, filled, admin)
     except Failed as error:

@@ -82,7 +82,10 @@ class Fork:
 
 
 def _fork_workers() -> None:
-    """Have workers of this service come from where it came from itself: given the same, but with libraries loaded."""
+    """Have workers of this service come from where it came from itself: given the same, but with libraries loaded.
+
+    Each counts its figures by itself then: how they are counted is chosen as the library of figures is loaded.
+    """
     from chatkeep.cli.server import worker_process
 
     if sys.version_info < (3, 13):  # what is asked of the library here is its own affair
