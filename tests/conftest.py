@@ -15,7 +15,9 @@ from hypothesis import settings
 
 from chatkeep.accounts.passwords import PasswordHasher
 from chatkeep.database import migrations
+from tests.support import statements
 from tests.support.databases import SERVER_URL, create_database, drop_database, name_of, server_address
+from tests.support.memory import quick_folder
 from tests.support.patience import patience
 from tests.support.programs import ordinary_folder
 from tests.support.running_service import RunningService, running
@@ -29,9 +31,16 @@ settings.load_profile("any machine")
 MAX_TEST_SECONDS = 300
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if folder := os.environ.get(statements.FOLDER):
+        config.pluginmanager.register(statements.Recorder(Path(folder)))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if os.environ.get(SERVER_URL):
         keep_those_on_the_server(config, items)
+    if (wanted := statements.chosen()) is not None:
+        keep(config, items, lambda item: item.nodeid in wanted)
     for item in items:
         if isinstance(item, pytest.Function) and iscoroutinefunction(item.obj):
             item.obj = ended_in_time(item.obj)
@@ -45,9 +54,12 @@ def pytest_collection_finish() -> None:
 
 def keep_those_on_the_server(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the tests that ask no database, or start one of their own: on any server they are the same."""
-    same = [item for item in items if "server_url" not in getattr(item, "fixturenames", ())]
-    config.hook.pytest_deselected(items=same)
-    items[:] = [item for item in items if "server_url" in getattr(item, "fixturenames", ())]
+    keep(config, items, lambda item: "server_url" in getattr(item, "fixturenames", ()))
+
+
+def keep(config: pytest.Config, items: list[pytest.Item], wanted: Callable[[pytest.Item], bool]) -> None:
+    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
+    items[:] = filter(wanted, items)
 
 
 def ended_in_time(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -74,7 +86,7 @@ def light_hashes() -> Iterator[None]:
 def server_url() -> Iterator[str]:
     """A database server: the embedded one, or the one that CHATKEEP_TEST_SERVER_URL names."""
     # Not under pytest's own folder: for root, PostgreSQL runs as another user, who could not enter that.
-    with TemporaryDirectory(prefix="chatkeep-") as folder, server_address(Path(folder)) as url:
+    with TemporaryDirectory(prefix="chatkeep-", dir=quick_folder()) as folder, server_address(Path(folder)) as url:
         yield url
 
 

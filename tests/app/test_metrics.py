@@ -9,7 +9,7 @@ import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
 from chatkeep.app.metrics import SHARED_FOLDER, Metrics
-from tests.support.process import environment, serving
+from tests.support.process import CHATKEEP, environment, serving_by
 from tests.support.running_service import RunningService
 
 
@@ -108,7 +108,8 @@ async def test_workers_are_counted_together_and_the_dead_generate_nothing(tmp_pa
 
 
 async def test_a_service_of_several_workers_has_one_set_of_figures(database_url: str, tmp_path: Path) -> None:
-    async with serving(tmp_path, "--workers", "2", database_url=database_url) as service:
+    # A program of its own: what counts for several processes is chosen when the library of figures is loaded.
+    async with serving_by(CHATKEEP, tmp_path, "--workers", "2", database_url=database_url) as service:
         # A new connection each time: either worker may take it.
         for _ in range(30):
             async with httpx2.AsyncClient(base_url=service.url, timeout=30) as client:

@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.cli.forks import Fork
+from tests.support.forks import Fork
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET_KEY = "a key for tests: 0123456789abcdefghijklmnopqrstuvwxyz"

@@ -15,7 +15,7 @@ import pytest
 from chatkeep.cli.main import COMMANDS
 from chatkeep.database.backups import programs
 from chatkeep.errors import BackupError
-from tests.cli.command_runner import ROOT, Command, Ran
+from tests.cli.command_runner import ROOT, SECRET_KEY, Command, Ran
 from tests.database.libpq.test_text import PIECES
 from tests.support.process import serving
 from tests.support.tls import KEY_PASSWORD, PASSWORD, Certificates, Server
@@ -64,14 +64,21 @@ def address(server: Server, user: str, database: str, **parameters: str) -> str:
 
 
 @pytest.fixture
-def over_tls(chatkeep: Command, tls_server: Server, certificates: Certificates, chats: str) -> Command:
+def tried(bare_chatkeep: Command) -> Command:
+    """The command, with all that it needs but a database."""
+    bare_chatkeep.settings["CHATKEEP_SECRET_KEY"] = SECRET_KEY
+    bare_chatkeep.settings["CHATKEEP_RETENTION_DAYS"] = '{"user": 365}'
+    (bare_chatkeep.folder / "history.jsonl").touch()
+    (bare_chatkeep.folder / "a.backup").touch()
+    return bare_chatkeep
+
+
+@pytest.fixture
+def over_tls(tried: Command, tls_server: Server, certificates: Certificates, chats: str) -> Command:
     """The command, with the database of a provider: TLS and nothing else, and a password with signs in it."""
     root = {"sslmode": "verify-full", "sslrootcert": certificates.path("ca.crt")}
-    chatkeep.settings["CHATKEEP_RETENTION_DAYS"] = '{"user": 365}'
-    chatkeep.settings["CHATKEEP_DATABASE_URL"] = address(tls_server, f"tls_only:{SECRET}", chats, **root)
-    (chatkeep.folder / "history.jsonl").touch()
-    (chatkeep.folder / "a.backup").touch()
-    return chatkeep
+    tried.settings["CHATKEEP_DATABASE_URL"] = address(tls_server, f"tls_only:{SECRET}", chats, **root)
+    return tried
 
 
 def assert_tells_no_secret(ran: Ran) -> None:
@@ -158,25 +165,25 @@ async def test_programs_that_speak_tls_are_chosen_over_it(tls_server: Server) ->
 
 @pytest.mark.parametrize("command", OPENING, ids=" ".join)
 async def test_without_tls_where_it_is_asked_for_each_command_says_so(
-    over_tls: Command, plain_server: Server, command: tuple[str, ...]
+    tried: Command, plain_server: Server, command: tuple[str, ...]
 ) -> None:
     url = address(plain_server, f"tls_only:{SECRET}", "postgres", sslmode="require")
-    ran = await over_tls(*command, CHATKEEP_DATABASE_URL=url)
+    ran = await tried(*command, CHATKEEP_DATABASE_URL=url)
     assert ran.code != 0
     assert "does not speak TLS, which sslmode=require asks for" in ran.out + ran.err
     assert SECRET not in ran.out + ran.err
 
 
 @pytest.mark.parametrize("command", OPENING, ids=" ".join)
-async def test_a_password_as_it_is_typed_is_shown_by_no_command(over_tls: Command, command: tuple[str, ...]) -> None:
+async def test_a_password_as_it_is_typed_is_shown_by_no_command(tried: Command, command: tuple[str, ...]) -> None:
     for place, sign in enumerate(TYPED):
         password = sign.join(PIECES)
         host = f"nowhere.invalid:{place + 1}"
         given = f"postgresql://me:{password}@{host}/chats"
         if place % 2:
-            ran = await over_tls(*command, "--database-url", given)
+            ran = await tried(*command, "--database-url", given)
         else:
-            ran = await over_tls(*command, CHATKEEP_DATABASE_URL=given)
+            ran = await tried(*command, CHATKEEP_DATABASE_URL=given)
         assert ran.code != 0
         assert_tells_no_secret(ran)
         expected = "percent-encoded" if set(sign) & set("/@%") else "nowhere.invalid"

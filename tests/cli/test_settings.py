@@ -7,7 +7,6 @@ import ipaddress
 import json
 import pickle
 import re
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,8 @@ from chatkeep.cli.commands.serve import serve
 from chatkeep.config import Settings
 from chatkeep.errors import ConfigurationError
 from tests.cli.command_runner import Command
-from tests.support.process import ServeProcess, serving
+from tests.support.process import CHATKEEP, ServeProcess, serving, serving_by
+from tests.support.programs import free_port
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 # Blanks at both ends, and everything that a shell, a list, a file or JSON might take for its own.
@@ -116,12 +116,6 @@ def quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 async def read_by_workers(service: ServeProcess, count: int) -> list[dict[str, Any]]:
     """Return the settings that each worker process has read."""
     found: dict[int, dict[str, Any]] = {}
@@ -137,7 +131,7 @@ async def read_by_workers(service: ServeProcess, count: int) -> list[dict[str, A
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("source", ["environment", "file", "options"])
 async def test_a_setting_arrives_as_it_was_given(database_url: str, tmp_path: Path, source: str, workers: int) -> None:
-    given = samples(database_url, tmp_path, free_port()) | {"workers": (str(workers), workers)}
+    given = samples(database_url, tmp_path, free_port(beside=1)) | {"workers": (str(workers), workers)}
     texts = {name: text for name, (text, _) in given.items()}
     command_line: list[str] = ["--app", "tests.support.probe:app"]
     variables: dict[str, object] = dict(texts)
@@ -151,7 +145,9 @@ async def test_a_setting_arrives_as_it_was_given(database_url: str, tmp_path: Pa
         for name in OPTIONS:
             command_line += [f"--{name.replace('_', '-')}", texts[name]]
             variables[name] = "yet another"
-    async with serving(tmp_path, *command_line, **variables) as service:
+    # A program of its own where the command line says the most: everybody can read that.
+    program = CHATKEEP if source == "options" else None
+    async with serving_by(program, tmp_path, *command_line, **variables) as service:
         expected = {name: value for name, (_, value) in given.items()}
         for read in await read_by_workers(service, workers):
             assert read == expected
@@ -172,8 +168,8 @@ async def test_a_worker_that_comes_later_is_as_the_others(database_url: str, tmp
 
     env_file = tmp_path / ".env"
     env_file.write_text("CHATKEEP_MODEL=first\n")
-    async with serving(
-        tmp_path, "--app", "tests.support.probe:app", "--workers", "2", database_url=database_url
+    async with serving_by(
+        CHATKEEP, tmp_path, "--app", "tests.support.probe:app", "--workers", "2", database_url=database_url
     ) as service:
         assert {read["model"] for read in await read_by_workers(service, 2)} == {"first"}
         env_file.write_text("CHATKEEP_MODEL=second\nCHATKEEP_CONTEXT_TOKENS=512\n")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.support.process import SECRET_KEY, environment
+from tests.support.process import SECRET_KEY, Program, Served, environment, started
 
 START_SECONDS = 120
 END_SECONDS = 60
@@ -20,6 +20,7 @@ class Replica:
     Args:
         broken: a fault of `tests.crash.broken` that it is to have.
         program: runs the command `chatkeep` of another release; None is this one.
+        forked: it need not load its libraries, for who does not look at the seconds.
         settings: CHATKEEP_ variables, in lower case.
     """
 
@@ -30,6 +31,7 @@ class Replica:
         *,
         broken: str | None = None,
         program: Sequence[str] | None = None,
+        forked: bool = False,
         **settings: object,
     ) -> None:
         self.name = name
@@ -39,18 +41,16 @@ class Replica:
         self.endings = 0
         self.log_file = folder / f"{name}.log"
         ours = (sys.executable, "-m", *(("tests.crash.broken", broken) if broken else ("chatkeep.cli",)))
-        self._command = (*(program or ours), "serve", "--port", "0")
+        self._command = None if forked and not broken and not program else (program or ours)
         self._environment = environment(
             **({"secret_key": SECRET_KEY, "cookie_secure": "false", "context_tokens": 512} | settings)
         )
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Served | None = None
 
     async def start(self) -> float:
         """Start it; return when it was ready, on the monotonic clock."""
-        with self.log_file.open("a") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command, env=self._environment, stdout=asyncio.subprocess.PIPE, stderr=log
-            )
+        arguments = ("serve", "--port", "0")
+        self._process = await started(self._command, arguments, Path.cwd(), self._environment, self.log_file)
         self.url = await _announced(self._process, self.log_file)
         self.up.set()
         return time.monotonic()
@@ -70,7 +70,7 @@ class Replica:
     def tell(self, number: signal.Signals) -> float:
         """Send a signal that ends it, or has it stand still; return when that was."""
         at = self._about_to_end()
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None:
             self._process.send_signal(number)
         return at
 
@@ -136,7 +136,7 @@ class ModelServer:
 
     async def __aenter__(self) -> str:
         self._process = await asyncio.create_subprocess_exec(*self._command, stdout=asyncio.subprocess.PIPE)
-        return await _announced(self._process, None)
+        return await _announced(Program(self._process), None)
 
     async def __aexit__(self, *_: object) -> None:
         if self._process is not None:
@@ -144,11 +144,10 @@ class ModelServer:
             await self._process.wait()
 
 
-async def _announced(process: asyncio.subprocess.Process, log_file: Path | None) -> str:
+async def _announced(process: Served, log_file: Path | None) -> str:
     """Return the address that a program says it listens at."""
-    assert process.stdout is not None
     async with asyncio.timeout(START_SECONDS):
-        line = (await process.stdout.readline()).decode()
+        line = await process.first_line()
     if not line.startswith("listening on http://"):
         code = await process.wait()
         raise RuntimeError(f"exit {code}: {line}{log_file.read_text() if log_file else ''}")

@@ -86,6 +86,7 @@ class Stage:
     model_url: str
     bounds: Bounds
     seed: int
+    forked: bool = False
 
     @asynccontextmanager
     async def scene(
@@ -120,7 +121,10 @@ class Stage:
             common["database_url"] = url
         chance = random.Random(f"{self.seed} {name}")
         common |= dict(settings or {})
-        made = [Replica(each, folder, broken=broken, program=(programs or {}).get(each), **common) for each in replicas]
+        made = [
+            Replica(each, folder, broken=broken, program=(programs or {}).get(each), forked=self.forked, **common)
+            for each in replicas
+        ]
         log = AcknowledgementLog(folder / "acknowledged.jsonl")
         site = Site(Replicas(made, chance), log, Findings(), chance)
         try:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.crash
 async def stage() -> AsyncIterator[Stage]:
     with tempfile.TemporaryDirectory(prefix="chatkeep-crash-") as folder:
         async with Postgres() as postgres, ModelServer() as model_url:
-            yield Stage(Path(folder), postgres, model_url, Bounds.generous(), seed=4)
+            yield Stage(Path(folder), postgres, model_url, Bounds.generous(), seed=4, forked=True)
 
 
 def require(result: Result) -> None:

@@ -37,7 +37,7 @@ done
 exit 1
 """
 _CHATKEEP = """#!/bin/bash
-if [ "$1" != serve ]; then exec "$CHATKEEP_PYTHON" -m chatkeep.cli "$@"; fi
+if [ "$1" != serve ]; then exec "$CHATKEEP_PYTHON" -m tests.docs.patient "$@"; fi
 """ + _LEFT_RUNNING.format(module="chatkeep.cli", ready="listening")
 _UVICORN = "#!/bin/bash" + _LEFT_RUNNING.format(module="uvicorn", ready=".*Uvicorn running")
 

@@ -24,7 +24,8 @@ from tests.chatstream.stand_in import Generator, Queue, chatstream_module
 from tests.docs.claims import runs
 from tests.docs.documents import ROOT, Block
 from tests.docs.shell import ENVIRONMENT, Shell, replaced
-from tests.proxies.servers import free_port, nginx_running
+from tests.proxies.servers import nginx_running
+from tests.support.programs import free_port
 from tests.support.running_service import PASSWORD, RunningService, running
 from tests.web.browser import browser_running
 
@@ -89,7 +90,8 @@ async def test_users_from_a_server_in_front(
     """nginx and the service as the document has them; only the single sign-on is a stand-in."""
     settings_block, location = blocks
     changes = behind_a_proxy(settings_block.text, tmp_path, monkeypatch)
-    port, sign_on = free_port(), free_port()
+    port = free_port(beside=1)
+    sign_on = port + 1
     async with running(database_url, allowed_hosts="chat.example.org", **changes) as service:
         shown = replaced(location.text, {"http://127.0.0.1:8000": service.url, "…": SECRET})
         servers = f"""

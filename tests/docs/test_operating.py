@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 import zipfile
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
@@ -86,8 +85,8 @@ async def test_backup_and_restore(block: Block, shell: Shell, service: RunningSe
     backup, restore = block.text.splitlines()
     await shell.run(backup)
     elsewhere = Shell(shell.folder / "elsewhere", shell.settings | {"CHATKEEP_DATABASE_URL": database_url})
-    today = f"../chatkeep-{datetime.now(UTC):%Y-%m-%d}.backup"
-    await elsewhere.run(replaced(restore, {"chatkeep-2026-01-31.backup": today}))
+    (made,) = shell.folder.glob("chatkeep-*.backup")  # of the day that it was then, where the shell is
+    await elsewhere.run(replaced(restore, {"chatkeep-2026-01-31.backup": f"../{made.name}"}))
     assert "Hello" in await elsewhere.run("chatkeep history --format jsonl")
 
 

@@ -13,7 +13,7 @@ from tests.database.postgres.data_folders import end_servers_below, open_folder
 from tests.fuzz.checks import faults_in_log
 from tests.fuzz.fuzzing import Fuzzing, Report
 from tests.fuzz.wholeness import require_whole
-from tests.support.process import ServeProcess, serving
+from tests.support.process import CHATKEEP, ServeProcess, serving_by
 from tests.support.running_service import ADMIN_PASSWORD, RunningService
 
 REQUESTS = 10_000
@@ -34,7 +34,7 @@ async def fuzz(count: int, seed: int) -> tuple[Report, list[str]]:
         **IMPATIENT,
     }
     try:
-        async with serving(logs, "--migrate", "--data-dir", str(data / "data"), **settings) as process:
+        async with serving_by(CHATKEEP, logs, "--migrate", "--data-dir", str(data / "data"), **settings) as process:
             report = await _run(process, count, seed)
         return report, faults_in_log(process.log)
     finally:

@@ -12,7 +12,8 @@ import httpx2
 
 from chatkeep.chat.models import LanguageModel
 from tests.proxies import documented
-from tests.proxies.servers import free_port, nginx_running
+from tests.proxies.servers import nginx_running
+from tests.support.programs import free_port
 from tests.support.running_service import RunningService, running
 
 ROOT, TAKEN_OFF, LEFT_ON = "root", "prefix taken off", "prefix left on"

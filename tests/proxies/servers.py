@@ -1,7 +1,6 @@
 """Real proxies, each an ordinary process in the foreground with a private folder."""
 
 import asyncio
-import socket
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -28,13 +27,6 @@ http {{
 {servers}
 }}
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:

@@ -9,8 +9,9 @@ from playwright.async_api import Browser, expect
 
 from tests.proxies import documented
 from tests.proxies.places import BEHIND, Place
-from tests.proxies.servers import caddy_running, free_port
+from tests.proxies.servers import caddy_running
 from tests.proxies.test_pages import OPTIONS, register
+from tests.support.programs import free_port
 from tests.support.running_service import PASSWORD, running
 from tests.web.browser import browsing_at
 from tests.web.models import TaughtModel

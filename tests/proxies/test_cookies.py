@@ -13,8 +13,9 @@ from chatkeep.sessions import SessionCookie
 from tests.accounts.client import log_in, set_cookies
 from tests.proxies.documented import NAME
 from tests.proxies.places import LEFT_ON, ROOT, TAKEN_OFF, Place, behind_nginx
-from tests.proxies.servers import free_port, nginx_running
+from tests.proxies.servers import nginx_running
 from tests.support.parts import required_program
+from tests.support.programs import free_port
 from tests.support.running_service import PASSWORD, Person
 from tests.web.browser import Tab, browser_running, browsing_at
 

@@ -12,7 +12,8 @@ import pytest
 from chatkeep.config import Settings
 from tests.proxies import documented
 from tests.proxies.places import BEHIND, ROOT, Place, agreed_protocol, behind_nginx, proxied_client
-from tests.proxies.servers import free_port, nginx_running
+from tests.proxies.servers import nginx_running
+from tests.support.programs import free_port
 from tests.support.running_service import PASSWORD, running
 from tests.web.models import TaughtModel
 

@@ -12,7 +12,8 @@ from playwright.async_api import Browser, expect
 
 from tests.proxies.documented import NAME
 from tests.proxies.places import BEHIND, VARIANTS, Place, behind_nginx
-from tests.proxies.servers import free_port, nginx_running
+from tests.proxies.servers import nginx_running
+from tests.support.programs import free_port
 from tests.support.running_service import ADMIN_PASSWORD, PASSWORD, running
 from tests.web.browser import Tab, browsing_at
 from tests.web.models import TaughtModel

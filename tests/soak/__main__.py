@@ -16,7 +16,7 @@ from tests.database.postgres.data_folders import end_servers_below, open_folder
 from tests.fuzz.checks import faults_in_log
 from tests.soak.run import SETTINGS, Outcome, Soak
 from tests.soak.table import table
-from tests.support.process import serving
+from tests.support.process import CHATKEEP, serving_by
 
 SECONDS = 600
 SHOWN = 20
@@ -30,7 +30,7 @@ async def soak(seconds: float, seed: int) -> Outcome:
     try:
         async with (
             ModelServer() as model_url,
-            serving(logs, *options, model_url=model_url, **SETTINGS) as process,
+            serving_by(CHATKEEP, logs, *options, model_url=model_url, **SETTINGS) as process,
         ):
             outcome = await Soak(process, data / "data", seconds, random.Random(seed)).run()
         outcome.logged = faults_in_log(process.log)

@@ -1,5 +1,6 @@
 """How the processor time of some work grows with its input."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -10,9 +11,14 @@ MIN_SECONDS = 0.1
 TRIES = 3
 
 
-def seconds_of(work: Callable[[], object]) -> float:
-    """Return the least processor time of this thread that the work took in a few tries."""
-    return min(_once(work) for _ in range(TRIES))
+def require_quick(work: Callable[[], object], at_most: float) -> None:
+    """Fail where the work takes more seconds of this thread's processor than that in each of a few tries."""
+    tries: list[float] = []
+    while len(tries) < TRIES:
+        tries.append(_once(work))
+        if tries[-1] <= at_most:
+            return
+    raise AssertionError(f"{tries} s, of at most {at_most}")
 
 
 def _once(work: Callable[[], object]) -> float:
@@ -21,15 +27,17 @@ def _once(work: Callable[[], object]) -> float:
     return time.thread_time() - began
 
 
-def require_proportional(work: Callable[[int], Callable[[], object]], size: int) -> float:
-    """Fail where four times the input takes far more than four times as long.
+def require_proportional(work: Callable[[int], Callable[[], object]], size: int, at_most: float = math.inf) -> None:
+    """Fail where four times the input takes far more than four times as long, whatever disturbed one of a few tries.
 
     Args:
         work: makes the work on an input of a size.
-
-    Returns:
-        Seconds of processor for four times the size.
+        at_most: seconds of processor for four times the size.
     """
-    seconds = [max(seconds_of(work(times * size)), MIN_SECONDS / 4 * times) for times in (1, 4)]
-    assert seconds[1] <= MAX_GROWTH * seconds[0], seconds
-    return seconds[1]
+    tries: list[list[float]] = []
+    while len(tries) < TRIES:
+        tries.append([max(_once(work(times * size)), MIN_SECONDS / 4 * times) for times in (1, 4)])
+        small, large = map(min, zip(*tries, strict=True))
+        if large <= min(MAX_GROWTH * small, at_most):
+            return
+    raise AssertionError(f"{tries} s for once and four times {size}; at most {at_most} s")

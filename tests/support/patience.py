@@ -10,16 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-PATIENT_SECONDS = 100
-LIMITS = (
-    "chatkeep.database.database.POOL_TIMEOUT_SECONDS",
-    "chatkeep.database.database.HOT_POOL_TIMEOUT_SECONDS",
-    "chatkeep.database.database.CONNECT_TIMEOUT_SECONDS",
-    "chatkeep.database.connector.CONNECT_TIMEOUT_SECONDS",
-    "chatkeep.database.connector.HOT_CONNECT_TIMEOUT_SECONDS",
-    "chatkeep.accounts.passwords.MAX_WAIT_SECONDS",
-    "chatkeep.audit.trail.MAX_WAIT_SECONDS",
-)
+from tests.support.limits import LIMITS, PATIENT_SECONDS
 
 
 @contextmanager

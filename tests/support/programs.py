@@ -3,15 +3,19 @@
 import asyncio
 import os
 import pwd
+import secrets
 import shutil
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+
+from tests.support.memory import quick_folder
 
 # As the embedded server does, so that its socket can be reached.
 ACCOUNTS = ("postgres", "nobody")
+PORTS = range(10_000, 30_000)
 
 
 def ordinary_user() -> str | None:
@@ -25,7 +29,7 @@ def ordinary_user() -> str | None:
 @contextmanager
 def ordinary_folder() -> Iterator[Path]:
     """Yield a new folder that belongs to that user; not under pytest's own, which root keeps to itself."""
-    folder = Path(tempfile.mkdtemp(prefix="chatkeep-part-"))
+    folder = Path(tempfile.mkdtemp(prefix="chatkeep-part-", dir=quick_folder()))
     if user := ordinary_user():
         shutil.chown(folder, user)
     try:
@@ -34,11 +38,18 @@ def ordinary_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
+def free_port(*, beside: int = 0) -> int:
+    """Return a port that nobody listens at, nor at so many next ones.
+
+    The kernel gives none of these to a connection that goes out, as it might one of its own choice before the program
+    that is to listen there has started.
+    """
+    while True:
+        port = secrets.choice(PORTS)
+        with ExitStack() as taken, suppress(OSError):
+            for each in range(port, port + beside + 1):
+                taken.enter_context(socket.socket()).bind(("", each))
+            return port
 
 
 async def ran(*command: str | Path, seconds: float = 60) -> None:

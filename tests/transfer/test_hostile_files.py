@@ -12,7 +12,7 @@ import pytest
 from chatkeep.errors import UnknownImportFormat
 from chatkeep.transfer.archive import MAX_PARTS, MAX_RATIO, SMALL_UNPACKED_BYTES, values_in
 from chatkeep.transfer.importer import MAX_FAILURES, _next_batch
-from tests.support.growth import require_proportional, seconds_of
+from tests.support.growth import require_proportional, require_quick
 
 MEGABYTE = 1024**2
 # A second a megabyte, on a machine that is busy with other things too.
@@ -67,7 +67,7 @@ def test_work_grows_with_the_file(name: str) -> None:
         file = repeated(UNITS[name], size)
         return lambda: read(file)
 
-    assert require_proportional(work, MEGABYTE // 4) <= MAX_SECONDS_A_MEGABYTE
+    require_proportional(work, MEGABYTE // 4, MAX_SECONDS_A_MEGABYTE)
 
 
 def test_one_broken_value_is_looked_at_once() -> None:
@@ -84,7 +84,7 @@ def test_one_broken_value_is_looked_at_once() -> None:
 def test_a_small_zip_costs_little(name: str) -> None:
     file = zipped(repeated(UNITS[name], 20 * MEGABYTE))
     assert len(file) < MEGABYTE
-    assert seconds_of(lambda: read(file)) <= MAX_SECONDS_A_MEGABYTE
+    require_quick(lambda: read(file), MAX_SECONDS_A_MEGABYTE)
 
 
 def test_a_zip_unpacks_to_a_bounded_part_of_what_was_sent() -> None:
@@ -101,7 +101,7 @@ def test_entries_that_lie_over_each_other_count_each_time() -> None:
         archive.writestr("conversations-1.json", "[" * MEGABYTE)
         entry = archive.infolist()[0]
         archive.filelist += [entry] * (MAX_PARTS - 1)
-    assert seconds_of(lambda: read(out.getvalue())) <= MAX_SECONDS_A_MEGABYTE
+    require_quick(lambda: read(out.getvalue()), MAX_SECONDS_A_MEGABYTE)
 
 
 def test_an_archive_of_very_many_empty_files_is_not_begun() -> None:
@@ -153,7 +153,7 @@ def test_marks_in_an_answer_cost_what_their_text_does(name: str) -> None:
         file = f'[{{"messages": [{said}]}}]'.encode()
         return lambda: read(file)
 
-    assert require_proportional(work, MEGABYTE // 8) <= MAX_SECONDS_A_MEGABYTE
+    require_proportional(work, MEGABYTE // 8, MAX_SECONDS_A_MEGABYTE)
 
 
 NODE = '"%d": {"parent": "%d", "message": {"author": {"role": "%s"}, "recipient": "x", "content": %s}}'
@@ -175,7 +175,7 @@ def test_an_answer_of_many_messages_costs_what_they_do(name: str) -> None:
         file = f'[{{"mapping": {{{nodes}}}}}]'.encode()
         return lambda: read(file)
 
-    assert require_proportional(work, MEGABYTE // 8) <= MAX_SECONDS_A_MEGABYTE
+    require_proportional(work, MEGABYTE // 8, MAX_SECONDS_A_MEGABYTE)
 
 
 def test_sources_that_copy_an_answer_cost_what_they_say() -> None:
@@ -190,4 +190,4 @@ def test_sources_that_copy_an_answer_cost_what_they_say() -> None:
         file = f'[{{"mapping": {{"a": {{"message": {message}}}}}}}]'.encode()
         return lambda: read(file)
 
-    assert require_proportional(work, MEGABYTE // 8) <= MAX_SECONDS_A_MEGABYTE
+    require_proportional(work, MEGABYTE // 8, MAX_SECONDS_A_MEGABYTE)

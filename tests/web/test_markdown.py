@@ -14,7 +14,7 @@ from chatkeep.web.markdown import (
     MAX_MARKDOWN_CHARACTERS,
     render,
 )
-from tests.support.growth import require_proportional, seconds_of
+from tests.support.growth import require_proportional, require_quick
 
 # Of a whole reply of the longest kind, on a machine that is busy with other things too.
 MAX_SECONDS = 3.0
@@ -120,7 +120,7 @@ def test_hostile_text_costs_what_its_length_does(unit: str) -> None:
         text = (unit * (size // len(unit) + 1))[:size]
         return lambda: render(text)
 
-    assert require_proportional(work, MAX_MARKDOWN_CHARACTERS // 4) <= MAX_SECONDS
+    require_proportional(work, MAX_MARKDOWN_CHARACTERS // 4, MAX_SECONDS)
 
 
 @pytest.mark.parametrize("name", MARKDOWN)
@@ -129,7 +129,7 @@ def test_text_of_nothing_but_marks_costs_little(name: str) -> None:
     text = (MARKDOWN[name] * MAX_MARKDOWN_CHARACTERS)[:MAX_MARKDOWN_CHARACTERS]
     html = render(text)
     assert html.startswith(PLAIN) or html.count("<") <= 4 * (MAX_BLOCK_TOKENS + MAX_INLINE_STEPS)
-    assert seconds_of(lambda: render(text)) <= MAX_SECONDS_OF_MARKS
+    require_quick(lambda: render(text), MAX_SECONDS_OF_MARKS)
 
 
 @pytest.mark.parametrize("unit", ["**a** ", "- a\n", "|a|b|\n|-|-|\n", "![", "[a](b) ", "<http://a.b> ", "a\n"])

@@ -7,7 +7,8 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,21 +20,25 @@ from chatkeep.cli.server import supervisor
 from chatkeep.cli.server.supervisor import Supervisor
 from chatkeep.cli.server.worker_process import WorkerProcess
 from chatkeep.errors import StartUpError
-from tests.support.process import ROOT, ServeProcess, serving
+from tests.support import process as processes
+from tests.support.process import CHATKEEP, ROOT, ServeProcess, serving_by
 from tests.test_restart import refused
 
 PATIENCE_SECONDS = 60
+# Real programs: how they start their workers is what is tested.
+serving = partial(serving_by, CHATKEEP)
 # Not the port of the operating system's choice: the next start wants the same.
 PROBE = ("--app", "tests.support.probe:app")
 
 
 def workers_of(service: ServeProcess) -> list[psutil.Process]:
     """Return the processes that serve; Python's own helper beside them is none."""
-    return [
-        each
-        for each in psutil.Process(service.pid).children()
-        if each.status() != psutil.STATUS_ZOMBIE and "spawn_main" in " ".join(each.cmdline())
-    ]
+    found = []
+    for each in psutil.Process(service.pid).children():
+        with suppress(psutil.NoSuchProcess):  # it may go at any moment
+            if each.status() != psutil.STATUS_ZOMBIE and "spawn_main" in " ".join(each.cmdline()):
+                found.append(each)
+    return found
 
 
 async def until_started(service: ServeProcess, count: int) -> list[psutil.Process]:
@@ -168,7 +173,7 @@ async def test_workers_that_cannot_start_end_the_service(
 ) -> None:
     (tmp_path / "mine.py").write_text(APP.format(at_start=at_start))
     with pytest.raises(AssertionError) as said:
-        async with serving(tmp_path, "--app", "mine:app", "--workers", "2", database_url=database_url):
+        async with processes.serving(tmp_path, "--app", "mine:app", "--workers", "2", database_url=database_url):
             pass
     assert "exit 1: " in str(said.value)
     assert part in str(said.value)
