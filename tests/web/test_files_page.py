@@ -4,13 +4,17 @@ import base64
 from pathlib import Path
 from uuid import UUID
 
+import pytest
 from playwright.async_api import Browser, expect
 
+from chatkeep.chat.models.openai_compatible import OpenAICompatibleModel
 from tests.accounts.client import change
 from tests.chat.files.pictures import SVG, add, png
-from tests.support.running_service import Person, RunningService
+from tests.chat.models.streams import ROLE, STOP, refusal, says
+from tests.support.running_service import Person, RunningService, running
 from tests.transfer.formats.test_pictures import DRAWING
 from tests.transfer.upload_client import imported
+from tests.upstream.raw import Answer, RawServer
 from tests.web.browser import Tab, browsing
 
 # Gives the page a file as the clipboard and a drag do, which no test can reach otherwise.
@@ -139,6 +143,43 @@ async def test_a_file_that_is_not_there_or_not_ours_is_its_name(
         tab.expected.append("404")
         await tab.open(f"/c/{conversation}")
         await expect(tab.get(".file.missing")).to_have_text("tea.png（表示できません）")
+
+
+@pytest.mark.parametrize(
+    ("locale", "refused", "told"),
+    [
+        (
+            "en-GB",
+            "This model takes no pictures. Choose another model, or ask without them.",
+            "This model takes no pictures. Of earlier ones it was told the names alone: cup.png",
+        ),
+        (
+            "ja-JP",
+            "このモデルは画像に対応していません。別のモデルを選ぶか、画像なしでお試しください。",
+            "このモデルは画像に対応していないため、以前の画像は名前だけを伝えました：cup.png",
+        ),
+    ],
+)
+async def test_after_a_picture_that_the_model_does_not_take_one_goes_on(
+    browser: Browser, shared_database_url: str, locale: str, refused: str, told: str
+) -> None:
+    no = refusal(400, {"error": {"message": "llama is not a multimodal model"}})
+    with RawServer({"m": (no, no, Answer(ROLE + says("Sencha.") + STOP))}) as upstream:
+        model = OpenAICompatibleModel(upstream.url, model="m")
+        async with (
+            running(shared_database_url, model=model) as service,
+            browsing(browser, service, await service.person(), locale=locale) as tab,
+        ):
+            await tab.open()
+            await transfer(tab, "#prompt", "paste", "cup.png", png())
+            await expect(tab.get("#attached img")).to_have_count(1)
+            await tab.say("Which tea?")
+            await expect(tab.get(".ending.bad")).to_have_text(refused)
+            await tab.say("And which is good?")
+            for _ in range(2):
+                await expect(tab.reply().locator(".ending")).to_have_text(told)
+                await expect(tab.reply().locator(".part")).to_have_text("Sencha.")
+                await tab.page.reload()
 
 
 async def test_an_imported_prompt_whose_picture_is_a_name_alone_is_edited(

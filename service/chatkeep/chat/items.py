@@ -29,6 +29,10 @@ def refusal_item(text: str) -> JsonItem:
     return {"type": "refusal", "refusal": text}
 
 
+def pictures_left_out_item(names: list[str]) -> JsonItem:
+    return {"type": "pictures_left_out", "names": names}
+
+
 def refusal_of(items: Iterable[AnyItem] | None) -> str | None:
     """Return why the model did not answer; None where it did."""
     said = [each["refusal"] for each in items or () if is_refusal(each)]

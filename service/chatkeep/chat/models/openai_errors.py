@@ -164,8 +164,8 @@ class Failures:
 
     def _no_images(self) -> ModelError:
         return ModelTakesNoImages(
-            f"The model “{self.model[:MAX_NAME_CHARACTERS]}” takes no pictures, and this conversation has one. "
-            "Choose a model that does, or ask in a new conversation without it."
+            f"The model “{self.model[:MAX_NAME_CHARACTERS]}” takes no pictures, and this prompt has one. "
+            "Choose a model that does, or ask without it."
         )
 
     def _refused(self, status: int, said: str) -> ModelError:

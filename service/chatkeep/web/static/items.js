@@ -52,6 +52,8 @@ export function itemElement(item, file = fileElement) {
       return thought(item.text, thoughtFor(item.seconds));
     case "refusal":
       return h("p", { class: "refusal" }, h("strong", { text: t("refused") }), " ", h("span", { dir: "auto", text: item.refusal }));
+    case "pictures_left_out":
+      return h("p", { class: "ending", dir: "auto", text: t("pictures_left_out", { names: [item.names].flat().join(", ") }) });
     case "function_call":
       return folded(t("tool_call", { name: item.name }), inLines(item.arguments));
     case "function_call_output":
