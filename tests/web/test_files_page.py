@@ -145,6 +145,55 @@ async def test_a_file_that_is_not_there_or_not_ours_is_its_name(
         await expect(tab.get(".file.missing")).to_have_text("tea.png（表示できません）")
 
 
+NOISY = """() => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 200, height: 150 });
+  const context = canvas.getContext("2d");
+  for (let at = 0; at < 2000; at++) {
+    context.fillStyle = `rgb(${at % 255}, ${(at * 7) % 255}, ${(at * 13) % 255})`;
+    context.fillRect((at * 37) % 200, (at * 53) % 150, 9, 9);
+  }
+  return ["png", "jpeg", "webp"].map((type) => canvas.toDataURL(`image/${type}`).split(",")[1]);
+}"""
+CLEAR = """() => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 40, height: 30 });
+  canvas.getContext("2d").fillRect(10, 5, 20, 10);
+  return canvas.toDataURL("image/png").split(",")[1];
+}"""
+
+
+@pytest.mark.parametrize(
+    ("locale", "told"),
+    [("en-GB", "{name} (damaged, cannot be shown)"), ("ja-JP", "{name} （破損のため表示できません）")],
+)
+async def test_a_picture_whose_data_is_cut_off_is_its_name_and_can_be_saved(
+    browser: Browser, service: RunningService, person: Person, locale: str, told: str
+) -> None:
+    async with browsing(browser, service, person, locale=locale) as tab:
+        await tab.open()
+        noisy = [base64.b64decode(each) for each in await tab.page.evaluate(NOISY)]
+        pictures = {
+            "clear.png": base64.b64decode(await tab.page.evaluate(CLEAR)),
+            "whole.jpg": noisy[1],
+            "cut.png": noisy[0][: len(noisy[0]) // 2],
+            "cut.jpg": noisy[1][: len(noisy[1]) // 2],
+            "cut.webp": noisy[2][: len(noisy[2]) // 2],
+            "header.png": noisy[0][:40],
+        }
+        ids = {name: (await add(person, data, name))["id"] for name, data in pictures.items()}
+        items = [{"type": "image", "file_id": each} for each in ids.values()]
+        conversation = await person.conversation()
+        await person.say(conversation, "Which?", items=items)
+        await tab.open(f"/c/{conversation}")
+        await expect(tab.get(".turn .file.missing")).to_have_text(
+            [told.format(name=name) for name in list(pictures)[2:]]
+        )
+        shown = await tab.get(".turn .files img").evaluate_all("(images) => images.map((image) => image.alt)")
+        assert shown == ["clear.png", "whole.jpg"]
+        async with tab.page.expect_download() as waiting:
+            await tab.get(".turn").get_by_role("link", name="cut.jpg").click()
+        assert Path(await (await waiting.value).path()).read_bytes() == pictures["cut.jpg"]
+
+
 @pytest.mark.parametrize(
     ("locale", "refused", "told"),
     [

@@ -33,11 +33,13 @@ function inLines(text) {
 export function fileElement(item) {
   const name = item.name || t("file");
   if (typeof item.file_id !== "string") return missingFile(name);
-  const address = url(`/api/v1/files/${encodeURIComponent(item.file_id)}/content`);
+  const path = `/api/v1/files/${encodeURIComponent(item.file_id)}/content`;
+  const address = url(path);
   if (item.type !== "image") return h("a", { class: "file", href: address, download: name, dir: "auto", text: name });
   const picture = h("img", { src: address, alt: name, loading: "lazy" });
   const link = h("a", { class: "picture", href: address, target: "_blank", rel: "noopener" }, picture);
-  picture.addEventListener("error", () => link.replaceWith(missingFile(name)), { once: true });
+  const look = async () => (await import("./pictures.js")).look(picture, name, path);
+  for (const each of ["load", "error"]) picture.addEventListener(each, look, { once: true });
   return link;
 }
 
