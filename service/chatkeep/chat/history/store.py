@@ -29,6 +29,7 @@ from chatkeep.chat.history.fragments import (
     Written,
 )
 from chatkeep.chat.history.turn import Beginning, NewTurn, OpenTurn, Outcome, UnfinishedTurn
+from chatkeep.chat.items import refusals_in
 from chatkeep.chat.models import LanguageModel, offered_names
 from chatkeep.chat.schemas import Turn
 from chatkeep.chat.search.indexer import lexemes_of_reasoning, lexemes_of_turn
@@ -183,7 +184,7 @@ class TurnStore:
             # A server may have to be asked before its first model's name is known.
             default_model=self.model.default_name,
             offered_models=self.offered_models(),
-            lexemes=await lexemes_of_turn(user_id, begun.content, outcome.reply),
+            lexemes=await lexemes_of_turn(user_id, begun.content, outcome.reply, *refusals_in(outcome.reply_items)),
             reasoning_lexemes=await lexemes_of_reasoning(user_id, outcome.reply_items),
             first_text_ms=outcome.first_text_ms,
             **{name: getattr(outcome, name) for name in statements.OUTCOME},

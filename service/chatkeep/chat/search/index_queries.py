@@ -16,11 +16,11 @@ from sqlalchemy import (
     Uuid,
     and_,
     bindparam,
+    case,
     cast,
     delete,
     func,
     literal,
-    literal_column,
     null,
     or_,
     select,
@@ -28,17 +28,16 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
-from chatkeep.chat.search.lexemes import SEPARATOR, VERSION
+from chatkeep.chat.search.item_texts import has_reasoning, has_refusal, reasoning_texts, refusal_texts
+from chatkeep.chat.search.lexemes import REFUSAL_VERSION, SEPARATOR, VERSION
 from chatkeep.database.statement import BACKGROUND_SECONDS, Row, Statement, first_column, into
 from chatkeep.database.tables import IS_STREAMING, reasoning_search, replicas, turn_search, turns
 
 _s = turn_search.c
 _r = reasoning_search.c
 _t = turns.c
-# Of items as `chatkeep.chat.items.is_reasoning` has it.
-REASONING_PATH = """'$[*] ? (@.type == "reasoning" && @.text.type() == "string").text'::jsonpath"""
 _COLUMNS = ["user_id", "turn_id", "part", "parts", "version", "lexemes"]
 
 
@@ -46,13 +45,11 @@ def _tsvector(joined: Any) -> Any:
     return func.array_to_tsvector(func.string_to_array(joined, literal(SEPARATOR)), type_=TSVECTOR)
 
 
-def reasoning_texts(items: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The texts of reasoning among items, as a JSON list; null where there are no items."""
-    return func.jsonb_path_query_array(items, literal_column(REASONING_PATH), type_=JSONB)
-
-
-def has_reasoning(items: ColumnElement[Any]) -> ColumnElement[bool]:
-    return func.coalesce(func.jsonb_path_exists(items, literal_column(REASONING_PATH)), False)
+def _version(entries: Table, items: ColumnElement[Any]) -> ColumnElement[int]:
+    """The version of a turn's lexemes, by the items of its reply."""
+    if entries is reasoning_search:
+        return literal(VERSION)
+    return case((has_refusal(items), REFUSAL_VERSION), else_=VERSION)
 
 
 def kept_lexemes(ended: CTE, entries: Table, name: str) -> CTE:
@@ -68,7 +65,7 @@ def kept_lexemes(ended: CTE, entries: Table, name: str) -> CTE:
         ended.c.id,
         cast(part.c.number, Integer) - 1,
         func.cardinality(parts),
-        literal(VERSION),
+        _version(entries, ended.c.reply_items),
         _tsvector(part.c.joined),
     ).select_from(ended.join(part, true()))
     return _kept(rows, entries)
@@ -87,7 +84,9 @@ def _kept(rows: Any, entries: Table) -> CTE:
 
 def texts_from_row(row: Row) -> Sequence[str | None]:
     """Return the texts of a turn, of what it says or of what the model thought, whichever was asked for."""
-    return row["reasoning"] or () if "reasoning" in row else (row["prompt"], row["reply"])
+    if "reasoning" in row:
+        return row["reasoning"] or ()
+    return row["prompt"], row["reply"], *(row["refusals"] or ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +110,12 @@ class FinishedTurn:
     id: UUID
     prompt: str
     reply: str | None
+    refusals: Sequence[str] | None
     reasoning: Sequence[str] | None
     reasoned: bool
 
     def said(self) -> TurnTexts:
-        return TurnTexts(self.user_id, self.id, (self.prompt, self.reply))
+        return TurnTexts(self.user_id, self.id, (self.prompt, self.reply, *(self.refusals or ())))
 
     def thought(self) -> TurnTexts:
         return TurnTexts(self.user_id, self.id, self.reasoning or ())
@@ -152,14 +152,21 @@ def _pending(entries: Table, *texts: ColumnElement[Any]) -> Statement[TurnTexts]
 
 
 _reasoning = reasoning_texts(_t.reply_items).label("reasoning")
-PENDING = _pending(turn_search, _t.prompt, _t.reply)
+_refusals = refusal_texts(_t.reply_items).label("refusals")
+PENDING = _pending(turn_search, _t.prompt, _t.reply, _refusals)
 PENDING_REASONING = _pending(reasoning_search, _reasoning)
 
 
 def _window() -> Statement[IndexedTurn]:
     """The next turns by key, and of each whether its lexemes are missing or of an older version."""
     window = (
-        select(_t.user_id, _t.id, _t.status, has_reasoning(_t.reply_items).label("reasoned"))
+        select(
+            _t.user_id,
+            _t.id,
+            _t.status,
+            has_reasoning(_t.reply_items).label("reasoned"),
+            has_refusal(_t.reply_items).label("refused"),
+        )
         .where(
             tuple_(_t.user_id, _t.id)
             > tuple_(bindparam("after_user_id", type_=Uuid), bindparam("after_id", type_=Uuid))
@@ -181,7 +188,8 @@ def _window() -> Statement[IndexedTurn]:
         .limit(1)
         .lateral("thought")
     )
-    missing = or_(_is_stale(made), and_(window.c.reasoned, _is_stale(thought)))
+    unsaid = and_(window.c.refused, made.c.version < REFUSAL_VERSION)
+    missing = or_(_is_stale(made), unsaid, and_(window.c.reasoned, _is_stale(thought)))
     return Statement(
         select(window.c.user_id, window.c.id, and_(window.c.status != "streaming", missing).label("stale"))
         .select_from(window.outerjoin(made, true()).outerjoin(thought, true()))
@@ -243,7 +251,15 @@ def _texts() -> Statement[FinishedTurn]:
     given = _given(("user_id", Uuid), ("turn_id", Uuid))
     wanted = and_(_t.user_id == cast(given.c.user_id, Uuid), _t.id == cast(given.c.turn_id, Uuid))
     return Statement(
-        select(_t.user_id, _t.id, _t.prompt, _t.reply, _reasoning, has_reasoning(_t.reply_items).label("reasoned"))
+        select(
+            _t.user_id,
+            _t.id,
+            _t.prompt,
+            _t.reply,
+            _refusals,
+            _reasoning,
+            has_reasoning(_t.reply_items).label("reasoned"),
+        )
         .select_from(turns.join(given, wanted))
         .where(_t.status != "streaming"),
         row=into(FinishedTurn),
@@ -263,7 +279,12 @@ def _index(entries: Table) -> Statement[int]:
     count = cast(given.c.count, Integer)
     rows = (
         select(
-            _t.user_id, _t.id, cast(given.c.number, Integer), count, literal(VERSION), _tsvector(given.c.joined_part)
+            _t.user_id,
+            _t.id,
+            cast(given.c.number, Integer),
+            count,
+            _version(entries, _t.reply_items),
+            _tsvector(given.c.joined_part),
         )
         .select_from(given.join(turns, and_(_t.user_id == user_id, _t.id == turn_id)))
         .with_for_update(read=True, key_share=True, skip_locked=True, of=turns)
