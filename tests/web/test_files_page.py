@@ -15,7 +15,7 @@ from tests.support.running_service import Person, RunningService, running
 from tests.transfer.formats.test_pictures import DRAWING
 from tests.transfer.upload_client import imported
 from tests.upstream.raw import Answer, RawServer
-from tests.web.browser import Tab, browsing
+from tests.web.browser import PHONE, Tab, browsing
 
 # Gives the page a file as the clipboard and a drag do, which no test can reach otherwise.
 TRANSFER = """([selector, kind, name, type, data]) => {
@@ -127,6 +127,20 @@ async def test_what_is_refused_is_said_in_words(tab: Tab) -> None:
     await transfer(tab, "#prompt", "paste", "tea.zip", b"PK\x03\x04")
     await expect(tab.get(".toast")).to_contain_text("tea.zip: Files of this type cannot be sent.")
     await expect(tab.get("#attached")).to_be_hidden()
+
+
+async def test_a_notice_covers_no_file_that_is_being_sent(browser: Browser, service: RunningService) -> None:
+    for viewport in ({"width": 1200, "height": 800}, PHONE):
+        async with browsing(browser, service, await service.person(), viewport=viewport) as tab:
+            tab.expected.append("422")
+            await tab.open()
+            for shade in range(4):
+                await transfer(tab, "#prompt", "paste", f"{shade}.png", png(shade=shade))
+            await transfer(tab, "#prompt", "paste", "tea.zip", b"PK\x03\x04")
+            notice, composer = await tab.get(".toast").bounding_box(), await tab.get("#composer").bounding_box()
+            assert notice
+            assert composer
+            assert notice["y"] + notice["height"] <= composer["y"]
 
 
 async def test_a_file_that_is_not_there_or_not_ours_is_its_name(

@@ -47,6 +47,9 @@ export const missingFile = (name) => h("span", { class: "file missing", dir: "au
 
 export const isFile = (item) => item.type === "image" || item.type === "file";
 
+// By the calls' ids, as they were shown: a result names only its call, which may be of the turn before.
+const toolNames = new Map();
+
 /** Make the element of an item that is no text of the reply; `file` makes those of files. */
 export function itemElement(item, file = fileElement) {
   switch (item.type) {
@@ -57,9 +60,12 @@ export function itemElement(item, file = fileElement) {
     case "pictures_left_out":
       return h("p", { class: "ending", dir: "auto", text: t("pictures_left_out", { names: [item.names].flat().join(", ") }) });
     case "function_call":
+      toolNames.set(item.call_id, item.name);
       return folded(t("tool_call", { name: item.name }), inLines(item.arguments));
-    case "function_call_output":
-      return folded(t("tool_result"), inLines(item.output));
+    case "function_call_output": {
+      const name = toolNames.get(item.call_id);
+      return folded(name ? t("tool_result_of", { name }) : t("tool_result"), inLines(item.output));
+    }
     case "image":
     case "file":
       return file(item);
