@@ -2,7 +2,7 @@
 
 What runs has a narrow table, `unsettled_turns`, in place of an index of `turns` by status; what ended in an unusual way
 has another. Processes of the release before may go on beside this one, which looks for the turns that they begin and
-end: see `chatkeep.chat.generation.older_turns`. No row of `turns` is written.
+end: see `chatkeep.chat.search.unindexed_turns`. No row of `turns` is written.
 """
 
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ from chatkeep.chat.files import queries as file_queries
 from chatkeep.chat.generation import replica
 from chatkeep.chat.history import begin, fragments, path_queries, queries, updates
 from chatkeep.chat.history import conversations as chat_queries
-from chatkeep.chat.search import candidates
+from chatkeep.chat.search import candidates, older_release_queries
 from chatkeep.chat.search import index_queries as search_statements
 from chatkeep.chat.search.query import MAX_CONDITIONS
 from chatkeep.chat.search.search import FIRST_TURNS
@@ -38,6 +38,7 @@ MODULES: tuple[ModuleType, ...] = (
     export_queries,
     candidates,
     search_statements,
+    older_release_queries,
     chatstream_queries,
 )
 HOT: dict[str, Statement[Any]] = {

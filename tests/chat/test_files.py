@@ -269,6 +269,9 @@ REFUSALS = {
 }
 
 
+ANSWERED = Answer(ROLE + says("Sencha.") + STOP)
+
+
 async def test_a_model_that_takes_no_pictures_says_so_in_words(shared_database_url: str) -> None:
     with RawServer({name: (answer,) for name, answer in REFUSALS.items()}) as upstream:
         model = OpenAICompatibleModel(upstream.url, model="unused", retry_pause_seconds=0.001)
@@ -281,6 +284,55 @@ async def test_a_model_that_takes_no_pictures_says_so_in_words(shared_database_u
                 assert (turn["status"], turn["error"]["code"]) == ("failed", "model_takes_no_images"), (name, turn)
                 assert f"The model “{name}” takes no pictures" in turn["error"]["detail"]
                 assert turn["prompt"]["items"][0]["file_id"] == kept["id"]
+
+
+async def test_after_a_picture_that_a_model_does_not_take_the_conversation_goes_on(shared_database_url: str) -> None:
+    answers = {name: (answer, answer, ANSWERED) for name, answer in REFUSALS.items()}
+    with RawServer(answers) as upstream:
+        model = OpenAICompatibleModel(upstream.url, model="unused", retry_pause_seconds=0.001)
+        async with running(shared_database_url, model=model) as service:
+            person = await service.person()
+            kept = await add(person, png(), "cup.png")
+            for name in REFUSALS:
+                conversation, items = await person.conversation(), [{"type": "image", "file_id": kept["id"]}]
+                assert (await person.say(conversation, "Which?", items=items, model=name))["status"] == "failed"
+                turn = await person.say(conversation, "Any tea, then.", model=name)
+                assert (turn["status"], turn["reply"]["content"]) == ("complete", "Sencha."), (name, turn)
+                assert turn["reply"]["items"] == [
+                    {"type": "pictures_left_out", "names": ["cup.png"]},
+                    {"type": "message", "start": 0, "end": 7},
+                ]
+                assert upstream.requests[-1][2]["messages"] == [
+                    {
+                        "role": "user",
+                        "content": "[Here is the file “cup.png”, which you cannot see.]\n\nWhich?\n\nAny tea, then.",
+                    }
+                ]
+
+
+async def test_a_picture_of_the_new_prompt_is_never_left_out(shared_database_url: str) -> None:
+    refused = REFUSALS["vllm"]
+    with RawServer({"m": (refused, refused, ANSWERED)}) as upstream:
+        model = OpenAICompatibleModel(upstream.url, model="m", retry_pause_seconds=0.001)
+        async with running(shared_database_url, model=model) as service:
+            person = await service.person()
+            conversation, items = await person.conversation(), []
+            for shade in range(2):
+                items = [{"type": "image", "file_id": (await add(person, png(shade=shade)))["id"]}]
+                turn = await person.say(conversation, "Which?", items=items)
+                assert (turn["status"], turn["error"]["code"]) == ("failed", "model_takes_no_images")
+            assert len(upstream.requests) == 2
+
+
+async def test_an_empty_reply_without_pictures_is_still_empty(shared_database_url: str) -> None:
+    refused = REFUSALS["vllm"]
+    with RawServer({"m": (refused, refused, Answer(ROLE + STOP))}) as upstream:
+        model = OpenAICompatibleModel(upstream.url, model="m", retry_pause_seconds=0.001)
+        async with running(shared_database_url, model=model) as service:
+            person = await service.person()
+            conversation, kept = await person.conversation(), await add(person, png())
+            await person.say(conversation, "Which?", items=[{"type": "image", "file_id": kept["id"]}])
+            assert (await person.say(conversation, "And now?"))["error"]["code"] == "empty_reply"
 
 
 async def test_without_a_picture_the_same_words_mean_something_else(shared_database_url: str) -> None:

@@ -40,6 +40,7 @@ from tests.support.models import HeldModel
 from tests.support.process import serving
 from tests.support.replicas import ReplicaStore
 from tests.support.running_service import Person, RunningService, running
+from tests.support.settled import settle
 from tests.support.urls import driver_url
 
 CALL = {"type": "function_call", "call_id": "c1", "name": "search", "arguments": '{"q": "お茶"}'}
@@ -362,6 +363,8 @@ async def test_a_plain_turn_writes_the_rows_and_bytes_that_it_always_did(databas
                 "turn_search",
                 "reasoning_search",
                 "reply_fragments",
+                "unsettled_turns",
+                "unusual_turns",
                 "turn_files",
                 "files",
                 "file_usage",
@@ -380,15 +383,20 @@ async def test_a_plain_turn_writes_the_rows_and_bytes_that_it_always_did(databas
                 "turn_search": 0,
                 "reasoning_search": 0,
                 "reply_fragments": 1,
+                "unsettled_turns": 1,
+                "unusual_turns": 0,
                 **no_files,
             }
             model.go_on()
             assert [event.name async for event in events][-1] == "done"
+        await settle(service.chat.turn_store)
         assert dict(await connection.fetchrow(counted) or {}) == {
             "turns": 1,
             "turn_search": 1,
             "reasoning_search": 0,
             "reply_fragments": 0,
+            "unsettled_turns": 0,
+            "unusual_turns": 0,
             **no_files,
         }
         now, before = await connection.fetchrow(

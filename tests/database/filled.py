@@ -44,6 +44,12 @@ ROWS = (
          jsonb_build_object('type', 'message', 'start', 0, 'end', length(reply)))
        WHERE length(reply) > 0 AND user_id = $1""",
     "INSERT INTO reasoning_search SELECT * FROM turn_search",
+    # As if these had ended just now; nobody makes their entries before tomorrow.
+    """INSERT INTO unsettled_turns (user_id, turn_id, conversation_id, replica_id, ended_at)
+       SELECT user_id, id, conversation_id, gen_random_uuid(), now() + interval '1 day' FROM turns
+       WHERE user_id = $1 ON CONFLICT DO NOTHING""",
+    """INSERT INTO unusual_turns (user_id, turn_id, status) SELECT user_id, id, 'failed' FROM turns
+       WHERE user_id = $1 ON CONFLICT DO NOTHING""",
 )
 STREAMING = """
 WITH replica AS (SELECT id FROM replicas WHERE machine = 'another' LIMIT 1),

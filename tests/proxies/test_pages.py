@@ -51,7 +51,9 @@ def username(request: pytest.FixtureRequest, place: Place) -> str:
 
 async def sign_in(tab: Tab, username: str, password: str = PASSWORD, button: str = "Sign in") -> None:
     await tab.page.get_by_label("Username").fill(username)
-    await tab.page.get_by_label("Password").fill(password)
+    await tab.page.get_by_label("Password", exact=True).fill(password)
+    if button == "Create account":
+        await tab.page.get_by_label("Repeat the password").fill(password)
     await tab.page.get_by_role("button", name=button).click()
     await expect(tab.get("#sign-in")).to_be_hidden()
 

@@ -89,6 +89,53 @@ async def test_without_its_files_an_import_keeps_their_names(service: RunningSer
     assert (await other.say(made["conversation_id"], "And now?"))["status"] == "complete"
 
 
+async def test_files_that_come_after_their_history_are_added_to_it(service: RunningService) -> None:
+    person, other = await service.person(), await service.person()
+    await with_files(person, png(shade=5), b"Sencha")
+    await imported(other, (await person.client.get("/api/v1/export")).content)
+    before = (await history(other))[0]
+    await other.say(before["id"], "Which is 0?")  # said here, in the words of a turn that had a file
+    report = await imported(other, await zipped(person))
+    assert (report["imported"], report["skipped"], report["files_added"], report["left_out"]) == (0, 1, 2, [])
+    (after,) = await history(other)
+    items = [turn["prompt"]["items"] and turn["prompt"]["items"][0] for turn in after["turns"]]
+    assert [item and (item["type"], item["name"]) for item in items] == [("image", "0.png"), ("file", "1.png"), None]
+    for item, data in zip(items, (png(shade=5), b"Sencha"), strict=False):
+        assert (await other.client.get(f"{FILES}/{item['file_id']}/content")).content == data
+        assert (await other.client.delete(f"{FILES}/{item['file_id']}")).status_code == 409
+    words = [turn["prompt"]["content"] for turn in after["turns"][:2]]
+    assert words == [turn["prompt"]["content"] for turn in before["turns"]]
+    again = await imported(other, await zipped(person))
+    assert (again["skipped"], again["files_added"]) == (1, 0)
+    assert await history(other) == [after]
+
+
+async def test_a_turn_keeps_the_files_that_it_has_where_a_later_import_has_fewer(service: RunningService) -> None:
+    person = await service.person()
+    items = [{"type": "image", "file_id": str(new_id()), "name": f"{number}.png"} for number in range(2)]
+    first, second, both = (png(shade=6),), (b"\0 no file", png(shade=7)), (png(shade=6), png(shade=7))
+    archives = archives_of(items, first, second, both)
+    assert (await imported(person, archives[0]))["conversations"][0]["files_left_out"] == 1
+    assert (await imported(person, archives[1]))["files_added"] == 0
+    (kept,) = (await history(person))[0]["turns"]
+    assert [("file_id" in item) for item in kept["prompt"]["items"][:2]] == [True, False]
+    assert (await imported(person, archives[2]))["files_added"] == 1
+    (kept,) = (await history(person))[0]["turns"]
+    assert [("file_id" in item) for item in kept["prompt"]["items"][:2]] == [True, True]
+
+
+async def test_late_files_are_held_to_the_limits_and_the_report_says_so(database_url: str) -> None:
+    async with running(database_url, file_quota_bytes=4096) as service:
+        person = await service.person()
+        items = [{"type": "image", "file_id": str(new_id()), "name": f"{number}.png"} for number in range(4)]
+        none, some = archives_of(items, (), (png(shade=1), png(shade=2), b"\0 no file"))
+        await imported(person, none)
+        report = await imported(person, some)
+        assert report["files_added"] == 1
+        assert [each["name"] for each in report["left_out"]] == ["1.png", "2.png"]  # the fourth never came
+        assert len((await person.client.get(FILES)).json()["items"]) == 1
+
+
 async def test_every_conversation_after_one_with_files_is_imported(service: RunningService) -> None:
     """A file that is read piece by piece, beside which another look for a ZIP is taken."""
     person, other = await service.person(), await service.person()
@@ -163,6 +210,11 @@ async def test_a_name_in_an_import_keeps_what_can_be_seen(service: RunningServic
 
 def archive_of(items: list[Any], *files: bytes, packing: int = zipfile.ZIP_STORED) -> bytes:
     """Return a ZIP as this service writes it, of one turn with these items, and files for the first of them."""
+    return archives_of(items, files, packing=packing)[0]
+
+
+def archives_of(items: list[Any], *files: tuple[bytes, ...], packing: int = zipfile.ZIP_STORED) -> list[bytes]:
+    """Return ZIPs of one conversation with these items, each with other files for the first of them."""
     turn_id = str(new_id())
     turn = {
         "id": turn_id,
@@ -179,6 +231,10 @@ def archive_of(items: list[Any], *files: bytes, packing: int = zipfile.ZIP_STORE
         "created_at": "2026-01-31T09:30:00Z",
         "turns": [turn],
     }
+    return [_archive(conversation, items, each, packing) for each in files]
+
+
+def _archive(conversation: dict[str, Any], items: list[Any], files: tuple[bytes, ...], packing: int) -> bytes:
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w") as archive:
         archive.writestr("history.jsonl", json.dumps(conversation) + "\n")

@@ -164,8 +164,8 @@ async def test_a_batch_of_which_one_is_imported_at_this_moment_is_kept_one_by_on
     """Somebody else was quicker after the look at what is there already."""
     await imported(person, numbered(2))
 
-    async def nothing(*_: Any) -> set[tuple[str, str]]:
-        return set()
+    async def nothing(*_: Any) -> dict[tuple[str, str], UUID]:
+        return {}
 
     monkeypatch.setattr(import_queries, "known_sources", nothing)
     report = await imported(person, numbered(1, 2, 3))
@@ -201,7 +201,7 @@ async def test_what_no_format_fits_is_refused_and_changes_nothing(person: Person
 
 
 async def test_an_empty_list_is_nothing_to_import(person: Person) -> None:
-    nothing = {"imported": 0, "skipped": 0, "failed": [], "conversations": [], "left_out": []}
+    nothing = {"imported": 0, "skipped": 0, "failed": [], "conversations": [], "left_out": [], "files_added": 0}
     assert await imported(person, []) == nothing
 
 

@@ -8,7 +8,7 @@ from playwright.async_api import Browser, Route, expect
 
 from tests.chat.files.pictures import add, png
 from tests.support.running_service import PASSWORD, Person, RunningService
-from tests.transfer.formats.test_pictures import DRAWING
+from tests.transfer.formats.test_pictures import DRAWING, ENTRIES, exported
 from tests.web.browser import Tab, browsing
 
 NEW_PASSWORD = "quite another long password"
@@ -147,13 +147,13 @@ async def test_everything_is_exported_and_imported_again(
     kept = await add(person, png(40, 30), "cup.png")
     await person.say(conversation_id, "hello", items=[{"type": "image", "file_id": kept["id"]}])
     await tab.open("/account")
-    exported = await downloaded(tab, "Export everything", "chatkeep-history.zip")
+    everything = await downloaded(tab, "Export everything", "chatkeep-history.zip")
     async with browsing(browser, service, await service.person()) as other:
         await other.open("/account")
         await other.page.get_by_role("button", name="Import").click()
         await expect(other.get("#import-result")).to_have_text("Choose a file first.")
         for told in ("Imported: 1. Already here: 0.", "Imported: 0. Already here: 1."):
-            await other.get("#f-file").set_input_files(exported)
+            await other.get("#f-file").set_input_files(everything)
             await other.page.get_by_role("button", name="Import").click()
             await expect(other.get("#import-result")).to_have_text(told)
         await other.open()
@@ -172,8 +172,8 @@ async def test_the_history_alone_is_exported_as_lines(
     for locale, name in (("en-GB", "History only (JSONL)"), ("ja-JP", "履歴のみ（JSONL）")):
         async with browsing(browser, service, person, locale=locale) as tab:
             await tab.open("/account")
-            exported = await downloaded(tab, name, "chatkeep-history.jsonl")
-            assert [json.loads(line)["title"] for line in exported.read_text().splitlines()] == ["in lines"]
+            lines = await downloaded(tab, name, "chatkeep-history.jsonl")
+            assert [json.loads(line)["title"] for line in lines.read_text().splitlines()] == ["in lines"]
 
 
 async def test_a_file_that_cannot_be_imported_is_told(tab: Tab) -> None:
@@ -194,6 +194,18 @@ async def test_an_import_says_which_pictures_are_not_kept_and_why(tab: Tab) -> N
     await expect(tab.get("#import-result")).to_contain_text("Files that are not kept: 3")
     await expect(tab.get("#import-result li").first).to_have_text(
         "my cup.png: It is not in the file that was imported."
+    )
+
+
+async def test_an_import_says_how_many_files_came_later(tab: Tab) -> None:
+    await tab.open("/account")
+    for name, written in (("conversations.json", json.dumps([DRAWING]).encode()), ("export.zip", exported(ENTRIES))):
+        file = {"name": name, "mimeType": "application/octet-stream", "buffer": written}
+        await tab.get("#f-file").set_input_files(file)  # type: ignore[arg-type]  # a payload
+        await tab.page.get_by_role("button", name="Import").click()
+        await expect(tab.get("#import-result")).to_contain_text("Imported:")
+    await expect(tab.get("#import-result")).to_have_text(
+        "Imported: 0. Already here: 1.Files added to conversations that were here: 3"
     )
 
 

@@ -245,3 +245,17 @@ async def test_a_picture_that_is_not_there_is_its_name(
     await console.page.get_by_label("Why are you reading this conversation?").fill(REASON)
     await console.page.get_by_role("button", name="Read", exact=True).click()
     await expect(console.get(".file.missing")).to_have_text("tea.png (not available)")
+
+
+async def test_a_picture_whose_data_is_cut_off_is_its_name_and_can_be_saved(console: Tab, person: Person) -> None:
+    whole = png(60, 40, shade=5)
+    cut = whole[: len(whole) // 2]
+    conversation, kept = await person.conversation(), await add(person, cut)
+    await person.say(conversation, "Which?", items=[{"type": "image", "file_id": kept["id"]}])
+    await console.open(f"/console/conversations/{conversation}")
+    await console.page.get_by_label("Why are you reading this conversation?").fill(REASON)
+    await console.page.get_by_role("button", name="Read", exact=True).click()
+    await expect(console.get(".file.missing")).to_have_text("tea.png (damaged, cannot be shown)")
+    async with console.page.expect_download() as waiting:
+        await console.page.get_by_role("button", name="tea.png").click()
+    assert Path(await (await waiting.value).path()).read_bytes() == cut

@@ -57,6 +57,19 @@ async def test_a_reload_in_the_middle_of_several_kinds_goes_on_where_it_was(tab:
     await expect(tab.reply().locator("details").nth(1).locator("pre")).to_contain_text('"q": "<b>tea</b>"')
 
 
+async def test_a_tools_result_has_the_name_of_its_tool(tab: Tab, model: TaughtModel) -> None:
+    result = Item({"type": "function_call_output", "call_id": "c", "output": "[]"})
+    stray = Item({"type": "function_call_output", "call_id": "?", "output": "1"})
+    model.teach("look", CALL, result, stray, Text("No."))
+    await tab.open()
+    await tab.say("look")
+    for _ in range(2):
+        await expect(tab.reply().locator("summary")).to_have_text(
+            ["Tool call: search", "Tool result: search", "Tool result"]
+        )
+        await tab.page.reload()
+
+
 async def test_a_refusal_is_said_in_words(tab: Tab, model: TaughtModel) -> None:
     model.teach("bad", Refusal("I cannot help "), Refusal("with <that>."))
     await tab.open()

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.support.running_service import ADMIN_PASSWORD, RunningService, running
-from tests.web.browser import Tab, browser_running, tab_in
+from tests.support.running_service import ADMIN_PASSWORD, PASSWORD, RunningService, running
+from tests.web.browser import Tab, browser_running, browsing, tab_in
 
 NAME = "chat.lan"
 
@@ -67,7 +67,8 @@ async def test_a_new_account_is_told_as_much(lan_browser: Browser, secure: Runni
     async with opened(lan_browser, secure) as tab:
         await tab.get("button[data-mode]").click()
         await tab.get("#sign-in [name=username]").fill("newcomer")
-        await tab.get("#sign-in [name=password]").fill("a long password of a newcomer")
+        for name in ("password", "repeated"):
+            await tab.get(f"#sign-in [name={name}]").fill("a long password of a newcomer")
         await tab.get("#sign-in [type=submit]").click()
         await expect(tab.get("#sign-in .problem")).to_contain_text("CHATKEEP_COOKIE_SECURE=false")
 
@@ -138,3 +139,56 @@ async def test_what_the_page_advises_works(lan_browser: Browser, shared_database
             await tab.get("[data-guest]").click()
             await expect(tab.get("#prompt")).to_be_visible()
             assert await tab.page.evaluate("document.cookie") == ""
+
+
+@pytest.mark.parametrize(
+    ("locale", "texts"),
+    [
+        (
+            "en-GB",
+            ("Create account", "Show the password", "Hide the password", "The two passwords are not the same."),
+        ),
+        (
+            "ja-JP",
+            ("アカウントを作成", "パスワードを表示", "パスワードを隠す", "2つのパスワードが一致しません。"),
+        ),
+    ],
+)
+async def test_a_new_password_is_typed_twice_and_can_be_looked_at(
+    browser: Browser, service: RunningService, locale: str, texts: tuple[str, ...]
+) -> None:
+    register, show, hide, differ = texts
+    async with browsing(browser, service, None, locale=locale) as tab:
+        await tab.open()
+        password, repeated = tab.get("#f-password"), tab.get("#f-repeated")
+        await expect(repeated).to_have_count(0)
+        await tab.page.get_by_role("button", name=register).click()
+        await tab.get("#f-username").fill(f"rin-{locale}")
+        await password.fill(PASSWORD)
+        await repeated.fill(PASSWORD + "x")
+        await tab.page.get_by_role("button", name=show).click()
+        for each in (password, repeated):
+            await expect(each).to_have_attribute("type", "text")
+        await tab.page.get_by_role("button", name=hide).click()
+        for each in (password, repeated):
+            await expect(each).to_have_attribute("type", "password")
+        await tab.get("#sign-in [type=submit]").click()
+        await expect(tab.page.get_by_role("alert")).to_have_text(differ)
+        await expect(repeated).to_be_focused()
+        assert not [each for each in tab.requested if each.method == "POST"]
+        await repeated.fill(PASSWORD)
+        await tab.page.get_by_role("button", name=show).click()
+        await repeated.press("Enter")
+        await expect(tab.get("#me")).to_contain_text(f"rin-{locale}")
+
+
+async def test_a_password_that_is_shown_is_hidden_before_it_is_sent(browser: Browser, service: RunningService) -> None:
+    async with browsing(browser, service, None) as tab:
+        tab.expected.append("status of 401")
+        await tab.open()
+        await tab.page.get_by_role("button", name="Show the password").click()
+        await tab.get("#f-username").fill("nobody")
+        await tab.get("#f-password").fill("wrong password")
+        await tab.get("#f-password").press("Enter")
+        await expect(tab.page.get_by_role("alert")).to_have_text("Wrong username or password.")
+        await expect(tab.get("#f-password")).to_have_attribute("type", "password")

@@ -22,7 +22,8 @@ async def register(tab: Tab, username: str) -> None:
     await tab.open()
     await tab.page.get_by_role("button", name="Create account").click()
     await tab.page.get_by_label("Username").fill(username)
-    await tab.page.get_by_label("Password").fill(PASSWORD)
+    await tab.page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await tab.page.get_by_label("Repeat the password").fill(PASSWORD)
     await tab.page.get_by_role("button", name="Create account").click()
     await expect(tab.get("#me")).to_contain_text(username)
 

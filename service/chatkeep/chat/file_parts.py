@@ -69,18 +69,19 @@ def parts_of(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [part for content in contents if isinstance(content, list) for part in content]
 
 
+def name_of(item: AnyItem, file: LoadedFile) -> str:
+    """Return the name that an item has for its file, or else the file's own."""
+    name = item.get("name")
+    return name if isinstance(name, str) and name else file.name
+
+
 def _part(item: AnyItem, files: LoadedFiles) -> dict[str, Any]:
     file = _loaded(item, files)
     if file is None or file.text is not None:
         return _text_part(_shown_as_text(item, files))
     if file.is_image:
         return {"type": "image_url", "image_url": {"url": file.data_url}}
-    return {"type": "file", "file": {"filename": _name_of(item, file), "file_data": file.data_url}}
-
-
-def _name_of(item: AnyItem, file: LoadedFile) -> str:
-    name = item.get("name")
-    return name if isinstance(name, str) and name else file.name
+    return {"type": "file", "file": {"filename": name_of(item, file), "file_data": file.data_url}}
 
 
 def _loaded(item: AnyItem, files: LoadedFiles) -> LoadedFile | None:
@@ -92,7 +93,7 @@ def _shown_as_text(item: AnyItem, files: LoadedFiles) -> str:
     file = _loaded(item, files)
     if file is None or file.text is None:
         return f"[Here is the file {_quoted(item.get('name'))}, which you cannot see.]"
-    return _fenced(_name_of(item, file), file.text)
+    return _fenced(name_of(item, file), file.text)
 
 
 def _fenced(name: str, text: str) -> str:

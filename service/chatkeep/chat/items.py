@@ -29,10 +29,18 @@ def refusal_item(text: str) -> JsonItem:
     return {"type": "refusal", "refusal": text}
 
 
+def pictures_left_out_item(names: list[str]) -> JsonItem:
+    return {"type": "pictures_left_out", "names": names}
+
+
 def refusal_of(items: Iterable[AnyItem] | None) -> str | None:
     """Return why the model did not answer; None where it did."""
-    said = [each["refusal"] for each in items or () if is_refusal(each)]
-    return "".join(said) or None
+    return "".join(refusals_in(items)) or None
+
+
+def refusals_in(items: Iterable[AnyItem] | None) -> list[str]:
+    """Return the text of each refusal among items."""
+    return [each["refusal"] for each in items or () if is_refusal(each)]
 
 
 def is_refusal(item: AnyItem) -> bool:

@@ -1,6 +1,7 @@
 """The statements of an import: one a function, and none commits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.chat.files.queries import insert_references
-from chatkeep.chat.items import is_reasoning
+from chatkeep.chat.items import JsonItem, is_reasoning
+from chatkeep.database.statement import into
 from chatkeep.database.tables import (
     conversations,
     files,
@@ -25,12 +27,28 @@ from chatkeep.database.tables import (
 TURNS_PER_STATEMENT = 500
 
 _i = imported_conversations.c
+_t = turns.c
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTurn:
+    """A turn of an earlier import: its place, its words and its items."""
+
+    id: UUID
+    position: int
+    prompt: str
+    reply: str | None
+    prompt_items: list[JsonItem] | None
+    reply_items: list[JsonItem] | None
+
+
+_TO_KEPT_TURN = into(KeptTurn)
 
 
 async def known_sources(
     connection: AsyncConnection, user_id: UUID, keys: Sequence[tuple[str, str]]
-) -> set[tuple[str, str]]:
-    """Return which of the (source, source id) the user has imported."""
+) -> dict[tuple[str, str], UUID]:
+    """Return the conversations that the user has imported before, by their (source, source id)."""
     sources, names = (list(each) for each in zip(*keys, strict=True))
     given = (
         func.unnest(literal(sources, ARRAY(Text)), literal(names, ARRAY(Text)))
@@ -39,13 +57,13 @@ async def known_sources(
     )
     # Each by its key: PostgreSQL goes through all that the user has imported for `(source, source_id) IN (...)`.
     known = (
-        select(_i.source, _i.source_id)
+        select(_i.source, _i.source_id, _i.conversation_id)
         .where(_i.user_id == user_id, _i.source == cast(given.c.source, Text), _i.source_id == cast(given.c.name, Text))
         .limit(1)
         .lateral("known")
     )
-    found = await connection.execute(select(known.c.source, known.c.source_id).select_from(given.join(known, true())))
-    return {(row.source, row.source_id) for row in found}
+    found = await connection.execute(select(known).select_from(given.join(known, true())))
+    return {(row.source, row.source_id): row.conversation_id for row in found}
 
 
 async def own_conversations(connection: AsyncConnection, user_id: UUID, ids: Sequence[UUID]) -> set[UUID]:
@@ -59,6 +77,44 @@ async def own_conversations(connection: AsyncConnection, user_id: UUID, ids: Seq
         .lateral("own")
     )
     return set((await connection.execute(select(own.c.id).select_from(given.join(own, true())))).scalars())
+
+
+async def kept_turns(
+    connection: AsyncConnection, user_id: UUID, conversation_id: UUID, positions: Collection[int]
+) -> list[KeptTurn]:
+    """Return a conversation's turns at these distances from its root, oldest first."""
+    query = (
+        select(_t.id, _t.position, _t.prompt, _t.reply, _t.prompt_items, _t.reply_items)
+        .where(
+            _t.user_id == user_id,
+            _t.conversation_id == conversation_id,
+            _t.position.in_(sorted(positions)),
+        )
+        .order_by(_t.id)
+    )
+    return [_TO_KEPT_TURN(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def replace_items(
+    connection: AsyncConnection,
+    user_id: UUID,
+    kept: KeptTurn,
+    prompt_items: list[JsonItem] | None,
+    reply_items: list[JsonItem] | None,
+) -> bool:
+    """Give a turn other items; False where it has gone, or has others than those that were read."""
+    query = (
+        update(turns)
+        .where(
+            _t.user_id == user_id,
+            _t.id == kept.id,
+            _t.prompt_items.is_not_distinct_from(kept.prompt_items),
+            _t.reply_items.is_not_distinct_from(kept.reply_items),
+        )
+        .values(prompt_items=prompt_items, reply_items=reply_items)
+        .returning(_t.id)
+    )
+    return (await connection.execute(query)).first() is not None
 
 
 async def insert_conversations(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:

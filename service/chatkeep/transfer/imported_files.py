@@ -28,6 +28,8 @@ MAX_BYTES_IN_MEMORY = 1024 * 1024
 DATA_URL = "data:"
 
 Items = list[JsonItem] | None
+# Files that are kept, by the keys by which items name them.
+FileRows = Mapping[str, FileRecord]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,14 @@ class ImportedFiles:
         Args:
             turns: rows that are to be kept; those with files get items that refer to the importer's.
         """
+        found, left_out = await self.find(turns)
+        for turn in turns:
+            turn["prompt_items"] = referring(turn["prompt_items"], found)
+            turn["reply_items"] = referring(turn["reply_items"], found, is_reply=True)
+        return left_out
+
+    async def find(self, turns: Sequence[dict[str, Any]]) -> tuple[FileRows, list[LeftOutFile]]:
+        """Keep the files of turns, and return them; and those that there are not, each once."""
         found = await self._own(turns)
         left_out: dict[str, LeftOutFile] = {}
         for item in _items_of(turns):
@@ -72,10 +82,7 @@ class ImportedFiles:
                 left_out[source] = LeftOutFile(_name_of(item), error.detail)
             except CannotUnpack as error:
                 left_out[source] = LeftOutFile(_name_of(item), error.reason)
-        for turn in turns:
-            turn["prompt_items"] = _referring(turn["prompt_items"], found)
-            turn["reply_items"] = _referring(turn["reply_items"], found, is_reply=True)
-        return list(left_out.values())
+        return found, list(left_out.values())
 
     async def _own(self, turns: Sequence[dict[str, Any]]) -> dict[str, FileRecord]:
         """Return the importer's files among those that items name by an id, by that id."""
@@ -106,7 +113,13 @@ def references_of(turns: Sequence[Mapping[str, Any]]) -> list[tuple[UUID, UUID]]
     ]
 
 
-def _items_of(turns: Sequence[dict[str, Any]]) -> Iterator[JsonItem]:
+def named_files(turn: Mapping[str, Any]) -> set[str]:
+    """Return the keys of the files that a turn of an import names."""
+    sources = (_source_of(item) for item in _items_of([turn]))
+    return {source for source in sources if source is not None}
+
+
+def _items_of(turns: Sequence[Mapping[str, Any]]) -> Iterator[JsonItem]:
     for turn in turns:
         for items in (turn["prompt_items"], turn["reply_items"]):
             yield from (item for item in items or () if is_file(item))
@@ -129,7 +142,7 @@ def _name_of(item: JsonItem) -> str:
     return _given_name(item) or UNNAMED
 
 
-def _referring(items: Items, found: dict[str, FileRecord], *, is_reply: bool = False) -> Items:
+def referring(items: Items, found: FileRows, *, is_reply: bool = False) -> Items:
     """Return items with references where there are files. What a model made and is missing is a line of its text."""
     if items is None or not any(map(is_file, items)):
         return items
@@ -142,7 +155,7 @@ def _referring(items: Items, found: dict[str, FileRecord], *, is_reply: bool = F
     return None if is_text else kept
 
 
-def _referred(item: JsonItem, found: dict[str, FileRecord]) -> JsonItem:
+def _referred(item: JsonItem, found: FileRows) -> JsonItem:
     row = found.get(_source_of(item) or "")
     if row is None:
         return _named_alone(item)

@@ -45,6 +45,7 @@ from chatkeep.transfer.full_collections import full_collections_put_off
 from chatkeep.transfer.imported import UnknownFormat, Unreadable
 from chatkeep.transfer.imported_files import ImportedFiles, LeftOutFile, references_of
 from chatkeep.transfer.json_stream import Value
+from chatkeep.transfer.known_conversations import add_late_files, known_conversations
 from chatkeep.transfer.rows import ConversationRows, to_rows
 from chatkeep.transfer.sanitize import sanitize
 
@@ -66,6 +67,7 @@ class Imported:
     Args:
         source_id: what it is called where it comes from; its place in the file where that is not known.
         kept_aside: how many messages and the like are in its metadata.
+        files_added: how many files its turns got, where it was imported before without them.
         left_out: the files of its turns that are neither in the file nor the user's, or could not be kept.
     """
 
@@ -76,6 +78,7 @@ class Imported:
     title: str | None = None
     turn_count: int = 0
     kept_aside: int = 0
+    files_added: int = 0
     left_out: tuple[LeftOutFile, ...] = ()
 
     @property
@@ -148,6 +151,8 @@ async def import_file(
             async for outcome in _kept(database, user_id, batch, clock, attached):
                 yield outcome
                 counts[outcome.outcome] += 1
+                if outcome.files_added:
+                    counts["files_added"] += outcome.files_added
             if any(read.rows is not None for read in batch):
                 await index_pending(database)
         if counts["failed"] >= MAX_FAILURES:
@@ -231,13 +236,16 @@ def _place_of(error: Exception) -> str:
 async def _kept(
     database: Database, user_id: UUID, batch: list[_Read], clock: Clock, files: ImportedFiles
 ) -> AsyncIterator[Imported]:
-    known = await _known(database, user_id, batch)
+    known = await known_conversations(database, user_id, [read.key for read in batch if read.rows is not None])
     new = {read.key: read for read in reversed(batch) if read.rows is not None and read.key not in known}
     left_out = {key: await files.attach(read.rows.turns) for key, read in new.items() if read.rows is not None}
     together = await _keep(database, user_id, list(new.values()), clock()) if len(new) > 1 else False
     for read in batch:
         if read.rows is None:
             yield Imported(read.source_id, "failed", read.reason)
+        elif (conversation_id := known.get(read.key)) is not None:
+            late = await add_late_files(database, user_id, conversation_id, read.rows.turns, files)
+            yield Imported(read.source_id, "skipped", files_added=late.added, left_out=late.left_out)
         elif new.get(read.key) is not read or not (together or await _keep(database, user_id, [read], clock())):
             yield Imported(read.source_id, "skipped")
         else:
@@ -251,18 +259,6 @@ async def _kept(
                 kept_aside=read.kept_aside,
                 left_out=tuple(left_out[read.key]),
             )
-
-
-async def _known(database: Database, user_id: UUID, batch: list[_Read]) -> set[tuple[str, str]]:
-    """Return the conversations of a batch that the user has: imported before, or begun here and exported from here."""
-    keys = [read.key for read in batch if read.rows is not None]
-    if not keys:
-        return set()
-    own = [UUID(source_id) for source, source_id in keys if source == OWN]
-    async with database.transaction() as connection:
-        known = await queries.known_sources(connection, user_id, keys)
-        mine = await queries.own_conversations(connection, user_id, own) if own else set()
-    return known | {(OWN, str(each)) for each in mine}
 
 
 async def _keep(database: Database, user_id: UUID, reads: list[_Read], now: datetime) -> bool:

@@ -40,6 +40,9 @@ class ImportReport(BaseModel):
 
     imported: int = 0
     skipped: Annotated[int, Field(description="Imported before, or begun here.")] = 0
+    files_added: Annotated[
+        int, Field(description="How many files came to conversations that were imported before without them.")
+    ] = 0
     failed: list[FailedConversation] = Field(default_factory=list)
     conversations: Annotated[
         list[ImportedConversation], Field(description=f"What was imported; the first {MAX_LISTED} of it.")
@@ -53,6 +56,8 @@ class ImportReport(BaseModel):
             self.failed.append(FailedConversation(source_id=outcome.source_id, reason=outcome.reason or ""))
         elif outcome.outcome == "skipped":
             self.skipped += 1
+            self.files_added += outcome.files_added
+            self._add_left_out(outcome)
         else:
             self.imported += 1
             if len(self.conversations) < MAX_LISTED:

@@ -19,6 +19,7 @@ TEXTS = {
     "attachments-texts.js": "attachments",
     "console-texts.js": "console",
     "settings-texts.js": "settings",
+    "sign-in-texts.js": "sign_in",
 }
 
 _IMPORT = re.compile(rb'^(?:import|export) .*from "\./([^"]+)";$', re.MULTILINE)

@@ -24,6 +24,8 @@ from chatkeep.http.pages import CursorText, Page, cursor_of_id, page_of
 from chatkeep.http.presence import while_client_waits
 from chatkeep.http.streams import Stream
 from chatkeep.web.audit_verification import verification_lines
+from chatkeep.web.failures import with_failures_in
+from chatkeep.web.translations import language_of
 from chatkeep.web.turns import RenderedTurn, render_turns
 
 MAX_ROWS = 100
@@ -51,7 +53,7 @@ async def rendered_turns_of_any(
     """Return the active path of anyone's conversation as HTML, newest first, when it is on record who reads it."""
     page = await read_turns(database, reading, conversation_id, order="desc", limit=limit, cursor=cursor)
     async with while_client_waits(request):
-        items = await render_turns(administrator.user_id, page.items)
+        items = with_failures_in(language_of(request), await render_turns(administrator.user_id, page.items))
         return Page(items=items, next_cursor=page.next_cursor)
     raise ClientDisconnect
 

@@ -14,8 +14,10 @@ from chatkeep.chat.api.dependencies import CurrentUser
 from chatkeep.errors import NotAuthenticated, NotFound, Unavailable
 from chatkeep.http.bodies import Body, FromDigits, JsonRoute, Text, takes_body_of
 from chatkeep.http.presence import while_client_waits
+from chatkeep.web.failures import with_failures_in
 from chatkeep.web.markdown import MAX_MARKDOWN_CHARACTERS
 from chatkeep.web.rendering import ASSETS, render_page
+from chatkeep.web.translations import language_of
 from chatkeep.web.turns import RenderedTurn, TurnWindow, render_text, render_turn, window_after, window_before
 
 MAX_TURNS = 100
@@ -79,6 +81,7 @@ async def rendered_turns(
             found = await window_after(database, identity.user_id, conversation_id, first=first, limit=limit)
         else:
             found = await window_before(database, identity.user_id, conversation_id, start_id=start, limit=limit)
+        found.items = with_failures_in(language_of(request), found.items)
     return found
 
 
@@ -87,7 +90,8 @@ async def one_rendered_turn(
     conversation_id: UUID, turn_id: UUID, request: Request, identity: CurrentUser, database: DatabaseDep
 ) -> RenderedTurn:
     async with while_client_waits(request):
-        return await render_turn(database, identity.user_id, conversation_id, turn_id)
+        turn = await render_turn(database, identity.user_id, conversation_id, turn_id)
+        return with_failures_in(language_of(request), [turn])[0]
     raise ClientDisconnect
 
 

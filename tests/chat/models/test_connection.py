@@ -10,7 +10,7 @@ import pytest
 import uvloop
 from pydantic import SecretStr
 
-from chatkeep.chat.models import openai_compatible, openai_connection
+from chatkeep.chat.models import openai_connection, retries
 from chatkeep.chat.models.openai_compatible import OpenAICompatibleModel
 from chatkeep.errors import ConfigurationError
 from tests.chat.models.heard import hear
@@ -148,7 +148,7 @@ async def test_retries_do_not_multiply_those_of_a_gateway(
     slow = Answer("{}", 500, "application/json", framing="length", pauses={-1: 0.02})
     with RawServer({"m": (slow,)}) as server:
         for within_seconds, requests in ((60.0, 3), (0.01, 1)):
-            monkeypatch.setattr(openai_compatible, "RETRY_WITHIN_SECONDS", within_seconds)
+            monkeypatch.setattr(retries, "RETRY_WITHIN_SECONDS", within_seconds)
             server.asked.clear()
             await hear(make_model(server.url), "hello")
             assert server.asked["m"] == requests

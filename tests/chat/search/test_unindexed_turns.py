@@ -7,8 +7,8 @@ import asyncpg
 import pytest
 
 from chatkeep.chat.search import indexer, unindexed_turns
-from chatkeep.chat.search.index_queries import KEEPS
 from chatkeep.chat.search.indexer import index_pending
+from chatkeep.chat.search.older_release_queries import KEEPS
 from chatkeep.chat.search.unindexed_turns import UnindexedTurns
 from chatkeep.clock import utc_now
 from chatkeep.database.database import Database

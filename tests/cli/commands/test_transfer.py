@@ -155,3 +155,17 @@ async def test_what_cannot_be_imported_is_said(service: RunningService, command:
         ran = await command(*arguments)
         assert (ran.code, ran.out) == (code, ""), arguments
         assert reason in " ".join(ran.err.replace("│", " ").split()), arguments
+
+
+async def test_files_that_come_later_are_counted(service: RunningService, command: Command, tmp_path: Path) -> None:
+    person, _ = await service.person(), await service.person("grace")
+    file = await add(person, png(shade=61), "cup.png")
+    await person.say(await person.conversation(), "Which?", items=[{"type": "image", "file_id": file["id"]}])
+    for name, file_format in (("history.jsonl", "jsonl"), ("history.zip", "zip")):
+        answer = await person.client.get("/api/v1/export", params={"format": file_format})
+        (tmp_path / name).write_bytes(answer.content)
+    await command("import", "history.jsonl", "--user", "grace")
+    later = await command("import", "history.zip", "--user", "grace")
+    assert later.lines[0].split()[:1] + later.lines[0].split()[2:] == ["skipped", "1", "file", "added"]
+    again = await command("import", "history.zip", "--user", "grace", "--format", "jsonl")
+    assert [each["files_added"] for each in again.objects] == [0]

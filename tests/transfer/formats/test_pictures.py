@@ -112,6 +112,21 @@ async def test_the_model_is_sent_them_and_they_come_back_from_this_service_s_own
     assert (await other.say(theirs["id"], "And now?"))["status"] == "complete"
 
 
+async def test_pictures_that_come_after_their_history_are_added_to_it(person: Person) -> None:
+    await imported(person, [DRAWING])
+    report = await imported(person, exported(ENTRIES))
+    assert (report["imported"], report["files_added"], report["left_out"]) == (0, 3, [])
+    items = [
+        item
+        for turn in (await history(person))[0]["turns"]
+        for side in ("prompt", "reply")
+        for item in turn[side]["items"] or ()
+    ]
+    found = [await bytes_of(person, item) for item in items if item["type"] == "image"]
+    assert found == [png(8, 8, shade=shade) for shade in (1, 2, 3)]
+    assert (await imported(person, exported(ENTRIES)))["files_added"] == 0
+
+
 async def test_without_the_zip_there_is_a_line_in_the_place_of_each(person: Person) -> None:
     report = await imported(person, [DRAWING])
     (made,) = report["conversations"]

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 
 from chatkeep.chat.generation.processes import ServiceProcess
 from chatkeep.chat.history.parameters import NOW, REPLICA_ID
-from chatkeep.chat.search.index_queries import KEEPS
+from chatkeep.chat.search.older_release_queries import KEEPS
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
 from chatkeep.database.statement import Row, Statement

@@ -32,7 +32,7 @@ from chatkeep.chat.history.fragments import (
     Written,
 )
 from chatkeep.chat.history.turn import Beginning, NewTurn, OpenTurn, Outcome, UnfinishedTurn
-from chatkeep.chat.items import is_reasoning
+from chatkeep.chat.items import is_reasoning, refusals_in
 from chatkeep.chat.models import LanguageModel, offered_names
 from chatkeep.chat.records import TurnRecord
 from chatkeep.chat.schemas import Turn
@@ -186,8 +186,7 @@ class TurnStore:
         )
         if ended is None:
             return None
-        thoughts = [item["text"] for item in outcome.reply_items or () if is_reasoning(item)]
-        self.ended_turns.add(FinishedTurn(user_id, begun.id, begun.content, outcome.reply, thoughts))
+        self.ended_turns.add(_finished(begun, user_id, outcome))
         return Turn.from_record(_record(begun, user_id, outcome, ended, now))
 
     async def stalled_turns(self) -> list[UnfinishedTurn]:
@@ -275,6 +274,18 @@ class TurnStore:
             statements.REQUEST_STOP, user_id=user_id, conversation_id=conversation_id, turn_id=turn_id
         )
         return row is not None
+
+
+def _finished(begun: OpenTurn, user_id: UUID, outcome: Outcome) -> FinishedTurn:
+    items = outcome.reply_items or ()
+    return FinishedTurn(
+        user_id,
+        begun.id,
+        begun.content,
+        outcome.reply,
+        refusals=refusals_in(items),
+        reasoning=[item["text"] for item in items if is_reasoning(item)],
+    )
 
 
 def _record(begun: OpenTurn, user_id: UUID, outcome: Outcome, ended: statements.EndedTurn, now: datetime) -> TurnRecord:

@@ -119,6 +119,7 @@ def conversation_of(system_prompt: str | None, turns: Sequence[EarlierTurn], new
     _add(conversation, answer)
     both = "\n\n".join(text for text in (unanswered, new.prompt) if text) if unanswered else new.prompt
     conversation.add_requester_msg(both, items=_with_earlier(unanswered_items, new.prompt_items))
+    conversation.new_items = new.prompt_items or ()
     return conversation
 
 

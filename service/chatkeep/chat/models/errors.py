@@ -79,7 +79,7 @@ class ModelBadRequest(ModelError):
 
 
 class ModelTakesNoImages(ModelBadRequest):
-    """A prompt has a picture, and the model reads text alone."""
+    """The prompt has a picture, and the model reads text alone."""
 
     code = "model_takes_no_images"
 

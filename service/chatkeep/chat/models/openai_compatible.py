@@ -1,7 +1,6 @@
 """Any model server that speaks the OpenAI API: vLLM, Ollama, llama.cpp, LM Studio, OpenAI itself."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
@@ -10,7 +9,8 @@ import aiohttp
 from pydantic import SecretStr
 
 from chatkeep.chat.file_parts import has_images, parts_of
-from chatkeep.chat.models.errors import ModelBadAnswer, ModelError, ModelLoading, ModelNotFound
+from chatkeep.chat.items import pictures_left_out_item
+from chatkeep.chat.models.errors import ModelBadAnswer, ModelError, ModelNotFound, ModelTakesNoImages
 from chatkeep.chat.models.model_list import NAME_ONE, first_to_chat, listed_models
 from chatkeep.chat.models.openai_address import endpoints, own_headers
 from chatkeep.chat.models.openai_connection import (
@@ -23,17 +23,13 @@ from chatkeep.chat.models.openai_connection import (
 from chatkeep.chat.models.openai_errors import MAX_NAME_CHARACTERS, Failures, refuses_usage
 from chatkeep.chat.models.openai_stream import ReplyStream
 from chatkeep.chat.models.params import GenerationParams
-from chatkeep.chat.models.pieces import Piece
+from chatkeep.chat.models.pieces import End, Item, Piece
 from chatkeep.chat.models.prompt import ChatPrompt
+from chatkeep.chat.models.retries import Retries
 from chatkeep.config import Settings
 
 MODEL_LIST_SECONDS = 10.0
 REFUSAL_SECONDS = 10.0
-# Told to wait longer than this, it is better to say so than to keep someone waiting.
-MAX_RETRY_PAUSE_SECONDS = 10.0
-# A failure that took longer was tried again by a gateway already, and both together are too long for anyone.
-RETRY_WITHIN_SECONDS = 3.0
-MAX_LOADING_PAUSE_SECONDS = 5.0
 USAGE_WANTED = {"stream_options": {"include_usage": True}}
 # Statuses of a server that has no list.
 NO_LIST = (400, 404, 405, 501)
@@ -108,11 +104,14 @@ class OpenAICompatibleModel:
     ) -> AsyncGenerator[Piece, None]:
         """Yield the reply as it comes. Closing it early closes the connection, which stops the server.
 
+        A model that takes no pictures is asked again without those of earlier prompts, and an item says so.
+
         Raises:
             ModelError: one of `chatkeep.chat.models.errors`, after the retries.
         """
-        retries = _Retries(self._retries, self._retry_pause_seconds, self._first_token_seconds)
+        retries = Retries(self._retries, self._retry_pause_seconds, self._first_token_seconds)
         body = {**_known(params), **prompt.tools, "messages": prompt.to_openai_messages_with_files()}
+        left_out: list[str] = []
         while True:
             started = False
             try:
@@ -121,10 +120,19 @@ class OpenAICompatibleModel:
                     while pieces := await reply.read():
                         started = True
                         for piece in pieces:
+                            if left_out and not isinstance(piece, End):
+                                yield Item(pictures_left_out_item(left_out))
+                                left_out = []
                             yield piece
                     await reply.finish()
                 finally:
                     reply.close()
+            except ModelTakesNoImages:
+                left_out = [] if started else prompt.leave_out_earlier_pictures()
+                if not left_out:
+                    raise
+                body["messages"] = prompt.to_openai_messages_with_files()
+                continue
             except ModelError as error:
                 # After the first piece a retry would say everything twice.
                 pause_seconds = None if started else retries.pause_after(error)
@@ -236,35 +244,6 @@ class OpenAICompatibleModel:
     def _secrets(self) -> list[str]:
         values = (value.get_secret_value() for name, value in self._headers.items() if name != "User-Agent")
         return [value.removeprefix("Bearer ").removeprefix("Basic ") for value in values]
-
-
-class _Retries:
-    """How often, and when, one reply is asked for again."""
-
-    def __init__(self, retries: int, pause_seconds: float, loading_seconds: float) -> None:
-        self._left = retries
-        self._pause_seconds = pause_seconds
-        self._loading_seconds = loading_seconds
-        self._loading_pause_seconds = pause_seconds
-        self._began = time.monotonic()
-
-    def pause_after(self, error: ModelError) -> float | None:
-        """How long to wait before another try, or None when there is to be none."""
-        if not error.worth_retrying:
-            return None
-        passed_seconds = time.monotonic() - self._began
-        asked_seconds = error.retry_after_seconds
-        if isinstance(error, ModelLoading):
-            pause_seconds = self._loading_pause_seconds if asked_seconds is None else asked_seconds
-            self._loading_pause_seconds = min(MAX_LOADING_PAUSE_SECONDS, 2 * self._loading_pause_seconds)
-            return pause_seconds if passed_seconds + pause_seconds < self._loading_seconds else None
-        if not self._left:
-            return None
-        self._left -= 1
-        if asked_seconds is not None:
-            return asked_seconds if asked_seconds <= MAX_RETRY_PAUSE_SECONDS else None
-        pause_seconds, self._pause_seconds = self._pause_seconds, 2 * self._pause_seconds
-        return pause_seconds if passed_seconds <= RETRY_WITHIN_SECONDS else None
 
 
 @contextmanager

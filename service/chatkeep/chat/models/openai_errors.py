@@ -98,8 +98,10 @@ class Failures:
 
     def of_report(self, report: ReportedError, said_something: bool) -> ModelError:
         """Return the error that a server reports in a stream, with 200. It is never tried again."""
-        where = " in the middle of its reply" if said_something else ""
-        sentence = f"The model server reported an error{where}{safe_quote(report.message, self.secrets)}."
+        said = safe_quote(report.message, self.secrets)
+        sentence = f"The model server reported an error{said}."
+        if said_something:
+            sentence = f"The model server reported an error in the middle of its reply{said}."
         status = report.status or 500
         if self._takes_no_images(report):
             error: ModelError = self._no_images()
@@ -164,8 +166,8 @@ class Failures:
 
     def _no_images(self) -> ModelError:
         return ModelTakesNoImages(
-            f"The model “{self.model[:MAX_NAME_CHARACTERS]}” takes no pictures, and this conversation has one. "
-            "Choose a model that does, or ask in a new conversation without it."
+            f"The model “{self.model[:MAX_NAME_CHARACTERS]}” takes no pictures, and this prompt has one. "
+            "Choose a model that does, or ask without it."
         )
 
     def _refused(self, status: int, said: str) -> ModelError:
@@ -198,8 +200,11 @@ class Failures:
                 "billing there."
             )
         seconds = seconds_to_wait(headers)
-        when = "later" if seconds is None else f"in {max(1, round(seconds))} seconds"
-        return ModelRateLimited(f"The model server is asked too much at the moment. Try again {when}.", seconds)
+        if seconds is None:
+            return ModelRateLimited("The model server is asked too much at the moment. Try again later.")
+        return ModelRateLimited(
+            f"The model server is asked too much at the moment. Try again in {max(1, round(seconds))} seconds.", seconds
+        )
 
     def _unavailable(self, headers: Mapping[str, str], report: ReportedError) -> ModelError:
         seconds = seconds_to_wait(headers)

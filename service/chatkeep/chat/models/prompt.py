@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
-from chatkeep.chat.file_parts import LoadedFiles
+from chatkeep.chat.file_parts import LoadedFiles, name_of
 from chatkeep.chat.items import AnyItem
 from chatkeep.chat.messages import ChatContent, ChatMessage, Side, messages_with_parts, openai_messages
 from chatkeep.chat.models.chat_template import DEFAULT_TEMPLATE, render
@@ -22,6 +22,7 @@ class ChatPrompt:
     Attributes:
         tools: `tools` and `tool_choice` as a model server takes them; empty where there are none.
         files: those that its messages refer to, by their ids; a model is told the names of others.
+        new_items: the items of the new prompt; None where nobody told them from those before it.
         earlier_turns: how many turns it shows of those before the new one; None where nobody counted.
     """
 
@@ -31,6 +32,7 @@ class ChatPrompt:
         self.responder = "assistant"
         self.tools: Mapping[str, Any] = {}
         self.files: LoadedFiles = {}
+        self.new_items: Sequence[AnyItem] | None = None
         self.earlier_turns: int | None = None
         self._contents: list[ChatContent] = []
 
@@ -99,6 +101,21 @@ class ChatPrompt:
     def to_openai_messages_with_files(self) -> list[Mapping[str, Any]]:
         """Return the conversation for `/chat/completions`; prompts with pictures or PDFs are lists of parts."""
         return list(messages_with_parts(self.system, self._contents, self.files))
+
+    def leave_out_earlier_pictures(self) -> list[str]:
+        """Have the model read the names of pictures that it was shown before; return those names.
+
+        A picture of the new prompt is what is asked about: where there is one, nothing is left out.
+        """
+        pictures = {file_id for file_id, file in self.files.items() if file.is_image}
+        requests = [content for content in self._contents if content.side == "requester"]
+        new = self.new_items if self.new_items is not None else (requests[-1].items if requests else ())
+        if not pictures.isdisjoint(item.get("file_id") for item in new or ()):
+            return []
+        shown = [item for content in requests for item in content.items or () if item.get("file_id") in pictures]
+        names = [name_of(item, self.files[item["file_id"]]) for item in shown]
+        self.files = {file_id: file for file_id, file in self.files.items() if not file.is_image}
+        return list(dict.fromkeys(names))
 
     def to_text(self, template: str, *, bos_token: str = "", eos_token: str = "") -> str:
         """Return the conversation as one string, for a model that continues text.

@@ -31,7 +31,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
-from chatkeep.chat.search.index_queries import reasoning_texts, texts_from_row
+from chatkeep.chat.search.index_queries import texts_from_row
+from chatkeep.chat.search.item_texts import reasoning_texts, refusal_texts
 from chatkeep.chat.search.query import MAX_CONDITIONS, SearchQuery
 from chatkeep.chat.search.search import Candidate, Found, ScanResult
 from chatkeep.database.statement import Row, Statement
@@ -166,7 +167,7 @@ def asked_texts(entries: Table) -> Sequence[ColumnElement[Any]]:
     """The texts of a turn that its `entries` are of."""
     if entries is reasoning_search:
         return [reasoning_texts(_t.reply_items).label("reasoning")]
-    return [_t.prompt, _t.reply]
+    return [_t.prompt, _t.reply, refusal_texts(_t.reply_items).label("refusals")]
 
 
 def _shown(found: Any, entries: Table) -> Select[Any]:

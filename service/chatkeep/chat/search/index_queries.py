@@ -17,43 +17,33 @@ from sqlalchemy import (
     Uuid,
     and_,
     bindparam,
+    case,
     cast,
     delete,
-    exists,
     func,
     literal,
-    literal_column,
     or_,
     select,
     true,
     tuple_,
-    update,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
-from chatkeep.chat.search.lexemes import SEPARATOR, VERSION
+from chatkeep.chat.search.item_texts import has_reasoning, has_refusal, reasoning_texts, refusal_texts
+from chatkeep.chat.search.lexemes import REFUSAL_VERSION, SEPARATOR, VERSION
 from chatkeep.database.statement import BACKGROUND_SECONDS, Row, Statement, first_column, into
 from chatkeep.database.tables import (
-    IS_RUNNING,
     reasoning_search,
-    replicas,
     turn_search,
     turns,
     unsettled_turns,
-    unusual_turns,
 )
-
-# What a replica says of itself in `replicas.search_version`: it keeps lexemes (1), or the narrow tables' rows, too (2).
-# Raised with `VERSION`.
-KEEPS = 2
 
 _s = turn_search.c
 _r = reasoning_search.c
 _t = turns.c
 _u = unsettled_turns.c
-# Of items as `chatkeep.chat.items.is_reasoning` has it.
-REASONING_PATH = """'$[*] ? (@.type == "reasoning" && @.text.type() == "string").text'::jsonpath"""
 _COLUMNS = ["user_id", "turn_id", "part", "parts", "version", "lexemes"]
 
 
@@ -61,18 +51,18 @@ def _tsvector(joined: Any) -> Any:
     return func.array_to_tsvector(func.string_to_array(joined, literal(SEPARATOR)), type_=TSVECTOR)
 
 
-def reasoning_texts(items: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The texts of reasoning among items, as a JSON list; null where there are no items."""
-    return func.jsonb_path_query_array(items, literal_column(REASONING_PATH), type_=JSONB)
-
-
-def has_reasoning(items: ColumnElement[Any]) -> ColumnElement[bool]:
-    return func.coalesce(func.jsonb_path_exists(items, literal_column(REASONING_PATH)), False)
+def _version(entries: Table, items: ColumnElement[Any]) -> ColumnElement[int]:
+    """The version of a turn's lexemes, by the items of its reply."""
+    if entries is reasoning_search:
+        return literal(VERSION)
+    return case((has_refusal(items), REFUSAL_VERSION), else_=VERSION)
 
 
 def texts_from_row(row: Row) -> Sequence[str | None]:
     """Return the texts of a turn, of what it says or of what the model thought, whichever was asked for."""
-    return row["reasoning"] or () if "reasoning" in row else (row["prompt"], row["reply"])
+    if "reasoning" in row:
+        return row["reasoning"] or ()
+    return row["prompt"], row["reply"], *(row["refusals"] or ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +86,23 @@ class FinishedTurn:
     id: UUID
     prompt: str
     reply: str | None
+    refusals: Sequence[str]
     reasoning: Sequence[str]
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
-        return cls(row["user_id"], row["id"], row["prompt"], row["reply"], row["reasoning"] or ())
+        return cls(
+            *(row["user_id"], row["id"], row["prompt"], row["reply"]),
+            refusals=row["refusals"] or (),
+            reasoning=row["reasoning"] or (),
+        )
 
     @property
     def characters(self) -> int:
-        return sum(len(text or "") for text in (self.prompt, self.reply, *self.reasoning))
+        return sum(len(text or "") for text in (self.prompt, self.reply, *self.refusals, *self.reasoning))
 
     def said(self) -> TurnTexts:
-        return TurnTexts(self.user_id, self.id, (self.prompt, self.reply))
+        return TurnTexts(self.user_id, self.id, (self.prompt, self.reply, *self.refusals))
 
     def thought(self) -> TurnTexts:
         return TurnTexts(self.user_id, self.id, self.reasoning)
@@ -120,15 +115,6 @@ class IndexedTurn:
     user_id: UUID
     id: UUID
     stale: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RecentTurn:
-    """A turn by its key, and whether it has no lexemes at all."""
-
-    user_id: UUID
-    id: UUID
-    missing: bool
 
 
 def _pending(entries: Table, *texts: ColumnElement[Any]) -> Statement[TurnTexts]:
@@ -144,14 +130,22 @@ def _pending(entries: Table, *texts: ColumnElement[Any]) -> Statement[TurnTexts]
 
 
 _reasoning = reasoning_texts(_t.reply_items).label("reasoning")
-PENDING = _pending(turn_search, _t.prompt, _t.reply)
+_refusals = refusal_texts(_t.reply_items).label("refusals")
+_all_texts = (_t.user_id, _t.id, _t.prompt, _t.reply, _refusals, _reasoning)
+PENDING = _pending(turn_search, _t.prompt, _t.reply, _refusals)
 PENDING_REASONING = _pending(reasoning_search, _reasoning)
 
 
 def _window() -> Statement[IndexedTurn]:
     """The next turns by key, and of each whether its lexemes are missing or of an older version."""
     window = (
-        select(_t.user_id, _t.id, _t.status, has_reasoning(_t.reply_items).label("reasoned"))
+        select(
+            _t.user_id,
+            _t.id,
+            _t.status,
+            has_reasoning(_t.reply_items).label("reasoned"),
+            has_refusal(_t.reply_items).label("refused"),
+        )
         .where(
             tuple_(_t.user_id, _t.id)
             > tuple_(bindparam("after_user_id", type_=Uuid), bindparam("after_id", type_=Uuid))
@@ -173,7 +167,8 @@ def _window() -> Statement[IndexedTurn]:
         .limit(1)
         .lateral("thought")
     )
-    missing = or_(_is_stale(made), and_(window.c.reasoned, _is_stale(thought)))
+    unsaid = and_(window.c.refused, made.c.version < REFUSAL_VERSION)
+    missing = or_(_is_stale(made), unsaid, and_(window.c.reasoned, _is_stale(thought)))
     return Statement(
         select(window.c.user_id, window.c.id, and_(window.c.status != "streaming", missing).label("stale"))
         .select_from(window.outerjoin(made, true()).outerjoin(thought, true()))
@@ -189,81 +184,6 @@ def _is_stale(entry: FromClause) -> ColumnElement[bool]:
 WINDOW = _window()
 
 
-def _missing() -> Statement[RecentTurn]:
-    """The newest turns between two ids, and of each whether it has ended and has no lexemes, nor waits for them."""
-    window = (
-        select(_t.user_id, _t.id, _t.status)
-        .where(_t.id >= bindparam("since_id", type_=Uuid), _t.id < bindparam("before_id", type_=Uuid))
-        .order_by(_t.id.desc())
-        .limit(bindparam("limit", type_=Integer))
-        .subquery("newest_turns")
-    )
-    # Looked up turn by turn, as above.
-    made = (
-        select(_s.version)
-        .where(_s.user_id == window.c.user_id, _s.turn_id == window.c.id, _s.part == 0)
-        .limit(1)
-        .lateral("made")
-    )
-    unsettled = exists().where(_u.user_id == window.c.user_id, _u.turn_id == window.c.id)
-    missing = and_(window.c.status != "streaming", made.c.version.is_(None), ~unsettled)
-    return Statement(
-        select(window.c.user_id, window.c.id, missing.label("missing"))
-        .select_from(window.outerjoin(made, true()))
-        .order_by(window.c.id.desc()),
-        row=into(RecentTurn),
-        timeout_seconds=BACKGROUND_SECONDS,
-    )
-
-
-def _adopt() -> Statement[Row]:
-    """Keep of the turns between two ids what a process of the release before has not kept: that they are being
-    answered, that they are not any more, that they ended in an unusual way.
-    """
-    between = (_t.id >= bindparam("since_id", type_=Uuid), _t.id < bindparam("before_id", type_=Uuid))
-    columns = (_t.user_id, _t.id, _t.conversation_id, _t.status, _t.replica_id)
-    newest = select(*columns).where(*between).order_by(_t.id.desc()).limit(bindparam("limit", type_=Integer))
-    turn = newest.cte("newest_turns")
-    begun = select(turn.c.user_id, turn.c.id, turn.c.conversation_id, turn.c.replica_id).where(
-        turn.c.status == "streaming", turn.c.replica_id.is_not(None)
-    )
-    adopted = postgresql.insert(unsettled_turns).from_select(
-        ["user_id", "turn_id", "conversation_id", "replica_id"], begun
-    )
-    ended = (
-        update(unsettled_turns)
-        .where(_u.user_id == turn.c.user_id, _u.turn_id == turn.c.id, IS_RUNNING, turn.c.status != "streaming")
-        .values(ended_at=func.now())
-    )
-    unusual = postgresql.insert(unusual_turns).from_select(
-        ["user_id", "turn_id", "status"],
-        select(turn.c.user_id, turn.c.id, turn.c.status).where(
-            turn.c.status != "streaming", turn.c.status != "complete"
-        ),
-    )
-    return Statement(
-        select(func.count())
-        .select_from(turn)
-        .add_cte(
-            adopted.on_conflict_do_nothing().returning(_u.turn_id).cte("adopted"),
-            ended.returning(_u.turn_id).cte("ended"),
-            unusual.on_conflict_do_nothing().returning(unusual_turns.c.turn_id).cte("unusual"),
-        ),
-        timeout_seconds=BACKGROUND_SECONDS,
-    )
-
-
-MISSING = _missing()
-ADOPT = _adopt()
-OLDEST_STREAMING: Statement[UUID] = Statement(
-    select(_u.turn_id).where(IS_RUNNING).order_by(_u.turn_id).limit(1), row=first_column
-)
-# Replicas whose code keeps less of a turn than this one's.
-OLDER_REPLICAS = Statement(
-    select(replicas.c.id).where(func.coalesce(replicas.c.search_version, literal(0)) < literal(KEEPS)).limit(1)
-)
-
-
 def _given(*columns: tuple[str, Any]) -> Any:
     """Rows that are given column by column."""
     arrays = [bindparam(f"{name}s", type_=ARRAY(kind)) for name, kind in columns]
@@ -274,16 +194,13 @@ def _texts() -> Statement[FinishedTurn]:
     given = _given(("user_id", Uuid), ("turn_id", Uuid))
     wanted = and_(_t.user_id == cast(given.c.user_id, Uuid), _t.id == cast(given.c.turn_id, Uuid))
     return Statement(
-        select(_t.user_id, _t.id, _t.prompt, _t.reply, _reasoning)
-        .select_from(turns.join(given, wanted))
-        .where(_t.status != "streaming"),
+        select(*_all_texts).select_from(turns.join(given, wanted)).where(_t.status != "streaming"),
         row=FinishedTurn.from_row,
     )
 
 
 TEXTS = _texts()
 
-_all_texts = (_t.user_id, _t.id, _t.prompt, _t.reply, _reasoning)
 _of_turn = and_(_t.user_id == _u.user_id, _t.id == _u.turn_id)
 # Turns that ended some time ago and whose process has not made them findable.
 LEFT_BEHIND = Statement(
@@ -306,7 +223,12 @@ def _index(entries: Table) -> Statement[int]:
     count = cast(given.c.count, Integer)
     rows = (
         select(
-            _t.user_id, _t.id, cast(given.c.number, Integer), count, literal(VERSION), _tsvector(given.c.joined_part)
+            _t.user_id,
+            _t.id,
+            cast(given.c.number, Integer),
+            count,
+            _version(entries, _t.reply_items),
+            _tsvector(given.c.joined_part),
         )
         .select_from(given.join(turns, and_(_t.user_id == user_id, _t.id == turn_id)))
         .with_for_update(read=True, key_share=True, skip_locked=True, of=turns)

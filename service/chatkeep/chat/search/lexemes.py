@@ -24,6 +24,9 @@ from chatkeep.database.user_lexeme import user_mark
 
 # Raised whenever the same text gets other lexemes; `chatkeep search reindex` then makes them again.
 VERSION = 1
+# Of turns with a refusal: it was not among their texts before, and only they are to be made again. The next `VERSION`
+# is above it.
+REFUSAL_VERSION = 2
 
 MAX_WORD_CHARACTERS = 64
 PART_BYTES = 400_000

@@ -9,8 +9,8 @@ start finds the rest.
 from datetime import timedelta
 from uuid import UUID
 
-from chatkeep.chat.search.index_queries import ADOPT, MISSING, OLDER_REPLICAS, OLDEST_STREAMING
 from chatkeep.chat.search.indexer import BATCH_TURNS, index_turns
+from chatkeep.chat.search.older_release_queries import ADOPT, MISSING, OLDER_REPLICAS, OLDEST_STREAMING
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
 from chatkeep.ids import earliest_id

@@ -149,12 +149,18 @@ def _report(outcome: Imported, *, as_json: bool) -> None:
         turns = "1 turn" if outcome.turn_count == 1 else f"{outcome.turn_count} turns"
         told.append(f"  {turns}  {escape_terminal(outcome.title or '')}")
         told.append((f"  {outcome.kept_aside} set aside in its metadata", "dim") if outcome.kept_aside else "")
+    elif outcome.files_added:
+        told.append(f"  {_files(outcome.files_added)} added")
     elif outcome.reason:
         told.append(f"  {escape_terminal(outcome.reason)}")
     results.print(Text.assemble(*told), soft_wrap=True)
     for each in outcome.left_out:
         line = f"          without {escape_terminal(each.name)}: {escape_terminal(each.reason)}"
         results.print(Text(line, style="yellow"), soft_wrap=True)
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
 
 
 def _progress() -> Progress:

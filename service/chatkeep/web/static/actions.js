@@ -2,9 +2,10 @@
 import { ApiError, CONVERSATIONS, api, explain, get } from "./api.js";
 import { t } from "./dom.js";
 import { ask } from "./dialogs.js";
+import { editPrompt, keepDraft } from "./edit.js";
 import { isFile } from "./items.js";
 import { toast } from "./toasts.js";
-import { copyFrom, editPrompt } from "./turn.js";
+import { copyFrom } from "./turn.js";
 import more from "./actions-texts.js";
 import words from "./texts.js";
 
@@ -25,15 +26,16 @@ export class TurnActions {
     const article = button.closest("[data-id]");
     const turn = this.thread.turns.find(article.dataset.id);
     try {
-      await this.act(button.dataset.act, turn, button, article);
+      await this.act(button.dataset.act, turn, button, article, event.isTrusted);
     } catch (error) {
       toast(explain(error), { bad: true });
     }
   }
 
-  act(name, turn, button, article) {
+  /** `isAsked`: somebody pressed the button, and it is not the page that opens a field again. */
+  act(name, turn, button, article, isAsked) {
     const changes = { regenerate: 1, continue: 1, edit: 1, previous: 1, next: 1 };
-    if (changes[name] && this.thread.live) return void toast(t("error_turn_in_progress"));
+    if (changes[name] && this.thread.live) return isAsked && void toast(t("error_turn_in_progress"));
     switch (name) {
       case "copy-reply":
         return copyFrom(button, turn.reply.content);
@@ -46,10 +48,7 @@ export class TurnActions {
       case "continue":
         return this.goOn(turn);
       case "edit":
-        return editPrompt(article, turn.prompt.content, (content) => {
-          const items = filesOf(turn); // they stay
-          return this.beside(turn, `${addressOf(turn)}/edit`, items.length ? { content, items } : { content }, content);
-        });
+        return editPrompt(article, turn, (content) => this.edit(turn, content));
       case "good":
       case "bad":
         return this.rate(turn, name === "good" ? 1 : -1);
@@ -60,12 +59,22 @@ export class TurnActions {
     }
   }
 
-  /** Ask for another turn beside this one. */
-  async beside(turn, path, body, content) {
+  /** Ask with another text. It stays in its field, and in its draft, until it can be asked. */
+  edit(turn, content) {
+    if (this.thread.live) return void toast(t("error_turn_in_progress"));
+    const items = filesOf(turn); // they stay
+    const keep = (text) => keepDraft(turn, text);
+    return this.beside(turn, `${addressOf(turn)}/edit`, items.length ? { content, items } : { content }, content, keep);
+  }
+
+  /** Ask for another turn beside this one; `keep` keeps the text that was written, or null once it is sent. */
+  async beside(turn, path, body, content, keep = () => {}) {
     if (!(await this.thread.changed()) || this.thread.live) return; // a second click waited, too
     try {
+      keep(null);
       await this.thread.take(path, body, { content, items: filesOf(turn), replaced: turn });
     } catch (error) {
+      keep(content);
       await this.thread.open(turn.conversation_id, { turnId: turn.id });
       toast(explain(error), { bad: true });
     }

@@ -1,6 +1,7 @@
 // Where a message is written: it grows, it is kept, and Enter sends it.
-import { $ } from "./dom.js";
+import { $, t } from "./dom.js";
 import { draftKey } from "./sign-in.js";
+import { toast } from "./toasts.js";
 
 export class Composer {
   /** `send` gets the text, and empties the field when it is on its way; `restore` puts it back. */
@@ -8,10 +9,12 @@ export class Composer {
     this.field = $("prompt");
     this.attachments = null; // once there was a file
     this.conversationId = null;
+    this.told = () => {};
     $("composer").addEventListener("submit", (event) => {
       event.preventDefault();
       const text = this.field.value;
-      if (!this.isReady() || $("send").hidden) return;
+      if (!this.isReady()) return;
+      if ($("send").hidden) return this.refuse();
       send(text);
     });
     this.field.addEventListener("keydown", (event) => {
@@ -21,6 +24,12 @@ export class Composer {
       $("composer").requestSubmit();
     });
     this.field.addEventListener("input", () => this.changed());
+  }
+
+  /** Say why Enter does nothing: the same notice, and not one for each key. */
+  refuse() {
+    this.told();
+    this.told = toast(t("error_turn_in_progress"));
   }
 
   /** Whether there is something to send, and all of it has arrived. */

@@ -3,6 +3,7 @@ import { send } from "./api.js";
 import { h, spinner, t } from "./dom.js";
 import { because, tried } from "./console.js";
 import { missingFile } from "./items.js";
+import { damagedFile } from "./pictures.js";
 
 const RASTER = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 const MAX_SIDE = 1600;
@@ -40,12 +41,13 @@ function pictureElement(name, read) {
     async ([seen]) => {
       if (!seen.isIntersecting) return;
       near.disconnect();
+      let bytes;
       try {
-        const bytes = await read();
-        const caption = h("figcaption", {}, saver(name, async () => save(name, bytes)));
-        place.replaceChildren(await drawn(name, bytes), caption);
+        bytes = await read();
+        const picture = await drawn(name, bytes);
+        place.replaceChildren(picture, h("figcaption", {}, saver(name, async () => save(name, bytes))));
       } catch {
-        place.replaceWith(missingFile(name));
+        place.replaceWith(bytes ? damagedFile(saver(name, async () => save(name, bytes))) : missingFile(name));
       }
     },
     { rootMargin: "200px" },

@@ -34,24 +34,47 @@ async function* eventsOf(body, abort) {
   }
 }
 
+/** Return once the tab is shown, or the stream is left. */
+function shown(signal) {
+  if (!document.hidden || signal.aborted) return;
+  return new Promise((resolve) => {
+    const look = () => !document.hidden && done();
+    const done = () => {
+      document.removeEventListener("visibilitychange", look);
+      resolve();
+    };
+    document.addEventListener("visibilitychange", look);
+    signal.addEventListener("abort", done, { once: true });
+  });
+}
+
 /** Call `seen.turn`, `seen.text`, `seen.thought`, `seen.item` and `seen.done` as the events come.
  *
  * `seen.silence` hears that nothing came for a while, and whether that is since others come first.
  * `ask` sends the first request; once the turn is known, the stream is asked for from after what was received.
- * Leaving (`signal`) ends it silently: the reply goes on without us.
+ * Leaving (`signal`) ends it silently: the reply goes on without us. A hidden tab gives its stream back, as browsers hold
+ * six connections to a host for all tabs together; it goes on from where it was once it is shown.
  */
 async function read(ask, known, seen, signal) {
   let { turn, received } = known;
   for (;;) {
+    if (turn) await shown(signal);
+    if (signal.aborted) return;
     const abort = new AbortController();
     const leave = () => abort.abort();
+    let isGivenBack = false;
+    const hide = () => {
+      if (turn && document.hidden) leave((isGivenBack = true));
+    };
     signal.addEventListener("abort", leave);
+    document.addEventListener("visibilitychange", hide);
     try {
       const headers = { Accept: "text/event-stream", ...(turn ? { "Last-Event-ID": String(received) } : {}) };
       const answer = await (turn ? send("GET", `${addressOf(turn)}/events`, undefined, { headers, signal: abort.signal }) : ask(headers, abort.signal));
       for await (const event of eventsOf(answer.body, abort)) {
         if (signal.aborted) return;
         if (event.name === "turn" && !turn) seen.turn((turn = event.data));
+        hide();
         if (event.name === "comment") seen.silence(event.data === "queued");
         if (event.name === "delta") seen.text(event.data.text);
         if (event.name === "reasoning") seen.thought(event.data.text);
@@ -69,10 +92,11 @@ async function read(ask, known, seen, signal) {
       if (!(error instanceof TypeError) && error.name !== "AbortError") throw error;
     } finally {
       signal.removeEventListener("abort", leave);
+      document.removeEventListener("visibilitychange", hide);
       abort.abort();
     }
     if (signal.aborted) return;
-    await reconnected();
+    if (!isGivenBack) await reconnected();
   }
 }
 

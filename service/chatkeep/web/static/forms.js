@@ -18,7 +18,7 @@ export function onSubmit(form, act) {
     try {
       await act(form.elements);
     } catch (error) {
-      refuse(problem, explain(error), [...form.elements].find((each) => each.matches("input:not([hidden])")));
+      refuse(problem, explain(error), error.field ?? [...form.elements].find((each) => each.matches("input:not([hidden])")));
     } finally {
       form.removeAttribute("aria-busy");
       submit.removeAttribute("aria-disabled");

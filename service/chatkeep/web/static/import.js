@@ -3,8 +3,9 @@ import { $, h, number, t } from "./dom.js";
 import { onSubmit } from "./forms.js";
 import { upload } from "./upload.js";
 
-function showResult({ imported, skipped, failed, left_out: leftOut = [] }) {
+function showResult({ imported, skipped, failed, files_added: added, left_out: leftOut = [] }) {
   const lines = [h("p", { text: t("import_done", { imported: number(imported), skipped: number(skipped) }) })];
+  if (added) lines.push(h("p", { text: t("import_files_added", { number: number(added) }) }));
   if (failed.length) {
     const reasons = failed.slice(0, 20).map((each) => h("li", { text: `${each.source_id ?? ""}: ${each.reason}` }));
     lines.push(h("p", { text: t("import_failed", { number: number(failed.length) }) }), h("ul", {}, ...reasons));

@@ -33,17 +33,22 @@ function inLines(text) {
 export function fileElement(item) {
   const name = item.name || t("file");
   if (typeof item.file_id !== "string") return missingFile(name);
-  const address = url(`/api/v1/files/${encodeURIComponent(item.file_id)}/content`);
+  const path = `/api/v1/files/${encodeURIComponent(item.file_id)}/content`;
+  const address = url(path);
   if (item.type !== "image") return h("a", { class: "file", href: address, download: name, dir: "auto", text: name });
   const picture = h("img", { src: address, alt: name, loading: "lazy" });
   const link = h("a", { class: "picture", href: address, target: "_blank", rel: "noopener" }, picture);
-  picture.addEventListener("error", () => link.replaceWith(missingFile(name)), { once: true });
+  const look = async () => (await import("./pictures.js")).look(picture, name, path);
+  for (const each of ["load", "error"]) picture.addEventListener(each, look, { once: true });
   return link;
 }
 
 export const missingFile = (name) => h("span", { class: "file missing", dir: "auto", text: t("file_missing", { name }) });
 
 export const isFile = (item) => item.type === "image" || item.type === "file";
+
+// By the calls' ids, as they were shown: a result names only its call, which may be of the turn before.
+const toolNames = new Map();
 
 /** Make the element of an item that is no text of the reply; `file` makes those of files. */
 export function itemElement(item, file = fileElement) {
@@ -52,10 +57,15 @@ export function itemElement(item, file = fileElement) {
       return thought(item.text, thoughtFor(item.seconds));
     case "refusal":
       return h("p", { class: "refusal" }, h("strong", { text: t("refused") }), " ", h("span", { dir: "auto", text: item.refusal }));
+    case "pictures_left_out":
+      return h("p", { class: "ending", dir: "auto", text: t("pictures_left_out", { names: [item.names].flat().join(", ") }) });
     case "function_call":
+      toolNames.set(item.call_id, item.name);
       return folded(t("tool_call", { name: item.name }), inLines(item.arguments));
-    case "function_call_output":
-      return folded(t("tool_result"), inLines(item.output));
+    case "function_call_output": {
+      const name = toolNames.get(item.call_id);
+      return folded(name ? t("tool_result_of", { name }) : t("tool_result"), inLines(item.output));
+    }
     case "image":
     case "file":
       return file(item);

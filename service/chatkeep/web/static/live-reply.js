@@ -25,7 +25,7 @@ export class LiveReply {
 
   /** Nothing has come for a while. */
   wait(isQueued) {
-    this.element.querySelector(":scope > .waiting")?.replaceWith(waiting(isQueued ? t("queued") : ""));
+    this.element.querySelector(":scope > .waiting")?.replaceWith(waiting(isQueued ? t("queued") : undefined));
   }
 
   say(text) {

@@ -2,6 +2,7 @@
 import { h, hasText, icon, moment, spinner, t, tool } from "./dom.js";
 import { insertSanitised } from "./html.js";
 import { isFile, isText, itemElement } from "./items.js";
+import { draftKey } from "./sign-in.js";
 
 export async function copyText(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
@@ -138,7 +139,7 @@ function leftOut({ context }) {
   return context?.left_out ? h("span", { text: t("left_out", { number: context.left_out }) }) : null;
 }
 
-export const waiting = (why = "") => h("p", { class: "waiting" }, spinner(), h("span", { text: why }));
+export const waiting = (why = t("waiting")) => h("p", { class: "waiting" }, spinner(), h("span", { text: why }));
 
 function promptTools(turn) {
   if (turn.continues || !turn.prompt.content) return null;
@@ -151,7 +152,7 @@ export function turnElement(turn) {
   const reply = h("div", { class: "reply prose", dir: "auto" });
   fillReply(reply, turn);
   if (turn.status === "streaming" && !reply.hasChildNodes()) reply.append(waiting());
-  return h(
+  const article = h(
     "article",
     { class: turn.continues ? "turn continued" : "turn", "data-id": turn.id, "aria-label": t("turn", { number: turn.index + 1 }) },
     turn.continues ? null : h("h2", { class: "hidden", text: t("you_said") }),
@@ -163,33 +164,7 @@ export function turnElement(turn) {
     again(turn),
     tools(turn),
   );
-}
-
-/** Replace the prompt by a field to change it in; `save` gets the new text. */
-export function editPrompt(article, text, save) {
-  const prompt = article.querySelector(".prompt");
-  const field = h("textarea", { class: "edit-field", "aria-label": t("edit_prompt"), rows: Math.min(12, text.split("\n").length + 1) });
-  field.value = text;
-  const close = () => {
-    form.replaceWith(prompt);
-    article.querySelector("[data-act=edit]").focus();
-  };
-  const form = h(
-    "form",
-    { class: "edit", method: "post" },
-    field,
-    h(
-      "p",
-      { class: "buttons" },
-      h("button", { type: "button", class: "quiet", text: t("cancel"), on: { click: close } }),
-      h("button", { type: "submit", class: "main", text: t("send") }),
-    ),
-  );
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    if (field.value.trim()) save(field.value);
-  });
-  form.addEventListener("keydown", (event) => event.key === "Escape" && !event.isComposing && close());
-  prompt.replaceWith(form);
-  field.focus();
+  // What was being written in its place is there again.
+  if (localStorage.getItem(draftKey(turn.id))) queueMicrotask(() => article.querySelector("[data-act=edit]")?.click());
+  return article;
 }
