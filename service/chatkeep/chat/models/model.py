@@ -9,6 +9,9 @@ from chatkeep.chat.models.prompt import ChatPrompt
 # The name of `Text` before replies had other pieces, for models written then.
 Delta = Text
 
+# Of a model's name that has counters of its own in the statistics.
+MAX_COUNTED_CHARACTERS = 200
+
 
 class LanguageModel(Protocol):
     """A model that continues a conversation.
@@ -43,6 +46,9 @@ class LanguageModel(Protocol):
 
 
 def offered_names(model: LanguageModel, also: Iterable[str] = ()) -> list[str]:
-    """Return the names that the operator vouches for: the default's, and `offered` where the model has such a list."""
+    """Return the names that the operator vouches for: the default's, and `offered` where the model has such a list.
+
+    Without those that are too long to be the key of a counter.
+    """
     names = {model.default_name, *getattr(model, "offered", ()), *also}
-    return sorted(name for name in names if name)
+    return sorted(name for name in names if name and len(name) <= MAX_COUNTED_CHARACTERS)
