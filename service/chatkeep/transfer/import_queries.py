@@ -15,6 +15,7 @@ from chatkeep.database.tables import (
     conversations,
     files,
     imported_conversations,
+    imported_turns,
     reasoning_search,
     turn_search,
     turns,
@@ -28,8 +29,8 @@ _i = imported_conversations.c
 
 async def known_sources(
     connection: AsyncConnection, user_id: UUID, keys: Sequence[tuple[str, str]]
-) -> set[tuple[str, str]]:
-    """Return which of the (source, source id) the user has imported."""
+) -> dict[tuple[str, str], UUID]:
+    """Return the conversations that the user has imported, by those of the (source, source id) that they have."""
     sources, names = (list(each) for each in zip(*keys, strict=True))
     given = (
         func.unnest(literal(sources, ARRAY(Text)), literal(names, ARRAY(Text)))
@@ -38,13 +39,13 @@ async def known_sources(
     )
     # Each by its key: PostgreSQL goes through all that the user has imported for `(source, source_id) IN (...)`.
     known = (
-        select(_i.source, _i.source_id)
+        select(_i.source, _i.source_id, _i.conversation_id)
         .where(_i.user_id == user_id, _i.source == cast(given.c.source, Text), _i.source_id == cast(given.c.name, Text))
         .limit(1)
         .lateral("known")
     )
-    found = await connection.execute(select(known.c.source, known.c.source_id).select_from(given.join(known, true())))
-    return {(row.source, row.source_id) for row in found}
+    found = await connection.execute(select(known).select_from(given.join(known, true())))
+    return {(row.source, row.source_id): row.conversation_id for row in found}
 
 
 async def own_conversations(connection: AsyncConnection, user_id: UUID, ids: Sequence[UUID]) -> set[UUID]:
@@ -85,6 +86,19 @@ async def insert_sources(
 async def insert_turns(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
     for start in range(0, len(rows), TURNS_PER_STATEMENT):
         await connection.execute(insert(turns), rows[start : start + TURNS_PER_STATEMENT])
+
+
+async def insert_turn_sources(
+    connection: AsyncConnection, user_id: UUID, sources: Sequence[tuple[UUID, UUID, str]]
+) -> None:
+    """Note the ids that turns have where they come from: (conversation, turn, source id)."""
+    rows = [
+        {"user_id": user_id, "conversation_id": conversation_id, "turn_id": turn_id, "source_id": source_id}
+        for conversation_id, turn_id, source_id in sources
+    ]
+    new = postgresql.insert(imported_turns).on_conflict_do_nothing()
+    for start in range(0, len(rows), TURNS_PER_STATEMENT):
+        await connection.execute(new, rows[start : start + TURNS_PER_STATEMENT])
 
 
 async def refer_to_files(connection: AsyncConnection, user_id: UUID, references: Sequence[tuple[UUID, UUID]]) -> None:

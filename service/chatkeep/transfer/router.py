@@ -20,7 +20,7 @@ from chatkeep.http.problems import error_responses
 from chatkeep.transfer.account_archive import account_as_zip
 from chatkeep.transfer.examples import ACCOUNT, CHATSTREAM_PROMPT, CONVERSATION, MARKDOWN, TURNS
 from chatkeep.transfer.exporter import account_as_jsonl, conversation_as_json, conversation_as_jsonl
-from chatkeep.transfer.importer import import_file
+from chatkeep.transfer.importer import import_files
 from chatkeep.transfer.markdown import conversation_as_markdown
 from chatkeep.transfer.schemas import ImportReport
 from chatkeep.transfer.upload import Imports
@@ -172,16 +172,16 @@ async def import_history(request: Request, identity: CurrentUser, chat: ChatDep,
 
 async def _import(request: Request, identity: Identity, chat: Chat, visitor: Recorder, report: ImportReport) -> None:
     imports: Imports = request.app.state.imports
-    async with imports.received(request, identity.user_id) as file, while_client_waits(request):
-        outcomes = import_file(
+    async with imports.received(request, identity.user_id) as files, while_client_waits(request):
+        outcomes = import_files(
             chat.database,
             identity.user_id,
-            file,
+            files,
             audit=visitor.acting_as(identity.user_id),
             clock=chat.clock,
             max_bytes=imports.max_bytes,
             turn=lambda: imports.turn(identity.user_id),
-            files=chat.files,
+            store=chat.files,
         )
         async with aclosing(outcomes):
             async for outcome in outcomes:

@@ -24,12 +24,14 @@ from chatkeep.clock import utc_now
 from chatkeep.config import Settings
 from chatkeep.database.database import Database
 from chatkeep.transfer.account_archive import account_as_zip
+from chatkeep.transfer.archive import NamedFile
 from chatkeep.transfer.exporter import account_as_jsonl
-from chatkeep.transfer.importer import Imported, import_file
+from chatkeep.transfer.importer import import_files
+from chatkeep.transfer.outcomes import Imported
 
 ExportFormat = Literal["jsonl", "zip"]
 
-STYLES = {"imported": "green", "skipped": "dim", "failed": "red"}
+STYLES = {"imported": "green", "continued": "green", "skipped": "dim", "failed": "red"}
 
 
 def import_into(database: CommandDatabase, username: str, path: Path, *, as_json: bool, reason: str | None) -> bool:
@@ -82,15 +84,15 @@ async def _imported(
     max_bytes = max(settings.max_import_bytes, size)
     with _progress() as progress:
         bar = progress.add_task("Importing", total=size)
-        outcomes = import_file(
+        outcomes = import_files(
             database,
             user_id,
-            file,
+            [NamedFile(file)],
             audit=audit,
             clock=utc_now,
             max_bytes=max_bytes,
             advance=lambda: progress.update(bar, completed=file.tell()),
-            files=_file_store(database, settings),
+            store=_file_store(database, settings),
         )
         try:
             async for outcome in outcomes:

@@ -24,12 +24,14 @@ from chatkeep.transfer.formats.fields import (
     unread,
 )
 from chatkeep.transfer.formats.messages import Message, turns_of
-from chatkeep.transfer.formats.parts import Part
+from chatkeep.transfer.formats.parts import Part, json_in
 from chatkeep.transfer.imported import ImportedConversation
 
 SOURCE = "chatgpt"
 MAX_SYSTEM_PROMPT_CHARACTERS = 100_000
 STATUSES = {"in_progress": "interrupted", "finished_partial_completion": "interrupted"}
+FEEDBACK = "chatkeep_feedback"
+RATINGS = {"thumbs_up": 1, "thumbsUp": 1, "thumbs_down": -1, "thumbsDown": -1}
 SAID_IN_WORDS = ("text", "multimodal_text", "code")
 
 
@@ -79,7 +81,14 @@ _NODE: dict[str, Reader] = {"id": unread, "parent": unread, "children": unread, 
 
 
 def is_chatgpt(value: Mapping[str, Any]) -> bool:
-    return isinstance(value.get("mapping"), dict)
+    """Tell whether a value is a tree of messages with authors; an empty tree says nothing."""
+    nodes = value.get("mapping")
+    return isinstance(nodes, dict) and any(_is_node(node) for node in nodes.values())
+
+
+def _is_node(node: Any) -> bool:
+    message = mapping_in(node, "message")
+    return isinstance(message.get("author"), dict) or "content" in message
 
 
 def read_chatgpt(value: Mapping[str, Any]) -> ImportedConversation:
@@ -206,11 +215,20 @@ class _MessageReader:
     def _reply(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Return how a message ended, and which model it is of."""
         said: dict[str, Any] = {"status": STATUSES.get(text_in(message, "status") or "", "complete")}
+        said |= _rating_of(mapping_in(message, FEEDBACK))
         model = text_in(mapping_in(message, "metadata"), "model_slug")
         # A tool is no model; its message may name the one that it worked for.
         if model is None and role_of(message) == "assistant":
             return said | {"model": self._default_model}
         return said | ({"model": model} if model else {})
+
+
+def _rating_of(feedback: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what somebody thought of an answer; the whole of it is kept aside, too."""
+    rating = RATINGS.get(text_in(feedback, "rating") or "")
+    told = json_in(text_in(feedback, "content") or "")
+    comment = text_in(told, "text") if isinstance(told, dict) else None
+    return {"rating": rating, "comment": comment} if rating else {}
 
 
 def _question(name: str, parent: str | None, message: Mapping[str, Any], times: Mapping[str, Any]) -> Message:

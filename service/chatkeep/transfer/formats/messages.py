@@ -161,6 +161,7 @@ def _told_by_one_reply(state: _Growing) -> Iterator[dict[str, Any]]:
 def _turn(state: _Growing, *, again: bool) -> ImportedTurn:
     said: dict[str, Any] = {}
     replies = state.replies()
+    ids = [each.id for each in (state.prompt, *replies) if each is not None]
     for reply in replies:
         said |= reply.reply
     prompt, prompt_items = put_together(() if state.prompt is None else state.prompt.said())
@@ -176,6 +177,8 @@ def _turn(state: _Growing, *, again: bool) -> ImportedTurn:
         prompt_items=prompt_items,
         reply=text if replies else None,
         reply_items=items,
+        source_id=ids[-1],
+        earlier_ids=tuple(ids[:-1]),
         # Another answer began when it was asked for, not when the question was.
         created_at=None if first is None else first.time,
         completed_at=None if last is None else last.ended or last.time,

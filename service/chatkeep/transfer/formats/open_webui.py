@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from chatkeep.chat.items import is_reasoning
 from chatkeep.chat.models import GenerationParams
+from chatkeep.transfer.formats.blocks import Content, content_of
 from chatkeep.transfer.formats.fields import (
     Reader,
     count_in,
@@ -79,6 +80,10 @@ _REPLY: dict[str, Reader] = {
     "usage": mapping_in,
     "annotation": mapping_in,
 }
+# Qwen's service writes the same files, with an answer in phases: what it thought, what it looked for, what it says.
+PHASES = "content_list"
+# Names in the messages of the neutral form and of others of its kind.
+_OTHERS = ("parent", "parts", "time", "created_at", "createdAt", "create_time", "date", "contentParts", "object")
 _USAGE: dict[str, Reader] = dict.fromkeys((*INPUT_TOKENS, *OUTPUT_TOKENS), count_in)
 
 
@@ -87,9 +92,13 @@ def is_open_webui(value: Mapping[str, Any]) -> bool:
 
 
 def _has_messages(chat: Mapping[str, Any]) -> bool:
-    messages = chat.get("messages")
-    of_roles = isinstance(messages, list) and all(isinstance(each, dict) and "role" in each for each in messages)
-    return isinstance(mapping_in(chat, "history").get("messages"), dict) or of_roles
+    """Tell whether any message has a role: of the tree, or of a list without what other programs write into one."""
+    tree = mapping_in(chat, "history", "messages")
+    if any(isinstance(each, dict) and "role" in each for each in tree.values()):
+        return True
+    messages = list_in(chat, "messages")
+    of_roles = bool(messages) and all(isinstance(each, dict) and "role" in each for each in messages)
+    return of_roles and not any(name in each for each in messages for name in _OTHERS)
 
 
 def read_open_webui(value: Mapping[str, Any]) -> ImportedConversation:
@@ -115,6 +124,7 @@ def read_open_webui(value: Mapping[str, Any]) -> ImportedConversation:
         system_prompt=system,
         params=chosen,
         archived=whole.get("archived") is True,
+        owner=text_in(whole, "user_id"),
         created_at=time_in(value, "created_at") or time_in(chat, "timestamp"),
         updated_at=time_in(value, "updated_at"),
         turns=tree.turns,
@@ -191,10 +201,13 @@ def _message(name: str, message: Mapping[str, Any], *, is_system: bool) -> Messa
         return Message(name, parent, "assistant", raw=_rest(message, _RESULT), parts=parts, **times)
     if role == "assistant":
         listed = _listed(message, words)
+        phases = content_of(message, (PHASES,)) if not words and listed is None else Content()
+        listed = list(phases.parts) or listed
         said: tuple[Part, ...] = tuple(_parts(message, words, listed))
         if any(said) or message.get("error"):
             reply = _reply(message)
-            read = {**_REPLY, "output": list_in} if listed else _REPLY
+            read = {**_REPLY, PHASES if phases.parts else "output": list_in} if listed else _REPLY
+            message = {**message, "phases": list(phases.rest)}
             rest = _rest_of_reply(
                 without_files(message), reply, read | dict.fromkeys(REASONING_FIELDS, _one_of(*_thoughts(said)))
             )

@@ -1,0 +1,184 @@
+"""Conversations of a file, read and placed, as many as are kept in one transaction.
+
+Whatever is wrong with one of them costs that one: it is a failure with its reason, in whichever place it stands.
+"""
+
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from chatkeep.errors import UnknownImportFormat
+from chatkeep.transfer.collections_of_chats import conversations_in
+from chatkeep.transfer.formats.detection import names_of_programs, read_conversation
+from chatkeep.transfer.full_collections import full_collections_put_off
+from chatkeep.transfer.imported import UnknownFormat, Unreadable
+from chatkeep.transfer.json_stream import Value
+from chatkeep.transfer.message_lines import Found
+from chatkeep.transfer.rows import ConversationRows, to_rows
+from chatkeep.transfer.sanitize import sanitize
+
+log = structlog.get_logger(__name__)
+
+CHARACTERS_PER_BATCH = 2 * 1024 * 1024
+# The fixed cost of a batch, shared by conversations of one word: 50 took a third longer for a megabyte of those.
+CONVERSATIONS_PER_BATCH = 250
+# A file of which nothing can be read is not read to its end for the sake of a list of failures.
+MAX_FAILURES = 10_000
+THE_REST = "(the rest)"
+IN_THE_LOG = "Its log says where it failed."
+
+
+@dataclass(slots=True)
+class ReadConversation:
+    """One conversation, read and placed, and how much text it was.
+
+    Args:
+        source_id: what it is called where it comes from; its place in the file where that is not known.
+        rows: None where it cannot be kept.
+        is_unknown: no format fits it.
+        origin: which of the imported files it comes from.
+    """
+
+    source_id: str
+    source: str = ""
+    size: int = 0
+    rows: ConversationRows | None = None
+    reason: str | None = None
+    kept_aside: int = 0
+    owner: str | None = None
+    is_unknown: bool = False
+    origin: int = 0
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.source, self.source_id
+
+
+class BatchReader:
+    """Reads files batch by batch.
+
+    Args:
+        files: by their names the values of each, with their places.
+    """
+
+    def __init__(self, files: Sequence[tuple[str, Iterator[Found]]], user_id: UUID) -> None:
+        self._user_id = user_id
+        self._is_one = len(files) == 1
+        self._values = self._each(files)
+        self._known = False
+
+    def next_batch(self, now: datetime) -> list[ReadConversation]:
+        """Return the next conversations; an empty list at the end.
+
+        Raises:
+            UnknownImportFormat: nothing in the file is of a known format.
+        """
+        with full_collections_put_off():
+            return self._next_batch(now)
+
+    def _next_batch(self, now: datetime) -> list[ReadConversation]:
+        batch: list[ReadConversation] = []
+        size = 0
+        for origin, place, value in self._values:
+            read = self._read(place, value, now)
+            read.origin = origin
+            del value
+            batch.append(read)
+            size += read.size
+            self._known = self._known or not read.is_unknown
+            # Nothing is begun for a file before something in it is known.
+            is_full = size > CHARACTERS_PER_BATCH or len(batch) >= CONVERSATIONS_PER_BATCH
+            if (is_full and self._known) or len(batch) >= MAX_FAILURES:
+                break
+        if batch and not self._known:
+            raise _unknown(batch)
+        return batch
+
+    def _each(self, files: Sequence[tuple[str, Iterator[Found]]]) -> Iterator[tuple[int, str, Value | Unreadable]]:
+        """Yield the values, each conversation of a collection by itself, with the number of its file."""
+        for origin, (name, found) in enumerate(files):
+            for place, value in self._of_file(found):
+                within = place if self._is_one else f"{name}{'' if place.startswith('#') else '/'}{place}"
+                if isinstance(value, Unreadable):
+                    yield origin, within, value
+                else:
+                    for part, each in _split(within, value):
+                        yield origin, part, each
+                del value
+
+    def _of_file(self, found: Iterator[Found]) -> Iterator[tuple[str, Value | Unreadable]]:
+        """Yield the values of a file; an error of another than the only one is that file's failure."""
+        try:
+            yield from found
+        except UnknownImportFormat as error:
+            if self._is_one:
+                raise
+            yield "", UnknownFormat(error.detail)
+        except Exception as error:  # noqa: BLE001  whatever it is, what was read before it is kept
+            yield THE_REST, Unreadable(_not_understood(error))
+
+    def _read(self, place: str, value: Value | Unreadable, now: datetime) -> ReadConversation:
+        if isinstance(value, Unreadable):
+            return ReadConversation(place, reason=value.reason, is_unknown=isinstance(value, UnknownFormat))
+        try:
+            return _placed(value, self._user_id, now)
+        except Unreadable as error:
+            known_as = error.source_id or place
+            return ReadConversation(
+                known_as, size=value.size, reason=error.reason, is_unknown=isinstance(error, UnknownFormat)
+            )
+        except RecursionError:
+            return ReadConversation(place, size=value.size, reason="It is nested too deep.")
+        except Exception as error:  # noqa: BLE001  whatever it is
+            return ReadConversation(place, size=value.size, reason=_not_understood(error))
+
+
+def _split(place: str, value: Value) -> Iterator[tuple[str, Value | Unreadable]]:
+    try:
+        inside = conversations_in(value.parsed)
+        first, second = next(inside, None), next(inside, None)
+        if second is None:
+            yield place, Value(first, value.size, value.is_suspicious)
+            return
+        yield f"{place}.1", Value(first, 0, value.is_suspicious)
+        yield f"{place}.2", Value(second, value.size, value.is_suspicious)
+        for number, each in enumerate(inside, start=3):
+            yield f"{place}.{number}", Value(each, 0, value.is_suspicious)
+    except Exception as error:  # noqa: BLE001  whatever it is
+        yield place, Unreadable(_not_understood(error))
+
+
+def _placed(value: Value, user_id: UUID, now: datetime) -> ReadConversation:
+    conversation = read_conversation(sanitize(value.parsed, is_suspicious=value.is_suspicious))
+    return ReadConversation(
+        conversation.source_id,
+        conversation.source,
+        value.size,
+        to_rows(conversation, user_id, now),
+        kept_aside=len(conversation.aside.get("messages", ())),
+        owner=conversation.owner,
+    )
+
+
+def _not_understood(error: Exception) -> str:
+    """Put on the log where something failed, and return words for a person.
+
+    Files of other programs are documented nowhere: one that nobody thought of costs its conversation alone. Its words
+    are in no log.
+    """
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    log.warning("conversation_not_understood", error=type(error).__name__, where=f"{last.name}:{last.lineno}")
+    return f"This service could not read it. {IN_THE_LOG}"
+
+
+def _unknown(batch: list[ReadConversation]) -> UnknownImportFormat:
+    told = next((each.reason for each in batch if each.reason and each.reason != UnknownFormat().reason), None)
+    if told is not None:
+        return UnknownImportFormat(told)
+    programs: Any = ", ".join(dict.fromkeys(names_of_programs()))
+    return UnknownImportFormat(f"This is no file that can be imported. Files of these programs can: {programs}.")

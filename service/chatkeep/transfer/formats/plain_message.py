@@ -1,0 +1,240 @@
+"""One message with the usual fields, read into a place in a tree of turns."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chatkeep.chat.items import reasoning_item
+from chatkeep.transfer.formats.blocks import CONTENT_FIELDS, Content, content_of, listed_files, texts_of
+from chatkeep.transfer.formats.fields import (
+    Reader,
+    count_in,
+    digest_of,
+    id_in,
+    list_in,
+    mapping_in,
+    rest_of,
+    text_in,
+    time_in,
+    unread,
+)
+from chatkeep.transfer.formats.messages import Message
+from chatkeep.transfer.formats.open_webui_files import PICTURE, with_pictures
+from chatkeep.transfer.formats.open_webui_parts import calls_of, parts_of_text
+from chatkeep.transfer.formats.parts import Part, items_as, json_in, output_item
+from chatkeep.transfer.imported import FileToFind
+
+Fields = Mapping[str, Any]
+
+SYSTEM, TOOL = "system", "tool"
+USERS = {"user", "human", "you", "prompter", "request", "requester", "me"}
+ASSISTANTS = {
+    "assistant",
+    "gpt",
+    "bot",
+    "ai",
+    "model",
+    "chatgpt",
+    "bing",
+    "bard",
+    "claude",
+    "grok",
+    "response",
+    "agent",
+}
+SYSTEMS = {"system", "developer"}
+TOOLS = {"tool", "function", "observation", "tool_result", "function_response"}
+ROLES = {
+    **dict.fromkeys(USERS, "user"),
+    **dict.fromkeys(ASSISTANTS, "assistant"),
+    **dict.fromkeys(SYSTEMS, SYSTEM),
+    **dict.fromkeys(TOOLS, TOOL),
+}
+ROLE_FIELDS = ("role", "sender", "from", "author", "speaker")
+IDS = ("id", "uuid", "messageId", "message_id", "_id", "response_id")
+PARENTS = (
+    *("parent", "parentId", "parent_id", "parentMessageId", "parent_message_uuid", "parentUuid"),
+    *("parent_message_id", "parent_response_id", "parentResponseId"),
+)
+TIMES = ("created_at", "createdAt", "create_time", "createTime", "timestamp", "time", "created", "inserted_at", "date")
+ENDED = ("completed_at", "completedAt", "finished_at")
+MODELS = ("model", "modelName", "model_name", "modelId", "model_slug")
+THOUGHTS = (
+    *("reasoning_content", "reasoningContent", "reasoning", "thinking", "thinkingContent", "thinking_content"),
+    "thinking_trace",
+)
+FILES = ("attachments", "files", "files_v2", "experimental_attachments", "extra", "file_attachments", "attachedFiles")
+INPUT_TOKENS = ("input_tokens", "prompt_tokens", "promptTokens", "inputTokens", "inputTokenCount")
+OUTPUT_TOKENS = ("output_tokens", "completion_tokens", "completionTokens", "outputTokens", "outputTokenCount")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A message, with what it is called and which one it follows.
+
+    Args:
+        role: `user`, `assistant`, `system`, `tool`, or None.
+    """
+
+    id: str
+    parent: str | None
+    role: str | None
+    fields: Fields
+
+    def content_text(self) -> str:
+        return texts_of(content_of(self.fields).parts)
+
+
+def role_of(message: Fields) -> str | None:
+    """Return the role of a message in one spelling; None where it has none that is known."""
+    if isinstance(message.get("isCreatedByUser"), bool):
+        return "user" if message["isCreatedByUser"] else "assistant"
+    for name in ROLE_FIELDS:
+        found = message.get(name)
+        said = text_in(found, "role") if isinstance(found, dict) else found
+        if isinstance(said, str) and said.strip("<>| ").lower() in ROLES:
+            return ROLES[said.strip("<>| ").lower()]
+    return None
+
+
+def given_message(message: Fields, place: int, before: str | None, follows_null: bool) -> Given:
+    """Return a message with its id: its own, or what it says and where.
+
+    Args:
+        before: the id of the message before it, which it follows where it names no parent.
+    """
+    said = next((found for name in IDS if (found := id_in(message, name))), None)
+    named = next((name for name in PARENTS if name in message), None)
+    parent = id_in(message, named) if named else None
+    if named is None or (parent is None and follows_null):
+        parent = before
+    return Given(
+        said or f"{place}:{digest_of([message.get(name) for name in CONTENT_FIELDS])[7:23]}",
+        parent,
+        role_of(message),
+        message,
+    )
+
+
+def message_of(given: Given, *, is_system: bool) -> Message:
+    """Return a message as a part of a turn; one without a place there is kept as it came."""
+    message, content = given.fields, content_of(given.fields)
+    times: dict[str, Any] = {"time": _time(message, TIMES), "ended": _time(message, ENDED)}
+    if is_system:
+        return Message(given.id, given.parent, None, raw=_rest(message, content, ()))
+    if given.role == "user" and not content.is_results_alone():
+        return _question(given, content, times)
+    if given.role in ("assistant", TOOL, "user"):
+        parts = tuple(_answered(given, content))
+        if any(parts) or text_in(message, "error"):
+            reply = _reply(message)
+            return Message(
+                given.id,
+                given.parent,
+                "assistant",
+                raw=_rest(message, content, parts),
+                reply=reply,
+                parts=parts or ("",),
+                **times,
+            )
+    return Message(given.id, given.parent, None, raw=rest_of(message, dict.fromkeys((*IDS, *PARENTS), unread)))
+
+
+def _question(given: Given, content: Content, times: Mapping[str, Any]) -> Message:
+    said = (*content.parts, *listed_files(given.fields, FILES))
+    items = tuple(part for part in said if not isinstance(part, str))
+    has_file = any(isinstance(item, FileToFind) for item in items)
+    texts = [part for part in said if isinstance(part, str) and part and not (has_file and part == PICTURE)]
+    words = "\n\n".join(texts)
+    if not words and not items:
+        return Message(given.id, given.parent, None, raw=given.fields)
+    rest = _rest(given.fields, content, said)
+    return Message(given.id, given.parent, "user", words, raw=rest, parts=(*items, words) if items else (), **times)
+
+
+def _answered(given: Given, content: Content) -> Iterator[Part]:
+    message = given.fields
+    if given.role == TOOL:
+        call_id = next(
+            (found for name in ("tool_call_id", "toolCallId") if (found := text_in(message, name))), given.id
+        )
+        if output := texts_of(content.parts):
+            yield output_item(call_id, output)
+        yield from (part for part in content.parts if not isinstance(part, str))
+        return
+    for name in THOUGHTS:
+        if words := text_in(message, name):
+            yield reasoning_item(words, name, None)
+            break
+    for part in content.parts:
+        yield from with_pictures(parts_of_text(part)) if isinstance(part, str) else (part,)
+    yield from calls_of(_with_calls(message))
+    yield from listed_files(message, FILES)
+    yield from items_as("citation", _citations(message))
+
+
+def _with_calls(message: Fields) -> Fields:
+    """Return a message with its calls as a list: some programs write them as JSON in a text."""
+    told = message.get("tool_calls", message.get("toolCalls"))
+    calls = json_in(told) if isinstance(told, str) else told
+    function = message.get("function_call")
+    if not calls and isinstance(function, dict):
+        calls = [{"id": "call", "type": "function", "function": function}]
+    return {"tool_calls": calls}
+
+
+def _citations(message: Fields) -> list[Any]:
+    return [
+        each
+        for name in ("citations", "sources", "search_results", "web_search_results")
+        for each in list_in(message, name)
+    ]
+
+
+def _reply(message: Fields) -> dict[str, Any]:
+    usage = mapping_in(message, "usage")
+    said: dict[str, Any] = {
+        "model": next((found for name in MODELS if (found := text_in(message, name))), None),
+        "input_tokens": count_in(usage, *INPUT_TOKENS),
+        "output_tokens": count_in(usage, *OUTPUT_TOKENS),
+    }
+    if error := text_in(message, "error"):
+        return said | {"status": "failed", "error_code": "model_error", "error_detail": error}
+    return said | {"status": "complete"}
+
+
+def _rest(message: Fields, content: Content, parts: tuple[Part, ...]) -> dict[str, Any] | None:
+    """Return the rest of a message beside what is read of it, with its id; None where there is nothing."""
+    said = {texts_of(content.parts), *(part for part in parts if isinstance(part, str))}
+    again: Reader = lambda fields, name: fields[name] in said if isinstance(fields[name], str) else False  # noqa: E731
+    thoughts = [part["text"] for part in parts if not isinstance(part, str) and part.get("type") == "reasoning"]
+    is_thought: Reader = lambda fields, name: fields[name] in thoughts  # noqa: E731
+    first_time = next((name for name in TIMES if time_in(message, name)), None)
+    first_model = next((name for name in MODELS if text_in(message, name)), None)
+    read: dict[str, Reader] = {
+        **dict.fromkeys((*IDS, *PARENTS, "children", "childrenIds", "ancestors", "isCreatedByUser"), unread),
+        **dict.fromkeys(ROLE_FIELDS, lambda fields, _: role_of(fields) is not None),
+        **dict.fromkeys(CONTENT_FIELDS, again),
+        **dict.fromkeys(THOUGHTS, is_thought),
+        **dict.fromkeys(ENDED, time_in),
+        **dict.fromkeys((first_time or "", first_model or "", "error"), unread),
+        **dict.fromkeys((*FILES, "citations", "sources", "search_results", "web_search_results"), list_in),
+        **dict.fromkeys(
+            ("tool_calls", "toolCalls", "function_call"), lambda fields, _: list_in(_with_calls(fields), "tool_calls")
+        ),
+        "tool_call_id": text_in,
+    }
+    if content.field is not None:
+        read[content.field] = unread
+    rest = rest_of(message, read)
+    if content.rest:
+        rest["content"] = list(content.rest)
+    usage = rest_of(mapping_in(message, "usage"), dict.fromkeys((*INPUT_TOKENS, *OUTPUT_TOKENS), count_in))
+    if isinstance(message.get("usage"), dict):
+        rest = {**{name: each for name, each in rest.items() if name != "usage"}, **({"usage": usage} if usage else {})}
+    ident = next((found for name in IDS if (found := id_in(message, name))), None)
+    return {"id": ident, **rest} if rest else None
+
+
+def _time(message: Fields, names: tuple[str, ...]) -> Any:
+    return next((found for name in names if (found := time_in(message, name))), None)
