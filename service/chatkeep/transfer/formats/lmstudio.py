@@ -6,7 +6,7 @@ The other versions are siblings: what follows hangs on the selected one.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from chatkeep.transfer.formats.fields import list_in, mapping_in, text_in
+from chatkeep.transfer.formats.fields import id_in, list_in, mapping_in, text_in
 from chatkeep.transfer.formats.plain import Plain
 
 
@@ -54,6 +54,8 @@ FORMAT = Plain(
     program="LM Studio",
     is_message=lambda message: "role" in message and ("content" in message or "steps" in message),
     messages=lambda value: _messages(value) if _has_versions(value) else [],
+    # A file has no id but its name, which changes with the title.
+    conversation=lambda value: {"id": id_in(value, "createdAt")} | value,
     titles=("name", "title"),
 ).format()
 
