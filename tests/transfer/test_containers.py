@@ -138,7 +138,7 @@ async def test_events_of_claude_code_are_a_conversation(person: Person) -> None:
 async def test_a_list_of_messages_is_a_conversation_and_each_line_of_lists_another(person: Person) -> None:
     messages = [[{"role": "user", "content": f"q{n}"}, {"role": "assistant", "content": f"a{n}"}] for n in (1, 2)]
     assert (await imported(person, lines(messages)))["imported"] == 2
-    assert [said(each) for each in await history(person)] == [[("q1", "a1")], [("q2", "a2")]]
+    assert sorted(said(each) for each in await history(person)) == [[("q1", "a1")], [("q2", "a2")]]
     report = await imported(person, [[{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}], messages[0]])
     assert (report["imported"], report["skipped"]) == (1, 1)
 
@@ -207,16 +207,14 @@ async def test_files_of_several_users_say_whose_they_are(person: Person) -> None
 
 
 async def test_several_files_in_a_form_are_one_import(person: Person) -> None:
-    files = [
-        ("file", ("a.json", json.dumps([examples.claude(1, 1)]))),
-        ("file", ("b.txt", "Dear all")),
-        ("file", ("c.zip", zip_of({"conversations.json": [examples.chatgpt(2, 1)]}))),
-    ]
-    answer = await person.client.post(IMPORT, files=files)
+    letter = ("file", ("b.txt", b"Dear all"))
+    one = ("file", ("a.json", json.dumps([examples.claude(1, 1)]).encode()))
+    other = ("file", ("c.zip", zip_of({"conversations.json": [examples.chatgpt(2, 1)]})))
+    answer = await person.client.post(IMPORT, files=[one, letter, other])
     report = answer.json()
     assert (answer.status_code, report["imported"]) == (200, 2), report
     assert {each["source_id"].partition("#")[0] for each in report["failed"]} == {"b.txt"}
-    assert code_of(await person.client.post(IMPORT, files=[files[1], files[1]]), 422) == "unknown_import_format"
+    assert code_of(await person.client.post(IMPORT, files=[letter, letter]), 422) == "unknown_import_format"
 
 
 @pytest.mark.parametrize(
@@ -226,7 +224,7 @@ async def test_several_files_in_a_form_are_one_import(person: Person) -> None:
         (b"<!DOCTYPE html><html></html>", "web page"),
         (b"Conversation,Time,Author,Message\n", "Microsoft Copilot"),
         (
-            b'{"user_name": "a", "character_name": "b", "create_date": "x"}\n{"name": "a", "is_user": true, "mes": "hi"}',
+            b'{"user_name": "a", "character_name": "b"}\n{"name": "a", "is_user": true, "mes": "hi"}',
             "SillyTavern",
         ),
         (

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from chatkeep.transfer.formats.chatkeep import conversation_of_turns, is_own_turn
-from chatkeep.transfer.formats.detection import is_message
+from chatkeep.transfer.formats.detection import format_of, is_message
 from chatkeep.transfer.formats.fields import id_in
 from chatkeep.transfer.imported import Unreadable
 from chatkeep.transfer.json_stream import MAX_CHARACTERS, Value
@@ -66,14 +66,17 @@ class _Waiting:
         if not isinstance(value, Value):
             return None
         key = _key(value, self._last)
-        if (
-            key is None
-            and self._last == ("list", str(value.list_number))
-            and not isinstance(value.parsed, (dict, list))
-        ):
+        if key is None and self._is_within(value):
             key = self._last
         self._last = key
         return key
+
+    def _is_within(self, value: Value) -> bool:
+        """Tell whether a value stands between messages of a list, and is nothing else by itself."""
+        is_conversation = isinstance(value.parsed, list) or (
+            isinstance(value.parsed, dict) and format_of(value.parsed) is not None
+        )
+        return value.list_number > 0 and self._last == ("list", str(value.list_number)) and not is_conversation
 
     def add(self, key: Key, place: str, value: Value) -> None:
         group = self.groups.setdefault(key, _Group(place))

@@ -64,7 +64,7 @@ def chained(number: int, turns: int) -> list[tuple[str, str, str | None, str, in
 
 
 def chatgpt(number: int, turns: int) -> Any:
-    nodes = {
+    nodes: dict[str, Any] = {
         id_: {
             "id": id_,
             "parent": above,
@@ -85,8 +85,8 @@ def deepseek(number: int, turns: int) -> Any:
     kinds = {"user": "REQUEST", "assistant": "RESPONSE"}
     nodes: dict[str, Any] = {"root": {"id": "root", "parent": None, "children": [], "message": None}}
     for role, id_, above, text, turn, second in chained(number, turns):
-        message = {"model": "deep", "inserted_at": iso(turn, second), "files": []}
-        message["fragments"] = [{"type": kinds[role], "content": text}]  # type: ignore[assignment]
+        message: dict[str, Any] = {"model": "deep", "inserted_at": iso(turn, second), "files": []}
+        message["fragments"] = [{"type": kinds[role], "content": text}]
         nodes[id_] = {"id": id_, "parent": above or "root", "children": [], "message": message}
     return {"id": f"c{number}", "title": title(number), "inserted_at": iso(0), "mapping": nodes}
 
@@ -273,7 +273,7 @@ def lobechat(number: int, turns: int) -> Any:
 
 
 def open_webui(number: int, turns: int) -> Any:
-    messages = {
+    messages: dict[str, Any] = {
         id_: {
             "id": id_,
             "parentId": above,

@@ -219,7 +219,7 @@ async def test_an_answer_about_folds_stays_as_it_is(person: Person, text: str) -
 
 async def test_thoughts_alone_are_kept(person: Person) -> None:
     reply = await reply_of(person, answer('<details type="reasoning">\n> Hm\n</details>'))
-    assert (reply["content"], reply["status"]) == ("", "stopped")
+    assert (reply["content"], reply["status"]) == ("", "complete")
     assert [item["text"] for item in reply["items"]] == ["Hm"]
 
 

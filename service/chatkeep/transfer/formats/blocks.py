@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatkeep.chat.items import reasoning_item
+from chatkeep.transfer.formats.documents import TOOLS, document_text, without_words
 from chatkeep.transfer.formats.fields import list_in, mapping_in, rest_of, says_something, text_in, unread
 from chatkeep.transfer.formats.open_webui_files import PICTURE
 from chatkeep.transfer.formats.parts import Part, call_item, items_as, output_item, with_rest
@@ -147,6 +148,9 @@ def _tool(block: Block) -> Iterator[Part]:
     rest = rest_of(block, {**dict.fromkeys(read, unread), "state": unread})
     if is_call:
         arguments = block.get(given) if given else function.get("arguments")
+        if name in TOOLS and isinstance(arguments, dict) and (document := document_text(arguments)):
+            yield document
+            arguments = without_words(arguments)
         yield with_rest(call_item(call_id, name or text_in(function, "name") or "tool", arguments), rest)
         rest = {}
     if made is not None:

@@ -32,7 +32,9 @@ MAX_SYSTEM_PROMPT_CHARACTERS = 100_000
 STATUSES = {"in_progress": "interrupted", "finished_partial_completion": "interrupted"}
 FEEDBACK = "chatkeep_feedback"
 RATINGS = {"thumbs_up": 1, "thumbsUp": 1, "thumbs_down": -1, "thumbsDown": -1}
-SAID_IN_WORDS = ("text", "multimodal_text", "code")
+# Kinds of content that are read otherwise, or that people are not shown. Of every other kind its words are.
+OTHER_WORDS = ("result", "content", "markdown")
+NOT_SAID = (tools.THOUGHTS, tools.RECAP, "user_editable_context", "model_editable_context")
 
 
 def _is_finished(metadata: Mapping[str, Any], name: str) -> bool:
@@ -242,7 +244,11 @@ def _question(name: str, parent: str | None, message: Mapping[str, Any], times: 
 def _answered(message: Mapping[str, Any]) -> Iterator[Part]:
     """Yield the parts of an answer: its words, its pictures, and its sources."""
     metadata = mapping_in(message, "metadata")
-    said = [part for part in (without_marks(_words(message), metadata), *made_pictures(message)) if part]
+    said = [
+        part
+        for part in (without_marks(_words(message), metadata), *made_pictures(message), *tools.reports_in(message))
+        if part
+    ]
     yield from said
     if said or _words(message):
         yield from citations_of(metadata)
@@ -256,12 +262,15 @@ def _is_hidden(message: Mapping[str, Any]) -> bool:
 def _is_to_be_read(message: Mapping[str, Any]) -> bool:
     """Tell whether a message is for everybody and in words; a call of a tool is for the tool."""
     kind = mapping_in(message, "content").get("content_type")
-    return not _is_hidden(message) and message.get("recipient") in (None, "all") and kind in (None, *SAID_IN_WORDS)
+    return not _is_hidden(message) and message.get("recipient") in (None, "all") and kind not in NOT_SAID
 
 
 def _words(message: Mapping[str, Any]) -> str:
     content = mapping_in(message, "content")
-    return _words_of_parts(content) or text_in(content, "text") or ""
+    said = _words_of_parts(content) or text_in(content, "text") or ""
+    if said or role_of(message) == "tool":
+        return said
+    return next((found for name in OTHER_WORDS if (found := text_in(content, name))), "")
 
 
 def _words_of_parts(content: Mapping[str, Any]) -> str:

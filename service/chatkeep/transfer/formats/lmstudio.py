@@ -55,7 +55,7 @@ FORMAT = Plain(
     is_message=lambda message: "role" in message and ("content" in message or "steps" in message),
     messages=lambda value: _messages(value) if _has_versions(value) else [],
     # A file has no id but its name, which changes with the title.
-    conversation=lambda value: {"id": id_in(value, "createdAt")} | value,
+    conversation=lambda value: {"id": id_in(value, "createdAt"), **value},
     titles=("name", "title"),
 ).format()
 

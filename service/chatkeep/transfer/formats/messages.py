@@ -166,8 +166,8 @@ def _turn(state: _Growing, *, again: bool) -> ImportedTurn:
         said |= reply.reply
     prompt, prompt_items = put_together(() if state.prompt is None else state.prompt.said())
     text, items = put_together(part for reply in replies for part in reply.said())
-    if not text and said.get("status", "complete") == "complete":
-        # Thoughts and calls are no answer.
+    if not replies:
+        # Nobody answered. Whoever stops an answer that has begun says so.
         said["status"] = "stopped"
     first = replies[-1] if replies and (again or state.prompt is None) else state.prompt
     last = replies[-1] if replies else None

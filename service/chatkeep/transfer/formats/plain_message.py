@@ -6,6 +6,7 @@ from typing import Any
 
 from chatkeep.chat.items import reasoning_item
 from chatkeep.transfer.formats.blocks import CONTENT_FIELDS, Content, content_of, listed_files, texts_of
+from chatkeep.transfer.formats.citation_marks import without_citation_marks
 from chatkeep.transfer.formats.fields import (
     Reader,
     count_in,
@@ -20,7 +21,7 @@ from chatkeep.transfer.formats.fields import (
 )
 from chatkeep.transfer.formats.messages import Message
 from chatkeep.transfer.formats.open_webui_files import PICTURE, with_pictures
-from chatkeep.transfer.formats.open_webui_parts import calls_of, parts_of_text
+from chatkeep.transfer.formats.open_webui_parts import calls_of, parts_of_answer
 from chatkeep.transfer.formats.parts import Part, items_as, json_in, output_item
 from chatkeep.transfer.imported import FileToFind
 
@@ -64,6 +65,11 @@ THOUGHTS = (
     "thinking_trace",
 )
 FILES = ("attachments", "files", "files_v2", "experimental_attachments", "extra", "file_attachments", "attachedFiles")
+# Items of OpenAI's Responses between messages.
+RESPONSES = {"function_call", "function_call_output", "reasoning"}
+STOPPED = {"stopped", "cancelled", "canceled", "aborted", "user_canceled", "user_cancelled", "interrupted_by_user"}
+# Of older versions of the AI SDK.
+INVOCATIONS = "toolInvocations"
 INPUT_TOKENS = ("input_tokens", "prompt_tokens", "promptTokens", "inputTokens", "inputTokenCount")
 OUTPUT_TOKENS = ("output_tokens", "completion_tokens", "completionTokens", "outputTokens", "outputTokenCount")
 
@@ -87,6 +93,8 @@ class Given:
 
 def role_of(message: Fields) -> str | None:
     """Return the role of a message in one spelling; None where it has none that is known."""
+    if "role" not in message and message.get("type") in RESPONSES:
+        return "assistant"
     if isinstance(message.get("isCreatedByUser"), bool):
         return "user" if message["isCreatedByUser"] else "assistant"
     for name in ROLE_FIELDS:
@@ -118,7 +126,9 @@ def given_message(message: Fields, place: int, before: str | None, follows_null:
 
 def message_of(given: Given, *, is_system: bool) -> Message:
     """Return a message as a part of a turn; one without a place there is kept as it came."""
-    message, content = given.fields, content_of(given.fields)
+    message = given.fields
+    is_item = "role" not in message and message.get("type") in RESPONSES
+    content = content_of({"content": [message]} if is_item else message)
     times: dict[str, Any] = {"time": _time(message, TIMES), "ended": _time(message, ENDED)}
     if is_system:
         return Message(given.id, given.parent, None, raw=_rest(message, content, ()))
@@ -126,7 +136,7 @@ def message_of(given: Given, *, is_system: bool) -> Message:
         return _question(given, content, times)
     if given.role in ("assistant", TOOL, "user"):
         parts = tuple(_answered(given, content))
-        if any(parts) or text_in(message, "error"):
+        if any(parts) or _error(message):
             reply = _reply(message)
             return Message(
                 given.id,
@@ -163,14 +173,23 @@ def _answered(given: Given, content: Content) -> Iterator[Part]:
         yield from (part for part in content.parts if not isinstance(part, str))
         return
     for name in THOUGHTS:
-        if words := text_in(message, name):
+        if words := _thought(message, name):
             yield reasoning_item(words, name, None)
             break
+    sources = _citations(message)
     for part in content.parts:
-        yield from with_pictures(parts_of_text(part)) if isinstance(part, str) else (part,)
+        if isinstance(part, str):
+            yield from with_pictures(parts_of_answer(without_citation_marks(part, sources)))
+        else:
+            yield part
+    yield from content_of(message, (INVOCATIONS,)).parts
     yield from calls_of(_with_calls(message))
     yield from listed_files(message, FILES)
-    yield from items_as("citation", _citations(message))
+    yield from items_as("citation", sources)
+
+
+def _thought(message: Fields, name: str) -> str | None:
+    return text_in(message, name) or text_in(mapping_in(message, name), "content")
 
 
 def _with_calls(message: Fields) -> Fields:
@@ -198,17 +217,28 @@ def _reply(message: Fields) -> dict[str, Any]:
         "input_tokens": count_in(usage, *INPUT_TOKENS),
         "output_tokens": count_in(usage, *OUTPUT_TOKENS),
     }
-    if error := text_in(message, "error"):
+    if error := _error(message):
         return said | {"status": "failed", "error_code": "model_error", "error_detail": error}
-    return said | {"status": "complete"}
+    return said | {"status": "stopped" if _is_stopped(message) else "complete"}
+
+
+def _error(message: Fields) -> str | None:
+    return text_in(message, "error") or text_in(mapping_in(message, "error"), "message")
+
+
+def _is_stopped(message: Fields) -> bool:
+    """Tell whether the program says that somebody stopped the answer."""
+    told = [message.get(name) for name in ("status", "stop_reason", "finish_reason", "finishReason")]
+    return message.get("unfinished") is True or any(isinstance(each, str) and each.lower() in STOPPED for each in told)
 
 
 def _rest(message: Fields, content: Content, parts: tuple[Part, ...]) -> dict[str, Any] | None:
     """Return the rest of a message beside what is read of it, with its id; None where there is nothing."""
     said = {texts_of(content.parts), *(part for part in parts if isinstance(part, str))}
     again: Reader = lambda fields, name: fields[name] in said if isinstance(fields[name], str) else False  # noqa: E731
+    said = {text for text in said if text == without_citation_marks(text)} | {texts_of(content.parts)}
     thoughts = [part["text"] for part in parts if not isinstance(part, str) and part.get("type") == "reasoning"]
-    is_thought: Reader = lambda fields, name: fields[name] in thoughts  # noqa: E731
+    is_thought: Reader = lambda fields, name: _thought(fields, name) in thoughts  # noqa: E731
     first_time = next((name for name in TIMES if time_in(message, name)), None)
     first_model = next((name for name in MODELS if text_in(message, name)), None)
     read: dict[str, Reader] = {
@@ -217,7 +247,11 @@ def _rest(message: Fields, content: Content, parts: tuple[Part, ...]) -> dict[st
         **dict.fromkeys(CONTENT_FIELDS, again),
         **dict.fromkeys(THOUGHTS, is_thought),
         **dict.fromkeys(ENDED, time_in),
-        **dict.fromkeys((first_time or "", first_model or "", "error"), unread),
+        **dict.fromkeys((first_time or "", first_model or "", "unfinished"), unread),
+        "error": lambda fields, name: (
+            isinstance(fields[name], str) or rest_of(fields[name], {"message": text_in}) == {}
+        ),
+        INVOCATIONS: lambda fields, _: any(content_of(fields, (INVOCATIONS,)).parts),
         **dict.fromkeys((*FILES, "citations", "sources", "search_results", "web_search_results"), list_in),
         **dict.fromkeys(
             ("tool_calls", "toolCalls", "function_call"), lambda fields, _: list_in(_with_calls(fields), "tool_calls")
