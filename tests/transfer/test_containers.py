@@ -206,6 +206,17 @@ async def test_files_of_several_users_say_whose_they_are(person: Person) -> None
     assert found["Of ann"] == [("ann first", "yes"), ("ann second", "yes")]
 
 
+async def test_a_file_of_several_people_is_refused_where_that_is_asked_for(person: Person) -> None:
+    chats = [examples.open_webui(number, 1) | {"user_id": name} for number, name in ((1, "ann"), (2, "ben"))]
+    answer = await send(person, chats, params={"several_owners": "refuse"})
+    assert code_of(answer, 409) == "several_owners"
+    assert "ann (1), ben (1)" in answer.json()["detail"]
+    assert await history(person) == []
+    report = (await send(person, chats, params={"several_owners": "refuse", "owner": "ben"})).json()
+    assert (report["imported"], report["skipped"]) == (1, 1)
+    assert (await send(person, chats[:1], params={"several_owners": "refuse"})).json()["imported"] == 1
+
+
 async def test_several_files_in_a_form_are_one_import(person: Person) -> None:
     letter = ("file", ("b.txt", b"Dear all"))
     one = ("file", ("a.json", json.dumps([examples.claude(1, 1)]).encode()))

@@ -68,7 +68,9 @@ class BatchKeeper:
         whole = [read for key, read in new.items() if key in left_out]
         together = len(whole) > 1 and await self._is_kept(whole)
         for read in batch:
-            if read.rows is None:
+            if not read.is_wanted:
+                yield Imported(read.source_id, "skipped", read.reason, owner=read.owner)
+            elif read.rows is None:
                 yield Imported(read.source_id, "failed", read.reason)
             elif read.key in known:
                 yield await self._continued(read, known[read.key])

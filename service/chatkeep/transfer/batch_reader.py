@@ -4,8 +4,8 @@ Whatever is wrong with one of them costs that one: it is a failure with its reas
 """
 
 import traceback
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,7 @@ from chatkeep.transfer.full_collections import full_collections_put_off
 from chatkeep.transfer.imported import UnknownFormat, Unreadable
 from chatkeep.transfer.json_stream import Value
 from chatkeep.transfer.message_lines import Found
+from chatkeep.transfer.owners import is_wanted
 from chatkeep.transfer.rows import ConversationRows, to_rows
 from chatkeep.transfer.sanitize import sanitize
 
@@ -29,6 +30,7 @@ CHARACTERS_PER_BATCH = 2 * 1024 * 1024
 CONVERSATIONS_PER_BATCH = 250
 # A file of which nothing can be read is not read to its end for the sake of a list of failures.
 MAX_FAILURES = 10_000
+ANOTHERS = "It is another user's."
 THE_REST = "(the rest)"
 IN_THE_LOG = "Its log says where it failed."
 
@@ -41,6 +43,7 @@ class ReadConversation:
         source_id: what it is called where it comes from; its place in the file where that is not known.
         rows: None where it cannot be kept.
         is_unknown: no format fits it.
+        is_wanted: False: it is of another user than those whose are imported.
         origin: which of the imported files it comes from.
     """
 
@@ -52,6 +55,7 @@ class ReadConversation:
     kept_aside: int = 0
     owner: str | None = None
     is_unknown: bool = False
+    is_wanted: bool = True
     origin: int = 0
 
     @property
@@ -64,10 +68,14 @@ class BatchReader:
 
     Args:
         files: by their names the values of each, with their places.
+        owners: whose conversations are wanted, by their names in the other program; empty: everybody's.
     """
 
-    def __init__(self, files: Sequence[tuple[str, Iterator[Found]]], user_id: UUID) -> None:
+    def __init__(
+        self, files: Sequence[tuple[str, Iterator[Found]]], user_id: UUID, owners: Collection[str] = ()
+    ) -> None:
         self._user_id = user_id
+        self._owners = owners
         self._is_one = len(files) == 1
         self._values = self._each(files)
         self._known = False
@@ -126,7 +134,7 @@ class BatchReader:
         if isinstance(value, Unreadable):
             return ReadConversation(place, reason=value.reason, is_unknown=isinstance(value, UnknownFormat))
         try:
-            return _placed(value, self._user_id, now)
+            return self._wanted(_placed(value, self._user_id, now))
         except Unreadable as error:
             known_as = error.source_id or place
             return ReadConversation(
@@ -136,6 +144,11 @@ class BatchReader:
             return ReadConversation(place, size=value.size, reason="It is nested too deep.")
         except Exception as error:  # noqa: BLE001  whatever it is
             return ReadConversation(place, size=value.size, reason=_not_understood(error))
+
+    def _wanted(self, read: ReadConversation) -> ReadConversation:
+        if is_wanted(read.owner, self._owners):
+            return read
+        return replace(read, rows=None, reason=ANOTHERS, is_wanted=False)
 
 
 def _split(place: str, value: Value) -> Iterator[tuple[str, Value | Unreadable]]:

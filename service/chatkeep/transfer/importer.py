@@ -8,8 +8,9 @@ an end was broken off. See `chatkeep.transfer.batch_keeper` for what is there if
 """
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
 from uuid import UUID
 
 import anyio.from_thread
@@ -26,6 +27,7 @@ from chatkeep.transfer.batch_keeper import BatchKeeper
 from chatkeep.transfer.batch_reader import MAX_FAILURES, THE_REST, BatchReader, ReadConversation
 from chatkeep.transfer.imported_files import ImportedFiles
 from chatkeep.transfer.outcomes import Imported
+from chatkeep.transfer.owners import owners_in, require_one_owner
 
 
 async def import_files(
@@ -39,6 +41,8 @@ async def import_files(
     store: FileStore,
     advance: Callable[[], None] = lambda: None,
     turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+    owners: Collection[str] = (),
+    asks: bool = False,
 ) -> AsyncGenerator[Imported, None]:
     """Keep the conversations of files, and yield what became of each.
 
@@ -48,17 +52,25 @@ async def import_files(
         store: keeps the files that turns have.
         advance: called now and then, while the files are read.
         turn: held while a batch is read and kept, and given up after it, so that others come in between.
+        owners: whose conversations are imported, by their names in the other program; empty, or `*`: everybody's.
+        asks: refuse files of several people, unless `owners` says whose are meant.
 
     Cancelled, it ends after the piece that is being read; what was yielded is kept.
 
     Raises:
         UnknownImportFormat: nothing in the files is of a known format; nothing was changed.
+        SeveralOwners: see `asks`; nothing was changed.
         NotAuthenticated: the account was deleted in the meantime.
         DatabaseUnavailable: what was yielded is kept; importing again goes on from there.
     """
     check = anyio.from_thread.check_cancelled
+    if asks and not owners:
+        async with turn():
+            require_one_owner(
+                await anyio.to_thread.run_sync(partial(owners_in, files, max_bytes=max_bytes, check=check))
+            )
     found = [(each.name, values_in(each.file, max_bytes=max_bytes, check=check)) for each in files]
-    reader = BatchReader(found, user_id)
+    reader = BatchReader(found, user_id, owners)
     keeper = BatchKeeper(database, user_id, clock, ImportedFiles(store, user_id, [each.file for each in files]))
     counts = Counter(imported=0, continued=0, skipped=0, failed=0)
     is_first = True
