@@ -7,7 +7,8 @@ import traceback
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -15,6 +16,7 @@ import structlog
 from chatkeep.errors import UnknownImportFormat
 from chatkeep.transfer.collections_of_chats import conversations_in
 from chatkeep.transfer.formats.detection import names_of_programs, read_conversation
+from chatkeep.transfer.formats.format import Format
 from chatkeep.transfer.full_collections import full_collections_put_off
 from chatkeep.transfer.imported import UnknownFormat, Unreadable
 from chatkeep.transfer.json_stream import Value
@@ -31,6 +33,8 @@ CONVERSATIONS_PER_BATCH = 250
 # A file of which nothing can be read is not read to its end for the sake of a list of failures.
 MAX_FAILURES = 10_000
 ANOTHERS = "It is another user's."
+# In a row that are no JSON: what comes behind them is not looked at.
+MAX_WORDS = 1_000
 THE_REST = "(the rest)"
 IN_THE_LOG = "Its log says where it failed."
 
@@ -61,6 +65,15 @@ class ReadConversation:
     @property
     def key(self) -> tuple[str, str]:
         return self.source, self.source_id
+
+
+class _Part(NamedTuple):
+    """One conversation of a value, with its format where that is known."""
+
+    parsed: Any
+    known: Format | None
+    size: int
+    is_suspicious: bool
 
 
 class BatchReader:
@@ -107,7 +120,7 @@ class BatchReader:
             raise _unknown(batch)
         return batch
 
-    def _each(self, files: Sequence[tuple[str, Iterator[Found]]]) -> Iterator[tuple[int, str, Value | Unreadable]]:
+    def _each(self, files: Sequence[tuple[str, Iterator[Found]]]) -> Iterator[tuple[int, str, _Part | Unreadable]]:
         """Yield the values, each conversation of a collection by itself, with the number of its file."""
         for origin, (name, found) in enumerate(files):
             for place, value in self._of_file(found):
@@ -121,8 +134,17 @@ class BatchReader:
 
     def _of_file(self, found: Iterator[Found]) -> Iterator[tuple[str, Value | Unreadable]]:
         """Yield the values of a file; an error of another than the only one is that file's failure."""
+        words = 0
         try:
-            yield from found
+            for place, value in found:
+                # A letter is one thing that is no JSON, and not as many as it has words.
+                words = words + 1 if isinstance(value, UnknownFormat) else 0
+                if words > MAX_WORDS:
+                    return
+                if words <= 1:
+                    held = [value]
+                    del value
+                    yield place, held.pop()
         except UnknownImportFormat as error:
             if self._is_one:
                 raise
@@ -130,7 +152,7 @@ class BatchReader:
         except Exception as error:  # noqa: BLE001  whatever it is, what was read before it is kept
             yield THE_REST, Unreadable(_not_understood(error))
 
-    def _read(self, place: str, value: Value | Unreadable, now: datetime) -> ReadConversation:
+    def _read(self, place: str, value: _Part | Unreadable, now: datetime) -> ReadConversation:
         if isinstance(value, Unreadable):
             return ReadConversation(place, reason=value.reason, is_unknown=isinstance(value, UnknownFormat))
         try:
@@ -151,23 +173,23 @@ class BatchReader:
         return replace(read, rows=None, reason=ANOTHERS, is_wanted=False)
 
 
-def _split(place: str, value: Value) -> Iterator[tuple[str, Value | Unreadable]]:
+def _split(place: str, value: Value) -> Iterator[tuple[str, _Part | Unreadable]]:
     try:
         inside = conversations_in(value.parsed)
         first, second = next(inside, None), next(inside, None)
-        if second is None:
-            yield place, Value(first, value.size, value.is_suspicious)
+        if first is None or second is None:
+            parsed, known = first or (None, None)
+            yield place, _Part(parsed, known, value.size, value.is_suspicious)
             return
-        yield f"{place}.1", Value(first, 0, value.is_suspicious)
-        yield f"{place}.2", Value(second, value.size, value.is_suspicious)
-        for number, each in enumerate(inside, start=3):
-            yield f"{place}.{number}", Value(each, 0, value.is_suspicious)
+        yield f"{place}.1", _Part(*first, value.size, value.is_suspicious)
+        for number, each in enumerate(chain([second], inside), start=2):
+            yield f"{place}.{number}", _Part(*each, 0, value.is_suspicious)
     except Exception as error:  # noqa: BLE001  whatever it is
         yield place, Unreadable(_not_understood(error))
 
 
-def _placed(value: Value, user_id: UUID, now: datetime) -> ReadConversation:
-    conversation = read_conversation(sanitize(value.parsed, is_suspicious=value.is_suspicious))
+def _placed(value: _Part, user_id: UUID, now: datetime) -> ReadConversation:
+    conversation = read_conversation(sanitize(value.parsed, is_suspicious=value.is_suspicious), value.known)
     return ReadConversation(
         conversation.source_id,
         conversation.source,

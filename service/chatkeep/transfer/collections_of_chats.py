@@ -8,21 +8,24 @@ from typing import Any
 
 from chatkeep.transfer.formats.detection import format_of, is_message
 from chatkeep.transfer.formats.fields import id_in, list_in, mapping_in, text_in
+from chatkeep.transfer.formats.format import Format
 
 MAX_DEPTH = 4
 # Names that backups keep their conversations under, alone or within each other.
-_HOLDERS = (
+_HOLDER_NAMES = (
     *("data", "state", "chats", "conversations", "sessions", "threads", "chat-sessions", "chat-next-web-store"),
     *("history", "items", "results", "biz_data"),
 )
+_HOLDERS = frozenset(_HOLDER_NAMES)
 _SESSION = "session:"
 
 
-def conversations_in(value: Any, depth: int = 0) -> Iterator[Any]:
-    """Yield the conversations of a value: itself, where it is one or holds none."""
-    inside = _inside(value) if depth < MAX_DEPTH else None
+def conversations_in(value: Any, depth: int = 0) -> Iterator[tuple[Any, Format | None]]:
+    """Yield the conversations of a value, each with its format: itself, where it is one or holds none."""
+    known = format_of(value) if isinstance(value, dict) and not _has_topics(value) else None
+    inside = _inside(value) if known is None and depth < MAX_DEPTH else None
     if inside is None:
-        yield value
+        yield value, known
         return
     for each in inside:
         yield from conversations_in(each, depth + 1)
@@ -36,10 +39,10 @@ def _inside(value: Any) -> list[Any] | None:
         return None
     if _has_topics(value):
         return _topics(value)
-    if format_of(value) is not None:
+    if _HOLDERS.isdisjoint(value) and not any(name.startswith(_SESSION) for name in value):
         return None
     sessions = [each for name, each in value.items() if name.startswith(_SESSION) and isinstance(each, dict)]
-    held = [each for name in _HOLDERS if (each := value.get(name)) and _holds(each)]
+    held = [each for name in _HOLDER_NAMES if (each := value.get(name)) and _holds(each)]
     return [*sessions, *held] or None
 
 

@@ -29,7 +29,7 @@ def owners_in(files: Sequence[NamedFile], *, max_bytes: int, check: Callable[[],
     for file in files:
         for _, value in values_in(file.file, max_bytes=max_bytes, check=check):
             if isinstance(value, Value):
-                found.update(owner for each in conversations_in(value.parsed) if (owner := _owner(each)))
+                found.update(owner for each, _ in conversations_in(value.parsed) if (owner := _owner(each)))
     return found
 
 

@@ -12,4 +12,5 @@ FORMAT = Plain(
     is_message=lambda message: "sender" in message and ("text" in message or "content" in message),
     messages=lambda value: list_in(value, "chat_messages"),
     titles=("name", "title"),
+    keys=frozenset(["chat_messages"]),
 ).format()

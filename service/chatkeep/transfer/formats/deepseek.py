@@ -45,6 +45,7 @@ FORMAT = Plain(
     program="DeepSeek",
     is_message=lambda message: isinstance(message.get("content"), list) and _has_fragments(message),
     messages=lambda value: _messages(value) if _is_deepseek(value) else [],
+    keys=frozenset(["mapping"]),
 ).format()
 
 

@@ -31,14 +31,16 @@ from chatkeep.transfer.formats.chatstream import is_chatstream, read_chatstream
 from chatkeep.transfer.formats.fields import mapping_in, text_in
 from chatkeep.transfer.formats.format import Format
 from chatkeep.transfer.formats.open_webui import is_open_webui, read_open_webui
+from chatkeep.transfer.formats.plain import is_spoken
+from chatkeep.transfer.formats.plain_message import ROLE_FIELDS
 from chatkeep.transfer.formats.refused import program_of
 from chatkeep.transfer.imported import ImportedConversation, UnknownFormat, Unreadable
 
 FORMATS = (
-    Format("chatkeep", "Chatkeep", is_own, read_own),
+    Format("chatkeep", "Chatkeep", is_own, read_own, frozenset(["format"])),
     deepseek.FORMAT,
-    Format("chatgpt", "ChatGPT", is_chatgpt, read_chatgpt),
-    Format("chatstream", "ChatStream", is_chatstream, read_chatstream),
+    Format("chatgpt", "ChatGPT", is_chatgpt, read_chatgpt, frozenset(["mapping"])),
+    Format("chatstream", "ChatStream", is_chatstream, read_chatstream, frozenset(["chat_contents"])),
     claude.FORMAT,
     librechat.FORMAT,
     llamacpp.FORMAT,
@@ -54,16 +56,22 @@ FORMATS = (
     typingmind.FORMAT,
     nextchat.FORMAT,
     lobechat.FORMAT,
-    Format("open-webui", "Open WebUI", is_open_webui, read_open_webui),
+    Format("open-webui", "Open WebUI", is_open_webui, read_open_webui, frozenset(["chat", "history", "messages"])),
     neutral.FORMAT,
 )
+_OF_MESSAGES = frozenset([*ROLE_FIELDS, "isCreatedByUser"])
 NO_MESSAGES = "No message of it could be read."
 # A value with one of these was meant as a conversation, although nothing in it can be read.
-_MEANT = ("mapping", "messages", "chat_messages", "history", "conversations", "chat_contents", "responses", "turns")
+_MEANT = frozenset(
+    ["mapping", "messages", "chat_messages", "history", "conversations", "chat_contents", "responses", "turns"]
+)
 
 
-def read_conversation(value: Any) -> ImportedConversation:
+def read_conversation(value: Any, known: Format | None = None) -> ImportedConversation:
     """Return the conversation that a value of a file is.
+
+    Args:
+        known: its format, where somebody has looked already.
 
     Raises:
         UnknownFormat: it is none of any format.
@@ -71,7 +79,7 @@ def read_conversation(value: Any) -> ImportedConversation:
     """
     if not isinstance(value, dict):
         raise UnknownFormat
-    known = format_of(value)
+    known = known or format_of(value)
     if known is not None:
         conversation = known.read(value)
         # This service's own may be one in which nobody has said anything yet.
@@ -88,9 +96,13 @@ def read_conversation(value: Any) -> ImportedConversation:
     raise UnknownFormat
 
 
+def _is_meant(value: Mapping[str, Any]) -> bool:
+    return any(isinstance(value[name], (dict, list)) for name in _MEANT.intersection(value))
+
+
 def format_of(value: Mapping[str, Any]) -> Format | None:
     """Return the format of a conversation; None where a value is none."""
-    return next((each for each in FORMATS if each.fits(value)), None)
+    return next((each for each in FORMATS if not each.keys.isdisjoint(value) and each.fits(value)), None)
 
 
 def _says_something(conversation: ImportedConversation) -> bool:
@@ -103,4 +115,5 @@ def names_of_programs() -> list[str]:
 
 
 def is_message(value: Mapping[str, Any]) -> bool:
-    return neutral.FORMAT.fits({"messages": [value]})
+    """Tell whether a value is a message by itself."""
+    return not _OF_MESSAGES.isdisjoint(value) and is_spoken(value)

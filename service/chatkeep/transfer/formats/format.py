@@ -15,6 +15,7 @@ class Format:
         source: part of the key by which a conversation is known again; never changed.
         program: its name, for people.
         fits: tells whether a value is a conversation of it, by what its messages hold.
+        keys: a value without any of these is not looked at: most values are of one format.
         read: raises `Unreadable` where it cannot be kept.
     """
 
@@ -22,3 +23,4 @@ class Format:
     program: str
     fits: Callable[[Mapping[str, Any]], bool]
     read: Callable[[Mapping[str, Any]], ImportedConversation]
+    keys: frozenset[str]

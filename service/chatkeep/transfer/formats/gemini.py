@@ -64,6 +64,7 @@ TAKEOUT = Plain(
     messages=lambda value: _of_activity(value) if _is_activity(value) else [],
     conversation=lambda value: {name: each for name, each in value.items() if name not in ("title", "safeHtmlItem")},
     titles=(),
+    keys=frozenset(["header", "products"]),
 ).format()
 
 
@@ -100,4 +101,5 @@ AI_STUDIO = Plain(
     ),
     messages=_chunks,
     conversation=_around,
+    keys=frozenset(["chunkedPrompt"]),
 ).format()

@@ -12,6 +12,7 @@ FORMAT = Plain(
     is_message=lambda response: "sender" in response and "message" in response,
     messages=lambda value: [_message(each) for each in list_in(value, "responses")],
     conversation=lambda value: mapping_in(value, "conversation") or value,
+    keys=frozenset(["responses"]),
 ).format()
 
 

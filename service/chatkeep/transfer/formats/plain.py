@@ -52,6 +52,7 @@ class Plain:
         messages: returns the messages of a conversation, whatever they are.
         conversation: returns the fields around the messages, where they are not beside them.
         prepare: returns a message with the usual fields.
+        keys: as of a `Format`; those of the lists that messages usually stand in.
         follows_null: a message whose parent is null follows the one before it, and is no root.
     """
 
@@ -63,9 +64,10 @@ class Plain:
     prepare: Callable[[Fields], Fields] = lambda message: message
     titles: tuple[str, ...] = TITLES
     follows_null: bool = False
+    keys: frozenset[str] = frozenset(MESSAGE_LISTS)
 
     def format(self) -> Format:
-        return Format(self.source, self.program, self._fits, self._read)
+        return Format(self.source, self.program, self._fits, self._read, self.keys)
 
     def _fits(self, value: Fields) -> bool:
         return any(isinstance(each, dict) and self.is_message(each) for each in self.messages(value)[:50])

@@ -40,9 +40,19 @@ _PROGRAMS: tuple[tuple[str, Callable[[Value], bool]], ...] = (
     ("Chatkeep (the configuration of its API; choose an export of the history)", _has("openapi", "paths")),
 )
 
+# A value without any of these is of none of them: most are not looked at.
+_MARKS = frozenset(
+    [
+        *("indexedDB", "user_name", "mes", "personal_information", "messages", "guild", "ts", "histories", "rating"),
+        *("originalarrivaltime", "remoteJid", "mstyVersion", "workspaceId", "chatCode", "uuid", "openapi"),
+    ]
+)
+
 
 def program_of(value: Value) -> str | None:
     """Return the program that wrote a value which cannot be read; None where nobody knows it."""
+    if _MARKS.isdisjoint(value):
+        return None
     return next((name for name, fits in _PROGRAMS if fits(value)), None)
 
 
