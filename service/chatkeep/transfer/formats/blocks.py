@@ -51,7 +51,14 @@ class Content:
 def content_of(message: Mapping[str, Any], fields: tuple[str, ...] = CONTENT_FIELDS) -> Content:
     """Return what the first of the fields says that says something."""
     for name in fields:
-        parts, rest = _read(message.get(name))
+        value = message.get(name)
+        if value is None:
+            continue
+        if isinstance(value, str):
+            if value:
+                return Content((value,), (), name)
+            continue
+        parts, rest = _read(value)
         if any(parts):
             return Content(tuple(parts), tuple(rest), name)
     return Content()
@@ -197,7 +204,7 @@ def texts_of(parts: tuple[Part, ...]) -> str:
 def listed_files(message: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[Part]:
     """Yield the files beside a message's content: pasted texts as text, everything else as documents."""
     for name in names:
-        for each in list_in(message, name):
+        for each in list_in(message, name) if name in message else ():
             words = _pasted(each)
             if words:
                 yield words

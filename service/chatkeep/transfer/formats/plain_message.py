@@ -1,5 +1,6 @@
 """One message with the usual fields, read into a place in a tree of turns."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from chatkeep.transfer.formats.fields import (
     list_in,
     mapping_in,
     rest_of,
+    says_something,
     text_in,
     time_in,
     unread,
@@ -67,6 +69,7 @@ THOUGHTS = (
 FILES = ("attachments", "files", "files_v2", "experimental_attachments", "extra", "file_attachments", "attachedFiles")
 # Items of OpenAI's Responses between messages.
 RESPONSES = {"function_call", "function_call_output", "reasoning"}
+SOURCES = ("citations", "sources", "search_results", "web_search_results")
 STOPPED = {"stopped", "cancelled", "canceled", "aborted", "user_canceled", "user_cancelled", "interrupted_by_user"}
 # Of older versions of the AI SDK.
 INVOCATIONS = "toolInvocations"
@@ -111,17 +114,20 @@ def given_message(message: Fields, place: int, before: str | None, follows_null:
     Args:
         before: the id of the message before it, which it follows where it names no parent.
     """
-    said = next((found for name in IDS if (found := id_in(message, name))), None)
+    said = _first(message, IDS, id_in)
     named = next((name for name in PARENTS if name in message), None)
     parent = id_in(message, named) if named else None
     if named is None or (parent is None and follows_null):
         parent = before
-    return Given(
-        said or f"{place}:{digest_of([message.get(name) for name in CONTENT_FIELDS])[7:23]}",
-        parent,
-        role_of(message),
-        message,
-    )
+    return Given(said or f"{place}:{_digest(message)}", parent, role_of(message), message)
+
+
+def _digest(message: Fields) -> str:
+    """Return a short digest of what a message says: with its place, an id for one that has none."""
+    said = [message[name] for name in CONTENT_FIELDS if name in message]
+    if len(said) == 1 and isinstance(said[0], str):
+        return hashlib.sha256(said[0].encode(errors="replace")).hexdigest()[:16]
+    return digest_of(said)[7:23]
 
 
 def message_of(given: Given, *, is_system: bool) -> Message:
@@ -129,9 +135,9 @@ def message_of(given: Given, *, is_system: bool) -> Message:
     message = given.fields
     is_item = "role" not in message and message.get("type") in RESPONSES
     content = content_of({"content": [message]} if is_item else message)
-    times: dict[str, Any] = {"time": _time(message, TIMES), "ended": _time(message, ENDED)}
+    times: dict[str, Any] = {"time": _first(message, TIMES, time_in), "ended": _first(message, ENDED, time_in)}
     if is_system:
-        return Message(given.id, given.parent, None, raw=_rest(message, content, ()))
+        return Message(given.id, given.parent, None, raw=_rest(given, content, ()))
     if given.role == "user" and not content.is_results_alone():
         return _question(given, content, times)
     if given.role in ("assistant", TOOL, "user"):
@@ -142,7 +148,7 @@ def message_of(given: Given, *, is_system: bool) -> Message:
                 given.id,
                 given.parent,
                 "assistant",
-                raw=_rest(message, content, parts),
+                raw=_rest(given, content, parts),
                 reply=reply,
                 parts=parts or ("",),
                 **times,
@@ -158,7 +164,7 @@ def _question(given: Given, content: Content, times: Mapping[str, Any]) -> Messa
     words = "\n\n".join(texts)
     if not words and not items:
         return Message(given.id, given.parent, None, raw=given.fields)
-    rest = _rest(given.fields, content, said)
+    rest = _rest(given, content, said)
     return Message(given.id, given.parent, "user", words, raw=rest, parts=(*items, words) if items else (), **times)
 
 
@@ -173,7 +179,7 @@ def _answered(given: Given, content: Content) -> Iterator[Part]:
         yield from (part for part in content.parts if not isinstance(part, str))
         return
     for name in THOUGHTS:
-        if words := _thought(message, name):
+        if name in message and (words := _thought(message, name)):
             yield reasoning_item(words, name, None)
             break
     sources = _citations(message)
@@ -182,7 +188,8 @@ def _answered(given: Given, content: Content) -> Iterator[Part]:
             yield from with_pictures(parts_of_answer(without_citation_marks(part, sources)))
         else:
             yield part
-    yield from content_of(message, (INVOCATIONS,)).parts
+    if INVOCATIONS in message:
+        yield from content_of(message, (INVOCATIONS,)).parts
     yield from calls_of(_with_calls(message))
     yield from listed_files(message, FILES)
     yield from items_as("citation", sources)
@@ -203,17 +210,13 @@ def _with_calls(message: Fields) -> Fields:
 
 
 def _citations(message: Fields) -> list[Any]:
-    return [
-        each
-        for name in ("citations", "sources", "search_results", "web_search_results")
-        for each in list_in(message, name)
-    ]
+    return [each for name in SOURCES if name in message for each in list_in(message, name)]
 
 
 def _reply(message: Fields) -> dict[str, Any]:
     usage = mapping_in(message, "usage")
     said: dict[str, Any] = {
-        "model": next((found for name in MODELS if (found := text_in(message, name))), None),
+        "model": _first(message, MODELS, text_in),
         "input_tokens": count_in(usage, *INPUT_TOKENS),
         "output_tokens": count_in(usage, *OUTPUT_TOKENS),
     }
@@ -232,43 +235,64 @@ def _is_stopped(message: Fields) -> bool:
     return message.get("unfinished") is True or any(isinstance(each, str) and each.lower() in STOPPED for each in told)
 
 
-def _rest(message: Fields, content: Content, parts: tuple[Part, ...]) -> dict[str, Any] | None:
+def _rest(given: Given, content: Content, parts: tuple[Part, ...]) -> dict[str, Any] | None:
     """Return the rest of a message beside what is read of it, with its id; None where there is nothing."""
-    said = {texts_of(content.parts), *(part for part in parts if isinstance(part, str))}
-    again: Reader = lambda fields, name: fields[name] in said if isinstance(fields[name], str) else False  # noqa: E731
-    said = {text for text in said if text == without_citation_marks(text)} | {texts_of(content.parts)}
-    thoughts = [part["text"] for part in parts if not isinstance(part, str) and part.get("type") == "reasoning"]
-    is_thought: Reader = lambda fields, name: _thought(fields, name) in thoughts  # noqa: E731
-    first_time = next((name for name in TIMES if time_in(message, name)), None)
-    first_model = next((name for name in MODELS if text_in(message, name)), None)
-    read: dict[str, Reader] = {
-        **dict.fromkeys((*IDS, *PARENTS, "children", "childrenIds", "ancestors", "isCreatedByUser"), unread),
-        **dict.fromkeys(ROLE_FIELDS, lambda fields, _: role_of(fields) is not None),
-        **dict.fromkeys(CONTENT_FIELDS, again),
-        **dict.fromkeys(THOUGHTS, is_thought),
-        **dict.fromkeys(ENDED, time_in),
-        **dict.fromkeys((first_time or "", first_model or "", "unfinished"), unread),
-        "error": lambda fields, name: (
-            isinstance(fields[name], str) or rest_of(fields[name], {"message": text_in}) == {}
-        ),
-        INVOCATIONS: lambda fields, _: any(content_of(fields, (INVOCATIONS,)).parts),
-        **dict.fromkeys((*FILES, "citations", "sources", "search_results", "web_search_results"), list_in),
-        **dict.fromkeys(
-            ("tool_calls", "toolCalls", "function_call"), lambda fields, _: list_in(_with_calls(fields), "tool_calls")
-        ),
-        "tool_call_id": text_in,
+    message = given.fields
+    rest = {
+        name: each
+        for name, each in message.items()
+        if name not in _SAYS_NOTHING
+        and name != content.field
+        and says_something(each)
+        and not _is_read(given, name, content, parts)
     }
-    if content.field is not None:
-        read[content.field] = unread
-    rest = rest_of(message, read)
     if content.rest:
         rest["content"] = list(content.rest)
-    usage = rest_of(mapping_in(message, "usage"), dict.fromkeys((*INPUT_TOKENS, *OUTPUT_TOKENS), count_in))
     if isinstance(message.get("usage"), dict):
+        usage = rest_of(message["usage"], dict.fromkeys((*INPUT_TOKENS, *OUTPUT_TOKENS), count_in))
         rest = {**{name: each for name, each in rest.items() if name != "usage"}, **({"usage": usage} if usage else {})}
-    ident = next((found for name in IDS if (found := id_in(message, name))), None)
-    return {"id": ident, **rest} if rest else None
+    return {"id": _first(message, IDS, id_in), **rest} if rest else None
 
 
-def _time(message: Fields, names: tuple[str, ...]) -> Any:
-    return next((found for name in names if (found := time_in(message, name))), None)
+def _is_read(given: Given, name: str, content: Content, parts: tuple[Part, ...]) -> bool:
+    """Tell whether a field has a place in a turn."""
+    message = given.fields
+    if name in ROLE_FIELDS:
+        return given.role is not None
+    if name in TIMES:
+        return name == _first_name(message, TIMES, time_in)
+    if name in MODELS:
+        return name == _first_name(message, MODELS, text_in)
+    if name in CONTENT_FIELDS:
+        return isinstance(message[name], str) and message[name] in (texts_of(content.parts), *parts)
+    if name in THOUGHTS:
+        return _thought(message, name) in _thoughts_in(parts)
+    if name in FILES or name in SOURCES:
+        return isinstance(message[name], list)
+    return name in _READERS and bool(_READERS[name](message, name))
+
+
+def _thoughts_in(parts: tuple[Part, ...]) -> list[str]:
+    return [part["text"] for part in parts if not isinstance(part, str) and part.get("type") == "reasoning"]
+
+
+def _has_plain_error(message: Fields, name: str) -> bool:
+    return isinstance(message[name], str) or not rest_of(mapping_in(message, name), {"message": text_in})
+
+
+def _first_name(message: Fields, names: tuple[str, ...], reader: Reader) -> str | None:
+    return next((name for name in names if name in message and reader(message, name)), None)
+
+
+def _first(message: Fields, names: tuple[str, ...], reader: Reader) -> Any:
+    return next((found for name in names if name in message and (found := reader(message, name))), None)
+
+
+_SAYS_NOTHING = frozenset([*IDS, *PARENTS, "children", "childrenIds", "ancestors", "isCreatedByUser", "unfinished"])
+_READERS: dict[str, Reader] = {
+    **dict.fromkeys(ENDED, time_in),
+    **dict.fromkeys(("tool_calls", "toolCalls", "function_call"), lambda fields, _: _with_calls(fields)["tool_calls"]),
+    "tool_call_id": text_in,
+    "error": _has_plain_error,
+    INVOCATIONS: lambda fields, _: any(content_of(fields, (INVOCATIONS,)).parts),
+}
