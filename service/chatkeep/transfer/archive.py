@@ -10,11 +10,11 @@ from typing import Any, BinaryIO, cast
 
 from chatkeep.errors import UnknownImportFormat
 from chatkeep.transfer.archive_feedback import feedback_in, give_feedback
-from chatkeep.transfer.formats.refused import refuse_known_kinds
+from chatkeep.transfer.formats.other_programs import refuse_known_kinds
 from chatkeep.transfer.imported import UnknownFormat, Unreadable
 from chatkeep.transfer.json_stream import JsonValues, Readable, Value
 from chatkeep.transfer.message_lines import Found, joined
-from chatkeep.transfer.unpacking import DAMAGED, Gunzipped, TooLarge, Unpacked, Unpacking
+from chatkeep.transfer.unpacked_files import DAMAGED, Gunzipped, TooLarge, Unpacked, Unpacking
 
 # In an export of ChatGPT or Claude.ai: one file, or numbered ones since it became too large.
 # And in one of this service: the history alone.

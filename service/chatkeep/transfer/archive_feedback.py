@@ -1,4 +1,4 @@
-"""What people thought of ChatGPT's answers: `message_feedback.json`, beside the conversations of its ZIP."""
+"""Ratings of ChatGPT's answers: `message_feedback.json`, beside the conversations of its ZIP."""
 
 import zipfile
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from chatkeep.transfer.formats.chatgpt import FEEDBACK as GIVEN
 from chatkeep.transfer.formats.fields import mapping_in, text_in
 from chatkeep.transfer.imported import Unreadable
 from chatkeep.transfer.json_stream import JsonValues
-from chatkeep.transfer.unpacking import DAMAGED, TooLarge, Unpacked, Unpacking
+from chatkeep.transfer.unpacked_files import DAMAGED, TooLarge, Unpacked, Unpacking
 
 FEEDBACK = "message_feedback.json"
 MAX_BYTES = 4 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""Whose the conversations of files are, where they come from: an administrator's export is of several people.
+"""Owners of the conversations of files, where they come from: an administrator's export is of several people.
 
 Their chats in one account are rarely meant, and cannot be told apart there afterwards.
 """
@@ -24,7 +24,7 @@ def owner_of(conversation: Mapping[str, Any]) -> str | None:
 
 
 def owners_in(files: Sequence[NamedFile], *, max_bytes: int, check: Callable[[], None]) -> Counter[str]:
-    """Return how many conversations of files are whose. Raises: as `values_in`."""
+    """Return the number of conversations of each owner. Raises: as `values_in`."""
     found: Counter[str] = Counter()
     for file in files:
         for _, value in values_in(file.file, max_bytes=max_bytes, check=check):
@@ -38,8 +38,10 @@ def _owner(value: Any) -> str | None:
 
 
 def require_one_owner(found: Mapping[str, int]) -> None:
-    """Raise:
-    SeveralOwners: the conversations are of several people; says whose.
+    """Refuse the conversations of several people.
+
+    Raises:
+        SeveralOwners: says whose they are.
     """
     if len(found) < 2:
         return

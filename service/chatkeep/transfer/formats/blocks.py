@@ -30,7 +30,7 @@ MAX_PLACEHOLDER_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a message says.
+    """The parts of a message.
 
     Args:
         parts: texts and items, in order.
@@ -49,7 +49,7 @@ class Content:
 
 
 def content_of(message: Mapping[str, Any], fields: tuple[str, ...] = CONTENT_FIELDS) -> Content:
-    """Return what the first of the fields says that says something."""
+    """Return the content of the first of the fields that says something."""
     for name in fields:
         value = message.get(name)
         if value is None:

@@ -226,7 +226,7 @@ class _MessageReader:
 
 
 def _rating_of(feedback: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what somebody thought of an answer; the whole of it is kept aside, too."""
+    """Return the rating of an answer as fields of its turn; the whole feedback is kept aside, too."""
     rating = RATINGS.get(text_in(feedback, "rating") or "")
     told = json_in(text_in(feedback, "content") or "")
     comment = text_in(told, "text") if isinstance(told, dict) else None

@@ -31,9 +31,9 @@ from chatkeep.transfer.formats.chatstream import is_chatstream, read_chatstream
 from chatkeep.transfer.formats.fields import mapping_in, text_in
 from chatkeep.transfer.formats.format import Format
 from chatkeep.transfer.formats.open_webui import is_open_webui, read_open_webui
+from chatkeep.transfer.formats.other_programs import program_of
 from chatkeep.transfer.formats.plain import is_spoken
 from chatkeep.transfer.formats.plain_message import ROLE_FIELDS
-from chatkeep.transfer.formats.refused import program_of
 from chatkeep.transfer.imported import ImportedConversation, UnknownFormat, Unreadable
 
 FORMATS = (
