@@ -368,10 +368,10 @@ async def test_a_conversation_that_no_code_foresaw_fails_alone(
     """Files of other programs are documented nowhere."""
     read = detection.read_conversation
 
-    def stumble(parsed: Any) -> Any:
+    def stumble(parsed: Any, known: Any) -> Any:
         if parsed["id"] == "c2":
             raise KeyError("what was said")
-        return read(parsed)
+        return read(parsed, known)
 
     monkeypatch.setattr(batch_reader, "read_conversation", stumble)
     report = await imported(person, numbered(1, 2, 3))

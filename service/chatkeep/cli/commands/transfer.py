@@ -25,6 +25,13 @@ User = Annotated[
 ]
 
 
+def _existing(paths: list[Path]) -> list[Path]:
+    for path in paths:
+        if str(path) != "-" and not path.exists():
+            raise typer.BadParameter(f"The path {path} does not exist.")
+    return paths
+
+
 @importing.command(
     epilog=examples(
         "chatkeep import chatgpt-export.zip --user alice",
@@ -41,10 +48,8 @@ def import_history(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE...",
-            exists=True,
-            readable=True,
-            allow_dash=True,
+            metavar="FILE",
+            callback=_existing,
             show_default=False,
             help=(
                 "Exports of this service, ChatGPT, Claude.ai, Gemini, LibreChat, Open WebUI and other programs, as "
