@@ -208,7 +208,7 @@ def _message(name: str, message: Mapping[str, Any], *, is_system: bool) -> Messa
         return Message(name, parent, "assistant", raw=_rest(message, _RESULT), parts=parts, **times)
     if role == "assistant":
         listed = _listed(message, words)
-        phases = content_of(message, (PHASES,)) if not words and listed is None else Content()
+        phases = content_of(message, (PHASES,)) if not words and not listed else Content()
         listed = list(phases.parts) or listed
         said: tuple[Part, ...] = tuple(_parts(message, words, listed))
         if any(said) or message.get("error"):
