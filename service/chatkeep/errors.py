@@ -186,6 +186,12 @@ class FileInUse(Conflict):
     code = "file_in_use"
 
 
+class SeveralOwners(Conflict):
+    """A file holds the conversations of several people, and nobody has said whose are meant."""
+
+    code = "several_owners"
+
+
 class AuditReasonRequired(ChatkeepError):
     """The service demands a reason before it shows somebody else's history."""
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from chatkeep.ids import new_id
 from chatkeep.transfer.account_archive import account_as_zip
-from chatkeep.transfer.importer import CHARACTERS_PER_BATCH
+from chatkeep.transfer.batch_reader import CHARACTERS_PER_BATCH
 from tests.chat.files.pictures import FILES, add, png
 from tests.support.running_service import Person, RunningService, running
 from tests.transfer.upload_client import history, imported, send, whole

@@ -14,8 +14,8 @@ import pytest
 from chatkeep.clock import utc_now
 from chatkeep.transfer import full_collections
 from chatkeep.transfer.archive import values_in
+from chatkeep.transfer.batch_reader import BatchReader
 from chatkeep.transfer.full_collections import full_collections_put_off
-from chatkeep.transfer.importer import _next_batch, _read_on
 from tests.transfer.test_siblings import fan
 
 OLDEST = 2
@@ -42,10 +42,10 @@ def test_a_large_file_is_read_without_a_full_collection() -> None:
     file = json.dumps([fan(8_000)]).encode()
     usual = gc.get_threshold()
     collected = []
-    for read in (_next_batch, _read_on):
+    for read in (BatchReader._next_batch, BatchReader.next_batch):
         with noted() as generations:
             found = values_in(io.BytesIO(file), max_bytes=10**8, check=lambda: None)
-            (conversation,) = read(found, UUID(int=1), utc_now(), True)
+            (conversation,) = read(BatchReader([("", found)], UUID(int=1)), utc_now())
             collected.append(list(generations))
         assert conversation.rows is not None
         assert len(conversation.rows.turns) == 8_000

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import pytest
 
 from chatkeep.errors import UnknownImportFormat
 from chatkeep.transfer.archive import MAX_PARTS, MAX_RATIO, SMALL_UNPACKED_BYTES, values_in
-from chatkeep.transfer.importer import MAX_FAILURES, _next_batch
+from chatkeep.transfer.batch_reader import MAX_FAILURES, BatchReader
 from tests.support.growth import require_proportional, require_quick
 
 MEGABYTE = 1024**2
@@ -40,13 +41,12 @@ UNITS = {
 
 def read(file: bytes) -> int:
     """Read a file as an import does, to its end or to too many failures; return how many values it had."""
-    found = values_in(io.BytesIO(file), max_bytes=10**9)
+    reader = BatchReader([("", values_in(io.BytesIO(file), max_bytes=10**9))], UUID(int=1))
     count = 0
-    while count < MAX_FAILURES:
-        batch = _next_batch(found, UUID(int=1), datetime.now(UTC), False)
-        if not batch:
-            break
-        count += len(batch)
+    # A file of which nothing is known is refused.
+    with suppress(UnknownImportFormat):
+        while count < MAX_FAILURES and (batch := reader.next_batch(datetime.now(UTC))):
+            count += len(batch)
     return count
 
 

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from chatkeep.ids import new_id
-from chatkeep.transfer import import_queries
+from chatkeep.transfer import grown_queries, import_queries
 from tests.admin.bulk_data import Filled
 from tests.admin.plans import measured_plan
 from tests.admin.test_plans import Run, statements_of, told
@@ -24,6 +24,13 @@ SELECT $1, gen_random_uuid(), now(), now(), now() FROM generate_series(1, $2)"""
 SOURCES = """
 INSERT INTO imported_conversations (user_id, source, source_id, conversation_id, imported_at)
 SELECT user_id, 'chatgpt', 'talk-' || row_number() OVER (), id, now() FROM conversations"""
+
+TURNS = """
+INSERT INTO turns (user_id, id, conversation_id, position, status, prompt, created_at)
+SELECT user_id, gen_random_uuid(), id, 0, 'complete', '', now() FROM conversations"""
+TURN_SOURCES = """
+INSERT INTO imported_turns (user_id, conversation_id, source_id, turn_id)
+SELECT user_id, conversation_id, 'message-' || row_number() OVER (), id FROM turns"""
 
 
 @pytest.fixture
@@ -48,20 +55,31 @@ async def connection(database_url: str) -> AsyncIterator["asyncpg.Connection[asy
             ),
             id="ids",
         ),
+        pytest.param(
+            lambda connection, filled: grown_queries.known_turns(
+                connection, filled.user_id, new_id(), [f"message-{number}" for number in range(BATCH)]
+            ),
+            id="turns",
+        ),
+        pytest.param(
+            lambda connection, filled: grown_queries.count_imported_turns(connection, filled.user_id, new_id()),
+            id="imported turns",
+        ),
     ],
 )
 async def test_a_batch_is_compared_by_keys(
     database_url: str, connection: "asyncpg.Connection[asyncpg.Record]", run: Run
 ) -> None:
     user_id = new_id()
-    for table in ("conversations", "imported_conversations"):
+    for table in ("conversations", "imported_conversations", "turns", "imported_turns"):
         await connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
     await connection.execute(
         "INSERT INTO users (id, username, username_key, created_at, name_pairs) VALUES ($1, 'a', 'a', now(), '{}')",
         user_id,
     )
     await connection.execute(CONVERSATIONS, user_id, IMPORTED)
-    await connection.execute(SOURCES)
+    for statement in (SOURCES, TURNS, TURN_SOURCES):
+        await connection.execute(statement)
     filled = Filled(0, user_id, new_id(), new_id(), new_id())
     for sql, arguments in await statements_of(database_url, run, filled):
         plan = await measured_plan(connection, sql, arguments)

@@ -31,12 +31,12 @@ from datetime import UTC, datetime
 from uuid import UUID
 import psutil
 from chatkeep.transfer.archive import values_in
-from chatkeep.transfer.importer import _next_batch
+from chatkeep.transfer.batch_reader import BatchReader
 
 def count():
     with open(sys.argv[1], "rb") as file:
-        found, read, peak = values_in(file, max_bytes=10**9), 0, 0
-        while batch := _next_batch(found, UUID(int=1), datetime.now(UTC), False):
+        reader, read, peak = BatchReader([("", values_in(file, max_bytes=10**9))], UUID(int=1)), 0, 0
+        while batch := reader.next_batch(datetime.now(UTC)):
             read += sum(each.rows is not None for each in batch)
             peak = max(peak, psutil.Process().memory_info().rss // 1024**2)
         return read, peak

@@ -96,8 +96,8 @@ async def test_a_file_that_trickles_is_given_up() -> None:
         async with imports.received(sent(*[b"x"] * 100), new_id()):
             pass
     seconds = iter(range(0, 10_000, 20))
-    async with imports.received(sent(*[b"x" * 100_000] * 8), new_id()) as file:
-        assert len(file.read()) == 800_000
+    async with imports.received(sent(*[b"x" * 100_000] * 8), new_id()) as (file,):
+        assert len(file.file.read()) == 800_000
 
 
 async def test_who_has_least_of_the_room_on_disk_is_not_refused() -> None:
@@ -106,9 +106,9 @@ async def test_who_has_least_of_the_room_on_disk_is_not_refused() -> None:
     async with (
         imports.received(sent(b"x" * 2000), greedy),
         imports.received(sent(b"x" * 1500), greedy),
-        imports.received(sent(b"x" * 600), modest) as file,
+        imports.received(sent(b"x" * 600), modest) as (file,),
     ):
-        assert len(file.read()) == 600
+        assert len(file.file.read()) == 600
         with pytest.raises(Unavailable):
             async with imports.received(sent(b"x" * 1000), greedy):
                 pass

@@ -83,9 +83,20 @@ class Uploads:
             UploadTooSlow: nothing came for `MAX_PAUSE_SECONDS`, or too little on the whole.
             Unavailable: all the room for files is taken, and more than a fair part of it by this user.
         """
+        async with self.all_received_from(request, user_id, max_files=1) as received:
+            yield received[0]
+
+    @asynccontextmanager
+    async def all_received_from(
+        self, request: Request, user_id: UUID, *, max_files: int
+    ) -> AsyncIterator[list[Received]]:
+        """Yield the files of a request: those in its form, or its body. Raises: as `received_from`.
+
+        A form without a file is one `Received` without one.
+        """
         with self._counted(user_id) as count:
             paced = _paced(request.receive, count, self._clock)
-            async with _file_of(Request(request.scope, paced)) as received:
+            async with _files_of(Request(request.scope, paced), max_files) as received:
                 yield received
 
     @contextlib.contextmanager
@@ -166,21 +177,19 @@ def _too_slow() -> UploadTooSlow:
 
 
 @asynccontextmanager
-async def _file_of(request: Request) -> AsyncIterator[Received]:
+async def _files_of(request: Request, max_files: int) -> AsyncIterator[list[Received]]:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data":
-        async with Request(request.scope, in_pieces(request.receive)).form(max_files=1, max_fields=10) as form:
-            yield _file_in(list(form.values()))
+        async with Request(request.scope, in_pieces(request.receive)).form(max_files=max_files, max_fields=10) as form:
+            yield _files_in([value for _, value in form.multi_items()])
     else:
         with TemporaryFile(prefix="chatkeep-upload-") as file:
             await _write_down(request, file)
-            yield Received(cast("BinaryIO", file))
+            yield [Received(cast("BinaryIO", file))]
 
 
-def _file_in(values: list[UploadFile | str]) -> Received:
-    for value in values:
-        if isinstance(value, UploadFile):
-            return Received(value.file, value.filename or "")
-    return Received(None)
+def _files_in(values: list[UploadFile | str]) -> list[Received]:
+    files = [Received(value.file, value.filename or "") for value in values if isinstance(value, UploadFile)]
+    return files or [Received(None)]
 
 
 async def _write_down(request: Request, file: "object") -> None:

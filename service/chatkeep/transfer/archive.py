@@ -1,67 +1,107 @@
-"""Files of an import by their first bytes: values of JSON, or a ZIP of such files."""
+"""Files of an import by their first bytes: values of JSON, packed or not, or a ZIP of such files."""
 
 import re
 import struct
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO, cast
 
 from chatkeep.errors import UnknownImportFormat
-from chatkeep.transfer.imported import Unreadable
+from chatkeep.transfer.archive_feedback import feedback_in, give_feedback
+from chatkeep.transfer.formats.other_programs import refuse_known_kinds
+from chatkeep.transfer.imported import UnknownFormat, Unreadable
 from chatkeep.transfer.json_stream import JsonValues, Readable, Value
+from chatkeep.transfer.message_lines import Found, joined
+from chatkeep.transfer.unpacked_files import DAMAGED, Gunzipped, TooLarge, Unpacked, Unpacking
 
-# In a ChatGPT export: one file, or numbered ones since it became too large.
+# In an export of ChatGPT or Claude.ai: one file, or numbered ones since it became too large.
 # And in one of this service: the history alone.
-CONVERSATIONS = re.compile(r"conversations(-\d{1,6})?\.json|history\.jsonl")
-# Of what is said in chats, a ZIP makes a tenth; one that unpacks to far more was made to cost more than it was to send.
+CONVERSATIONS = re.compile(r"conversations([-_]\d{1,6})?\.json|history\.jsonl|MyActivity\.json|prod-grok-backend\.json")
+JSON = re.compile(r"(?!\._).+\.(?:json|jsonl|ndjson)", re.IGNORECASE)
+# Beside the conversations in the exports of programs that this service knows.
+OTHER_FILES = {
+    *("user.json", "users.json", "projects.json", "memories.json", "message_feedback.json", "user_settings.json"),
+    *("shared_conversations.json", "export_manifest.json", "settings.json", "model_comparisons.json", "thread.json"),
+}
+# Of chats, a ZIP makes a tenth; one that unpacks to far more was made to cost more than it was to send.
 MAX_RATIO = 32
 # Of one export. An empty one costs more to open than to send.
 MAX_PARTS = 1_000
+# A ZIP in a ZIP is what OpenAI's privacy portal sends.
+MAX_DEPTH = 1
 SMALL_UNPACKED_BYTES = 512 * 1024
-PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# Errors of reading an entry that is damaged, encrypted or packed in an unknown way.
-DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
+COPIED_BYTES = 256 * 1024
+BEGINNING_BYTES = 512
+GZIP = b"\x1f\x8b"
 MAX_DIRECTORY_BYTES = 16 * 1024**2
 _END_BYTES = 22
 _TAIL_BYTES = _END_BYTES + 2**16 + 76
 
-# Where in a file a value is, and the value.
-Found = tuple[str, Value | Unreadable]
+
+@dataclass(frozen=True, slots=True)
+class NamedFile:
+    """A file that is imported, and what it is called; empty where nobody knows."""
+
+    file: BinaryIO
+    name: str = ""
 
 
 def values_in(file: BinaryIO, *, max_bytes: int, check: Callable[[], None] = lambda: None) -> Iterator[Found]:
-    """Yield every value of the file, each with its place.
+    """Yield every value of the file, each with its place; messages that stand alone are put together.
 
     Args:
-        max_bytes: how much a ZIP may unpack to; one that is small may unpack to less.
+        max_bytes: how much a ZIP or a packed file may unpack to; one that is small may unpack to less.
         check: called before each piece is read and after each value; an error that it raises ends the reading.
 
     Raises:
-        UnknownImportFormat: a ZIP without conversations, or one that cannot be read.
+        UnknownImportFormat: an empty file, a ZIP without conversations, or one that cannot be read.
     """
+    size = _size_of(file)
+    if size == 0:
+        raise UnknownImportFormat("The file is empty.")
+    limit = Unpacking(min(max_bytes, SMALL_UNPACKED_BYTES + MAX_RATIO * size))
     if is_zip(file):
-        yield from _values_in_zip(file, max_bytes, check)
+        yield from _values_in_zip(file, limit, check, "")
+    elif _begins_with(file, GZIP):
+        yield from _values_of_part("", Gunzipped(file, limit), limit, check)
     else:
+        refuse_known_kinds(_beginning_of(file))
         yield from _numbered("", file, check)
 
 
 def is_zip(file: BinaryIO) -> bool:
     """Tell whether a file is a ZIP, and go back to its beginning: not for one that is being read."""
-    file.seek(0)
-    beginning = file.read(4)
-    file.seek(0)
-    return beginning in (b"PK\x03\x04", b"PK\x05\x06")
+    return _begins_with(file, b"PK\x03\x04") or _begins_with(file, b"PK\x05\x06")
 
 
-def _numbered(name: str, file: Readable, check: Callable[[], None]) -> Iterator[Found]:
-    number = 0
-    for value in JsonValues(_Checked(file, check)):
-        check()
-        number += 1  # noqa: SIM113  `enumerate` holds the last value until it is asked for the next
-        held = [value]
-        del value
-        yield f"{name}#{number}", held.pop()  # and hold nothing of it while its rows are kept
+def _begins_with(file: BinaryIO, beginning: bytes) -> bool:
+    return _beginning_of(file).startswith(beginning)
+
+
+def _beginning_of(file: BinaryIO) -> bytes:
+    file.seek(0)
+    beginning = file.read(BEGINNING_BYTES)
+    file.seek(0)
+    return beginning
+
+
+def _numbered(
+    name: str, file: Readable, check: Callable[[], None], feedback: Mapping[tuple[str, str], Any] | None = None
+) -> Iterator[Found]:
+    def numbered() -> Iterator[Found]:
+        number = 0
+        for value in JsonValues(_Checked(file, check)):
+            check()
+            number += 1  # noqa: SIM113  `enumerate` holds the last value until it is asked for the next
+            if feedback and isinstance(value, Value):
+                give_feedback(value.parsed, feedback)
+            held = [value]
+            del value
+            yield f"{name}#{number}", held.pop()  # and hold nothing of it while its rows are kept
+
+    yield from joined(numbered())
 
 
 class _Checked:
@@ -75,58 +115,79 @@ class _Checked:
         return self._file.read(size)
 
 
-def _values_in_zip(file: BinaryIO, max_bytes: int, check: Callable[[], None]) -> Iterator[Found]:
+def _values_in_zip(
+    file: BinaryIO, limit: Unpacking, check: Callable[[], None], within: str, depth: int = 0
+) -> Iterator[Found]:
     _require_small_directory(file)
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         raise UnknownImportFormat("This ZIP cannot be read: it is damaged, or not whole.") from None
     with archive:
-        # Entries are read where they are; their names decide which, and are never a path here.
-        names = [(entry.filename.rpartition("/")[2], entry) for entry in archive.infolist()]
-        chosen = [(name, entry) for name, entry in names if CONVERSATIONS.fullmatch(name)]
-        if not chosen:
-            raise UnknownImportFormat("This ZIP holds no conversations.json. Choose the file that ChatGPT sent.")
-        if len(chosen) > MAX_PARTS:
-            raise UnknownImportFormat(f"This ZIP holds more than {MAX_PARTS:,} files of conversations.")
-        left = min(max_bytes, SMALL_UNPACKED_BYTES + MAX_RATIO * _size_of(file))
-        max_bytes = left
-        for name, entry in sorted(chosen, key=lambda each: each[0]):
+        chosen = _chosen(archive, nested=depth < MAX_DEPTH)
+        feedback = feedback_in(archive)
+        for name, entry in chosen:
             check()
-            unpacked = _Unpacked(archive, entry, left)
-            try:
-                yield from _numbered(name, unpacked, check)
-            except _TooLarge:
-                yield name, Unreadable(f"The ZIP unpacks to more than {max_bytes} bytes; the rest was not read.")
+            unpacked = Unpacked(archive, entry, limit)
+            if name.endswith(".zip"):
+                yield from _values_in_inner(f"{within}{name}", unpacked, limit, check, depth)
+            else:
+                yield from _values_of_part(f"{within}{name}", unpacked, limit, check, feedback)
+            if limit.is_reached:
                 return
-            except DAMAGED:
-                yield name, Unreadable("This part of the ZIP is damaged, encrypted or packed in an unknown way.")
-            left = unpacked.left
 
 
-class _TooLarge(Exception):
-    """More comes out than may (a ZIP bomb)."""
+def _chosen(archive: zipfile.ZipFile, *, nested: bool) -> list[tuple[str, zipfile.ZipInfo]]:
+    """Return the entries with conversations, by their names: those that every program uses, or all that are JSON.
+
+    Raises:
+        UnknownImportFormat: there are none, or too many.
+    """
+    # Entries are read where they are; their names decide which, and are never a path here.
+    names = [(entry.filename.rpartition("/")[2], entry) for entry in archive.infolist()]
+    chosen = [(name, entry) for name, entry in names if CONVERSATIONS.fullmatch(name)]
+    inner = [(name, entry) for name, entry in names if nested and name.lower().endswith(".zip")]
+    if not chosen:
+        chosen = [(name, entry) for name, entry in names if JSON.fullmatch(name) and name not in OTHER_FILES]
+    if not chosen and not inner:
+        raise UnknownImportFormat("This ZIP holds no conversations.json, nor any other file of conversations as JSON.")
+    if len(chosen) + len(inner) > MAX_PARTS:
+        raise UnknownImportFormat(f"This ZIP holds more than {MAX_PARTS:,} files of conversations.")
+    return sorted([*chosen, *inner], key=lambda each: each[0])
 
 
-class _Unpacked:
-    """One file of the archive, read to a limit; what the archive says of its size is not believed."""
+def _values_of_part(
+    name: str,
+    file: Readable,
+    limit: Unpacking,
+    check: Callable[[], None],
+    feedback: Mapping[tuple[str, str], Any] | None = None,
+) -> Iterator[Found]:
+    """Yield the values of a packed file; where that cannot be read, say so."""
+    try:
+        yield from _numbered(name, file, check, feedback)
+    except TooLarge:
+        yield name or "#", Unreadable(f"It unpacks to more than {limit.max_bytes} bytes; the rest was not read.")
+    except DAMAGED:
+        yield name or "#", Unreadable("This part of the ZIP is damaged, encrypted or packed in an unknown way.")
 
-    def __init__(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, left: int) -> None:
-        self._archive, self._entry = archive, entry
-        self._opened: zipfile.ZipExtFile | None = None
-        self.left = left
 
-    def read(self, size: int, /) -> bytes:
-        if self._opened is None:
-            # The other ways to pack unpack a few kilobytes to tens of megabytes in one step.
-            if self._entry.compress_type not in PACKINGS:
-                raise NotImplementedError
-            self._opened = self._archive.open(self._entry)  # type: ignore[assignment]  # opened to read
-        data: bytes = self._opened.read(size)  # type: ignore[union-attr]
-        self.left -= len(data)
-        if self.left < 0:
-            raise _TooLarge
-        return data
+def _values_in_inner(
+    name: str, unpacked: Unpacked, limit: Unpacking, check: Callable[[], None], depth: int
+) -> Iterator[Found]:
+    """Yield the values of a ZIP in a ZIP, unpacked onto disk for the time being; one without conversations has none."""
+    with TemporaryFile(prefix="chatkeep-import-") as inner:
+        try:
+            while piece := unpacked.read(COPIED_BYTES):
+                check()
+                inner.write(piece)
+            yield from _values_in_zip(cast("BinaryIO", inner), limit, check, f"{name}/", depth + 1)
+        except UnknownImportFormat as error:
+            yield name, UnknownFormat(error.detail)
+        except TooLarge:
+            yield name, Unreadable(f"It unpacks to more than {limit.max_bytes} bytes; the rest was not read.")
+        except DAMAGED:
+            yield name, Unreadable("This part of the ZIP is damaged, encrypted or packed in an unknown way.")
 
 
 def _size_of(file: BinaryIO) -> int:

@@ -10,7 +10,8 @@ import re
 import zipfile
 from typing import IO, BinaryIO
 
-from chatkeep.transfer.archive import DAMAGED, MAX_RATIO, PACKINGS, SMALL_UNPACKED_BYTES, is_zip
+from chatkeep.transfer.archive import MAX_RATIO, SMALL_UNPACKED_BYTES, is_zip
+from chatkeep.transfer.unpacked_files import DAMAGED, PACKINGS
 
 READ_BYTES = 256 * 1024
 _OWN = re.compile(r"(?:.*/)?files/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:\.[a-z]{1,8})?")

@@ -17,6 +17,7 @@ from chatkeep.database.tables import (
     conversations,
     files,
     imported_conversations,
+    imported_turns,
     reasoning_search,
     turn_search,
     turns,
@@ -142,6 +143,11 @@ async def insert_sources(
 async def insert_turns(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
     for start in range(0, len(rows), TURNS_PER_STATEMENT):
         await connection.execute(insert(turns), rows[start : start + TURNS_PER_STATEMENT])
+    await insert_unusual(connection, rows)
+
+
+async def insert_unusual(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Note which of the turns ended in another way than `complete`."""
     unusual = [
         {"user_id": row["user_id"], "turn_id": row["id"], "status": row["status"]}
         for row in rows
@@ -149,6 +155,19 @@ async def insert_turns(connection: AsyncConnection, rows: Sequence[Mapping[str, 
     ]
     for start in range(0, len(unusual), TURNS_PER_STATEMENT):
         await connection.execute(insert(unusual_turns), unusual[start : start + TURNS_PER_STATEMENT])
+
+
+async def insert_turn_sources(
+    connection: AsyncConnection, user_id: UUID, sources: Sequence[tuple[UUID, UUID, str]]
+) -> None:
+    """Note the ids that turns have where they come from: (conversation, turn, source id)."""
+    rows = [
+        {"user_id": user_id, "conversation_id": conversation_id, "turn_id": turn_id, "source_id": source_id}
+        for conversation_id, turn_id, source_id in sources
+    ]
+    new = postgresql.insert(imported_turns).on_conflict_do_nothing()
+    for start in range(0, len(rows), TURNS_PER_STATEMENT):
+        await connection.execute(new, rows[start : start + TURNS_PER_STATEMENT])
 
 
 async def refer_to_files(connection: AsyncConnection, user_id: UUID, references: Sequence[tuple[UUID, UUID]]) -> None:

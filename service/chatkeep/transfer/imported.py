@@ -45,8 +45,8 @@ class Unreadable(Exception):
 class UnknownFormat(Unreadable):
     """Nothing that any of the formats has."""
 
-    def __init__(self) -> None:
-        super().__init__("This is not a conversation of a known format.")
+    def __init__(self, reason: str = "This is not a conversation of a known format.") -> None:
+        super().__init__(reason)
 
 
 class FileToFind(dict[str, Any]):
@@ -73,6 +73,8 @@ class ImportedTurn:
         created_at: None where the file does not say.
         prompt_items, reply_items: None where there is nothing but text.
         continues: it has no prompt: its reply goes on where that of its parent ended. False is None.
+        source_id: the other program's id of its last message.
+        earlier_ids: those of its messages before: a turn that ended with one of them is this one, grown.
     """
 
     parent: int | None
@@ -94,6 +96,8 @@ class ImportedTurn:
     error_detail: str | None = None
     rating: int | None = None
     comment: str | None = None
+    source_id: str | None = None
+    earlier_ids: tuple[str, ...] = ()
     created_at: datetime | None = None
     completed_at: datetime | None = None
 
@@ -109,6 +113,7 @@ class ImportedConversation:
         in_order: they are in the order in which they began, siblings too; otherwise their times say it.
         head: the place of the turn that the active path ends with; None takes the newest.
         aside: what has no place in a turn; it goes into the metadata, under `KEPT_ASIDE`.
+        owner: the user of the other program whose it is; None where the file does not say.
     """
 
     source: str
@@ -125,3 +130,4 @@ class ImportedConversation:
     in_order: bool = False
     head: int | None = None
     aside: dict[str, Any] = field(default_factory=dict)
+    owner: str | None = None

@@ -48,27 +48,28 @@ class ImportedFiles:
     """The files of one import.
 
     Args:
-        file: the whole import, before any of it is read.
+        imported: the files that are imported, before any of them is read.
     """
 
-    def __init__(self, store: FileStore, user_id: UUID, file: BinaryIO) -> None:
+    def __init__(self, store: FileStore, user_id: UUID, imported: Sequence[BinaryIO]) -> None:
         self._store = store
         self._user_id = user_id
-        self._archive = ArchiveFiles(file, store.max_bytes)
+        self._archives = [ArchiveFiles(file, store.max_bytes) for file in imported]
 
-    async def attach(self, turns: Sequence[dict[str, Any]]) -> list[LeftOutFile]:
+    async def attach(self, turns: Sequence[dict[str, Any]], origin: int = 0) -> list[LeftOutFile]:
         """Have turns refer to the files that there are; return those that there are not, each once.
 
         Args:
             turns: rows that are to be kept; those with files get items that refer to the importer's.
+            origin: which of the imported files they come from.
         """
-        found, left_out = await self.find(turns)
+        found, left_out = await self.find(turns, origin)
         for turn in turns:
             turn["prompt_items"] = referring(turn["prompt_items"], found)
             turn["reply_items"] = referring(turn["reply_items"], found, is_reply=True)
         return left_out
 
-    async def find(self, turns: Sequence[dict[str, Any]]) -> tuple[FileRows, list[LeftOutFile]]:
+    async def find(self, turns: Sequence[dict[str, Any]], origin: int = 0) -> tuple[FileRows, list[LeftOutFile]]:
         """Keep the files of turns, and return them; and those that there are not, each once."""
         found = await self._own(turns)
         left_out: dict[str, LeftOutFile] = {}
@@ -77,7 +78,7 @@ class ImportedFiles:
             if source is None or source in found or source in left_out:
                 continue
             try:
-                found[source] = await self._kept(item, source)
+                found[source] = await self._kept(item, source, self._archives[origin])
             except (FileTooLarge, FileTypeNotAllowed, FileQuotaReached, Invalid) as error:
                 left_out[source] = LeftOutFile(_name_of(item), error.detail)
             except CannotUnpack as error:
@@ -92,7 +93,7 @@ class ImportedFiles:
         rows = await self._store.database.rows(queries.FILES_BY_IDS, user_id=self._user_id, file_ids=list(wanted))
         return {str(row.id): row for row in rows}
 
-    async def _kept(self, item: JsonItem, source: str) -> FileRecord:
+    async def _kept(self, item: JsonItem, source: str, archive: ArchiveFiles) -> FileRecord:
         """Keep a file. Raises: as `FileStore.add`, and CannotUnpack where there is none that can be read."""
         only = RASTER_TYPES if isinstance(item, FileToFind) and item["type"] == "image" else None
         if source.startswith(DATA_URL):
@@ -100,7 +101,7 @@ class ImportedFiles:
             return await self._store.add(self._user_id, data, _given_name(item) or "", only=only)
         with SpooledTemporaryFile(max_size=MAX_BYTES_IN_MEMORY) as unpacked:
             opened = cast("BinaryIO", unpacked)
-            entry_name = await anyio.to_thread.run_sync(self._archive.unpack, source, opened)
+            entry_name = await anyio.to_thread.run_sync(archive.unpack, source, opened)
             return await self._store.add(self._user_id, opened, _given_name(item) or entry_name, only=only)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from chatkeep.transfer.imported import UnknownFormat, Unreadable
+from chatkeep.transfer.sanitize import needs_cleaning
 
 CHUNK_BYTES = 1024 * 1024
 MAX_CHARACTERS = 32 * 1024 * 1024
@@ -26,6 +27,8 @@ MAX_WORD_CHARACTERS = 1024
 MAX_STEP_CHARACTERS = 256 * 1024
 # A list of more parts is read by Python's own code: the faster one in C lets no other thread run until it has ended.
 MANY_PARTS = 50_000
+
+CUT = "The file ends in the middle of it."
 
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
 # Whole texts and runs of brackets at once: a file of nothing else costs the steps of its runs, not of its characters.
@@ -41,10 +44,18 @@ class Readable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One value, and the text that said it."""
+    """One value.
+
+    Args:
+        size: characters of the text that said it.
+        is_suspicious: something in it may be what the database cannot keep.
+        list_number: which of the file's lists it is an element of; not positive for one that is in none.
+    """
 
     parsed: Any
-    text: str
+    size: int
+    is_suspicious: bool = False
+    list_number: int = 0
 
 
 def _whole_number(text: str) -> int | str:
@@ -74,29 +85,46 @@ def _in_steps(decoder: json.JSONDecoder) -> json.JSONDecoder:
 _PATIENT_DECODER = _in_steps(json.JSONDecoder(**NUMBERS, strict=False))
 
 
+def _decoder_of(beginning: bytes) -> codecs.IncrementalDecoder:
+    """Return the decoder of a file, by its byte order mark, or by where the zeros of its first characters are."""
+    if beginning[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return codecs.getincrementaldecoder("utf-16")("replace")
+    if beginning[1:2] == b"\0" and beginning[:1] != b"\0":
+        return codecs.getincrementaldecoder("utf-16-le")("replace")
+    if beginning[:1] == b"\0" and beginning[1:2] not in (b"", b"\0"):
+        return codecs.getincrementaldecoder("utf-16-be")("replace")
+    return codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
+
+
 class JsonValues:
     """The values in a file.
 
     Args:
-        file: UTF-8; bytes that are not become lone surrogates, for `cleaning` to replace.
+        file: UTF-8, or UTF-16 as PowerShell writes it; bytes that are not UTF-8 become lone surrogates, for `sanitize`
+            to replace.
     """
 
     def __init__(self, file: Readable) -> None:
         self._file = file
-        self._decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
+        self._decoder: codecs.IncrementalDecoder | None = None
         self._text = ""
         self._at = 0
         self._ended = False
+        self._lists = 0
+        self._in_list = False
 
     def __iter__(self) -> Iterator[Value | Unreadable]:
-        in_list = False
+        is_cut = False
         while self._comes_something():
-            if self._text[self._at] == ("]" if in_list else "["):
+            if self._text[self._at] == ("]" if self._in_list else "["):
                 self._at += 1
-                in_list = not in_list
+                self._in_list = not self._in_list
+                self._lists += self._in_list
             else:
-                yield self._value()
-        if in_list:
+                held = [self._value()]
+                is_cut = isinstance(held[0], Unreadable) and held[0].reason == CUT
+                yield held.pop()  # and hold nothing of it while its rows are kept
+        if self._in_list and not is_cut:
             yield Unreadable("The file ends in the middle of its list.")
 
     def _comes_something(self) -> bool:
@@ -114,6 +142,8 @@ class JsonValues:
             return False
         data = self._file.read(max(CHUNK_BYTES, len(self._text) - self._at))
         self._ended = not data
+        if self._decoder is None:
+            self._decoder = _decoder_of(data)
         self._text, self._at = self._text[self._at :] + self._decoder.decode(data, final=self._ended), 0
         return True
 
@@ -126,7 +156,7 @@ class JsonValues:
             pass
         found = _WORD.match(self._text, self._at)
         self._at = found.end() if found else len(self._text)
-        return _parsed(found[0] if found else "", UnknownFormat())
+        return self._parsed(found[0] if found else "", UnknownFormat())
 
     def _bracketed(self) -> Value | Unreadable:
         """Read a list, an object or a text. Its end is found first, so that no broken one is looked at twice."""
@@ -136,13 +166,26 @@ class JsonValues:
             end, scanned = brackets.end_in(self._text, scanned)
             if end is not None:
                 text, self._at = self._text[self._at : end], end
-                return _parsed(text, Unreadable("It is not valid JSON."))
+                return self._parsed(text, Unreadable("It is not valid JSON."))
             if len(self._text) - self._at > MAX_CHARACTERS:
                 return self._passed_over(brackets, scanned)
             scanned -= self._at
             if not self._read_on():
                 self._at = len(self._text)
-                return Unreadable("The file ends in the middle of it.")
+                return Unreadable(CUT)
+
+    def _parsed(self, text: str, otherwise: Unreadable) -> Value | Unreadable:
+        parts = _parts_of(text)
+        if parts > MAX_PARTS or len(text) > MAX_CHARACTERS:
+            return _too_large()
+        decoder = _PATIENT_DECODER if parts > MANY_PARTS else _DECODER
+        number = self._lists if self._in_list else -self._lists
+        try:
+            return Value(decoder.decode(text), len(text), needs_cleaning(text), number)
+        except RecursionError:
+            return Unreadable("It is nested too deep.")
+        except ValueError:
+            return otherwise
 
     def _passed_over(self, brackets: "_Brackets", scanned: int) -> Unreadable:
         """Go behind a value that is too large, and keep none of it."""
@@ -164,19 +207,6 @@ def _parts_of(text: str) -> int:
 
 def _too_large() -> Unreadable:
     return Unreadable(f"It is larger than {MAX_CHARACTERS // 1024**2} MiB, or of too many parts.")
-
-
-def _parsed(text: str, otherwise: Unreadable) -> Value | Unreadable:
-    parts = _parts_of(text)
-    if parts > MAX_PARTS or len(text) > MAX_CHARACTERS:
-        return _too_large()
-    decoder = _PATIENT_DECODER if parts > MANY_PARTS else _DECODER
-    try:
-        return Value(decoder.decode(text), text)
-    except RecursionError:
-        return Unreadable("It is nested too deep.")
-    except ValueError:
-        return otherwise
 
 
 class _Brackets:

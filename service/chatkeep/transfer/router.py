@@ -1,5 +1,6 @@
 """Export and import over HTTP: a conversation, all of an account, and a file from here or elsewhere."""
 
+from collections.abc import Collection
 from contextlib import aclosing
 from typing import Annotated, Literal
 from uuid import UUID
@@ -20,7 +21,7 @@ from chatkeep.http.problems import error_responses
 from chatkeep.transfer.account_archive import account_as_zip
 from chatkeep.transfer.examples import ACCOUNT, CHATSTREAM_PROMPT, CONVERSATION, MARKDOWN, TURNS
 from chatkeep.transfer.exporter import account_as_jsonl, conversation_as_json, conversation_as_jsonl
-from chatkeep.transfer.importer import import_file
+from chatkeep.transfer.importer import import_files
 from chatkeep.transfer.markdown import conversation_as_markdown
 from chatkeep.transfer.schemas import ImportReport
 from chatkeep.transfer.upload import Imports
@@ -29,6 +30,7 @@ router = APIRouter(prefix="/api/v1", tags=["Import and export"], route_class=Jso
 
 IMPORT_PATH = "/api/v1/import"
 UNKNOWN_FORMAT = (422, "This is no file that can be imported.")
+SEVERAL_OWNERS = (409, "With `several_owners=refuse`: the file holds the conversations of several people.")
 FILE = {"type": "string", "format": "binary"}
 
 AccountFormat = Literal["jsonl", "zip"]
@@ -140,6 +142,7 @@ async def export_account(
         503,
         upload_too_slow=(408, "The file stopped coming. Send it again over a steadier connection."),
         unknown_import_format=UNKNOWN_FORMAT,
+        several_owners=SEVERAL_OWNERS,
         too_many_imports=(429, "You are sending as many files as one account may at once. Wait until one has ended."),
     ),
     openapi_extra={
@@ -155,33 +158,61 @@ async def export_account(
         }
     },
 )
-async def import_history(request: Request, identity: CurrentUser, chat: ChatDep, visitor: VisitorAudit) -> ImportReport:
-    """Add the conversations of a file to the caller's history: as the body, of whatever media type, or in a form.
+async def import_history(
+    request: Request,
+    identity: CurrentUser,
+    chat: ChatDep,
+    visitor: VisitorAudit,
+    owner: Annotated[
+        list[str],
+        Query(
+            default_factory=list,
+            max_length=100,
+            description="Of an export of several people: whose conversations are imported. None, or `*`: everybody's.",
+        ),
+    ],
+    several_owners: Annotated[
+        Literal["import", "refuse"],
+        Query(description="`refuse`: a file of several people is refused, unless `owner` says whose are meant."),
+    ] = "import",
+) -> ImportReport:
+    """Add the conversations of files to the caller's history: of one as the body, of whatever media type, or in a form.
 
-    It may be an export of this service (a conversation as JSON, an account as JSONL or as a ZIP with its files), of
-    ChatGPT (the ZIP, or a `conversations.json` of it) or of Open WebUI, or a ChatStream prompt
-    (`ChatPrompt.to_dict()`): which one is found out. What was imported before is skipped. Each conversation is kept
-    whole or not at all, one after the other: after a failure the same file may be sent again. It ends with the
-    connection; what was kept by then stays. What has no place in a turn is in `metadata.import`.
+    They may be exports of this service, or of any of the programs that `docs/imports.md` lists: which one is found out.
+    They may be JSON or JSONL, packed with gzip, or in a ZIP. What was imported before is skipped; where it is longer
+    now, its new turns are added. Each conversation is kept whole or not at all, one after the other: after a failure
+    the same file may be sent again. It ends with the connection; what was kept by then stays. What has no place in a
+    turn is in `metadata.import`.
     """
     report = ImportReport()
     with chat.streams.hold(stream_terms(identity)):
-        await _import(request, identity, chat, visitor, report)
+        await _import(request, identity, chat, visitor, report, owner, asks=several_owners == "refuse")
     return report
 
 
-async def _import(request: Request, identity: Identity, chat: Chat, visitor: Recorder, report: ImportReport) -> None:
+async def _import(
+    request: Request,
+    identity: Identity,
+    chat: Chat,
+    visitor: Recorder,
+    report: ImportReport,
+    owners: Collection[str],
+    *,
+    asks: bool,
+) -> None:
     imports: Imports = request.app.state.imports
-    async with imports.received(request, identity.user_id) as file, while_client_waits(request):
-        outcomes = import_file(
+    async with imports.received(request, identity.user_id) as files, while_client_waits(request):
+        outcomes = import_files(
             chat.database,
             identity.user_id,
-            file,
+            files,
             audit=visitor.acting_as(identity.user_id),
             clock=chat.clock,
             max_bytes=imports.max_bytes,
             turn=lambda: imports.turn(identity.user_id),
-            files=chat.files,
+            store=chat.files,
+            owners=owners,
+            asks=asks,
         )
         async with aclosing(outcomes):
             async for outcome in outcomes:

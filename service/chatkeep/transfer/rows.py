@@ -14,12 +14,12 @@ from uuid import UUID
 
 from chatkeep.chat.history.conversations import title_from
 from chatkeep.ids import id_at
+from chatkeep.transfer.formats.fields import MAX_SOURCE_ID_CHARACTERS, digest_of
 from chatkeep.transfer.imported import (
     KEPT_ASIDE,
     MAX_MODEL_CHARACTERS,
     ImportedConversation,
     ImportedTurn,
-    Unreadable,
     plausible_time,
 )
 from chatkeep.transfer.sanitize import require_shallow
@@ -27,16 +27,35 @@ from chatkeep.transfer.sanitize import require_shallow
 # How far clocks of several processes are apart at most; filters by time look this much further, and more.
 SLACK = timedelta(seconds=5)
 CHANCE_BYTES = 8
+MAX_TITLE_CHARACTERS = 500
+# Of a turn, what is a column of its row as it stands.
+COLUMNS = [name for name in ImportedTurn.__slots__ if name not in ("parent", "source_id", "earlier_ids")]
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationRows:
-    """Rows for the tables."""
+    """Rows for the tables.
+
+    Args:
+        source_ids: of each turn the other program's id of its last message, and those of its messages before.
+    """
 
     conversation: Row
     turns: list[Row] = field(default_factory=list)
+    source_ids: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+
+    def sources(self) -> list[tuple[UUID, UUID, str]]:
+        """Return (conversation, turn, source id) of each turn."""
+        return [
+            (turn["conversation_id"], turn["id"], source_id)
+            for turn, (source_id, _) in zip(self.turns, self.source_ids, strict=True)
+        ]
+
+    def message_ids(self) -> list[str]:
+        """Return every id that a turn of this conversation may be known by."""
+        return list(dict.fromkeys(each for last, earlier in self.source_ids for each in (last, *earlier)))
 
 
 def to_rows(conversation: ImportedConversation, user_id: UUID, now: datetime) -> ConversationRows:
@@ -45,8 +64,7 @@ def to_rows(conversation: ImportedConversation, user_id: UUID, now: datetime) ->
     Raises:
         Unreadable: the database could not keep something of it.
     """
-    if any(len(turn.model or "") > MAX_MODEL_CHARACTERS for turn in conversation.turns):
-        raise Unreadable("The name of one of its models is too long.", conversation.source_id)
+    _cut(conversation)
     for turn in conversation.turns:
         require_shallow([turn.prompt_items, turn.reply_items])
     told = [turn.created_at for turn in conversation.turns]
@@ -83,7 +101,31 @@ def to_rows(conversation: ImportedConversation, user_id: UUID, now: datetime) ->
             "last_turn_at": latest,
         },
         [rows[place] for place in order],
+        [_source_ids(conversation.turns[place], place) for place in order],
     )
+
+
+def _source_ids(turn: ImportedTurn, place: int) -> tuple[str, tuple[str, ...]]:
+    last = turn.source_id or str(place)
+    return _short(last), tuple(map(_short, turn.earlier_ids))
+
+
+def _short(source_id: str) -> str:
+    return source_id if len(source_id) <= MAX_SOURCE_ID_CHARACTERS else digest_of(source_id)
+
+
+def _cut(conversation: ImportedConversation) -> None:
+    """Cut names that are too long, and keep them whole aside."""
+    if conversation.title and len(conversation.title) > MAX_TITLE_CHARACTERS:
+        conversation.aside["title"] = conversation.title
+        conversation.title = conversation.title[:MAX_TITLE_CHARACTERS]
+    models: list[str] = []
+    for turn in conversation.turns:
+        if turn.model and len(turn.model) > MAX_MODEL_CHARACTERS:
+            models.append(turn.model)
+            turn.model = turn.model[:MAX_MODEL_CHARACTERS]
+    if models:
+        conversation.aside["models"] = list(dict.fromkeys(models))
 
 
 def _take_away_no_dates(conversation: ImportedConversation, now: datetime) -> None:
@@ -162,7 +204,7 @@ def _ids(turns: list[ImportedTurn]) -> list[UUID]:
 def _turn_rows(turns: list[ImportedTurn], ids: dict[int, UUID], user_id: UUID, conversation_id: UUID) -> list[Row]:
     rows: list[Row] = []
     for place, turn in enumerate(turns):
-        fields = {name: getattr(turn, name) for name in ImportedTurn.__slots__ if name != "parent"}
+        fields = {name: getattr(turn, name) for name in COLUMNS}
         rows.append(
             fields
             | {

@@ -13,18 +13,21 @@ MAX_DEPTH = 100
 _SUSPICIOUS = re.compile(r"\\u0000|\\u[dD][89a-fA-F]")
 
 
-def sanitize(value: Any, text: str) -> Any:
+def needs_cleaning(text: str) -> bool:
+    """Tell whether anything in a JSON text may be what PostgreSQL cannot keep."""
+    return not is_storable(text) or _SUSPICIOUS.search(text) is not None
+
+
+def sanitize(value: Any, *, is_suspicious: bool) -> Any:
     """Return a parsed value with U+FFFD in place of U+0000 and of lone surrogates, as a model's output has it.
 
     Args:
-        text: what the value was parsed from; where nothing in it is suspicious, no text has to be looked at.
+        is_suspicious: as `needs_cleaning` tells of its text; otherwise no text has to be looked at.
 
     Raises:
         Unreadable: it is nested deeper than anything that people say.
     """
-    if is_storable(text) and not _SUSPICIOUS.search(text):
-        return value
-    return _cleaned(value, 0)
+    return _cleaned(value, 0) if is_suspicious else value
 
 
 def _cleaned(value: Any, depth: int) -> Any:

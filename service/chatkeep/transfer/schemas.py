@@ -6,9 +6,10 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from chatkeep.http.schemas import Answer
-from chatkeep.transfer.importer import Imported
+from chatkeep.transfer.outcomes import Imported
 
 MAX_LISTED = 10_000
+MAX_OWNERS = 100
 
 
 class FailedConversation(Answer):
@@ -33,36 +34,67 @@ class LeftOutFile(Answer):
     reason: str
 
 
+class Owner(BaseModel):
+    """A user of the other program, and how many of the conversations are theirs."""
+
+    owner: str
+    conversations: int
+
+
 class ImportReport(BaseModel):
     """What became of a file's conversations."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     imported: int = 0
+    continued: Annotated[int, Field(description="Imported before, and longer in this file.")] = 0
+    turns_added: Annotated[int, Field(description="To the conversations that were continued.")] = 0
     skipped: Annotated[int, Field(description="Imported before, or begun here.")] = 0
     files_added: Annotated[
         int, Field(description="How many files came to conversations that were imported before without them.")
     ] = 0
     failed: list[FailedConversation] = Field(default_factory=list)
     conversations: Annotated[
-        list[ImportedConversation], Field(description=f"What was imported; the first {MAX_LISTED} of it.")
+        list[ImportedConversation],
+        Field(description=f"What was imported or continued; the first {MAX_LISTED} of it."),
     ] = Field(default_factory=list)
     left_out: Annotated[
         list[LeftOutFile], Field(description=f"Files that were not kept, and why; the first {MAX_LISTED} of them.")
+    ] = Field(default_factory=list)
+    owners: Annotated[
+        list[Owner],
+        Field(
+            description="Whose the conversations are where they come from. More than one: an administrator's export. "
+            f"At most {MAX_OWNERS}."
+        ),
     ] = Field(default_factory=list)
 
     def add(self, outcome: Imported) -> None:
         if outcome.outcome == "failed":
             self.failed.append(FailedConversation(source_id=outcome.source_id, reason=outcome.reason or ""))
-        elif outcome.outcome == "skipped":
+            return
+        self._add_owner(outcome)
+        if outcome.outcome == "skipped":
             self.skipped += 1
             self.files_added += outcome.files_added
             self._add_left_out(outcome)
         else:
-            self.imported += 1
+            self.imported += outcome.outcome == "imported"
+            self.continued += outcome.outcome == "continued"
+            self.turns_added += outcome.turns_added
             if len(self.conversations) < MAX_LISTED:
                 self.conversations.append(ImportedConversation.model_validate(outcome))
             self._add_left_out(outcome)
+
+    def _add_owner(self, outcome: Imported) -> None:
+        if outcome.owner is None:
+            return
+        known = next((each for each in self.owners if each.owner == outcome.owner), None)
+        if known is None and len(self.owners) < MAX_OWNERS:
+            known = Owner(owner=outcome.owner, conversations=0)
+            self.owners.append(known)
+        if known is not None:
+            known.conversations += 1
 
     def _add_left_out(self, outcome: Imported) -> None:
         for each in outcome.left_out[: MAX_LISTED - len(self.left_out)]:

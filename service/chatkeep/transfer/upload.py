@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import BinaryIO
 from uuid import UUID
 
 from starlette.requests import Request
@@ -11,8 +10,11 @@ from starlette.requests import Request
 from chatkeep.errors import TooManyImports, UnknownImportFormat
 from chatkeep.fair_queue import FairQueue
 from chatkeep.http.uploads import RETRY_AFTER_SECONDS, TOO_MANY, Uploads
+from chatkeep.transfer.archive import NamedFile
 
 MAX_IMPORTS_AT_ONCE = 4
+# In one form.
+MAX_FILES = 100
 
 
 class Imports(Uploads):
@@ -42,13 +44,14 @@ class Imports(Uploads):
         return self._turns.place(user_id)
 
     @asynccontextmanager
-    async def received(self, request: Request, user_id: UUID) -> AsyncIterator[BinaryIO]:
-        """Yield the file of a request: in its form, or as its body. Raises: as `received_from`.
+    async def received(self, request: Request, user_id: UUID) -> AsyncIterator[list[NamedFile]]:
+        """Yield the files of a request: in its form, or the one that is its body. Raises: as `received_from`.
 
         Raises:
             UnknownImportFormat: a form without a file.
         """
-        async with self.received_from(request, user_id) as received:
-            if received.file is None:
+        async with self.all_received_from(request, user_id, max_files=MAX_FILES) as received:
+            files = [NamedFile(each.file, each.name) for each in received if each.file is not None]
+            if not files:
                 raise UnknownImportFormat("The form holds no file. Send it as a field of its own, or as the body.")
-            yield received.file
+            yield files

@@ -11,6 +11,7 @@ import pytest
 from tests.chat.files.pictures import FILES, add, png
 from tests.cli.command_runner import SECRET_KEY, Command, without_styles
 from tests.support.running_service import Person, RunningService
+from tests.transfer.formats import examples
 from tests.transfer.formats.test_chatgpt import numbered, zipped
 from tests.transfer.test_round_trip import without_ids
 from tests.transfer.upload_client import history, imported
@@ -41,6 +42,51 @@ async def test_a_file_is_imported_with_a_line_for_each_conversation(
     assert "1 imported, 2 skipped, 0 failed" in without_styles(shown.out)
     again = await command("import", "good.json", "--user", "アリス", "--format", "jsonl")
     assert [each["outcome"] for each in again.objects] == ["skipped"] * 3
+
+
+async def test_several_files_folders_and_the_standard_input_are_one_import(
+    service: RunningService, command: Command, tmp_path: Path
+) -> None:
+    person = await service.person("eve")
+    shards = tmp_path / "shards" / "inner"
+    shards.mkdir(parents=True)
+    for number in range(5):
+        (shards / f"{number}.json").write_text(json.dumps(numbered(number)))
+    (shards / "notes.txt").write_text("not looked at")
+    (tmp_path / "one.json").write_text(json.dumps(numbered(8, 9)))
+    (tmp_path / "letter.json").write_text("Dear all")
+    ran = await command("import", "one.json", "letter.json", "shards", "--user", "eve")
+    assert (ran.code, ran.err) == (1, "7 imported, 0 skipped, 1 failed\n")
+    assert "letter.json" in ran.lines[2]
+    piped = await command.in_shell("cat one.json shards/inner/3.json | chatkeep import - --user eve")
+    assert (piped.code, piped.err) == (0, "0 imported, 3 skipped, 0 failed\n")
+    assert len(await history(person)) == 7
+
+
+async def test_a_longer_export_says_what_it_added(service: RunningService, command: Command, tmp_path: Path) -> None:
+    await service.person("fay")
+    (tmp_path / "a.json").write_text(json.dumps([examples.claude(1, 1), examples.claude(2, 1)]))
+    (tmp_path / "b.json").write_text(json.dumps([examples.claude(1, 3), examples.claude(2, 2)]))
+    await command("import", "a.json", "--user", "fay")
+    ran = await command("import", "b.json", "--user", "fay")
+    assert ran.err == "0 imported, 0 skipped, 0 failed; 2 conversations continued, 3 turns added\n"
+    assert ran.lines[0].split() == ["continued", "c1", "2", "turns", "added", "Title", "1"]
+
+
+async def test_an_export_of_several_people_is_asked_about(
+    service: RunningService, command: Command, tmp_path: Path
+) -> None:
+    person = await service.person("gil")
+    chats = [examples.open_webui(number, 1) | {"user_id": name} for number, name in ((1, "ann"), (2, "ben"))]
+    (tmp_path / "all.json").write_text(json.dumps(chats))
+    ran = await command("import", "all.json", "--user", "gil")
+    assert ran.code == 1
+    assert "2 people: ann (1), ben (1)" in " ".join(ran.err.split())
+    assert await history(person) == []
+    ran = await command("import", "all.json", "--user", "gil", "--owner", "ben")
+    assert (ran.code, ran.err) == (0, "1 imported, 1 skipped, 0 failed\n")
+    ran = await command("import", "all.json", "--user", "gil", "--owner", "*")
+    assert ran.err == "1 imported, 1 skipped, 0 failed\n"
 
 
 async def test_ctrl_c_keeps_what_was_imported_and_says_so(

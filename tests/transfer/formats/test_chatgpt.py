@@ -200,11 +200,11 @@ async def test_a_model_server_takes_back_what_tools_did(person: Person) -> None:
     ]
 
 
-async def test_thoughts_without_an_answer_are_kept_and_the_turn_is_stopped(person: Person) -> None:
+async def test_thoughts_without_an_answer_are_kept_and_nobody_stopped_them(person: Person) -> None:
     thoughts = {"content_type": "thoughts", "thoughts": [{"summary": "Hm", "content": "tea?"}]}
     value = conversation(node("u", None, "user", "Well?"), node("t", "u", "assistant", content=thoughts))
     (turn,) = (await only(person, [value]))["turns"]
-    assert (turn["status"], turn["reply"]["content"]) == ("stopped", "")
+    assert (turn["status"], turn["reply"]["content"]) == ("complete", "")
     assert [item["text"] for item in turn["reply"]["items"]] == ["Hm\ntea?"]
 
 

@@ -219,7 +219,7 @@ async def test_an_answer_about_folds_stays_as_it_is(person: Person, text: str) -
 
 async def test_thoughts_alone_are_kept(person: Person) -> None:
     reply = await reply_of(person, answer('<details type="reasoning">\n> Hm\n</details>'))
-    assert (reply["content"], reply["status"]) == ("", "stopped")
+    assert (reply["content"], reply["status"]) == ("", "complete")
     assert [item["text"] for item in reply["items"]] == ["Hm"]
 
 
@@ -291,3 +291,19 @@ async def test_a_model_with_too_long_a_name_is_kept_aside(person: Person) -> Non
     kept = await only(person, answer("Hi", model="m" * 201))
     assert kept["turns"][0]["model"] is None
     assert kept["metadata"]["import"]["messages"][0]["message"]["model"] == "m" * 201
+
+
+async def test_phases_of_an_answer_are_its_reasoning_and_its_text(person: Person) -> None:
+    phases = [{"phase": "think", "content": "hm"}, {"phase": "answer", "content": "yes"}]
+    said_so = message("a1", "u1", "assistant", "", content_list=phases)
+    kept = await only(person, {"success": True, "data": [chat(message("u1", None, "user", "Well?"), said_so)]})
+    assert said(kept) == [("Well?", "yes")]
+    assert kept["turns"][0]["reply"]["items"][0]["text"] == "hm"
+
+
+async def test_an_answer_that_others_were_merged_into_is_a_sibling(person: Person) -> None:
+    merged = {"status": True, "content": "both"}
+    one = message("a1", "u1", "assistant", "left", timestamp=BEGUN + 1, merged=merged)
+    other = message("a2", "u1", "assistant", "right", timestamp=BEGUN + 2)
+    kept = await only(person, chat(message("u1", None, "user", "Which?", timestamp=BEGUN), one, other))
+    assert sorted(reply or "" for _, reply in said(kept)) == ["both", "left", "right"]

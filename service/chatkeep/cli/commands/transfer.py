@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from chatkeep.cli.lazy_database import open_database
-from chatkeep.cli.terminal.options import DatabaseUrl, DataDir, Reason, examples, storable
+from chatkeep.cli.terminal.options import DatabaseUrl, DataDir, Reason, all_storable, examples, storable
 
 importing = typer.Typer(add_completion=False, rich_markup_mode="rich")
 exporting = typer.Typer(add_completion=False, rich_markup_mode="rich")
@@ -25,30 +25,50 @@ User = Annotated[
 ]
 
 
+def _existing(paths: list[Path]) -> list[Path]:
+    for path in paths:
+        if str(path) != "-" and not path.exists():
+            raise typer.BadParameter(f"The path {path} does not exist.")
+    return paths
+
+
 @importing.command(
     epilog=examples(
         "chatkeep import chatgpt-export.zip --user alice",
         "the file that ChatGPT sent",
         "chatkeep import chats.json --user alice --format jsonl | jq 'select(.outcome == \"failed\")'",
         "the conversations of an Open WebUI export that could not be imported",
+        "chatkeep import all-chats.json --user alice --owner 7d1f0c5b",
+        "of an administrator's export, the conversations of one of its users",
+        "chatkeep import ~/.lmstudio/conversations --user alice",
+        "all files of a folder",
     )
 )
 def import_history(
-    file: Annotated[
-        Path,
+    files: Annotated[
+        list[Path],
         typer.Argument(
             metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            readable=True,
+            callback=_existing,
             show_default=False,
             help=(
-                "An export of this service (also a ZIP with files), ChatGPT (the ZIP or its JSON) or Open WebUI, or a "
-                "ChatStream prompt."
+                "Exports of this service, ChatGPT, Claude.ai, Gemini, LibreChat, Open WebUI and other programs, as "
+                "JSON, JSONL, gzip or ZIP; folders of such files; - for the standard input."
             ),
         ),
     ],
     user: User,
+    owner: Annotated[
+        list[str],
+        typer.Option(
+            "--owner",
+            metavar="NAME",
+            default_factory=list,
+            callback=all_storable,
+            show_default=False,
+            help="Of an export of several people: whose conversations are imported. * for everybody's.",
+        ),
+    ],
     output_format: Annotated[
         Literal["lines", "jsonl"],
         typer.Option("--format", help="The outcome of each conversation, as text or as JSON."),
@@ -57,15 +77,15 @@ def import_history(
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Add the conversations of a file to a user's history. Conversations that were imported before are skipped, so you
-    can import a file again, also after an interruption. Anything that has no place in a turn is kept in the
-    conversation's metadata.
+    """Add the conversations of files to a user's history. Conversations that were imported before are skipped, and get
+    their new turns where they are longer now, so you can import a file again, also after an interruption. Anything that
+    has no place in a turn is kept in the conversation's metadata.
     """
     # Loads most of the service, for which help and completion need not wait.
     from chatkeep.cli.work.transfer import import_into  # noqa: PLC0415
 
     with open_database(database_url, data_dir) as database:
-        if not import_into(database, user, file, as_json=output_format == "jsonl", reason=reason):
+        if not import_into(database, user, files, owner, as_json=output_format == "jsonl", reason=reason):
             raise typer.Exit(1)
 
 

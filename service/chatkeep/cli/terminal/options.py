@@ -50,6 +50,13 @@ def storable(text: str | None) -> str | None:
     return text
 
 
+def all_storable(texts: list[str]) -> list[str]:
+    """Refuse what PostgreSQL cannot keep, in each of the values of an option."""
+    for text in texts:
+        storable(text)
+    return texts
+
+
 def examples(*lines: str) -> str:
     """Return the end of a command's help: commands, each followed by what it does."""
     shown = [escape(line) if line.startswith(COMMANDS) else f"    {escape(line)}" for line in lines]

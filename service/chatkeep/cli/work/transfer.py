@@ -4,10 +4,11 @@ import asyncio
 import json
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 from uuid import UUID
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
@@ -19,36 +20,62 @@ from chatkeep.chat.files.store import FileStore
 from chatkeep.cli.audit_recorder import require_reason
 from chatkeep.cli.database import CommandDatabase
 from chatkeep.cli.terminal.output import answer_json, errors, escape_terminal, print_info, results
+from chatkeep.cli.work.import_files import opened_in_groups, size_of
 from chatkeep.cli.work.users import require_user_by_name
 from chatkeep.clock import utc_now
 from chatkeep.config import Settings
 from chatkeep.database.database import Database
 from chatkeep.transfer.account_archive import account_as_zip
+from chatkeep.transfer.archive import NamedFile
 from chatkeep.transfer.exporter import account_as_jsonl
-from chatkeep.transfer.importer import Imported, import_file
+from chatkeep.transfer.importer import import_files
+from chatkeep.transfer.outcomes import Imported
 
 ExportFormat = Literal["jsonl", "zip"]
 
-STYLES = {"imported": "green", "skipped": "dim", "failed": "red"}
+STYLES = {"imported": "green", "continued": "green", "skipped": "dim", "failed": "red"}
 
 
-def import_into(database: CommandDatabase, username: str, path: Path, *, as_json: bool, reason: str | None) -> bool:
-    """Import a file and report each conversation; return whether all of them are there now.
+def import_into(
+    database: CommandDatabase,
+    username: str,
+    paths: Sequence[Path],
+    owners: Sequence[str],
+    *,
+    as_json: bool,
+    reason: str | None,
+) -> bool:
+    """Import files and report each conversation; return whether all of them are there now.
+
+    Args:
+        paths: files, folders of files, and `-` for the standard input.
+        owners: of files of several people: whose conversations are imported.
 
     Raises:
         NotFound: there is no user of that name.
-        UnknownImportFormat: the file is none that can be imported.
+        SeveralOwners: the files are of several people, and `owners` is empty.
+        UnknownImportFormat: nothing in the files can be imported.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        counts = database.run_on_record(
-            lambda connected, audit: _imported(
-                connected, audit, database.settings, username, file, size, as_json=as_json
-            ),
-            reason=reason,
-        )
-    print_info(f"{counts['imported']} imported, {counts['skipped']} skipped, {counts['failed']} failed")
+    counts: Counter[str] = Counter()
+    with _progress() as progress:
+        for files in opened_in_groups(paths):
+            counts += database.run_on_record(
+                lambda connected, audit, files=files: _imported(  # type: ignore[misc]  # bound at once
+                    connected, audit, database.settings, username, files, owners, progress, as_json=as_json
+                ),
+                reason=reason,
+            )
+    print_info(_summary(counts))
     return not counts["failed"]
+
+
+def _summary(counts: "Counter[str]") -> str:
+    told = f"{counts['imported']} imported, {counts['skipped']} skipped, {counts['failed']} failed"
+    if not counts["continued"]:
+        return told
+    conversations = "1 conversation" if counts["continued"] == 1 else f"{counts['continued']} conversations"
+    turns = "1 turn" if counts["turns_added"] == 1 else f"{counts['turns_added']} turns"
+    return f"{told}; {conversations} continued, {turns} added"
 
 
 def export_of(database: CommandDatabase, username: str, reason: str | None, file_format: ExportFormat) -> None:
@@ -72,37 +99,41 @@ async def _imported(
     audit: Recorder,
     settings: Settings,
     username: str,
-    file: BinaryIO,
-    size: int,
+    files: Sequence[NamedFile],
+    owners: Sequence[str],
+    progress: Progress,
     *,
     as_json: bool,
 ) -> "Counter[str]":
     user_id = await _user_id(database, username)
     counts: Counter[str] = Counter()
+    size = sum(map(size_of, files))
     max_bytes = max(settings.max_import_bytes, size)
-    with _progress() as progress:
-        bar = progress.add_task("Importing", total=size)
-        outcomes = import_file(
-            database,
-            user_id,
-            file,
-            audit=audit,
-            clock=utc_now,
-            max_bytes=max_bytes,
-            advance=lambda: progress.update(bar, completed=file.tell()),
-            files=_file_store(database, settings),
+    bar = progress.add_task("Importing", total=size)
+    outcomes = import_files(
+        database,
+        user_id,
+        files,
+        audit=audit,
+        clock=utc_now,
+        max_bytes=max_bytes,
+        advance=lambda: progress.update(bar, completed=sum(each.file.tell() for each in files)),
+        store=_file_store(database, settings),
+        owners=owners,
+        asks=True,
+    )
+    try:
+        async for outcome in outcomes:
+            counts[outcome.outcome] += 1
+            counts["turns_added"] += outcome.turns_added
+            _report(outcome, as_json=as_json)
+    except asyncio.CancelledError:
+        print_info(
+            f"Interrupted. {counts['imported']} conversations were imported and stay. Import the file again to "
+            "continue."
         )
-        try:
-            async for outcome in outcomes:
-                counts[outcome.outcome] += 1
-                _report(outcome, as_json=as_json)
-        except asyncio.CancelledError:
-            print_info(
-                f"Interrupted. {counts['imported']} conversations were imported and stay. Import the file again to "
-                "continue."
-            )
-            raise
-        progress.update(bar, completed=size)
+        raise
+    progress.update(bar, completed=size)
     return counts
 
 
@@ -149,6 +180,9 @@ def _report(outcome: Imported, *, as_json: bool) -> None:
         turns = "1 turn" if outcome.turn_count == 1 else f"{outcome.turn_count} turns"
         told.append(f"  {turns}  {escape_terminal(outcome.title or '')}")
         told.append((f"  {outcome.kept_aside} set aside in its metadata", "dim") if outcome.kept_aside else "")
+    elif outcome.outcome == "continued":
+        turns = "1 turn" if outcome.turns_added == 1 else f"{outcome.turns_added} turns"
+        told.append(f"  {turns} added  {escape_terminal(outcome.title or '')}")
     elif outcome.files_added:
         told.append(f"  {_files(outcome.files_added)} added")
     elif outcome.reason:

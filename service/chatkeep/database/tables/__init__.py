@@ -22,7 +22,7 @@ from chatkeep.database.tables.counters import statistics, statistics_notes
 from chatkeep.database.tables.prompt_files import file_pieces, file_usage, files, turn_files
 from chatkeep.database.tables.schema import TIME, metadata
 from chatkeep.database.tables.search import reasoning_search, turn_search
-from chatkeep.database.tables.transfer import imported_conversations
+from chatkeep.database.tables.transfer import imported_conversations, imported_turns
 
 __all__ = [
     "AUDIT_CHAINS",
@@ -39,6 +39,7 @@ __all__ = [
     "file_usage",
     "files",
     "imported_conversations",
+    "imported_turns",
     "login_attempts",
     "login_sessions",
     "metadata",

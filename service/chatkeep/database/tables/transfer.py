@@ -20,3 +20,17 @@ imported_conversations = Table(
     Index(None, "user_id", "conversation_id"),
     comment="What a conversation is called where it comes from, so that importing it again adds nothing.",
 )
+
+imported_turns = Table(
+    "imported_turns",
+    metadata,
+    Column("user_id", Uuid, nullable=False),
+    Column("conversation_id", Uuid, nullable=False),
+    # Of its last message.
+    Column("source_id", Text, nullable=False),
+    Column("turn_id", Uuid, nullable=False),
+    PrimaryKeyConstraint("user_id", "conversation_id", "source_id"),
+    ForeignKeyConstraint(["user_id", "turn_id"], ["turns.user_id", "turns.id"], ondelete="CASCADE"),
+    Index(None, "user_id", "turn_id"),
+    comment="What turns are called where they come from, so that a longer export adds what is new.",
+)

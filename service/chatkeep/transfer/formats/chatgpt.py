@@ -24,13 +24,17 @@ from chatkeep.transfer.formats.fields import (
     unread,
 )
 from chatkeep.transfer.formats.messages import Message, turns_of
-from chatkeep.transfer.formats.parts import Part
+from chatkeep.transfer.formats.parts import Part, json_in
 from chatkeep.transfer.imported import ImportedConversation
 
 SOURCE = "chatgpt"
 MAX_SYSTEM_PROMPT_CHARACTERS = 100_000
 STATUSES = {"in_progress": "interrupted", "finished_partial_completion": "interrupted"}
-SAID_IN_WORDS = ("text", "multimodal_text", "code")
+FEEDBACK = "chatkeep_feedback"
+RATINGS = {"thumbs_up": 1, "thumbsUp": 1, "thumbs_down": -1, "thumbsDown": -1}
+# Kinds of content that are read otherwise, or that people are not shown. Of every other kind its words are.
+OTHER_WORDS = ("result", "content", "markdown")
+NOT_SAID = (tools.THOUGHTS, tools.RECAP, "user_editable_context", "model_editable_context")
 
 
 def _is_finished(metadata: Mapping[str, Any], name: str) -> bool:
@@ -79,7 +83,14 @@ _NODE: dict[str, Reader] = {"id": unread, "parent": unread, "children": unread, 
 
 
 def is_chatgpt(value: Mapping[str, Any]) -> bool:
-    return isinstance(value.get("mapping"), dict)
+    """Tell whether a value is a tree of messages with authors; an empty tree says nothing."""
+    nodes = value.get("mapping")
+    return isinstance(nodes, dict) and any(_is_node(node) for node in nodes.values())
+
+
+def _is_node(node: Any) -> bool:
+    message = mapping_in(node, "message")
+    return isinstance(message.get("author"), dict) or "content" in message
 
 
 def read_chatgpt(value: Mapping[str, Any]) -> ImportedConversation:
@@ -206,11 +217,20 @@ class _MessageReader:
     def _reply(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Return how a message ended, and which model it is of."""
         said: dict[str, Any] = {"status": STATUSES.get(text_in(message, "status") or "", "complete")}
+        said |= _rating_of(mapping_in(message, FEEDBACK))
         model = text_in(mapping_in(message, "metadata"), "model_slug")
         # A tool is no model; its message may name the one that it worked for.
         if model is None and role_of(message) == "assistant":
             return said | {"model": self._default_model}
         return said | ({"model": model} if model else {})
+
+
+def _rating_of(feedback: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the rating of an answer as fields of its turn; the whole feedback is kept aside, too."""
+    rating = RATINGS.get(text_in(feedback, "rating") or "")
+    told = json_in(text_in(feedback, "content") or "")
+    comment = text_in(told, "text") if isinstance(told, dict) else None
+    return {"rating": rating, "comment": comment} if rating else {}
 
 
 def _question(name: str, parent: str | None, message: Mapping[str, Any], times: Mapping[str, Any]) -> Message:
@@ -224,7 +244,11 @@ def _question(name: str, parent: str | None, message: Mapping[str, Any], times: 
 def _answered(message: Mapping[str, Any]) -> Iterator[Part]:
     """Yield the parts of an answer: its words, its pictures, and its sources."""
     metadata = mapping_in(message, "metadata")
-    said = [part for part in (without_marks(_words(message), metadata), *made_pictures(message)) if part]
+    said = [
+        part
+        for part in (without_marks(_words(message), metadata), *made_pictures(message), *tools.reports_in(message))
+        if part
+    ]
     yield from said
     if said or _words(message):
         yield from citations_of(metadata)
@@ -238,12 +262,15 @@ def _is_hidden(message: Mapping[str, Any]) -> bool:
 def _is_to_be_read(message: Mapping[str, Any]) -> bool:
     """Tell whether a message is for everybody and in words; a call of a tool is for the tool."""
     kind = mapping_in(message, "content").get("content_type")
-    return not _is_hidden(message) and message.get("recipient") in (None, "all") and kind in (None, *SAID_IN_WORDS)
+    return not _is_hidden(message) and message.get("recipient") in (None, "all") and kind not in NOT_SAID
 
 
 def _words(message: Mapping[str, Any]) -> str:
     content = mapping_in(message, "content")
-    return _words_of_parts(content) or text_in(content, "text") or ""
+    said = _words_of_parts(content) or text_in(content, "text") or ""
+    if said or role_of(message) == "tool":
+        return said
+    return next((found for name in OTHER_WORDS if (found := text_in(content, name))), "")
 
 
 def _words_of_parts(content: Mapping[str, Any]) -> str:

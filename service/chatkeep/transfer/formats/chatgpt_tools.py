@@ -3,12 +3,12 @@
 A canvas is a call, too, and yet its document is what people asked for: it becomes text of the reply.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from chatkeep.chat.items import reasoning_item
 from chatkeep.transfer.formats.chatgpt_pictures import made_pictures
+from chatkeep.transfer.formats.documents import document_text, without_words
 from chatkeep.transfer.formats.fields import count_in, list_in, mapping_in, rest_of, text_in
 from chatkeep.transfer.formats.parts import Part, call_item, json_in, output_item, with_rest
 
@@ -19,8 +19,6 @@ THOUGHTS, RECAP = "thoughts", "reasoning_recap"
 CREATE_DOCUMENT = "canmore.create_textdoc"
 # A result is looked for this far below its call, and a summary this far below its thoughts.
 MAX_STEPS_ABOVE = 20
-
-_BACKTICKS = re.compile("`+")
 
 
 def kind_of(message: Mapping[str, Any]) -> str | None:
@@ -93,23 +91,24 @@ def call_parts(name: str, message: Mapping[str, Any], words: str, rest: Rest) ->
     document = json_in(words) if recipient == CREATE_DOCUMENT else None
     arguments: object = words
     if isinstance(document, dict) and isinstance(document.get("content"), str) and document["content"]:
-        yield _document(document)
-        arguments = {name: each for name, each in document.items() if name != "content"}
+        yield document_text(document) or ""
+        arguments = without_words(document)
     yield with_rest(call_item(name, recipient, arguments), rest)
-
-
-def _document(document: Mapping[str, Any]) -> str:
-    """Return a document as a fenced block under its name."""
-    kind = (text_in(document, "type") or "document").rpartition("/")[2]
-    language = "markdown" if kind == "document" or not kind.isalnum() else kind
-    words = document["content"].rstrip("\n")
-    # Longer than any run of backticks in it, which would end it.
-    fence = "`" * max(3, 1 + max(map(len, _BACKTICKS.findall(words)), default=0))
-    title = " ".join((text_in(document, "name") or "").split())
-    heading = f"**{title}**\n\n" if title else ""
-    return f"{heading}{fence}{language}\n{words}\n{fence}"
 
 
 def output_parts(call_id: str, message: Mapping[str, Any], output: object, rest: Rest) -> Iterator[Part]:
     yield with_rest(output_item(call_id, output), rest)
     yield from made_pictures(message)
+    yield from reports_in(message)
+
+
+def reports_in(message: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the report that a message shows in a widget, as deep research does: JSON within its metadata."""
+    told = mapping_in(message, "metadata", "chatgpt_sdk").get("widget_state")
+    state = json_in(told) if isinstance(told, str) else told
+    for name in ("report_message", "report", "message"):
+        report = mapping_in(state, name)
+        parts = list_in(mapping_in(report, "content"), "parts")
+        if words := "\n".join(part for part in parts if isinstance(part, str)) or text_in(report, "content") or "":
+            yield words
+            return

@@ -132,8 +132,30 @@ def read_own(value: Mapping[str, Any]) -> ImportedConversation:
         updated_at=told.updated_at,
         turns=[_turn(turn, None if turn.parent_id is None else places[turn.parent_id], str(told.id)) for turn in turns],
         in_order=True,
+        owner=value["username"] if isinstance(value.get("username"), str) else None,
         head=places.get(told.head_turn_id) if told.head_turn_id else None,
     )
+
+
+def is_own_turn(value: Mapping[str, Any]) -> bool:
+    """Tell whether a value is a turn alone, as the JSONL of a conversation and that of administrators have it."""
+    return "conversation_id" in value and "siblings" in value and isinstance(value.get("prompt"), dict)
+
+
+def conversation_of_turns(conversation_id: str, turns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return turns as a conversation. One whose parent is not among them begins it: a file may be of a part."""
+    ids = {turn.get("id") for turn in turns if isinstance(turn.get("id"), str)}
+    rooted = [turn if turn.get("parent_id") in ids else {**turn, "parent_id": None} for turn in turns]
+    times = [turn["created_at"] for turn in turns if isinstance(turn.get("created_at"), str)]
+    first = turns[0]
+    return {
+        "format": OWN_FORMAT,
+        "id": conversation_id,
+        "title": first.get("conversation_title"),
+        "username": first.get("username"),
+        "created_at": min(times, default=None),
+        "turns": rooted,
+    }
 
 
 def _id_of(value: Mapping[str, Any]) -> str | None:
@@ -192,6 +214,7 @@ def _turn(turn: _Turn, parent: int | None, source_id: str) -> ImportedTurn:
         error_detail=turn.error.detail if turn.error else None,
         rating=turn.feedback.rating if turn.feedback else None,
         comment=turn.feedback.comment if turn.feedback else None,
+        source_id=str(turn.id),
         created_at=turn.created_at,
         completed_at=turn.completed_at,
     )

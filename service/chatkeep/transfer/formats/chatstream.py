@@ -18,7 +18,8 @@ CHILDREN = "child_messages"
 
 
 def is_chatstream(value: Mapping[str, Any]) -> bool:
-    return isinstance(value.get("chat_contents"), list)
+    contents = list_in(value, "chat_contents")
+    return any(isinstance(each, dict) and ("role_type" in each or "message" in each) for each in contents)
 
 
 def read_chatstream(value: Mapping[str, Any]) -> ImportedConversation:

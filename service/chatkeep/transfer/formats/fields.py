@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -16,6 +17,8 @@ FRACTIONS = (10**3, 10**6, 10**9)
 # No chat was kept before. A large number that would be earlier in the unit that it seems to have is no time: the last
 # second of 9999 read as milliseconds is a day of 1978.
 MIN_SCALED_SECONDS = 946_684_800
+TIMES_IN_OBJECTS = ("$date", "$numberLong", "seconds", "_seconds")
+_NUMBER = re.compile(r"[0-9]{9,20}(\.[0-9]{1,9})?")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -46,12 +49,26 @@ def time_in(value: Mapping[str, Any], name: str) -> datetime | None:
     """Return a time that is told in seconds, in milliseconds or as text; None where there is none to be read, or one
     that stands for "no date".
     """
-    found = value.get(name)
+    found = _unwrapped(value.get(name))
     if isinstance(found, str):
-        return plausible_time(_time_of_text(found))
+        number = _number_in(found)
+        return plausible_time(_time_of_text(found) if number is None else time_of_number(number))
     if isinstance(found, bool) or not isinstance(found, (int, float)):
         return None
     return plausible_time(time_of_number(found))
+
+
+def _unwrapped(found: Any) -> Any:
+    """Return the time in an object, as MongoDB and protocol buffers write it: `{"$date": {"$numberLong": "…"}}`."""
+    for _ in range(2):
+        if isinstance(found, dict):
+            found = next((found[name] for name in TIMES_IN_OBJECTS if name in found), None)
+    return found
+
+
+def _number_in(text: str) -> float | None:
+    """Return the number that a text is; None for a date, such as a year alone."""
+    return float(text) if _NUMBER.fullmatch(text) else None
 
 
 def time_of_number(number: float) -> datetime | None:

@@ -161,12 +161,13 @@ def _told_by_one_reply(state: _Growing) -> Iterator[dict[str, Any]]:
 def _turn(state: _Growing, *, again: bool) -> ImportedTurn:
     said: dict[str, Any] = {}
     replies = state.replies()
+    ids = [each.id for each in (state.prompt, *replies) if each is not None]
     for reply in replies:
         said |= reply.reply
     prompt, prompt_items = put_together(() if state.prompt is None else state.prompt.said())
     text, items = put_together(part for reply in replies for part in reply.said())
-    if not text and said.get("status", "complete") == "complete":
-        # Thoughts and calls are no answer.
+    if not replies:
+        # Nobody answered. Whoever stops an answer that has begun says so.
         said["status"] = "stopped"
     first = replies[-1] if replies and (again or state.prompt is None) else state.prompt
     last = replies[-1] if replies else None
@@ -176,6 +177,8 @@ def _turn(state: _Growing, *, again: bool) -> ImportedTurn:
         prompt_items=prompt_items,
         reply=text if replies else None,
         reply_items=items,
+        source_id=ids[-1],
+        earlier_ids=tuple(ids[:-1]),
         # Another answer began when it was asked for, not when the question was.
         created_at=None if first is None else first.time,
         completed_at=None if last is None else last.ended or last.time,

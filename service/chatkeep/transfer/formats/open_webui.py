@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from chatkeep.chat.items import is_reasoning
 from chatkeep.chat.models import GenerationParams
+from chatkeep.transfer.formats.blocks import Content, content_of
 from chatkeep.transfer.formats.fields import (
     Reader,
     count_in,
@@ -27,6 +28,7 @@ from chatkeep.transfer.formats.open_webui_files import files_of, made_files, wit
 from chatkeep.transfer.formats.open_webui_parts import (
     REASONING_FIELDS,
     calls_of,
+    parts_of_answer,
     parts_of_output,
     parts_of_text,
     same_words,
@@ -67,6 +69,7 @@ _MESSAGE: dict[str, Reader] = {
     "content": lambda message, name: isinstance(message[name], (str, list)),
     "timestamp": time_in,
     "completedAt": time_in,
+    "merged": lambda message, name: set(mapping_in(message, name)) <= {"status", "content"} and _is_merged(message),
 }
 _QUESTION: dict[str, Reader] = {**_MESSAGE, "files": list_in}
 _RESULT: dict[str, Reader] = {**_MESSAGE, "tool_call_id": text_in}
@@ -79,7 +82,15 @@ _REPLY: dict[str, Reader] = {
     "usage": mapping_in,
     "annotation": mapping_in,
 }
+# Qwen's service writes the same files, with an answer in phases: what it thought, what it looked for, what it says.
+PHASES = "content_list"
+# Names in the messages of the neutral form and of others of its kind.
+_OTHERS = ("parent", "parts", "time", "created_at", "createdAt", "create_time", "date", "contentParts", "object")
 _USAGE: dict[str, Reader] = dict.fromkeys((*INPUT_TOKENS, *OUTPUT_TOKENS), count_in)
+
+
+def _is_merged(message: Mapping[str, Any]) -> bool:
+    return text_in(mapping_in(message, "merged"), "content") is not None
 
 
 def is_open_webui(value: Mapping[str, Any]) -> bool:
@@ -87,9 +98,13 @@ def is_open_webui(value: Mapping[str, Any]) -> bool:
 
 
 def _has_messages(chat: Mapping[str, Any]) -> bool:
-    messages = chat.get("messages")
-    of_roles = isinstance(messages, list) and all(isinstance(each, dict) and "role" in each for each in messages)
-    return isinstance(mapping_in(chat, "history").get("messages"), dict) or of_roles
+    """Tell whether any message has a role: of the tree, or of a list without what other programs write into one."""
+    tree = mapping_in(chat, "history", "messages")
+    if any(isinstance(each, dict) and "role" in each for each in tree.values()):
+        return True
+    messages = list_in(chat, "messages")
+    of_roles = bool(messages) and all(isinstance(each, dict) and "role" in each for each in messages)
+    return of_roles and not any(name in each for each in messages for name in _OTHERS)
 
 
 def read_open_webui(value: Mapping[str, Any]) -> ImportedConversation:
@@ -104,6 +119,7 @@ def read_open_webui(value: Mapping[str, Any]) -> ImportedConversation:
     params = dict(mapping_in(chat, "params"))
     system, system_id = _system(chat, params, said)
     messages = {name: _message(name, each, is_system=name == system_id) for name, each in said.items()}
+    messages |= {each.id: each for name, message in said.items() if (each := _merged(name, message)) is not None}
     current = text_in(mapping_in(chat, "history"), "currentId") or text_in(whole, "current_message_id")
     tree = turns_of(messages, current)
     chosen, others = _params(params)
@@ -115,6 +131,7 @@ def read_open_webui(value: Mapping[str, Any]) -> ImportedConversation:
         system_prompt=system,
         params=chosen,
         archived=whole.get("archived") is True,
+        owner=text_in(whole, "user_id"),
         created_at=time_in(value, "created_at") or time_in(chat, "timestamp"),
         updated_at=time_in(value, "updated_at"),
         turns=tree.turns,
@@ -191,10 +208,14 @@ def _message(name: str, message: Mapping[str, Any], *, is_system: bool) -> Messa
         return Message(name, parent, "assistant", raw=_rest(message, _RESULT), parts=parts, **times)
     if role == "assistant":
         listed = _listed(message, words)
+        phases = content_of(message, (PHASES,)) if not words and not listed else Content()
+        listed = list(phases.parts) or listed
         said: tuple[Part, ...] = tuple(_parts(message, words, listed))
         if any(said) or message.get("error"):
             reply = _reply(message)
-            read = {**_REPLY, "output": list_in} if listed else _REPLY
+            is_whole = bool(phases.parts) or parts_of_output(list_in(message, "output")) is not None
+            read = {**_REPLY, PHASES if phases.parts else "output": list_in} if listed and is_whole else _REPLY
+            message = {**message, "phases": list(phases.rest)}
             rest = _rest_of_reply(
                 without_files(message), reply, read | dict.fromkeys(REASONING_FIELDS, _one_of(*_thoughts(said)))
             )
@@ -202,9 +223,23 @@ def _message(name: str, message: Mapping[str, Any], *, is_system: bool) -> Messa
     return Message(name, parent, None, raw=rest_of(message, {"childrenIds": unread}))
 
 
+def _merged(name: str, message: Mapping[str, Any]) -> Message | None:
+    """Return the answer that several were merged into: one more beside them."""
+    words = text_in(mapping_in(message, "merged"), "content")
+    if not words:
+        return None
+    above = name if message.get("role") == "user" else text_in(message, "parentId")
+    parts = tuple(parts_of_answer(words))
+    return Message(f"{name}-merged", above, "assistant", parts=parts, time=time_in(message, "timestamp"))
+
+
 def _listed(message: Mapping[str, Any], words: str) -> list[Part] | None:
     """Return the parts in `output`; None where they are not known whole, or are others than those in the text."""
-    listed = parts_of_output(list_in(message, "output"))
+    output = list_in(message, "output")
+    listed = parts_of_output(output)
+    # What is shown is in it alone; items that nobody knows are set aside.
+    if not listed and not words:
+        return [part for each in output for part in parts_of_output([each]) or ()]
     return listed if listed and (not words or same_words(parts_of_text(words), listed)) else None
 
 
@@ -215,7 +250,7 @@ def _thoughts(parts: Iterable[Part]) -> Iterator[str]:
 def _parts(message: Mapping[str, Any], words: str, listed: list[Part] | None) -> Iterator[Part]:
     """Yield the parts of an answer."""
     yield from thoughts_of(message)
-    yield from with_pictures(parts_of_text(words) if listed is None else listed)
+    yield from with_pictures(listed or parts_of_answer(words))
     yield from calls_of(message)
     yield from items_as("code_execution", list_in(message, "code_executions"))
     yield from made_files(message)

@@ -18,11 +18,21 @@ REASONING_FIELDS = ("reasoning_content", "reasoning")
 FENCE = "```"
 END = "</details>"
 
+_THOUGHT = re.compile(r"\s*<think(?:ing)?>((?:[^<]++|<(?!/?think(?:ing)?>))*+)</think(?:ing)?>")
 _MARK = re.compile(f'{FENCE}|^<details type="(reasoning|tool_calls|code_interpreter)"([^<>]*)>', re.MULTILINE)
 _ATTRIBUTE = re.compile(r'\b([a-z_]+)="([^"]*)"')
 _SUMMARY = re.compile(r"\s*<summary>[^<]*</summary>\n?")
 _QUOTE = re.compile(r"^(?:>|&gt;) ?", re.MULTILINE)
 _CODE = re.compile(rf"{FENCE}[^\n]*\n(.*?)\n?{FENCE}", re.DOTALL)
+
+
+def parts_of_answer(text: str) -> list[Part]:
+    """Return an answer part by part; what a model thought before it, in tags of its own, is reasoning."""
+    found = _THOUGHT.match(text)
+    if found is None:
+        return parts_of_text(text)
+    words, rest = found[1].strip(), text[found.end() :].lstrip()
+    return [*([reasoning_item(words, "think", None)] if words else []), *(parts_of_text(rest) if rest else [])]
 
 
 def parts_of_text(text: str) -> list[Part]:

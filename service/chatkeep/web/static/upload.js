@@ -2,12 +2,12 @@
 import { ApiError } from "./api.js";
 import { url } from "./dom.js";
 
-/** `progressed` hears how much of it was sent, from 0 to 1. */
+/** One file, or a list of them. `progressed` hears how much of it was sent, from 0 to 1. */
 export function upload(path, file, progressed, signal) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const body = new FormData();
-    body.append("file", file);
+    for (const each of [file].flat()) body.append("file", each);
     request.open("POST", url(path));
     request.responseType = "json";
     request.upload.onprogress = (event) => progressed(event.loaded / event.total);

@@ -1,4 +1,4 @@
-"""Conversations of a file that the user has already, and the files that those lack.
+"""The files that conversations of an earlier import lack.
 
 An import without files may be followed by one of the same conversations with them.
 
@@ -17,7 +17,6 @@ from chatkeep.chat.items import JsonItem, is_file
 from chatkeep.database.database import Database
 from chatkeep.transfer import import_queries as queries
 from chatkeep.transfer.archive_files import MISSING
-from chatkeep.transfer.formats.chatkeep import SOURCE as OWN
 from chatkeep.transfer.import_queries import KeptTurn
 from chatkeep.transfer.imported_files import FileRows, ImportedFiles, LeftOutFile, named_files, referring
 
@@ -38,29 +37,14 @@ class LateFiles:
     left_out: tuple[LeftOutFile, ...] = ()
 
 
-async def known_conversations(
-    database: Database, user_id: UUID, keys: Sequence[tuple[str, str]]
-) -> dict[tuple[str, str], UUID | None]:
-    """Return the conversations that the user has, by their (source, source id).
-
-    Those that were imported before with their id here; None for those that were begun here and exported from here.
-    """
-    if not keys:
-        return {}
-    own = [UUID(source_id) for source, source_id in keys if source == OWN]
-    async with database.transaction() as connection:
-        imported = await queries.known_sources(connection, user_id, keys)
-        mine = await queries.own_conversations(connection, user_id, own) if own else set()
-    return {(OWN, str(each)): None for each in mine} | imported
-
-
 async def add_late_files(
-    database: Database, user_id: UUID, conversation_id: UUID, turns: Sequence[Row], files: ImportedFiles
+    database: Database, user_id: UUID, conversation_id: UUID, turns: Sequence[Row], files: ImportedFiles, origin: int
 ) -> LateFiles:
     """Have the turns of a conversation that was imported before refer to files that only now are there.
 
     Args:
         turns: rows as the file says them.
+        origin: which of the imported files they come from.
 
     Raises:
         NotAuthenticated: the account was deleted in the meantime.
@@ -74,7 +58,7 @@ async def add_late_files(
     waiting = [(turn, each) for turn, each in _pairs(named, kept) if _lacks_files(turn, each)]
     if not waiting:
         return LateFiles()
-    found, left_out = await files.find([turn for turn, _ in waiting])
+    found, left_out = await files.find([turn for turn, _ in waiting], origin)
     added = await _refer(database, user_id, waiting, found)
     # That others are missing was said when the conversation came.
     return LateFiles(added, tuple(each for each in left_out if each.reason != MISSING))
