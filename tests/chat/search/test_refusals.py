@@ -10,6 +10,7 @@ from chatkeep.chat.search.lexemes import SEPARATOR, VERSION, parts_of
 from tests.accounts.client import change, rows
 from tests.chat.search.test_search import ask, found_ids
 from tests.support.running_service import Person, RunningService
+from tests.support.settled import settle
 from tests.transfer.upload_client import history, imported
 
 OLD_ENTRY = """UPDATE turn_search SET version = :version, lexemes = array_to_tsvector(string_to_array(:joined, E'\\n'))
@@ -23,6 +24,7 @@ async def keep(service: RunningService, person: Person, items: Sequence[JsonItem
     new = NewTurn(UUID(await person.conversation(title="Talk")), "question")
     begun = await store.begin(UUID(person.id), new, context_tokens=256)
     await store.end(begun, Outcome("complete", reply, None if items is None else [*items]))
+    await settle(store)
     return str(begun.id)
 
 

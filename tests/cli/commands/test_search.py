@@ -2,13 +2,16 @@
 
 import re
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 
 from chatkeep.chat.search.lexemes import VERSION
+from chatkeep.chat.search.unindexed_turns import UnindexedTurns
 from tests.accounts.client import change, value
 from tests.cli.command_runner import SECRET_KEY, Command, without_styles
 from tests.support.running_service import RunningService
+from tests.support.settled import settle
 
 
 @pytest.fixture
@@ -16,11 +19,16 @@ def command(tmp_path: Path, shared_database_url: str) -> Command:
     return Command(tmp_path, {"CHATKEEP_DATABASE_URL": shared_database_url, "CHATKEEP_SECRET_KEY": SECRET_KEY})
 
 
-async def test_what_is_missing_or_old_is_made_once(service: RunningService, command: Command) -> None:
+async def test_what_is_missing_or_old_is_made_once(
+    service: RunningService, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     person = await service.person()
     # Each in a conversation of its own: the demonstration's replies repeat earlier prompts.
     prompts = ("緑茶について", "green tea", "black tea")
     turns = [await person.say(await person.conversation(), prompt) for prompt in prompts]
+    await settle(service.chat.turn_store)
+    # The service looks for what is missing once, when it has started. That must not come in between.
+    monkeypatch.setattr(UnindexedTurns, "index", AsyncMock(return_value=0))
     await change(service.database, "DELETE FROM turn_search WHERE turn_id = :t", t=turns[0]["id"])
     await change(
         service.database, "UPDATE turn_search SET version = 0, lexemes = '' WHERE turn_id = :t", t=turns[1]["id"]
@@ -37,6 +45,7 @@ async def test_what_is_missing_or_old_is_made_once(service: RunningService, comm
 async def test_a_terminal_shows_how_far_it_is(service: RunningService, command: Command) -> None:
     person = await service.person()
     await person.say(await person.conversation(), "green tea")
+    await settle(service.chat.turn_store)
     total = await value(service.database, "SELECT count(*) FROM turns")
     shown = without_styles((await command.on_terminal("search", "reindex")).out)
     assert re.search(rf"Reindexing\s+━+\s+{total}/{total}", shown), shown
