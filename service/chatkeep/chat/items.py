@@ -11,6 +11,8 @@ from typing import Any
 
 # They name a file by its id, and hold none of its bytes once they are kept.
 FILE_TYPES = ("image", "file", "input_image", "input_file")
+# Of whom a model is told what to do. Many servers know only the first name.
+SYSTEM_ROLES = ("system", "developer")
 MAX_COUNTED_TOKENS = 2**31 - 1
 
 JsonItem = dict[str, Any]
@@ -63,3 +65,26 @@ def file_tokens(item: AnyItem) -> int:
 
 def is_output(item: AnyItem) -> bool:
     return item.get("type") == "function_call_output" and isinstance(item.get("call_id"), str)
+
+
+def side_of(item: AnyItem) -> str | None:
+    """Return who says an item of a prompt: `user`, `assistant` or `system`; None where a model is shown nothing of it.
+
+    The outputs of tools belong to the calls before them.
+    """
+    if is_call(item) or is_output(item) or is_reasoning(item) or is_refusal(item):
+        return "assistant"
+    match item:
+        case {"type": "message", "start": int(), "end": int()}:
+            role = item.get("role")
+            return "system" if role in SYSTEM_ROLES else "assistant" if role == "assistant" else "user"
+    return "user" if is_file(item) else None
+
+
+def has_roles(items: Iterable[AnyItem] | None) -> bool:
+    """Tell whether others than its user speak in a prompt, as in a history that a client sends along."""
+    return any(is_call(item) or (item.get("type") == "message" and _has_role(item)) for item in items or ())
+
+
+def _has_role(item: AnyItem) -> bool:
+    return item.get("role", "user") != "user" and side_of(item) is not None
