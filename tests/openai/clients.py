@@ -14,13 +14,13 @@ class ApiUser:
     """A user with an access token.
 
     Args:
-        openai: the stock client. It tries nothing again by itself unless a test asks it to.
+        openai: the stock client, an `AsyncOpenAI`. It tries nothing again by itself unless a test asks it to.
         http: a plain client with the token, for what the stock client would not send or show.
     """
 
     person: Person
     token: str
-    openai: AsyncOpenAI
+    openai: Any
     http: httpx2.AsyncClient
 
     def on(self, service: RunningService) -> "ApiUser":
@@ -29,8 +29,8 @@ class ApiUser:
 
 
 def api_user_of(person: Person, token: str, service: RunningService, **options: Any) -> ApiUser:
-    options = {"max_retries": 0, "http_client": service.client()} | options
-    client = AsyncOpenAI(base_url=f"{service.url}/v1", api_key=token, **options)
+    chosen: dict[str, Any] = {"max_retries": 0, "http_client": service.client()} | options
+    client = AsyncOpenAI(base_url=f"{service.url}/v1", api_key=token, **chosen)
     http = service.client(headers={"Authorization": f"Bearer {token}"})
     return ApiUser(person, token, client, http)
 

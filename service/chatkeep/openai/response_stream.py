@@ -46,14 +46,20 @@ async def response_events(
     yield events.finish(to_response(KeptResponse(await following.turn_at_its_end(), request)))
 
 
+def failed_status(turn: Turn) -> tuple[int, str, str] | None:
+    """Return the status, the code and the sentence of a reply that failed; None for any other."""
+    if turn.status not in ("failed", "interrupted"):
+        return None
+    code = turn.error.code if turn.error else "interrupted"
+    return _STATUSES.get(code, 502), code, turn.error.detail if turn.error else INTERRUPTED
+
+
 def failure_of(turn: Turn, prefix: str = RESPONSE) -> Response | None:
     """Return the answer to a client that waited for a reply that failed; None where it did not.
 
     The turn is kept with what there was of the reply, and the answer names it.
     """
-    if turn.status not in ("failed", "interrupted"):
+    failed = failed_status(turn)
+    if failed is None:
         return None
-    code = turn.error.code if turn.error else "interrupted"
-    detail = turn.error.detail if turn.error else INTERRUPTED
-    fields = {"response_id": to_text(prefix, turn.id)}
-    return problem_response(_STATUSES.get(code, 502), code, detail, headers=_NO_RETRY, fields=fields)
+    return problem_response(*failed, headers=_NO_RETRY, fields={"response_id": to_text(prefix, turn.id)})

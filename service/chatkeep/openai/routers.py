@@ -1,6 +1,7 @@
 """All routers of the OpenAI-compatible API."""
 
+from chatkeep.openai.completions import router as completions_router
 from chatkeep.openai.models import router as models_router
 from chatkeep.openai.responses import router as responses_router
 
-ROUTERS = (models_router, responses_router)
+ROUTERS = (models_router, responses_router, completions_router)

@@ -85,3 +85,15 @@ class CreateResponse(OpenBody):
     background: Flag = False
     store: bool | None = None
     stream: Flag = False
+
+
+class CreateCompletion(OpenBody):
+    """`chat.completions.create`."""
+
+    messages: Annotated[Objects, Field(min_length=1)]
+    model: Name | None = None
+    metadata: Object | None = None
+    n: int | None = None
+    store: bool | None = None
+    stream: Flag = False
+    stream_options: Object | None = None
