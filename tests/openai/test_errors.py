@@ -6,6 +6,7 @@ from typing import Any
 import openai
 import pytest
 
+from chatkeep.chat.models.openai_compatible import OpenAICompatibleModel
 from tests.openai.clients import ApiUser, api_user, api_user_of
 from tests.support.models import HeldModel
 from tests.support.running_service import RunningService, running
@@ -118,7 +119,9 @@ async def test_a_long_history_fits_that_is_mostly_structure(user: ApiUser) -> No
 
 async def test_the_models_are_those_of_the_server(shared_database_url: str) -> None:
     with Upstream(models=("tea-1", "org/tea-2")) as upstream:
-        async with running(shared_database_url, model_url=upstream.url, model="org/tea-2") as service:
+        async with running(
+            shared_database_url, model=OpenAICompatibleModel(upstream.url, model="org/tea-2")
+        ) as service:
             user = await api_user(service)
             assert [model.id async for model in user.openai.models.list()] == ["org/tea-2", "tea-1"]
             assert (await user.openai.models.retrieve("org/tea-2")).id == "org/tea-2"
@@ -129,12 +132,14 @@ async def test_the_models_are_those_of_the_server(shared_database_url: str) -> N
             assert made.output_text.startswith("Turn 1. You wrote: Hi")
             assert upstream.requests[-1].model == "tea-1"
             assert upstream.requests[-1].params["seed"] == 7
-        upstream.stop()
-        async with running(shared_database_url, model_url=upstream.url, model="named") as service:
+        url = upstream.url
+    # Nothing listens there any more.
+    for name in ("named", None):
+        async with running(shared_database_url, model=OpenAICompatibleModel(url, model=name)) as service:
             user = await api_user(service)
-            assert [model.id async for model in user.openai.models.list()] == ["named"]
-        async with running(shared_database_url, model_url=upstream.url) as service:
-            user = await api_user(service)
+            if name is not None:
+                assert [model.id async for model in user.openai.models.list()] == ["named"]
+                continue
             with pytest.raises(openai.InternalServerError) as raised:
                 await user.openai.models.list()
             assert (raised.value.status_code, raised.value.code) == (503, "models_unavailable")
