@@ -191,7 +191,7 @@ async def test_a_response_in_the_background_is_polled_followed_and_cancelled_els
 
         async def follow() -> None:
             async for event in await elsewhere.openai.responses.retrieve(made.id, stream=True):
-                followed.append(event)
+                followed.append(event)  # noqa: PERF401  it is looked at in the meantime
 
         task = asyncio.create_task(follow())
         while spoken(followed) != "Long ":
@@ -321,7 +321,8 @@ async def test_a_failure_is_an_error_that_names_the_kept_response(user: ApiUser,
     with pytest.raises(openai.RateLimitError) as raised:
         await user.openai.responses.create(input="Tell.")
     assert raised.value.response.headers["x-should-retry"] == "false"
-    response_id = raised.value.body["response_id"]
+    body: Any = raised.value.body
+    response_id = body["response_id"]
     kept = await user.openai.responses.retrieve(response_id)
     assert (kept.status, kept.output_text) == ("failed", "Half ")
     assert kept.error is not None

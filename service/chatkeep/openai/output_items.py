@@ -27,7 +27,7 @@ def input_items(turn: Turn) -> list[JsonItem]:
 def _input_items(turn_id: UUID, text: str, items: Sequence[AnyItem] | None) -> Iterator[JsonItem]:
     if items is None:
         items = [text_item(0, len(text))] if text else []
-    for mark, group in groupby(enumerate(items), key=lambda each: _message_of(each[1])):
+    for mark, group in groupby(enumerate(items), key=lambda each: message_of(each[1])):
         said = list(group)
         if mark is not None:
             yield _message(turn_id, said[0][0], text, [item for _, item in said])
@@ -37,7 +37,7 @@ def _input_items(turn_id: UUID, text: str, items: Sequence[AnyItem] | None) -> I
                 yield shown_item(turn_id, number, item, "completed")
 
 
-def _message_of(item: AnyItem) -> object:
+def message_of(item: AnyItem) -> object:
     """Return what the parts of one message have in common; None for an item that is none.
 
     In prompts of the page, which know of no parts, files and the text after them are one message.

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
+from chatkeep.accounts.dependencies import VisitorAudit
 from chatkeep.accounts.identity import Identity, stream_terms
 from chatkeep.chat.api.dependencies import ChatDep
 from chatkeep.chat.api.turns import MAY_HAVE_LOST_ITS_USER, IdempotencyKey
@@ -18,6 +19,7 @@ from chatkeep.errors import Invalid
 from chatkeep.http.admission import begins_turn
 from chatkeep.http.bodies import FromDigits, QueryFlag, takes_body_of
 from chatkeep.ids import new_id
+from chatkeep.openai.deletion import delete_response
 from chatkeep.openai.dependencies import TokenOwner
 from chatkeep.openai.ids import RESPONSE, to_own
 from chatkeep.openai.input_items import to_prompt
@@ -117,6 +119,14 @@ async def cancel_response(response_id: str, caller: TokenOwner, chat: ChatDep) -
             await chat.follow(caller.user_id, kept.turn).end()
         kept = await _require(chat, caller, response_id)
     return JSONResponse(to_response(kept))
+
+
+@router.delete("/{response_id}")
+async def remove_response(response_id: str, caller: TokenOwner, chat: ChatDep, visitor: VisitorAudit) -> JSONResponse:
+    """Delete a response: what was asked and what was answered. What came after it stays."""
+    kept = await _require(chat, caller, response_id)
+    await delete_response(chat.database, caller, visitor.acting_as(caller.user_id), kept)
+    return JSONResponse({"id": response_id, "object": "response", "deleted": True})
 
 
 @router.get("/{response_id}/input_items")

@@ -97,3 +97,22 @@ class CreateCompletion(OpenBody):
     store: bool | None = None
     stream: Flag = False
     stream_options: Object | None = None
+
+
+class CreateConversation(OpenBody):
+    """`conversations.create`."""
+
+    items: Objects | None = None
+    metadata: Object | None = None
+
+
+class ChangeConversation(OpenBody):
+    """`conversations.update`."""
+
+    metadata: Object | None = None
+
+
+class CreateItems(OpenBody):
+    """`conversations.items.create`."""
+
+    items: Annotated[Objects, Field(min_length=1)]

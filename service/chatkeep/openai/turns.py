@@ -43,9 +43,10 @@ async def require_kept(database: Database, user_id: UUID, turn_id: UUID) -> Kept
         NotFound: there is none.
     """
     row = await database.row(API_TURN, user_id=user_id, turn_id=turn_id)
-    if row is None:
+    request = object_of(row.request) if row else {}
+    if row is None or request.get("deleted"):
         raise NotFound
-    return KeptResponse(Turn.from_record(row), object_of(row.request))
+    return KeptResponse(Turn.from_record(row), request)
 
 
 async def begin_conversation(
@@ -81,21 +82,31 @@ async def take_turn(chat: Chat, identity: Identity, new: NewTurn, request: ApiRe
     if following.begun.is_replay:
         return following
     try:
-        await chat.database.execute(
-            KEEP_API_TURN,
-            user_id=identity.user_id,
-            turn_id=following.begun.id,
-            request=dict(request.said),
-            path_digest=request.path_digest,
-            prompt_digest=request.prompt_digest,
-        )
-    except asyncpg.ForeignKeyViolationError:
-        raise NotFound from None  # deleted in this moment
+        await keep_request(chat.database, identity.user_id, following.begun.id, request)
     except ChatkeepError:
         if following.generation is not None:
             following.generation.cancel("stopped")  # nobody will be told of it
         raise
     return following
+
+
+async def keep_request(database: Database, user_id: UUID, turn_id: UUID, request: ApiRequest) -> None:
+    """Keep what a request said beside its turn.
+
+    Raises:
+        NotFound: the turn was deleted in this moment.
+    """
+    try:
+        await database.execute(
+            KEEP_API_TURN,
+            user_id=user_id,
+            turn_id=turn_id,
+            request=dict(request.said),
+            path_digest=request.path_digest,
+            prompt_digest=request.prompt_digest,
+        )
+    except asyncpg.ForeignKeyViolationError:
+        raise NotFound from None
 
 
 async def take_first_turn(chat: Chat, identity: Identity, new: NewTurn, request: ApiRequest) -> TurnStream:
