@@ -36,7 +36,7 @@ def upgrade() -> None:
         op.create_index(
             f"ix_api_turns_{column}",
             "api_turns",
-            ["user_id", column],
+            ["user_id", column, "turn_id"],
             postgresql_where=sa.text(f"{column} IS NOT NULL"),
         )
 

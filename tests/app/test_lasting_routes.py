@@ -39,6 +39,9 @@ HELD = {
     "POST /api/v1/import",
     "POST /api/v1/admin/retention/run",
     "POST /chat_stream",
+    "POST /v1/responses",
+    "POST /v1/responses/{response_id}/cancel",
+    "POST /v1/chat/completions",
 }
 SHORT = {
     "POST /api/v1/auth/register",
@@ -61,6 +64,12 @@ SHORT = {
     "PATCH /api/v1/admin/users/{user_id}",
     "DELETE /api/v1/admin/users/{user_id}",
     "POST /api/v1/admin/users/{user_id}/sessions/revoke",
+    "DELETE /v1/responses/{response_id}",
+    "POST /v1/conversations",
+    "POST /v1/conversations/{conversation_id}",
+    "DELETE /v1/conversations/{conversation_id}",
+    "POST /v1/conversations/{conversation_id}/items",
+    "DELETE /v1/conversations/{conversation_id}/items/{item_id}",
     "POST /clear_context",
     "POST /set_generation_params",
     "POST /set_feedback",

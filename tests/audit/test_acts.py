@@ -193,7 +193,9 @@ async def test_an_unknown_name_is_not_kept_but_known_again(service: RunningServi
     assert first["details"].keys() == {"unknown_name"}
     assert (first["subjects"], first["actor_kind"]) == ([], "nobody")
     async with service.database.transaction() as connection:
-        found = await connection.exec_driver_sql("SELECT count(*) FROM audit_events e WHERE e::text ILIKE '%secret-pass%'")
+        found = await connection.exec_driver_sql(
+            "SELECT count(*) FROM audit_events e WHERE e::text ILIKE '%secret-pass%'"
+        )
         assert found.scalar_one() == 0
 
 

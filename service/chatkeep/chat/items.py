@@ -68,7 +68,7 @@ def is_output(item: AnyItem) -> bool:
 
 
 def side_of(item: AnyItem) -> str | None:
-    """Return who says an item of a prompt: `user`, `assistant` or `system`; None where a model is shown nothing of it.
+    """Return the side that says an item of a prompt: `user`, `assistant` or `system`; None where no model sees it.
 
     The outputs of tools belong to the calls before them.
     """

@@ -18,7 +18,7 @@ Message = Mapping[str, Any]
 
 
 def instructions_in(messages: Sequence[Message]) -> tuple[str | None, Sequence[Message]]:
-    """Return what the model is told before the first message, and the messages after it."""
+    """Return the instructions before the first message, and the messages after them."""
     told = list(takewhile(lambda message: message.get("role") in SYSTEM_ROLES, messages))
     return ("\n\n".join(map(text_of, told)) if told else None), messages[len(told) :]
 
@@ -79,7 +79,7 @@ def _calls(message: Message) -> Iterator[tuple[str, str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What an assistant's message is compared by: its text and its calls. Clients leave out what it thought."""
+    """An assistant's message as far as it is compared: its text and its calls. Clients leave out its reasoning."""
 
     text: str
     calls: Sequence[tuple[str, str]]
@@ -104,7 +104,7 @@ def said_in(message: Message) -> Said:
 
 
 def said_in_reply(reply: str | None, items: Sequence[AnyItem] | None) -> Said:
-    """Return what a kept reply says."""
+    """Return a kept reply, to be compared."""
     refusals = "".join(item["refusal"] for item in items or () if is_refusal(item))
     calls = [(item["name"], _plain_json(item["arguments"])) for item in items or () if is_call(item)]
     return Said(((reply or "") + refusals).strip(), calls)

@@ -5,15 +5,14 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Send
 
 from chatkeep.accounts.identity import Identity, stream_terms
 from chatkeep.chat.api.dependencies import ChatDep
 from chatkeep.chat.api.turns import MAY_HAVE_LOST_ITS_USER, IdempotencyKey
 from chatkeep.chat.chat import Chat
-from chatkeep.chat.generation.sse import KEEP_ALIVE, EventStream
+from chatkeep.chat.generation.sse import KEEP_ALIVE
 from chatkeep.chat.generation.stream import TurnStream
 from chatkeep.chat.history.turn import NewTurn
 from chatkeep.errors import Invalid, NotFound, TurnInProgress
@@ -25,12 +24,13 @@ from chatkeep.openai.completion_messages import instructions_in, to_input
 from chatkeep.openai.dependencies import TokenOwner
 from chatkeep.openai.errors import error_body
 from chatkeep.openai.ids import COMPLETION, to_own
-from chatkeep.openai.input_items import to_prompt
+from chatkeep.openai.input_items import Prompt, to_prompt
 from chatkeep.openai.recognition import History, Place, place_of
 from chatkeep.openai.response_stream import failed_status, failure_of
-from chatkeep.openai.responses import NOT_STORED
 from chatkeep.openai.route import OpenAIRoute
 from chatkeep.openai.schemas import CreateCompletion, JsonObject
+from chatkeep.openai.storing import EndingStream, prompt_of, require_allowed
+from chatkeep.openai.transient import answer_once
 from chatkeep.openai.turns import ApiRequest, require_kept, take_first_turn, take_turn
 
 # What goes to the model server as it is, beside the parameters that a turn keeps.
@@ -60,17 +60,24 @@ router = APIRouter(prefix="/v1/chat/completions", route_class=OpenAIRoute, inclu
 @takes_body_of(None)
 @begins_turn
 async def create_completion(
-    body: CreateCompletion, caller: TokenOwner, chat: ChatDep, idempotency_key: IdempotencyKey = None
+    body: CreateCompletion,
+    request: Request,
+    caller: TokenOwner,
+    chat: ChatDep,
+    idempotency_key: IdempotencyKey = None,
 ) -> Any:
     """Ask the model. What is new of the messages is kept before the first byte of the answer is sent."""
-    if body.store is False:
-        raise Invalid(NOT_STORED, param="store")
+    is_kept = require_allowed(request, store=body.store)
     if body.n not in (None, 1):
         raise Invalid(ONE_CHOICE, param="n")
-    following = await _take_turn(chat, caller, body, idempotency_key)
+    if is_kept:
+        following = await _take_turn(chat, caller, body, idempotency_key)
+    else:
+        following = await _answer_once(chat, caller, body)
     if body.stream:
         with_usage = bool((body.stream_options or {}).get("include_usage"))
-        return CompletionStream(chat, caller, following, with_usage=with_usage)
+        # The generation ends with its client: there is no other way to stop one.
+        return EndingStream(_chunks(following, with_usage=with_usage), chat, caller, following)
     terms = stream_terms(caller)
     with chat.streams.hold(terms):
         turn = await following.end()
@@ -115,6 +122,18 @@ async def _new_turn(
     idempotency_key: str | None,
 ) -> NewTurn:
     prompt = await to_prompt(chat.files, caller.user_id, to_input(place.prompt))
+    return _asked(body, place, prompt, instructions, idempotency_key)
+
+
+async def _answer_once(chat: Chat, caller: Identity, body: CreateCompletion) -> TurnStream:
+    instructions, messages = instructions_in(body.messages)
+    prompt, files = await prompt_of(chat, caller, to_input(messages), is_kept=False)
+    return await answer_once(chat, caller, _asked(body, Place(messages), prompt, instructions, None), files)
+
+
+def _asked(
+    body: CreateCompletion, place: Place, prompt: Prompt, instructions: str | None, idempotency_key: str | None
+) -> NewTurn:
     passed_on = {name: getattr(body, name, None) for name in PASSED_ON}
     return NewTurn(
         conversation_id=place.conversation_id or new_id(),
@@ -128,21 +147,6 @@ async def _new_turn(
         instructions=instructions,
         max_earlier=place.max_earlier,
     )
-
-
-class CompletionStream(EventStream):
-    """The chunks of a completion. The generation ends with its client: there is no other way to stop one."""
-
-    def __init__(self, chat: Chat, caller: Identity, following: TurnStream, *, with_usage: bool) -> None:
-        super().__init__(_chunks(following, with_usage=with_usage), chat.streams, stream_terms(caller))
-        self._generation = None if following.begun.is_replay else following.generation
-
-    async def stream(self, receive: Receive, send: Send) -> None:
-        try:
-            await super().stream(receive, send)
-        finally:
-            if self._generation is not None:
-                self._generation.cancel("stopped")
 
 
 async def _chunks(following: TurnStream, *, with_usage: bool) -> AsyncGenerator[bytes, None]:

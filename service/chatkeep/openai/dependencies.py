@@ -1,4 +1,4 @@
-"""Who asks under `/v1`: the owner of an access token. Cookies are not looked at there."""
+"""The caller under `/v1`: the owner of an access token. Cookies are not looked at there."""
 
 from typing import Annotated
 

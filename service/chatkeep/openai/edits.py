@@ -27,7 +27,7 @@ NOTHING = TurnContent("", None, "", None, is_empty=True)
 
 
 def without(turn: Turn, number: int) -> TurnContent:
-    """Return what is left of a turn without the item of a number; of a message, without all of its parts."""
+    """Return the rest of a turn without the item of a number; of a message, without all of its parts."""
     prompt, asked = turn.prompt.content, _all_items(turn.prompt.content, turn.prompt.items)
     reply = turn.reply.content if turn.reply else ""
     said = _all_items(reply, turn.reply.items if turn.reply else None)

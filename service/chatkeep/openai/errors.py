@@ -90,7 +90,7 @@ def _in_openais_shape(start: Message, body: bytes) -> tuple[Message, Message]:
 
 
 def _said(problem: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Return what is wrong, with the first field that is, and its name as `input[0].role`."""
+    """Return the message of a problem, with the first field that is wrong, and its name as `input[0].role`."""
     errors = problem.get("errors") or ()
     if not errors:
         return problem["detail"], None

@@ -59,6 +59,16 @@ async def to_prompt(store: FileStore, user_id: UUID, given: str | Sequence[Mappi
         Invalid: an item is no item, or has a part that cannot be one.
         NotFound, FileTypeNotAllowed, FileTooLarge, FileQuotaReached: as `with_files`.
     """
+    read = read_input(given)
+    return Prompt(read.text, await with_references(store, user_id, read.items))
+
+
+def read_input(given: str | Sequence[Mapping[str, Any]]) -> Prompt:
+    """Return an `input` as a prompt in which files are as they came.
+
+    Raises:
+        Invalid: an item is no item, or has a part that cannot be one.
+    """
     if isinstance(given, str):
         return Prompt(given, None)
     if len(given) > MAX_INPUT_ITEMS:
@@ -66,10 +76,13 @@ async def to_prompt(store: FileStore, user_id: UUID, given: str | Sequence[Mappi
     writer = _Writer()
     for number, item in enumerate(given):
         _add(writer, item, number)
-    kept = await with_files(store, user_id, writer.items)
-    items = [_with_marks(own, before) for own, before in zip(kept or (), writer.items, strict=True)]
-    text = _BETWEEN.join(writer.texts)
-    return Prompt(text, None if _is_plain(items) else items)
+    return Prompt(_BETWEEN.join(writer.texts), None if _is_plain(writer.items) else writer.items)
+
+
+async def with_references(store: FileStore, user_id: UUID, items: Sequence[AnyItem] | None) -> Sequence[AnyItem] | None:
+    """Return items with references to files where files are. Raises: as `with_files`."""
+    kept = await with_files(store, user_id, items)
+    return kept and [_with_marks(own, before) for own, before in zip(kept, items or (), strict=True)]
 
 
 def _is_plain(items: Sequence[AnyItem]) -> bool:

@@ -38,7 +38,7 @@ def _input_items(turn_id: UUID, text: str, items: Sequence[AnyItem] | None) -> I
 
 
 def message_of(item: AnyItem) -> object:
-    """Return what the parts of one message have in common; None for an item that is none.
+    """Return a key that the parts of one message share; None for an item that is none.
 
     In prompts of the page, which know of no parts, files and the text after them are one message.
     """

@@ -1,4 +1,4 @@
-"""What this API asks of turns: statements that are compiled once."""
+"""Turns as this API looks for them: statements that are compiled once."""
 
 from dataclasses import dataclass
 from typing import Any

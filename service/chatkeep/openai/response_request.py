@@ -1,4 +1,4 @@
-"""What a request for a response says beside its input: to the model, and again in the answer.
+"""The fields of a request beside its input: for the model, and told again in the answer.
 
 Source: openai-python 3.54, `response_create_params.py`; OpenAI API reference, Create chat completion.
 """
@@ -39,7 +39,7 @@ _MERGED = ("text", "reasoning")
 
 
 def echo_of(body: CreateResponse) -> JsonObject:
-    """Return what is kept of a request, to be told again: the fields that it chose."""
+    """Return the fields that a request chose, to be kept and told again."""
     given = {name: getattr(body, name, None) for name in ECHOED}
     kept = {name: value for name, value in given.items() if value is not None}
     if (conversation := conversation_of(body)) is not None:
@@ -109,7 +109,7 @@ def params_of(body: CreateResponse) -> dict[str, object]:
 
 
 def model_request(body: CreateResponse) -> JsonObject:
-    """Return what goes to the model server as it is, in the words of chat completions.
+    """Return the fields for the model server, in the words of chat completions.
 
     Tools that only OpenAI's own servers run, such as `web_search`, are not among it: no model server could.
     """

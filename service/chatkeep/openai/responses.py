@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 import anyio
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
@@ -22,7 +22,6 @@ from chatkeep.ids import new_id
 from chatkeep.openai.deletion import delete_response
 from chatkeep.openai.dependencies import TokenOwner
 from chatkeep.openai.ids import RESPONSE, to_own
-from chatkeep.openai.input_items import to_prompt
 from chatkeep.openai.lists import MAX_LIMIT, to_list
 from chatkeep.openai.output_items import input_items
 from chatkeep.openai.response import KeptResponse, to_response
@@ -30,14 +29,12 @@ from chatkeep.openai.response_request import conversation_of, echo_of, instructi
 from chatkeep.openai.response_stream import failure_of, response_events
 from chatkeep.openai.route import OpenAIRoute
 from chatkeep.openai.schemas import CreateResponse, JsonObject
+from chatkeep.openai.storing import EndingStream, prompt_of, require_allowed
+from chatkeep.openai.transient import answer_once
 from chatkeep.openai.turns import ApiRequest, require_kept, take_first_turn, take_turn
 
 # How long a cancellation is waited for; the turn may be generated on another replica.
 CANCEL_SECONDS = 5.0
-NOT_STORED = (
-    "This service keeps what it answers, and does not answer without keeping it: leave `store` out, or set it to true."
-)
-
 # Not in the OpenAPI document: its shapes and errors are OpenAI's. See docs/clients.md.
 router = APIRouter(prefix="/v1/responses", route_class=OpenAIRoute, include_in_schema=False)
 
@@ -48,15 +45,25 @@ After = Annotated[Annotated[int, Field(ge=0, lt=2**62), FromDigits] | None, Quer
 @takes_body_of(None)
 @begins_turn
 async def create_response(
-    body: CreateResponse, caller: TokenOwner, chat: ChatDep, idempotency_key: IdempotencyKey = None
+    body: CreateResponse,
+    request: Request,
+    caller: TokenOwner,
+    chat: ChatDep,
+    idempotency_key: IdempotencyKey = None,
 ) -> Any:
     """Ask the model. The input is kept before the first byte of the answer is sent."""
-    if body.store is False:
-        raise Invalid(NOT_STORED, param="store")
+    is_kept = require_allowed(request, store=body.store)
+    if body.background and not is_kept:
+        raise Invalid("What is answered in the background is kept: leave `store` out.", param="background")
     said = echo_of(body)
-    following = await _take_turn(chat, caller, body, ApiRequest(said), idempotency_key)
+    following = await _take_turn(chat, caller, body, ApiRequest(said), idempotency_key, is_kept=is_kept)
     if body.stream:
-        return EventStream(response_events(following, said), chat.streams, stream_terms(caller))
+        events = response_events(following, said)
+        return (
+            EventStream(events, chat.streams, stream_terms(caller))
+            if is_kept
+            else EndingStream(events, chat, caller, following)
+        )
     if body.background:
         turn = await following.turn_at_its_start()
         return JSONResponse(to_response(KeptResponse(turn, said), queued=True))
@@ -64,13 +71,19 @@ async def create_response(
 
 
 async def _take_turn(
-    chat: Chat, caller: Identity, body: CreateResponse, request: ApiRequest, idempotency_key: str | None
+    chat: Chat,
+    caller: Identity,
+    body: CreateResponse,
+    request: ApiRequest,
+    idempotency_key: str | None,
+    *,
+    is_kept: bool,
 ) -> TurnStream:
     conversation_id, parent_id = conversation_of(body), None
     if body.previous_response_id is not None:
         before = await require_kept(chat.database, caller.user_id, to_own(RESPONSE, body.previous_response_id))
         conversation_id, parent_id = before.turn.conversation_id, before.turn.id
-    prompt = await to_prompt(chat.files, caller.user_id, body.input)
+    prompt, files = await prompt_of(chat, caller, body.input, is_kept=is_kept)
     new = NewTurn(
         conversation_id=conversation_id or new_id(),
         content=prompt.text,
@@ -82,6 +95,8 @@ async def _take_turn(
         tools=model_request(body),
         instructions=instructions_of(body),
     )
+    if not is_kept:
+        return await answer_once(chat, caller, new, files, goes_on=conversation_id is not None)
     take = take_first_turn if conversation_id is None else take_turn
     return await take(chat, caller, new, request)
 

@@ -29,7 +29,7 @@ ORIGIN = {"origin": "api"}
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """What is kept of a request beside its turn; see `chatkeep.database.tables.api_turns`."""
+    """A request as it is kept beside its turn; see `chatkeep.database.tables.api_turns`."""
 
     said: Mapping[str, Any] = field(default_factory=dict)
     path_digest: bytes | None = None

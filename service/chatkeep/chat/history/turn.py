@@ -73,6 +73,7 @@ class OpenTurn:
     Args:
         earlier: newest first, as many as the context may need.
         is_replay: it was begun by an earlier request with the same idempotency key.
+        is_kept: False for one that is answered and not kept: it has no row, and nothing of it is written down.
     """
 
     id: UUID
@@ -91,6 +92,7 @@ class OpenTurn:
     items: Sequence[AnyItem] | None = None
     continues: bool = False
     tools: Mapping[str, Any] = field(default_factory=dict)
+    is_kept: bool = True
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any], new: NewTurn, *, id: UUID, user_id: UUID, created_at: datetime) -> Self:  # noqa: A002

@@ -164,7 +164,20 @@ api_turns = Table(
     Column("prompt_digest", LargeBinary),
     PrimaryKeyConstraint("user_id", "turn_id"),
     ForeignKeyConstraint(["user_id", "turn_id"], ["turns.user_id", "turns.id"], ondelete="CASCADE"),
-    Index("ix_api_turns_path_digest", "user_id", "path_digest", postgresql_where=text("path_digest IS NOT NULL")),
-    Index("ix_api_turns_prompt_digest", "user_id", "prompt_digest", postgresql_where=text("prompt_digest IS NOT NULL")),
+    # The newest of many that were asked the same.
+    Index(
+        "ix_api_turns_path_digest",
+        "user_id",
+        "path_digest",
+        "turn_id",
+        postgresql_where=text("path_digest IS NOT NULL"),
+    ),
+    Index(
+        "ix_api_turns_prompt_digest",
+        "user_id",
+        "prompt_digest",
+        "turn_id",
+        postgresql_where=text("prompt_digest IS NOT NULL"),
+    ),
     comment="What only the OpenAI-compatible API knows of a turn that came through it.",
 )
