@@ -68,9 +68,14 @@ class ResponseEvents:
         return b"".join(piece for span in spans for piece in self._events_of(span))
 
     def finish(self, response: Mapping[str, Any]) -> bytes:
-        """Return the end: the response as it is kept."""
+        """Return the end: the response as it is kept.
+
+        A client that saw the last words of a process that died before it wrote them down is ahead of what is kept. It
+        is told the end all the same, by the number after the last that it has.
+        """
         status = response["status"]
         closing = b"".join(self._close("completed" if status == "completed" else "incomplete"))
+        self._others += max(0, self._after - self._sequence)
         return closing + self._event(_ENDS.get(status, "response.incomplete"), response=response) + DONE
 
     def _events_of(self, span: ReplySpan) -> Iterator[bytes]:
