@@ -65,6 +65,7 @@ SHORT = {
     "DELETE /api/v1/admin/users/{user_id}",
     "POST /api/v1/admin/users/{user_id}/sessions/revoke",
     "DELETE /v1/responses/{response_id}",
+    "POST /v1/responses/{call}",
     "POST /v1/conversations",
     "POST /v1/conversations/{conversation_id}",
     "DELETE /v1/conversations/{conversation_id}",

@@ -68,7 +68,7 @@ async def test_items_are_kept_without_a_model_and_shown_to_the_next(user: ApiUse
     )
     assert texts(added.data) == ["Eins", "Two"]
     assert model.prompts == []
-    response = await user.openai.responses.create(input="Three", conversation=made.id)
+    response = await user.openai.responses.create(model="m", input="Three", conversation=made.id)
     assert response.conversation.id == made.id
     assert response.previous_response_id is None
     sent = [(message["role"], message["content"]) for message in model.prompts[-1].to_openai_messages()]
@@ -102,9 +102,11 @@ async def test_items_are_deleted_one_by_one_and_the_others_keep_their_ids(user: 
     api = user.openai.conversations
     made = await api.create()
     await user.openai.responses.create(
-        input=[{"role": "user", "content": text} for text in ("One", "Secret", "Three")], conversation=made.id
+        model="m",
+        input=[{"role": "user", "content": text} for text in ("One", "Secret", "Three")],
+        conversation=made.id,
     )
-    await user.openai.responses.create(input="Four", conversation=made.id)
+    await user.openai.responses.create(model="m", input="Four", conversation=made.id)
     before = [item async for item in api.items.list(made.id, order="asc")]
     assert texts(before) == ["One", "Secret", "Three", "A reply", "Four", "A reply"]
     answer = await api.items.delete(before[1].id, conversation_id=made.id)
@@ -113,7 +115,7 @@ async def test_items_are_deleted_one_by_one_and_the_others_keep_their_ids(user: 
     assert after == before[:1] + before[2:]
     with pytest.raises(openai.NotFoundError):
         await api.items.retrieve(before[1].id, conversation_id=made.id)
-    await user.openai.responses.create(input="Five", conversation=made.id)
+    await user.openai.responses.create(model="m", input="Five", conversation=made.id)
     assert "Secret" not in str(model.prompts[-1].to_openai_messages())
     assert "One\n\nThree" in str(model.prompts[-1].to_openai_messages()[0]["content"])
     found = await user.person.client.get("/api/v1/search?q=Secret")
@@ -127,30 +129,30 @@ async def test_items_are_deleted_one_by_one_and_the_others_keep_their_ids(user: 
         await api.items.delete(items[0].id, conversation_id=made.id)
     kept = (await user.person.client.get(f"/api/v1/conversations/{own(made.id)}")).json()
     assert (kept["turn_count"], kept["head_turn_id"]) == (0, None)
-    await user.openai.responses.create(input="Again", conversation=made.id)
+    await user.openai.responses.create(model="m", input="Again", conversation=made.id)
     assert [message["content"] for message in model.prompts[-1].to_openai_messages()] == ["Again"]
 
 
 async def test_a_response_is_deleted_and_what_came_after_it_stays(user: ApiUser, model: HeldModel) -> None:
     ask = user.openai.responses.create
-    first = await ask(input="Secret one")
-    second = await ask(input="Two", previous_response_id=first.id)
-    third = await ask(input="Three", previous_response_id=second.id)
+    first = await ask(model="m", input="Secret one")
+    second = await ask(model="m", input="Two", previous_response_id=first.id)
+    third = await ask(model="m", input="Three", previous_response_id=second.id)
     await user.openai.responses.delete(third.id)
     await user.openai.responses.delete(first.id)
     for gone in (first, third):
         with pytest.raises(openai.NotFoundError):
             await user.openai.responses.retrieve(gone.id)
         with pytest.raises(openai.NotFoundError):
-            await ask(input="More", previous_response_id=gone.id)
-    fourth = await ask(input="Four", previous_response_id=second.id)
+            await ask(model="m", input="More", previous_response_id=gone.id)
+    fourth = await ask(model="m", input="Four", previous_response_id=second.id)
     assert [message["content"] for message in model.prompts[-1].to_openai_messages()] == ["Two", "A reply", "Four"]
     export = (await user.person.client.get("/api/v1/export")).text
     assert "Secret" not in export
     assert "Three" not in export
     for each in (fourth, second):
         await user.openai.responses.delete(each.id)
-    alone = await ask(input="Alone")
+    alone = await ask(model="m", input="Alone")
     await user.openai.responses.delete(alone.id)
     kept = (await user.person.client.get("/api/v1/conversations")).json()["items"]
     assert [each["turn_count"] for each in kept] == [1]  # of the first, which others came after
@@ -160,7 +162,7 @@ async def test_a_response_is_deleted_and_what_came_after_it_stays(user: ApiUser,
 
 async def test_a_response_is_deleted_while_it_is_generated(user: ApiUser, model: HeldModel) -> None:
     model.script = ("Long ", None)
-    made = await user.openai.responses.create(input="Tell.", background=True)
+    made = await user.openai.responses.create(model="m", input="Tell.", background=True)
     await user.openai.responses.delete(made.id)
     with pytest.raises(openai.NotFoundError):
         await user.openai.responses.retrieve(made.id)
@@ -169,7 +171,7 @@ async def test_a_response_is_deleted_while_it_is_generated(user: ApiUser, model:
 
 async def test_what_is_under_hold_is_not_deleted(service: RunningService, user: ApiUser) -> None:
     made = await user.openai.conversations.create(items=[{"role": "user", "content": "One"}])
-    response = await user.openai.responses.create(input="Two", conversation=made.id)
+    response = await user.openai.responses.create(model="m", input="Two", conversation=made.id)
     await change(service.database, "UPDATE users SET legal_hold = true WHERE id = cast(:id AS uuid)", id=user.person.id)
     item = await anext(aiter(user.openai.conversations.items.list(made.id, limit=1)))
     for delete in (

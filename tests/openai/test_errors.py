@@ -57,11 +57,15 @@ async def test_a_revoked_token_opens_nothing(user: ApiUser) -> None:
         ("GET", "/v1/responses/resp_0", None, 404, "not_found"),
         ("GET", "/v1/responses/resp_" + "0" * 32, None, 404, "not_found"),
         ("GET", "/v1/models/none", None, 404, "not_found"),
+        ("POST", "/v1/responses/compact", b'{"model": "m"}', 404, "not_found"),
+        ("POST", "/v1/embeddings", b'{"model": "m"}', 404, "not_found"),
+        ("POST", "/v1/responses", b'{"input": "Hi"}', 400, "invalid_request"),
+        ("POST", "/v1/chat/completions", b'{"messages": [{"role": "user", "content": "Hi"}]}', 400, "invalid_request"),
         ("PUT", "/v1/models", None, 405, "method_not_allowed"),
         ("POST", "/v1/responses", b"{", 400, "invalid_json"),
         ("POST", "/v1/responses", b'{"input": "\\u0000"}', 400, "invalid_text"),
-        ("POST", "/v1/responses", b'{"input": 7}', 400, "invalid_request"),
-        ("POST", "/v1/responses", b'{"input": "Hi", "metadata": {"x": 1e999}}', 400, "invalid_request"),
+        ("POST", "/v1/responses", b'{"model": "m", "input": 7}', 400, "invalid_request"),
+        ("POST", "/v1/responses", b'{"model": "m", "input": "Hi", "metadata": {"x": 1e999}}', 400, "invalid_request"),
         ("POST", "/v1/chat/completions", b"{}", 400, "invalid_request"),
         ("GET", "/v1/responses/resp_" + "0" * 32 + "?stream=perhaps", None, 400, "invalid_request"),
     ],
@@ -82,7 +86,7 @@ async def test_the_client_knows_the_id_of_its_request(user: ApiUser) -> None:
     with pytest.raises(openai.NotFoundError) as raised:
         await user.openai.responses.retrieve("resp_" + "0" * 32)
     assert raised.value.request_id
-    made = await user.openai.responses.create(input="Hi")
+    made = await user.openai.responses.create(model="m", input="Hi")
     assert made._request_id
 
 
@@ -97,9 +101,9 @@ async def small(shared_database_url: str) -> AsyncIterator[RunningService]:
 
 async def test_a_full_service_says_when_to_come_again_and_a_large_body_is_413(small: RunningService) -> None:
     user = await api_user(small)
-    busy = [await user.openai.responses.create(input="Hi", background=True) for _ in range(2)]
+    busy = [await user.openai.responses.create(model="m", input="Hi", background=True) for _ in range(2)]
     with pytest.raises(openai.RateLimitError) as raised:
-        await user.openai.responses.create(input="Hi")
+        await user.openai.responses.create(model="m", input="Hi")
     assert (raised.value.code, raised.value.response.headers["retry-after"]) == ("too_many_generations", "5")
     assert "x-should-retry" not in raised.value.response.headers
     # Of what was refused there is no trace.
@@ -107,7 +111,7 @@ async def test_a_full_service_says_when_to_come_again_and_a_large_body_is_413(sm
     for each in busy:
         await user.openai.responses.cancel(each.id)
     with pytest.raises(openai.APIStatusError) as too_large:
-        await user.openai.responses.create(input="x" * 200_000)
+        await user.openai.responses.create(model="m", input="x" * 200_000)
     assert (too_large.value.status_code, too_large.value.code) == (413, "body_too_large")
 
 

@@ -23,7 +23,7 @@ async def service(database_url: str) -> AsyncIterator[RunningService]:
 async def user(service: RunningService) -> ApiUser:
     """A user with one turn by each way."""
     user = await api_user(service)
-    await user.openai.responses.create(input=f"{ASKED} by a response")
+    await user.openai.responses.create(model="m", input=f"{ASKED} by a response")
     messages = [{"role": "user", "content": f"{ASKED} by a completion"}]
     await user.openai.chat.completions.create(model="held", messages=messages)
     await user.openai.conversations.create(items=[{"role": "user", "content": f"{ASKED} by an item"}])

@@ -25,7 +25,7 @@ async def test_a_killed_services_response_is_read_to_its_end_on_another_replica(
         token = (await http.post("/api/v1/auth/tokens", json={"name": "openai"})).json()["token"]
         seen: list[Any] = []
         async with AsyncOpenAI(base_url=f"{one.url}/v1", api_key=token, max_retries=0) as client:
-            stream = await client.responses.create(input=LONG, stream=True)
+            stream = await client.responses.create(model="m", input=LONG, stream=True)
             async for event in stream:
                 seen.append(event)
                 if len([each for each in seen if each.type.endswith("delta")]) == SEEN_DELTAS:

@@ -79,7 +79,7 @@ async def test_a_response_is_a_turn_of_a_new_conversation(user: ApiUser, model: 
 
 
 async def test_every_required_field_is_there(user: ApiUser) -> None:
-    answer = await user.http.post("/v1/responses", json={"input": "Hi"})
+    answer = await user.http.post("/v1/responses", json={"model": "m", "input": "Hi"})
     assert answer.status_code == 200, answer.text
     required = [
         "id",
@@ -120,12 +120,12 @@ async def test_every_required_field_is_there(user: ApiUser) -> None:
 
 
 async def test_the_next_response_goes_on_and_instructions_are_not_inherited(user: ApiUser, model: HeldModel) -> None:
-    first = await user.openai.responses.create(input="One", instructions="Be short.")
-    second = await user.openai.responses.create(input="Two", previous_response_id=first.id)
+    first = await user.openai.responses.create(model="m", input="One", instructions="Be short.")
+    second = await user.openai.responses.create(model="m", input="Two", previous_response_id=first.id)
     assert second.previous_response_id == first.id
     assert [each["content"] for each in model.prompts[-1].to_openai_messages()] == ["One", TEXT, "Two"]
     # Another answer to the first is a branch.
-    third = await user.openai.responses.create(input="Three", previous_response_id=first.id)
+    third = await user.openai.responses.create(model="m", input="Three", previous_response_id=first.id)
     assert [each["content"] for each in model.prompts[-1].to_openai_messages()] == ["One", TEXT, "Three"]
     assert third.previous_response_id == first.id
     conversations = (await user.person.client.get("/api/v1/conversations")).json()["items"]
@@ -162,7 +162,7 @@ def spoken(events: list[Any]) -> str:
 
 
 async def test_a_stream_is_read_again_from_after_any_event(user: ApiUser) -> None:
-    stream = await user.openai.responses.create(input="Name teas.", stream=True)
+    stream = await user.openai.responses.create(model="m", input="Name teas.", stream=True)
     events = [event async for event in stream]
     whole = [event.to_dict() for event in events]
     response_id = whole[0]["response"]["id"]
@@ -185,7 +185,7 @@ async def test_a_response_in_the_background_is_polled_followed_and_cancelled_els
     model.script = ("Long ", None, "story")
     async with running(shared_database_url, model=model, flush_interval_ms=30) as other:
         elsewhere = user.on(other)
-        made = await user.openai.responses.create(input="Tell.", background=True)
+        made = await user.openai.responses.create(model="m", input="Tell.", background=True)
         assert made.status in ("queued", "in_progress")
         followed: list[Any] = []
 
@@ -227,7 +227,7 @@ async def test_tools_are_called_and_answered(user: ApiUser, model: HeldModel) ->
         "call_id": "call_1",
         "output": [{"type": "input_text", "text": "rain"}],
     }
-    second = await user.openai.responses.create(input=[output], previous_response_id=first.id)
+    second = await user.openai.responses.create(model="m", input=[output], previous_response_id=first.id)
     assert second.output_text == "Rain."
     sent = model.prompts[-1].to_openai_messages()
     assert [each["role"] for each in sent] == ["user", "assistant", "tool"]
@@ -255,7 +255,7 @@ async def test_a_history_that_the_client_sends_is_shown_as_it_is(user: ApiUser, 
         },
         {"type": "new_kind_of_item", "id": "x_1", "deep": {"er": [1, None]}},
     ]
-    made = await user.openai.responses.create(input=history)
+    made = await user.openai.responses.create(model="m", input=history)
     sent = model.prompts[-1].to_openai_messages_with_files()
     assert [each["role"] for each in sent] == ["system", "user", "assistant", "tool", "assistant", "user"]
     assert sent[2]["tool_calls"][0]["function"]["name"] == "weather"
@@ -280,7 +280,7 @@ async def test_a_history_that_the_client_sends_is_shown_as_it_is(user: ApiUser, 
     assert kept[7] == history[7]
     assert all(each["id"] for each in kept)
     # What was kept goes on to be shown.
-    await user.openai.responses.create(input="More?", previous_response_id=made.id)
+    await user.openai.responses.create(model="m", input="More?", previous_response_id=made.id)
     again = model.prompts[-1].to_openai_messages_with_files()
     assert again[:6] == [{**each} if "reasoning_content" not in each else again[2] for each in sent]
     assert [each["content"] for each in again[6:]] == [TEXT, "More?"]
@@ -288,7 +288,7 @@ async def test_a_history_that_the_client_sends_is_shown_as_it_is(user: ApiUser, 
 
 async def test_pages_of_input_items(user: ApiUser) -> None:
     items: Any = [{"role": "user", "content": f"{number}"} for number in range(55)]
-    made = await user.openai.responses.create(input=items)
+    made = await user.openai.responses.create(model="m", input=items)
     texts = [item.content[0].text async for item in user.openai.responses.input_items.list(made.id, order="asc")]
     assert texts == [f"{number}" for number in range(55)]
     texts = [item.content[0].text async for item in user.openai.responses.input_items.list(made.id, limit=7)]
@@ -303,7 +303,7 @@ async def test_a_refusal_and_a_cut_reply_are_told_as_such(user: ApiUser, model: 
     assert "response.refusal.done" in names
     assert final.output[0].content[0].refusal == "I will not."
     model.script = ("Half a", End("length", Usage(1, 2)))
-    cut = await user.openai.responses.create(input="Tell.")
+    cut = await user.openai.responses.create(model="m", input="Tell.")
     assert (cut.status, cut.incomplete_details and cut.incomplete_details.reason) == ("incomplete", "max_output_tokens")
     assert cut.output[0].status == "incomplete"
 
@@ -319,7 +319,7 @@ async def test_structured_output_is_asked_for_and_parsed(user: ApiUser, model: H
 async def test_a_failure_is_an_error_that_names_the_kept_response(user: ApiUser, model: HeldModel) -> None:
     model.script = ("Half ", ModelRateLimited("The model server has too much to do."))
     with pytest.raises(openai.RateLimitError) as raised:
-        await user.openai.responses.create(input="Tell.")
+        await user.openai.responses.create(model="m", input="Tell.")
     assert raised.value.response.headers["x-should-retry"] == "false"
     body: Any = raised.value.body
     response_id = body["response_id"]
@@ -327,7 +327,7 @@ async def test_a_failure_is_an_error_that_names_the_kept_response(user: ApiUser,
     assert (kept.status, kept.output_text) == ("failed", "Half ")
     assert kept.error is not None
     assert kept.error.code == "rate_limit_exceeded"
-    stream = await user.openai.responses.create(input="Tell.", stream=True)
+    stream = await user.openai.responses.create(model="m", input="Tell.", stream=True)
     events = [event async for event in stream]
     assert events[-1].type == "response.failed"
     assert events[-1].response.error is not None
@@ -336,48 +336,51 @@ async def test_a_failure_is_an_error_that_names_the_kept_response(user: ApiUser,
 async def test_what_cannot_be_asked(user: ApiUser) -> None:
     ask = user.openai.responses.create
     with pytest.raises(openai.NotFoundError):
-        await ask(input="Hi", previous_response_id="resp_" + "0" * 32)
+        await ask(model="m", input="Hi", previous_response_id="resp_" + "0" * 32)
     with pytest.raises(openai.NotFoundError):
-        await ask(input="Hi", previous_response_id="resp_of_somebody")
+        await ask(model="m", input="Hi", previous_response_id="resp_of_somebody")
     with pytest.raises(openai.BadRequestError) as raised:
-        await ask(input="Hi", previous_response_id="resp_" + "0" * 32, conversation="conv_" + "0" * 32)
+        await ask(model="m", input="Hi", previous_response_id="resp_" + "0" * 32, conversation="conv_" + "0" * 32)
     assert raised.value.param == "previous_response_id"
     with pytest.raises(openai.BadRequestError) as raised:
-        await ask(input="Hi", temperature=3)
+        await ask(model="m", input="Hi", temperature=3)
     assert raised.value.param == "temperature"
     with pytest.raises(openai.BadRequestError) as raised:
-        await ask(input=[{"content": "Hi"}])
+        await ask(model="m", input=[{"content": "Hi"}])
     assert raised.value.param == "input[0]"
     with pytest.raises(openai.BadRequestError, match="fetches no address"):
         await ask(
-            input=[{"role": "user", "content": [{"type": "input_image", "image_url": "https://x.example/a.png"}]}]
+            model="m",
+            input=[{"role": "user", "content": [{"type": "input_image", "image_url": "https://x.example/a.png"}]}],
         )
     assert (await user.person.client.get("/api/v1/conversations")).json()["items"] == []
 
 
 async def test_unknown_fields_are_taken(user: ApiUser) -> None:
-    made = await user.openai.responses.create(input="Hi", extra_body={"a_field_of_next_year": {"x": 1}}, user="u")
+    made = await user.openai.responses.create(
+        model="m", input="Hi", extra_body={"a_field_of_next_year": {"x": 1}}, user="u"
+    )
     assert made.status == "completed"
     assert made.user == "u"
 
 
 async def test_a_retry_with_the_same_key_joins_the_response(user: ApiUser, model: HeldModel) -> None:
     headers = {"Idempotency-Key": "once"}
-    first = await user.openai.responses.create(input="Hi", extra_headers=headers)
-    again = await user.openai.responses.create(input="Hi", extra_headers=headers)
+    first = await user.openai.responses.create(model="m", input="Hi", extra_headers=headers)
+    again = await user.openai.responses.create(model="m", input="Hi", extra_headers=headers)
     assert (again.id, again.output_text) == (first.id, first.output_text)
     assert len(model.prompts) == 1
     with pytest.raises(openai.BadRequestError, match="Idempotency-Key"):
-        await user.openai.responses.create(input="Ho", extra_headers=headers)
+        await user.openai.responses.create(model="m", input="Ho", extra_headers=headers)
 
 
 async def test_a_second_response_of_a_busy_conversation_is_not_tried_again(user: ApiUser, model: HeldModel) -> None:
-    first = await user.openai.responses.create(input="Hi")
+    first = await user.openai.responses.create(model="m", input="Hi")
     model.script = ("Long ", None)
-    busy = await user.openai.responses.create(input="Tell.", previous_response_id=first.id, background=True)
+    busy = await user.openai.responses.create(model="m", input="Tell.", previous_response_id=first.id, background=True)
     patient = user.openai.with_options(max_retries=2)
     with pytest.raises(openai.ConflictError) as raised:
-        await patient.responses.create(input="Other.", previous_response_id=first.id)
+        await patient.responses.create(model="m", input="Other.", previous_response_id=first.id)
     assert raised.value.code == "turn_in_progress"
     assert raised.value.response.headers["x-should-retry"] == "false"
     assert (await user.openai.responses.cancel(busy.id)).status == "cancelled"

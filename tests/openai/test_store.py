@@ -49,7 +49,7 @@ async def test_nothing_of_it_is_kept(service: RunningService, user: ApiUser, mod
     before = await rows(service)
     picture = {"type": "input_image", "image_url": PIXEL}
     asked: Any = [{"role": "user", "content": [{"type": "input_text", "text": SECRET}, picture]}]
-    made = await user.openai.responses.create(input=asked, store=False, instructions="Be short.")
+    made = await user.openai.responses.create(model="m", input=asked, store=False, instructions="Be short.")
     assert (made.status, made.output_text, made.store) == ("completed", SAID, False)
     assert made.usage.total_tokens == 8
     content: Any = model.prompts[-1].to_openai_messages_with_files()[-1]["content"]
@@ -74,19 +74,19 @@ async def test_nothing_of_it_is_kept(service: RunningService, user: ApiUser, mod
 
 
 async def test_it_can_follow_what_is_kept(user: ApiUser, model: HeldModel) -> None:
-    first = await user.openai.responses.create(input="One")
-    await user.openai.responses.create(input="Off the record", previous_response_id=first.id, store=False)
+    first = await user.openai.responses.create(model="m", input="One")
+    await user.openai.responses.create(model="m", input="Off the record", previous_response_id=first.id, store=False)
     sent = [message["content"] for message in model.prompts[-1].to_openai_messages()]
     assert sent == ["One", SAID, "Off the record"]
-    await user.openai.responses.create(input="Two", previous_response_id=first.id)
+    await user.openai.responses.create(model="m", input="Two", previous_response_id=first.id)
     assert [message["content"] for message in model.prompts[-1].to_openai_messages()] == ["One", SAID, "Two"]
     with pytest.raises(openai.NotFoundError):
-        await user.openai.responses.create(input="One", conversation="conv_" + "0" * 32, store=False)
+        await user.openai.responses.create(model="m", input="One", conversation="conv_" + "0" * 32, store=False)
 
 
 async def test_it_ends_with_its_client(user: ApiUser, model: HeldModel) -> None:
     model.script = ("Half ", None)
-    stream = await user.openai.responses.create(input="Tell.", store=False, stream=True)
+    stream = await user.openai.responses.create(model="m", input="Tell.", store=False, stream=True)
     async for event in stream:
         if event.type == "response.output_text.delta":
             break
@@ -97,7 +97,7 @@ async def test_it_ends_with_its_client(user: ApiUser, model: HeldModel) -> None:
 
 async def test_it_is_not_for_the_background(user: ApiUser) -> None:
     with pytest.raises(openai.BadRequestError) as raised:
-        await user.openai.responses.create(input="Hi", store=False, background=True)
+        await user.openai.responses.create(model="m", input="Hi", store=False, background=True)
     assert raised.value.param == "background"
 
 
@@ -105,10 +105,10 @@ async def test_an_operator_may_have_everything_kept(database_url: str, model: He
     async with running(database_url, model=model, openai_store="always") as service:
         user = await api_user(service)
         with pytest.raises(openai.BadRequestError, match="CHATKEEP_OPENAI_STORE=always") as raised:
-            await user.openai.responses.create(input="Hi", store=False)
+            await user.openai.responses.create(model="m", input="Hi", store=False)
         assert raised.value.param == "store"
         messages: Any = [{"role": "user", "content": "Hi"}]
         with pytest.raises(openai.BadRequestError):
             await user.openai.chat.completions.create(model="m", messages=messages, store=False)
         assert model.prompts == []
-        assert (await user.openai.responses.create(input="Hi", store=True)).store is True
+        assert (await user.openai.responses.create(model="m", input="Hi", store=True)).store is True

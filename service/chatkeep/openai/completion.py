@@ -30,7 +30,6 @@ def _head(turn: Turn, kind: str) -> JsonObject:
         "created": int(turn.created_at.timestamp()),
         "model": turn.model or "",
         "service_tier": "default",
-        "system_fingerprint": None,
     }
 
 

@@ -15,7 +15,7 @@ from chatkeep.chat.chat import Chat
 from chatkeep.chat.generation.sse import EventStream
 from chatkeep.chat.generation.stream import TurnStream
 from chatkeep.chat.history.turn import NewTurn
-from chatkeep.errors import Invalid
+from chatkeep.errors import Invalid, NotFound
 from chatkeep.http.admission import begins_turn
 from chatkeep.http.bodies import FromDigits, QueryFlag, takes_body_of
 from chatkeep.ids import new_id
@@ -161,3 +161,9 @@ async def list_input_items(
 
 async def _require(chat: Chat, caller: Identity, response_id: str) -> KeptResponse:
     return await require_kept(chat.database, caller.user_id, to_own(RESPONSE, response_id))
+
+
+@router.post("/{call}")
+async def refuse_call(call: str, caller: TokenOwner) -> None:  # noqa: ARG001  nobody is told of it
+    """Answer calls that OpenAI's API has and this service has not, such as `compact`."""
+    raise NotFound(f"This service has no call {call!r} for responses.")

@@ -70,7 +70,7 @@ class CreateResponse(OpenBody):
     """`responses.create`."""
 
     input: str | Objects = ""
-    model: Name | None = None
+    model: Name
     instructions: str | Objects | None = None
     previous_response_id: str | None = None
     conversation: str | Object | None = None
@@ -91,7 +91,7 @@ class CreateCompletion(OpenBody):
     """`chat.completions.create`."""
 
     messages: Annotated[Objects, Field(min_length=1)]
-    model: Name | None = None
+    model: Name
     metadata: Object | None = None
     n: int | None = None
     store: bool | None = None
