@@ -340,3 +340,16 @@ async def test_a_retry_with_the_same_key_joins_the_first(user: ApiUser, model: H
         assert made[0].id == made[1].id
         talk.messages = [*messages, said("assistant", f"{content}!")]
     assert await path(user) == [("One", "One!"), ("Two", "Two!")]
+
+
+async def test_a_completion_is_deleted(user: ApiUser, model: HeldModel) -> None:
+    talk = Talk(user, model)
+    first = await talk.say("Secret", "Eins")
+    await talk.say("Two", "Zwei")
+    deleted = await user.openai.chat.completions.delete(first.id)
+    assert (deleted.deleted, deleted.object) == (True, "chat.completion.deleted")
+    with pytest.raises(openai.NotFoundError):
+        await user.openai.chat.completions.retrieve(first.id)
+    assert await path(user) == [("", ""), ("Two", "Zwei")]
+    kept = (await user.person.client.get("/api/v1/export")).text
+    assert "Secret" not in kept

@@ -279,6 +279,9 @@ async def test_a_history_that_the_client_sends_is_shown_as_it_is(user: ApiUser, 
     assert kept[6]["content"][1]["file_id"].startswith("file-")
     assert kept[7] == history[7]
     assert all(each["id"] for each in kept)
+    # Its title is what the user said.
+    listed = (await user.person.client.get("/api/v1/conversations")).json()["items"]
+    assert [each["title"] for each in listed] == ["How is the weather?"]
     # What was kept goes on to be shown.
     await user.openai.responses.create(model="m", input="More?", previous_response_id=made.id)
     again = model.prompts[-1].to_openai_messages_with_files()

@@ -65,6 +65,7 @@ from chatkeep.http.streams import StreamsLast
 from chatkeep.http.uploads import RETRY_AFTER_SECONDS, TOO_MANY, Uploads
 from chatkeep.loop_lag import LoopLag
 from chatkeep.openai.errors import OpenAIErrors
+from chatkeep.openai.files import FILES_PATH as OPENAI_FILES_PATH
 from chatkeep.openai.model_names import ModelNames
 from chatkeep.openai.routers import ROUTERS as OPENAI_ROUTERS
 from chatkeep.periodic import run_every
@@ -191,6 +192,7 @@ def create_app(
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    files = PathLimit(settings.max_file_bytes + MAX_FORM_BYTES, too_large(settings.max_file_bytes).detail)
     # The last one added is the first that a request meets.
     app.add_middleware(TrailingSlash)
     app.add_middleware(
@@ -198,7 +200,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         max_bytes=settings.max_body_bytes,
         elsewhere={
             IMPORT_PATH: PathLimit(settings.max_import_bytes),
-            FILES_PATH: PathLimit(settings.max_file_bytes + MAX_FORM_BYTES, too_large(settings.max_file_bytes).detail),
+            FILES_PATH: files,
+            OPENAI_FILES_PATH: files,
         },
     )
     app.add_middleware(

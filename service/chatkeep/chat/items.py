@@ -37,6 +37,11 @@ def refusal_of(items: Iterable[AnyItem] | None) -> str | None:
     return "".join(said) or None
 
 
+def is_text(item: AnyItem) -> bool:
+    """Tell whether an item says where a part of the text of its prompt or reply stands."""
+    return item.get("type") == "message" and isinstance(item.get("start"), int) and isinstance(item.get("end"), int)
+
+
 def is_refusal(item: AnyItem) -> bool:
     return item.get("type") == "refusal" and isinstance(item.get("refusal"), str)
 

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
+from chatkeep.accounts.dependencies import VisitorAudit
 from chatkeep.accounts.identity import Identity, stream_terms
 from chatkeep.chat.api.dependencies import ChatDep
 from chatkeep.chat.api.turns import MAY_HAVE_LOST_ITS_USER, IdempotencyKey
@@ -21,6 +22,7 @@ from chatkeep.http.bodies import takes_body_of
 from chatkeep.ids import new_id
 from chatkeep.openai.completion import CompletionChunks, error_data, to_completion
 from chatkeep.openai.completion_messages import instructions_in, to_input
+from chatkeep.openai.deletion import delete_response
 from chatkeep.openai.dependencies import TokenOwner
 from chatkeep.openai.errors import error_body
 from chatkeep.openai.ids import COMPLETION, to_own
@@ -91,6 +93,16 @@ async def read_completion(completion_id: str, caller: TokenOwner, chat: ChatDep)
     """Return a completion that is kept; of one that is being generated, what there is."""
     kept = await require_kept(chat.database, caller.user_id, to_own(COMPLETION, completion_id))
     return JSONResponse(to_completion(kept.turn))
+
+
+@router.delete("/{completion_id}")
+async def remove_completion(
+    completion_id: str, caller: TokenOwner, chat: ChatDep, visitor: VisitorAudit
+) -> JSONResponse:
+    """Delete a completion: what was asked and what was answered. What came after it stays."""
+    kept = await require_kept(chat.database, caller.user_id, to_own(COMPLETION, completion_id))
+    await delete_response(chat.database, caller, visitor.acting_as(caller.user_id), kept)
+    return JSONResponse({"id": completion_id, "object": "chat.completion.deleted", "deleted": True})
 
 
 async def _take_turn(chat: Chat, caller: Identity, body: CreateCompletion, idempotency_key: str | None) -> TurnStream:

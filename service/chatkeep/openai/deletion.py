@@ -4,7 +4,7 @@ from chatkeep.accounts.identity import Identity
 from chatkeep.accounts.users import require_no_hold
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
-from chatkeep.chat.history.conversations import delete_conversation, title_from
+from chatkeep.chat.history.conversations import delete_conversation, title_of
 from chatkeep.chat.schemas import Turn
 from chatkeep.chat.search.indexer import index_pending
 from chatkeep.database.database import Database
@@ -54,7 +54,7 @@ async def _change(
             await edit_queries.rewrite(connection, user_id, turn.id, content)
             if content.is_empty:
                 await edit_queries.mark_deleted(connection, user_id, turn.id)
-        title = title_from(turn.prompt.content)
+        title = title_of(turn.prompt.content, turn.prompt.items)
         await edit_queries.take_title_away(connection, user_id, turn.conversation_id, title)
         details = {"conversation_id": str(turn.conversation_id), "turn_id": str(turn.id)}
         await audit.record(connection, Action.TURN_DELETED, user_id, **details)

@@ -75,7 +75,8 @@ class ResponseEvents:
         """
         status = response["status"]
         closing = b"".join(self._close("completed" if status == "completed" else "incomplete"))
-        self._others += max(0, self._after - self._sequence)
+        if status == "failed":
+            self._others += max(0, self._after - self._sequence)
         return closing + self._event(_ENDS.get(status, "response.incomplete"), response=response) + DONE
 
     def _events_of(self, span: ReplySpan) -> Iterator[bytes]:
