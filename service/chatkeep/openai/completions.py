@@ -31,7 +31,7 @@ from chatkeep.openai.recognition import History, Place, place_of
 from chatkeep.openai.response_stream import failed_status, failure_of
 from chatkeep.openai.route import OpenAIRoute
 from chatkeep.openai.schemas import CreateCompletion, JsonObject
-from chatkeep.openai.storing import EndingStream, prompt_of, require_allowed
+from chatkeep.openai.store_option import EndingStream, prompt_of, require_allowed
 from chatkeep.openai.transient import answer_once
 from chatkeep.openai.turns import ApiRequest, require_kept, take_first_turn, take_turn
 

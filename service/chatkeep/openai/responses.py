@@ -29,7 +29,7 @@ from chatkeep.openai.response_request import conversation_of, echo_of, instructi
 from chatkeep.openai.response_stream import failure_of, response_events
 from chatkeep.openai.route import OpenAIRoute
 from chatkeep.openai.schemas import CreateResponse, JsonObject
-from chatkeep.openai.storing import EndingStream, prompt_of, require_allowed
+from chatkeep.openai.store_option import EndingStream, prompt_of, require_allowed
 from chatkeep.openai.transient import answer_once
 from chatkeep.openai.turns import ApiRequest, require_kept, take_first_turn, take_turn
 
