@@ -12,6 +12,7 @@ from typing import Any
 
 from chatkeep.chat.items import SYSTEM_ROLES, AnyItem, JsonItem, is_call, is_refusal
 from chatkeep.chat.messages import REASONING_FIELDS
+from chatkeep.chat.status import Status
 from chatkeep.errors import Invalid
 
 Message = Mapping[str, Any]
@@ -84,17 +85,23 @@ class Said:
     text: str
     calls: Sequence[tuple[str, str]]
 
-    def is_of(self, kept: "Said", *, cut: bool) -> bool:
+    def is_of(self, kept: "Said", *, status: Status) -> bool:
         """Tell whether a client's message is the kept reply.
 
         Args:
-            cut: the reply was stopped, and the client may not have seen its last words.
+            status: of the kept reply. Of one that was cut, the client may have seen less than is kept; and more, where
+                the last words are not written down.
         """
+        if status == "streaming":
+            return self._begins_like(kept)
         if list(self.calls) != list(kept.calls):
             return False
-        return (
-            self.text == kept.text or (not self.text and bool(self.calls)) or (cut and kept.text.startswith(self.text))
-        )
+        if self.text == kept.text or (not self.text and bool(self.calls)):
+            return True
+        return status != "complete" and bool(kept.text and self.text) and self._begins_like(kept)
+
+    def _begins_like(self, kept: "Said") -> bool:
+        return kept.text.startswith(self.text) or self.text.startswith(kept.text)
 
 
 def said_in(message: Message) -> Said:

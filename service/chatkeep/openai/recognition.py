@@ -12,8 +12,6 @@ from chatkeep.database.database import Database
 from chatkeep.openai.completion_messages import Message, Said, digest_after, digest_of, said_in, said_in_reply
 from chatkeep.openai.queries import KNOWN_PATHS, PATH_ABOVE, TURNS_BY_PATH, TURNS_BY_PROMPT, AnsweredPrompt
 
-# How a reply ends whose last words a client may not have seen.
-MAY_BE_CUT = ("streaming", "stopped", "interrupted", "failed", "incomplete")
 # So many earlier places are looked at where a history was changed, and so many turns where its beginning is left out.
 MAX_PLACES = 8
 MAX_COMPARED = 32
@@ -99,7 +97,7 @@ def _answered(rows: Sequence[AnsweredPrompt], said: Said) -> AnsweredPrompt | No
 
 
 def _is_answer(row: AnsweredPrompt, said: Said) -> bool:
-    return said.is_of(said_in_reply(row.reply, row.reply_items), cut=row.status in MAY_BE_CUT)
+    return said.is_of(said_in_reply(row.reply, row.reply_items), status=row.status)
 
 
 async def _without_beginning(database: Database, user_id: UUID, history: History) -> Place | None:
