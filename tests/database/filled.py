@@ -44,6 +44,9 @@ ROWS = (
          jsonb_build_object('type', 'message', 'start', 0, 'end', length(reply)))
        WHERE length(reply) > 0 AND user_id = $1""",
     "INSERT INTO reasoning_search SELECT * FROM turn_search",
+    """INSERT INTO api_turns (user_id, turn_id, request, path_digest, prompt_digest)
+       SELECT user_id, id, '{"instructions": "Be brief."}', sha256('path'), sha256('prompt') FROM turns
+       WHERE user_id = $1""",
 )
 STREAMING = """
 WITH replica AS (SELECT id FROM replicas WHERE machine = 'another' LIMIT 1),

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from chatkeep.chat.schemas import Turn
 from chatkeep.chat.status import Status
@@ -52,7 +51,7 @@ def to_response(kept: KeptResponse, *, queued: bool = False) -> JsonObject:
         "incomplete_details": _incomplete(turn),
         "model": turn.model or "",
         "previous_response_id": None if parent_id is None else to_text(RESPONSE, parent_id),
-        "conversation": {"id": to_text(CONVERSATION, UUID(in_conversation))} if in_conversation else None,
+        "conversation": {"id": to_text(CONVERSATION, turn.conversation_id)} if in_conversation else None,
         "output": output_items(turn),
         "usage": usage_of(turn),
         **echoed(request),

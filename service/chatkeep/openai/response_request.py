@@ -53,7 +53,8 @@ def echoed(kept: Mapping[str, Any]) -> JsonObject:
     for name in _MERGED:
         if isinstance(shown[name], Mapping):
             shown[name] = {**ECHOED[name], **shown[name]}
-    shown["tools"] = [_whole_tool(tool) for tool in shown["tools"]]
+    tools = shown["tools"] if isinstance(shown["tools"], list) else []
+    shown["tools"] = [_whole_tool(tool) for tool in tools if isinstance(tool, Mapping)]
     return shown
 
 
