@@ -29,6 +29,15 @@ def id_at(time: datetime, counter: int, chance: int) -> UUID:
     return UUID(int=_milliseconds(time) << _BELOW_TIME | 0x7 << 76 | counter << 64 | 0b10 << 62 | chance)
 
 
+def id_of(digest: bytes) -> UUID:
+    """Return the UUIDv8 that a digest of 16 bytes or more decides; it says nothing about time.
+
+    Source: RFC 9562, section 5.8.
+    """
+    chance = int.from_bytes(digest[:16]) & ~(0xF << 76 | 0b11 << 62)
+    return UUID(int=chance | 0x8 << 76 | 0b10 << 62)
+
+
 def earliest_id(time: datetime) -> UUID:
     """Return the least id that can be made at `time` or later; ids know milliseconds."""
     return UUID(int=_milliseconds(time) << _BELOW_TIME)

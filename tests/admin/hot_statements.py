@@ -1,5 +1,6 @@
 """The hot statements of every module, and values for everything that one of them takes."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any
@@ -18,6 +19,7 @@ from chatkeep.chatstream import queries as chatstream_queries
 from chatkeep.database.statement import Statement
 from chatkeep.database.user_lexeme import user_mark
 from chatkeep.ids import new_id
+from chatkeep.openai import queries as openai_queries
 from chatkeep.transfer import export_queries
 from tests.admin.bulk_data import Filled
 
@@ -40,6 +42,7 @@ MODULES: tuple[ModuleType, ...] = (
     search_statements,
     older_release_queries,
     chatstream_queries,
+    openai_queries,
 )
 HOT: dict[str, Statement[Any]] = {
     f"{module.__name__.removeprefix('chatkeep.')}.{name}": statement
@@ -146,4 +149,8 @@ def _values(filled: Filled, name: str) -> dict[str, object]:
         "last_id": filled.conversation_id,
         "newest_id": UUID(int=2**128 - 1),
         "max_bytes": 262_144,
+        "request": {},
+        "path_digest": b"\0" * 32,
+        "prompt_digest": hashlib.sha256(b"3").digest()[:16],
+        "path_digests": [number.to_bytes(32) for number in range(200)],
     }

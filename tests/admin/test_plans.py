@@ -44,7 +44,7 @@ TURNS = 200_000
 LARGE = {
     *("turns", "turn_search", "reasoning_search", "conversations", "imported_conversations"),
     *("login_sessions", "access_tokens", "reply_fragments"),
-    *("files", "file_pieces", "turn_files"),
+    *("files", "file_pieces", "turn_files", "api_turns"),
 }
 USERS = {"users", "user_activity"}
 

@@ -50,6 +50,9 @@ ROWS = (
        WHERE user_id = $1 ON CONFLICT DO NOTHING""",
     """INSERT INTO unusual_turns (user_id, turn_id, status) SELECT user_id, id, 'failed' FROM turns
        WHERE user_id = $1 ON CONFLICT DO NOTHING""",
+    """INSERT INTO api_turns (user_id, turn_id, request, path_digest, prompt_digest)
+       SELECT user_id, id, '{"instructions": "Be brief."}', sha256('path'), sha256('prompt') FROM turns
+       WHERE user_id = $1""",
 )
 STREAMING = """
 WITH replica AS (SELECT id FROM replicas WHERE machine = 'another' LIMIT 1),

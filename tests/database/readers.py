@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from uuid import UUID
 
 import httpx2
 from fastapi.routing import APIRoute
@@ -69,8 +70,10 @@ async def read_all(service: RunningService, filled: Filled, admin: Person) -> No
     Raises:
         Failed: says who could not.
     """
-    for address, asked in _addresses(service, filled):
-        await _read(_asker(address, filled, admin), address, asked)
+    async with service.client(headers={"Authorization": f"Bearer {next(iter(filled.tokens), '')}"}) as program:
+        for address, asked in _addresses(service, filled):
+            asker = program if address.startswith("/v1/") else _asker(address, filled, admin)
+            await _read(asker, address, asked)
     for secret in filled.tokens:
         async with service.client(headers={"Authorization": f"Bearer {secret}"}) as program:
             await _read(program, "/api/v1/auth/me", {})
@@ -94,6 +97,8 @@ def _addresses(service: RunningService, filled: Filled) -> Iterator[tuple[str, d
 
 
 def _filled_in(path: str, filled: Filled) -> list[str]:
+    if path.startswith("/v1/"):
+        return _filled_in_openais(path, filled)
     if "{file_id}" in path:
         return [path.format(user_id=filled.person.id, file_id=each) for each in filled.files]
     if "{turn_id}" in path:
@@ -102,6 +107,21 @@ def _filled_in(path: str, filled: Filled) -> list[str]:
         return [path.format(conversation_id=each) for each in filled.conversations]
     assert "{" not in path, path
     return [path]
+
+
+def _filled_in_openais(path: str, filled: Filled) -> list[str]:
+    of_turns = [
+        {
+            "conversation_id": f"conv_{UUID(conversation).hex}",
+            "response_id": f"resp_{UUID(turn).hex}",
+            "completion_id": f"chatcmpl-{UUID(turn).hex}",
+            "item_id": f"msg_{UUID(turn).hex}_0",
+            "file_id": f"file-{UUID(filled.files[0]).hex}",
+        }
+        for conversation, turn in filled.turns
+    ]
+    plain = path.replace("{model_id:path}", "m")
+    return sorted({plain.format(**each) for each in of_turns})
 
 
 async def _read(client: httpx2.AsyncClient, address: str, asked: dict[str, str]) -> httpx2.Response:

@@ -15,6 +15,7 @@ from chatkeep.accounts.session_queries import is_alive
 from chatkeep.database.driver_errors import constraint_of
 from chatkeep.database.tables import (
     access_tokens,
+    api_turns,
     conversations,
     file_pieces,
     file_usage,
@@ -52,6 +53,7 @@ MOVED: tuple[Table, ...] = (
     files,
     file_pieces,
     turn_files,
+    api_turns,
 )
 # Rows that only make the guest a guest end with them; counters are added to the account's, notes to the statistics.
 ENDED: tuple[Table, ...] = (login_sessions, access_tokens, user_activity, statistics_notes, file_usage)

@@ -64,6 +64,10 @@ from chatkeep.http.root_path import RootPath
 from chatkeep.http.streams import StreamsLast
 from chatkeep.http.uploads import RETRY_AFTER_SECONDS, TOO_MANY, Uploads
 from chatkeep.loop_lag import LoopLag
+from chatkeep.openai.errors import OpenAIErrors
+from chatkeep.openai.files import FILES_PATH as OPENAI_FILES_PATH
+from chatkeep.openai.model_names import ModelNames
+from chatkeep.openai.routers import ROUTERS as OPENAI_ROUTERS
 from chatkeep.periodic import run_every
 from chatkeep.transfer.router import IMPORT_PATH
 from chatkeep.transfer.router import router as transfer_router
@@ -121,6 +125,7 @@ def create_app(
                 stack, settings, database, handler, model or model_of(settings), app.state.metrics, streams
             )
             app.state.database, app.state.accounts, app.state.chat = database, accounts, chat
+            app.state.model_names = ModelNames(chat.turn_store.model, settings.counted_models)
             lag = LoopLag()
             stack.callback(lag.stop)
             app.state.admission = TurnAdmission(chat.generations, database, lag)
@@ -160,6 +165,7 @@ def create_app(
         busy="Too many files are being sent right now. Try again in a moment.",
     )
     for router in (
+        *OPENAI_ROUTERS,
         accounts_router,
         access_log_router,
         conversations_router,
@@ -186,6 +192,7 @@ def create_app(
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    files = PathLimit(settings.max_file_bytes + MAX_FORM_BYTES, too_large(settings.max_file_bytes).detail)
     # The last one added is the first that a request meets.
     app.add_middleware(TrailingSlash)
     app.add_middleware(
@@ -193,7 +200,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         max_bytes=settings.max_body_bytes,
         elsewhere={
             IMPORT_PATH: PathLimit(settings.max_import_bytes),
-            FILES_PATH: PathLimit(settings.max_file_bytes + MAX_FORM_BYTES, too_large(settings.max_file_bytes).detail),
+            FILES_PATH: files,
+            OPENAI_FILES_PATH: files,
         },
     )
     app.add_middleware(
@@ -213,6 +221,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         HostAllowList, allowed=(*settings.allowed_hosts, settings.host), trusted_proxies=settings.trusted_proxies
     )
     app.add_middleware(StartedOnly, started_app=app)
+    app.add_middleware(OpenAIErrors)
     app.add_middleware(
         RequestRecord, metrics=app.state.metrics, https=settings.cookie_secure, under_way=app.state.under_way
     )

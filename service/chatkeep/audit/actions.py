@@ -25,6 +25,7 @@ class Action(StrEnum):
     TOKEN_CREATED = "token_created"  # noqa: S105  the name of an act
     TOKEN_DELETED = "token_deleted"  # noqa: S105  the name of an act
     CONVERSATION_DELETED = "conversation_deleted"
+    TURN_DELETED = "turn_deleted"
     HISTORY_READ = "history_read"
     CONVERSATION_READ = "conversation_read"
     FILE_READ = "file_read"

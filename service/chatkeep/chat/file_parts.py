@@ -80,7 +80,8 @@ def _part(item: AnyItem, files: LoadedFiles) -> dict[str, Any]:
     if file is None or file.text is not None:
         return _text_part(_shown_as_text(item, files))
     if file.is_image:
-        return {"type": "image_url", "image_url": {"url": file.data_url}}
+        detail = {"detail": item["detail"]} if isinstance(item.get("detail"), str) else {}
+        return {"type": "image_url", "image_url": {"url": file.data_url, **detail}}
     return {"type": "file", "file": {"filename": name_of(item, file), "file_data": file.data_url}}
 
 

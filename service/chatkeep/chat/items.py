@@ -11,6 +11,8 @@ from typing import Any
 
 # They name a file by its id, and hold none of its bytes once they are kept.
 FILE_TYPES = ("image", "file", "input_image", "input_file")
+# Of whom a model is told what to do. Many servers know only the first name.
+SYSTEM_ROLES = ("system", "developer")
 MAX_COUNTED_TOKENS = 2**31 - 1
 
 JsonItem = dict[str, Any]
@@ -43,6 +45,11 @@ def refusals_in(items: Iterable[AnyItem] | None) -> list[str]:
     return [each["refusal"] for each in items or () if is_refusal(each)]
 
 
+def is_text(item: AnyItem) -> bool:
+    """Tell whether an item says where a part of the text of its prompt or reply stands."""
+    return item.get("type") == "message" and isinstance(item.get("start"), int) and isinstance(item.get("end"), int)
+
+
 def is_refusal(item: AnyItem) -> bool:
     return item.get("type") == "refusal" and isinstance(item.get("refusal"), str)
 
@@ -71,3 +78,26 @@ def file_tokens(item: AnyItem) -> int:
 
 def is_output(item: AnyItem) -> bool:
     return item.get("type") == "function_call_output" and isinstance(item.get("call_id"), str)
+
+
+def side_of(item: AnyItem) -> str | None:
+    """Return the side that says an item of a prompt: `user`, `assistant` or `system`; None where no model sees it.
+
+    The outputs of tools belong to the calls before them.
+    """
+    if is_call(item) or is_output(item) or is_reasoning(item) or is_refusal(item):
+        return "assistant"
+    match item:
+        case {"type": "message", "start": int(), "end": int()}:
+            role = item.get("role")
+            return "system" if role in SYSTEM_ROLES else "assistant" if role == "assistant" else "user"
+    return "user" if is_file(item) else None
+
+
+def has_roles(items: Iterable[AnyItem] | None) -> bool:
+    """Tell whether others than its user speak in a prompt, as in a history that a client sends along."""
+    return any(is_call(item) or (item.get("type") == "message" and _has_role(item)) for item in items or ())
+
+
+def _has_role(item: AnyItem) -> bool:
+    return item.get("role", "user") != "user" and side_of(item) is not None

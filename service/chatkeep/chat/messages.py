@@ -7,18 +7,23 @@ Source: OpenAI API reference, Create chat completion, `messages`.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Literal, NotRequired, TypedDict
 
-from chatkeep.chat.file_parts import LoadedFiles, content_with_files, text_with_files
-from chatkeep.chat.items import AnyItem, is_call, is_file, is_output, is_reasoning, is_refusal
+from chatkeep.chat.file_parts import LoadedFiles, MessageContent, content_with_files, text_with_files
+from chatkeep.chat.items import AnyItem, has_roles, is_call, is_file, is_output, is_reasoning, is_refusal, side_of
 
 Side = Literal["requester", "responder"]
 
 # Reasoning that came as marks in the text is the model's own affair; under these names servers take it back.
 REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_details")
 NO_OUTPUT = "(no output)"
+
+
+# Writes a prompt's text with its files.
+Write = Callable[[str, Sequence[AnyItem] | None, LoadedFiles], MessageContent]
 
 
 class ChatMessage(TypedDict):
@@ -71,33 +76,49 @@ def openai_messages(
     Args:
         files: those that prompts refer to. Texts are in the text; of all others the model is told the name.
     """
-    if system:
-        yield {"role": "system", "content": system}
-    asked = max((at for at, each in enumerate(contents) if is_question(each)), default=-1)
-    for at, content in enumerate(contents):
-        if content.side == "requester":
-            if _is_sent(content):
-                yield {"role": "user", "content": text_with_files(content.message or "", content.items, files or {})}
-        elif content.items is None:
-            if content.message is not None:
-                yield {"role": "assistant", "content": content.message}
-        else:
-            below = contents[at + 1].items if at + 1 < len(contents) else None
-            for each in rounds_of(content.message or "", content.items, below):
-                yield from _round_messages(each, with_reasoning=at > asked)
+    yield from _messages(system, contents, files or {}, text_with_files)
 
 
 def messages_with_parts(
     system: str | None, contents: Sequence[ChatContent], files: LoadedFiles
 ) -> Iterator[Mapping[str, Any]]:
     """Yield the conversation with pictures and PDFs as parts of the prompts that have them."""
-    asked = (content for content in contents if content.side == "requester" and _is_sent(content))
-    for message in openai_messages(system, contents, files):
-        if message["role"] == "user":
-            content = next(asked)
-            yield {**message, "content": content_with_files(content.message or "", content.items, files)}
+    yield from _messages(system, contents, files, content_with_files)
+
+
+def _messages(system: str | None, contents: Sequence[ChatContent], files: LoadedFiles, write: Write) -> Iterator[Any]:
+    if system:
+        yield {"role": "system", "content": system}
+    asked = max((at for at, each in enumerate(contents) if is_question(each)), default=-1)
+    for at, content in enumerate(contents):
+        message = content.message or ""
+        if content.side == "requester" and has_roles(content.items):
+            yield from _prompt_messages(message, content.items or (), files, write)
+        elif content.side == "requester":
+            if _is_sent(content):
+                yield {"role": "user", "content": write(message, content.items, files)}
+        elif content.items is None:
+            if content.message is not None:
+                yield {"role": "assistant", "content": message}
         else:
-            yield message
+            below = contents[at + 1].items if at + 1 < len(contents) else None
+            for each in rounds_of(message, content.items, below):
+                yield from _round_messages(each, with_reasoning=at > asked)
+
+
+def _prompt_messages(prompt: str, items: Sequence[AnyItem], files: LoadedFiles, write: Write) -> Iterator[Any]:
+    """Yield the messages of a prompt in which several sides speak, as a client sends its history."""
+    for side, group in groupby((item for item in items if side_of(item)), key=side_of):
+        said = list(group)
+        if side == "assistant":
+            for each in rounds_of(prompt, said, None):
+                yield from _round_messages(each, with_reasoning=True)
+        else:
+            yield {"role": side, "content": write(_text_in(prompt, said), said, files)}
+
+
+def _text_in(prompt: str, items: Sequence[AnyItem]) -> str:
+    return "\n\n".join(prompt[item["start"] : item["end"]] for item in items if item.get("type") == "message")
 
 
 def _is_sent(content: ChatContent) -> bool:

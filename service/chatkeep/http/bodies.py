@@ -22,7 +22,7 @@ from chatkeep.errors import NotAuthenticated
 from chatkeep.http.admission import with_admission
 from chatkeep.http.direct_calls import NOT_PLAIN, DirectCall
 from chatkeep.http.problems import USUAL, protocol_response
-from chatkeep.http.strict_json import UNSTORABLE, is_storable, parse_json
+from chatkeep.http.strict_json import MAX_STRUCTURE_BYTES, UNSTORABLE, is_storable, parse_json
 
 MAX_JSON_DEPTH = 16
 MAX_JSON_CHARACTERS = 16_384
@@ -121,13 +121,16 @@ class Body(BaseModel):
 class StrictRequest(Request):
     """A request whose body is strict JSON, and whose query keeps bytes that are not UTF-8 for what they are."""
 
+    # How much of a body may be outside of its texts.
+    max_structure_bytes = MAX_STRUCTURE_BYTES
+
     async def json(self) -> Any:
         if not hasattr(self, "_json"):
             body = await self.body()
             if len(body) > MAX_BYTES_PARSED_IN_LOOP:
-                self._json = await anyio.to_thread.run_sync(parse_json, body)
+                self._json = await anyio.to_thread.run_sync(parse_json, body, self.max_structure_bytes)
             else:
-                self._json = parse_json(body)
+                self._json = parse_json(body, self.max_structure_bytes)
         return self._json
 
     @property
@@ -169,17 +172,20 @@ class JsonRoute(APIRoute):
     tells whether that is so: a coroutine function of the request. Without it every caller counts as known.
     """
 
+    request_class: type[StrictRequest] = StrictRequest
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
         direct = DirectCall.of(self)
         takes_body = self.body_field is not None
         max_bytes: int | None = getattr(self.endpoint, "max_body_bytes", MAX_USUAL_BYTES)
+        request_class = self.request_class
 
         async def handle(request: Request) -> Response:
             if not takes_body:
-                return await answer(StrictRequest(request.scope, request.receive))
+                return await answer(request_class(request.scope, request.receive))
             bound = _BodyBound(request, max_bytes)
-            strict = StrictRequest(request.scope, bound.receive)
+            strict = request_class(request.scope, bound.receive)
             if await strict.is_of_another_type():
                 return protocol_response("unsupported_media_type")
             await bound.check_announced()

@@ -11,9 +11,7 @@ NOT_JSON = "Not valid JSON"
 # Every bracket, comma and number costs the parser and the checks of its values many times what a letter of a text
 # does. The largest body of this service that means something has half as many.
 MAX_STRUCTURE_BYTES = 32 * 1024
-TOO_MANY_PARTS = (
-    f"The JSON has too many parts: more than {MAX_STRUCTURE_BYTES} characters of it are outside of its texts"
-)
+TOO_MANY_PARTS = "The JSON has too many parts: more than {} characters of it are outside of its texts"
 
 _Loc = tuple[str | int, ...]
 
@@ -29,15 +27,18 @@ def is_storable(text: str) -> bool:
     return True
 
 
-def parse_json(body: bytes) -> object:
+def parse_json(body: bytes, max_structure_bytes: int = MAX_STRUCTURE_BYTES) -> object:
     """Return the JSON of a request's body.
+
+    Args:
+        max_structure_bytes: of it that may be outside of texts.
 
     Raises:
         RequestValidationError: `json_invalid` or `invalid_text`; the body is never quoted.
 
     Source: RFC 8259; RFC 7493 (I-JSON), section 2.3: a name twice is read differently by different readers.
     """
-    _require_few_parts(body)
+    _require_few_parts(body, max_structure_bytes)
     try:
         value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_object_of)
     except (ValueError, RecursionError):
@@ -48,15 +49,15 @@ def parse_json(body: bytes) -> object:
     return value
 
 
-def _require_few_parts(body: bytes) -> None:
+def _require_few_parts(body: bytes, max_structure_bytes: int) -> None:
     """Refuse a body by its structure outside of texts, in linear time and without parsing it."""
-    if len(body) <= MAX_STRUCTURE_BYTES:
+    if len(body) <= max_structure_bytes:
         return
     # Without escapes every other quote ends a text.
     outside = body.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2]
     size = sum(map(len, outside))
-    if size > MAX_STRUCTURE_BYTES and len(b"".join(b"".join(outside).split())) > MAX_STRUCTURE_BYTES:
-        raise _invalid("json_invalid", TOO_MANY_PARTS, ("body",))
+    if size > max_structure_bytes and len(b"".join(b"".join(outside).split())) > max_structure_bytes:
+        raise _invalid("json_invalid", TOO_MANY_PARTS.format(max_structure_bytes), ("body",))
 
 
 def _refuse_constant(name: str) -> NoReturn:

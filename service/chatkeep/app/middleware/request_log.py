@@ -80,7 +80,7 @@ class RequestRecord:
 
     def _complete(self, message: Message, path: str, request_id: str, cookies: Mapping[str, str]) -> None:
         given = message.get("headers", ())
-        if path.startswith("/api"):
+        if path.startswith(("/api", "/v1")):
             given = [header for header in given if header[0] != b"cache-control"]  # `no-store`, whatever it says
         names = {name for name, _ in given}
         message["headers"] = [

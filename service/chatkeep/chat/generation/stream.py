@@ -97,7 +97,7 @@ class TurnStream:
         """Return the turn as it was when it was begun, whenever that was."""
         begun = self.begun
         if not begun.is_replay:
-            return _new_turn(begun)
+            return new_turn(begun)
         return _at_its_start(await self._kept())
 
     async def turn_at_its_end(self) -> Turn:
@@ -107,7 +107,7 @@ class TurnStream:
             return await self._kept()
         except NotFound:
             gone = TurnError(code="deleted", detail=GONE)
-            return _new_turn(self.begun).model_copy(update={"status": "interrupted", "error": gone})
+            return new_turn(self.begun).model_copy(update={"status": "interrupted", "error": gone})
 
     async def _kept(self) -> Turn:
         begun = self.begun
@@ -167,7 +167,8 @@ def _at_its_start(turn: Turn) -> Turn:
     return turn.model_copy(update=dict.fromkeys(ONLY_AT_THE_END) | {"status": "streaming"})
 
 
-def _new_turn(begun: OpenTurn) -> Turn:
+def new_turn(begun: OpenTurn) -> Turn:
+    """Return a turn as it is begun, before anything is said."""
     return Turn(
         id=begun.id,
         conversation_id=begun.conversation_id,

@@ -82,7 +82,7 @@ class Worker:
             await self._replica.release_lease()
 
     async def _flush(self) -> None:
-        generations = [each for each in self._generations.all() if each.generating]
+        generations = [each for each in self._generations.all() if each.generating and each.begun.is_kept]
         if not generations:
             return
         fragments = [fragment for each in generations for fragment in each.begin_write()]

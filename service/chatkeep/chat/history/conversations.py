@@ -1,7 +1,7 @@
 """Conversations: one statement a function, and none commits."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chatkeep.accounts.file_queries import check_files_of
 from chatkeep.accounts.queries import fewer
 from chatkeep.chat.history.parameters import CONVERSATION_ID, NOW, USER_ID
+from chatkeep.chat.items import AnyItem, is_text, side_of
 from chatkeep.chat.records import ConversationRecord
 from chatkeep.database.statement import Statement, into
 from chatkeep.database.tables import TIME, conversations, turns, user_activity
@@ -128,6 +129,12 @@ async def delete_conversation(connection: AsyncConnection, user_id: UUID, conver
         )
     )
     return True
+
+
+def title_of(prompt: str, items: Sequence[AnyItem] | None) -> str | None:
+    """Return a title from the first words of a prompt that are its user's."""
+    said = (prompt[item["start"] : item["end"]] for item in items or () if is_text(item) and side_of(item) == "user")
+    return title_from(next(filter(None, said), prompt))
 
 
 def title_from(prompt: str) -> str | None:

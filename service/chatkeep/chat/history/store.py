@@ -22,7 +22,7 @@ from chatkeep.chat.files.contents import file_ids_in
 from chatkeep.chat.history import queries
 from chatkeep.chat.history import updates as statements
 from chatkeep.chat.history.begin import BEGIN_TURN
-from chatkeep.chat.history.conversations import title_from
+from chatkeep.chat.history.conversations import title_of
 from chatkeep.chat.history.fragments import (
     DELETE_ORPHAN_FRAGMENTS,
     FOLLOW,
@@ -111,7 +111,7 @@ class TurnStore:
             "request_digest": new.digest() if new.idempotency_key is not None else None,
             "replica_id": self.replica_id,
             "now": self.clock(),
-            "title": title_from(new.content or ""),
+            "title": title_of(new.content or "", new.items),
             "prompt_items": None if new.items is None else list(new.items),
             "continues": new.continues or None,
             "context_bytes": min(context_tokens * MAX_BYTES_PER_TOKEN, 2**31 - 1),

@@ -30,7 +30,10 @@ class NewTurn:
         model, params: None and missing names take the conversation's.
         items: what the prompt is made of beside its text; None takes those of `sibling_of` where `content` does.
         continues: go on with the reply of the turn `parent_id`, without a prompt.
-        tools: `tools` and `tool_choice` for the model server, of this turn alone; they are not kept.
+        tools: `tools`, `tool_choice` and whatever else goes to the model server as it is, of this turn alone; it is not
+            kept with the turn.
+        instructions: in place of the conversation's system prompt, for this turn alone; not kept with the turn.
+        max_earlier: how many of the turns before it the model is shown at most; None leaves that to the context.
     """
 
     conversation_id: UUID
@@ -43,6 +46,8 @@ class NewTurn:
     items: Sequence[AnyItem] | None = None
     continues: bool = False
     tools: Mapping[str, Any] = field(default_factory=dict)
+    instructions: str | None = None
+    max_earlier: int | None = None
 
     def digest(self) -> bytes:
         """Return a digest that is equal for two requests that ask for the same turn."""
@@ -56,6 +61,8 @@ class NewTurn:
         # Of all others it is what it was before there were these.
         if self.items is not None or self.continues or self.tools:
             asked += [[dict(each) for each in self.items or ()], self.continues, dict(self.tools)]
+        if self.instructions is not None:
+            asked.append(self.instructions)
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()
 
 
@@ -66,6 +73,7 @@ class OpenTurn:
     Args:
         earlier: newest first, as many as the context may need.
         is_replay: it was begun by an earlier request with the same idempotency key.
+        is_kept: False for one that is answered and not kept: it has no row, and nothing of it is written down.
     """
 
     id: UUID
@@ -84,6 +92,7 @@ class OpenTurn:
     items: Sequence[AnyItem] | None = None
     continues: bool = False
     tools: Mapping[str, Any] = field(default_factory=dict)
+    is_kept: bool = True
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any], new: NewTurn, *, id: UUID, user_id: UUID, created_at: datetime) -> Self:  # noqa: A002
@@ -95,12 +104,12 @@ class OpenTurn:
             parent_id=row["parent_id"],
             position=row["position"],
             content=row["prompt"],
-            system_prompt=row["system_prompt"],
+            system_prompt=row["system_prompt"] if new.instructions is None else new.instructions,
             model=row["model"],
             params=object_of(row["params"]),
             sibling_count=row["sibling_count"],
             created_at=created_at,
-            earlier=_earlier(row),
+            earlier=_earlier(row)[: new.max_earlier],
             is_replay=row["same_id"] is not None,
             items=row["prompt_items"],
             continues=bool(row["continues"]),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from chatkeep.chat.items import AnyItem, file_tokens, is_file, text_item
+from chatkeep.chat.items import AnyItem, file_tokens, is_file, is_output, text_item
 from chatkeep.chat.messages import ChatContent, outputs_among, rounds_of, sent_text
 from chatkeep.chat.models.prompt import ChatPrompt
 
@@ -103,7 +103,7 @@ def conversation_of(system_prompt: str | None, turns: Sequence[EarlierTurn], new
     answer: ChatContent | None = None
     for turn, below in pairwise([*turns, new]):
         asked = turn.prompt if not unanswered else f"{unanswered}\n\n{turn.prompt}" if turn.prompt else unanswered
-        asked_items = _with_earlier(unanswered_items, turn.prompt_items)
+        asked_items = _with_earlier(unanswered, unanswered_items, turn)
         said = _answer_of(turn, below)
         if turn.continues and answer is not None and not unanswered and not unanswered_items:
             answer = joined(answer, said) if said else answer
@@ -118,17 +118,27 @@ def conversation_of(system_prompt: str | None, turns: Sequence[EarlierTurn], new
         new = replace(new, prompt="")
     _add(conversation, answer)
     both = "\n\n".join(text for text in (unanswered, new.prompt) if text) if unanswered else new.prompt
-    conversation.add_requester_msg(both, items=_with_earlier(unanswered_items, new.prompt_items))
+    conversation.add_requester_msg(both, items=_with_earlier(unanswered, unanswered_items, new))
     conversation.new_items = new.prompt_items or ()
     return conversation
 
 
-def _with_earlier(earlier: Sequence[AnyItem] | None, items: Sequence[AnyItem] | None) -> Sequence[AnyItem] | None:
-    """Return items after those that nobody answered; an output that is given again counts once, as it is now."""
-    if not earlier:
-        return items
-    again = {item["call_id"] for item in items or () if "call_id" in item}
-    return [*(item for item in earlier if item.get("call_id") not in again), *(items or ())]
+def _with_earlier(unanswered: str, earlier: Sequence[AnyItem] | None, turn: EarlierTurn) -> Sequence[AnyItem] | None:
+    """Return the items of a prompt after those that nobody answered, to stand for both texts one after the other.
+
+    An output that is given again counts once, as it is now.
+    """
+    if earlier is None and (not unanswered or turn.prompt_items is None):
+        return turn.prompt_items
+    again = {item["call_id"] for item in turn.prompt_items or () if is_output(item)}
+    before = _items_or_text(unanswered, earlier)
+    by = len(unanswered) + len("\n\n") if unanswered and turn.prompt else 0
+    after = [_moved(item, by) for item in _items_or_text(turn.prompt, turn.prompt_items)]
+    return [*(item for item in before if not (is_output(item) and item["call_id"] in again)), *after]
+
+
+def _items_or_text(text: str, items: Sequence[AnyItem] | None) -> Sequence[AnyItem]:
+    return items if items is not None else [text_item(0, len(text))] if text else []
 
 
 def _add(conversation: ChatPrompt, answer: ChatContent | None) -> None:
@@ -162,7 +172,7 @@ def _items_of(content: ChatContent) -> Sequence[AnyItem]:
 def _moved(item: AnyItem, by: int) -> AnyItem:
     match item:
         case {"type": "message", "start": int(start), "end": int(end)}:
-            return text_item(start + by, end + by)
+            return {**item, "start": start + by, "end": end + by}
     return item
 
 

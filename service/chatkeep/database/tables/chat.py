@@ -178,3 +178,33 @@ reply_fragments = Table(
     ForeignKeyConstraint(["user_id", "turn_id"], ["turns.user_id", "turns.id"], ondelete="CASCADE"),
     comment="A reply while it is generated, as it came; gone when the turn is finished.",
 )
+
+api_turns = Table(
+    "api_turns",
+    metadata,
+    Column("user_id", Uuid, nullable=False),
+    Column("turn_id", Uuid, nullable=False),
+    # What the request said beside the prompt, as far as its answer tells it again.
+    Column("request", JSONB, nullable=False),
+    # Of a prompt that came with its whole history: of all messages up to it, and of the prompt alone.
+    Column("path_digest", LargeBinary),
+    Column("prompt_digest", LargeBinary),
+    PrimaryKeyConstraint("user_id", "turn_id"),
+    ForeignKeyConstraint(["user_id", "turn_id"], ["turns.user_id", "turns.id"], ondelete="CASCADE"),
+    # The newest of many that were asked the same.
+    Index(
+        "ix_api_turns_path_digest",
+        "user_id",
+        "path_digest",
+        "turn_id",
+        postgresql_where=text("path_digest IS NOT NULL"),
+    ),
+    Index(
+        "ix_api_turns_prompt_digest",
+        "user_id",
+        "prompt_digest",
+        "turn_id",
+        postgresql_where=text("prompt_digest IS NOT NULL"),
+    ),
+    comment="What only the OpenAI-compatible API knows of a turn that came through it.",
+)

@@ -1,0 +1,89 @@
+"""The items of a conversation: those of the turns on its active path, one after the other."""
+
+from collections.abc import AsyncIterator
+from typing import Literal
+from uuid import UUID
+
+from chatkeep.chat.history.pages import turns_down, turns_up
+from chatkeep.chat.schemas import Turn
+from chatkeep.database.database import Database
+from chatkeep.errors import NotFound
+from chatkeep.openai.ids import item_place
+from chatkeep.openai.lists import list_of
+from chatkeep.openai.output_items import input_items, output_items
+from chatkeep.openai.schemas import JsonObject
+from chatkeep.openai.turns import require_kept
+
+Order = Literal["asc", "desc"]
+TURNS_AT_ONCE = 50
+
+
+def items_of(turn: Turn) -> list[JsonObject]:
+    """Return the items of a turn, its prompt's first."""
+    return [*input_items(turn), *output_items(turn)]
+
+
+async def items_page(
+    database: Database, user_id: UUID, conversation_id: UUID, *, order: Order, after: str | None, limit: int
+) -> JsonObject:
+    """Return one page of a conversation's items.
+
+    Raises:
+        NotFound: `after` is none of its items.
+    """
+    first, number = None, -1
+    if after is not None:
+        first, number = await _turn_of(database, user_id, conversation_id, after), item_place(after)[1]
+    page: list[JsonObject] = []
+    async for turn in _path(database, user_id, conversation_id, order, first):
+        items = items_of(turn) if order == "asc" else items_of(turn)[::-1]
+        if first is not None and turn.id == first.id:
+            items = [item for item in items if _comes_after(item, number, order)]
+        page += items
+        if len(page) > limit:
+            break
+    return list_of(page[:limit], has_more=len(page) > limit)
+
+
+def _comes_after(item: JsonObject, number: int, order: Order) -> bool:
+    own = item_place(str(item["id"]))[1]
+    return own > number if order == "asc" else own < number
+
+
+async def _turn_of(database: Database, user_id: UUID, conversation_id: UUID, item_id: str) -> Turn:
+    kept = await require_kept(database, user_id, item_place(item_id)[0])
+    if kept.turn.conversation_id != conversation_id:
+        raise NotFound
+    return kept.turn
+
+
+async def require_item(
+    database: Database, user_id: UUID, conversation_id: UUID, item_id: str
+) -> tuple[Turn, int, JsonObject]:
+    """Return the turn of an item, its number there, and the item.
+
+    Raises:
+        NotFound: the conversation has no such item.
+    """
+    turn = await _turn_of(database, user_id, conversation_id, item_id)
+    item = next((each for each in items_of(turn) if each["id"] == item_id), None)
+    if item is None:
+        raise NotFound
+    return turn, item_place(item_id)[1], item
+
+
+async def _path(
+    database: Database, user_id: UUID, conversation_id: UUID, order: Order, first: Turn | None
+) -> AsyncIterator[Turn]:
+    """Yield the turns of the active path; from `first` on where that is given."""
+    start_id, position = None if first is None else first.id, 0 if first is None else first.index
+    while True:
+        if order == "asc":
+            part = await turns_down(database, user_id, conversation_id, first=position, limit=TURNS_AT_ONCE)
+        else:
+            part = await turns_up(database, user_id, conversation_id, start_id=start_id, limit=TURNS_AT_ONCE)
+        for turn in part.turns:
+            yield turn
+        if not part.more or not part.turns:
+            return
+        start_id, position = part.turns[-1].parent_id, part.turns[-1].index + 1
