@@ -157,7 +157,7 @@ async def test_an_import_is_on_record_before_it_begins_and_when_it_ended(
     assert code_of(await send(person, b"Dear all"), 422) == "unknown_import_format"
     ended, begun = await events(administrator, subject_id=person.id, action="imported")
     assert begun["details"] == {"stage": "begun", "format": "chatgpt"}
-    assert ended["details"] == {"stage": "ended", "imported": 2, "skipped": 0, "failed": 1}
+    assert ended["details"] == {"stage": "ended", "imported": 2, "continued": 0, "skipped": 0, "failed": 1}
     assert {each["actor_id"] for each in (begun, ended)} == {person.id}
     made = await value(
         service.database, "SELECT min(imported_at) FROM imported_conversations WHERE user_id = :id", id=UUID(person.id)

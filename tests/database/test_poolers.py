@@ -82,7 +82,9 @@ async def test_in_transaction_mode_others_find_nothing_of_ours(database_url: str
 async def settings_of(connection: "asyncpg.Connection[asyncpg.Record]") -> dict[str, str]:
     async with connection.transaction():
         rows = await connection.fetch("SELECT name, setting FROM pg_settings WHERE name <> 'application_name'")
-    return {row["name"]: row["setting"] for row in rows if not row["name"].startswith("transaction_")}
+    # The language's own are there from the first call of a function on.
+    others = ("transaction_", "plpgsql.")
+    return {row["name"]: row["setting"] for row in rows if not row["name"].startswith(others)}
 
 
 @pytest.mark.parametrize("mode", ["session", "transaction"])

@@ -38,6 +38,7 @@ STATUS_OF = {
     errors.TooManyUploads: 429,
     errors.Conflict: 409,
     errors.UsernameTaken: 409,
+    errors.SeveralOwners: 409,
     errors.LastAdministrator: 409,
     errors.IsGuest: 409,
     errors.NoPassword: 409,

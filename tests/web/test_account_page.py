@@ -216,7 +216,7 @@ async def test_an_import_shows_how_far_it_is(tab: Tab) -> None:
         await waiting.wait()
         await route.fulfill(json={"imported": 1234, "skipped": 0, "failed": []})
 
-    await tab.page.route("**/api/v1/import", wait)
+    await tab.page.route("**/api/v1/import*", wait)
     await tab.open("/account")
     file = {"name": "x.json", "mimeType": "application/json", "buffer": b"[]"}
     await tab.get("#f-file").set_input_files(file)  # type: ignore[arg-type]  # a payload

@@ -31,9 +31,8 @@ def _is_request(fragments: list[Any], message: Mapping[str, Any]) -> bool:
 
 
 def _block(fragment: Any) -> Any:
-    if not isinstance(fragment, dict) or fragment.get("type") not in KINDS:
-        return fragment
-    return {**fragment, "type": KINDS[fragment["type"]]}
+    kind = text_in(fragment, "type") if isinstance(fragment, dict) else ""
+    return {**fragment, "type": KINDS[kind]} if kind in KINDS else fragment
 
 
 def _has_fragments(message: Mapping[str, Any]) -> bool:

@@ -4,8 +4,11 @@ The first format that fits reads it, so those whose messages have something of t
 any list of messages.
 """
 
+import traceback
 from collections.abc import Mapping
 from typing import Any
+
+import structlog
 
 from chatkeep.transfer.formats import (
     chat_ui,
@@ -35,6 +38,8 @@ from chatkeep.transfer.formats.other_programs import program_of
 from chatkeep.transfer.formats.plain import is_spoken
 from chatkeep.transfer.formats.plain_message import ROLE_FIELDS
 from chatkeep.transfer.imported import ImportedConversation, UnknownFormat, Unreadable
+
+log = structlog.get_logger(__name__)
 
 FORMATS = (
     Format("chatkeep", "Chatkeep", is_own, read_own, frozenset(["format"])),
@@ -102,7 +107,18 @@ def _is_meant(value: Mapping[str, Any]) -> bool:
 
 def format_of(value: Mapping[str, Any]) -> Format | None:
     """Return the format of a conversation; None where a value is none."""
-    return next((each for each in FORMATS if not each.keys.isdisjoint(value) and each.fits(value)), None)
+    return next((each for each in FORMATS if not each.keys.isdisjoint(value) and _fits(each, value)), None)
+
+
+def _fits(known: Format, value: Mapping[str, Any]) -> bool:
+    """Tell whether a value is of a format; one that nobody foresaw is not, and costs nobody else anything."""
+    try:
+        return known.fits(value)
+    except Exception as error:  # noqa: BLE001  whatever it is
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{last.name}:{last.lineno}"
+        log.warning("format_not_told", format=known.source, error=type(error).__name__, where=where)
+        return False
 
 
 def _says_something(conversation: ImportedConversation) -> bool:
