@@ -143,8 +143,7 @@ def _mapping(model: str) -> dict[str, Any]:
 def chatgpt_file() -> bytes:
     """An export of ChatGPT's: one conversation with all in every field, and some that cannot be kept."""
     kept = {"id": INJECTIONS[1], "title": EVERYTHING, "mapping": _mapping(INJECTIONS[16]), "current_node": "a"}
-    too_long = _mapping("m" * 1000)
-    refused = [{"id": text, "title": text, "mapping": too_long} for text in INJECTIONS[2:22]]
+    refused = [{"id": text, "title": text, "mapping": {"a": {}}} for text in INJECTIONS[2:22]]
     return json.dumps([kept, *refused]).encode()
 
 
