@@ -5,7 +5,8 @@ import re
 import pytest
 
 from chatkeep.transfer.formats.detection import names_of_programs
-from tests.docs.documents import ROOT
+from tests.docs.claims import runs
+from tests.docs.documents import ROOT, Block
 from tests.support.running_service import Person, RunningService
 from tests.transfer.upload_client import only, path
 
@@ -22,9 +23,9 @@ def test_the_table_has_every_program() -> None:
     assert set(names_of_programs()) == set(rows) - {"program"}
 
 
-async def test_the_neutral_form_is_read(person: Person) -> None:
-    (example,) = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
-    kept = await only(person, example.encode())
+@runs("docs/imports.md", '"messages"')
+async def test_the_neutral_form_is_read(block: Block, person: Person) -> None:
+    kept = await only(person, block.text.encode())
     assert (kept["title"], kept["system_prompt"]) == ("Tea", "Answer in one sentence.")
     assert path(kept) == ["Which tea keeps me awake?"]
     assert [turn["reply"]["content"] for turn in kept["turns"]] == ["Black tea.", "Mate."]
