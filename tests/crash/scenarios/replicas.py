@@ -88,7 +88,7 @@ class _Drama:
         self._scene.site.findings.require(found, "something was tested", "one replica had nothing to generate")
 
     async def _left(self) -> list[UUID]:
-        return [row["id"] for row in await self._database.fetch(STREAMING, self._id_of_one)]
+        return [row["turn_id"] for row in await self._database.fetch(STREAMING, self._id_of_one)]
 
     async def _taken_over(self, left: list[UUID], when: float) -> None:
         async def none_streams() -> bool:
