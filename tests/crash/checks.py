@@ -18,9 +18,11 @@ SELECT id::text, conversation_id::text, parent_id::text, position, status, promp
 UNFINISHED = """
 SELECT (SELECT count(*) FROM turns WHERE status = 'streaming') AS turns,
        (SELECT count(*) FROM conversations WHERE streaming_turn_id IS NOT NULL) AS conversations,
-       (SELECT count(*) FROM unsettled_turns WHERE ended_at IS NULL) AS running,
        (SELECT count(*) FROM reply_fragments) AS fragments
 """
+# Older releases have no such table.
+HAS_UNSETTLED = "SELECT to_regclass('unsettled_turns') IS NOT NULL"
+RUNNING = "SELECT count(*) FROM unsettled_turns WHERE ended_at IS NULL"
 MISCOUNTED = """
 SELECT (SELECT count(*) FROM conversations c
         WHERE c.turn_count <> (SELECT count(*) FROM turns t WHERE t.conversation_id = c.id)) AS conversations,
@@ -61,11 +63,13 @@ class Kept:
         try:
             unfinished = await connection.fetchrow(UNFINISHED)
             miscounted = await connection.fetchrow(MISCOUNTED)
+            has_unsettled = await connection.fetchval(HAS_UNSETTLED)
+            running = await connection.fetchval(RUNNING) if has_unsettled else 0
             assert unfinished is not None
             assert miscounted is not None
             return cls(
                 turns=[dict(row) for row in await connection.fetch(TURNS)],
-                unfinished=dict(unfinished),
+                unfinished={**unfinished, "running": running},
                 miscounted=dict(miscounted),
                 titles={row["id"]: row["title"] for row in await connection.fetch(TITLES)},
                 usernames=frozenset(row["username"] for row in await connection.fetch(USERNAMES)),

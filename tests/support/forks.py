@@ -78,7 +78,8 @@ class Fork:
             ioctl(0, termios.TIOCSCTTY, 0)
         sys.stdin = os.fdopen(0, encoding="utf-8")
         sys.stdout = os.fdopen(1, "w", encoding="utf-8")
-        sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace")
+        # By lines, as Python itself has it.
+        sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8", errors="backslashreplace")
 
 
 def _fork_workers() -> None:

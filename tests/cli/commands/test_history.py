@@ -37,6 +37,11 @@ async def change(service: RunningService, turn_id: str, **values: object) -> Non
     async with service.database.transaction() as connection:
         for column, value in values.items():
             await connection.exec_driver_sql(f"UPDATE turns SET {column} = $1 WHERE id = $2", (value, turn_id))
+        # As the service keeps them beside the turns.
+        await connection.exec_driver_sql(
+            "INSERT INTO unusual_turns SELECT user_id, id, status FROM turns WHERE status <> 'complete'"
+            " ON CONFLICT DO NOTHING"
+        )
 
 
 async def test_jsonl_has_the_apis_fields_and_every_byte(service: RunningService, history: Command) -> None:
