@@ -16,7 +16,7 @@ from chatkeep.app import loop_watch
 from chatkeep.app.loop_watch import LoopWatch, UnderWay
 from chatkeep.app.metrics import Metrics
 from tests.app.test_metrics import samples
-from tests.support.process import serving
+from tests.support.process import CHATKEEP, serving_by
 from tests.support.running_service import RunningService, running
 
 Lines = list[MutableMapping[str, Any]]
@@ -106,8 +106,8 @@ async def test_many_alarms_are_few_lines(watch: LoopWatch, told: Lines) -> None:
 
 async def test_requests_are_named_by_route_in_the_log_and_the_figures(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(APPLICATION)
-    async with serving(
-        tmp_path, "--app", "slow:app", "--workers", "2", database_url=database_url, log_format="json"
+    async with serving_by(
+        CHATKEEP, tmp_path, "--app", "slow:app", "--workers", "2", database_url=database_url, log_format="json"
     ) as service:
         async with RunningService(FastAPI(), service.url).client() as client:
             for path in ("/sleeps/0.5", "/computes", "/in-c"):
