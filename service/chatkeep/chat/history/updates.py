@@ -48,7 +48,7 @@ class KeyedTurn:
 
 @dataclass(frozen=True, slots=True)
 class EndedTurn:
-    """What a turn has at its end that its process did not give it: a name for its model, and what users say of it."""
+    """The columns of an ended turn that its process does not know: its model where it named none, and its rating."""
 
     model: str | None
     rating: Literal[1, -1] | None

@@ -1,4 +1,4 @@
-"""What older releases keep less of a turn than this one: found by the order of ids, and kept after the event."""
+"""Statements about the turns of which an older release kept less: found by the order of ids, and completed."""
 
 from dataclasses import dataclass
 from uuid import UUID
