@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Integer, LargeBinary, Uuid, and_, bindparam, func, literal_column, select, true
+from sqlalchemy import ARRAY, Integer, LargeBinary, Uuid, and_, bindparam, cast, func, literal_column, select, true
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -104,12 +104,23 @@ def _by(digest: Any) -> Statement[AnsweredPrompt]:
 TURNS_BY_PATH = _by(_a.path_digest)
 TURNS_BY_PROMPT = _by(_a.prompt_digest)
 
-KNOWN_PATHS = Statement(
-    select(_a.path_digest)
-    .where(_a.user_id == USER_ID, _a.path_digest == func.any(bindparam("path_digests", type_=ARRAY(LargeBinary))))
-    .distinct(),
-    row=first_column,
-)
+
+def _known_paths() -> Statement[bytes]:
+    """Which of the digests are of histories that the user has, each looked up by its key: PostgreSQL 15 goes through
+    all that the user has for `= ANY (...)`.
+    """
+    digests = bindparam("path_digests", type_=ARRAY(LargeBinary))
+    given = func.unnest(digests).table_valued("digest", name="given").render_derived()
+    known = (
+        select(_a.path_digest)
+        .where(_a.user_id == USER_ID, _a.path_digest == cast(given.c.digest, LargeBinary))
+        .limit(1)
+        .lateral("known")
+    )
+    return Statement(select(known.c.path_digest).select_from(given.join(known, true())), row=first_column)
+
+
+KNOWN_PATHS = _known_paths()
 
 
 def _path_above() -> Statement[AnsweredPrompt]:
