@@ -12,6 +12,7 @@ from tests.accounts.client import (
     status_of_me,
 )
 from tests.support.running_service import ADMIN_PASSWORD, PASSWORD, Person, RunningService
+from tests.support.settled import settle
 
 MARK = "marmalade-7391"
 
@@ -45,6 +46,7 @@ async def test_a_deleted_account_leaves_no_row_but_on_record(service: RunningSer
     for number in range(3):
         await person.say(conversation, f"{MARK} {number}")
     await neighbour.say(await neighbour.conversation(), "mine")
+    await settle(service.chat.turn_store)
     before = await traces(service, MARK, person.id)
     assert {"users", "conversations", "turns", "login_sessions", "access_tokens", "user_activity"} <= before.keys()
     kept = await traces(service, neighbour.id)

@@ -23,6 +23,7 @@ from tests.accounts.client import AUTH, log_in, rows
 from tests.accounts.guests import guest
 from tests.chat.files.pictures import add
 from tests.support.running_service import PASSWORD, Person, RunningService, running
+from tests.support.settled import settle
 from tests.transfer.formats.test_chatgpt import conversation as chatgpt_conversation
 from tests.transfer.formats.test_chatgpt import node as chatgpt_node
 from tests.transfer.upload_client import imported
@@ -163,6 +164,7 @@ async def settled(service: RunningService) -> None:
     """Wait until nothing is generated, and everything that was said can be found."""
     while len(service.chat.generations):
         await asyncio.sleep(0.02)
+    await settle(service.chat.turn_store)
     while await rows(service.database, "SELECT 1 FROM turn_search WHERE lexemes IS NULL LIMIT 1"):
         await asyncio.sleep(0.05)
     while await rows(service.database, "SELECT 1 FROM reasoning_search WHERE lexemes IS NULL LIMIT 1"):

@@ -33,7 +33,7 @@ def _input_items(turn_id: UUID, text: str, items: Sequence[AnyItem] | None) -> I
             yield _message(turn_id, said[0][0], text, [item for _, item in said])
             continue
         for number, item in said:
-            if item["type"] != DELETED:
+            if item.get("type") != DELETED:
                 yield shown_item(turn_id, number, item, "completed")
 
 
@@ -43,9 +43,9 @@ def message_of(item: AnyItem) -> object:
     In prompts of the page, which know of no parts, files and the text after them are one message.
     """
     if (
-        item["type"] in ("message", "message_part")
+        item.get("type") in ("message", "message_part")
         or is_file(item)
-        or (item["type"] == "refusal" and "part_of" in item)
+        or (item.get("type") == "refusal" and "part_of" in item)
     ):
         return "message", item.get("part_of")
     return None
@@ -75,12 +75,19 @@ def _part(text: str, part: AnyItem, role: str) -> JsonItem:
         case {"type": "message_part", "part": dict(inner)}:
             return dict(inner)
         case {"type": "refusal"}:
-            return {"type": "refusal", "refusal": part["refusal"]}
-    file_id = part.get("file_id")
-    shown = to_text(FILE, UUID(file_id)) if isinstance(file_id, str) else None
-    if part["type"] in ("image", "input_image"):
+            return {"type": "refusal", "refusal": str(part.get("refusal") or "")}
+    shown = _file_of(part.get("file_id"))
+    if part.get("type") in ("image", "input_image"):
         return {"type": "input_image", "detail": part.get("detail", "auto"), "file_id": shown, "image_url": None}
     return {"type": "input_file", "file_id": shown, "filename": part.get("name")}
+
+
+def _file_of(file_id: object) -> str | None:
+    """Return the id of a part's file as clients know it; None where the part has none that can be one."""
+    try:
+        return to_text(FILE, UUID(file_id)) if isinstance(file_id, str) else None
+    except ValueError:
+        return None
 
 
 def output_text(text: str, annotations: object = None) -> JsonItem:
@@ -110,7 +117,7 @@ def output_items(turn: Turn) -> list[JsonItem]:
 
 def shown_item(turn_id: UUID, number: int, item: AnyItem, status: Status, text: str = "") -> JsonItem:
     """Return one kept item, and not a part of one, as clients know it."""
-    kind = str(item["type"])
+    kind = str(item.get("type"))
     own_id = item_id(turn_id, kind, number)
     match item:
         case {"type": "message", "start": int(start), "end": int(end)}:
