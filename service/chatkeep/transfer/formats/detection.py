@@ -94,9 +94,7 @@ def read_conversation(value: Any, known: Format | None = None) -> ImportedConver
     program = program_of(value)
     if program is not None:
         raise UnknownFormat(f"This is a file of {program}, which cannot be imported.")
-    if any(
-        isinstance(inner.get(name), (dict, list)) for inner in (value, mapping_in(value, "chat")) for name in _MEANT
-    ):
+    if _is_meant(value) or _is_meant(mapping_in(value, "chat")):
         raise Unreadable(NO_MESSAGES, next(filter(None, (text_in(value, name) for name in ("id", "uuid"))), None))
     raise UnknownFormat
 
