@@ -1,7 +1,6 @@
 """`/v1/chat/completions`, asked by OpenAI's own client: one turn is added to what is kept of its history."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import openai
@@ -12,25 +11,9 @@ from chatkeep.chat.models.errors import ModelNotFound
 from tests.openai.clients import ApiUser, api_user
 from tests.openai.test_responses import CALL, PIXEL
 from tests.support.models import HeldModel
-from tests.support.running_service import RunningService, running
+from tests.support.running_service import RunningService
 
 Messages = list[dict[str, Any]]
-
-
-@pytest.fixture
-def model() -> HeldModel:
-    return HeldModel("A reply")
-
-
-@pytest.fixture
-async def service(shared_database_url: str, model: HeldModel) -> AsyncIterator[RunningService]:
-    async with running(shared_database_url, model=model, flush_interval_ms=30) as service:
-        yield service
-
-
-@pytest.fixture
-async def user(service: RunningService) -> ApiUser:
-    return await api_user(service)
 
 
 def said(role: str, content: str) -> dict[str, Any]:

@@ -1,31 +1,14 @@
 """`/v1/conversations` and their items, asked by OpenAI's own client."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import openai
 import pytest
 
 from tests.accounts.client import change
-from tests.openai.clients import ApiUser, api_user
+from tests.openai.clients import ApiUser
 from tests.support.models import HeldModel
-from tests.support.running_service import RunningService, running
-
-
-@pytest.fixture
-def model() -> HeldModel:
-    return HeldModel("A reply")
-
-
-@pytest.fixture
-async def service(shared_database_url: str, model: HeldModel) -> AsyncIterator[RunningService]:
-    async with running(shared_database_url, model=model, flush_interval_ms=30) as service:
-        yield service
-
-
-@pytest.fixture
-async def user(service: RunningService) -> ApiUser:
-    return await api_user(service)
+from tests.support.running_service import RunningService
 
 
 def texts(items: list[Any]) -> list[str]:

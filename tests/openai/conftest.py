@@ -1,0 +1,25 @@
+"""A service whose model's replies are held, and somebody who asks it as a client of OpenAI's does."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.openai.clients import ApiUser, api_user
+from tests.support.models import HeldModel
+from tests.support.running_service import RunningService, running
+
+
+@pytest.fixture
+def model() -> HeldModel:
+    return HeldModel("A reply")
+
+
+@pytest.fixture
+async def service(shared_database_url: str, model: HeldModel) -> AsyncIterator[RunningService]:
+    async with running(shared_database_url, model=model, flush_interval_ms=30) as service:
+        yield service
+
+
+@pytest.fixture
+async def user(service: RunningService) -> ApiUser:
+    return await api_user(service)
