@@ -15,6 +15,7 @@ from chatkeep.accounts.usernames import username_key
 from chatkeep.ids import new_id
 from tests.http.test_bodies import code_of
 from tests.support.running_service import ADMIN_PASSWORD, PASSWORD, Person, RunningService, running
+from tests.support.settled import settle
 from tests.support.urls import driver_url
 
 USERS = "/api/v1/admin/users"
@@ -355,6 +356,7 @@ async def test_of_a_deleted_user_nothing_is_left(
         conversation_id = await each.conversation(metadata={"a": 1})
         await each.say(conversation_id, "Hello")
         await each.client.post("/api/v1/auth/tokens", json={"name": "x"})
+    await settle(service.chat.turn_store)
     before = await rows_of(shared_database_url, person.id)
     untouched = await rows_of(shared_database_url, other.id)
     assert before["users"] == before["turns"] == before["conversations"] == before["access_tokens"] == 1

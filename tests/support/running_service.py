@@ -24,6 +24,7 @@ from chatkeep.connections.door import Door
 from chatkeep.connections.limits import Limits
 from chatkeep.connections.protocol import GuardedProtocol
 from chatkeep.database.database import Database
+from tests.support.patience import patient_start
 
 PASSWORD = "tests have long passwords"
 ADMIN_PASSWORD = "administrators have longer ones"
@@ -137,6 +138,14 @@ def settings_for(database_url: str, **changes: Any) -> Settings:
     return Settings.read(**(values | changes))
 
 
+async def serve(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Serve until the server is to stop. An exit, which would end the event loop and its tests, is an error here."""
+    try:
+        await server.serve(sockets=[listener])
+    except SystemExit as problem:
+        raise RuntimeError("The service did not start. Why is in its log.") from problem
+
+
 @asynccontextmanager
 async def running(
     database_url: str,
@@ -171,13 +180,14 @@ async def running(
             timeout_keep_alive=60,  # on a busy machine a test may pause for longer than uvicorn waits
         )
     )
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
-        if task.done():
-            listener.close()
-            await task
-            raise RuntimeError("the service did not start")
-        await asyncio.sleep(0.01)
+    task = asyncio.create_task(serve(server, listener))
+    with patient_start():
+        while not server.started:
+            if task.done():
+                listener.close()
+                await task
+                raise RuntimeError("The service did not start.")
+            await asyncio.sleep(0.01)
     service = RunningService(app, f"http://127.0.0.1:{listener.getsockname()[1]}")
     try:
         yield service

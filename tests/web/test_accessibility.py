@@ -38,6 +38,7 @@ LOOKS = [("en-GB", "light", DESKTOP), ("ja-JP", "dark", PHONE), ("en-GB", "dark"
 
 
 async def assert_accessible(tab: Tab) -> None:
+    await expect(tab.get("main:visible")).to_have_count(1)  # scripts show some of the pages, soon after they are loaded
     await tab.page.evaluate(END_ANIMATIONS)
     assert await tab.page.evaluate(CHECK) == []
 
