@@ -28,6 +28,8 @@ from chatkeep.database.database import Database
 PASSWORD = "tests have long passwords"
 ADMIN_PASSWORD = "administrators have longer ones"
 REGISTRATION_TRIES = 5
+# All that somebody who is no administrator can give a token.
+USERS_SCOPES = ["chat", "read", "import", "account"]
 
 
 async def register(client: httpx2.AsyncClient, username: str) -> httpx2.Response:

@@ -20,11 +20,11 @@ async def insert_token(
     name: str,
     now: datetime,
     expires_at: datetime | None,
+    scopes: Sequence[str],
 ) -> AnyRow:
+    token = {"digest": digest, "id": new_id(), "user_id": user_id, "name": name, "scopes": scopes}
     kept = await connection.execute(
-        insert(access_tokens)
-        .values(digest=digest, id=new_id(), user_id=user_id, name=name, created_at=now, expires_at=expires_at)
-        .returning(access_tokens)
+        insert(access_tokens).values(**token, created_at=now, expires_at=expires_at).returning(access_tokens)
     )
     return kept.one()
 
