@@ -115,8 +115,8 @@ def end_of(
         raise Invalid("expires_at is in the past.")
     if expires_at > latest:
         raise Invalid(
-            f"expires_at is later than {latest:%Y-%m-%dT%H:%M:%SZ}, when an access token ends at the latest. Leave "
-            "expires_at out for that time."
+            f"expires_at is later than {latest:%Y-%m-%dT%H:%M:%SZ}, when this access token ends at the latest. "
+            "Leave it out for that time."
         )
     return expires_at
 
