@@ -1,6 +1,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import httpx2
 import pytest
@@ -374,11 +375,16 @@ async def test_a_scope_costs_no_round_trip(service: RunningService, monkeypatch:
     client = bearer(service, await new_token(person, scopes=["read"]))
     await client.get("/api/v1/conversations")  # marks the token as used
     asked: list[str] = []
+
+    def counted(name: str, given: Any) -> Any:
+        def ask(*arguments: Any, **named: Any) -> Any:
+            asked.append(name)
+            return given(*arguments, **named)
+
+        return ask
+
     for name in ("row", "rows", "execute", "transaction", "read_only"):
-        given = getattr(Database, name)
-        monkeypatch.setattr(
-            Database, name, lambda *a, given=given, name=name, **k: asked.append(name) or given(*a, **k)
-        )
+        monkeypatch.setattr(Database, name, counted(name, getattr(Database, name)))
     assert (await client.get(f"{AUTH}/token")).status_code == 200
     assert (await client.get(f"{AUTH}/me")).status_code == 403
     assert [each for each in asked if each != "rows"] == ["row", "row"]  # and what looks after open streams

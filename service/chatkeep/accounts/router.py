@@ -281,7 +281,7 @@ async def create_access_token(
 @router.get("/token", responses=error_responses(401, 404, 503))
 @needs(*Scope)
 async def read_own_token(identity: SignedIn) -> OwnToken:
-    """Return what the token that asks may do, and until when. Any token may ask; 404 without a token."""
+    """Return the scopes and the end of the token that asks. Any token may ask; 404 without a token."""
     if not identity.by_token:
         raise NotFound("No access token asks.")
     return OwnToken(scopes=in_order(identity.scopes), expires_at=identity.token_ends_at)

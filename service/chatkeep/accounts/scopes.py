@@ -57,7 +57,7 @@ def _marked(ways: Needs) -> Callable[[Endpoint], Endpoint]:
 
 
 def needs_of(endpoint: object) -> Needs:
-    """Return what an endpoint says of tokens; nothing lets none in."""
+    """Return the ways of a token into an endpoint; none where the endpoint says nothing."""
     ways: Needs = getattr(endpoint, "scopes_needed", ())
     return ways
 

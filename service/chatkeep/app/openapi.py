@@ -135,7 +135,7 @@ def _complete(operation: dict[str, Any], route: RouteContext, method: str, schem
 
 
 def _security(route: RouteContext) -> list[dict[str, list[str]]]:
-    """Return who is let in: a session, or a token with all scopes of one of the lists."""
+    """Return the ways in: a session, or a token with all scopes of one of the lists."""
     return [{"cookie": []}, *({"bearer": in_order(way)} for way in needs_of(route.endpoint))]
 
 

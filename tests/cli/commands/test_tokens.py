@@ -2,12 +2,13 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from tests.cli.command_runner import Command
 from tests.support.running_service import RunningService, running
 
 
-async def own_token(service: RunningService, secret: str) -> tuple[int, dict[str, str]]:
+async def own_token(service: RunningService, secret: str) -> tuple[int, dict[str, Any]]:
     client = service.client(headers={"Authorization": f"Bearer {secret}"})
     answer = await client.get("/api/v1/auth/token")
     return answer.status_code, answer.json()
