@@ -118,6 +118,7 @@ TABLE: dict[str, dict[str, str]] = {
         "DELETE /chat/completions/{completion_id}": "chat",
     },
     "": {
+        "POST /mcp": "read",
         "POST /chat_stream": "chat",
         "POST /clear_context": "chat",
         "GET /get_prompt": "chat",
@@ -154,6 +155,7 @@ TABLE: dict[str, dict[str, str]] = {
 }
 BODIES: dict[str, Any] = {
     "POST /api/v1/auth/tokens": {"name": "as wide", "scopes": ["account"]},
+    "POST /mcp": {"jsonrpc": "2.0", "id": 1, "method": "ping"},
     "POST /chat_stream": {"user_input": "Hello"},
     "POST /set_feedback": {"message_id": str(new_id()), "rating": 1},
     "POST /set_generation_params": {"params": {"temperature": 1}},
