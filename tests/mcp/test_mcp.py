@@ -271,7 +271,7 @@ async def test_a_call_that_lasts_ends_when_its_token_does(
         await never.wait()
         return {"results": ["not for them any more"]}
 
-    monkeypatch.setitem(tools.TOOLS, "search", replace(tools.TOOLS["search"], run=wait))  # type: ignore[arg-type]
+    monkeypatch.setitem(tools.TOOLS, "search", replace(tools.TOOLS["search"], run=wait))
     made = (await person.client.post("/api/v1/auth/tokens", json={"name": "x", "scopes": ["read"]})).json()
     version = {} if mode == "legacy" else {"MCP-Protocol-Version": "2026-07-28"}
     params: dict[str, Any] = {"name": "search", "arguments": {"query": "x"}}
@@ -300,7 +300,7 @@ async def test_a_failure_that_is_not_the_models_is_the_answers(
     async def fail(_reader: tools.Reader, _given: Any) -> dict[str, Any]:
         raise RuntimeError("the inside of the service")
 
-    monkeypatch.setitem(tools.TOOLS, "search", replace(tools.TOOLS["search"], run=fail))  # type: ignore[arg-type]
+    monkeypatch.setitem(tools.TOOLS, "search", replace(tools.TOOLS["search"], run=fail))
     client = service.client(headers=HEADERS | bearer(await person.token("read")))
     params = {"name": "search", "arguments": {"query": "x"}}
     answer = await client.post("/mcp", json=PING | {"method": "tools/call", "params": params})

@@ -8,6 +8,7 @@ import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.requests import Request
 
 from chatkeep import __version__
 from chatkeep.errors import Forbidden, Invalid, NotFound
@@ -24,7 +25,7 @@ Context = ServerRequestContext[Any, Any]
 
 
 def make_manager() -> StreamableHTTPSessionManager:
-    """Return what answers requests: each by itself, as one piece of JSON, so that any replica can.
+    """Return a manager that answers each request by itself, as one piece of JSON, so that any replica can.
 
     The package's own check of `Host` and `Origin` is off: the service's holds for all of its routes.
     """
@@ -44,7 +45,10 @@ async def _list_tools(_context: Context, _params: types.PaginatedRequestParams |
 
 
 async def _call_tool(context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
-    asked: Call = context.request.scope[CALL]
+    request: Request | None = context.request
+    if request is None:
+        raise RuntimeError("messages come by HTTP")
+    asked: Call = request.scope[CALL]
     try:
         text = await call(asked.reader, params.name, params.arguments or {})
     except (Invalid, NotFound, Forbidden) as error:  # for the model, which may do better

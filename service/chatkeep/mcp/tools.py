@@ -53,7 +53,7 @@ class Reader:
 
 
 class Arguments(BaseModel):
-    """What a tool takes."""
+    """The arguments of a tool."""
 
     model_config = ConfigDict(extra="forbid")
 
