@@ -121,9 +121,11 @@ async def titles_found(reader: Reader, service: RunningService, url: str, header
     assert url == MCP_ADDRESS
     given = {name: value.replace(TOKEN, reader.user.token) for name, value in headers.items()}
     assert given != headers
-    async with httpx2.AsyncClient(headers=given, verify=False) as http:
-        async with Client(streamable_http_client(f"{service.url}/mcp", http_client=http)) as client:
-            found = await client.call_tool("list_conversations", {})
+    async with (
+        httpx2.AsyncClient(headers=given, verify=False) as http,
+        Client(streamable_http_client(f"{service.url}/mcp", http_client=http)) as client,
+    ):
+        found = await client.call_tool("list_conversations", {})
     return [each["title"] for each in json.loads(found.content[0].text)["conversations"]]  # type: ignore[union-attr]
 
 
@@ -146,7 +148,8 @@ async def test_codex(reader: Reader, service: RunningService, block: Block) -> N
 
 @runs(DOCUMENT, '"server_label": "chatkeep"', weaker="OpenAI's servers are not here: what they are given is tried")
 async def test_openais_own_api(reader: Reader, service: RunningService, block: Block) -> None:
-    (tools,) = [each.value for each in ast.walk(ast.parse(block.text)) if getattr(each, "arg", None) == "tools"]
+    named = [each for each in ast.walk(ast.parse(block.text)) if isinstance(each, ast.keyword)]
+    (tools,) = [each.value for each in named if each.arg == "tools"]
     (tool,) = ast.literal_eval(tools)
     assert await titles_found(reader, service, tool["server_url"], tool["headers"]) == ["Tea"]
 

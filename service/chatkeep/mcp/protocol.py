@@ -8,6 +8,7 @@ import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.shared.exceptions import MCPError
 from starlette.requests import Request
 
 from chatkeep import __version__
@@ -54,8 +55,8 @@ async def _call_tool(context: Context, params: types.CallToolRequestParams) -> t
     except (Invalid, NotFound, Forbidden) as error:  # for the model, which may do better
         return types.CallToolResult(content=[types.TextContent(text=error.detail)], is_error=True)
     except Exception as error:
-        asked.failure = error  # raised again where the request is answered, as on any other route
-        raise
+        asked.failure = error  # raised where the request is answered, as on any other route
+        raise MCPError(types.INTERNAL_ERROR, "The service failed.") from error
     # Text alone: ChatGPT's connectors read no other part of an answer.
     return types.CallToolResult(content=[types.TextContent(text=text)])
 

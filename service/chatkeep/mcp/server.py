@@ -6,7 +6,7 @@ import contextvars
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Protocol
 
 from anyio import to_thread
 from starlette.requests import Request
@@ -63,7 +63,9 @@ class McpServer:
         await manager.handle_request({**request.scope, CALL: asked}, receive, answer.send)
         if asked.failure is not None:
             raise asked.failure
-        return answer.response()
+        if answer.status is None:
+            raise RuntimeError("the MCP server gave no answer")
+        return Response(answer.body, answer.status, headers=answer.headers)
 
     async def aclose(self) -> None:
         """End whatever is under way."""
@@ -104,16 +106,13 @@ async def _run(manager: Manager, running: "asyncio.Future[None]") -> None:
 class _Answer:
     """An answer of the manager, put together."""
 
-    status: int = 500
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    status: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status, self.headers = message["status"], list(message.get("headers", ()))
+            self.status = message["status"]
+            self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in message["headers"]}
         else:
             self.body += message.get("body", b"")
-
-    def response(self) -> Response:
-        given: dict[str, Any] = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers}
-        return Response(self.body, self.status, headers=given)
