@@ -327,3 +327,23 @@ print(sorted({"mcp", "mcp_types", "jwt", "cryptography", "chatkeep.mcp.server"} 
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout == "['chatkeep.mcp.server']\n"
     assert settings_for("postgresql://nobody@127.0.0.1:1/nothing").mcp
+
+
+async def test_each_call_is_in_the_log_and_not_what_was_asked(
+    service: RunningService, person: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = service.client(headers=HEADERS | bearer(await person.token("read")))
+    with caplog.at_level("INFO"):
+        for name in ("search", "invented-by-a-client"):
+            params = {"name": name, "arguments": {"query": "a-very-private-question"}}
+            assert (await client.post("/mcp", json=PING | {"method": "tools/call", "params": params})).is_success
+        await client.post("/mcp", json=PING | {"method": "a-very-private-method"})
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith(("chatkeep", "mcp"))]
+    told = [line for line in lines if "mcp_message" in line]
+    assert [("'search'" in line, "'(none)'" in line, "'(other)'" in line) for line in told] == [
+        (True, False, False),
+        (False, True, False),
+        (False, False, True),
+    ]
+    assert any("'/mcp'" in line and "200" in line for line in lines)
+    assert not any("private" in line or "invented" in line for line in lines)

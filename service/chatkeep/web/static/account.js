@@ -140,7 +140,8 @@ function preparePassword() {
 
 function scopeBox(scope) {
   const box = h("input", { type: "checkbox", name: "scope", value: scope, checked: scope === "chat" });
-  return h("label", {}, box, h("strong", { text: ` ${t(`scope_${scope}`)} ` }), h("span", { class: "hint", text: t(`scope_${scope}_hint`) }));
+  const hint = h("span", { class: "hint", text: t(`scope_${scope}_hint`) });
+  return h("label", { class: "check" }, box, h("span", {}, h("strong", { text: t(`scope_${scope}`) }), " ", hint));
 }
 
 function prepareTokens() {
