@@ -89,6 +89,7 @@ class Settings(BaseSettings):
     max_import_bytes: int = Field(1024**3, ge=1024, le=1024**4)
     max_file_bytes: int = Field(10 * 1024**2, ge=1024, le=1024**3)
     file_quota_bytes: int = Field(256 * 1024**2, ge=1024, le=1024**5)
+    mcp: bool = True
     openai_store: LowerCase[Literal["asked", "always"]] = "asked"
     max_connections: int | None = Field(None, ge=1, le=1_000_000)
     max_connections_per_address: int = Field(256, ge=1, le=1_000_000)

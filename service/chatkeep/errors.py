@@ -113,6 +113,19 @@ class UntrustedIdentity(Forbidden):
     code = "untrusted_identity"
 
 
+class InsufficientScope(Forbidden):
+    """An access token lacks a scope, whatever its owner may do.
+
+    Args:
+        scope: the missing scope; several, with blanks between them, where they are needed together.
+    """
+
+    code = "insufficient_scope"
+
+    def __init__(self, detail: str, *, scope: str) -> None:
+        super().__init__(detail, scope=scope)
+
+
 class CrossSiteRequest(Forbidden):
     code = "cross_site_request"
 

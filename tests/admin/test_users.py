@@ -242,7 +242,7 @@ async def test_a_new_administrator_is_one_on_the_next_request(service: RunningSe
 
 async def test_whoever_is_disabled_is_out_on_the_next_request(service: RunningService, administrator: Person) -> None:
     person = await service.person()
-    token = (await person.client.post("/api/v1/auth/tokens", json={"name": "x"})).json()["token"]
+    token = await person.token()
     bearer = service.client(headers={"Authorization": f"Bearer {token}"})
     assert (await bearer.get("/api/v1/auth/me")).status_code == 200
     assert (await change(administrator, person, disabled=True))["disabled"] is True
@@ -280,7 +280,7 @@ async def test_a_user_is_signed_out_everywhere(service: RunningService, administ
     second = service.client()
     body = {"username": person.username, "password": PASSWORD}
     await second.post("/api/v1/auth/login", json=body)
-    token = (await person.client.post("/api/v1/auth/tokens", json={"name": "stolen"})).json()["token"]
+    token = await person.token()
     program = service.client(headers={"Authorization": f"Bearer {token}"})
     assert (await program.get("/api/v1/auth/me")).status_code == 200
     answer = await administrator.client.post(f"{USERS}/{person.id}/sessions/revoke")

@@ -40,6 +40,7 @@ HELD = {
     "POST /api/v1/import",
     "POST /api/v1/admin/retention/run",
     "POST /chat_stream",
+    "POST /mcp",
     "POST /v1/responses",
     "POST /v1/files",
     "POST /v1/responses/{response_id}/cancel",

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from chatkeep.app.logs import safe_traceback
 from chatkeep.errors import DatabaseUnavailable
 from tests.support.process import environment, serving
+from tests.support.running_service import USERS_SCOPES
 
 SECRET = "hunter2-of-alice"
 
@@ -220,7 +221,7 @@ async def test_a_running_service_logs_requests_and_nothing_that_people_wrote(dat
         await client.get("/api/v1/conversations", params={"cursor": query})
         await client.post("/api/v1/conversations", json={unknown: unknown})
         await client.post("/api/v1/conversations", content=bad, headers={"Content-Type": "application/json"})
-        token = (await client.post("/api/v1/auth/tokens", json={"name": "x"})).json()["token"]
+        token = (await client.post("/api/v1/auth/tokens", json={"name": "x", "scopes": USERS_SCOPES})).json()["token"]
         cookies = dict(client.cookies)
         await client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"})
         await client.get("/nothing%1B[31m%E2%80%A8")

@@ -38,6 +38,7 @@ TABLE: dict[str, tuple[str, int]] = {
     "DELETE /api/v1/auth/sessions/{session_id}": (OWN, 204),
     "GET /api/v1/auth/tokens": (SIGNED_IN, 200),
     "POST /api/v1/auth/tokens": (SIGNED_IN, 201),
+    "GET /api/v1/auth/token": (SIGNED_IN, 404),
     "DELETE /api/v1/auth/tokens/{token_id}": (OWN, 204),
     "POST /api/v1/conversations": (SIGNED_IN, 201),
     "GET /api/v1/conversations": (SIGNED_IN, 200),

@@ -1,11 +1,18 @@
 """docs/clients.md: each recipe is run as it stands, against a running service with the demonstration model."""
 
+import ast
 import asyncio
+import json
+import shlex
 import sys
+import tomllib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import httpx2
 import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 
 from chatkeep.chat.models import DemonstrationModel
 from tests.docs.claims import runs
@@ -13,9 +20,11 @@ from tests.docs.documents import Block
 from tests.openai.clients import ApiUser, api_user
 from tests.support.process import environment
 from tests.support.running_service import RunningService, running
+from tests.support.settled import settle
 
 DOCUMENT = "docs/clients.md"
 ADDRESS, TOKEN = "https://chat.example.org/v1", "ck_…"
+MCP_ADDRESS = "https://chat.example.org/mcp"
 EXPORTS = f"export OPENAI_BASE_URL={ADDRESS}\nexport OPENAI_API_KEY={TOKEN}"
 
 
@@ -103,3 +112,52 @@ async def test_chat_completions(reader: Reader, block: Block) -> None:
 async def test_without_a_library(reader: Reader, block: Block) -> None:
     assert '"chat.completion"' in await reader.run("bash", "-c", block.text)
     assert await reader.prompts() == [["Hello"]]
+
+
+async def titles_found(reader: Reader, service: RunningService, url: str, headers: dict[str, str]) -> list[str]:
+    """Search the reader's history at a documented address, with documented headers."""
+    conversation = (await reader.user.person.client.post("/api/v1/conversations", json={"title": "Tea"})).json()["id"]
+    await reader.user.person.say(conversation, "Is sencha a green tea?")
+    assert url == MCP_ADDRESS
+    given = {name: value.replace(TOKEN, reader.user.token) for name, value in headers.items()}
+    assert given != headers
+    async with (
+        httpx2.AsyncClient(headers=given, verify=False) as http,
+        Client(streamable_http_client(f"{service.url}/mcp", http_client=http)) as client,
+    ):
+        found = await client.call_tool("list_conversations", {})
+    return [each["title"] for each in json.loads(found.content[0].text)["conversations"]]  # type: ignore[union-attr]
+
+
+@runs(DOCUMENT, "claude mcp add", weaker="the program is not here: what it is given is tried with another client")
+async def test_claude_code(reader: Reader, service: RunningService, block: Block) -> None:
+    *_, name, url, flag, header = shlex.split(block.text)
+    assert (name, flag) == ("chatkeep", "--header")
+    key, _, value = header.partition(": ")
+    assert await titles_found(reader, service, url, {key: value}) == ["Tea"]
+
+
+@runs(
+    DOCUMENT, "[mcp_servers.chatkeep]", weaker="the program is not here: what it is given is tried with another client"
+)
+async def test_codex(reader: Reader, service: RunningService, block: Block) -> None:
+    given = tomllib.loads(block.text)["mcp_servers"]["chatkeep"]
+    assert set(given) == {"url", "bearer_token_env_var"}
+    assert await titles_found(reader, service, given["url"], {"Authorization": f"Bearer {TOKEN}"}) == ["Tea"]
+
+
+@runs(DOCUMENT, '"server_label": "chatkeep"', weaker="OpenAI's servers are not here: what they are given is tried")
+async def test_openais_own_api(reader: Reader, service: RunningService, block: Block) -> None:
+    named = [each for each in ast.walk(ast.parse(block.text)) if isinstance(each, ast.keyword)]
+    (tools,) = [each.value for each in named if each.arg == "tools"]
+    (tool,) = ast.literal_eval(tools)
+    assert await titles_found(reader, service, tool["server_url"], tool["headers"]) == ["Tea"]
+
+
+@runs(DOCUMENT, "HISTORY_URL")
+async def test_a_program_that_speaks_mcp(reader: Reader, service: RunningService, block: Block) -> None:
+    await reader.user.person.say(await reader.user.person.conversation(title="Tea"), "Is sencha a green tea?")
+    await settle(service.chat.turn_store)
+    reader.variables = {"HISTORY_TOKEN": reader.user.token, "HISTORY_URL": f"{service.url}/mcp"}
+    (result,) = json.loads(await reader.python(block))["results"]
+    assert result["title"] == "Tea"

@@ -28,6 +28,7 @@ STATUS_OF = {
     errors.RegistrationClosed: 403,
     errors.GuestNotAllowed: 403,
     errors.UntrustedIdentity: 403,
+    errors.InsufficientScope: 403,
     errors.CrossSiteRequest: 403,
     errors.NotFound: 404,
     errors.FileQuotaReached: 403,

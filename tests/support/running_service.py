@@ -29,6 +29,8 @@ from tests.support.patience import patient_start
 PASSWORD = "tests have long passwords"
 ADMIN_PASSWORD = "administrators have longer ones"
 REGISTRATION_TRIES = 5
+# All that somebody who is no administrator can give a token.
+USERS_SCOPES = ["chat", "read", "import", "account"]
 
 
 async def register(client: httpx2.AsyncClient, username: str) -> httpx2.Response:
@@ -64,6 +66,13 @@ class Person:
         assert answer.status_code == 201, answer.text
         turn: dict[str, Any] = answer.json()
         return turn
+
+    async def token(self, *scopes: str) -> str:
+        """Make an access token, with every scope that a user can give unless it says which; return its secret."""
+        body = {"name": "program", "scopes": scopes or USERS_SCOPES}
+        answer = await self.client.post("/api/v1/auth/tokens", json=body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["token"])
 
     async def turns(self, conversation_id: str, **params: Any) -> list[dict[str, Any]]:
         """Return a page of the active path."""

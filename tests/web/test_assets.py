@@ -21,7 +21,7 @@ from chatkeep.web.translations import LANGUAGES, texts_of, texts_of_modules
 from tests.support.running_service import RunningService
 
 WEB = Path(web.__file__).parent
-MADE = ("error_", "turn_", "access_", "action_", "actor_", "fault_", "state_")
+MADE = ("error_", "turn_", "access_", "action_", "actor_", "fault_", "scope_", "state_")
 MODULES = sorted((WEB / "static").glob("*.js"))
 MAX_BYTES = 100_000
 CONSOLE = ("/console", *(f"/console/{name}" for name in SECTIONS), f"/console/conversations/{UUID(int=0)}")

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from chatkeep.accounts.scopes import DEFAULT_SCOPES, Scope
 from chatkeep.http.bodies import Body, Flag, Moment, Name, Text
 from chatkeep.http.schemas import Answer, Time
 
@@ -45,6 +46,10 @@ class ChangePassword(Body):
 class CreateToken(Body):
     name: Name
     expires_at: Moment | None = None
+    scopes: Annotated[
+        list[Scope],
+        Field(min_length=1, max_length=20, description="What the token may do.", examples=[[*DEFAULT_SCOPES]]),
+    ] = [*DEFAULT_SCOPES]  # noqa: RUF012  pydantic copies it
 
 
 class User(Answer):
@@ -72,6 +77,14 @@ class Token(Answer):
     name: str
     created_at: Time
     last_used_at: Time | None
+    expires_at: Time | None
+    scopes: Annotated[list[str], Field(description="What the token may do.", examples=[[*DEFAULT_SCOPES]])]
+
+
+class OwnToken(Answer):
+    """The token that asks."""
+
+    scopes: Annotated[list[str], Field(description="What the token may do.", examples=[[*DEFAULT_SCOPES]])]
     expires_at: Time | None
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from chatkeep.accounts.dependencies import DatabaseDep, require_administrator
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.admin.user_queries import user_id_by_name
 from chatkeep.audit.actions import Action
 from chatkeep.audit.events import StoredEvent
@@ -92,6 +93,7 @@ async def parse_filters(
 
 
 @router.get("/audit", responses=error_responses(401, 403, 422, 503, query_too_slow=TOO_SLOW))
+@needs(Scope.ADMIN)
 async def list_audit_events(
     database: DatabaseDep,
     filters: Annotated[EventFilters | None, Depends(parse_filters)],

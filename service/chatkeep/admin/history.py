@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from chatkeep.accounts.dependencies import AdministratorsTerms, DatabaseDep, StreamsDep, require_administrator
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.admin.dependencies import REASON_REQUIRED, TOO_SLOW, ReadingDep
 from chatkeep.admin.history_access import read_conversation, read_file, read_turns
 from chatkeep.admin.history_audit import read_history
@@ -47,6 +48,7 @@ SEARCHED = error_responses(
     "/history",
     responses=SEARCHED,
 )
+@needs(Scope.ADMIN)
 async def list_history(
     database: DatabaseDep,
     filters: FiltersDep,
@@ -72,6 +74,7 @@ async def list_history(
     responses=SEARCHED
     | {200: {"content": {"application/jsonl": {"example": JSONL_EXAMPLE}, "text/csv": {"example": CSV_EXAMPLE}}}},
 )
+@needs(Scope.ADMIN)
 async def export_history(
     database: DatabaseDep,
     filters: FiltersDep,
@@ -96,6 +99,7 @@ async def export_history(
     "/conversations/{conversation_id}",
     responses=error_responses(401, 403, 404, 422, 503, audit_reason_required=REASON_REQUIRED),
 )
+@needs(Scope.ADMIN)
 async def read_any_conversation(conversation_id: UUID, database: DatabaseDep, reading: ReadingDep) -> AnyConversation:
     """Return anyone's conversation, without its turns."""
     return AnyConversation.model_validate(await read_conversation(database, reading, conversation_id))
@@ -105,6 +109,7 @@ async def read_any_conversation(conversation_id: UUID, database: DatabaseDep, re
     "/conversations/{conversation_id}/turns",
     responses=error_responses(401, 403, 404, 422, 503, audit_reason_required=REASON_REQUIRED),
 )
+@needs(Scope.ADMIN)
 async def list_turns_of_any(
     conversation_id: UUID,
     database: DatabaseDep,
@@ -123,6 +128,7 @@ async def list_turns_of_any(
     response_class=FileContent,
     responses=CONTENT | error_responses(401, 403, 404, 422, 503, audit_reason_required=REASON_REQUIRED),
 )
+@needs(Scope.ADMIN)
 async def read_content_of_any_file(
     user_id: UUID,
     file_id: UUID,

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from chatkeep.accounts.dependencies import DatabaseDep, require_administrator
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.admin.dependencies import TOO_SLOW
 from chatkeep.admin.history_queries import QUERY_TIMEOUT_SECONDS
 from chatkeep.clock import utc_now
@@ -133,6 +134,7 @@ def parse_time_range(since: datetime | None, until: datetime | None, bucket: Buc
 
 
 @router.get("/stats", responses=error_responses(401, 403, 422, 503, query_too_slow=TOO_SLOW))
+@needs(Scope.ADMIN)
 async def read_stats(
     database: DatabaseDep,
     since: Annotated[

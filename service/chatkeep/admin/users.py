@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from chatkeep.accounts.dependencies import DatabaseDep, require_administrator
+from chatkeep.accounts.scopes import Scope, needs, needs_all
 from chatkeep.accounts.users import HELD, change_account, delete_user, sign_out_everywhere
 from chatkeep.admin import user_queries
 from chatkeep.admin.dependencies import TOO_SLOW, AdministratorsAudit
@@ -28,6 +29,7 @@ LAST_ADMINISTRATOR = (409, "This is the last administrator. Make another one fir
 
 
 @router.get("/users", responses=error_responses(401, 403, 422, 503, query_too_slow=TOO_SLOW))
+@needs(Scope.ADMIN)
 async def list_users(
     database: DatabaseDep,
     q: Annotated[SearchText | None, Query(description="Part of the username, e-mail or display name.")] = None,
@@ -56,6 +58,7 @@ async def list_users(
         is_guest=(409, "A guest cannot be an administrator. They have to register first."),
     ),
 )
+@needs_all(Scope.ADMIN, Scope.ACCOUNT)
 async def change_user(user_id: UUID, body: ChangeUser, database: DatabaseDep, audit: AdministratorsAudit) -> ListedUser:
     """Change a role, or who may sign in; in force on the user's next request. While `legal_hold` is true nobody can
     delete the user or one of their conversations, and retention leaves them alone.
@@ -75,6 +78,7 @@ async def change_user(user_id: UUID, body: ChangeUser, database: DatabaseDep, au
     status_code=204,
     responses=error_responses(401, 403, 404, 422, 503, last_administrator=LAST_ADMINISTRATOR, legal_hold=(409, HELD)),
 )
+@needs(Scope.ADMIN)
 async def delete_any_user(user_id: UUID, database: DatabaseDep, audit: AdministratorsAudit) -> None:
     """Delete a user and all their data."""
     async with database.transaction() as connection:
@@ -82,6 +86,7 @@ async def delete_any_user(user_id: UUID, database: DatabaseDep, audit: Administr
 
 
 @router.post("/users/{user_id}/sessions/revoke", status_code=204, responses=error_responses(401, 403, 404, 422, 503))
+@needs(Scope.ADMIN)
 async def revoke_sessions(user_id: UUID, database: DatabaseDep, audit: AdministratorsAudit) -> None:
     """Sign a user out everywhere: every session and every access token ends."""
     async with database.transaction() as connection:

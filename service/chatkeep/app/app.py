@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
 
 from anyio import to_thread
@@ -64,6 +64,9 @@ from chatkeep.http.root_path import RootPath
 from chatkeep.http.streams import StreamsLast
 from chatkeep.http.uploads import RETRY_AFTER_SECONDS, TOO_MANY, Uploads
 from chatkeep.loop_lag import LoopLag
+from chatkeep.mcp.router import MCP_PATH
+from chatkeep.mcp.router import router as mcp_router
+from chatkeep.mcp.server import McpServer
 from chatkeep.openai.errors import OpenAIErrors
 from chatkeep.openai.files import FILES_PATH as OPENAI_FILES_PATH
 from chatkeep.openai.model_names import ModelNames
@@ -125,6 +128,7 @@ def create_app(
                 stack, settings, database, handler, model or model_of(settings), app.state.metrics, streams
             )
             app.state.database, app.state.accounts, app.state.chat = database, accounts, chat
+            app.state.mcp = await stack.enter_async_context(aclosing(McpServer()))
             app.state.model_names = ModelNames(chat.turn_store.model, settings.counted_models)
             lag = LoopLag()
             stack.callback(lag.stop)
@@ -166,6 +170,7 @@ def create_app(
     )
     for router in (
         *OPENAI_ROUTERS,
+        *([mcp_router] if settings.mcp else ()),
         accounts_router,
         access_log_router,
         conversations_router,
@@ -210,6 +215,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         trusted_proxies=settings.trusted_proxies,
         guests=settings.allow_guests,
         user_header=settings.auth_user_header,
+        always=[MCP_PATH],
     )
     app.add_middleware(StreamsLast, streams=app.state.streams)
     app.add_middleware(InternalErrors)

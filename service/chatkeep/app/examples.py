@@ -99,7 +99,14 @@ _FILE = {
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "created_at": TIME,
 }
-_TOKEN = {"id": PARAMETERS["token_id"][1], "name": "laptop", "created_at": TIME, "last_used_at": None}
+_TOKEN = {
+    "id": PARAMETERS["token_id"][1],
+    "name": "laptop",
+    "created_at": TIME,
+    "last_used_at": None,
+    "expires_at": "2027-01-31T09:30:00.000000Z",
+    "scopes": ["chat", "read"],
+}
 _AUDIT_EVENT: Mapping[str, Any] = {
     "id": "0198c0de-0000-7000-8000-00000a0d1700",
     "created_at": TIME,
@@ -151,8 +158,9 @@ SCHEMAS: Mapping[str, object] = {
         "found_in": "text",
         "created_at": TIME,
     },
-    "Token": _TOKEN | {"expires_at": None},
-    "NewToken": _TOKEN | {"expires_at": None, "token": "ck_b2x5IGFuIGV4YW1wbGUsIG5vdCBhIHNlY3JldA"},
+    "Token": _TOKEN,
+    "NewToken": _TOKEN | {"token": "ck_b2x5IGFuIGV4YW1wbGUsIG5vdCBhIHNlY3JldA"},
+    "OwnToken": {"scopes": ["chat", "read"], "expires_at": "2027-01-31T09:30:00.000000Z"},
     "LoginSession": {
         "id": PARAMETERS["session_id"][1],
         "created_at": TIME,
@@ -180,7 +188,7 @@ SCHEMAS: Mapping[str, object] = {
         "current_password": "correct horse battery staple",
         "new_password": "twelve quiet elephants",
     },
-    "CreateToken": {"name": "laptop", "expires_at": None},
+    "CreateToken": {"name": "laptop", "expires_at": None, "scopes": ["chat", "read"]},
     "ChangeUser": {"disabled": True},
     "StatisticsAnswer": {
         "from": "2026-01-31T00:00:00.000000Z",

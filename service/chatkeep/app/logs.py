@@ -58,6 +58,8 @@ def configure_logging(settings: Settings) -> None:
     # They say in full what was sent and what came back.
     for name in ("aiohttp", "sqlalchemy.engine", "asyncio", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # A line for each request, and warnings with a client's own words.
+    logging.getLogger("mcp").setLevel(logging.ERROR)
 
 
 def leave_logging_to_host() -> None:

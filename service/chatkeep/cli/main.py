@@ -21,6 +21,10 @@ COMMANDS = {
         "Check what is configured, reachable and unsafe, and say what to do about it.",
     ),
     "user": ("chatkeep.cli.commands.users:app", "Create, list, disable and promote users; set passwords."),
+    "token": (
+        "chatkeep.cli.commands.tokens:app",
+        "Create, list and revoke access tokens; choose what each may do.",
+    ),
     "history": ("chatkeep.cli.commands.history:app", "Show turns, newest first."),
     "stats": ("chatkeep.cli.commands.stats:app", "Show usage, failures and response times."),
     "retention": (

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from chatkeep.accounts.dependencies import VisitorAudit
 from chatkeep.accounts.identity import Identity, stream_terms
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.chat.api.dependencies import ChatDep
 from chatkeep.chat.api.turns import MAY_HAVE_LOST_ITS_USER, IdempotencyKey
 from chatkeep.chat.chat import Chat
@@ -61,6 +62,7 @@ router = APIRouter(prefix="/v1/chat/completions", route_class=OpenAIRoute, inclu
 @router.post("")
 @takes_body_of(None)
 @begins_turn
+@needs(Scope.CHAT)
 async def create_completion(
     body: CreateCompletion,
     request: Request,
@@ -89,6 +91,7 @@ async def create_completion(
 
 
 @router.get("/{completion_id}")
+@needs(Scope.CHAT, Scope.READ)
 async def read_completion(completion_id: str, caller: TokenOwner, chat: ChatDep) -> Response:
     """Return a completion that is kept; of one that is being generated, what there is."""
     kept = await require_kept(chat.database, caller.user_id, to_own(COMPLETION, completion_id))
@@ -96,6 +99,7 @@ async def read_completion(completion_id: str, caller: TokenOwner, chat: ChatDep)
 
 
 @router.delete("/{completion_id}")
+@needs(Scope.CHAT)
 async def remove_completion(
     completion_id: str, caller: TokenOwner, chat: ChatDep, visitor: VisitorAudit
 ) -> JSONResponse:

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 
 from chatkeep.accounts.dependencies import VisitorAudit
 from chatkeep.accounts.identity import Identity
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.accounts.users import require_no_hold
 from chatkeep.audit.actions import Action
 from chatkeep.chat.api.dependencies import ChatDep
@@ -43,6 +44,7 @@ NO_MODEL = ""
 
 @router.post("")
 @takes_body_of(None)
+@needs(Scope.CHAT)
 async def create_conversation(body: CreateConversation, caller: TokenOwner, chat: ChatDep) -> JSONResponse:
     """Begin a conversation, with items where there are some."""
     conversation_id = new_id()
@@ -54,6 +56,7 @@ async def create_conversation(body: CreateConversation, caller: TokenOwner, chat
 
 
 @router.get("")
+@needs(Scope.READ)
 async def list_conversations(
     caller: TokenOwner, chat: ChatDep, after: After = None, limit: Limit = DEFAULT_LIMIT
 ) -> JSONResponse:
@@ -74,6 +77,7 @@ async def list_conversations(
 
 
 @router.get("/{conversation_id}")
+@needs(Scope.CHAT, Scope.READ)
 async def read_conversation(conversation_id: str, caller: TokenOwner, chat: ChatDep) -> JSONResponse:
     """Return a conversation, without its items."""
     return JSONResponse(_shown(await _require(chat, caller, conversation_id)))
@@ -81,6 +85,7 @@ async def read_conversation(conversation_id: str, caller: TokenOwner, chat: Chat
 
 @router.post("/{conversation_id}")
 @takes_body_of(None)
+@needs(Scope.CHAT)
 async def change_conversation(
     conversation_id: str, body: ChangeConversation, caller: TokenOwner, chat: ChatDep
 ) -> JSONResponse:
@@ -96,6 +101,7 @@ async def change_conversation(
 
 
 @router.delete("/{conversation_id}")
+@needs(Scope.CHAT)
 async def delete_conversation(
     conversation_id: str, caller: TokenOwner, chat: ChatDep, visitor: VisitorAudit
 ) -> JSONResponse:
@@ -112,6 +118,7 @@ async def delete_conversation(
 
 @router.post("/{conversation_id}/items")
 @takes_body_of(None)
+@needs(Scope.CHAT)
 async def create_items(conversation_id: str, body: CreateItems, caller: TokenOwner, chat: ChatDep) -> JSONResponse:
     """Put items at the end of a conversation, without asking a model."""
     prompt = await to_prompt(chat.files, caller.user_id, body.items)
@@ -120,6 +127,7 @@ async def create_items(conversation_id: str, body: CreateItems, caller: TokenOwn
 
 
 @router.get("/{conversation_id}/items")
+@needs(Scope.CHAT, Scope.READ)
 async def list_items(
     conversation_id: str,
     caller: TokenOwner,
@@ -134,6 +142,7 @@ async def list_items(
 
 
 @router.get("/{conversation_id}/items/{item_id}")
+@needs(Scope.CHAT, Scope.READ)
 async def read_item(conversation_id: str, item_id: str, caller: TokenOwner, chat: ChatDep) -> JSONResponse:
     """Return one item."""
     own_id = to_own(CONVERSATION, conversation_id)
@@ -142,6 +151,7 @@ async def read_item(conversation_id: str, item_id: str, caller: TokenOwner, chat
 
 
 @router.delete("/{conversation_id}/items/{item_id}")
+@needs(Scope.CHAT)
 async def remove_item(
     conversation_id: str, item_id: str, caller: TokenOwner, chat: ChatDep, visitor: VisitorAudit
 ) -> JSONResponse:

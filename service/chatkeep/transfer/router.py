@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 
 from chatkeep.accounts.dependencies import VisitorAudit
 from chatkeep.accounts.identity import Identity, stream_terms
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
 from chatkeep.chat.api.dependencies import ChatDep, CurrentUser
@@ -57,6 +58,7 @@ WRITERS = {
         }
     },
 )
+@needs(Scope.READ)
 async def export_conversation(
     conversation_id: UUID,
     identity: CurrentUser,
@@ -101,6 +103,7 @@ async def export_conversation(
         }
     },
 )
+@needs(Scope.READ)
 async def export_account(
     identity: CurrentUser,
     chat: ChatDep,
@@ -158,6 +161,7 @@ async def export_account(
         }
     },
 )
+@needs(Scope.IMPORT)
 async def import_history(
     request: Request,
     identity: CurrentUser,

@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse
 
 from chatkeep.accounts.dependencies import AccountsDep, DatabaseDep, require_identity
 from chatkeep.accounts.schemas import User
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.admin.statistics import statistics_between
 from chatkeep.audit.actions import Action
 from chatkeep.audit.verification import verify_ends
@@ -30,22 +31,26 @@ router = APIRouter(include_in_schema=False, route_class=JsonRoute)
 
 @router.get("/console")
 @router.get("/console/users")
+@needs(Scope.ADMIN)
 async def users_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
     return await _page("users", request, accounts)
 
 
 @router.get("/console/conversations/{conversation_id}")
+@needs(Scope.ADMIN)
 async def conversation_page(conversation_id: UUID, request: Request, accounts: AccountsDep) -> HTMLResponse:
     """Show what asks for the reason; the turns come when it is given."""
     return await _page("conversation", request, accounts, conversation_id=str(conversation_id))
 
 
 @router.get("/console/history")
+@needs(Scope.ADMIN)
 async def history_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
     return await _page("history", request, accounts)
 
 
 @router.get("/console/statistics")
+@needs(Scope.ADMIN)
 async def statistics_page(
     request: Request, accounts: AccountsDep, database: DatabaseDep, period: PeriodName = "month"
 ) -> HTMLResponse:
@@ -67,6 +72,7 @@ async def statistics_page(
 
 
 @router.get("/console/audit")
+@needs(Scope.ADMIN)
 async def audit_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
     """Show whether the trail ends where it was sealed; its rows come from the API."""
 
@@ -83,6 +89,7 @@ async def audit_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
 
 
 @router.get("/console/running")
+@needs(Scope.ADMIN)
 async def running_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
     return await _page("running", request, accounts)
 

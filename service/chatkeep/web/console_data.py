@@ -15,6 +15,7 @@ from chatkeep.accounts.dependencies import (
     StreamsDep,
     require_administrator,
 )
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.admin.active_turns import RunningTurn, running_page
 from chatkeep.admin.dependencies import ReadingDep
 from chatkeep.admin.history_access import read_turns
@@ -41,6 +42,7 @@ router = APIRouter(
 
 
 @router.get("/conversations/{conversation_id}/turns")
+@needs(Scope.ADMIN)
 async def rendered_turns_of_any(
     conversation_id: UUID,
     request: Request,
@@ -59,6 +61,7 @@ async def rendered_turns_of_any(
 
 
 @router.get("/running")
+@needs(Scope.ADMIN)
 async def list_running(
     database: DatabaseDep, limit: Annotated[Number, Query()] = MAX_ROWS, cursor: CursorText = None
 ) -> Page[RunningTurn]:
@@ -70,6 +73,7 @@ async def list_running(
 
 
 @router.post("/audit/verification")
+@needs(Scope.ADMIN)
 async def verify_trail(accounts: AccountsDep, streams: StreamsDep, terms: AdministratorsTerms) -> Stream:
     """Read the whole trail, and say how far it has come and at last what was found: JSON, a line each."""
     lines = verification_lines(accounts.database, accounts.trail.keys)

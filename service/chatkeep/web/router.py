@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, Response
 
 from chatkeep.accounts.dependencies import AccountsDep, DatabaseDep, require_identity
 from chatkeep.accounts.schemas import User
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.chat.api.dependencies import CurrentUser
 from chatkeep.errors import NotAuthenticated, NotFound, Unavailable
 from chatkeep.http.bodies import Body, FromDigits, JsonRoute, Text, takes_body_of
@@ -38,12 +39,14 @@ class Rendered(BaseModel):
 
 @router.get("/")
 @router.get("/c/{conversation_id}")
+@needs(Scope.ACCOUNT)
 async def chat_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
     """Show the chat; which conversation, the page reads from its address."""
     return await _page("chat", request, accounts)
 
 
 @router.get("/account")
+@needs(Scope.ACCOUNT)
 async def account_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
     return await _page("account", request, accounts)
 
@@ -65,6 +68,7 @@ async def static_file(digest: str, language: str, name: str, request: Request) -
 
 
 @router.get("/web/conversations/{conversation_id}/turns")
+@needs(Scope.CHAT, Scope.READ)
 async def rendered_turns(
     conversation_id: UUID,
     request: Request,
@@ -86,6 +90,7 @@ async def rendered_turns(
 
 
 @router.get("/web/conversations/{conversation_id}/turns/{turn_id}")
+@needs(Scope.CHAT, Scope.READ)
 async def one_rendered_turn(
     conversation_id: UUID, turn_id: UUID, request: Request, identity: CurrentUser, database: DatabaseDep
 ) -> RenderedTurn:
@@ -97,6 +102,7 @@ async def one_rendered_turn(
 
 @router.post("/web/markdown")
 @takes_body_of(None)
+@needs(Scope.CHAT, Scope.READ)
 async def rendered_markdown(body: Markdown, request: Request, identity: CurrentUser) -> Rendered:
     """Return a part of a reply that is still being written as HTML. Only for the signed-in: it costs time."""
     html = ""

@@ -118,7 +118,7 @@ async def test_an_account_is_refused_for_a_reason(chatkeep: Command, database_ur
 async def test_a_new_password_ends_sessions_and_tokens(chatkeep: Command, database_url: str) -> None:
     async with running(database_url) as service:
         alice = await service.person("alice")
-        token = (await alice.client.post("/api/v1/auth/tokens", json={"name": "script"})).json()["token"]
+        token = await alice.token()
         script = service.client(headers={"Authorization": f"Bearer {token}"})
         assert (await script.get("/api/v1/auth/me")).status_code == 200
         ran = await chatkeep("user", "password", "alice", "--password-stdin", stdin=f"{GOOD}\n")
@@ -133,7 +133,7 @@ async def test_signing_a_user_out_ends_sessions_and_tokens_and_leaves_the_passwo
 ) -> None:
     async with running(database_url) as service:
         person = await service.person("alice")
-        token = (await person.client.post("/api/v1/auth/tokens", json={"name": "x"})).json()["token"]
+        token = await person.token()
         ran = await chatkeep("user", "sign-out", "ALICE", "--reason", "lost a laptop")
         assert (ran.code, ran.err) == (0, "")
         assert ran.out == "alice is signed out everywhere. Sessions ended: 1. Access tokens ended: 1.\n"

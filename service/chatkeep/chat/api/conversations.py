@@ -7,6 +7,7 @@ import asyncpg
 from fastapi import APIRouter, Query, Request
 
 from chatkeep.accounts.dependencies import DatabaseDep, VisitorAudit
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.accounts.users import HELD, require_no_hold
 from chatkeep.audit.actions import Action
 from chatkeep.chat.api.dependencies import ChatDep, CurrentUser, CurrentUserOrVisitor
@@ -45,6 +46,7 @@ router = APIRouter(prefix="/api/v1/conversations", tags=["Conversations"], route
     ),
 )
 @takes_body_of(None)
+@needs(Scope.CHAT)
 async def create_conversation(
     body: CreateConversation, request: Request, asker: CurrentUserOrVisitor, chat: ChatDep
 ) -> Conversation:
@@ -73,6 +75,7 @@ async def create_conversation(
 
 
 @router.get("", responses=error_responses(401, 422, 503))
+@needs(Scope.READ)
 async def list_conversations(
     identity: CurrentUser,
     database: DatabaseDep,
@@ -104,6 +107,7 @@ def _recency(conversation: ConversationRecord) -> tuple[object, ...]:
 
 
 @router.get("/{conversation_id}", responses=error_responses(401, 404, 422, 503))
+@needs(Scope.CHAT, Scope.READ)
 async def read_conversation(conversation_id: UUID, identity: CurrentUser, database: DatabaseDep) -> Conversation:
     """Return one conversation, without its turns."""
     return await require_conversation(database, identity.user_id, conversation_id)
@@ -111,6 +115,7 @@ async def read_conversation(conversation_id: UUID, identity: CurrentUser, databa
 
 @router.patch("/{conversation_id}", responses=error_responses(401, 404, *BODY_ERRORS))
 @takes_body_of(None)
+@needs(Scope.CHAT)
 async def change_conversation(
     conversation_id: UUID, body: ChangeConversation, identity: CurrentUser, chat: ChatDep
 ) -> Conversation:
@@ -131,6 +136,7 @@ async def change_conversation(
 @router.delete(
     "/{conversation_id}", status_code=204, responses=error_responses(401, 404, 422, 503, legal_hold=(409, HELD))
 )
+@needs(Scope.CHAT)
 async def delete_conversation(
     conversation_id: UUID, identity: CurrentUser, database: DatabaseDep, visitor: VisitorAudit
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from chatkeep.accounts.queries import preferred_administrator
+from chatkeep.accounts.token_queries import owner_of_unlimited
 from chatkeep.audit.keys import SealingKeys
 from chatkeep.audit.queries import all_heads
 from chatkeep.cli.audit_recorder import audit_secrets
@@ -94,6 +95,7 @@ async def _look(database: Database, settings: Settings, url: str, findings: Find
     await _look_at_revision(database, findings)
     await _look_at_durability(database, settings, findings)
     await _look_at_administrators(database, settings, findings)
+    await _look_at_tokens(database, findings)
     await _look_at_audit_trail(database, settings, findings)
 
 
@@ -180,6 +182,21 @@ async def _look_at_audit_trail(database: Database, settings: Settings, findings:
             Area.DATABASE,
             "The audit trail does not end as it was sealed with this signing key.",
             "`chatkeep audit verify` says where. If the key was replaced, set both: old,new.",
+        )
+
+
+async def _look_at_tokens(database: Database, findings: Findings) -> None:
+    if not (await standing(database)).at_head:
+        return
+    async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
+        owner = await owner_of_unlimited(connection)
+    if owner is not None:
+        findings.note(
+            Area.ACCOUNTS,
+            f"There are access tokens that may do all that their owner may, such as one of {owner}: those from before "
+            "scopes, and those that were made so.",
+            f"`chatkeep token list {owner}` shows them. Replace each with one that has only the scopes its program "
+            "needs.",
         )
 
 

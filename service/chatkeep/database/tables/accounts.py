@@ -102,6 +102,8 @@ access_tokens = Table(
     Column("created_at", TIME, nullable=False),
     Column("last_used_at", TIME),
     Column("expires_at", TIME),
+    # By default all: what tokens may do that were made before scopes, or are made by the release before.
+    Column("scopes", ARRAY(Text), nullable=False, server_default=text("'{chat,read,import,account,admin}'")),
     Index(None, "user_id", "id"),
     Index(None, "expires_at"),
 )
