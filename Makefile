@@ -80,7 +80,7 @@ lock: .venv/test ## update the locked dependencies
 	  -c requirements/run.txt -o requirements/dev.txt
 	$(BIN)/uv pip compile $(LOCK) --group audit -o requirements/audit.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/bench.in -c requirements/dev.txt -o requirements/bench.txt
-	$(BIN)/uv pip compile $(LOCK) requirements/clients/python.in -o requirements/clients/python.txt
+	$(BIN)/uv pip compile $(LOCK) pyproject.toml requirements/clients/python.in -o requirements/clients/python.txt
 
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 

@@ -16,7 +16,7 @@ collect_ignore_glob = [] if INSTALLED_IN in os.environ else ["test_*.py"]
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[Upstream]:
-    with Upstream(models=("my-model",)) as upstream:
+    with Upstream(models=("my-model", "gpt-5-tests"), pause_seconds=0.01) as upstream:
         yield upstream
 
 

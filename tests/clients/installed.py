@@ -34,8 +34,7 @@ class Client:
 
     @property
     def variables(self) -> dict[str, str]:
-        installed = _installed()
-        path = os.pathsep.join([str(installed / "node_modules" / ".bin"), os.environ["PATH"]])
+        path = os.pathsep.join([str(installed() / "node_modules" / ".bin"), os.environ["PATH"]])
         return {
             "OPENAI_BASE_URL": self.url,
             "OPENAI_API_KEY": self.user.token,
@@ -62,13 +61,13 @@ class Client:
     async def python(self, program: str | Path, *arguments: str) -> str:
         """Run a program of a file, or as it stands."""
         given = (program,) if isinstance(program, Path) else ("-c", program)
-        return await self.run(_installed() / "bin" / "python", *given, *arguments)
+        return await self.run(installed() / "bin" / "python", *given, *arguments)
 
     async def node(self, program: str | Path, *arguments: str, **variables: str) -> str:
         """Run a module of a file, or as it stands; it imports what is installed."""
         modules = self.folder / "node_modules"
         if not modules.exists():
-            modules.symlink_to(_installed() / "node_modules")
+            modules.symlink_to(installed() / "node_modules")
         file = self.folder / "program.mjs"
         if isinstance(program, Path):
             for each in PROGRAMS.glob("*.mjs"):
@@ -86,10 +85,10 @@ class Client:
 
     async def paths(self) -> list[list[tuple[str, str]]]:
         """Return prompt and reply of each turn of each conversation's active path, the newest conversation first."""
-        found = []
+        found: list[list[tuple[str, str]]] = []
         for each in await self.conversations():
             turns = await self.user.person.turns(each["id"], order="asc")
-            found.append([(turn["prompt"]["content"], (turn["reply"] or {}).get("content")) for turn in turns])
+            found.append([(turn["prompt"]["content"], (turn["reply"] or {"content": ""})["content"]) for turn in turns])
         return found
 
     async def prompts(self) -> list[list[str]]:
@@ -118,6 +117,5 @@ async def parts_of(service: RunningService, folder: Path, program: Path) -> dict
     return {name.removesuffix("_part"): Part(client, found[name]) for name, client in clients.items()}
 
 
-def _installed() -> Path:
+def installed() -> Path:
     return Path(os.environ[INSTALLED_IN]).resolve()
-

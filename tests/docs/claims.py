@@ -47,9 +47,16 @@ class Claim:
 _SESSIONS = "tests/sessions/test_docs.py"
 _PROXIES = "tests/proxies"
 _DEPLOY = "tests/deploy"
+# `make test-clients` runs these, which takes clients that are not installed elsewhere.
+_CLIENTS = "tests/clients"
 
 # Tests of other folders that read their block from the document themselves.
 ELSEWHERE = (
+    Claim(
+        "docs/extending.md",
+        "from agents import Agent",
+        f"{_CLIENTS}/test_agents_session.py::test_the_documented_application_keeps_what_its_agent_says",
+    ),
     Claim(
         "docs/operating.md",
         "target_session_attrs=read-write",

@@ -118,6 +118,8 @@ class UpstreamApp:
         name = fault_name(received.model, received.newest_prompt)
         if name == "fault-400-usage":
             return refusal_of_usage() if "stream_options" in received.body else Plan()
+        if "reasoning_effort" in received.body and name is None:
+            name = "fault-reasoning"
         same = [each for each in self.requests if each.body == received.body]
         plan = plan_for(name, received.newest_prompt, len(same) - 1, token)
         return plan if plan.pause_seconds else _paused(plan, self.pause_seconds)

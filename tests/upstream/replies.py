@@ -25,7 +25,7 @@ def known_replies(path: Path) -> dict[str, str]:
 
 
 def reply_to(body: Mapping[str, Any], replies: Mapping[str, str]) -> str:
-    """Return JSON where the request asks for it, the known reply to the newest prompt, or one made of all that was sent."""
+    """Return JSON where a request asks for it, the known reply to its newest prompt, or one made of all it sent."""
     if (made := formatted(body)) is not None:
         return made
     messages = body.get("messages") or []

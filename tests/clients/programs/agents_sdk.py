@@ -1,5 +1,7 @@
 """An application with openai-agents that keeps its history here."""
 
+import os
+
 from agents import (
     Agent,
     ModelSettings,
@@ -82,7 +84,7 @@ async def clear_part():
 
 
 async def conversation_part():
-    conversation = await AsyncOpenAI(api_key=current_key).conversations.create()
+    conversation = await AsyncOpenAI().conversations.create()
     first = await Runner.run(kept, "My name is Alice.", conversation_id=conversation.id)
     second = await Runner.run(kept_tooled, "How is the weather?", conversation_id=conversation.id)
     third = Runner.run_streamed(kept, "What is my name?", conversation_id=conversation.id)
@@ -104,19 +106,15 @@ async def completions_part():
     """Run with chat completions, and a history that the application keeps itself."""
     from agents import OpenAIChatCompletionsModel
 
-    agent = kept.clone(model=OpenAIChatCompletionsModel("my-model", AsyncOpenAI(api_key=current_key)))
+    agent = kept.clone(model=OpenAIChatCompletionsModel("my-model", AsyncOpenAI()))
     first = await Runner.run(agent.clone(tools=[weather]), "How is the weather?")
     second = await Runner.run(agent, [*first.to_input_list(), {"role": "user", "content": "Thanks"}])
     return [first.final_output, second.final_output]
 
 
-current_key = ""
-
-
 def sign_in(key):
-    global current_key
-    current_key = key
-    set_default_openai_client(AsyncOpenAI(api_key=key))
+    os.environ["OPENAI_API_KEY"] = key
+    set_default_openai_client(AsyncOpenAI())
 
 
 run_parts(globals(), sign_in)
