@@ -58,10 +58,10 @@ class Client:
         assert process.returncode == 0, f"{command}:\n{printed.decode()}\n{complaints.decode()}"
         return printed.decode()
 
-    async def python(self, program: str | Path, *arguments: str) -> str:
+    async def python(self, program: str | Path, *arguments: str, **variables: str) -> str:
         """Run a program of a file, or as it stands."""
         given = (program,) if isinstance(program, Path) else ("-c", program)
-        return await self.run(installed() / "bin" / "python", *given, *arguments)
+        return await self.run(installed() / "bin" / "python", *given, *arguments, **variables)
 
     async def node(self, program: str | Path, *arguments: str, **variables: str) -> str:
         """Run a module of a file, or as it stands; it imports what is installed."""
@@ -104,7 +104,7 @@ class Part:
     found: Any
 
 
-async def parts_of(service: RunningService, folder: Path, program: Path) -> dict[str, Part]:
+async def parts_of(service: RunningService, folder: Path, program: Path, **variables: str) -> dict[str, Part]:
     """Run each function of a program whose name ends in `_part`, each with a user of its own.
 
     In one process: what such a program imports takes longer than what it does.
@@ -112,7 +112,7 @@ async def parts_of(service: RunningService, folder: Path, program: Path) -> dict
     names = re.findall(r"^(?:async def|async function) (\w+_part)", program.read_text(), re.MULTILINE)
     clients = {name: Client(await api_user(service), f"{service.url}/v1", folder) for name in names}
     run = clients[names[0]].node if program.suffix == ".mjs" else clients[names[0]].python
-    printed = await run(program, *(f"{name}={client.user.token}" for name, client in clients.items()))
+    printed = await run(program, *(f"{name}={client.user.token}" for name, client in clients.items()), **variables)
     found = json.loads(printed.splitlines()[-1])
     return {name.removesuffix("_part"): Part(client, found[name]) for name, client in clients.items()}
 

@@ -1,7 +1,8 @@
 """Turns as this API begins and finds them."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -96,9 +97,18 @@ async def take_first_turn(chat: Chat, identity: Identity, new: NewTurn, request:
     """
     key = new.idempotency_key
     conversation_id = new_id() if key is None else _id_of_key(identity.user_id, key)
-    is_new = await begin_conversation(chat, identity, conversation_id)
-    try:
+    async with new_conversation(chat, identity, conversation_id, ORIGIN):
         return await take_turn(chat, identity, replace(new, conversation_id=conversation_id), request)
+
+
+@asynccontextmanager
+async def new_conversation(
+    chat: Chat, identity: Identity, conversation_id: UUID, metadata: Mapping[str, Any]
+) -> AsyncIterator[None]:
+    """Begin a conversation for the first turn, which the block takes; where it is refused, there is none either."""
+    is_new = await chat.begin_conversation(identity, conversation_id, metadata)
+    try:
+        yield
     except ChatkeepError:
         if is_new:
             await _delete_if_empty(chat.database, identity.user_id, conversation_id)
