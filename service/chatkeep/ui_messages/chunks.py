@@ -116,7 +116,7 @@ def _end(turn: Turn) -> Iterator[bytes]:
 
 
 def metadata_of(turn: Turn) -> dict[str, Any]:
-    """Return what a message says about its turn; the client sends it back with the message."""
+    """Return a message's metadata, which the client sends back with it: its turn, and more about that."""
     found = json.loads(json_line(turn))
     names = ("conversation_id", "model", "status", "created_at", "usage")
     return {"turn_id": found["id"]} | {name: found[name] for name in names if found[name] is not None}

@@ -64,7 +64,7 @@ class _Writer:
 
 
 def _said(item: Mapping[str, Any]) -> tuple[str | None, list[Part]]:
-    """Return who says an item, and its parts; None for an output of a tool."""
+    """Return an item's role and its parts; the output of a tool has no role."""
     match item:
         case {"type": "message", "role": str(role), "content": list(content)}:
             said = "assistant" if role == "assistant" else "system" if role in ("system", "developer") else "user"

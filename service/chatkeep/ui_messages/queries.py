@@ -30,12 +30,13 @@ ROOT_TURN: Statement[UUID] = Statement(
 
 
 def _known_turns() -> Statement[UUID]:
-    """Which of the ids are of turns of the conversation, each looked up by its key."""
+    """The ids that are of turns of the conversation, each looked up by its key."""
     ids = bindparam("turn_ids", type_=ARRAY(Uuid))
     given = func.unnest(ids).table_valued("id", name="given").render_derived()
     known = (
         select(_t.id)
         .where(_t.user_id == USER_ID, _t.id == cast(given.c.id, Uuid), _t.conversation_id == CONVERSATION_ID)
+        .limit(1)
         .lateral("known")
     )
     return Statement(select(known.c.id).select_from(given.join(known, true())), row=first_column)

@@ -1,4 +1,4 @@
-"""What a client asks with its messages: where it goes on, and what is new.
+"""The question in a client's messages: where it goes on, and what is new.
 
 The client sends all that it shows. The last of its assistant's messages that is kept says where to go on; what comes
 after it is the prompt. So an edit, another answer and a changed history are branches, without a word of their own.
@@ -24,7 +24,7 @@ _ANSWERED = ("output-available", "output-error")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked.
+    """A prompt, and its place.
 
     Args:
         parent_id: the turn to go on from; None begins at the root.
@@ -59,7 +59,7 @@ def to_id(text: object) -> UUID | None:
 
 
 def question_in(messages: Sequence[UiMessage], kept: Collection[UUID]) -> Question:
-    """Return what messages ask.
+    """Return the question in messages.
 
     Args:
         kept: those of the turns in them that are turns of the conversation.

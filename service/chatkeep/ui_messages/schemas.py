@@ -37,7 +37,7 @@ class UiMessage(OpenBody):
 
 
 class SendMessages(OpenBody):
-    """What `DefaultChatTransport` sends; `message` alone where an application sends its last message only."""
+    """The body of `DefaultChatTransport`; `message` alone where an application sends its last message only."""
 
     model_config = ConfigDict(extra="ignore")
 
