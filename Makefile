@@ -38,8 +38,9 @@ compare-fastsession: .venv/test ## send the same requests to the real fastsessio
 crash: .venv/test ## kill the service and its PostgreSQL many times, and count what is lost; CRASH="A B" runs some (twenty minutes)
 	@$(BIN)/python -m tests.crash $(CRASH)
 
-fuzz: .venv/test ## send 10,000 random and broken requests at the service; FUZZ="--seed 7" sends the same ones again
+fuzz: .venv/test ## send 10,000 random and broken requests at the service, and more at /v1; FUZZ="--seed 7" sends the same again
 	@$(BIN)/python -m tests.fuzz $(FUZZ)
+	@CHATKEEP_TEST_EXAMPLES=200 $(BIN)/python -m pytest tests/openai/test_conformance.py
 
 soak: .venv/test ## everything at once for SOAK_SECONDS (600), and a table of what grows
 	@$(BIN)/python -m tests.soak $(SOAK)

@@ -51,7 +51,7 @@ router = APIRouter(prefix="/api/v1/ui/chat", route_class=OpenAIRoute, include_in
 NamedChat = Annotated[str, Path(min_length=1, max_length=MAX_CHAT_ID_CHARACTERS)]
 
 
-@router.post("", response_class=EventStream)
+@router.post("", status_code=200, response_class=EventStream)
 @takes_body_of(None)
 @begins_turn
 async def send_messages(
