@@ -40,7 +40,7 @@ crash: .venv/test ## kill the service and its PostgreSQL many times, and count w
 
 fuzz: .venv/test ## send 10,000 random and broken requests at the service, and more at /v1; FUZZ="--seed 7" sends the same again
 	@$(BIN)/python -m tests.fuzz $(FUZZ)
-	@CHATKEEP_TEST_EXAMPLES=200 $(BIN)/python -m pytest tests/openai/test_conformance.py
+	@CHATKEEP_TEST_EXAMPLES=40 $(BIN)/python -m pytest tests/openai/test_conformance.py
 
 soak: .venv/test ## everything at once for SOAK_SECONDS (600), and a table of what grows
 	@$(BIN)/python -m tests.soak $(SOAK)

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from tests.fuzz.values import Fitting, hostile, nested
 
-# What the document leaves out: the OpenAI-compatible API, the AI SDK's chats, ChatStream's endpoints, pages and what they
-# load, and operations.
+# What the document leaves out: the OpenAI-compatible API, the AI SDK's chats, ChatStream's endpoints, pages with what
+# they load, and operations.
 UNDOCUMENTED: Sequence[tuple[str, str]] = (
     ("GET", "/v1/models"),
     ("GET", "/v1/models/{model_id}"),
