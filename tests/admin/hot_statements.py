@@ -21,6 +21,7 @@ from chatkeep.database.user_lexeme import user_mark
 from chatkeep.ids import new_id
 from chatkeep.openai import queries as openai_queries
 from chatkeep.transfer import export_queries
+from chatkeep.ui_messages import queries as ui_queries
 from tests.admin.bulk_data import Filled
 
 NOW = datetime.now(UTC)
@@ -43,6 +44,7 @@ MODULES: tuple[ModuleType, ...] = (
     older_release_queries,
     chatstream_queries,
     openai_queries,
+    ui_queries,
 )
 HOT: dict[str, Statement[Any]] = {
     f"{module.__name__.removeprefix('chatkeep.')}.{name}": statement

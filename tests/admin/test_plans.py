@@ -77,6 +77,7 @@ async def hot(filled: Filled, shared_database_url: str) -> AsyncIterator["asyncp
 # path that has branches is followed turn by turn, and what is being answered has a fragment for every flush.
 VISITS = {
     "chat.history.conversations.LIST_CONVERSATIONS_BY_TITLE": TURNS // 10,
+    "chat.history.conversations.LIST_PAGE_CONVERSATIONS_BY_TITLE": TURNS // 10,
     "chat.history.path_queries.ANCESTOR": TURNS // 10,
     "chat.history.path_queries.LEAF": TURNS // 4,
     "transfer.export_queries.PATH_IDS": TURNS // 4,

@@ -30,6 +30,7 @@ STREAMS = {
     "GET /api/v1/admin/history/export",
     "GET /api/v1/admin/users/{user_id}/files/{file_id}/content",
     "POST /web/console/audit/verification",
+    "POST /api/v1/ui/chat",
 }
 HELD = {
     "POST /api/v1/conversations/{conversation_id}/turns",
@@ -76,6 +77,7 @@ SHORT = {
     "DELETE /v1/conversations/{conversation_id}",
     "POST /v1/conversations/{conversation_id}/items",
     "DELETE /v1/conversations/{conversation_id}/items/{item_id}",
+    "POST /api/v1/ui/chat/{chat_id:path}/stop",
     "POST /clear_context",
     "POST /set_generation_params",
     "POST /set_feedback",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import httpx2
 import pytest
+import yaml
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
@@ -33,6 +34,7 @@ class Reader:
     """Somebody who has set the two variables, and runs what the page shows."""
 
     user: ApiUser
+    url: str
     variables: dict[str, str]
 
     async def run(self, *command: str) -> str:
@@ -67,7 +69,7 @@ async def service(shared_database_url: str) -> AsyncIterator[RunningService]:
 @pytest.fixture
 async def reader(service: RunningService) -> Reader:
     user = await api_user(service)
-    return Reader(user, {"OPENAI_BASE_URL": f"{service.url}/v1", "OPENAI_API_KEY": user.token})
+    return Reader(user, service.url, {"OPENAI_BASE_URL": f"{service.url}/v1", "OPENAI_API_KEY": user.token})
 
 
 @runs(DOCUMENT, "export OPENAI_BASE_URL")
@@ -161,3 +163,34 @@ async def test_a_program_that_speaks_mcp(reader: Reader, service: RunningService
     reader.variables = {"HISTORY_TOKEN": reader.user.token, "HISTORY_URL": f"{service.url}/mcp"}
     (result,) = json.loads(await reader.python(block))["results"]
     assert result["title"] == "Tea"
+
+
+async def asks_as_a_front_end(reader: Reader, url: str, key: str) -> None:
+    """Ask as front ends do: for the models, and then for the answer to a whole history, streamed."""
+    ask = (
+        "from openai import OpenAI; from sys import argv; client = OpenAI(base_url=argv[1], api_key=argv[2]);"
+        "model = client.models.list().data[0].id;"
+        "said = [('user', 'One'), ('assistant', '1'), ('user', 'Two')];"
+        "said = [dict(role=role, content=content) for role, content in said];"
+        "print(len(list(client.chat.completions.create(model=model, messages=said, stream=True))))"
+    )
+    reader.variables = {}
+    assert int(await reader.run(sys.executable, "-c", ask, url.replace(ADDRESS, f"{reader.url}/v1"), key)) > 2
+    assert await reader.prompts() == [["One\n\n1\n\nTwo"]]
+
+
+@runs(
+    DOCUMENT, "ENABLE_OPENAI_API", weaker="takes Open WebUI, as the document says of what was tried: it is asked for it"
+)
+async def test_open_webui(reader: Reader, block: Block) -> None:
+    script = block.text.replace(TOKEN, reader.user.token)
+    printed = await reader.run("bash", "-c", f"{script}\nenv")
+    found = dict(line.partition("=")[::2] for line in printed.splitlines())
+    await asks_as_a_front_end(reader, found["OPENAI_API_BASE_URL"], found["OPENAI_API_KEY"])
+
+
+@runs(DOCUMENT, "endpoints:", weaker="takes LibreChat, as the document says of what was tried: it is asked for it")
+async def test_librechat(reader: Reader, block: Block) -> None:
+    [endpoint] = yaml.safe_load(block.text)["endpoints"]["custom"]
+    assert (endpoint["apiKey"], endpoint["models"]["fetch"]) == ("user_provided", True)
+    await asks_as_a_front_end(reader, endpoint["baseURL"], reader.user.token)

@@ -85,6 +85,24 @@ async def test_a_conversation_is_archived_and_taken_back(tab: Tab, person: Perso
 
 
 @pytest.mark.usefixtures("three")
+async def test_what_programs_began_is_hidden_and_shown_again(tab: Tab, person: Person) -> None:
+    for origin in ("api", "ui"):
+        await person.conversation(title=f"by {origin}", metadata={"origin": origin})
+    await tab.open()
+    await expect(tab.get("#list a")).to_have_text(["by ui", "by api", "three", "two", "one"])
+    only = tab.page.get_by_role("button", name="Only from this page")
+    await only.click()
+    await expect(tab.get("#list a")).to_have_text(["three", "two", "one"])
+    await expect(only).to_have_attribute("aria-pressed", "true")
+    # It is so after a reload, too.
+    await tab.open()
+    await expect(tab.get("#list a")).to_have_text(["three", "two", "one"])
+    await only.click()
+    await expect(tab.get("#list a")).to_have_count(5)
+    assert await tab.page.evaluate("Object.keys(localStorage)") == []
+
+
+@pytest.mark.usefixtures("three")
 async def test_a_deletion_is_undone_before_anything_was_deleted(tab: Tab, person: Person) -> None:
     await tab.open()
     await tab.page.get_by_role("link", name="two").click()

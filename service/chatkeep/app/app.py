@@ -75,6 +75,7 @@ from chatkeep.periodic import run_every
 from chatkeep.transfer.router import IMPORT_PATH
 from chatkeep.transfer.router import router as transfer_router
 from chatkeep.transfer.upload import Imports
+from chatkeep.ui_messages.chats import router as ui_chats_router
 from chatkeep.web.rendering import load_templates
 from chatkeep.web.routers import ROUTERS as WEB_ROUTERS
 
@@ -175,6 +176,7 @@ def create_app(
         access_log_router,
         conversations_router,
         turns_router,
+        ui_chats_router,
         search_router,
         files_router,
         transfer_router,

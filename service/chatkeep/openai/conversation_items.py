@@ -4,18 +4,24 @@ from collections.abc import AsyncIterator
 from typing import Literal
 from uuid import UUID
 
+from chatkeep.accounts.identity import Identity
+from chatkeep.chat.chat import Chat
 from chatkeep.chat.history.pages import turns_down, turns_up
+from chatkeep.chat.history.turn import NewTurn, Outcome
 from chatkeep.chat.schemas import Turn
 from chatkeep.database.database import Database
 from chatkeep.errors import NotFound
 from chatkeep.openai.ids import item_place
+from chatkeep.openai.input_items import Prompt
 from chatkeep.openai.lists import list_of
 from chatkeep.openai.output_items import input_items, output_items
 from chatkeep.openai.schemas import JsonObject
-from chatkeep.openai.turns import require_kept
+from chatkeep.openai.turns import ApiRequest, keep_request, require_kept
 
 Order = Literal["asc", "desc"]
 TURNS_AT_ONCE = 50
+# No model said anything in it.
+NO_MODEL = ""
 
 
 def items_of(turn: Turn) -> list[JsonObject]:
@@ -35,7 +41,7 @@ async def items_page(
     if after is not None:
         first, number = await _turn_of(database, user_id, conversation_id, after), item_place(after)[1]
     page: list[JsonObject] = []
-    async for turn in _path(database, user_id, conversation_id, order, first):
+    async for turn in path_of(database, user_id, conversation_id, order, first):
         items = items_of(turn) if order == "asc" else items_of(turn)[::-1]
         if first is not None and turn.id == first.id:
             items = [item for item in items if _comes_after(item, number, order)]
@@ -43,6 +49,16 @@ async def items_page(
         if len(page) > limit:
             break
     return list_of(page[:limit], has_more=len(page) > limit)
+
+
+async def add_items(chat: Chat, identity: Identity, conversation_id: UUID, prompt: Prompt) -> list[JsonObject]:
+    """Keep items as a turn that no model answers; return them as they are listed. Raises: as `TurnStore.begin`."""
+    new = NewTurn(conversation_id=conversation_id, content=prompt.text, items=prompt.items, model=NO_MODEL)
+    begun = await chat.handler.begin_turn(identity, new)
+    await chat.handler.end_turn(begun, Outcome("complete"))
+    said = ApiRequest({"kind": "items", "conversation": str(conversation_id)})
+    await keep_request(chat.database, identity.user_id, begun.id, said)
+    return items_of((await require_kept(chat.database, identity.user_id, begun.id)).turn)
 
 
 def _comes_after(item: JsonObject, number: int, order: Order) -> bool:
@@ -72,7 +88,7 @@ async def require_item(
     return turn, item_place(item_id)[1], item
 
 
-async def _path(
+async def path_of(
     database: Database, user_id: UUID, conversation_id: UUID, order: Order, first: Turn | None
 ) -> AsyncIterator[Turn]:
     """Yield the turns of the active path; from `first` on where that is given."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import Field
@@ -17,29 +16,26 @@ from chatkeep.chat.api.dependencies import ChatDep
 from chatkeep.chat.chat import Chat
 from chatkeep.chat.history import conversations as queries
 from chatkeep.chat.history.lookups import require_record
-from chatkeep.chat.history.turn import NewTurn, Outcome
 from chatkeep.chat.records import ConversationRecord
 from chatkeep.database.stored_json import object_of
 from chatkeep.errors import NotFound
 from chatkeep.http.bodies import FromDigits, takes_body_of
 from chatkeep.ids import new_id
-from chatkeep.openai.conversation_items import Order, items_of, items_page, require_item
+from chatkeep.openai.conversation_items import Order, add_items, items_page, require_item
 from chatkeep.openai.deletion import delete_item
 from chatkeep.openai.dependencies import TokenOwner
 from chatkeep.openai.ids import CONVERSATION, to_own, to_text
-from chatkeep.openai.input_items import Prompt, to_prompt
+from chatkeep.openai.input_items import to_prompt
 from chatkeep.openai.lists import DEFAULT_LIMIT, MAX_LIMIT, list_of
 from chatkeep.openai.route import OpenAIRoute
 from chatkeep.openai.schemas import ChangeConversation, CreateConversation, CreateItems, JsonObject
-from chatkeep.openai.turns import ORIGIN, ApiRequest, begin_conversation, keep_request, require_kept
+from chatkeep.openai.turns import ORIGIN, begin_conversation
 
 # Not in the OpenAPI document: its shapes and errors are OpenAI's. See docs/clients.md.
 router = APIRouter(prefix="/v1/conversations", route_class=OpenAIRoute, include_in_schema=False)
 
 After = Annotated[str | None, Query(max_length=100)]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT), FromDigits]
-# No model said anything in it.
-NO_MODEL = ""
 
 
 @router.post("")
@@ -51,7 +47,7 @@ async def create_conversation(body: CreateConversation, caller: TokenOwner, chat
     prompt = await to_prompt(chat.files, caller.user_id, body.items or [])
     await begin_conversation(chat, caller, conversation_id, body.metadata)
     if body.items:
-        await _add(chat, caller, conversation_id, prompt)
+        await add_items(chat, caller, conversation_id, prompt)
     return JSONResponse(_shown(await require_record(chat.database, caller.user_id, conversation_id)))
 
 
@@ -122,7 +118,7 @@ async def delete_conversation(
 async def create_items(conversation_id: str, body: CreateItems, caller: TokenOwner, chat: ChatDep) -> JSONResponse:
     """Put items at the end of a conversation, without asking a model."""
     prompt = await to_prompt(chat.files, caller.user_id, body.items)
-    items = await _add(chat, caller, to_own(CONVERSATION, conversation_id), prompt)
+    items = await add_items(chat, caller, to_own(CONVERSATION, conversation_id), prompt)
     return JSONResponse(list_of(items, has_more=False))
 
 
@@ -164,17 +160,6 @@ async def remove_item(
 
 async def _require(chat: Chat, caller: Identity, conversation_id: str) -> ConversationRecord:
     return await require_record(chat.database, caller.user_id, to_own(CONVERSATION, conversation_id))
-
-
-async def _add(chat: Chat, caller: Identity, conversation_id: UUID, prompt: Prompt) -> list[dict[str, Any]]:
-    """Keep items as a turn that no model answers; return them as they are listed."""
-    new = NewTurn(conversation_id=conversation_id, content=prompt.text, items=prompt.items, model=NO_MODEL)
-    begun = await chat.handler.begin_turn(caller, new)
-    await chat.handler.end_turn(begun, Outcome("complete"))
-    await keep_request(
-        chat.database, caller.user_id, begun.id, ApiRequest({"kind": "items", "conversation": str(conversation_id)})
-    )
-    return items_of((await require_kept(chat.database, caller.user_id, begun.id)).turn)
 
 
 def _shown(kept: ConversationRecord) -> JsonObject:

@@ -82,6 +82,10 @@ async def list_conversations(
     archived: Annotated[
         QueryFlag | None, Query(description="Only archived ones, or only others. Default: all.")
     ] = None,
+    origin: Annotated[
+        conversations.Origin | None,
+        Query(description="Only what began through `/v1`, through the AI SDK's protocol, or neither. Default: all."),
+    ] = None,
     q: Annotated[SearchText | None, Query(description="Part of the title; case and width do not matter.")] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
@@ -96,9 +100,9 @@ async def list_conversations(
         "limit": limit + 1,
     }
     if q:
-        rows = await database.rows(conversations.LIST_CONVERSATIONS_BY_TITLE, **values, q=q)
+        rows = await database.rows(conversations.LISTS[origin, True], **values, q=q)
     else:
-        rows = await database.rows(conversations.LIST_CONVERSATIONS, **values)
+        rows = await database.rows(conversations.LISTS[origin, False], **values)
     return page_of(rows, limit, Conversation.model_validate, of="conversations", position=_recency)
 
 

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import (
@@ -18,6 +18,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    text,
     tuple_,
     update,
 )
@@ -30,7 +31,7 @@ from chatkeep.chat.history.parameters import CONVERSATION_ID, NOW, USER_ID
 from chatkeep.chat.items import AnyItem, is_text, side_of
 from chatkeep.chat.records import ConversationRecord
 from chatkeep.database.statement import Statement, into
-from chatkeep.database.tables import TIME, conversations, turns, user_activity
+from chatkeep.database.tables import ORIGIN_CONDITIONS, TIME, conversations, turns, user_activity
 from chatkeep.database.times import LATEST
 from chatkeep.statistics.outbox import note_conversation
 
@@ -73,8 +74,12 @@ CREATE_CONVERSATION = Statement(NEW_CONVERSATION, row=_TO_RECORD)
 MAX_TITLE_CHARACTERS = 60
 
 
-def _list(*, by_title: bool) -> Statement[ConversationRecord]:
-    """The caller's conversations, newest activity first, from after (`last_turn_at`, `id`)."""
+def _list(*, by_title: bool, origin: str | None = None) -> Statement[ConversationRecord]:
+    """The caller's conversations, newest activity first, from after (`last_turn_at`, `id`).
+
+    Args:
+        origin: only what was begun there; its condition is that of an index.
+    """
     archived = bindparam("archived", type_=Boolean)
     query = (
         select(conversations)
@@ -87,18 +92,39 @@ def _list(*, by_title: bool) -> Statement[ConversationRecord]:
         .order_by(_c.last_turn_at.desc(), _c.id.desc())
         .limit(bindparam("limit", type_=Integer))
     )
+    if origin is not None:
+        query = query.where(text(ORIGIN_CONDITIONS[origin]))
     if by_title:
         query = query.where(func.strpos(_folded(_c.title), _folded(bindparam("q", type_=Text))) > 0)
     return Statement(query, row=_TO_RECORD)
 
 
-def _folded(text: Any) -> Any:
+def _folded(words: Any) -> Any:
     """A text that is equal for all cases and widths."""
-    return func.lower(func.normalize(text, literal_column("NFKC")))
+    return func.lower(func.normalize(words, literal_column("NFKC")))
 
 
 LIST_CONVERSATIONS = _list(by_title=False)
 LIST_CONVERSATIONS_BY_TITLE = _list(by_title=True)
+LIST_API_CONVERSATIONS = _list(by_title=False, origin="api")
+LIST_API_CONVERSATIONS_BY_TITLE = _list(by_title=True, origin="api")
+LIST_UI_CONVERSATIONS = _list(by_title=False, origin="ui")
+LIST_UI_CONVERSATIONS_BY_TITLE = _list(by_title=True, origin="ui")
+LIST_PAGE_CONVERSATIONS = _list(by_title=False, origin="page")
+LIST_PAGE_CONVERSATIONS_BY_TITLE = _list(by_title=True, origin="page")
+
+Origin = Literal["api", "ui", "page"]
+# By where they were begun, and by a part of their titles.
+LISTS: Mapping[tuple[Origin | None, bool], Statement[ConversationRecord]] = {
+    (None, False): LIST_CONVERSATIONS,
+    (None, True): LIST_CONVERSATIONS_BY_TITLE,
+    ("api", False): LIST_API_CONVERSATIONS,
+    ("api", True): LIST_API_CONVERSATIONS_BY_TITLE,
+    ("ui", False): LIST_UI_CONVERSATIONS,
+    ("ui", True): LIST_UI_CONVERSATIONS_BY_TITLE,
+    ("page", False): LIST_PAGE_CONVERSATIONS,
+    ("page", True): LIST_PAGE_CONVERSATIONS_BY_TITLE,
+}
 
 
 async def update_conversation(

@@ -10,6 +10,7 @@ from chatkeep.database.tables.audit import AUDIT_CHAINS, audit_chains, audit_eve
 from chatkeep.database.tables.chat import (
     IS_RUNNING,
     IS_WITHOUT_SESSION,
+    ORIGIN_CONDITIONS,
     WITHOUT_SESSION,
     api_turns,
     conversations,
@@ -29,6 +30,7 @@ __all__ = [
     "AUDIT_CHAINS",
     "IS_RUNNING",
     "IS_WITHOUT_SESSION",
+    "ORIGIN_CONDITIONS",
     "TIME",
     "WITHOUT_SESSION",
     "access_tokens",
