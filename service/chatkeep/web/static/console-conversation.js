@@ -1,7 +1,7 @@
 // A conversation as its user saw it, to be read when it is said why.
 import { get, withQuery } from "./api.js";
 import { $, h, moment, t } from "./dom.js";
-import { Pages, because, keepReason, lastReason } from "./console.js";
+import { Pages, because } from "./console.js";
 import { filesOf } from "./console-files.js";
 import { onSubmit } from "./forms.js";
 import { begin } from "./sign-in.js";
@@ -38,11 +38,9 @@ function systemPrompt(text) {
 function start() {
   const form = $("why");
   const id = form.dataset.conversation;
-  form.elements.reason.value = lastReason();
   onSubmit(form, async () => {
     const reason = form.elements.reason.value;
     const found = await get(`/api/v1/admin/conversations/${id}`, because(reason));
-    keepReason(reason);
     $("title").textContent = found.title || t("untitled");
     $("whose").replaceChildren(t("of_user", { name: found.username }), " · ", moment(found.created_at));
     if (found.system_prompt) $("whose").after(systemPrompt(found.system_prompt));

@@ -1,7 +1,7 @@
 // Everybody's turns: read and exported by filters, only when it is asked for, since each reading goes on record.
 import { get, send, withQuery } from "./api.js";
 import { $, h, moment, number, t, url } from "./dom.js";
-import { because, fillFrom, keepReason, lastReason, pagesIn, showFound, tried, valuesOf } from "./console.js";
+import { because, fillFrom, pagesIn, showFound, tried, valuesOf } from "./console.js";
 import { excerpt, isInReasoning, patternOf } from "./console-excerpt.js";
 import { onSubmit } from "./forms.js";
 import { isFile } from "./items.js";
@@ -35,10 +35,17 @@ function turnRow(turn, pattern, inReasoning) {
   );
 }
 
+/** Empty the reason's field once a reading is on record: the next one may be of somebody else, and has its own. */
+function forget(reason, { elements: { reason: field } }) {
+  if (field.value === reason) field.value = "";
+}
+
 /** Write a file from an answer, telling how much there is of it. The header with the reason rules out a plain link. */
 async function exported(form, format) {
   const path = withQuery(`${HISTORY}/export`, { ...valuesOf(form), format });
-  const answer = await send("GET", path, undefined, because(form.elements.reason.value));
+  const reason = form.elements.reason.value;
+  const answer = await send("GET", path, undefined, because(reason));
+  forget(reason, form);
   let size = 0;
   const told = (name) => ($("exporting").textContent = t(name, { size: number(Math.ceil(size / 1024)) }));
   const counting = new TransformStream({
@@ -60,7 +67,6 @@ function prepareExport(form, button) {
     if (form.elements.reason.required && !form.elements.reason.value.trim()) return form.requestSubmit(); // which says so
     if (button.getAttribute("aria-disabled")) return;
     button.setAttribute("aria-disabled", "true");
-    keepReason(form.elements.reason.value);
     $("exporting").textContent = t("exporting");
     if (!(await tried(() => exported(form, button.dataset.export)))) $("exporting").textContent = "";
     button.removeAttribute("aria-disabled");
@@ -73,15 +79,14 @@ function start() {
   let inReasoning = false;
   const pages = pagesIn((turn) => turnRow(turn, pattern, inReasoning), t("no_turns"));
   fillFrom(form, location.search);
-  form.elements.reason.value = lastReason();
   onSubmit(form, async () => {
     const filters = valuesOf(form);
     const reason = form.elements.reason.value;
     pattern = patternOf(filters.q ?? "");
     inReasoning = isInReasoning(filters.q ?? "");
-    keepReason(reason);
     history.replaceState(null, "", withQuery(url("/console/history"), Object.fromEntries(new FormData(form).entries().filter(([name, value]) => value && name !== "reason"))));
     await pages.load((cursor, signal) => get(withQuery(HISTORY, { ...filters, limit: 30, cursor }), { ...because(reason), signal }));
+    if (!$("state").querySelector(".problem")) forget(reason, form);
     showFound(form);
   });
   for (const button of document.querySelectorAll("[data-export]")) prepareExport(form, button);

@@ -2,7 +2,7 @@
 import { get, send, withQuery } from "./api.js";
 import { ask } from "./dialogs.js";
 import { $, day, h, moment, number, spinner, t, tool, url } from "./dom.js";
-import { because, keepReason, lastReason, pagesIn, tried, valuesOf } from "./console.js";
+import { because, pagesIn, tried, valuesOf } from "./console.js";
 import { showMenu } from "./menu.js";
 import { begin } from "./sign-in.js";
 import { toast } from "./toasts.js";
@@ -60,11 +60,9 @@ function choicesFor(user, row) {
 
 /** Ask whether it is to be done, and why; null where not. */
 async function sure(user, name, { fields = [], dangerous = false } = {}) {
-  const reason = { name: "reason", label: t("reason_optional"), value: lastReason(), max: 500 };
+  const reason = { name: "reason", label: t("reason_optional"), max: 500 };
   const title = `${t(name)}: ${user.username}`;
-  const given = await ask(title, { text: t(`${name}_hint`), fields: [...fields, reason], confirm: t(name), dangerous });
-  if (given) keepReason(given.reason);
-  return given;
+  return ask(title, { text: t(`${name}_hint`), fields: [...fields, reason], confirm: t(name), dangerous });
 }
 
 /** Do what may take a while, and show in the row that it is being done. */
