@@ -1,11 +1,13 @@
 // Everybody's turns: read and exported by filters, only when it is asked for, since each reading goes on record.
 import { get, send, withQuery } from "./api.js";
 import { $, h, moment, number, t, url } from "./dom.js";
-import { because, fillFrom, pagesIn, showFound, tried, valuesOf } from "./console.js";
+import { BACK, because, fillFrom, pagesIn, showFound, tried, valuesOf } from "./console.js";
+import { personLink } from "./console-acts.js";
 import { excerpt, isInReasoning, patternOf } from "./console-excerpt.js";
 import { onSubmit } from "./forms.js";
 import { isFile } from "./items.js";
 import { begin } from "./sign-in.js";
+import { endingText } from "./turn.js";
 
 const HISTORY = "/api/v1/admin/history";
 
@@ -25,11 +27,12 @@ function turnRow(turn, pattern, inReasoning) {
     h(
       "div",
       { class: "what" },
-      h("p", { class: "named" }, h("strong", { text: turn.username, dir: "auto" }), title, status, rated || null),
+      h("p", { class: "named" }, personLink(turn.user_id, turn.username), title, status, rated || null),
       h("p", { class: "said", dir: "auto" }, ...excerpt(turn.prompt.content, saidPattern)),
       names.length ? h("p", { class: "named-files", dir: "auto", text: t("named_files", { names: names.join(", ") }) }) : null,
       inReasoning ? h("p", { class: "said thought", dir: "auto" }, `${t("thought")} `, ...excerpt(thoughtsOf(turn.reply), pattern)) : null,
       turn.reply ? h("p", { class: "said replied", dir: "auto" }, ...excerpt(turn.reply.content, saidPattern, { markdown: true })) : null,
+      turn.status === "failed" ? h("p", { class: "ending bad", text: endingText(turn) }) : null,
       h("p", {}, moment(turn.created_at), turn.model ? ` · ${turn.model}` : ""),
     ),
   );
@@ -84,7 +87,10 @@ function start() {
     const reason = form.elements.reason.value;
     pattern = patternOf(filters.q ?? "");
     inReasoning = isInReasoning(filters.q ?? "");
-    history.replaceState(null, "", withQuery(url("/console/history"), Object.fromEntries(new FormData(form).entries().filter(([name, value]) => value && name !== "reason"))));
+    // A conversation that is opened from here leads back to these filters. Who and what, never why.
+    const address = withQuery(url("/console/history"), Object.fromEntries(new FormData(form).entries().filter(([name, value]) => value && name !== "reason")));
+    history.replaceState(null, "", address);
+    sessionStorage.setItem(BACK, address);
     await pages.load((cursor, signal) => get(withQuery(HISTORY, { ...filters, limit: 30, cursor }), { ...because(reason), signal }));
     if (!$("state").querySelector(".problem")) forget(reason, form);
     showFound(form);

@@ -7,6 +7,9 @@ import words from "./texts.js";
 
 Object.assign(words, more);
 
+/** Where a tab keeps the filters of its last reading, to lead back to them. */
+export const BACK = "chatkeep-history";
+
 /** The header that says why: what was written for this act, and for no other. Headers hold bytes: a character each of the text in UTF-8. */
 export function because(reason) {
   const bytes = new TextEncoder().encode(reason.trim());
