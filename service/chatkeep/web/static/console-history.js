@@ -91,7 +91,7 @@ function start() {
     const address = withQuery(url("/console/history"), Object.fromEntries(new FormData(form).entries().filter(([name, value]) => value && name !== "reason")));
     history.replaceState(null, "", address);
     sessionStorage.setItem(BACK, address);
-    await pages.load((cursor, signal) => get(withQuery(HISTORY, { ...filters, limit: 30, cursor }), { ...because(reason), signal }));
+    await pages.load((cursor, signal) => get(withQuery("/web/console/history", { ...filters, limit: 30, cursor }), { ...because(reason), signal }));
     if (!$("state").querySelector(".problem")) forget(reason, form);
     showFound(form);
   });
