@@ -161,6 +161,12 @@ class LegalHold(Conflict):
     code = "legal_hold"
 
 
+class LinkEnded(Conflict):
+    """A link that sets a password was used, replaced or too old; or it never was one, which is not told apart."""
+
+    code = "link_ended"
+
+
 class LastAdministrator(Conflict):
     code = "last_administrator"
 

@@ -22,6 +22,7 @@ from chatkeep.http.problems import (
 )
 
 STATUS_OF = {
+    errors.LinkEnded: 409,
     errors.NotAuthenticated: 401,
     errors.InvalidCredentials: 401,
     errors.Forbidden: 403,

@@ -143,6 +143,7 @@ def settings_for(database_url: str, **changes: Any) -> Settings:
         "log_level": "error",
         # Every test registers people of its own, from one address.
         "max_registrations_per_hour": 100_000,
+        "max_connections_per_address": 2_000,
     }
     return Settings.read(**(values | changes))
 

@@ -24,6 +24,11 @@ class TaughtModel:
     def go_on(self, prompt: str) -> None:
         self._gates[prompt].set()
 
+    def go_on_once(self, prompt: str) -> None:
+        """Let it go on to the next place where it waits."""
+        gate, self._gates[prompt] = self._gates[prompt], asyncio.Event()
+        gate.set()
+
     async def stream(
         self, prompt: ChatPrompt, *, model: str | None, params: Mapping[str, object]
     ) -> AsyncGenerator[Said, None]:

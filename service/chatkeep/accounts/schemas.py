@@ -7,7 +7,7 @@ from pydantic import Field
 
 from chatkeep.accounts.scopes import DEFAULT_SCOPES, Scope
 from chatkeep.http.bodies import Body, Flag, Moment, Name, Text
-from chatkeep.http.schemas import Answer, Time
+from chatkeep.http.schemas import Answer, Time, one_of
 
 # Longer than any password may be: checking a wrong one stays cheap.
 Password = Annotated[Text, Field(max_length=1024, examples=["correct horse battery staple"])]
@@ -21,6 +21,22 @@ class Register(Body):
     username: Username
     password: NewPassword
     email: Email | None = None
+
+
+class LinkSecret(Body):
+    token: Annotated[str, Field(min_length=1, max_length=200, description="What stands behind the # of the link.")]
+
+
+class UseLink(LinkSecret):
+    password: NewPassword
+
+
+class PasswordLink(Answer):
+    """The user whom a link is for, and until when it works."""
+
+    username: str
+    kind: Annotated[str, one_of("invitation", "reset")]
+    expires_at: Time
 
 
 class LogIn(Body):

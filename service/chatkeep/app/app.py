@@ -11,8 +11,10 @@ from fastapi import FastAPI
 from chatkeep import __version__
 from chatkeep.accounts.access_log import router as access_log_router
 from chatkeep.accounts.identity import standing
+from chatkeep.accounts.link_router import router as link_router
 from chatkeep.accounts.router import router as accounts_router
 from chatkeep.admin.audit import router as audit_router
+from chatkeep.admin.erasures import router as erasures_router
 from chatkeep.admin.history import router as admin_router
 from chatkeep.admin.retention import router as retention_router
 from chatkeep.admin.statistics import router as statistics_router
@@ -174,6 +176,7 @@ def create_app(
         *([mcp_router] if settings.mcp else ()),
         accounts_router,
         access_log_router,
+        link_router,
         conversations_router,
         turns_router,
         ui_chats_router,
@@ -181,6 +184,7 @@ def create_app(
         files_router,
         transfer_router,
         admin_users_router,
+        erasures_router,
         admin_router,
         statistics_router,
         retention_router,

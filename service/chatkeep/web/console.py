@@ -36,6 +36,11 @@ async def users_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
     return await _page("users", request, accounts)
 
 
+@router.get("/console/users/{user_id}")
+async def person_page(user_id: UUID, request: Request, accounts: AccountsDep) -> HTMLResponse:
+    return await _page("person", request, accounts, user_id=str(user_id))
+
+
 @router.get("/console/conversations/{conversation_id}")
 @needs(Scope.ADMIN)
 async def conversation_page(conversation_id: UUID, request: Request, accounts: AccountsDep) -> HTMLResponse:

@@ -18,8 +18,11 @@ from chatkeep.accounts.dependencies import (
 from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.admin.active_turns import RunningTurn, running_page
 from chatkeep.admin.dependencies import ReadingDep
+from chatkeep.admin.history import list_history
 from chatkeep.admin.history_access import read_turns
+from chatkeep.admin.history_filters import FiltersDep
 from chatkeep.admin.history_queries import QUERY_TIMEOUT_SECONDS
+from chatkeep.admin.schemas import HistoryTurn
 from chatkeep.http.bodies import FromDigits, JsonRoute
 from chatkeep.http.pages import CursorText, Page, cursor_of_id, page_of
 from chatkeep.http.presence import while_client_waits
@@ -58,6 +61,20 @@ async def rendered_turns_of_any(
         items = with_failures_in(language_of(request), await render_turns(administrator.user_id, page.items))
         return Page(items=items, next_cursor=page.next_cursor)
     raise ClientDisconnect
+
+
+@router.get("/history")
+async def history_in_language(
+    request: Request,
+    database: DatabaseDep,
+    filters: FiltersDep,
+    reading: ReadingDep,
+    limit: Annotated[Number, Query()] = 30,
+    cursor: CursorText = None,
+) -> Page[HistoryTurn]:
+    """Return what the API's history does, with why turns failed in the reader's language."""
+    page = await list_history(database, filters, reading, limit, cursor)
+    return Page(items=with_failures_in(language_of(request), page.items), next_cursor=page.next_cursor)
 
 
 @router.get("/running")

@@ -7,9 +7,12 @@ again by their English form. The model server's own words in them, and sentences
 import re
 from collections.abc import Sequence
 from functools import cache
+from typing import TypeVar
 
+from chatkeep.chat.schemas import Turn
 from chatkeep.web.translations import texts_of_group
-from chatkeep.web.turns import RenderedTurn
+
+AnyTurn = TypeVar("AnyTurn", bound=Turn)
 
 GROUP = "failures"
 # Ours are shorter; a failure in an imported file may have any length.
@@ -19,12 +22,12 @@ _PART = re.compile(r"\{(\w+)\}")
 _FORMS = {"status": r"\d+", "seconds": r"\d+", "said": r"(?:: “.*”)?"}
 
 
-def with_failures_in(language: str, turns: Sequence[RenderedTurn]) -> list[RenderedTurn]:
+def with_failures_in(language: str, turns: Sequence[AnyTurn]) -> list[AnyTurn]:
     """Return turns with the sentences of those that failed in a language."""
     return [_told(language, turn) if turn.error is not None else turn for turn in turns]
 
 
-def _told(language: str, turn: RenderedTurn) -> RenderedTurn:
+def _told(language: str, turn: AnyTurn) -> AnyTurn:
     error = turn.error and turn.error.model_copy(update={"detail": failure_in(language, turn.error.detail)})
     return turn.model_copy(update={"error": error})
 

@@ -51,6 +51,12 @@ async def account_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
     return await _page("account", request, accounts)
 
 
+@router.get("/set-password")
+async def set_password_page(request: Request) -> HTMLResponse:
+    """Show the form of a link that sets a password; the link's secret is told to no page."""
+    return render_page("set_password", request, None)
+
+
 @router.get("/static/{digest}/{language}/{name}")
 async def static_file(digest: str, language: str, name: str, request: Request) -> Response:
     """Send a file. Its address changes with its content, so that browsers may keep it for ever.

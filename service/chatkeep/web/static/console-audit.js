@@ -7,6 +7,7 @@ import { begin } from "./sign-in.js";
 
 const AUDIT = "/api/v1/admin/audit";
 const ID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
+const NUMBER = /^\d{1,4}-\d{1,18}$/; // of a row, which an erasure gives
 const MAX_NAMED = 4;
 
 const fitting = (name, value, filters) => h("a", { class: "who", href: withQuery(url("/console/audit"), { [name]: filters ?? value }), text: value, dir: "auto" });
@@ -53,6 +54,7 @@ function eventRow(event) {
 /** The filters as the API has them: who is named by an id, or else by a name. */
 function asked(form) {
   const { actor, subject, ...values } = valuesOf(form);
+  if (NUMBER.test(subject ?? "")) return { ...values, row: subject };
   for (const [name, value] of Object.entries({ actor, subject })) if (value) values[ID.test(value) ? `${name}_id` : name] = value;
   return values;
 }

@@ -7,17 +7,14 @@ import words from "./texts.js";
 
 Object.assign(words, more);
 
-const REASON = "chatkeep-reason";
+/** Where a tab keeps the filters of its last reading, to lead back to them. */
+export const BACK = "chatkeep-history";
 
-/** The header that says why. Headers hold bytes: a character each of the text in UTF-8. */
+/** The header that says why: what was written for this act, and for no other. Headers hold bytes: a character each of the text in UTF-8. */
 export function because(reason) {
   const bytes = new TextEncoder().encode(reason.trim());
   return bytes.length ? { headers: { "X-Audit-Reason": String.fromCharCode(...bytes) } } : {};
 }
-
-/** The reason that was last given in this tab, so that a case of many readings needs it once. */
-export const lastReason = () => sessionStorage.getItem(REASON) ?? "";
-export const keepReason = (reason) => sessionStorage.setItem(REASON, reason.trim());
 
 /** What `act` fails with is told; returns whether it succeeded. */
 export async function tried(act) {

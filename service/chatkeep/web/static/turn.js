@@ -41,8 +41,9 @@ export function showReply(element, html, { copies = true } = {}) {
   }
   for (const each of element.querySelectorAll(".scroll")) {
     each.setAttribute("role", "region");
-    each.setAttribute("aria-label", t("table"));
+    each.setAttribute("aria-label", t(each.matches(".formula") ? "formula" : "table"));
   }
+  if (element.querySelector("math")) import("./formulas.js");
 }
 
 /** Put a whole reply in, of whatever it is made of. */
