@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query
 
 from chatkeep.accounts.dependencies import AccountsDep, require_administrator
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.accounts.usernames import username_key
 from chatkeep.admin.audit import NUMBER, place_of
 from chatkeep.audit.actions import Action
@@ -57,6 +58,7 @@ class Erasures(Answer):
 
 
 @router.get("/erasures", responses=error_responses(401, 403, 422, 503))
+@needs(Scope.ADMIN)
 async def find_erasures(
     accounts: AccountsDep,
     user_id: UUID | None = None,
@@ -73,6 +75,7 @@ async def find_erasures(
 
 
 @router.get("/erasures/{receipt}", responses=error_responses(401, 403, 404, 422, 503))
+@needs(Scope.ADMIN)
 async def read_erasure(
     receipt: Annotated[str, Path(pattern=NUMBER, examples=["3-1042"])], accounts: AccountsDep
 ) -> Erasure:

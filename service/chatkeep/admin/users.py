@@ -73,6 +73,7 @@ async def list_users(
     status_code=201,
     responses=error_responses(401, 403, *BODY_ERRORS, username_taken=(409, NAME_TAKEN)),
 )
+@needs(Scope.ADMIN)
 async def invite_user(
     body: InviteUser, request: Request, accounts: AccountsDep, audit: AdministratorsAudit
 ) -> InvitedUser:
@@ -89,6 +90,7 @@ async def invite_user(
 
 
 @router.get("/users/{user_id}", responses=error_responses(401, 403, 404, 422, 503))
+@needs(Scope.ADMIN)
 async def read_user(user_id: UUID, accounts: AccountsDep) -> UserDetails:
     """Return a user with their newest sessions and access tokens, and the link that they can still use."""
     now = accounts.clock()
@@ -115,6 +117,7 @@ async def read_user(user_id: UUID, accounts: AccountsDep) -> UserDetails:
         401, 403, 404, 422, 503, is_guest=(409, "A guest cannot have a password. They have to register first.")
     ),
 )
+@needs(Scope.ADMIN)
 async def reset_password(
     user_id: UUID, request: Request, accounts: AccountsDep, audit: AdministratorsAudit
 ) -> SetPasswordLink:
@@ -130,6 +133,7 @@ async def reset_password(
 @router.post(
     "/users/{user_id}/turns/{turn_id}/stop", status_code=202, responses=error_responses(401, 403, 404, 422, 503)
 )
+@needs(Scope.ADMIN)
 async def stop_turn(user_id: UUID, turn_id: UUID, database: DatabaseDep, audit: AdministratorsAudit) -> None:
     """Stop a running answer, on whichever replica it is generated. What there is of it is kept."""
     async with database.transaction() as connection:

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from chatkeep.accounts.dependencies import DatabaseDep
 from chatkeep.accounts.identity import Identity, stream_terms
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.chat.api.dependencies import ChatDep, CurrentUser
 from chatkeep.chat.api.turns import IdempotencyKey
 from chatkeep.chat.chat import Chat
@@ -54,6 +55,7 @@ NamedChat = Annotated[str, Path(min_length=1, max_length=MAX_CHAT_ID_CHARACTERS)
 @router.post("", status_code=200, response_class=EventStream)
 @takes_body_of(None)
 @begins_turn
+@needs(Scope.CHAT)
 async def send_messages(
     body: SendMessages, caller: CurrentUser, chat: ChatDep, idempotency_key: IdempotencyKey = None
 ) -> EventStream:
@@ -63,6 +65,7 @@ async def send_messages(
 
 
 @router.get("/{chat_id:path}/stream")
+@needs(Scope.CHAT, Scope.READ)
 async def resume_stream(chat_id: NamedChat, caller: CurrentUser, chat: ChatDep) -> Any:
     """Return the reply that is being generated, from its beginning; 204 where there is none."""
     turn = await _running_turn(chat, caller, chat_id)
@@ -73,6 +76,7 @@ async def resume_stream(chat_id: NamedChat, caller: CurrentUser, chat: ChatDep) 
 
 
 @router.post("/{chat_id:path}/stop")
+@needs(Scope.CHAT)
 async def stop_stream(chat_id: NamedChat, caller: CurrentUser, chat: ChatDep) -> Response:
     """End the reply that is being generated; what there is of it is kept."""
     turn = await _running_turn(chat, caller, chat_id)
@@ -82,6 +86,7 @@ async def stop_stream(chat_id: NamedChat, caller: CurrentUser, chat: ChatDep) ->
 
 
 @router.get("/{chat_id:path}/messages")
+@needs(Scope.CHAT, Scope.READ)
 async def list_messages(
     chat_id: NamedChat,
     caller: CurrentUser,

@@ -37,6 +37,7 @@ async def users_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
 
 
 @router.get("/console/users/{user_id}")
+@needs(Scope.ADMIN)
 async def person_page(user_id: UUID, request: Request, accounts: AccountsDep) -> HTMLResponse:
     return await _page("person", request, accounts, user_id=str(user_id))
 

@@ -64,6 +64,7 @@ async def rendered_turns_of_any(
 
 
 @router.get("/history")
+@needs(Scope.ADMIN)
 async def history_in_language(
     request: Request,
     database: DatabaseDep,
