@@ -1,5 +1,6 @@
 """`/v1/conversations` and their items, asked by OpenAI's own client."""
 
+import asyncio
 from typing import Any
 
 import openai
@@ -114,6 +115,20 @@ async def test_items_are_deleted_one_by_one_and_the_others_keep_their_ids(user: 
     assert (kept["turn_count"], kept["head_turn_id"]) == (0, None)
     await user.openai.responses.create(model="m", input="Again", conversation=made.id)
     assert [message["content"] for message in model.prompts[-1].to_openai_messages()] == ["Again"]
+
+
+async def test_items_that_are_deleted_at_once_are_all_gone(user: ApiUser) -> None:
+    api = user.openai.conversations
+    words = ["One", "Two", "Three", "Four", "Five", "Six"]
+    made = await api.create(items=[{"role": "user", "content": word} for word in words])
+    items = [item async for item in api.items.list(made.id, order="asc")]
+    await asyncio.gather(*(api.items.delete(item.id, conversation_id=made.id) for item in items[:-1]))
+    assert [item async for item in api.items.list(made.id, order="asc")] == items[-1:]
+    answers = await asyncio.gather(
+        *(user.http.delete(f"/v1/conversations/{made.id}/items/{items[-1].id}") for _ in range(4))
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 404, 404, 404]
+    assert (await user.person.client.get("/api/v1/search?q=Two")).json()["items"] == []
 
 
 async def test_a_response_is_deleted_and_what_came_after_it_stays(user: ApiUser, model: HeldModel) -> None:
