@@ -51,10 +51,9 @@ async def lock_turn(
     """Keep a conversation as it is until the transaction ends; return a turn of it."""
     locked = select(_c.id).where(_c.user_id == user_id, _c.id == conversation_id).with_for_update()
     await connection.execute(locked)
-    one = literal_column("1")
-    turn = select(*TURN_COLUMNS, one.label("sibling_count"), one.label("sibling_position")).where(
-        _t.user_id == user_id, _t.conversation_id == conversation_id, _t.id == turn_id
-    )
+    turn = select(
+        *TURN_COLUMNS, literal_column("1").label("sibling_count"), literal_column("1").label("sibling_position")
+    ).where(_t.user_id == user_id, _t.conversation_id == conversation_id, _t.id == turn_id)
     row = (await connection.execute(turn.with_for_update(of=turns))).mappings().first()
     if row is None:
         return None
