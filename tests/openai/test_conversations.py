@@ -82,6 +82,21 @@ async def test_pages_of_items_are_whole_in_both_orders(user: ApiUser) -> None:
     assert len({item.id for item in ascending}) == 57
 
 
+async def test_unknown_items_are_found_by_the_ids_that_they_are_listed_with(user: ApiUser) -> None:
+    unknown = [{"type": "web_search_call", "id": f"ws_{number}", "status": "completed"} for number in range(5)]
+    made = (await user.http.post("/v1/conversations", json={"items": unknown})).json()
+    items = f"/v1/conversations/{made['id']}/items"
+    listed: list[Any] = []
+    while len(listed) < len(unknown):
+        after = {"after": listed[-1]["id"]} if listed else {}
+        answer = await user.http.get(items, params={"limit": "2", "order": "asc", **after})
+        listed += answer.raise_for_status().json()["data"]
+    assert [item | {"id": f"ws_{number}"} for number, item in enumerate(listed)] == unknown
+    assert (await user.http.get(f"{items}/{listed[2]['id']}")).json() == listed[2]
+    await user.http.delete(f"{items}/{listed[2]['id']}")
+    assert (await user.http.get(items, params={"order": "asc"})).json()["data"] == listed[:2] + listed[3:]
+
+
 async def test_items_are_deleted_one_by_one_and_the_others_keep_their_ids(user: ApiUser, model: HeldModel) -> None:
     api = user.openai.conversations
     made = await api.create()

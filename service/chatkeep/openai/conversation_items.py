@@ -10,17 +10,12 @@ from chatkeep.database.database import Database
 from chatkeep.errors import NotFound
 from chatkeep.openai.ids import item_place
 from chatkeep.openai.lists import list_of
-from chatkeep.openai.output_items import input_items, output_items
+from chatkeep.openai.output_items import items_by_our_ids
 from chatkeep.openai.schemas import JsonObject
 from chatkeep.openai.turns import require_kept
 
 Order = Literal["asc", "desc"]
 TURNS_AT_ONCE = 50
-
-
-def items_of(turn: Turn) -> list[JsonObject]:
-    """Return the items of a turn, its prompt's first."""
-    return [*input_items(turn), *output_items(turn)]
 
 
 async def items_page(
@@ -36,7 +31,7 @@ async def items_page(
         first, number = await _turn_of(database, user_id, conversation_id, after), item_place(after)[1]
     page: list[JsonObject] = []
     async for turn in _path(database, user_id, conversation_id, order, first):
-        items = items_of(turn) if order == "asc" else items_of(turn)[::-1]
+        items = items_by_our_ids(turn) if order == "asc" else items_by_our_ids(turn)[::-1]
         if first is not None and turn.id == first.id:
             items = [item for item in items if _comes_after(item, number, order)]
         page += items
@@ -66,7 +61,7 @@ async def require_item(
         NotFound: the conversation has no such item.
     """
     turn = await _turn_of(database, user_id, conversation_id, item_id)
-    item = next((each for each in items_of(turn) if each["id"] == item_id), None)
+    item = next((each for each in items_by_our_ids(turn) if each["id"] == item_id), None)
     if item is None:
         raise NotFound
     return turn, item_place(item_id)[1], item

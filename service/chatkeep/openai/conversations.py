@@ -22,12 +22,13 @@ from chatkeep.database.stored_json import object_of
 from chatkeep.errors import NotFound
 from chatkeep.http.bodies import FromDigits, takes_body_of
 from chatkeep.ids import new_id
-from chatkeep.openai.conversation_items import Order, items_of, items_page, require_item
+from chatkeep.openai.conversation_items import Order, items_page, require_item
 from chatkeep.openai.deletion import delete_item
 from chatkeep.openai.dependencies import TokenOwner
 from chatkeep.openai.ids import CONVERSATION, to_own, to_text
 from chatkeep.openai.input_items import Prompt, to_prompt
 from chatkeep.openai.lists import DEFAULT_LIMIT, MAX_LIMIT, list_of
+from chatkeep.openai.output_items import items_by_our_ids
 from chatkeep.openai.route import OpenAIRoute
 from chatkeep.openai.schemas import ChangeConversation, CreateConversation, CreateItems, JsonObject
 from chatkeep.openai.turns import ORIGIN, ApiRequest, begin_conversation, keep_request, require_kept
@@ -164,7 +165,7 @@ async def _add(chat: Chat, caller: Identity, conversation_id: UUID, prompt: Prom
     await keep_request(
         chat.database, caller.user_id, begun.id, ApiRequest({"kind": "items", "conversation": str(conversation_id)})
     )
-    return items_of((await require_kept(chat.database, caller.user_id, begun.id)).turn)
+    return items_by_our_ids((await require_kept(chat.database, caller.user_id, begun.id)).turn)
 
 
 def _shown(kept: ConversationRecord) -> JsonObject:

@@ -49,6 +49,8 @@ class OpenBody(BaseModel):
     """A body of which only some fields are known here."""
 
     model_config = ConfigDict(extra="allow")
+    # Some of them are kept beside the turn, or passed on.
+    __pydantic_extra__: dict[str, Annotated[Any, AfterValidator(_keepable)]]
 
     def chosen_params(self) -> dict[str, object]:
         """Return the sampling parameters that were chosen, of those that a turn keeps.
