@@ -40,6 +40,17 @@ async def test_a_conversation_is_made_read_changed_listed_and_deleted(user: ApiU
         await api.retrieve(made.id)
 
 
+async def test_metadata_is_as_short_as_on_the_page(user: ApiUser) -> None:
+    api = user.openai.conversations
+    longest = {"topic": "x" * 16_000}
+    made = await api.create(metadata=longest)
+    assert made.metadata == longest
+    for asked in (api.create(metadata={"topic": "x" * 16_384}), api.update(made.id, metadata={"topic": "x" * 16_384})):
+        with pytest.raises(openai.BadRequestError) as raised:
+            await asked
+        assert raised.value.param == "metadata"
+
+
 async def test_items_are_kept_without_a_model_and_shown_to_the_next(user: ApiUser, model: HeldModel) -> None:
     api = user.openai.conversations
     made = await api.create(items=[{"role": "user", "content": "One"}])
