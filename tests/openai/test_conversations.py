@@ -93,6 +93,19 @@ async def test_pages_of_items_are_whole_in_both_orders(user: ApiUser) -> None:
     assert len({item.id for item in ascending}) == 57
 
 
+async def test_a_page_of_long_items_ends_early_and_the_pager_reads_them_all(user: ApiUser) -> None:
+    api = user.openai.conversations
+    made = await api.create()
+    for number in range(6):
+        await api.items.create(made.id, items=[{"role": "user", "content": f"{number}" + "x" * 400_000}])
+    for order in ("asc", "desc"):
+        answer = await user.http.get(f"/v1/conversations/{made.id}/items", params={"order": order, "limit": "100"})
+        first = answer.json()
+        assert (len(first["data"]), first["has_more"]) == (3, True)
+        read = [item.content[0].text[0] async for item in api.items.list(made.id, order=order, limit=100)]
+        assert "".join(read if order == "asc" else read[::-1]) == "012345"
+
+
 async def test_unknown_items_are_found_by_the_ids_that_they_are_listed_with(user: ApiUser) -> None:
     unknown = [{"type": "web_search_call", "id": f"ws_{number}", "status": "completed"} for number in range(5)]
     made = (await user.http.post("/v1/conversations", json={"items": unknown})).json()

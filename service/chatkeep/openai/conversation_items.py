@@ -16,6 +16,8 @@ from chatkeep.openai.turns import require_kept
 
 Order = Literal["asc", "desc"]
 TURNS_AT_ONCE = 50
+# A page ends after so much text, however many items were asked for: it is written in the event loop.
+MAX_PAGE_CHARACTERS = 1_000_000
 
 
 async def items_page(
@@ -30,14 +32,24 @@ async def items_page(
     if after is not None:
         first, number = await _turn_of(database, user_id, conversation_id, after), item_place(after)[1]
     page: list[JsonObject] = []
-    async for turn in _path(database, user_id, conversation_id, order, first):
+    characters, has_more = 0, False
+    async for turn in _path(database, user_id, conversation_id, order, first, min(TURNS_AT_ONCE, limit + 1)):
         items = items_by_our_ids(turn) if order == "asc" else items_by_our_ids(turn)[::-1]
         if first is not None and turn.id == first.id:
             items = [item for item in items if _comes_after(item, number, order)]
-        page += items
-        if len(page) > limit:
+        if items and characters > MAX_PAGE_CHARACTERS:
+            has_more = True
             break
-    return list_of(page[:limit], has_more=len(page) > limit)
+        page += items
+        characters += _length(turn)
+        if len(page) > limit:
+            has_more = True
+            break
+    return list_of(page[:limit], has_more=has_more)
+
+
+def _length(turn: Turn) -> int:
+    return len(turn.prompt.content) + (len(turn.reply.content) if turn.reply else 0)
 
 
 def _comes_after(item: JsonObject, number: int, order: Order) -> bool:
@@ -68,15 +80,15 @@ async def require_item(
 
 
 async def _path(
-    database: Database, user_id: UUID, conversation_id: UUID, order: Order, first: Turn | None
+    database: Database, user_id: UUID, conversation_id: UUID, order: Order, first: Turn | None, at_once: int
 ) -> AsyncIterator[Turn]:
     """Yield the turns of the active path; from `first` on where that is given."""
     start_id, position = None if first is None else first.id, 0 if first is None else first.index
     while True:
         if order == "asc":
-            part = await turns_down(database, user_id, conversation_id, first=position, limit=TURNS_AT_ONCE)
+            part = await turns_down(database, user_id, conversation_id, first=position, limit=at_once)
         else:
-            part = await turns_up(database, user_id, conversation_id, start_id=start_id, limit=TURNS_AT_ONCE)
+            part = await turns_up(database, user_id, conversation_id, start_id=start_id, limit=at_once)
         for turn in part.turns:
             yield turn
         if not part.more or not part.turns:
