@@ -241,6 +241,15 @@ async def test_tools_are_called_and_answered(user: ApiUser, model: HeldModel) ->
     assert [each["turn_count"] for each in await conversations(user)] == [3]
 
 
+@pytest.mark.parametrize("calls", [5, True, "x", {"id": "a"}, [5, None, {"id": 1, "function": {}}]])
+async def test_calls_that_are_none_are_passed_over(user: ApiUser, model: HeldModel, calls: object) -> None:
+    said = {"role": "assistant", "content": "One", "tool_calls": calls}
+    messages = [{"role": "user", "content": "Hi"}, said, {"role": "user", "content": "And?"}]
+    answer = await user.http.post("/v1/chat/completions", json={"model": "m", "messages": messages})
+    assert answer.status_code == 200, answer.text
+    assert [message["content"] for message in model.prompts[-1].to_openai_messages()] == ["Hi", "One", "And?"]
+
+
 async def test_pictures_of_the_history_are_recognised(user: ApiUser, model: HeldModel) -> None:
     picture = {"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}}
     messages: Messages = [{"role": "user", "content": [{"type": "text", "text": "What is this?"}, picture]}]

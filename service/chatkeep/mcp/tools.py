@@ -136,7 +136,12 @@ async def fetch(reader: Reader, given: Fetch) -> JsonObject:
 
 async def list_own(reader: Reader, given: ListConversations) -> JsonObject:
     page = await list_conversations(
-        reader.identity, reader.database, given.archived, given.query, given.limit, given.cursor
+        reader.identity,
+        reader.database,
+        archived=given.archived,
+        q=given.query,
+        limit=given.limit,
+        cursor=given.cursor,
     )
     return {"conversations": [_shown(reader, each) for each in page.items], "next_cursor": page.next_cursor}
 

@@ -19,9 +19,10 @@ from chatkeep.chat.chat import Chat
 from chatkeep.chat.history.conversations import delete_conversation
 from chatkeep.chat.history.lookups import conversation_by_name, id_of_name
 from chatkeep.chat.records import ConversationRecord
-from chatkeep.openai.conversation_items import add_items, items_of, path_of, require_item
+from chatkeep.openai.conversation_items import add_items, path_of, require_item
 from chatkeep.openai.deletion import delete_item
 from chatkeep.openai.input_items import to_prompt
+from chatkeep.openai.output_items import items_by_our_ids
 from chatkeep.openai.schemas import JsonObject
 from chatkeep.openai.session_files import with_file_contents
 from chatkeep.openai.turns import begin_conversation
@@ -52,7 +53,7 @@ class ChatkeepSession:
         if kept is None or (limit is not None and limit <= 0):
             return found
         async for turn in path_of(self._chat.database, self._user.user_id, kept.id, "desc", None):
-            found += reversed(items_of(turn))
+            found += reversed(items_by_our_ids(turn))
             if limit is not None and len(found) >= limit:
                 break
         items = found[:limit][::-1]

@@ -39,6 +39,8 @@ FOREIGN_KEY_VIOLATION = "23503"
 REFUSED = f"The database does not keep it. {IN_THE_LOG}"
 
 Key = tuple[str, str]
+# A list of messages is read as Open WebUI's until one of them says more, such as its `parent`.
+SAME_AS = {"messages": "open-webui", "open-webui": "messages"}
 
 
 class BatchKeeper:
@@ -87,8 +89,10 @@ class BatchKeeper:
         if not keys:
             return {}, set()
         own = [UUID(source_id) for source, source_id in keys if source == OWN]
+        same = {(SAME_AS[source], source_id): (source, source_id) for source, source_id in keys if source in SAME_AS}
         async with self._database.transaction() as connection:
-            known = await queries.known_sources(connection, self._user_id, keys)
+            found = await queries.known_sources(connection, self._user_id, [*keys, *same])
+            known = {same[key]: each for key, each in found.items() if key in same} | found
             mine = await queries.own_conversations(connection, self._user_id, own) if own else set()
         return known, {(OWN, str(each)) for each in mine}
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chatkeep.chat.schemas import Turn
-from chatkeep.openai.conversation_items import items_of
 from chatkeep.openai.ids import FILE, to_own
+from chatkeep.openai.output_items import items_by_our_ids
 from chatkeep.ui_messages.chunks import metadata_of
 
 Message = dict[str, Any]
@@ -28,7 +28,7 @@ class _Writer:
 
     def add(self, turn: Turn) -> None:
         begun = False
-        for item in items_of(turn):
+        for item in items_by_our_ids(turn):
             role, parts = _said(item)
             if role is None:
                 self._answer(item)

@@ -90,7 +90,10 @@ async def list_conversations(
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Page[Conversation]:
-    """Return the caller's conversations, newest activity first."""
+    """Return the caller's conversations, newest activity first.
+
+    Where `metadata.import` is long, it is not in the list; the conversation by itself has it.
+    """
     after_time, after_id = _after(cursor)
     values = {
         "user_id": identity.user_id,

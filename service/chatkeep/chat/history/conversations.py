@@ -12,9 +12,11 @@ from sqlalchemy import (
     Uuid,
     and_,
     bindparam,
+    case,
     delete,
     func,
     insert,
+    literal,
     literal_column,
     or_,
     select,
@@ -74,6 +76,16 @@ CREATE_CONVERSATION = Statement(NEW_CONVERSATION, row=_TO_RECORD)
 MAX_TITLE_CHARACTERS = 60
 
 
+# What an import kept aside may have megabytes, and a list is written in the event loop, where time is everybody's.
+# As kept, long metadata is compressed.
+MAX_LISTED_IMPORT_BYTES = 2_000
+_long_import = func.pg_column_size(_c.extra) > literal_column(str(MAX_LISTED_IMPORT_BYTES))
+_listed = (
+    *(column for column in conversations.c if column is not _c.extra),
+    case((_long_import, _c.extra.op("-")(literal("import", Text))), else_=_c.extra).label("metadata"),
+)
+
+
 def _list(*, by_title: bool, origin: str | None = None) -> Statement[ConversationRecord]:
     """The caller's conversations, newest activity first, from after (`last_turn_at`, `id`).
 
@@ -82,7 +94,7 @@ def _list(*, by_title: bool, origin: str | None = None) -> Statement[Conversatio
     """
     archived = bindparam("archived", type_=Boolean)
     query = (
-        select(conversations)
+        select(*_listed)
         .where(
             _c.user_id == USER_ID,
             tuple_(_c.last_turn_at, _c.id)

@@ -11,6 +11,7 @@ from typing import Any
 from chatkeep.transfer.imported import plausible_time
 
 MAX_SOURCE_ID_CHARACTERS = 200
+_DIGEST = "sha256:"
 # A number of seconds from 1970 to 5138; a larger one counts milliseconds, microseconds or nanoseconds.
 MAX_SECONDS = 10**11
 FRACTIONS = (10**3, 10**6, 10**9)
@@ -102,9 +103,14 @@ def id_in(value: Mapping[str, Any], name: str) -> str | None:
     return str(found) or None if isinstance(found, (str, int)) else None
 
 
+def is_digest(source_id: str) -> bool:
+    """Tell whether an id stands in no file."""
+    return source_id.startswith(_DIGEST)
+
+
 def digest_of(value: Any) -> str:
     whole = json.dumps(value, sort_keys=True, ensure_ascii=True)
-    return f"sha256:{hashlib.sha256(whole.encode()).hexdigest()}"
+    return f"{_DIGEST}{hashlib.sha256(whole.encode()).hexdigest()}"
 
 
 # How a field is read, or would be; falsy where there is nothing that can be read.
