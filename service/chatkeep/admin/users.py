@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from chatkeep.accounts import link_queries, session_queries, token_queries
+from chatkeep.accounts.accounts import Accounts
 from chatkeep.accounts.dependencies import AccountsDep, DatabaseDep, require_administrator
 from chatkeep.accounts.names import NAME_TAKEN
 from chatkeep.accounts.password_links import NewLink, create_link, invite
@@ -29,6 +30,7 @@ from chatkeep.admin.schemas import (
 from chatkeep.audit.actions import Action
 from chatkeep.chat.history.queries import request_stop_of_turn, request_stop_of_user
 from chatkeep.errors import NotFound
+from chatkeep.http.addresses import request_host, request_scheme
 from chatkeep.http.bodies import JsonRoute, QueryFlag, SearchText
 from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
 from chatkeep.http.problems import BODY_ERRORS, error_responses
@@ -73,7 +75,7 @@ async def list_users(
     status_code=201,
     responses=error_responses(401, 403, *BODY_ERRORS, username_taken=(409, NAME_TAKEN)),
 )
-@needs(Scope.ADMIN)
+@needs_all(Scope.ADMIN, Scope.ACCOUNT)
 async def invite_user(
     body: InviteUser, request: Request, accounts: AccountsDep, audit: AdministratorsAudit
 ) -> InvitedUser:
@@ -86,7 +88,7 @@ async def invite_user(
         user_id, link = await invite(connection, audit, new, accounts.clock())
         row = await user_queries.user_with_counts(connection, user_id)
     listed = ListedUser.model_validate(row).model_dump()
-    return InvitedUser(**listed, link=_address(request, link), link_expires_at=link.expires_at)
+    return InvitedUser(**listed, link=_address(request, accounts, link), link_expires_at=link.expires_at)
 
 
 @router.get("/users/{user_id}", responses=error_responses(401, 403, 404, 422, 503))
@@ -117,7 +119,7 @@ async def read_user(user_id: UUID, accounts: AccountsDep) -> UserDetails:
         401, 403, 404, 422, 503, is_guest=(409, "A guest cannot have a password. They have to register first.")
     ),
 )
-@needs(Scope.ADMIN)
+@needs_all(Scope.ADMIN, Scope.ACCOUNT)
 async def reset_password(
     user_id: UUID, request: Request, accounts: AccountsDep, audit: AdministratorsAudit
 ) -> SetPasswordLink:
@@ -127,7 +129,7 @@ async def reset_password(
     """
     async with accounts.database.transaction() as connection:
         link = await create_link(connection, audit, user_id, "reset", accounts.clock())
-    return SetPasswordLink(link=_address(request, link), expires_at=link.expires_at)
+    return SetPasswordLink(link=_address(request, accounts, link), expires_at=link.expires_at)
 
 
 @router.post(
@@ -142,12 +144,13 @@ async def stop_turn(user_id: UUID, turn_id: UUID, database: DatabaseDep, audit: 
         await audit.record(connection, Action.TURN_STOPPED, user_id, turn_id=str(turn_id))
 
 
-def _address(request: Request, link: NewLink) -> str:
+def _address(request: Request, accounts: Accounts, link: NewLink) -> str:
     """Return the whole address of a link, as the asking administrator sees this service.
 
     It is shown to nobody else: a false `Host` deceives only the one who sends it.
     """
-    return f"{request.url.scheme}://{request.url.netloc}{root_path_of(request)}{link.path}"
+    scheme, host = (each(request, accounts.trusted_proxies) for each in (request_scheme, request_host))
+    return f"{scheme}://{host}{root_path_of(request)}{link.path}"
 
 
 @router.patch(
