@@ -205,5 +205,5 @@ async def test_somebody_who_forgot_the_password_is_told_whom_to_ask(
         await tab.get(".forgotten summary").click()
         await expect(tab.get(".forgotten p")).to_contain_text(whom)
         await assert_accessible(tab)
-        await tab.get("[data-mode]").click()
+        await tab.get("button[data-mode]").click()
         await expect(tab.get(".forgotten")).to_be_hidden()
