@@ -173,6 +173,7 @@ def test_every_text_is_used_and_every_used_one_is_there() -> None:
         "actions": ("actions.js",),
         "attachments": ("attachments.js",),
         "settings": ("settings.js",),
+        "shortcuts": ("shortcuts.js",),
         "sign_in": ("sign-in-form.js", "set-password.js"),
     }
     for group, names in apart.items():

@@ -136,7 +136,7 @@ async def reset_password(
     "/users/{user_id}/turns/{turn_id}/stop", status_code=202, responses=error_responses(401, 403, 404, 422, 503)
 )
 @needs(Scope.ADMIN)
-async def stop_turn(user_id: UUID, turn_id: UUID, database: DatabaseDep, audit: AdministratorsAudit) -> None:
+async def stop_any_turn(user_id: UUID, turn_id: UUID, database: DatabaseDep, audit: AdministratorsAudit) -> None:
     """Stop a running answer, on whichever replica it is generated. What there is of it is kept."""
     async with database.transaction() as connection:
         if not await request_stop_of_turn(connection, user_id, turn_id):

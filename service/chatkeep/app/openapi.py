@@ -74,7 +74,7 @@ _HEADERS = {
     "Set-Cookie": {"description": "The session, signed; `HttpOnly` and `SameSite=Lax`.", "schema": {"type": "string"}},
 }
 _HEADERS_OF_STATUS = {"401": ["WWW-Authenticate"], "429": ["Retry-After"], "503": ["Retry-After"]}
-_SIGNS_IN = ("/api/v1/auth/register", "/api/v1/auth/login")
+_SIGNS_IN = ("/api/v1/auth/register", "/api/v1/auth/login", "/api/v1/auth/link/password")
 
 
 def describe(app: FastAPI) -> None:

@@ -19,6 +19,7 @@ TEXTS = {
     "attachments-texts.js": "attachments",
     "console-texts.js": "console",
     "settings-texts.js": "settings",
+    "shortcuts-texts.js": "shortcuts",
     "sign-in-texts.js": "sign_in",
 }
 

@@ -271,6 +271,11 @@ function followLinks(event) {
   go(found?.[1] ?? null);
 }
 
+function onKey(event) {
+  if (event.key !== "?" || event.ctrlKey || event.target.closest("input, textarea, select")) return;
+  import("./shortcuts.js").then(({ showShortcuts }) => showShortcuts(), complain);
+}
+
 function openAddress() {
   const id = PATH.exec(pathOf(location.pathname))?.[1] ?? null;
   return open(id, location.hash.slice(1) || null);
@@ -280,6 +285,7 @@ function start() {
   prepareSidebar();
   showUser();
   document.addEventListener("click", followLinks);
+  document.addEventListener("keydown", onKey);
   addEventListener("popstate", openAddress);
   document.addEventListener("visibilitychange", () => lookAgain().catch(complain));
   addEventListener("reconnected", () => lookAgain().catch(complain));

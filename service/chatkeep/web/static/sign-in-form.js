@@ -67,7 +67,7 @@ function offerModes(page, form) {
     const registers = mode === "register";
     form.dataset.mode = mode;
     page.querySelector("h1").textContent = page.querySelector(".main span:last-child").textContent = t(mode);
-    form.querySelector(".check").hidden = registers;
+    form.querySelector(".check").hidden = page.querySelector(".forgotten").hidden = registers;
     const hint = form.querySelector(".hint");
     hint.hidden = !registers;
     if (registers) form.elements.password.setAttribute("aria-describedby", hint.id);
