@@ -7,7 +7,7 @@ from pydantic import Field
 
 from chatkeep.accounts.scopes import DEFAULT_SCOPES, Scope
 from chatkeep.http.bodies import Body, Flag, Moment, Name, Text
-from chatkeep.http.schemas import Answer, Time
+from chatkeep.http.schemas import Answer, Time, one_of
 
 # Longer than any password may be: checking a wrong one stays cheap.
 Password = Annotated[Text, Field(max_length=1024, examples=["correct horse battery staple"])]
@@ -47,7 +47,7 @@ class CreateToken(Body):
     name: Name
     expires_at: Moment | None = None
     scopes: Annotated[
-        list[Scope],
+        list[Annotated[Scope, one_of(*(scope.value for scope in Scope))]],
         Field(min_length=1, max_length=20, description="What the token may do.", examples=[[*DEFAULT_SCOPES]]),
     ] = [*DEFAULT_SCOPES]  # noqa: RUF012  pydantic copies it
 
