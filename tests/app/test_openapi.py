@@ -18,6 +18,7 @@ from chatkeep.app.middleware.origins import PROBES
 from chatkeep.app.openapi import OPENAPI_PATH
 from chatkeep.chatstream.router import router as chatstream_router
 from chatkeep.http.problems import MEDIA_TYPE, PROTOCOL, status_of
+from chatkeep.mcp.router import router as mcp_router
 from chatkeep.openai.routers import ROUTERS as OPENAI_ROUTERS
 from chatkeep.ui_messages.chats import router as ui_chats_router
 from chatkeep.web.routers import ROUTERS as WEB_ROUTERS
@@ -73,7 +74,7 @@ def test_every_route_is_described() -> None:
     described = {(method, path) for method, path, _ in OPERATIONS}
     undescribed = {
         (method, context.path_format)
-        for router in (chatstream_router, *OPENAI_ROUTERS, ui_chats_router, *WEB_ROUTERS)
+        for router in (chatstream_router, mcp_router, *OPENAI_ROUTERS, ui_chats_router, *WEB_ROUTERS)
         for context in iter_route_contexts(router.routes)
         for method in context.methods or ()
     }

@@ -63,7 +63,7 @@ class CreateToken(Body):
     name: Name
     expires_at: Moment | None = None
     scopes: Annotated[
-        list[Scope],
+        list[Annotated[Scope, one_of(*(scope.value for scope in Scope))]],
         Field(min_length=1, max_length=20, description="What the token may do.", examples=[[*DEFAULT_SCOPES]]),
     ] = [*DEFAULT_SCOPES]  # noqa: RUF012  pydantic copies it
 
