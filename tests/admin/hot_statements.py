@@ -152,6 +152,7 @@ def _values(filled: Filled, name: str) -> dict[str, object]:
         "newest_id": UUID(int=2**128 - 1),
         "max_bytes": 262_144,
         "request": {},
+        "sent": "0" * 64,
         "path_digest": b"\0" * 32,
         "prompt_digest": hashlib.sha256(b"3").digest()[:16],
         "path_digests": [number.to_bytes(32) for number in range(200)],

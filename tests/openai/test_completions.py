@@ -8,7 +8,7 @@ import pytest
 
 from chatkeep.chat.models import End, Item, Reasoning, Usage
 from chatkeep.chat.models.errors import ModelNotFound
-from tests.openai.clients import ApiUser, api_user
+from tests.openai.clients import ApiUser, api_user, api_user_of
 from tests.openai.test_responses import CALL, PIXEL
 from tests.support.models import HeldModel
 from tests.support.running_service import RunningService
@@ -345,3 +345,41 @@ async def test_a_completion_is_deleted(user: ApiUser, model: HeldModel) -> None:
     assert await path(user) == [("", ""), ("Two", "Zwei")]
     kept = (await user.person.client.get("/api/v1/export")).text
     assert "Secret" not in kept
+
+
+async def test_a_client_that_tries_again_by_itself_joins_what_it_began(
+    service: RunningService, user: ApiUser, model: HeldModel
+) -> None:
+    model.script = ("A reply", None)
+    messages: Messages = [said("user", "Tell.")]
+    impatient = api_user_of(user.person, user.token, service, max_retries=1, timeout=1.0).openai
+    with pytest.raises(openai.APITimeoutError):
+        await impatient.chat.completions.create(model="m", messages=messages)
+    assert len(model.prompts) == 1
+    model.go_on()
+    headers = {"x-stainless-retry-count": "2"}
+    create = user.openai.chat.completions.create
+    joined = await create(model="m", messages=messages, extra_headers=headers)
+    assert joined.choices[0].message.content == "A reply"
+    streamed = [chunk async for chunk in await create(model="m", messages=messages, stream=True, extra_headers=headers)]
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in streamed) == "A reply"
+    assert {chunk.id for chunk in streamed} == {joined.id}
+    assert [each["turn_count"] for each in await conversations(user)] == [1]
+    # Another request, somebody else's, and the same once more on purpose are turns of their own.
+    await create(model="m", messages=messages, temperature=0.5, extra_headers=headers)
+    await (await api_user(service)).openai.chat.completions.create(model="m", messages=messages, extra_headers=headers)
+    await create(model="m", messages=messages)
+    assert len(model.prompts) == 4
+    assert len(await conversations(user)) == 3
+
+
+async def test_a_retry_of_what_failed_is_a_turn_of_its_own(user: ApiUser, model: HeldModel) -> None:
+    messages: Messages = [said("user", "Tell.")]
+    model.script = ("Half ", ModelNotFound("There is no such model."))
+    with pytest.raises(openai.NotFoundError):
+        await user.openai.chat.completions.create(model="m", messages=messages)
+    model.script = ("A reply",)
+    headers = {"x-stainless-retry-count": "1"}
+    made = await user.openai.chat.completions.create(model="m", messages=messages, extra_headers=headers)
+    assert made.choices[0].message.content == "A reply"
+    assert len(await conversations(user)) == 2
