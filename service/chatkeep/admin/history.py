@@ -32,7 +32,9 @@ router = APIRouter(
 
 ExportFormat = Literal["jsonl", "csv"]
 JSONL_EXAMPLE = '{"id": "0198c0de-0000-7000-8000-000000000001", "status": "complete", "username": "alice"}\n'
-CSV_EXAMPLE = "\ufeffid,created_at,username,prompt\r\n0198c0de-0000-7000-8000-000000000001,2026-01-31T09:30:00Z,alice,Hi\r\n"
+CSV_EXAMPLE = (
+    "\ufeffid,created_at,username,prompt\r\n0198c0de-0000-7000-8000-000000000001,2026-01-31T09:30:00Z,alice,Hi\r\n"
+)
 
 # Errors of reading other users' turns by what they say.
 SEARCHED = error_responses(

@@ -1,17 +1,19 @@
-"""A conversation to read, as Markdown."""
+"""A conversation to read, as Markdown: what each said, contained between headings of ours."""
 
 import json
-import re
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from uuid import UUID
+
+import anyio.to_thread
 
 from chatkeep.chat.items import AnyItem, is_refusal
 from chatkeep.chat.records import ConversationRecord
 from chatkeep.chat.reply_log import ITEM, ReplySpan, stretches_of
 from chatkeep.chat.schemas import Turn
 from chatkeep.database.database import Database
+from chatkeep.transfer.contained_markdown import as_code, contained, one_line
 from chatkeep.transfer.exporter import path_turns, written_down
 
 ENDINGS = {
@@ -25,18 +27,27 @@ ENDINGS = {
 async def conversation_as_markdown(
     database: Database, user_id: UUID, conversation: ConversationRecord
 ) -> AsyncGenerator[bytes, None]:
-    """Yield the active path: a heading for each prompt and each reply, and their text as it is."""
-    yield _heading(conversation).encode()
+    """Yield the active path: a heading for each prompt and each reply, and their text. See `contained_markdown`."""
+    yield await anyio.to_thread.run_sync(heading_of, conversation)
     async with aclosing(path_turns(database, user_id, conversation)) as batches:
         async for turns in batches:
-            yield written_down(turns, lambda turn: "".join(_turn(turn)).encode())
+            # A look at the blocks of long texts takes its time, in which replies are to go on.
+            yield await anyio.to_thread.run_sync(written_down, turns, turn_as_markdown)
+
+
+def heading_of(conversation: ConversationRecord) -> bytes:
+    """Return what stands before the turns."""
+    return _heading(conversation).encode()
+
+
+def turn_as_markdown(turn: Turn) -> bytes:
+    return "".join(_turn(turn)).encode()
 
 
 def _heading(conversation: ConversationRecord) -> str:
-    title = " ".join((conversation.title or "Conversation").split())
-    heading = f"# {title}\n\n"
+    heading = f"# {one_line(conversation.title or '') or 'Conversation'}\n\n"
     if conversation.system_prompt:
-        heading += f"## System\n\n{conversation.system_prompt}\n\n"
+        heading += f"## System\n\n{contained(conversation.system_prompt)}\n\n"
     return heading
 
 
@@ -44,12 +55,12 @@ def _turn(turn: Turn) -> Iterator[str]:
     if turn.continues is None:
         yield f"## User · {_minute(turn.created_at)}\n\n"
         yield from _prompt(turn)
-    yield f"## Assistant{f' · {turn.model}' if turn.model else ''}\n\n"
+    yield f"## Assistant{f' · {one_line(turn.model)}' if turn.model else ''}\n\n"
     if turn.reply is not None:
         for stretch in stretches_of(turn.reply.content, turn.reply.items):
             yield from _stretch(stretch)
     if turn.error is not None:
-        yield f"*This reply failed: {turn.error.detail or turn.error.code}*\n\n"
+        yield f"*This reply failed: {one_line(turn.error.detail) or turn.error.code}*\n\n"
     elif turn.finish_reason == "content_filter":
         yield "*This reply was filtered by the model's server.*\n\n"
     elif turn.status in ENDINGS:
@@ -58,7 +69,7 @@ def _turn(turn: Turn) -> Iterator[str]:
 
 def _prompt(turn: Turn) -> Iterator[str]:
     if turn.prompt.content:
-        yield f"{turn.prompt.content}\n\n"
+        yield f"{contained(turn.prompt.content)}\n\n"
     for item in turn.prompt.items or ():
         if item.get("type") != "message":
             yield from _item(item)
@@ -66,7 +77,7 @@ def _prompt(turn: Turn) -> Iterator[str]:
 
 def _stretch(stretch: ReplySpan) -> Iterator[str]:
     if stretch.kind is None:
-        yield f"{stretch.text}\n\n"
+        yield f"{contained(stretch.text)}\n\n"
     elif stretch.kind == ITEM:
         yield from _item(json.loads(stretch.text))
     else:
@@ -78,14 +89,11 @@ def _item(item: AnyItem) -> Iterator[str]:
     if is_refusal(item):
         yield f"{_quoted('*Refusal*', item['refusal'])}\n\n"
     else:
-        written = json.dumps(item, ensure_ascii=False, indent=2)
-        # Longer than any run of backticks in it, which would end it.
-        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", written)), default=0))
-        yield f"{fence}json\n{written}\n{fence}\n\n"
+        yield f"{as_code(json.dumps(item, ensure_ascii=False, indent=2), 'json')}\n\n"
 
 
 def _quoted(heading: str, text: str) -> str:
-    return "\n".join(f"> {line}" for line in (heading, "", *text.split("\n")))
+    return "\n".join(f"> {line}" for line in (heading, "", *contained(text).split("\n")))
 
 
 def _minute(time: datetime) -> str:
