@@ -25,7 +25,7 @@ from chatkeep.chat.history.queries import TURN_COLUMNS, turn_above, within_bytes
 from chatkeep.chat.history.sibling_queries import sibling_columns, with_siblings
 from chatkeep.chat.records import ConversationRecord, TurnRecord
 from chatkeep.database.statement import Statement, first_column, into
-from chatkeep.database.tables import conversations, turns
+from chatkeep.database.tables import conversations, turn_files, turns
 
 _user_id = bindparam("user_id", type_=Uuid)
 _conversation_id = bindparam("conversation_id", type_=Uuid)
@@ -147,3 +147,14 @@ def _turns_by_ids() -> Statement[TurnRecord]:
 
 
 TURNS_BY_IDS = _turns_by_ids()
+
+
+# The files of a conversation's turns, on whichever branch, each once.
+FILE_IDS = Statement(
+    select(turn_files.c.file_id)
+    .distinct()
+    .join(turns, and_(_t.user_id == turn_files.c.user_id, _t.id == turn_files.c.turn_id))
+    .where(_t.user_id == _user_id, _t.conversation_id == _conversation_id)
+    .order_by(turn_files.c.file_id),
+    row=first_column,
+)
