@@ -183,9 +183,9 @@ async def test_a_zip_for_a_person_is_read_and_imported_again(
     assert await links.first.text_content() == titles[-1]
     for number in range(await links.count()):
         await page.goto((tmp_path / "index.html").as_uri())
-        title = await links.nth(number).text_content()
+        heading = await links.nth(number).text_content()
         await links.nth(number).click()
-        assert await page.locator("h1").text_content() == title
+        assert await page.locator("h1").text_content() == heading
     # The oldest is the one with the picture, which lies beside it.
     assert await page.evaluate("[...document.images].map((each) => each.naturalWidth)") == [7, 7]
     other = await service.person()
