@@ -1,19 +1,24 @@
 """An export that is imported into an empty account is the same history."""
 
+import csv
+import io
 import json
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chatkeep.ids import id_at, new_id
 from tests.support.running_service import Person, RunningService
 from tests.support.urls import driver_url
 from tests.transfer.upload_client import history, imported
+
+Export = Callable[[Person, str], Awaitable[list[bytes]]]
 
 BEGINNING = datetime(2024, 2, 29, 23, 59, 59, 999_000, tzinfo=UTC)
 
@@ -171,22 +176,122 @@ async def people(service: RunningService) -> list[Person]:
     return [await service.person() for _ in range(2)]
 
 
-@settings(max_examples=25, derandomize=True)
+@pytest.fixture(scope="module")
+async def administrator(service: RunningService) -> Person:
+    return await service.administrator()
+
+
+async def of_account(person: Person, file_format: str) -> list[bytes]:
+    return [(await person.client.get("/api/v1/export", params={"format": file_format})).content]
+
+
+async def of_conversations(person: Person, file_format: str) -> list[bytes]:
+    listed = [each["id"] for each in await history(person)]
+    paths = [f"/api/v1/conversations/{each}/export" for each in listed]
+    return [(await person.client.get(path, params={"format": file_format})).content for path in paths]
+
+
+@pytest.mark.parametrize(
+    ("export", "file_format"),
+    [
+        (of_account, "jsonl"),
+        (of_account, "zip"),
+        (of_account, "html"),
+        (of_conversations, "json"),
+        (of_conversations, "zip"),
+    ],
+)
+@settings(
+    max_examples=20, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(drawn=st.lists(conversation(), min_size=1, max_size=3))
 async def test_export_and_import_give_an_equal_history(
-    people: list[Person], connection: Any, drawn: list[dict[str, Any]]
+    people: list[Person], connection: Any, export: Export, file_format: str, drawn: list[dict[str, Any]]
 ) -> None:
     author, reader = people
     # Which makes both accounts empty.
     await connection.execute("DELETE FROM conversations")
     for each in drawn:
         await keep(connection, author, each)
-    file = (await author.client.get("/api/v1/export")).content
-    report = await imported(reader, file)
-    assert report["failed"] == []
+    files = await export(author, file_format)
+    for file in files:
+        assert (await imported(reader, file))["failed"] == []
     assert without_ids(await history(reader)) == without_ids(await history(author))
-    again = await imported(reader, file)
-    assert (again["imported"], again["skipped"]) == (0, len(drawn))
+    again = [await imported(reader, file) for file in files]
+    assert sum(each["imported"] for each in again) == 0
+    assert sum(each["skipped"] for each in again) == len(drawn)
+
+
+# Of a turn, what its export has and its import keeps: the rest follows from its conversation or its place.
+KEPT = ("status", "prompt", "reply", "model", "params", "usage", "error", "feedback", "created_at", "completed_at")
+
+
+def turns_in(exported: list[dict[str, Any]]) -> list[Any]:
+    """Return the turns of a history, whichever conversation they are of; each with its parent's words."""
+    found = []
+    for each in exported:
+        by_id = {turn["id"]: turn for turn in each["turns"]}
+        for turn in each["turns"]:
+            above = by_id.get(turn["parent_id"])
+            found.append([above and [above["prompt"], above["reply"]], *(turn[name] for name in KEPT)])
+    return sorted(found, key=str)
+
+
+@settings(
+    max_examples=20, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(drawn=st.lists(conversation(), min_size=1, max_size=3))
+async def test_an_administrators_lines_and_table_have_every_turn(
+    people: list[Person], administrator: Person, connection: Any, drawn: list[dict[str, Any]]
+) -> None:
+    author, reader = people
+    await connection.execute("DELETE FROM conversations")
+    for each in drawn:
+        await keep(connection, author, each)
+    path = "/api/v1/admin/history/export"
+    lines = (await administrator.client.get(path, params={"user_id": author.id})).content
+    if lines:
+        assert (await imported(reader, lines))["failed"] == []
+    own = await history(author)
+    assert turns_in(await history(reader)) == turns_in(own)
+    table = (await administrator.client.get(path, params={"user_id": author.id, "format": "csv"})).content
+    rows = {row["id"]: row for row in csv.DictReader(io.StringIO(table.decode("utf-8-sig"), newline=""))}
+    turns = [turn for each in own for turn in each["turns"]]
+    assert rows.keys() == {turn["id"] for turn in turns}
+    for turn in turns:
+        row = rows[turn["id"]]
+        said = (
+            turn["prompt"]["content"],
+            (turn["reply"] or {}).get("content", ""),
+            turn["error"] and turn["error"]["detail"],
+        )
+        for cell, text in zip((row["prompt"], row["reply"], row["error_detail"]), said, strict=True):
+            # Nothing is lost of it, and nothing of it runs.
+            assert cell in (text, f"'{text}")
+            assert not cell.strip().startswith(("=", "+", "-", "@"))
+        assert json.loads(row["params"] or "{}") == turn["params"]
+
+
+@settings(
+    max_examples=20, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(drawn=conversation())
+async def test_a_conversations_lines_are_its_active_path(
+    people: list[Person], connection: Any, drawn: dict[str, Any]
+) -> None:
+    author, reader = people
+    await connection.execute("DELETE FROM conversations")
+    await keep(connection, author, drawn)
+    (lines,) = await of_conversations(author, "jsonl")
+    if lines:
+        assert (await imported(reader, lines))["failed"] == []
+    (own,) = await history(author)
+    path, at = [], own["head_turn_id"]
+    by_id = {turn["id"]: turn for turn in own["turns"]}
+    while at is not None:
+        path.append(by_id[at])
+        at = by_id[at]["parent_id"]
+    assert turns_in(await history(reader)) == turns_in([own | {"turns": path}])
 
 
 async def test_what_was_said_here_is_the_same_elsewhere(service: RunningService) -> None:
