@@ -66,7 +66,8 @@ def to_rows(conversation: ImportedConversation, user_id: UUID, now: datetime) ->
     """
     _cut(conversation)
     for turn in conversation.turns:
-        require_shallow([turn.prompt_items, turn.reply_items])
+        require_shallow(turn.prompt_items)
+        require_shallow(turn.reply_items)
     told = [turn.created_at for turn in conversation.turns]
     _take_away_no_dates(conversation, now)
     begun = _begun(conversation, now)
