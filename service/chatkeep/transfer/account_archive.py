@@ -64,7 +64,7 @@ async def file_entries_of(archive: ZipStream, store: FileStore, user_id: UUID, c
 
 
 def name_of_file(row: FileRecord) -> str:
-    """Return what a file is called in an archive, by which an import finds it again."""
+    """Return the name of a file in an archive, by which an import finds it again."""
     return f"{FILES}{row.id}.{SUFFIXES.get(row.media_type, 'bin')}"
 
 

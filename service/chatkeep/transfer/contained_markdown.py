@@ -74,7 +74,7 @@ def _without_tags(lines: list[str]) -> list[str]:
 
 
 def _own_headings(tokens: Sequence[Token]) -> Iterator[tuple[Token, Token]]:
-    """Yield the headings that would be the document's, and what each says."""
+    """Yield the headings that would be the document's, each with its text."""
     for token, following in pairwise(tokens):
         is_heading = token.type == "heading_open" and token.map is not None
         if is_heading and (token.tag in OWN_RANKS or _reads_like_ours(following.content)):
@@ -99,7 +99,7 @@ def _lower(lines: list[str], heading: Token, inline: Token) -> None:
 
 
 def _open_fence(tokens: Sequence[Token], lines: Sequence[str]) -> str | None:
-    """Return what ends the last block of code, where that goes on to the end of the text without one."""
+    """Return the end of the last block of code, where the text ends within it."""
     last = tokens[-1] if tokens else None
     if last is None or last.type != "fence" or last.map is None:
         return None

@@ -55,10 +55,10 @@ def _written(pages: Pages, turns: list[Turn]) -> bytes:
 
 
 async def _with_files(store: FileStore, user_id: UUID, written: list[bytes]) -> AsyncGenerator[bytes, None]:
-    """Yield what is written, and each file in the place of its mark, a piece at a time.
+    """Yield a part of a page, with each file in the place of its mark, a piece at a time.
 
     Args:
-        written: one page's part, which is taken out: nothing of it is held while the client reads.
+        written: the part, which is taken out: nothing of it is held while the client reads.
     """
     parts = _MARKED.split(written.pop())
     parts.reverse()

@@ -71,7 +71,7 @@ class Pages:
         return self._written("head.html", title=title, about=about, policy=POLICY, style=Markup(_STYLE))  # noqa: S704  a file of ours
 
     def head_of(self, conversation: ConversationRecord) -> bytes:
-        """Return what stands before the turns of a conversation."""
+        """Return the beginning of a conversation's page, up to its turns."""
         head = self.head(self.title_of(conversation))
         if conversation.system_prompt:
             head += self._folded(self.words["system"], conversation.system_prompt).encode() + b"\n"
