@@ -50,13 +50,16 @@ async def _batches_of(database: Database, user_id: UUID) -> AsyncGenerator[Seque
     after_id = FIRST_ID
     while True:
         rows = await database.rows(
-            queries.CONVERSATIONS_AFTER, user_id=user_id, after_id=after_id, limit=CONVERSATIONS_PER_BATCH
+            queries.CONVERSATIONS_AFTER,
+            user_id=user_id,
+            after_id=after_id,
+            limit=CONVERSATIONS_PER_BATCH,
+            max_bytes=MAX_BATCH_BYTES,
         )
-        if rows:
-            yield rows
-        if len(rows) < CONVERSATIONS_PER_BATCH:
+        if not rows:
             return
         after_id = rows[-1].id
+        yield rows
 
 
 def conversation_as_json(
