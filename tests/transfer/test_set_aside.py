@@ -30,8 +30,8 @@ async def with_aside(person: Person, number: int = 1, size: int = MEGABYTE) -> s
 
 async def test_a_list_is_short_however_much_was_set_aside(person: Person) -> None:
     ids = {await with_aside(person, number) for number in range(20)}
-    for params in ({"limit": 200}, {"limit": 200, "q": "title"}):
-        answer = await person.client.get(CONVERSATIONS, params=params)
+    for query in ("limit=200", "limit=200&q=title"):
+        answer = await person.client.get(f"{CONVERSATIONS}?{query}")
         assert {each["id"] for each in answer.json()["items"]} == ids
         assert len(answer.content) < 20_000
         assert {each["metadata"]["import"]["source"] for each in answer.json()["items"]} == {"chatgpt"}
