@@ -206,9 +206,17 @@ class FileInUse(Conflict):
 
 
 class SeveralOwners(Conflict):
-    """A file holds the conversations of several people, and nobody has said whose are meant."""
+    """A file holds the conversations of several people, and nobody has said whose are meant.
+
+    Args:
+        owners: by their names in the other program, how many conversations each has.
+    """
 
     code = "several_owners"
+
+    def __init__(self, detail: str, owners: Mapping[str, int]) -> None:
+        super().__init__(detail)
+        self.owners = owners
 
 
 class AuditReasonRequired(ChatkeepError):

@@ -13,11 +13,12 @@ import pytest
 from chatkeep.audit.actions import Action
 from chatkeep.audit.verification import Fault
 from chatkeep.chat.status import Status
+from chatkeep.http.languages import LANGUAGES
 from chatkeep.statistics.report import Bucket
 from chatkeep.web import router as web
 from chatkeep.web.chart_data import COUNTED, PERCENTILES, PERIODS, TIMED
 from chatkeep.web.console import SECTIONS
-from chatkeep.web.translations import LANGUAGES, texts_of, texts_of_modules
+from chatkeep.web.translations import texts_of, texts_of_modules
 from tests.support.running_service import RunningService
 
 WEB = Path(web.__file__).parent

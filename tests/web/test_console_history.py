@@ -213,8 +213,9 @@ async def test_the_history_is_exported_with_its_filters(console: Tab, administra
     await expect(console.get("#exporting")).to_contain_text("Exported")
     told = await console.page.evaluate("told")
     assert [told[0], told[1][:10], told[-1][:9]] == ["Exporting…", "Exporting:", "Exported:"]
+    assert texts["CSV"].startswith("\ufeff")  # by which spreadsheets know the encoding
     assert [json.loads(line)["prompt"]["content"] for line in texts["JSONL"].splitlines()] == ["green tea"]
-    assert [row["prompt"] for row in csv.DictReader(io.StringIO(texts["CSV"]))] == ["green tea"]
+    assert [row["prompt"] for row in csv.DictReader(io.StringIO(texts["CSV"].removeprefix("\ufeff")))] == ["green tea"]
     assert await reasons(administrator, person, "history_exported") == [REASON, REASON]
 
 

@@ -7,8 +7,9 @@ from playwright.async_api import Browser, expect
 
 from chatkeep.chat.models import ModelError, Text
 from chatkeep.chat.models.openai_errors import Failures
+from chatkeep.http.languages import LANGUAGES
 from chatkeep.web.failures import failure_in
-from chatkeep.web.translations import LANGUAGES, texts_of_group
+from chatkeep.web.translations import texts_of_group
 from tests.support.running_service import Person, RunningService
 from tests.web.browser import browsing
 from tests.web.failure_sentences import PART, sentences

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.async_api import Browser, FilePayload, Locator, expect
 
-from chatkeep.web.markdown import render
+from chatkeep.prose.markdown import render
 from tests.audit.audit_fixtures import tamper, write
 from tests.support.running_service import Person, RunningService
 from tests.web.browser import Tab

@@ -33,7 +33,9 @@ router = APIRouter(
 
 ExportFormat = Literal["jsonl", "csv"]
 JSONL_EXAMPLE = '{"id": "0198c0de-0000-7000-8000-000000000001", "status": "complete", "username": "alice"}\n'
-CSV_EXAMPLE = "id,created_at,username,prompt\r\n0198c0de-0000-7000-8000-000000000001,2026-01-31T09:30:00Z,alice,Hi\r\n"
+CSV_EXAMPLE = (
+    "\ufeffid,created_at,username,prompt\r\n0198c0de-0000-7000-8000-000000000001,2026-01-31T09:30:00Z,alice,Hi\r\n"
+)
 
 # Errors of reading other users' turns by what they say.
 SEARCHED = error_responses(
@@ -82,14 +84,17 @@ async def export_history(
     streams: StreamsDep,
     terms: AdministratorsTerms,
     file_format: Annotated[ExportFormat, Query(alias="format")] = "jsonl",
+    bom: Annotated[
+        bool, Query(description="Of the table: begin with a byte order mark, by which Excel knows UTF-8.")
+    ] = True,
 ) -> Download:
     """Return all turns that fit as a file, newest first: one a line as JSON, or a table.
 
-    In the table a text that a spreadsheet would take for a formula begins with an apostrophe. Each user whose turns are
-    in it can see who exported them.
+    In the table a text that a spreadsheet would take for a formula begins with an apostrophe. It is UTF-8 with a byte
+    order mark, which `bom=false` leaves out. Each user whose turns are in it can see who exported them.
     """
     if file_format == "csv":
-        table = history_as_csv(database, reading, filters)
+        table = history_as_csv(database, reading, filters, has_mark=bom)
         return await download(table, streams, terms, media_type="text/csv", name="history.csv")
     lines = history_as_jsonl(database, reading, filters)
     return await download(lines, streams, terms, media_type="application/jsonl", name="history.jsonl")

@@ -5,6 +5,7 @@ it is read. Every turn that was begun before the export and is still there when 
 is begun in the meantime is not, since the newest come first.
 """
 
+import codecs
 import csv
 import io
 import json
@@ -67,18 +68,22 @@ async def history_as_jsonl(
 
 
 async def history_as_csv(
-    database: Database, reading: Reading, filters: HistoryFilters | None
+    database: Database, reading: Reading, filters: HistoryFilters | None, *, has_mark: bool = True
 ) -> AsyncGenerator[bytes, None]:
     """Yield a table with a header, newest turn first, for spreadsheets.
+
+    Args:
+        has_mark: begin with a byte order mark: without one, Excel reads UTF-8 in the encoding of the country.
 
     Source: RFC 4180; OWASP, CSV Injection.
     """
     header: list[Sequence[Any]] = [COLUMNS]
+    mark = codecs.BOM_UTF8 if has_mark else b""
     async for turns in _pages(database, reading, filters, file_format="csv"):
-        yield _table(header, turns)
-        header = []
+        yield mark + _table(header, turns)
+        header, mark = [], b""
     if header:
-        yield _csv(header)
+        yield mark + _csv(header)
 
 
 async def _pages(
@@ -122,7 +127,7 @@ def _table(header: Sequence[Sequence[Any]], turns: list[HistoryTurn]) -> bytes:
 
 def _csv(rows: Sequence[Sequence[Any]]) -> bytes:
     text = io.StringIO(newline="")
-    csv.writer(text).writerows([[_harmless(cell) for cell in row] for row in rows])
+    csv.writer(text, lineterminator="\r\n").writerows([[_harmless(cell) for cell in row] for row in rows])
     return text.getvalue().encode()
 
 

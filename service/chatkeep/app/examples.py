@@ -32,6 +32,7 @@ PARAMETERS: Mapping[str, tuple[str, object]] = {
     "archived": ("Only archived ones, or only others.", False),
     "order": ("From the head up, or from the root down.", "desc"),
     "format": ("Which kind of file.", "jsonl"),
+    "bom": ("Whether a table begins with a byte order mark.", False),
     "q": ("What to look for.", "tea"),
     "from": ("From this time on.", "2026-01-01T00:00:00Z"),
     "to": ("Before this time.", "2026-02-01T00:00:00Z"),

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from chatkeep.web.translations import LANGUAGES, texts_of_group
+from chatkeep.http.languages import LANGUAGES
+from chatkeep.web.translations import texts_of_group
 
 STATIC = Path(__file__).parent / "static"
 MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}

@@ -18,9 +18,9 @@ from chatkeep.chat.status import Status
 from chatkeep.clock import utc_now
 from chatkeep.errors import NotAuthenticated, Unavailable
 from chatkeep.http.bodies import JsonRoute
+from chatkeep.http.languages import language_of
 from chatkeep.web.chart_data import PERIODS, figures, is_empty, models, parse_period, totals
 from chatkeep.web.rendering import render_page
-from chatkeep.web.translations import language_of
 
 SECTIONS = ("users", "history", "running", "statistics", "audit")
 

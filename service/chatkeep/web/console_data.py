@@ -24,12 +24,12 @@ from chatkeep.admin.history_filters import FiltersDep
 from chatkeep.admin.history_queries import QUERY_TIMEOUT_SECONDS
 from chatkeep.admin.schemas import HistoryTurn
 from chatkeep.http.bodies import FromDigits, JsonRoute
+from chatkeep.http.languages import language_of
 from chatkeep.http.pages import CursorText, Page, cursor_of_id, page_of
 from chatkeep.http.presence import while_client_waits
 from chatkeep.http.streams import Stream
 from chatkeep.web.audit_verification import verification_lines
 from chatkeep.web.failures import with_failures_in
-from chatkeep.web.translations import language_of
 from chatkeep.web.turns import RenderedTurn, render_turns
 
 MAX_ROWS = 100

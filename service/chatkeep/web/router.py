@@ -14,11 +14,11 @@ from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.chat.api.dependencies import CurrentUser
 from chatkeep.errors import NotAuthenticated, NotFound, Unavailable
 from chatkeep.http.bodies import Body, FromDigits, JsonRoute, Text, takes_body_of
+from chatkeep.http.languages import language_of
 from chatkeep.http.presence import while_client_waits
+from chatkeep.prose.markdown import MAX_MARKDOWN_CHARACTERS
 from chatkeep.web.failures import with_failures_in
-from chatkeep.web.markdown import MAX_MARKDOWN_CHARACTERS
 from chatkeep.web.rendering import ASSETS, render_page
-from chatkeep.web.translations import language_of
 from chatkeep.web.turns import RenderedTurn, TurnWindow, render_text, render_turn, window_after, window_before
 
 MAX_TURNS = 100

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -37,11 +37,31 @@ from chatkeep.database.tables import ORIGIN_CONDITIONS, TIME, conversations, tur
 from chatkeep.database.times import LATEST
 from chatkeep.statistics.outbox import note_conversation
 
+# The part of a conversation's metadata where an import has set aside what has no place in a turn. It is the service's:
+# a list does not read it, and a change of the metadata does not take it away.
+SET_ASIDE = "import"
+# The fields of it that every answer has.
+SHOWN_ASIDE = ("source", "source_id")
+
 NEWEST_TIME = LATEST
 NEWEST_ID = UUID(int=2**128 - 1)
 
 _c = conversations.c
 _TO_RECORD = into(ConversationRecord)
+
+
+def _without_aside(extra: Any) -> Any:
+    """The metadata with little of what was set aside: twenty chats with pictures were a list of 30 MB."""
+    aside = extra[SET_ASIDE]
+    shown = func.jsonb_build_object(*(part for name in SHOWN_ASIDE for part in (name, aside[name])))
+    rest = extra.op("-", return_type=JSONB)(literal_column(f"'{SET_ASIDE}'::text"))
+    short = rest.op("||", return_type=JSONB)(func.jsonb_build_object(SET_ASIDE, shown))
+    is_aside = and_(func.jsonb_typeof(aside) == "object", aside.has_key("source"))
+    return case((is_aside, short), else_=extra)
+
+
+# Of lists and of answers to changes. `CONVERSATION` has all of it.
+SHORT_COLUMNS = [_without_aside(_c.extra).label("metadata") if each is _c.extra else each for each in _c]
 
 CONVERSATION = Statement(select(conversations).where(_c.user_id == USER_ID, _c.id == CONVERSATION_ID), row=_TO_RECORD)
 
@@ -76,16 +96,6 @@ CREATE_CONVERSATION = Statement(NEW_CONVERSATION, row=_TO_RECORD)
 MAX_TITLE_CHARACTERS = 60
 
 
-# What an import kept aside may have megabytes, and a list is written in the event loop, where time is everybody's.
-# As kept, long metadata is compressed.
-MAX_LISTED_IMPORT_BYTES = 2_000
-_long_import = func.pg_column_size(_c.extra) > literal_column(str(MAX_LISTED_IMPORT_BYTES))
-_listed = (
-    *(column for column in conversations.c if column is not _c.extra),
-    case((_long_import, _c.extra.op("-")(literal("import", Text))), else_=_c.extra).label("metadata"),
-)
-
-
 def _list(*, by_title: bool, origin: str | None = None) -> Statement[ConversationRecord]:
     """The caller's conversations, newest activity first, from after (`last_turn_at`, `id`).
 
@@ -94,7 +104,7 @@ def _list(*, by_title: bool, origin: str | None = None) -> Statement[Conversatio
     """
     archived = bindparam("archived", type_=Boolean)
     query = (
-        select(*_listed)
+        select(*SHORT_COLUMNS)
         .where(
             _c.user_id == USER_ID,
             tuple_(_c.last_turn_at, _c.id)
@@ -142,9 +152,20 @@ LISTS: Mapping[tuple[Origin | None, bool], Statement[ConversationRecord]] = {
 async def update_conversation(
     connection: AsyncConnection, user_id: UUID, conversation_id: UUID, changes: Mapping[str, object]
 ) -> ConversationRecord | None:
-    """Change some columns; return the conversation as it is now, or None where it is not the user's."""
+    """Change some columns; return the conversation as it is now, or None where it is not the user's.
+
+    What an import has set aside in its metadata stays, and is not returned whole.
+    """
     own = and_(_c.user_id == user_id, _c.id == conversation_id)
-    changed = await connection.execute(update(conversations).where(own).values(**changes).returning(conversations))
+    values = dict(changes)
+    if "extra" in values:
+        given = dict(cast("Mapping[str, object]", values["extra"]))
+        kept = case(
+            (_c.extra.has_key(SET_ASIDE), func.jsonb_build_object(SET_ASIDE, _c.extra[SET_ASIDE])),
+            else_=literal({}, JSONB),
+        )
+        values["extra"] = literal(given, JSONB).op("||", return_type=JSONB)(kept)
+    changed = await connection.execute(update(conversations).where(own).values(**values).returning(*SHORT_COLUMNS))
     row = changed.mappings().one_or_none()
     return None if row is None else _TO_RECORD(row)
 

@@ -42,8 +42,11 @@ def list_in(value: Mapping[str, Any], name: str) -> list[Any]:
 
 def count_in(value: Mapping[str, Any], *names: str) -> int | None:
     """Return the first of `names` that is a number of things."""
-    found = (value.get(name) for name in names)
-    return next((each for each in found if type(each) is int and 0 <= each < 2**31), None)
+    for name in names if value else ():
+        each = value.get(name)
+        if type(each) is int and 0 <= each < 2**31:
+            return each
+    return None
 
 
 def time_in(value: Mapping[str, Any], name: str) -> datetime | None:
@@ -132,9 +135,11 @@ def rest_of(value: Mapping[str, Any], read: Mapping[str, Reader] = MappingProxyT
 
 def says_something(value: Any) -> bool:
     """Tell whether there is anything but emptiness in a value."""
+    if isinstance(value, str):
+        return value != ""
     if isinstance(value, dict):
         return any(map(says_something, value.values()))
-    return any(map(says_something, value)) if isinstance(value, list) else value not in (None, "")
+    return any(map(says_something, value)) if isinstance(value, list) else value is not None
 
 
 def unread(_value: Mapping[str, Any], _name: str) -> bool:

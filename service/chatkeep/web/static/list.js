@@ -129,8 +129,10 @@ export class ConversationList {
     showMenu(button, [
       { label: t("rename"), run: () => this.rename(conversation) },
       { label: t(conversation.archived ? "unarchive" : "archive"), run: () => this.archive(conversation) },
+      { label: t("export_html"), href: file("html") },
       { label: t("export_markdown"), href: file("markdown") },
       { label: t("export_json"), href: file("json") },
+      { label: t("export_zip"), href: file("zip") },
       { label: t("delete"), run: () => this.delete(conversation), dangerous: true },
     ]);
   }

@@ -15,9 +15,9 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.token import STANDARD_TYPES
 
-from chatkeep.web import formulas
-from chatkeep.web.formulas import MAX_CHARACTERS_OF_REPLY, formula_html, source_html
-from chatkeep.web.markdown_rules import CLOSING, add_rules
+from chatkeep.prose import formulas
+from chatkeep.prose.formulas import MAX_CHARACTERS_OF_REPLY, formula_html, source_html
+from chatkeep.prose.markdown_rules import CLOSING, add_rules
 
 # Text that is longer, or has more parts, is shown as it is: what one reply costs the process has a bound. Of nothing
 # but marks, text of this length took more than a second; real replies stay below these numbers of parts.

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from chatkeep.web.formulas import ATTRIBUTES, ELEMENTS, MAX_CHARACTERS, MAX_CHARACTERS_OF_REPLY
-from chatkeep.web.markdown import MAX_MARKDOWN_CHARACTERS, render
+from chatkeep.prose.formulas import ATTRIBUTES, ELEMENTS, MAX_CHARACTERS, MAX_CHARACTERS_OF_REPLY
+from chatkeep.prose.markdown import MAX_MARKDOWN_CHARACTERS, render
 from tests.support.growth import require_proportional, require_quick
 
 # Of a reply of the longest kind, with all its formulas, on a machine that is busy with other things too.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.hostile import MARKDOWN
-from chatkeep.web.markdown import (
+from chatkeep.prose.markdown import (
     MAX_BLOCK_TOKENS,
     MAX_HIGHLIGHTED_CHARACTERS,
     MAX_INLINE_STEPS,

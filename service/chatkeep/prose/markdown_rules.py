@@ -8,7 +8,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-from chatkeep.web.formulas import MAX_CHARACTERS
+from chatkeep.prose.formulas import MAX_CHARACTERS
 
 CLOSING = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]"}
 MAX_RAISED_CHARACTERS = 200
