@@ -27,7 +27,7 @@ test-chatstream: .venv-chatstream/ready ## run the tests with a real ChatStream,
 	@.venv-chatstream/bin/python -m pytest tests/chatstream/with_chatstream -v
 
 test-clients: .venv/test .venv-clients/ready ## run the tests with real clients of the API, in environments of their own (1 GB)
-	@CHATKEEP_TEST_CLIENTS=.venv-clients $(BIN)/python -m pytest tests/clients -v
+	@CHATKEEP_TEST_CLIENTS=.venv-clients $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/clients
 
 test-servers: .venv/test .venv-servers/ready ## run the tests with real model servers, in environments of their own (2.2 GB)
 	@CHATKEEP_TEST_SERVERS=.venv-servers $(BIN)/python -m pytest tests/servers -v

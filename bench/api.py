@@ -18,7 +18,7 @@ from bench.web import Web
 
 TURNS, RESPONSES, COMPLETIONS = "/turns", "/responses", "/chat/completions"
 # Each is asked the same again and again: all sides add another answer to the one turn that it has.
-CONVERSATIONS = 100
+CONVERSATIONS = 40
 TIMES = 100
 _processor, _time = attrgetter("service"), attrgetter("seconds_of_one")
 

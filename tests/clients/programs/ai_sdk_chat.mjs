@@ -116,7 +116,7 @@ async function stop_part() {
   const after = texts(chat)[3];
   // A button that ends it for everybody.
   const third = chat.sendMessage({ text: "Another story, please." });
-  await until(() => speaks(chat));
+  await until(() => chat.messages.length === 6 && speaks(chat));
   const stopped = await ask(`${chat.id}/stop`, { method: "POST" });
   await third;
   return { half, still, after, stopped: stopped.status, status: chat.status, idle: (await ask(`${chat.id}/stream`)).status };
