@@ -70,7 +70,8 @@ function showConversation(conversation) {
   const title = conversation ? titleOf(conversation) : t("new_conversation");
   $("title").textContent = title;
   document.title = conversation ? `${title} · Chatkeep` : "Chatkeep";
-  $("model").textContent = (conversation ?? fresh).model ?? state.model ?? "";
+  $("model").textContent = (conversation ?? fresh).model ?? state.model ?? thread.turns.last?.model ?? t("model");
+  $("model").hidden = false;
   $("more").hidden = !conversation;
   $("settings").hidden = false;
 }
@@ -79,7 +80,7 @@ function showConversation(conversation) {
 function showLoading() {
   current = null;
   $("title").textContent = t("loading");
-  $("model").textContent = "";
+  $("model").hidden = true;
   $("more").hidden = $("settings").hidden = true;
 }
 
@@ -296,7 +297,7 @@ function start() {
   prepareAttaching();
   $("stop").addEventListener("click", () => thread.answering.stop().catch(complain));
   $("to-end").addEventListener("click", () => (thread.down === null ? thread.toEnd() : reopen().catch(complain)));
-  $("settings").addEventListener("click", () => changeSettings().catch(complain));
+  for (const id of ["settings", "model"]) $(id).addEventListener("click", () => changeSettings().catch(complain));
   $("more").addEventListener("click", () => list.menu($("more"), current));
   $("me").addEventListener("click", showMyMenu);
   list.load();
