@@ -13,12 +13,14 @@ from tests.web.models import TaughtModel
 from tests.web.test_accessibility import END_ANIMATIONS
 from tests.web.test_formulas_page import REPLY
 
+# Open menus lie over the page, outside of its landmarks. No criterion of WCAG asks for more.
+OPTIONS = {"resultTypes": ["violations"], "rules": {"region": {"enabled": False}}}
 LOOKS = [("en-GB", "light", {}), ("ja-JP", "dark", {}), ("ja-JP", "light", {"viewport": PHONE})]
 
 
 async def require_none(tab: Tab) -> None:
     await tab.page.evaluate(END_ANIMATIONS)
-    found = (await Axe().run(tab.page)).response["violations"]
+    found = (await Axe().run(tab.page, options=OPTIONS)).response["violations"]
     assert not [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found]
 
 
