@@ -67,6 +67,7 @@ TABLE: dict[str, tuple[str, int]] = {
     "GET /api/v1/files/{file_id}/content": (OWN, 200),
     "DELETE /api/v1/files/{file_id}": (OWN, 204),
     "GET /api/v1/admin/users/{user_id}/files/{file_id}/content": (ADMINISTRATION, 200),
+    "GET /api/v1/models": (SIGNED_IN, 200),
     "GET /api/v1/search": (SIGNED_IN, 200),
     "POST /api/v1/import": (SIGNED_IN, 200),
     "GET /api/v1/admin/users": (ADMINISTRATION, 200),

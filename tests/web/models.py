@@ -46,5 +46,8 @@ class TaughtModel:
         if not any(isinstance(piece, End) for piece in self._lessons.get(newest, ())):
             yield End("stop", Usage(3, 5))
 
+    async def list_models(self) -> list[str]:
+        return ["small-one", "taught"]
+
     async def close(self) -> None:
         return

@@ -48,7 +48,7 @@ async def test_formulas_are_typeset_and_broken_ones_are_readable(
         assert above["y"] + above["height"] <= below["y"] + 1
         await expect(reply.locator("code.tex")).to_have_text(r"\(\broken{x}\)")
         await expect(reply).to_contain_text("costs $5, not $6")
-        await expect(reply.get_by_role("region", name=formula)).to_have_count(2)
+        await expect(reply.get_by_role("group", name=formula)).to_have_count(2)
         await expect(reply.locator(".code-head span")).to_have_text("python:app.py")
         await assert_accessible(tab)
 

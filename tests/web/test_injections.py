@@ -181,7 +181,7 @@ async def test_the_consoles_users_stay_text(console: Tab) -> None:
     await console.open("/console")
     rows, more = console.get("#list li"), console.get("#state").get_by_role("button", name="More")
     await read_on(rows, more)
-    assert set(INJECTIONS) <= set(await rows.locator("strong").all_text_contents())
+    assert set(INJECTIONS) <= set(await rows.locator(".who").all_text_contents())
     await look(console)
     row = rows.filter(has_text=INJECTIONS[16]).first
     await row.get_by_role("button").click()
@@ -245,7 +245,7 @@ async def test_what_the_console_says_is_running_stays_text(console: Tab, shared_
         await console.open("/console/running")
         rows = console.get("#list li")
         await expect(rows).to_have_count(len(texts))
-        assert set(await rows.locator("strong[dir]").all_text_contents()) == set(texts)
+        assert set(await rows.locator(".who").all_text_contents()) == set(texts)
         assert set(await rows.locator(".badge").all_text_contents()) == set(texts)
         await look(console)
         await run(shared_database_url, "DELETE FROM turns WHERE status = 'streaming'")

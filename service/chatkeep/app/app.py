@@ -49,11 +49,13 @@ from chatkeep.chat.api.conversations import router as conversations_router
 from chatkeep.chat.api.dependencies import is_known
 from chatkeep.chat.api.files import FILES_PATH, MAX_FORM_BYTES
 from chatkeep.chat.api.files import router as files_router
+from chatkeep.chat.api.models import router as models_router
 from chatkeep.chat.api.search import router as search_router
 from chatkeep.chat.api.turns import router as turns_router
 from chatkeep.chat.files.store import too_large
 from chatkeep.chat.handler import PersistentRequestHandler
 from chatkeep.chat.models import LanguageModel
+from chatkeep.chat.models.model_names import ModelNames
 from chatkeep.chatstream.router import router as chatstream_router
 from chatkeep.config import Settings
 from chatkeep.database.address import database_address, embedded_server
@@ -71,7 +73,6 @@ from chatkeep.mcp.router import router as mcp_router
 from chatkeep.mcp.server import McpServer
 from chatkeep.openai.errors import OpenAIErrors
 from chatkeep.openai.files import FILES_PATH as OPENAI_FILES_PATH
-from chatkeep.openai.model_names import ModelNames
 from chatkeep.openai.routers import ROUTERS as OPENAI_ROUTERS
 from chatkeep.periodic import run_every
 from chatkeep.transfer.router import IMPORT_PATH
@@ -182,6 +183,7 @@ def create_app(
         ui_chats_router,
         search_router,
         files_router,
+        models_router,
         transfer_router,
         admin_users_router,
         erasures_router,

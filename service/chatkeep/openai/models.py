@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
 from chatkeep.accounts.scopes import Scope, needs
+from chatkeep.chat.models.model_names import ModelNames
 from chatkeep.errors import NotFound
 from chatkeep.openai.dependencies import TokenOwner
-from chatkeep.openai.model_names import ModelNames
 from chatkeep.openai.route import OpenAIRoute
 
 # Not in the OpenAPI document: its shapes and errors are OpenAI's. See docs/clients.md.

@@ -58,7 +58,9 @@ async def rendered_turns_of_any(
     """Return the active path of anyone's conversation as HTML, newest first, when it is on record who reads it."""
     page = await read_turns(database, reading, conversation_id, order="desc", limit=limit, cursor=cursor)
     async with while_client_waits(request):
-        items = with_failures_in(language_of(request), await render_turns(administrator.user_id, page.items))
+        items = with_failures_in(
+            language_of(request), await render_turns(administrator.user_id, page.items), operator=True
+        )
         return Page(items=items, next_cursor=page.next_cursor)
     raise ClientDisconnect
 
@@ -75,7 +77,7 @@ async def history_in_language(
 ) -> Page[HistoryTurn]:
     """Return what the API's history does, with why turns failed in the reader's language."""
     page = await list_history(database, filters, reading, limit, cursor)
-    return Page(items=with_failures_in(language_of(request), page.items), next_cursor=page.next_cursor)
+    return Page(items=with_failures_in(language_of(request), page.items, operator=True), next_cursor=page.next_cursor)
 
 
 @router.get("/running")

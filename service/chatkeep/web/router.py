@@ -91,7 +91,7 @@ async def rendered_turns(
             found = await window_after(database, identity.user_id, conversation_id, first=first, limit=limit)
         else:
             found = await window_before(database, identity.user_id, conversation_id, start_id=start, limit=limit)
-        found.items = with_failures_in(language_of(request), found.items)
+        found.items = with_failures_in(language_of(request), found.items, operator=identity.is_administrator)
     return found
 
 
@@ -102,7 +102,7 @@ async def one_rendered_turn(
 ) -> RenderedTurn:
     async with while_client_waits(request):
         turn = await render_turn(database, identity.user_id, conversation_id, turn_id)
-        return with_failures_in(language_of(request), [turn])[0]
+        return with_failures_in(language_of(request), [turn], operator=identity.is_administrator)[0]
     raise ClientDisconnect
 
 

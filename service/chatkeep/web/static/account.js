@@ -8,9 +8,10 @@ import { begin, forget, signOut } from "./sign-in.js";
 import { toast } from "./toasts.js";
 import { copyFrom } from "./turn.js";
 import more from "./account-texts.js";
+import ofPasswords from "./sign-in-texts.js";
 import words from "./texts.js";
 
-Object.assign(words, more);
+Object.assign(words, ofPasswords, more);
 
 const AUTH = "/api/v1/auth";
 

@@ -5,6 +5,10 @@ import { $, day, h, moment, number, spinner, t, url } from "./dom.js";
 import { because, tried } from "./console.js";
 import { toast } from "./toasts.js";
 import { copyFrom } from "./turn.js";
+import ofPasswords from "./sign-in-texts.js";
+import words from "./texts.js";
+
+Object.assign(words, ofPasswords);
 
 export const USERS = "/api/v1/admin/users";
 const LONG = 60;

@@ -35,12 +35,12 @@ export function showReply(element, html, { copies = true } = {}) {
     const head = h("div", { class: "code-head" }, h("span", { text: pre.dataset.language ?? "" }), copy);
     const box = h("div", { class: "code" });
     pre.replaceWith(box);
-    pre.setAttribute("role", "region");
+    pre.setAttribute("role", "group"); // no landmark: there are many
     pre.setAttribute("aria-label", t("code"));
     box.append(head, pre);
   }
   for (const each of element.querySelectorAll(".scroll")) {
-    each.setAttribute("role", "region");
+    each.setAttribute("role", "group");
     each.setAttribute("aria-label", t(each.matches(".formula") ? "formula" : "table"));
   }
   if (element.querySelector("math")) import("./formulas.js");
