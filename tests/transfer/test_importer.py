@@ -213,7 +213,7 @@ async def test_a_conversation_of_which_no_message_can_be_read_has_failed(person:
 
 
 async def test_a_conversation_without_an_id_has_failed_by_its_place(person: Person) -> None:
-    nothing = {"title": "Nothing", "mapping": {}}
+    nothing = {"messages": [{"role": "wizard", "content": 5}]}
     report = await imported(person, [*numbered(1), nothing])
     assert report["failed"] == [{"source_id": "#2", "reason": "No message of it could be read."}]
 

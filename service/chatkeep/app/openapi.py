@@ -39,6 +39,9 @@ change. Any call may also answer 405 to a method that its address does not take.
 
 **Every answer** has an `X-Request-ID`, yours where you sent one; the service's log knows the request by it. The audit
 trail has the service's own id of the request, which stands beside yours in the log.
+
+**OpenAI's clients** take the address of this service with `/v1` behind it, and a personal access token as their key.
+Shapes and errors are OpenAI's there; `docs/clients.md` lists the calls.
 """
 
 TAGS = [
