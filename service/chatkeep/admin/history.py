@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from chatkeep.accounts.dependencies import AdministratorsTerms, DatabaseDep, StreamsDep, require_administrator
-from chatkeep.admin.dependencies import REASON_REQUIRED, TOO_SLOW, ReadingDep
+from chatkeep.admin.dependencies import BEHIND, REASON_REQUIRED, TOO_SLOW, ReadingDep, ReadsDep, behind
 from chatkeep.admin.history_access import read_conversation, read_file, read_turns
 from chatkeep.admin.history_audit import read_history
 from chatkeep.admin.history_export import history_as_csv, history_as_jsonl
@@ -45,10 +45,10 @@ SEARCHED = error_responses(
 
 @router.get(
     "/history",
-    responses=SEARCHED,
+    responses=SEARCHED | BEHIND,
 )
 async def list_history(
-    database: DatabaseDep,
+    reads: ReadsDep,
     filters: FiltersDep,
     reading: ReadingDep,
     limit: Limit = DEFAULT_LIMIT,
@@ -61,7 +61,7 @@ async def list_history(
     after = cursor_of_id(cursor, of="history")
     if filters is None:
         return Page(items=[])
-    turns = await read_history(database, reading, filters, after=after, limit=limit, peek=1, counted=True)
+    turns = await read_history(reads, reading, filters, after=after, limit=limit, peek=1, counted=True)
     return page_of(turns, limit, HistoryTurn.of, of="history")
 
 
@@ -70,10 +70,13 @@ async def list_history(
     status_code=200,
     response_class=Download,
     responses=SEARCHED
-    | {200: {"content": {"application/jsonl": {"example": JSONL_EXAMPLE}, "text/csv": {"example": CSV_EXAMPLE}}}},
+    | {
+        200: BEHIND[200]
+        | {"content": {"application/jsonl": {"example": JSONL_EXAMPLE}, "text/csv": {"example": CSV_EXAMPLE}}}
+    },
 )
 async def export_history(
-    database: DatabaseDep,
+    reads: ReadsDep,
     filters: FiltersDep,
     reading: ReadingDep,
     streams: StreamsDep,
@@ -86,10 +89,13 @@ async def export_history(
     in it can see who exported them.
     """
     if file_format == "csv":
-        table = history_as_csv(database, reading, filters)
-        return await download(table, streams, terms, media_type="text/csv", name="history.csv")
-    lines = history_as_jsonl(database, reading, filters)
-    return await download(lines, streams, terms, media_type="application/jsonl", name="history.jsonl")
+        table = history_as_csv(reads, reading, filters)
+        file = await download(table, streams, terms, media_type="text/csv", name="history.csv")
+    else:
+        lines = history_as_jsonl(reads, reading, filters)
+        file = await download(lines, streams, terms, media_type="application/jsonl", name="history.jsonl")
+    file.headers.update(behind(reads.lag_seconds))
+    return file
 
 
 @router.get(

@@ -16,7 +16,7 @@ from chatkeep.accounts.dependencies import (
     require_administrator,
 )
 from chatkeep.admin.active_turns import RunningTurn, running_page
-from chatkeep.admin.dependencies import ReadingDep
+from chatkeep.admin.dependencies import ReadingDep, ReadsDep
 from chatkeep.admin.history_access import read_turns
 from chatkeep.admin.history_queries import QUERY_TIMEOUT_SECONDS
 from chatkeep.http.bodies import FromDigits, JsonRoute
@@ -70,7 +70,9 @@ async def list_running(
 
 
 @router.post("/audit/verification")
-async def verify_trail(accounts: AccountsDep, streams: StreamsDep, terms: AdministratorsTerms) -> Stream:
+async def verify_trail(
+    accounts: AccountsDep, reads: ReadsDep, streams: StreamsDep, terms: AdministratorsTerms
+) -> Stream:
     """Read the whole trail, and say how far it has come and at last what was found: JSON, a line each."""
-    lines = verification_lines(accounts.database, accounts.trail.keys)
+    lines = verification_lines(reads, accounts.trail.keys)
     return Stream(lines, streams, terms, media_type="application/jsonl")

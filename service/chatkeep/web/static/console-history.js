@@ -1,7 +1,7 @@
 // Everybody's turns: read and exported by filters, only when it is asked for, since each reading goes on record.
-import { get, send, withQuery } from "./api.js";
+import { send, withQuery } from "./api.js";
 import { $, h, moment, number, t, url } from "./dom.js";
-import { because, fillFrom, keepReason, lastReason, pagesIn, showFound, tried, valuesOf } from "./console.js";
+import { because, fillFrom, keepReason, lastReason, pagesIn, read, showFound, showLag, tried, valuesOf } from "./console.js";
 import { excerpt, isInReasoning, patternOf } from "./console-excerpt.js";
 import { onSubmit } from "./forms.js";
 import { isFile } from "./items.js";
@@ -39,6 +39,7 @@ function turnRow(turn, pattern, inReasoning) {
 async function exported(form, format) {
   const path = withQuery(`${HISTORY}/export`, { ...valuesOf(form), format });
   const answer = await send("GET", path, undefined, because(form.elements.reason.value));
+  showLag(answer.headers.get("X-Standby-Lag-Seconds"));
   let size = 0;
   const told = (name) => ($("exporting").textContent = t(name, { size: number(Math.ceil(size / 1024)) }));
   const counting = new TransformStream({
@@ -81,7 +82,7 @@ function start() {
     inReasoning = isInReasoning(filters.q ?? "");
     keepReason(reason);
     history.replaceState(null, "", withQuery(url("/console/history"), Object.fromEntries(new FormData(form).entries().filter(([name, value]) => value && name !== "reason"))));
-    await pages.load((cursor, signal) => get(withQuery(HISTORY, { ...filters, limit: 30, cursor }), { ...because(reason), signal }));
+    await pages.load((cursor, signal) => read(withQuery(HISTORY, { ...filters, limit: 30, cursor }), { ...because(reason), signal }));
     showFound(form);
   });
   for (const button of document.querySelectorAll("[data-export]")) prepareExport(form, button);
