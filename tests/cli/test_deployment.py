@@ -1,6 +1,7 @@
 """Commands behind a pooler or on a standby."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
@@ -79,6 +80,34 @@ async def test_the_doctor_says_why_every_write_hangs(primary: Cluster, bare_chat
     await primary.reconfigure(synchronous_standby_names="nobody")
     (found,) = await standby_findings(bare_chatkeep, primary.url)
     assert (found["level"], "Every write hangs" in found["what"]) == ("problem", True)
+
+
+async def test_the_doctor_names_the_standby_that_administrators_read_on(
+    primary: Cluster, bare_chatkeep: Command
+) -> None:
+    secret = "geheim"
+    environment = {"CHATKEEP_DATABASE_URL": primary.url, "CHATKEEP_SECRET_KEY": SECRET_KEY}
+
+    async def found(server: Cluster) -> tuple[str, str]:
+        url = server.url.replace("postgres@", f"postgres:{secret}@")
+        ran = await bare_chatkeep("doctor", "--json", CHATKEEP_READ_DATABASE_URL=url, **environment)
+        assert secret not in ran.out + ran.err
+        ours = ("CHATKEEP_READ", "Administrators read on the standby")
+        (one,) = [each for each in ran.objects_of("findings") if any(words in str(each) for words in ours)]
+        return one["level"], one["what"]
+
+    async with standby(primary) as second:
+        level, what = await found(second)
+        assert (level, "has caught up" in what) == ("ok", True)
+        await second.ask("SELECT pg_wal_replay_pause()")
+        await primary.ask("CREATE TABLE written_after_the_pause ()")
+        level, what = await found(second)
+        assert (level, "has not caught up" in what) == ("warning", True)
+        level, what = await found(primary)
+        assert (level, "is no standby" in what) == ("warning", True)
+        await second.stop(signal.SIGQUIT)
+        level, what = await found(second)
+        assert (level, "Cannot use the database" in what) == ("warning", True)
 
 
 async def standby_findings(command: Command, url: str) -> list[dict[str, str]]:

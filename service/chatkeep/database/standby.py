@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from enum import StrEnum
 from typing import NamedTuple
 
 import structlog
@@ -10,10 +11,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.database.database import Database
+from chatkeep.database.driver_errors import sqlstate_of
 from chatkeep.database.lag import Lag
 from chatkeep.database.libpq.address import standby_url
 from chatkeep.database.position_queries import Origin, origin_of, place_of, written_up_to
-from chatkeep.errors import DatabaseUnavailable
+from chatkeep.errors import DatabaseUnavailable, QueryTooSlow
 
 SETTING = "CHATKEEP_READ_DATABASE_URL"
 # Half of them for hot statements, of which there are none here: one is opened for the pings.
@@ -26,8 +28,22 @@ RETRY_SECONDS = 5
 log = structlog.get_logger(__name__)
 
 
+class Objection(StrEnum):
+    """A reason not to read there."""
+
+    AWAY = "away"
+    TOO_FAR_BEHIND = "too_far_behind"
+    NO_STANDBY = "no_standby"
+    OF_ANOTHER_PRIMARY = "of_another_primary"
+
+
 class NotNear(Exception):
-    """The standby is not near enough, or none of this primary."""
+    """The standby is of no use now; the detail holds no secret."""
+
+    def __init__(self, objection: Objection, detail: str = "") -> None:
+        super().__init__(objection)
+        self.objection = objection
+        self.detail = detail
 
 
 class At(NamedTuple):
@@ -55,13 +71,13 @@ class Standby:
         self._lag = Lag()
         self._database: Database | None = None
         self._tried_at = float("-inf")
-        # None: not known yet. What is wrong with it; empty: nothing.
-        self._objection: str | None = None
+        self._is_known = False
+        self._objection: Objection | None = None
 
     @property
     def is_near(self) -> bool:
         """Whether it was fit for use when it was last looked at."""
-        return self._objection == "" and self._database is not None
+        return self._is_known and self._objection is None
 
     async def close(self) -> None:
         if self._database is not None:
@@ -79,54 +95,71 @@ class Standby:
             DatabaseUnavailable: it does not answer, or has broken the query off.
         """
         if self._database is None:
-            raise NotNear
+            raise NotNear(Objection.AWAY)
         async with self._database.read_only(timeout_seconds=timeout_seconds) as connection:
             at = await self._at(connection)
             if at.bytes < not_before:
-                raise NotNear
+                raise NotNear(Objection.TOO_FAR_BEHIND)
             yield connection, at
 
     async def look(self) -> None:
-        """Note where the primary is, and look whether the standby is fit for use; the log tells when that changes.
+        """Look whether the standby is fit for use; the log tells when that changes.
 
         Raises:
+            DatabaseUnavailable: the primary does not answer.
+        """
+        try:
+            await self.require_near()
+        except NotNear as error:
+            if not self._is_known or self._objection is not error.objection:
+                log.warning("standby_not_used", reason=error.objection, detail=error.detail, reads="primary")
+            self._objection = error.objection
+        else:
+            if not self.is_near:
+                log.info("standby_used", reads="standby")
+            self._objection = None
+        self._is_known = True
+
+    async def require_near(self) -> None:
+        """Note where the primary is, and look at the standby.
+
+        Raises:
+            NotNear: it is not fit for use; says why.
             DatabaseUnavailable: the primary does not answer.
         """
         before = _now()
         async with self._primary.read_only(timeout_seconds=LOOK_TIMEOUT_SECONDS) as connection:
             self._lag.note(before, await written_up_to(connection))
         try:
-            if self._database is None:
-                await self._connect()
-            if self._database is not None:
-                async with self._database.read_only(timeout_seconds=LOOK_TIMEOUT_SECONDS) as connection:
-                    await self._at(connection)
-        except (DatabaseUnavailable, DBAPIError) as error:
-            self._note("away", error.detail if isinstance(error, DatabaseUnavailable) else type(error.orig).__name__)
-        except NotNear as error:
-            self._note(str(error))
-        else:
-            if self._database is not None:
-                self._note("")
+            database = await self._connected()
+            async with database.read_only(timeout_seconds=LOOK_TIMEOUT_SECONDS) as connection:
+                await self._at(connection)
+        except (DatabaseUnavailable, QueryTooSlow) as error:
+            raise NotNear(Objection.AWAY, error.detail) from error
+        except DBAPIError as error:
+            raise NotNear(Objection.AWAY, f"SQLSTATE {sqlstate_of(error)}") from error
 
-    async def _connect(self) -> None:
-        """Connect, unless that was tried a moment ago.
+    async def _connected(self) -> Database:
+        """Return the connections to it; open them, unless that was tried a moment ago.
 
         Raises:
-            NotNear: the server has the data of another one.
+            NotNear: it has the data of another primary, or did not answer a moment ago.
             DatabaseUnavailable: it does not answer.
         """
-        if _now() - self._tried_at < RETRY_SECONDS:
-            return
+        if self._database is not None:
+            return self._database
+        if self._is_known and self._objection and _now() - self._tried_at < RETRY_SECONDS:
+            raise NotNear(self._objection)
         self._tried_at = _now()
         database = await Database.connect(self._url, pool_size=POOL_SIZE, named=SETTING)
         try:
             if await _origin(database) != await _origin(self._primary):
-                raise NotNear("of_another_primary")
+                raise NotNear(Objection.OF_ANOTHER_PRIMARY)
         except BaseException:
             await database.close()
             raise
         self._database = database
+        return database
 
     async def _at(self, connection: AsyncConnection) -> At:
         """Return how far the standby is.
@@ -136,20 +169,11 @@ class Standby:
         """
         place = await place_of(connection)
         if not place.is_standby:
-            raise NotNear("no_standby")
+            raise NotNear(Objection.NO_STANDBY)
         lag_seconds = self._lag.seconds(_now(), place.bytes)
         if lag_seconds > self._max_lag_seconds:
-            raise NotNear("too_far_behind")
+            raise NotNear(Objection.TOO_FAR_BEHIND)
         return At(place.bytes, lag_seconds)
-
-    def _note(self, objection: str, detail: str = "") -> None:
-        if objection == self._objection:
-            return
-        if objection:
-            log.warning("standby_not_used", reason=objection, detail=detail, reads="primary")
-        else:
-            log.info("standby_used", reads="standby")
-        self._objection = objection
 
 
 def _now() -> float:

@@ -1,10 +1,37 @@
 """Servers between the service and its data: poolers before the server, standbys behind it."""
 
+import asyncio
+
 from chatkeep.cli.doctor.findings import Area, Findings
 from chatkeep.config import Settings
 from chatkeep.database.database import Database
+from chatkeep.database.libpq.address import shown_url
 from chatkeep.database.pooler import Pooling
 from chatkeep.database.replication import Replication, replication_of
+from chatkeep.database.standby import NotNear, Objection, Standby
+
+CATCH_UP_SECONDS, CATCH_UP_TRIES = 3, 15
+
+
+# What is wrong with the standby for administrators' reads, and what to do.
+_OBJECTIONS = {
+    Objection.AWAY: (
+        "The standby {} does not answer.",
+        "Administrators read on the primary until it does. Check CHATKEEP_READ_DATABASE_URL.",
+    ),
+    Objection.TOO_FAR_BEHIND: (
+        f"The standby {{}} has not caught up with the primary in {CATCH_UP_SECONDS} s.",
+        "Administrators read on the primary while it is further behind than CHATKEEP_READ_MAX_LAG_SECONDS.",
+    ),
+    Objection.NO_STANDBY: (
+        "The server {} is no standby, so that administrators read on the primary.",
+        "Set CHATKEEP_READ_DATABASE_URL to the address of a standby, or leave it unset.",
+    ),
+    Objection.OF_ANOTHER_PRIMARY: (
+        "The server {} is a standby of another primary, so that administrators read on this one.",
+        "Set CHATKEEP_READ_DATABASE_URL to a standby of this primary, and the same database.",
+    ),
+}
 
 
 def look_at_pooler(database: Database, settings: Settings, findings: Findings) -> None:
@@ -64,6 +91,39 @@ async def look_at_standbys(database: Database, findings: Findings) -> None:
             "not shown. An asynchronous one that is promoted can lose acknowledged turns.",
             "GRANT pg_read_all_stats to the role to have it checked.",
         )
+
+
+async def look_at_administrators_standby(database: Database, settings: Settings, findings: Findings) -> None:
+    if settings.read_database_url is None:
+        return
+    url = settings.read_database_url.get_secret_value()
+    place = f"at {shown_url(url)}"
+    standby = Standby(database, url, max_lag_seconds=settings.read_max_lag_seconds)
+    try:
+        await _wait_until_near(standby)
+    except NotNear as error:
+        what, advice = _OBJECTIONS[error.objection]
+        findings.warn(Area.DATABASE, error.detail or what.format(place), advice)
+    else:
+        findings.ok(Area.DATABASE, f"Administrators read on the standby {place}. It has caught up with the primary.")
+    finally:
+        await standby.close()
+
+
+async def _wait_until_near(standby: Standby) -> None:
+    """Look until the standby has reached where the primary was at first.
+
+    Raises:
+        NotNear: it does not in time, or cannot.
+    """
+    for _ in range(CATCH_UP_TRIES):
+        try:
+            return await standby.require_near()
+        except NotNear as error:
+            if error.objection is not Objection.TOO_FAR_BEHIND:
+                raise
+        await asyncio.sleep(CATCH_UP_SECONDS / CATCH_UP_TRIES)
+    raise NotNear(Objection.TOO_FAR_BEHIND)
 
 
 def _look_at_read_only(found: Replication, findings: Findings) -> None:
