@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import asyncpg
 import httpx2
@@ -17,6 +19,7 @@ from tests.database.postgres.data_folders import processes_below
 from tests.support.parts import required_program
 from tests.support.programs import free_port, listens, ordinary_folder, running_program
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "scaling.md"
 PASSWORD = "a passw0rd"
 NAMES = ("one", "two", "three")
 START_SECONDS = 120
@@ -74,7 +77,7 @@ class Node:
                 await asyncio.sleep(0.1)
 
     def url(self, user: str, database: str) -> str:
-        return f"postgresql://{user}:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{user}:{quote(PASSWORD)}@127.0.0.1:{self.port}/{database}"
 
 
 @dataclass
@@ -85,12 +88,17 @@ class Patroni:
 
     @property
     def url(self) -> str:
-        """The address for the service: all servers, of which it takes the one that takes changes."""
+        """The address for the service, of docs/scaling.md: all servers; it takes the one that takes changes."""
+        (address,) = re.findall(r"'(postgresql://\S+&target_session_attrs=read-write)'", DOCUMENT.read_text())
         hosts, ports = ",".join("127.0.0.1" for _ in self.nodes), ",".join(str(each.port) for each in self.nodes)
-        return (
-            f"postgresql://chatkeep:{PASSWORD.replace(' ', '%20')}@/chatkeep?host={hosts}&port={ports}"
-            "&target_session_attrs=read-write"
-        )
+        for written, real in (
+            (":…@", f":{quote(PASSWORD)}@"),
+            ("host=db1,db2,db3", f"host={hosts}"),
+            ("port=5432,5432,5432", f"port={ports}"),
+        ):
+            assert written in address
+            address = address.replace(written, real)
+        return str(address)
 
     async def primary(self, *, other_than: Node | None = None) -> Node:
         """Wait for a primary, and return it."""

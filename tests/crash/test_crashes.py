@@ -63,6 +63,7 @@ async def test_a_database_that_is_read_only_for_a_while_loses_nothing(stage: Sta
 
 @pytest.mark.long
 async def test_a_failover_of_patroni_loses_nothing(stage: Stage) -> None:
+    """With the address of docs/scaling.md."""
     required_program("patroni")
     required_program("etcd")
     require(await failovers(stage, kills=2))

@@ -181,6 +181,23 @@ async def test_one_that_is_promoted_is_not_asked_any_more(pair: Pair, said: list
     assert reasons(said)[-1] == "no_standby"
 
 
+async def test_of_several_standbys_another_one_takes_over(pair: Pair, said: list[Any]) -> None:
+    async with standby_of(pair.primary, "third") as third:
+        hosts = f"host=127.0.0.1,127.0.0.1&port={pair.standby.port},{third.port}"
+        url = f"postgresql://postgres@/postgres?{hosts}"
+        async with running(pair.primary.url, read_database_url=url) as service:
+            admin = await service.administrator()
+            await reads_on(service, "standby")
+            await pair.standby.promote()
+            await until(lambda: told(said, "no_standby"))
+            await reads_on(service, "standby")
+            assert await prompts(admin, on="standby") == []
+
+
+async def told(said: list[Any], reason: str) -> bool:
+    return reason in reasons(said)
+
+
 async def test_a_standby_of_another_primary_is_not_asked(pair: Pair, said: list[Any]) -> None:
     async with cluster() as other:
         await asyncio.to_thread(migrations.upgrade, other.url)

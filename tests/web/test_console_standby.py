@@ -18,10 +18,12 @@ from tests.web.test_accessibility import assert_accessible
 async def beside_a_standby() -> AsyncIterator[RunningService]:
     async with cluster() as primary:
         await asyncio.to_thread(migrations.upgrade, primary.url)
-        async with standby(primary) as second:
-            async with running(primary.url, read_database_url=second.url, read_max_lag_seconds=600) as service:
-                await reads_on(service, "standby")
-                yield service
+        async with (
+            standby(primary) as second,
+            running(primary.url, read_database_url=second.url, read_max_lag_seconds=600) as service,
+        ):
+            await reads_on(service, "standby")
+            yield service
 
 
 async def test_each_page_says_it(browser: Browser, beside_a_standby: RunningService) -> None:

@@ -14,7 +14,7 @@ from chatkeep.database.database import Database
 from chatkeep.database.driver_errors import sqlstate_of
 from chatkeep.database.lag import Lag
 from chatkeep.database.libpq.address import standby_url
-from chatkeep.database.position_queries import Origin, origin_of, place_of, written_up_to
+from chatkeep.database.position_queries import Origin, place_of, written_up_to
 from chatkeep.errors import DatabaseUnavailable, QueryTooSlow
 
 SETTING = "CHATKEEP_READ_DATABASE_URL"
@@ -69,6 +69,8 @@ class Standby:
         self._url = standby_url(url)
         self._max_lag_seconds = max_lag_seconds
         self._lag = Lag()
+        # The primary's.
+        self._origin: Origin | None = None
         self._database: Database | None = None
         self._tried_at = float("-inf")
         self._is_known = False
@@ -80,8 +82,9 @@ class Standby:
         return self._is_known and self._objection is None
 
     async def close(self) -> None:
-        if self._database is not None:
-            await self._database.close()
+        database, self._database = self._database, None
+        if database is not None:
+            await database.close()
 
     @asynccontextmanager
     async def read_only(self, *, timeout_seconds: float, not_before: int) -> AsyncIterator[tuple[AsyncConnection, At]]:
@@ -114,6 +117,8 @@ class Standby:
             if not self._is_known or self._objection is not error.objection:
                 log.warning("standby_not_used", reason=error.objection, detail=error.detail, reads="primary")
             self._objection = error.objection
+            if error.objection in (Objection.NO_STANDBY, Objection.OF_ANOTHER_PRIMARY):
+                await self.close()  # of several servers, another one may be what is wanted
         else:
             if not self.is_near:
                 log.info("standby_used", reads="standby")
@@ -130,6 +135,7 @@ class Standby:
         before = _now()
         async with self._primary.read_only(timeout_seconds=LOOK_TIMEOUT_SECONDS) as connection:
             self._lag.note(before, await written_up_to(connection))
+            self._origin = self._origin or (await place_of(connection)).origin
         try:
             database = await self._connected()
             async with database.read_only(timeout_seconds=LOOK_TIMEOUT_SECONDS) as connection:
@@ -143,31 +149,26 @@ class Standby:
         """Return the connections to it; open them, unless that was tried a moment ago.
 
         Raises:
-            NotNear: it has the data of another primary, or did not answer a moment ago.
+            NotNear: it was not fit for use a moment ago.
             DatabaseUnavailable: it does not answer.
         """
-        if self._database is not None:
-            return self._database
-        if self._is_known and self._objection and _now() - self._tried_at < RETRY_SECONDS:
-            raise NotNear(self._objection)
-        self._tried_at = _now()
-        database = await Database.connect(self._url, pool_size=POOL_SIZE, named=SETTING)
-        try:
-            if await _origin(database) != await _origin(self._primary):
-                raise NotNear(Objection.OF_ANOTHER_PRIMARY)
-        except BaseException:
-            await database.close()
-            raise
-        self._database = database
-        return database
+        if self._database is None:
+            if self._objection and _now() - self._tried_at < RETRY_SECONDS:
+                raise NotNear(self._objection)
+            self._tried_at = _now()
+            self._database = await Database.connect(self._url, pool_size=POOL_SIZE, named=SETTING)
+        return self._database
 
     async def _at(self, connection: AsyncConnection) -> At:
         """Return how far the standby is.
 
         Raises:
-            NotNear: too far behind, or it is no standby any more.
+            NotNear: too far behind, or no standby of the primary.
         """
         place = await place_of(connection)
+        if place.origin != self._origin:
+            # Somebody else's history would be shown.
+            raise NotNear(Objection.OF_ANOTHER_PRIMARY)
         if not place.is_standby:
             raise NotNear(Objection.NO_STANDBY)
         lag_seconds = self._lag.seconds(_now(), place.bytes)
@@ -178,8 +179,3 @@ class Standby:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-async def _origin(database: Database) -> Origin:
-    async with database.read_only(timeout_seconds=LOOK_TIMEOUT_SECONDS) as connection:
-        return await origin_of(connection)
