@@ -1,15 +1,20 @@
-"""`python -m tests.scaling`: the time of a turn by each way to the database, beside the direct one.
+"""`python -m tests.scaling`: the processor time of a turn by each way to the database, beside the direct one.
 
-Each way has a service of its own; all share this machine and this process, so the ratios count and the milliseconds do
-not. The ways take turns, in rounds of the same number of turns; the first round does not count.
+Each way has a service of its own. The ways take turns, in rounds of the same number of turns, and the first round does
+not count. What is told is the processor time of everything that works for a turn: this process, which is service and
+client, the servers of PostgreSQL with their standbys, and PgBouncer. Seconds would tell of whatever else the machine
+does.
 """
 
 import argparse
 import asyncio
 import statistics
-import time
-from contextlib import AsyncExitStack
+from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+
+import psutil
 
 from chatkeep.database import migrations
 from tests.support.clusters import Cluster, cluster, standby, synchronous_standby
@@ -19,31 +24,42 @@ from tests.support.running_service import Person, running
 # At once, each in a conversation of their own.
 PEOPLE = 4
 DIRECT = "one server, directly"
+KINDS = ("python", "postgres", "pgbouncer")
 
 
 @dataclass
 class Way:
-    """A service that reaches its database in one way, and the milliseconds of its turns by round."""
+    """A service that reaches its database in one way, and the milliseconds of processor time of its turns by round."""
 
     name: str
     people: list[tuple[Person, str]]
-    rounds: list[float] = field(default_factory=list)
+    rounds: list[Mapping[str, float]] = field(default_factory=list)
 
     async def round(self, turns: int) -> None:
-        taken: list[float] = []
-
         async def talk(person: Person, conversation: str) -> None:
             for number in range(turns // PEOPLE):
-                begun = time.perf_counter()
                 await person.say(conversation, f"message {number}")
-                taken.append(time.perf_counter() - begun)
 
+        before = processor_seconds()
         await asyncio.gather(*(talk(*each) for each in self.people))
-        self.rounds.append(statistics.median(taken) * 1000)
+        after = processor_seconds()
+        self.rounds.append({kind: (after[kind] - before[kind]) * 1000 / turns for kind in KINDS})
+
+
+def processor_seconds() -> Mapping[str, float]:
+    """Return what this process and all that it started have used so far, by kind of program."""
+    used: defaultdict[str, float] = defaultdict(float)
+    this = psutil.Process()
+    for process in (this, *this.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            kind = "python" if process == this else process.name()
+            times = process.cpu_times()
+            used[kind] += times.user + times.system
+    return used
 
 
 async def _migrated(stack: AsyncExitStack) -> Cluster:
-    server = await stack.enter_async_context(cluster(fsync="on"))
+    server = await stack.enter_async_context(cluster())
     await asyncio.to_thread(migrations.upgrade, server.url)
     return server
 
@@ -77,16 +93,16 @@ async def measure(rounds: int, turns: int) -> list[Way]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.scaling", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--turns", type=int, default=100, help="of each way in a round")
+    parser.add_argument("--turns", type=int, default=200, help="of each way in a round")
     options = parser.parse_args()
     ways = asyncio.run(measure(options.rounds, options.turns))
-    (direct,) = [way.rounds[1:] for way in ways if way.name == DIRECT]
+    direct = next(way for way in ways if way.name == DIRECT)
     for way in ways:
-        ratios = [own / base for own, base in zip(way.rounds[1:], direct, strict=True)]
+        pairs = zip(way.rounds[1:], direct.rounds[1:], strict=True)
+        ratios = [sum(own.values()) / sum(base.values()) for own, base in pairs]
         spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-        print(
-            f"{way.name}: {statistics.median(way.rounds[1:]):.1f} ms, {statistics.median(ratios):.2f} times ({spread})"
-        )
+        parts = ", ".join(f"{kind} {statistics.median(each[kind] for each in way.rounds[1:]):.1f}" for kind in KINDS)
+        print(f"{way.name}: {statistics.median(ratios):.2f} times ({spread}); ms of a turn: {parts}")
 
 
 if __name__ == "__main__":
