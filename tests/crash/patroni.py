@@ -49,8 +49,8 @@ class Node:
             await self._patroni.aclose()
         for _ in range(3):  # the first process may have made another one in the meantime
             for process in sorted(processes_below(self.folder), key=lambda each: each.pid):
-                if "postgres" in process.name():
-                    with suppress(psutil.NoSuchProcess):
+                with suppress(psutil.NoSuchProcess):  # it ended by itself a moment ago
+                    if "postgres" in process.name():
                         process.kill()
         return at
 

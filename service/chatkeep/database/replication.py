@@ -27,7 +27,7 @@ WHERE coalesce(slot_type, 'physical') = 'physical' AND coalesce(state, '') <> 'b
 
 @dataclass(frozen=True, slots=True)
 class Replication:
-    """What a server tells of itself and its standbys. One that is fed below PostgreSQL or from an archive is not seen.
+    """A server and its standbys, as it knows them. One that is fed below PostgreSQL or from an archive is not seen.
 
     Attributes:
         read_only: it takes no changes.
@@ -62,7 +62,7 @@ class Replication:
 
 
 async def replication_of(database: Database) -> Replication:
-    """Return what the server tells of its standbys."""
+    """Return the server and its standbys, as it knows them."""
     async with database.transaction() as connection:
         return Replication(**(await connection.execute(text(_QUERY))).mappings().one())
 

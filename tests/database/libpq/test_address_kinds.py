@@ -3,7 +3,6 @@
 import pytest
 
 from chatkeep.database.libpq.address import DatabaseAddress, standby_url
-from tests.database.libpq.oracle import Libpq
 
 
 @pytest.mark.parametrize(
@@ -25,7 +24,7 @@ def test_options_name_settings(options: str, names: tuple[str, ...]) -> None:
 def test_of_several_hosts_whose_kind_is_left_open_the_standbys_are_wanted() -> None:
     several = "postgresql://chatkeep:secret@db1:5432,db2:5433/chatkeep"
     assert DatabaseAddress.parse(standby_url(several), {}).session_attributes == "standby"
-    assert Libpq().parameters(standby_url(several))["password"] == "secret"
+    assert DatabaseAddress.parse(standby_url(several), {}).password == "secret"
     for kept in (
         "postgresql://chatkeep@db1/chatkeep",
         f"{several}?target_session_attrs=prefer-standby",
