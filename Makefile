@@ -7,7 +7,7 @@ BIN := .venv/bin
 SERVE ?=
 TESTS ?= tests
 
-.PHONY: run test test-long test-clients test-chatstream test-servers compare-fastsession crash fuzz soak long demo-data bench \
+.PHONY: run test test-long test-clients test-chatstream test-servers compare-fastsession crash failover fuzz soak long demo-data bench \
   bench-search bench-overload bench-attacks lint lock wheel sbom audit clean help
 
 help: ## list the targets
@@ -37,6 +37,9 @@ compare-fastsession: .venv/test ## send the same requests to the real fastsessio
 
 crash: .venv/test ## kill the service and its PostgreSQL many times, and count what is lost; CRASH="A B" runs some (twenty minutes)
 	@$(BIN)/python -m tests.crash $(CRASH)
+
+failover: .venv/test ## kill the primary of a real Patroni ten times and count what is lost (ten minutes); needs Patroni and etcd
+	@$(BIN)/python -m tests.crash P
 
 fuzz: .venv/test ## send 10,000 random and broken requests at the service, and more at /v1; FUZZ="--seed 7" sends the same again
 	@$(BIN)/python -m tests.fuzz $(FUZZ)

@@ -32,6 +32,8 @@ def samples(database_url: str, folder: Path, port: int) -> dict[str, tuple[str, 
     """Return for each setting a text that is not its default, and the value that it stands for."""
     return {
         "database_url": (database_url, SecretStr(database_url)),
+        "read_database_url": (database_url, SecretStr(database_url)),
+        "read_max_lag_seconds": ("60", 60),
         "data_dir": (f"{folder}/da ta", folder / "da ta"),
         "postgres_bin": ("/opt/post gres/bin", Path("/opt/post gres/bin")),
         "database_pool_size": ("7", 7),

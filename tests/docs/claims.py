@@ -75,6 +75,11 @@ ELSEWHERE = (
         "target_session_attrs=read-write",
         "tests/database/test_failover.py::test_a_standby_that_is_promoted_under_load_has_all_that_was_acknowledged",
     ),
+    Claim(
+        "docs/scaling.md",
+        "target_session_attrs=read-write",
+        "tests/crash/test_crashes.py::test_a_failover_of_patroni_loses_nothing",
+    ),
     Claim("docs/sessions.md", "from fastsession import", f"{_SESSIONS}::test_one_line_differs"),
     Claim(
         "docs/sessions.md",

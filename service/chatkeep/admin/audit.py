@@ -1,15 +1,17 @@
 """`/api/v1/admin/audit`: who did or read what."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.accounts.dependencies import AccountsDep, DatabaseDep, require_administrator
 from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.accounts.usernames import username_key
+from chatkeep.admin.dependencies import BEHIND, ReadsDep
 from chatkeep.admin.user_queries import user_id_by_name
 from chatkeep.audit.actions import Action
 from chatkeep.audit.events import StoredEvent
@@ -112,10 +114,10 @@ def place_of(number: str) -> tuple[int, int]:
     return chain, seq
 
 
-@router.get("/audit", responses=error_responses(401, 403, 422, 503, query_too_slow=TOO_SLOW))
+@router.get("/audit", responses=error_responses(401, 403, 422, 503, query_too_slow=TOO_SLOW) | BEHIND)
 @needs(Scope.ADMIN)
 async def list_audit_events(
-    database: DatabaseDep,
+    reads: ReadsDep,
     filters: Annotated[EventFilters | None, Depends(parse_filters)],
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
@@ -127,7 +129,10 @@ async def list_audit_events(
     after = cursor_of_id(cursor, of="audit")
     if filters is None:
         return Page(items=[])
-    async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
+
+    async def found(connection: AsyncConnection) -> tuple[Sequence[StoredEvent], Mapping[UUID, str]]:
         events = await events_page(connection, filters, after=after, limit=limit + 1)
-        names = await usernames_in(connection, events[:limit])
+        return events, await usernames_in(connection, events[:limit])
+
+    events, names = await reads.read(found, timeout_seconds=QUERY_TIMEOUT_SECONDS)
     return page_of(events, limit, partial(AuditEvent.of, names=names), of="audit")

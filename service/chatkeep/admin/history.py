@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 
 from chatkeep.accounts.dependencies import AdministratorsTerms, DatabaseDep, StreamsDep, require_administrator
 from chatkeep.accounts.scopes import Scope, needs
-from chatkeep.admin.dependencies import REASON_REQUIRED, TOO_SLOW, ReadingDep
+from chatkeep.admin.dependencies import BEHIND, REASON_REQUIRED, TOO_SLOW, ReadingDep, ReadsDep, behind
 from chatkeep.admin.history_access import read_conversation, read_file, read_turns
 from chatkeep.admin.history_audit import read_history
 from chatkeep.admin.history_export import history_as_csv, history_as_jsonl
@@ -48,11 +48,11 @@ SEARCHED = error_responses(
 
 @router.get(
     "/history",
-    responses=SEARCHED,
+    responses=SEARCHED | BEHIND,
 )
 @needs(Scope.ADMIN)
 async def list_history(
-    database: DatabaseDep,
+    reads: ReadsDep,
     filters: FiltersDep,
     reading: ReadingDep,
     limit: Limit = DEFAULT_LIMIT,
@@ -65,7 +65,7 @@ async def list_history(
     after = cursor_of_id(cursor, of="history")
     if filters is None:
         return Page(items=[])
-    turns = await read_history(database, reading, filters, after=after, limit=limit, peek=1, counted=True)
+    turns = await read_history(reads, reading, filters, after=after, limit=limit, peek=1, counted=True)
     return page_of(turns, limit, HistoryTurn.of, of="history")
 
 
@@ -74,11 +74,14 @@ async def list_history(
     status_code=200,
     response_class=Download,
     responses=SEARCHED
-    | {200: {"content": {"application/jsonl": {"example": JSONL_EXAMPLE}, "text/csv": {"example": CSV_EXAMPLE}}}},
+    | {
+        200: BEHIND[200]
+        | {"content": {"application/jsonl": {"example": JSONL_EXAMPLE}, "text/csv": {"example": CSV_EXAMPLE}}}
+    },
 )
 @needs(Scope.ADMIN)
 async def export_history(
-    database: DatabaseDep,
+    reads: ReadsDep,
     filters: FiltersDep,
     reading: ReadingDep,
     streams: StreamsDep,
@@ -94,10 +97,13 @@ async def export_history(
     order mark, which `bom=false` leaves out. Each user whose turns are in it can see who exported them.
     """
     if file_format == "csv":
-        table = history_as_csv(database, reading, filters, has_mark=bom)
-        return await download(table, streams, terms, media_type="text/csv", name="history.csv")
-    lines = history_as_jsonl(database, reading, filters)
-    return await download(lines, streams, terms, media_type="application/jsonl", name="history.jsonl")
+        table = history_as_csv(reads, reading, filters, has_mark=bom)
+        file = await download(table, streams, terms, media_type="text/csv", name="history.csv")
+    else:
+        lines = history_as_jsonl(reads, reading, filters)
+        file = await download(lines, streams, terms, media_type="application/jsonl", name="history.jsonl")
+    file.headers.update(behind(reads.lag_seconds))
+    return file
 
 
 @router.get(

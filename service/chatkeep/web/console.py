@@ -8,9 +8,10 @@ import anyio
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
-from chatkeep.accounts.dependencies import AccountsDep, DatabaseDep, require_identity
+from chatkeep.accounts.dependencies import AccountsDep, require_identity
 from chatkeep.accounts.schemas import User
 from chatkeep.accounts.scopes import Scope, needs
+from chatkeep.admin.dependencies import ReadsDep
 from chatkeep.admin.statistics import statistics_between
 from chatkeep.audit.actions import Action
 from chatkeep.audit.verification import verify_ends
@@ -19,6 +20,7 @@ from chatkeep.clock import utc_now
 from chatkeep.errors import NotAuthenticated, Unavailable
 from chatkeep.http.bodies import JsonRoute
 from chatkeep.http.languages import language_of
+from chatkeep.web.audit_verification import whole_seconds
 from chatkeep.web.chart_data import PERIODS, figures, is_empty, models, parse_period, totals
 from chatkeep.web.rendering import render_page
 
@@ -58,13 +60,13 @@ async def history_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
 @router.get("/console/statistics")
 @needs(Scope.ADMIN)
 async def statistics_page(
-    request: Request, accounts: AccountsDep, database: DatabaseDep, period: PeriodName = "month"
+    request: Request, accounts: AccountsDep, reads: ReadsDep, period: PeriodName = "month"
 ) -> HTMLResponse:
     """Show what was counted as charts, which are drawn here: the browser needs nothing but the page."""
 
     async def shown() -> dict[str, object]:
         since, until, bucket = parse_period(period, utc_now())
-        answer = await statistics_between(database, since, until, bucket)
+        answer = await statistics_between(reads, since, until, bucket)
         language = language_of(request)
         return {
             "period": period,
@@ -72,6 +74,7 @@ async def statistics_page(
             "totals": totals(answer, language),
             "figures": [] if is_empty(answer) else await anyio.to_thread.run_sync(figures, answer, language),
             "models": models(answer, language),
+            "lag_seconds": whole_seconds(reads),
         }
 
     return await _page("statistics", request, accounts, shown)
@@ -79,16 +82,17 @@ async def statistics_page(
 
 @router.get("/console/audit")
 @needs(Scope.ADMIN)
-async def audit_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
+async def audit_page(request: Request, accounts: AccountsDep, reads: ReadsDep) -> HTMLResponse:
     """Show whether the trail ends where it was sealed; its rows come from the API."""
 
     async def shown() -> dict[str, object]:
-        ends = await verify_ends(accounts.database, accounts.trail.keys)
+        ends = await verify_ends(reads, accounts.trail.keys)
         return {
             "actions": sorted(Action),
             "unsealed": ends.broken,
             "rows": f"{sum(head.seq for head in ends.heads):,}",
             "chains": len(ends.heads),
+            "lag_seconds": whole_seconds(reads),
         }
 
     return await _page("audit", request, accounts, shown)

@@ -17,7 +17,7 @@ from chatkeep.accounts.dependencies import (
 )
 from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.admin.active_turns import RunningTurn, running_page
-from chatkeep.admin.dependencies import ReadingDep
+from chatkeep.admin.dependencies import ReadingDep, ReadsDep
 from chatkeep.admin.history import list_history
 from chatkeep.admin.history_access import read_turns
 from chatkeep.admin.history_filters import FiltersDep
@@ -69,14 +69,14 @@ async def rendered_turns_of_any(
 @needs(Scope.ADMIN)
 async def history_in_language(
     request: Request,
-    database: DatabaseDep,
+    reads: ReadsDep,
     filters: FiltersDep,
     reading: ReadingDep,
     limit: Annotated[Number, Query()] = 30,
     cursor: CursorText = None,
 ) -> Page[HistoryTurn]:
     """Return what the API's history does, with why turns failed in the reader's language."""
-    page = await list_history(database, filters, reading, limit, cursor)
+    page = await list_history(reads, filters, reading, limit, cursor)
     return Page(items=with_failures_in(language_of(request), page.items, operator=True), next_cursor=page.next_cursor)
 
 
@@ -94,7 +94,9 @@ async def list_running(
 
 @router.post("/audit/verification")
 @needs(Scope.ADMIN)
-async def verify_trail(accounts: AccountsDep, streams: StreamsDep, terms: AdministratorsTerms) -> Stream:
+async def verify_trail(
+    accounts: AccountsDep, reads: ReadsDep, streams: StreamsDep, terms: AdministratorsTerms
+) -> Stream:
     """Read the whole trail, and say how far it has come and at last what was found: JSON, a line each."""
-    lines = verification_lines(accounts.database, accounts.trail.keys)
+    lines = verification_lines(reads, accounts.trail.keys)
     return Stream(lines, streams, terms, media_type="application/jsonl")

@@ -14,7 +14,12 @@ from chatkeep.audit.keys import SealingKeys
 from chatkeep.audit.queries import all_heads
 from chatkeep.cli.audit_recorder import audit_secrets
 from chatkeep.cli.database import command_database
-from chatkeep.cli.doctor.deployment import look_at_pooler, look_at_standbys
+from chatkeep.cli.doctor.deployment import (
+    look_at_administrators_standby,
+    look_at_options,
+    look_at_pooler,
+    look_at_standbys,
+)
 from chatkeep.cli.doctor.embedded import look_at_outage
 from chatkeep.cli.doctor.findings import Area, Findings
 from chatkeep.cli.doctor.reachability import look_at_administrator
@@ -91,7 +96,9 @@ def _is_writable(folder: Path) -> bool:
 async def _look(database: Database, settings: Settings, url: str, findings: Findings) -> None:
     await _look_at_server(database, url, findings)
     look_at_pooler(database, settings, findings)
+    await look_at_options(database, findings)
     await look_at_standbys(database, findings)
+    await look_at_administrators_standby(database, settings, findings)
     await _look_at_revision(database, findings)
     await _look_at_durability(database, settings, findings)
     await _look_at_administrators(database, settings, findings)

@@ -1,7 +1,7 @@
 // The audit trail: who did what, and whether all of it is as it was written.
-import { explain, get, send, withQuery } from "./api.js";
+import { explain, send, withQuery } from "./api.js";
 import { $, h, hasText, icon, moment, number, t, url } from "./dom.js";
-import { fillFrom, pagesIn, showFound, valuesOf } from "./console.js";
+import { fillFrom, pagesIn, read, showFound, showLag, valuesOf } from "./console.js";
 import { onSubmit } from "./forms.js";
 import { begin } from "./sign-in.js";
 
@@ -69,6 +69,7 @@ function showFaults(found) {
 }
 
 function showVerdict(found) {
+  showLag(found.lag_seconds);
   if (found.error) return showProblem(t(hasText(`error_${found.error}`) ? `error_${found.error}` : "error_other"));
   if (found.broken) return showFaults(found);
   $("verdict").replaceChildren(h("p", { class: "verdict good" }, icon("check"), t("trail_whole", { rows: number(found.whole) })));
@@ -128,7 +129,7 @@ function start() {
   const pages = pagesIn(eventRow, t("no_events"), { endless: true });
   const load = () => {
     const filters = asked(form);
-    return pages.load((cursor, signal) => get(withQuery(AUDIT, { ...filters, limit: 50, cursor }), { signal }));
+    return pages.load((cursor, signal) => read(withQuery(AUDIT, { ...filters, limit: 50, cursor }), { signal }));
   };
   fillFrom(form, location.search);
   onSubmit(form, async () => {

@@ -1,7 +1,7 @@
 // Everybody's turns: read and exported by filters, only when it is asked for, since each reading goes on record.
-import { get, send, withQuery } from "./api.js";
+import { send, withQuery } from "./api.js";
 import { $, h, moment, number, t, url } from "./dom.js";
-import { BACK, because, fillFrom, pagesIn, showFound, tried, valuesOf } from "./console.js";
+import { BACK, because, fillFrom, pagesIn, read, showFound, showLag, tried, valuesOf } from "./console.js";
 import { personLink } from "./console-acts.js";
 import { excerpt, isInReasoning, patternOf } from "./console-excerpt.js";
 import { onSubmit } from "./forms.js";
@@ -49,6 +49,7 @@ async function exported(form, format) {
   const reason = form.elements.reason.value;
   const answer = await send("GET", path, undefined, because(reason));
   forget(reason, form);
+  showLag(answer.headers.get("X-Standby-Lag-Seconds"));
   let size = 0;
   const told = (name) => ($("exporting").textContent = t(name, { size: number(Math.ceil(size / 1024)) }));
   const counting = new TransformStream({
@@ -91,7 +92,7 @@ function start() {
     const address = withQuery(url("/console/history"), Object.fromEntries(new FormData(form).entries().filter(([name, value]) => value && name !== "reason")));
     history.replaceState(null, "", address);
     sessionStorage.setItem(BACK, address);
-    await pages.load((cursor, signal) => get(withQuery("/web/console/history", { ...filters, limit: 30, cursor }), { ...because(reason), signal }));
+    await pages.load((cursor, signal) => read(withQuery("/web/console/history", { ...filters, limit: 30, cursor }), { ...because(reason), signal }));
     if (!$("state").querySelector(".problem")) forget(reason, form);
     showFound(form);
   });

@@ -1,6 +1,7 @@
 // What all pages of the console need: their words, lists page by page, and the reason that goes on record.
-import { explain } from "./api.js";
+import { explain, send } from "./api.js";
 import { $, announce, h, number, spinner, t } from "./dom.js";
+import { reconnected } from "./network.js";
 import { toast } from "./toasts.js";
 import more from "./console-texts.js";
 import words from "./texts.js";
@@ -24,6 +25,23 @@ export async function tried(act) {
   } catch (error) {
     toast(explain(error), { bad: true });
     return false;
+  }
+}
+
+/** Say that something was read on a standby, and how far behind that may be. */
+export const showLag = (seconds) => ($("lag").textContent = seconds == null ? "" : t("read_on_standby", { seconds }));
+
+/** Ask until the network lets it through, and say how old the answer may be. */
+export async function read(path, options) {
+  for (;;) {
+    try {
+      const answer = await send("GET", path, undefined, options);
+      showLag(answer.headers.get("X-Standby-Lag-Seconds"));
+      return await answer.json();
+    } catch (error) {
+      if (!(error instanceof TypeError) || options?.signal?.aborted) throw error;
+      await reconnected();
+    }
   }
 }
 
