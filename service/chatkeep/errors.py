@@ -271,6 +271,12 @@ class Busy(Unavailable):
     """Another process is doing it."""
 
 
+class ModelsUnknown(Unavailable):
+    """The model server does not list its models just now, and none is named in the settings."""
+
+    code = "models_unavailable"
+
+
 class DatabaseUnavailable(Unavailable):
     code = "database_unavailable"
 

@@ -67,6 +67,7 @@ TABLE: dict[str, dict[str, str]] = {
         "DELETE /{conversation_id}/turns/{turn_id}/feedback": "chat",
     },
     "/api/v1": {
+        "GET /models": "chat read",
         "POST /files": "chat",
         "GET /files": "read",
         "GET /files/{file_id}": "chat read",

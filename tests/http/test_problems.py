@@ -62,6 +62,7 @@ STATUS_OF = {
     errors.TooManyImports: 429,
     errors.UploadTooSlow: 408,
     errors.Unavailable: 503,
+    errors.ModelsUnknown: 503,
     errors.DatabaseUnavailable: 503,
     errors.ReadOnlyDatabase: 503,
     errors.MissingPrivilege: 503,

@@ -17,7 +17,7 @@ LINK_ENDED = (409, ENDED)
 @router.post("/link", responses=error_responses(*BODY_ERRORS, link_ended=LINK_ENDED, too_many_attempts=TOO_MANY_TRIES))
 @takes_body_of(MAX_ANONYMOUS_BYTES)
 async def read_password_link(body: LinkSecret, accounts: AccountsDep, client: ClientDep) -> PasswordLink:
-    """Return whose password a link sets. It goes on working."""
+    """Return the user whose password a link sets. It goes on working."""
     return PasswordLink.model_validate(await read_link(accounts, body.token, client))
 
 

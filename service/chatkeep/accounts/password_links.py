@@ -85,7 +85,7 @@ async def create_link(
 
 
 async def read_link(accounts: Accounts, secret: str, client: Client) -> AnyRow:
-    """Return whose password a link sets, and until when.
+    """Return the user whose password a link sets, and until when.
 
     Raises:
         LinkEnded: it does not work, for whatever reason. TooManyAttempts.

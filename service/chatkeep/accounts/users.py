@@ -147,7 +147,7 @@ async def delete_user(connection: AsyncConnection, audit: Recorder, user_id: UUI
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What there was of an account that was deleted."""
+    """An account that was deleted, and how much there was of it."""
 
     username_key: str
     counts: Mapping[str, int]

@@ -75,7 +75,7 @@ async def history_in_language(
     limit: Annotated[Number, Query()] = 30,
     cursor: CursorText = None,
 ) -> Page[HistoryTurn]:
-    """Return what the API's history does, with why turns failed in the reader's language."""
+    """Return a page of the API's history, with why turns failed in the reader's language."""
     page = await list_history(reads, filters, reading, limit, cursor)
     return Page(items=with_failures_in(language_of(request), page.items, operator=True), next_cursor=page.next_cursor)
 

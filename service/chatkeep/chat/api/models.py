@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request
 
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.chat.api.dependencies import CurrentUserOrVisitor
 from chatkeep.chat.models.model_names import ModelNames
 from chatkeep.http.bodies import JsonRoute
@@ -26,6 +27,7 @@ class OfferedModels(Answer):
         401, 503, models_unavailable=(503, "The model server does not list its models just now. Try again in a moment.")
     ),
 )
+@needs(Scope.CHAT, Scope.READ)
 async def list_offered_models(request: Request, user: CurrentUserOrVisitor) -> OfferedModels:  # noqa: ARG001
     """Return the model server's own list, the default model first."""
     names: ModelNames = request.app.state.model_names
