@@ -39,9 +39,9 @@ async def second_administrator(service: RunningService, first: Person) -> Person
 
 async def test_a_new_role_counts_from_the_next_request(service: RunningService) -> None:
     administrator, person = await service.administrator(), await service.person()
-    token = await new_token(person)
     assert code_of(await person.client.get("/api/v1/admin/users")) == (403, "forbidden")
     await patch(administrator, person.id, role="admin")
+    token = await new_token(person, scopes=["admin"])
     assert (await person.client.get("/api/v1/admin/users")).status_code == 200
     await patch(administrator, person.id, role="user")
     assert code_of(await person.client.get("/api/v1/admin/users")) == (403, "forbidden")

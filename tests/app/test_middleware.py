@@ -498,7 +498,7 @@ async def test_an_unknown_address_is_answered_like_a_missing_resource(person: Pe
         (f"{CONVERSATIONS}/0198c0de-0000-7000-8000-000000000001", "DELETE, GET, PATCH"),
         ("/api/v1/auth/me", "DELETE, GET, PATCH"),
         ("/api/v1/auth/login", "POST"),
-        ("/api/v1/admin/users", "GET"),
+        ("/api/v1/admin/users", "GET, POST"),
         ("/metrics", "GET"),
         ("/docs", "GET"),
     ],

@@ -147,7 +147,7 @@ async def test_every_route_that_may_be_full_refuses_early(shared_database_url: s
         refuse_early = {each.path for each in routes if getattr(each.endpoint, "begins_turn", False)}
         assert len(may_be_full) >= 3
         # Errors of these have shapes of their own, which their documents do not list.
-        others = {"/chat_stream", "/v1/responses", "/v1/chat/completions"}
+        others = {"/api/v1/ui/chat", "/chat_stream", "/v1/responses", "/v1/chat/completions"}
         assert refuse_early == may_be_full | others
 
 

@@ -31,6 +31,7 @@ OPENING = (
     ("db", "check"),
     ("user", "list"),
     ("user", "hold", "alice"),
+    ("token", "list", "alice"),
     ("history",),
     ("stats",),
     ("retention", "--dry-run"),

@@ -20,6 +20,8 @@ ROWS = (
     """INSERT INTO users (id, username, username_key, created_at, email, display_name)
        SELECT gen_random_uuid(), 'other-' || n, 'other-' || n, now(), n || '@example.org', 'n'
        FROM generate_series(1, 8) n""",
+    """INSERT INTO password_links (user_id, digest, kind, created_at, expires_at)
+       SELECT id, sha256(id::text::bytea), 'reset', now(), now() + '1 day' FROM users WHERE username LIKE 'other-%'""",
     "INSERT INTO user_activity (user_id, last_seen_at) SELECT id, now() FROM users WHERE username LIKE 'other-%'",
     "INSERT INTO file_usage (user_id, bytes) SELECT id, 4096 FROM users WHERE username LIKE 'other-%'",
     """INSERT INTO login_sessions (digest, id, user_id, created_at, last_seen_at, expires_at, ip, user_agent)

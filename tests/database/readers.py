@@ -37,7 +37,9 @@ EVER = {"from": "0001-01-01T00:00:00Z", "to": "9999-12-31T23:59:59.999999Z"}
 ASKED: dict[str, list[dict[str, str]]] = {
     "/api/v1/conversations": [{"q": "some"}, {"archived": "false"}],
     "/api/v1/conversations/{conversation_id}/turns": [{"order": "asc", "limit": "4"}, {"order": "desc", "limit": "4"}],
-    "/api/v1/conversations/{conversation_id}/export": [{"format": name} for name in ("json", "markdown", "jsonl")],
+    "/api/v1/conversations/{conversation_id}/export": [
+        {"format": name} for name in ("json", "markdown", "jsonl", "html", "zip")
+    ],
     "/api/v1/search": [{"q": WORDS, "limit": "4"}, {"q": "東京"}, THOUGHT],
     "/api/v1/admin/users": [{"q": "subject"}, {"disabled": "false"}],
     "/api/v1/admin/history": [
@@ -105,6 +107,12 @@ def _filled_in(path: str, filled: Filled) -> list[str]:
         return [path.format(conversation_id=one, turn_id=turn) for one, turn in filled.turns]
     if "{conversation_id}" in path:
         return [path.format(conversation_id=each) for each in filled.conversations]
+    if "{chat_id:path}" in path:
+        return [path.replace("{chat_id:path}", each) for each in filled.conversations]
+    if "{receipt}" in path:
+        return [path.format(receipt="0-1")]
+    if "{user_id}" in path:
+        return [path.format(user_id=filled.person.id)]
     assert "{" not in path, path
     return [path]
 
@@ -126,7 +134,9 @@ def _filled_in_openais(path: str, filled: Filled) -> list[str]:
 
 async def _read(client: httpx2.AsyncClient, address: str, asked: dict[str, str]) -> httpx2.Response:
     try:
-        answer = await (_begun(client, address) if address.endswith("/events") else client.get(address, params=asked))
+        answer = await (
+            _begun(client, address) if address.endswith(("/events", "/stream")) else client.get(address, params=asked)
+        )
     except httpx2.HTTPError as error:
         raise Failed(f"{address} {asked}: {error!r}") from error
     if answer.status_code >= 500:

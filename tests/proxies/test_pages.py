@@ -137,7 +137,7 @@ async def test_the_console(tab: Tab, place: Place, username: str) -> None:
         await tab.page.get_by_role("button", name="Export as JSONL").click()
     exported = (await (await downloading.value).path()).read_text().splitlines()
     assert [json.loads(line)["prompt"]["content"] for line in exported] == ["asked by somebody else"]
-    await tab.get("#list li a").first.click()
+    await tab.get('#list a[href*="/console/conversations/"]').first.click()
     await tab.get("#f-reason").fill("a complaint")
     await tab.page.get_by_role("button", name="Read").click()
     await expect(tab.get(".prompt")).to_have_text("asked by somebody else")

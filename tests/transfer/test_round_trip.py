@@ -314,7 +314,7 @@ async def test_an_administrators_lines_and_table_have_every_turn(
         said = (
             turn["prompt"]["content"],
             (turn["reply"] or {}).get("content", ""),
-            turn["error"] and turn["error"]["detail"],
+            (turn["error"] or {}).get("detail", ""),
         )
         for cell, text in zip((row["prompt"], row["reply"], row["error_detail"]), said, strict=True):
             # Nothing is lost of it, and nothing of it runs.

@@ -185,7 +185,7 @@ async def test_a_conversation_is_shown_as_its_user_saw_it(console: Tab, model: T
     await expect(shown.last.locator(".reply")).to_have_text("Half")
     await expect(shown.last.locator(".ending.bad")).to_contain_text("The model failed. The model server is down.")
     await console.page.get_by_text("System prompt").click()
-    await expect(console.get("details p")).to_have_text("Be <b>brief</b>.")
+    await expect(console.get("details p[dir]")).to_have_text("Be <b>brief</b>.")
 
 
 async def test_a_wrong_filter_is_told(console: Tab) -> None:

@@ -155,7 +155,6 @@ async def test_the_browsers_way_back_leads_through_conversations(tab: Tab) -> No
     assert await tab.page.title() == "Chatkeep"
 
 
-@pytest.mark.usefixtures("three")
 async def test_a_conversation_is_saved_to_be_read_alone(tab: Tab, person: Person) -> None:
     conversation_id = await person.conversation(title="お茶 / tea")
     await person.say(conversation_id, "Which?")
@@ -172,6 +171,7 @@ async def test_a_conversation_is_saved_to_be_read_alone(tab: Tab, person: Person
         assert Path(await download.path()).read_bytes().startswith(beginning)
 
 
+@pytest.mark.usefixtures("three")
 async def test_a_menu_is_used_with_the_keyboard(tab: Tab) -> None:
     await tab.open()
     await tab.page.get_by_role("link", name="two").click()

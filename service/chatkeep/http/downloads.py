@@ -70,5 +70,5 @@ def content_disposition(name: str, title: str | None = None, *, shown: bool = Fa
 
 def safe_stem(title: str) -> str:
     """Return a title as part of a file name; empty where nothing of it can be."""
-    stem = _UNSAFE.sub(" ", title).strip(" .")[:MAX_NAME_CHARACTERS].strip(" .")
+    stem = " ".join(_UNSAFE.sub(" ", title).split()).strip(" .")[:MAX_NAME_CHARACTERS].strip(" .")
     return f"{stem}_" if _RESERVED.fullmatch(stem) else stem
