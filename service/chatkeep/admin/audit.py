@@ -16,6 +16,7 @@ from chatkeep.admin.user_queries import user_id_by_name
 from chatkeep.audit.actions import Action
 from chatkeep.audit.events import StoredEvent
 from chatkeep.audit.queries import EventFilters, events_page, usernames_in
+from chatkeep.database.stored_json import object_of
 from chatkeep.http.bodies import JsonRoute, Moment, SearchText
 from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
 from chatkeep.http.problems import error_responses
@@ -64,7 +65,8 @@ class AuditEvent(Answer):
         same = ("id", "created_at", "action", "actor_kind", "actor_id", "reason", "address", "request_id", "details")
         event = stored.event
         # The digest of a deleted account's name, by which it is found, is no account.
-        subjects = [each for each in event.subject_ids if str(each) != event.details.get("name_id")]
+        name_id = object_of(event.details).get("name_id")
+        subjects = [each for each in event.subject_ids if str(each) != name_id]
         return cls(
             **{name: getattr(event, name) for name in same},
             actor_username=None if event.actor_id is None else names.get(event.actor_id),

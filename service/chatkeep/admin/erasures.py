@@ -13,6 +13,7 @@ from chatkeep.admin.audit import NUMBER, place_of
 from chatkeep.audit.actions import Action
 from chatkeep.audit.events import StoredEvent
 from chatkeep.audit.queries import event_at, events_about
+from chatkeep.database.stored_json import object_of
 from chatkeep.errors import NotFound
 from chatkeep.http.bodies import JsonRoute, SearchText
 from chatkeep.http.problems import error_responses
@@ -39,7 +40,8 @@ class Erasure(Answer):
     @classmethod
     def of(cls, stored: StoredEvent) -> Self:
         event = stored.event
-        name_id, counts = event.details.get("name_id"), event.details.get("deleted")
+        details = object_of(event.details)
+        name_id, counts = details.get("name_id"), details.get("deleted")
         accounts = [each for each in event.subject_ids if str(each) != name_id]
         return cls(
             receipt=event.number,

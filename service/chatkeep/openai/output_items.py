@@ -30,7 +30,7 @@ def items_by_our_ids(turn: Turn) -> list[JsonItem]:
     An unknown item's own id would lead nowhere, and may be that of another item.
     """
     asked = _input_items(turn.id, turn.prompt.content, turn.prompt.items)
-    return [{**item, "id": item_id(turn.id, str(item["type"]), number)} for number, item in (*asked, *_said(turn))]
+    return [{**item, "id": item_id(turn.id, str(item.get("type")), number)} for number, item in (*asked, *_said(turn))]
 
 
 def _input_items(turn_id: UUID, text: str, items: Sequence[AnyItem] | None) -> Iterator[tuple[int, JsonItem]]:

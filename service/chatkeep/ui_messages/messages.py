@@ -97,6 +97,8 @@ def _parts(part: Mapping[str, Any]) -> list[Part]:
 
 def _json_or_text(said: object) -> object:
     try:
-        return json.loads(said) if isinstance(said, str) else said
-    except ValueError:
+        value = json.loads(said) if isinstance(said, str) else said
+        json.dumps(value, allow_nan=False)  # an answer holds no infinite number
+    except (ValueError, RecursionError):
         return said
+    return value
