@@ -8,7 +8,16 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Row, Text, bindparam, cast, delete, exists, func, literal, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chatkeep.database.tables import conversations, imported_turns, reasoning_search, turn_search, turns, unusual_turns
+from chatkeep.database.tables import (
+    conversations,
+    imported_turns,
+    reasoning_entries,
+    reasoning_search,
+    turn_entries,
+    turn_search,
+    turns,
+    unusual_turns,
+)
 from chatkeep.transfer.import_queries import insert_unusual
 
 # Fields of a turn that come with its answer.
@@ -107,7 +116,7 @@ async def answer_turns(
     answers = [{"turn_id": row["id"], **{f"new_{name}": row[name] for name in ANSWER}} for row in rows]
     await connection.execute(query.values(named), answers)
     ids = [row["id"] for row in rows]
-    for entries in (turn_search, reasoning_search, unusual_turns):
+    for entries in (turn_entries, reasoning_entries, turn_search, reasoning_search, unusual_turns):
         await connection.execute(delete(entries).where(entries.c.user_id == user_id, entries.c.turn_id.in_(ids)))
     await insert_unusual(connection, rows)
 

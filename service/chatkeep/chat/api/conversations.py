@@ -1,6 +1,6 @@
 """`/api/v1/conversations`: conversations over HTTP."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg
@@ -13,6 +13,7 @@ from chatkeep.chat.api.dependencies import ChatDep, CurrentUser, CurrentUserOrVi
 from chatkeep.chat.history import conversations
 from chatkeep.chat.history import queries as turn_queries
 from chatkeep.chat.history.lookups import require_conversation
+from chatkeep.chat.history.titles import conversations_by_title
 from chatkeep.chat.records import ConversationRecord
 from chatkeep.chat.schemas import ChangeConversation, Conversation, CreateConversation
 from chatkeep.database.times import time_in_cursor
@@ -79,13 +80,16 @@ async def list_conversations(
     archived: Annotated[
         QueryFlag | None, Query(description="Only archived ones, or only others. Default: all.")
     ] = None,
-    q: Annotated[SearchText | None, Query(description="Part of the title; case and width do not matter.")] = None,
+    q: Annotated[
+        SearchText | None,
+        Query(description="Part of the title; case, width, and accents that it leaves out do not matter."),
+    ] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Page[Conversation]:
     """Return the caller's conversations, newest activity first."""
     after_time, after_id = _after(cursor)
-    values = {
+    values: dict[str, Any] = {
         "user_id": identity.user_id,
         "archived": archived,
         "after_time": after_time,
@@ -93,7 +97,7 @@ async def list_conversations(
         "limit": limit + 1,
     }
     if q:
-        rows = await database.rows(conversations.LIST_CONVERSATIONS_BY_TITLE, **values, q=q)
+        rows = await conversations_by_title(database, q=q, **values)
     else:
         rows = await database.rows(conversations.LIST_CONVERSATIONS, **values)
     return page_of(rows, limit, Conversation.model_validate, of="conversations", position=_recency)

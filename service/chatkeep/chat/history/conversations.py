@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import (
     Boolean,
     Integer,
+    Select,
     Text,
     Uuid,
     and_,
@@ -15,7 +16,6 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    literal_column,
     or_,
     select,
     tuple_,
@@ -73,11 +73,11 @@ CREATE_CONVERSATION = Statement(NEW_CONVERSATION, row=_TO_RECORD)
 MAX_TITLE_CHARACTERS = 60
 
 
-def _list(*, by_title: bool) -> Statement[ConversationRecord]:
+def in_order(*columns: Any) -> Select[Any]:
     """The caller's conversations, newest activity first, from after (`last_turn_at`, `id`)."""
     archived = bindparam("archived", type_=Boolean)
-    query = (
-        select(conversations)
+    return (
+        select(*columns)
         .where(
             _c.user_id == USER_ID,
             tuple_(_c.last_turn_at, _c.id)
@@ -87,18 +87,9 @@ def _list(*, by_title: bool) -> Statement[ConversationRecord]:
         .order_by(_c.last_turn_at.desc(), _c.id.desc())
         .limit(bindparam("limit", type_=Integer))
     )
-    if by_title:
-        query = query.where(func.strpos(_folded(_c.title), _folded(bindparam("q", type_=Text))) > 0)
-    return Statement(query, row=_TO_RECORD)
 
 
-def _folded(text: Any) -> Any:
-    """A text that is equal for all cases and widths."""
-    return func.lower(func.normalize(text, literal_column("NFKC")))
-
-
-LIST_CONVERSATIONS = _list(by_title=False)
-LIST_CONVERSATIONS_BY_TITLE = _list(by_title=True)
+LIST_CONVERSATIONS = Statement(in_order(conversations), row=_TO_RECORD)
 
 
 async def update_conversation(
