@@ -114,7 +114,8 @@ def _statements(turns: int) -> list[str]:
         # As the service makes them, of plain words.
         """
         CREATE FUNCTION pg_temp.lexemes(user_id uuid, text text) RETURNS integer[] LANGUAGE SQL AS $$
-          SELECT array_agg(DISTINCT hashtext(word)) || hashtext(user_id::text)
+          SELECT array_agg(DISTINCT CASE WHEN word ~ '^[0-9]{1,8}$' THEN word::int ELSE hashtext(word) END)
+            || ('x' || right(user_id::text, 7))::bit(28)::int
           FROM regexp_split_to_table(lower(text), '[^a-z0-9]+') word WHERE word <> ''
         $$""",
         """

@@ -42,7 +42,8 @@ from tests.support.urls import driver_url, parsed_url
 
 TURNS = 200_000
 LARGE = {
-    *("turns", "turn_search", "reasoning_search", "conversations", "imported_conversations"),
+    *("turns", "turn_entries", "reasoning_entries", "turn_search", "reasoning_search", "conversations"),
+    "imported_conversations",
     *("login_sessions", "access_tokens", "reply_fragments"),
     *("files", "file_pieces", "turn_files", "api_turns"),
 }
@@ -73,10 +74,9 @@ async def hot(filled: Filled, shared_database_url: str) -> AsyncIterator["asyncp
 
 # Hot statements.
 
-# What is in proportion to something that is meant: titles are looked for among all of one user's conversations, a
+# What is in proportion to something that is meant: a
 # path that has branches is followed turn by turn, and what is being answered has a fragment for every flush.
 VISITS = {
-    "chat.history.conversations.LIST_CONVERSATIONS_BY_TITLE": TURNS // 10,
     "chat.history.path_queries.ANCESTOR": TURNS // 10,
     "chat.history.path_queries.LEAF": TURNS // 4,
     "transfer.export_queries.PATH_IDS": TURNS // 4,

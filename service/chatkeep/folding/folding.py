@@ -63,7 +63,7 @@ def _to_bare() -> dict[int, str]:
     found = {code: chr(code - 0x60) for code in (*range(0x30A1, 0x30F7), 0x30FD, 0x30FE)}
     found |= {0xF8: "o", 0x111: "d", 0x127: "h", 0x142: "l", 0x167: "t", 0x451: "е"}
     for code in (*range(0xC0, 0x250), *range(0x370, 0x400), *range(0x1E00, 0x2000)):
-        letter, *marks = unicodedata.normalize("NFD", chr(code))
+        letter, *marks = list(unicodedata.normalize("NFD", chr(code)))
         if marks and all(unicodedata.combining(mark) for mark in marks):
             found[code] = letter
     return found

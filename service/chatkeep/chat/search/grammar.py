@@ -19,7 +19,7 @@ _PHRASES = (
     "|「(?P<corner>[^」]*)」?|『(?P<double>[^』]*)』?"
 )
 _PIECES = re.compile(
-    rf"(?P<minus>[-{DASHES}](?=[^\s\d-]))?(?:(?P<name>[A-Za-z\uff21-\uff3a\uff41-\uff5a]+)[:\uff1a])?"
+    rf"(?P<minus>(?<!\S)[-\u2212\uff0d](?=[^\s\d{DASHES}-]))?(?:(?P<name>[A-Za-z\uff21-\uff3a\uff41-\uff5a]+)[:\uff1a])?"
     rf"(?:{_PHRASES}|(?P<words>[^\s{_QUOTES}{_OTHER_QUOTES}]+)|)"
 )
 _PASTED = re.compile(rf"[^\s{_QUOTES}{_OTHER_QUOTES}]+")
@@ -50,7 +50,7 @@ def read(query: str) -> tuple[list[Piece], Filters]:
     if len(query) > PASTED_CHARACTERS or "\n" in query.strip():
         return [Piece(each[0], each[0]) for each in _PASTED.finditer(query)], Filters()
     filters = Filters()
-    pieces = []
+    pieces: list[Piece] = []
     for found in _PIECES.finditer(query):
         phrase = next((each for name in _GROUPS if (each := found[name]) is not None), None)
         changes = None
