@@ -98,6 +98,8 @@ class Search(Generic[Found]):
         self._clock = clock
         self._ends_at = clock() + MAX_SEARCH_SECONDS
         self._found: dict[UUID, Found] = {}
+        # Whether there is one already, however late it gets.
+        self._has_page = False
         self._oldest_id = asked.filters.oldest_id
         self._walked = 0
         self._candidates = 0
@@ -114,7 +116,7 @@ class Search(Generic[Found]):
         last = await self._walk(before)
         if last is not None and not self._full:
             await self._look_up(self._source.index_lookup, last)
-        found, self._found = self._found, {}
+        found, self._found, self._has_page = self._found, {}, self._full
         await self._look_up(self._source.older, before)
         found |= self._found | {each.turn_id: each for each in ended}
         return [found[turn_id] for turn_id in sorted(found, reverse=True)[: self._limit]]
@@ -169,7 +171,7 @@ class Search(Generic[Found]):
 
     async def _take(self, candidates: Sequence[Found]) -> None:
         self._found |= {each.turn_id: each for each in await self._fitting(candidates)}
-        if self._clock() > self._ends_at and not self._full:
+        if self._clock() > self._ends_at and not self._full and not self._has_page:
             raise QueryTooSlow("That took too long and was stopped. Ask for rarer words, or for more of them.")
 
     async def _fitting(self, candidates: Sequence[Found]) -> list[Found]:
