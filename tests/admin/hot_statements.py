@@ -10,8 +10,8 @@ from chatkeep.accounts import attempt_queries, identity_queries
 from chatkeep.chat.files import queries as file_queries
 from chatkeep.chat.generation import replica
 from chatkeep.chat.history import begin, fragments, path_queries, queries, updates
-from chatkeep.chat.history import title_queries as listed_titles
 from chatkeep.chat.history import conversations as chat_queries
+from chatkeep.chat.history import title_queries as listed_titles
 from chatkeep.chat.search import candidates, older_queries, older_release_queries, title_queries
 from chatkeep.chat.search import index_queries as search_statements
 from chatkeep.chat.search.query import MAX_CONDITIONS

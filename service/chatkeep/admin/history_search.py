@@ -70,8 +70,8 @@ class AnyCandidate(Candidate):
     def from_row(cls, row: Row) -> Self:
         return cls(row["turn_id"], (row["title"],) if "title" in row else texts_from_row(row), row["user_id"])
 
-    def passes(self, filters: Filters) -> bool:
-        return True  # the query had them
+    def passes(self, _: Filters, /) -> bool:
+        return True  # the statement had them
 
 
 class AnyTurns:

@@ -1,8 +1,8 @@
 """Texts folded for comparison: equal where only the keyboard differs; and the way back to what was written.
 
-A folded text has lost case, width, invisible characters, the vowel marks of Arabic and Hebrew, the space within Japanese
-and Chinese; dashes, apostrophes and quotation marks are one each. Its accents are left, and its kind of kana: `bare` takes
-them away, one character for one, so that both are compared place by place.
+A folded text has lost case, width, invisible characters, the vowel marks of Arabic and Hebrew, the space within
+Japanese and Chinese; dashes, apostrophes and quotation marks are one each. Its accents are left, and its kind of kana:
+`bare` takes them away, one character for one, so that both are compared place by place.
 """
 
 import re
@@ -17,8 +17,8 @@ from chatkeep.folding.signs import SIGNS
 # Where a part of a word begins: `get|User|Name`, `v|18`, and a place at which a line may be broken. No text holds it.
 MARK = "\0"
 
-# Invisible characters: soft hyphens, joiners, direction marks, variation selectors, fillers; Arabic's stretching and the
-# vowel marks of Arabic and Hebrew.
+# Invisible characters: soft hyphens, joiners, direction marks, variation selectors, fillers; Arabic's stretching and
+# the vowel marks of Arabic and Hebrew.
 _IGNORED = re.compile(
     "[\u00ad\u034f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u061c\u0640\u064b-\u065f\u0670"
     "\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"

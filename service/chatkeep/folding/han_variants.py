@@ -1,6 +1,7 @@
 """Characters of Han that are written in several ways: traditional or old, and simplified.
 
-A character of Big5 or JIS that GB 2312 lacks, and its one variant that GB 2312 has; where it has several, the usual one.
+A character of Big5 or JIS that GB 2312 lacks, and its one variant that GB 2312 has; where it has several, the usual
+one.
 
 Source: UniVariants of 25 December 1997, Koichi and Motoko Yasuoka, as in the locale data of the GNU C Library.
 """

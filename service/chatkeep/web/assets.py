@@ -18,6 +18,7 @@ TEXTS = {
     "actions-texts.js": "actions",
     "attachments-texts.js": "attachments",
     "console-texts.js": "console",
+    "search-texts.js": "search",
     "settings-texts.js": "settings",
     "sign-in-texts.js": "sign_in",
 }

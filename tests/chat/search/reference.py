@@ -11,7 +11,12 @@ INVISIBLE_RANGES = ((0x180B, 0x180F), (0x200B, 0x200F), (0x202A, 0x202E), (0x206
 PARTS_OF_TEXT = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "THAI", "LAO", "MYANMAR", "KHMER", "BOPOMOFO", "IDEOGRAPHIC")
 UNSPACED = ("CJK UNIFIED", "HIRAGANA", "KATAKANA", "IDEOGRAPHIC")
 # Those that texts of these tests hold, of the many that keyboards write.
-SAME = {**dict.fromkeys("‐‑–—−", "-"), **dict.fromkeys("〜～", "~"), **dict.fromkeys("’‘´", "'"), **dict.fromkeys("“”„", '"')}
+SAME = {
+    **dict.fromkeys("‐‑–—−", "-"),
+    **dict.fromkeys("〜～", "~"),
+    **dict.fromkeys("’‘´", "'"),
+    **dict.fromkeys("“”„", '"'),
+}
 LETTERS = {"ı": "i", "國": "国", "أ": "ا", "ي": "ی", "ك": "ک"}
 CLOSING = ".,;:!?…。、，．！？：；"
 CLOSES_ALONE = CLOSING + "¿¡)]}」』】）\"'・~"

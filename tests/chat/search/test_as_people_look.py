@@ -140,7 +140,7 @@ def test_a_query_finds_a_text(query: str, text: str, *, found: bool) -> None:
 
 def test_what_is_pasted_is_words_whatever_signs_it_has() -> None:
     frames = "".join(f'  File "/srv/app/part{n}.py", line {n}, in run -v\n' for n in range(120))
-    error = f"Traceback (most recent call last):\n{frames}ValueError: from:me before:2026 -x \"open"
+    error = f'Traceback (most recent call last):\n{frames}ValueError: from:me before:2026 -x "open'
     assert len(error) > 5_000
     asked = parse_query(error)
     assert matches(asked, f"It says:\n\n{error}\n\nWhat is that?", None)

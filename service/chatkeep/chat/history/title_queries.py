@@ -1,4 +1,4 @@
-"""Conversations by their titles, which are held against a filter outside of the database: only there are they folded."""
+"""Conversations by their titles, which are folded and held against a filter outside of the database."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -83,7 +83,7 @@ class OwnCandidate(Candidate):
         others = (row[name] for name in ("conversation_id", "conversation_title", "created_at", "model", "has_file"))
         return cls(row["turn_id"], texts_from_row(row), *others)
 
-    def passes(self, filters: Filters) -> bool:
+    def passes(self, filters: Filters, /) -> bool:
         if filters.has_file and not self.has_file:
             return False
         if filters.before is not None and self.created_at >= filters.before:

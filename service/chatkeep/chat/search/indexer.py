@@ -16,6 +16,8 @@ from uuid import UUID
 from chatkeep.chat.search import index_queries
 from chatkeep.chat.search.index_queries import FinishedTurn, TurnTexts
 from chatkeep.chat.search.lexemes import lexemes_of_turn
+from chatkeep.chat.search.older_queries import DROP_OLDER
+from chatkeep.chat.search.older_release_queries import OLDER_AT_WORK
 from chatkeep.database.database import Database
 from chatkeep.database.statement import Statement
 
@@ -84,10 +86,22 @@ async def reindex(database: Database) -> AsyncIterator[tuple[int, int]]:
         stale = [(row.user_id, row.id) for row in rows if row.stale]
         for first in range(0, len(stale), BATCH_TURNS):
             await index_turns(database, stale[first : first + BATCH_TURNS])
+        await drop_older(database, [(row.user_id, row.id) for row in rows])
         yield len(rows), len(stale)
         if len(rows) < WINDOW_TURNS:
             break  # or the last user could keep it going for ever, by saying more
         after_user_id, after_id = rows[-1].user_id, rows[-1].id
+
+
+async def drop_older(database: Database, keys: Sequence[tuple[UUID, UUID]]) -> int:
+    """Delete entries of the release before of turns that have new ones; return of how many turns.
+
+    While a process of that release is at work, it finds turns by nothing else.
+    """
+    if await database.rows(OLDER_AT_WORK):
+        return 0
+    user_ids, turn_ids = ([key[n] for key in keys] for n in range(2))
+    return await database.row(DROP_OLDER, user_ids=user_ids, turn_ids=turn_ids) or 0
 
 
 async def index_turns(database: Database, keys: Sequence[tuple[UUID, UUID]]) -> None:

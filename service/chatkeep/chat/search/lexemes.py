@@ -7,10 +7,10 @@ Every character of a folded text is of one kind:
 - ` `: white space;
 - `s`: signs, which are all the others.
 
-A word of up to four characters is a lexeme. A longer one is known by its first five, its first eight and, where it is long
-enough to be put together of several, its last six. So are the parts of `getUserName` and the like. Each character of the
-second kind is a lexeme, and each pair of neighbours of which one is such a character. A sign is one, unless sentences are
-full of it. A lexeme is 32 bits of a checksum: a turn that has those of a query need not say it.
+A word of up to four characters is a lexeme. A longer one is known by its first five, its first eight and, where it is
+long enough to be put together of several, its last six. So are the parts of `getUserName` and the like. Each character
+of the second kind is a lexeme, and each pair of neighbours of which one is such a character. A sign is one, unless
+sentences are full of it. A lexeme is 32 bits of a checksum: a turn that has those of a query need not say it.
 """
 
 import unicodedata

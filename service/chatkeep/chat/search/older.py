@@ -1,7 +1,7 @@
 """Turns that have entries of the release before alone: found as that release found them, until they are made anew.
 
-Its entries are `tsvector`s, with lexemes of words as it folded them. What is found by them is held against the texts by the
-rules of this release.
+Its entries are `tsvector`s, with lexemes of words as it folded them. What is found by them is held against the texts by
+the rules of this release.
 """
 
 import re

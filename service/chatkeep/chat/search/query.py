@@ -2,8 +2,8 @@
 
 All terms must be in the same turn, each in its prompt or in its reply.
 
-- A word is found as a whole word, as a part of `getUserName` or `v18`, and, from five letters on, where it begins a longer
-  word; from six on also where it ends a long one. `word*` finds every beginning.
+- A word is found as a whole word, as a part of `getUserName` or `v18`, and, from five letters on, where it begins a
+  longer word; from six on also where it ends a long one. `word*` finds every beginning.
 - A term with signs (`c#`, `!=`, `tea-pot`) is found as it is written. What ends a sentence is left out at its end.
 - A phrase is found as it is written, in whole words, but for the amount of white space.
 - A term with a character of a script like Chinese, Japanese or Korean is found as any part of a text.
@@ -42,6 +42,7 @@ _OPENING = "¿¡"
 # Signs that end something: by themselves they are nothing to look for.
 _CLOSES_ALONE = frozenset(f"{_CLOSING}{_OPENING}…)]}}」』】）\"'“”’・~")
 _WORDS = re.compile("w+")
+_IN_BRACKETS = re.compile(r"\(([^()]+)\)")
 _KANA = re.compile("[\u3041-\u3096\u309d\u309e\u30a1-\u30f6\u30fd\u30fe]")
 
 
@@ -108,7 +109,7 @@ class SearchQuery:
 
     @property
     def conditions(self) -> list[list[int]]:
-        """For an index: one of the lexemes of each of the first must be there, and all of the last, the `MAX_CONDITIONS`th.
+        """For an index: one of the lexemes of each must be there, and of the `MAX_CONDITIONS`th all.
 
         The index looks for each condition only where those before it fit. Of a single one it would look up every lexeme
         at each place of the rarest, and the most common have millions of places.
@@ -162,6 +163,8 @@ def _terms(piece: Piece) -> Iterator[Term]:
 
 def _trimmed(text: str) -> str:
     inner = text.lstrip(_OPENING).rstrip(_CLOSING)
+    if (around := _IN_BRACKETS.fullmatch(inner)) is not None:
+        inner = around[1].rstrip(_CLOSING)
     return inner if set(kinds_of(inner)) & set("wc") else text
 
 

@@ -38,7 +38,7 @@ class Candidate:
     turn_id: UUID
     texts: Sequence[str | None]
 
-    def passes(self, filters: Filters) -> bool:
+    def passes(self, filters: Filters, /) -> bool:
         """Tell whether it passes the filters of a query that are not about its texts."""
         raise NotImplementedError
 

@@ -1,6 +1,7 @@
 """The lexemes of turns, by which a search finds them.
 
-Those of the release before are in tables of their own, until they have been made anew, see `chatkeep.chat.search.older`.
+Those of the release before are in tables of their own until they have been made anew, see
+`chatkeep.chat.search.older`.
 """
 
 from sqlalchemy import (
