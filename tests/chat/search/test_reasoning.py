@@ -23,7 +23,7 @@ from tests.support.settled import settle
 from tests.transfer.upload_client import imported
 
 STREAMING = "SELECT count(*) FROM turns WHERE user_id = :u AND status = 'streaming'"
-ENTRIES = "SELECT turn_id::text FROM reasoning_entries WHERE user_id::text = :u ORDER BY turn_id, part"
+ENTRIES = "SELECT turn_id::text FROM reasoning_entries WHERE user_id::text = :u ORDER BY turn_id"
 
 
 async def think(service: RunningService, person: Person, thoughts: Sequence[Sequence[str]]) -> list[str]:

@@ -24,8 +24,8 @@ from chatkeep.http.schemas import Answer, Time
 router = APIRouter(prefix="/api/v1/search", tags=["Search"], route_class=JsonRoute)
 
 Q_DESCRIPTION = (
-    'Words, all of which must be in the turn; `"…"` is a phrase, `word*` any word that begins so, and `-word` must not '
-    "be there. Chinese, Japanese and Korean is found by any part of a text. Case, width and accents that the query leaves "
+    'Words, all of which must be in the turn; `"…"` is a phrase, `word*` any word that begins so, `-word` must not be '
+    "there. Chinese, Japanese and Korean is found by any part of a text. Case, width and accents that the query leaves "
     "out do not matter; signs do: `c#`. Filters: `from:me`, `from:model`, `in:title`, `in:reasoning`, `model:`, "
     "`before:2026-01-31`, `after:2026-01`, `has:file`. A text of several lines, or of more than 300 characters, is "
     "nothing but words."

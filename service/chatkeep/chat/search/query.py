@@ -11,7 +11,7 @@ All terms must be in the same turn, each in its prompt or in its reply.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chatkeep.chat.search.filters import Filters
 from chatkeep.chat.search.grammar import Piece, read
@@ -147,6 +147,11 @@ def part_of_name(q: str) -> Term:
 
 
 def _terms(piece: Piece) -> Iterator[Term]:
+    for term in _folded_terms(piece):
+        yield replace(term, written=piece.text)
+
+
+def _folded_terms(piece: Piece) -> Iterator[Term]:
     text = fold(piece.text).strip()
     if not piece.is_phrase:
         text = _trimmed(text)
