@@ -1,6 +1,7 @@
 """What turns are found by, as numbers
 
-Of tables of their own: processes of the release before go on with theirs, and the service makes what is in those anew.
+In tables of their own: processes of the release before go on with theirs, and the service makes what is in those anew.
+Names of accounts are found without their accents, too.
 """
 
 from collections.abc import Sequence
@@ -8,6 +9,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
+
+from chatkeep.accounts.usernames import character_pairs
 
 revision: str = "0021"
 down_revision: str | None = "0019"
@@ -52,6 +55,23 @@ def upgrade() -> None:
             ["user_id", "turn_id"],
             unique=False,
             postgresql_where=sa.text("lexemes IS NULL"),
+        )
+    _add_name_pairs()
+
+
+def _add_name_pairs() -> None:
+    """Have accounts found by their names without accents, too; of names in ASCII nothing changes."""
+    connection = op.get_bind()
+    named = connection.execute(
+        sa.text(
+            "SELECT id, username, email, display_name FROM users WHERE concat(username, email, display_name) ~ :other"
+        ),
+        {"other": "[^\\x01-\\x7f]"},
+    ).all()
+    for user_id, *names in named:
+        connection.execute(
+            sa.text("UPDATE users SET name_pairs = CAST(:pairs AS text[]) WHERE id = :id"),
+            {"id": user_id, "pairs": character_pairs(*names)},
         )
 
 
