@@ -72,7 +72,8 @@ def _filtered(filters: UserFilters, after: UUID | None) -> Select[Any]:
 
 def _with_pairs_of(q: str) -> ColumnElement[bool]:
     """Whether a user may have it in a name, by the index of pairs of characters: as either kind of them has it."""
-    keys = {username_key(q), search_key(q)}
+    words = " ".join(q.split())
+    keys = {username_key(words), search_key(words)}
     if any(len(key) < 2 for key in keys):
         return true()
     return or_(*(users.c.name_pairs.contains(pairs_of_key(key)) for key in sorted(keys)))
