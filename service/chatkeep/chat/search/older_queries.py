@@ -20,7 +20,6 @@ from sqlalchemy import (
     exists,
     func,
     literal,
-    or_,
     select,
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
@@ -41,12 +40,8 @@ class OlderEntry:
     turn_id: UUID
 
 
-def fits(lexemes: ColumnElement[Any], tsquery: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Whether older lexemes fit a `tsquery`; all fit none."""
-    return or_(tsquery.is_(None), has(lexemes, tsquery))
-
-
 def has(lexemes: ColumnElement[Any], tsquery: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether older lexemes fit a `tsquery`."""
     return lexemes.op("@@", is_comparison=True)(cast(tsquery, TSQUERY))
 
 
@@ -58,7 +53,7 @@ def _lookup(older: Table, entries: Table) -> Statement[OwnCandidate]:
         select(_s.turn_id)
         .where(
             has(_s.lexemes, bindparam("mark", type_=Text)),
-            fits(_s.lexemes, tsquery),
+            has(_s.lexemes, tsquery),
             case((and_(_s.user_id == _user_id, _s.turn_id < bindparam("after", type_=Uuid)), True), else_=False),
         )
         .cte("matches")
@@ -71,8 +66,11 @@ def _lookup(older: Table, entries: Table) -> Statement[OwnCandidate]:
 
 
 OLDER, OLDER_REASONING = _lookup(turn_search, turn_entries), _lookup(reasoning_search, reasoning_entries)
-ANY_OLDER = Statement(select(_o.turn_id).where(_o.user_id == _user_id).limit(1))
-ANY_OLDER_AT_ALL = select(_o.turn_id).limit(1)
+# By the keys, and the oldest, which go last: rows that were deleted a moment ago are not read again.
+ANY_OLDER = Statement(
+    select(_o.turn_id).where(_o.user_id == _user_id).order_by(_o.user_id, _o.turn_id, _o.part).limit(1)
+)
+ANY_OLDER_AT_ALL = select(_o.turn_id).order_by(_o.turn_id, _o.part).limit(1)
 NEWEST_OLDER = Statement(
     select(_o.user_id, _o.turn_id)
     .where(_o.part == 0)

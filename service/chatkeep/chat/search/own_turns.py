@@ -59,11 +59,12 @@ class OwnTurns:
     async def older(self, after: UUID, limit: int) -> list[OwnCandidate]:
         if not await self._database.rows(ANY_OLDER, user_id=self._user_id):
             return []
+        mark = f"'{older_user_mark(self._user_id)}'"
         return await self._database.rows(
             self._older,
             **self._always,
-            mark=f"'{older_user_mark(self._user_id)}'",
-            tsquery=older_tsquery(self._asked),
+            mark=mark,
+            tsquery=older_tsquery(self._asked) or mark,
             after=after,
             limit=limit,
         )

@@ -26,20 +26,28 @@ class TitledCandidate(OwnCandidate):
 
 def _titles() -> Statement[TitledCandidate]:
     """The newest conversations before one, in the order in which they were begun."""
+    newest = (
+        select(_c.id, _c.title, _c.head_turn_id)
+        .where(_c.user_id == _user_id, _c.id < bindparam("after", type_=Uuid))
+        .where(_c.title.is_not(None), _c.head_turn_id.is_not(None))
+        .order_by(_c.user_id.desc(), _c.id.desc())
+        .limit(bindparam("limit", type_=Integer))
+        .cte("newest")
+        .prefix_with("MATERIALIZED")
+    )
+    head = newest.c.head_turn_id
     turn = (
         select(_t.created_at, _t.model)
-        .where(_t.user_id == _user_id, _t.id.between(_c.head_turn_id, _c.head_turn_id))
+        .where(_t.user_id == _user_id, _t.id.between(head, head))
         .limit(1)
         .lateral("turn")
     )
-    file = case((bindparam("with_files", type_=Boolean), has_file(_user_id, _c.head_turn_id)))
+    file = case((bindparam("with_files", type_=Boolean), has_file(_user_id, head)))
     return Statement(
-        select(_c.id.label("conversation_id"), _c.title, _c.head_turn_id.label("turn_id"), *turn.c)
+        select(newest.c.id.label("conversation_id"), newest.c.title, head.label("turn_id"), *turn.c)
         .add_columns(file.label("has_file"))
-        .select_from(conversations.join(turn, true()))
-        .where(_c.user_id == _user_id, _c.id < bindparam("after", type_=Uuid), _c.title.is_not(None))
-        .order_by(_c.id.desc())
-        .limit(bindparam("limit", type_=Integer)),
+        .select_from(newest.join(turn, true()))
+        .order_by(newest.c.id.desc()),
         row=TitledCandidate.from_row,
     )
 
