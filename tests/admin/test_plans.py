@@ -165,6 +165,8 @@ OLD = queries.Rule("user", NOW - timedelta(hours=12))
 VERY_OLD = queries.Rule("user", NOW - timedelta(days=365))
 # A walk's turns and their entries, and the turns again to tell where it ended.
 WALKED = 4 * NEXT_TURNS
+# Of the release before, collected by several steps of a plan.
+OLDER_ENTRIES = TURNS // 2
 SOURCES = [("chatgpt", f"talk-{number}") for number in range(200)]
 CASES = {
     "history": Case(history()),
@@ -206,14 +208,14 @@ CASES = {
         ),
         most_visits=5000,
     ),
-    "history by a common word": Case(history(q="answer"), most_visits=WALKED),
-    "history by a common word, next page": Case(history(after=True, q="answer"), most_visits=WALKED),
+    "history by a common word": Case(history(q="answer"), most_visits=WALKED + OLDER_ENTRIES),
+    "history by a common word, next page": Case(history(after=True, q="answer"), most_visits=WALKED + OLDER_ENTRIES),
     "history by a rare word": Case(history(q="77"), most_visits=WALKED),
     "history by a common and a rare word": Case(history(q="answer 77"), most_visits=WALKED),
     "history by no word": Case(history(q="zzzz"), most_visits=WALKED),
     "history by one character": Case(history(q="茶"), most_visits=WALKED),
     "a user's history by a common word": Case(history(q="answer", user_id="USER"), most_visits=WALKED),
-    "failed turns by a common word": Case(history(q="answer", status="failed"), most_visits=WALKED),
+    "failed turns by a common word": Case(history(q="answer", status="failed"), most_visits=WALKED + OLDER_ENTRIES),
     "a user's history by a rare word": Case(history(q="77", user_id="USER"), most_visits=WALKED),
     "a rare model's turns by a rare word": Case(history(q="77", model="rare"), most_visits=WALKED),
     "an hour's turns by a rare word": Case(
