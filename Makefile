@@ -7,7 +7,7 @@ BIN := .venv/bin
 SERVE ?=
 TESTS ?= tests
 
-.PHONY: run test test-long test-chatstream test-servers compare-fastsession crash fuzz soak long demo-data bench \
+.PHONY: run test test-long test-clients test-chatstream test-servers compare-fastsession crash failover fuzz soak long demo-data bench \
   bench-search bench-overload bench-attacks lint lock wheel sbom audit clean help
 
 help: ## list the targets
@@ -26,6 +26,9 @@ test-long: .venv/test ## run the tests that `make test` leaves out because they 
 test-chatstream: .venv-chatstream/ready ## run the tests with a real ChatStream, in an environment of their own (1.5 GB)
 	@.venv-chatstream/bin/python -m pytest tests/chatstream/with_chatstream -v
 
+test-clients: .venv/test .venv-clients/ready ## run the tests with real clients of the API, in environments of their own (1 GB)
+	@CHATKEEP_TEST_CLIENTS=.venv-clients $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/clients
+
 test-servers: .venv/test .venv-servers/ready ## run the tests with real model servers, in environments of their own (2.2 GB)
 	@CHATKEEP_TEST_SERVERS=.venv-servers $(BIN)/python -m pytest tests/servers -v
 
@@ -35,8 +38,12 @@ compare-fastsession: .venv/test ## send the same requests to the real fastsessio
 crash: .venv/test ## kill the service and its PostgreSQL many times, and count what is lost; CRASH="A B" runs some (twenty minutes)
 	@$(BIN)/python -m tests.crash $(CRASH)
 
-fuzz: .venv/test ## send 10,000 random and broken requests at the service; FUZZ="--seed 7" sends the same ones again
+failover: .venv/test ## kill the primary of a real Patroni ten times and count what is lost (ten minutes); needs Patroni and etcd
+	@$(BIN)/python -m tests.crash P
+
+fuzz: .venv/test ## send 10,000 random and broken requests at the service, and more at /v1; FUZZ="--seed 7" sends the same again
 	@$(BIN)/python -m tests.fuzz $(FUZZ)
+	@CHATKEEP_TEST_EXAMPLES=40 $(BIN)/python -m pytest tests/openai/test_conformance.py
 
 soak: .venv/test ## everything at once for SOAK_SECONDS (600), and a table of what grows
 	@$(BIN)/python -m tests.soak $(SOAK)
@@ -77,6 +84,7 @@ lock: .venv/test ## update the locked dependencies
 	  -c requirements/run.txt -o requirements/dev.txt
 	$(BIN)/uv pip compile $(LOCK) --group audit -o requirements/audit.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/bench.in -c requirements/dev.txt -o requirements/bench.txt
+	$(BIN)/uv pip compile $(LOCK) pyproject.toml requirements/clients/python.in -o requirements/clients/python.txt
 
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
@@ -98,7 +106,7 @@ audit: .venv-audit/ready ## ask the public advisories about what the service run
 	    "$$(tail -n 1 .venv-audit/report)" >&2; fi; exit 1; }
 
 clean: ## remove what was installed; conversations are kept
-	rm -rf .venv .venv-audit .venv-chatstream .venv-servers
+	rm -rf .venv .venv-audit .venv-chatstream .venv-clients .venv-servers
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Chatkeep needs Python 3.11 or later with its venv module (on Debian: apt install" \
@@ -139,6 +147,17 @@ CHATSTREAM_PIP := .venv-chatstream/bin/python -m pip install --quiet --disable-p
 	@$(CHATSTREAM_PIP) --require-hashes -r requirements/dev.txt
 	@$(CHATSTREAM_PIP) $(TORCH)
 	@$(CHATSTREAM_PIP) --no-build-isolation --editable '.[chatstream]'
+	@touch $@
+
+# Clients have one, too: what openai-agents needs does not go with what the service runs on. Node.js comes with them, as
+# the newest SDKs want a newer one than most systems have; npm is needed, and their scripts are not run.
+.venv-clients/ready: requirements/clients/python.txt requirements/clients/package-lock.json | .venv/test
+	@command -v npm >/dev/null || { echo "The clients in JavaScript need npm (on Debian: apt install npm)." >&2; exit 1; }
+	@echo "Installing clients in Python and JavaScript; this takes a minute the first time ..." >&2
+	@$(PYTHON) -m venv .venv-clients
+	@$(BIN)/uv pip install --quiet --python .venv-clients/bin/python --require-hashes -r requirements/clients/python.txt
+	@cp requirements/clients/package.json requirements/clients/package-lock.json .venv-clients/
+	@npm ci --prefix .venv-clients --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@
 
 # Each model server has an environment of its own: what they need is not of one mind with what Chatkeep needs. OGX takes

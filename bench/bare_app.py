@@ -1,6 +1,7 @@
 """What the service is measured beside: bare FastAPI on the plain tables, which keeps its prompt first.
 
-It looks up who is asking, and asks the same model server. No connection is reset between two requests.
+It looks up who is asking, and asks the same model server with the last messages, as no chat goes on without them. No
+connection is reset between two requests.
 """
 
 import json
@@ -16,6 +17,7 @@ from fastapi import Body, FastAPI
 from starlette.responses import StreamingResponse
 
 from bench import plain_schema
+from bench.contenders.contender import CONTEXT_MESSAGES
 from chatkeep.ids import new_id
 
 USERNAME = "user1"
@@ -60,7 +62,7 @@ async def turn(conversation_id: UUID, content: str = Body(), model: str = Body()
     """Keep the prompt, ask the model, keep the reply, and answer with both."""
     await _user()
     turn_id = await _keep(conversation_id, "user", content)
-    reply = "".join([piece async for piece in _pieces(content, model)])
+    reply = "".join([piece async for piece in _pieces(await _messages(conversation_id), model)])
     await _keep(conversation_id, "assistant", reply)
     return {
         "id": turn_id,
@@ -80,7 +82,7 @@ async def streamed_turn(conversation_id: UUID, content: str = Body(), model: str
     async def events() -> AsyncIterator[bytes]:
         yield _event("turn", {"id": str(turn_id)})
         reply, position = [], 0
-        async for piece in _pieces(content, model):
+        async for piece in _pieces(await _messages(conversation_id), model):
             reply.append(piece)
             position += len(piece)
             yield _event("delta", {"text": piece}, position)
@@ -95,9 +97,9 @@ def _event(name: str, content: Mapping[str, object], position: int | None = None
     return f"event: {name}\n{number}data: {json.dumps(content)}\n\n".encode()
 
 
-async def _pieces(content: str, model: str) -> AsyncIterator[str]:
+async def _pieces(messages: list[dict[str, str]], model: str) -> AsyncIterator[str]:
     """Yield what the model says, as it comes."""
-    body = {"model": model, "messages": [{"role": "user", "content": content}], "stream": True}
+    body = {"model": model, "messages": messages, "stream": True}
     async with app.state.client.post(os.environ["BENCH_MODEL_URL"] + "/chat/completions", json=body) as answer:
         async for line in answer.content:
             if line.startswith(b"data: {"):
@@ -108,6 +110,11 @@ async def _pieces(content: str, model: str) -> AsyncIterator[str]:
 
 async def _user() -> Any:
     return await app.state.pool.fetchrow(LOOK_UP, USERNAME)
+
+
+async def _messages(conversation_id: UUID) -> list[dict[str, str]]:
+    newest_first = await app.state.pool.fetch(plain_schema.LAST_MESSAGES, conversation_id, CONTEXT_MESSAGES)
+    return [{"role": each["role"], "content": each["content"]} for each in reversed(newest_first)]
 
 
 async def _keep(conversation_id: UUID, role: str, content: str) -> UUID:

@@ -9,6 +9,8 @@ READ_TIME = Bar(1.5, 1.8)
 SIGNED_IN_PROCESSOR = Bar(1.4, 1.6)
 WHOLE_TURN_PROCESSOR = Bar(1.3, 1.5)
 WHOLE_TURN_TIME = Bar(1.4, 1.5)
+# Finding the history that a client sends, beside being told the turn.
+COMPLETION = Bar(1.1)
 STREAMED_TURN_MS = Bar(3.0)
 FIRST_BYTE = Bar(1.5, 2.0)
 FAST_STREAMS = Bar(1.0, at_least=True)

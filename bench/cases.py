@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from bench import disk, flush, long_conversation, model_client, open_streams, reads, requests, streaming, turns
+from bench import api, disk, flush, long_conversation, model_client, open_streams, reads, requests, streaming, turns
 from bench.run import Findings, Run
 from bench.web import Web
 
@@ -18,6 +18,7 @@ DATABASE: dict[str, Callable[[Run], Awaitable[Findings]]] = {
 WEB: dict[str, Callable[[Web], Awaitable[Findings]]] = {
     "signed-in": requests.signed_in,
     "whole-turn": requests.whole_turn,
+    "api-turn": api.api_turn,
     "streamed-turn": streaming.streamed_turn,
     "fast-stream": streaming.fast_stream,
     "slow-streams": streaming.slow_streams,

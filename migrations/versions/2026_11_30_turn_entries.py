@@ -12,8 +12,8 @@ from sqlalchemy.dialects import postgresql
 
 from chatkeep.accounts.usernames import character_pairs
 
-revision: str = "0021"
-down_revision: str | None = "0019"
+revision: str = "0023"
+down_revision: str | None = "0022"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 

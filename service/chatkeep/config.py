@@ -72,6 +72,9 @@ class Settings(BaseSettings):
 
     # Where the conversations are.
     database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("CHATKEEP_DATABASE_URL", "DATABASE_URL"))
+    # A standby, for what administrators read; and how far it may be behind.
+    read_database_url: SecretStr | None = None
+    read_max_lag_seconds: int = Field(30, ge=2, le=3600)
     data_dir: HomePath | None = None
     postgres_bin: HomePath | None = None
     database_pool_size: int = Field(16, ge=1, le=500)
@@ -89,6 +92,7 @@ class Settings(BaseSettings):
     max_import_bytes: int = Field(1024**3, ge=1024, le=1024**4)
     max_file_bytes: int = Field(10 * 1024**2, ge=1024, le=1024**3)
     file_quota_bytes: int = Field(256 * 1024**2, ge=1024, le=1024**5)
+    mcp: bool = True
     openai_store: LowerCase[Literal["asked", "always"]] = "asked"
     max_connections: int | None = Field(None, ge=1, le=1_000_000)
     max_connections_per_address: int = Field(256, ge=1, le=1_000_000)
@@ -161,6 +165,15 @@ class Settings(BaseSettings):
             raise ValueError(
                 "CHATKEEP_METRICS_PORT is the service's own port. Give it another one, or leave it unset and set "
                 "CHATKEEP_METRICS_TOKEN."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _standby_of_something(self) -> Self:
+        if self.read_database_url is not None and self.database_url is None:
+            raise ValueError(
+                "CHATKEEP_READ_DATABASE_URL names a standby, and CHATKEEP_DATABASE_URL is not set: the embedded server "
+                "has no standby. Set both, or leave it unset."
             )
         return self
 

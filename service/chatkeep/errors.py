@@ -113,6 +113,19 @@ class UntrustedIdentity(Forbidden):
     code = "untrusted_identity"
 
 
+class InsufficientScope(Forbidden):
+    """An access token lacks a scope, whatever its owner may do.
+
+    Args:
+        scope: the missing scope; several, with blanks between them, where they are needed together.
+    """
+
+    code = "insufficient_scope"
+
+    def __init__(self, detail: str, *, scope: str) -> None:
+        super().__init__(detail, scope=scope)
+
+
 class CrossSiteRequest(Forbidden):
     code = "cross_site_request"
 
@@ -146,6 +159,12 @@ class LegalHold(Conflict):
     """An account's data is under legal hold and may not be deleted."""
 
     code = "legal_hold"
+
+
+class LinkEnded(Conflict):
+    """A link that sets a password was used, replaced or too old; or it never was one, which is not told apart."""
+
+    code = "link_ended"
 
 
 class LastAdministrator(Conflict):
@@ -187,9 +206,17 @@ class FileInUse(Conflict):
 
 
 class SeveralOwners(Conflict):
-    """A file holds the conversations of several people, and nobody has said whose are meant."""
+    """A file holds the conversations of several people, and nobody has said whose are meant.
+
+    Args:
+        owners: by their names in the other program, how many conversations each has.
+    """
 
     code = "several_owners"
+
+    def __init__(self, detail: str, owners: Mapping[str, int]) -> None:
+        super().__init__(detail)
+        self.owners = owners
 
 
 class AuditReasonRequired(ChatkeepError):
@@ -242,6 +269,12 @@ class Unavailable(ChatkeepError):
 
 class Busy(Unavailable):
     """Another process is doing it."""
+
+
+class ModelsUnknown(Unavailable):
+    """The model server does not list its models just now, and none is named in the settings."""
+
+    code = "models_unavailable"
 
 
 class DatabaseUnavailable(Unavailable):

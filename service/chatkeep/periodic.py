@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import structlog
 
@@ -33,3 +34,17 @@ async def run_every(seconds: float, step: Callable[[], Awaitable[object]], *, na
             # These loops keep promises: one that has ended would never keep them again.
             log.exception("background_step_failed", step=name)
         rest = max(seconds - (clock() - began), seconds * MIN_REST_SHARE)
+
+
+def repeat(
+    stack: AsyncExitStack, seconds: float, step: Callable[[], Awaitable[object]], *, name: str, at_once: bool = False
+) -> None:
+    """Run a step every so many seconds until the stack closes. Arguments: as of `run_every`."""
+    task = asyncio.create_task(run_every(seconds, step, name=name, at_once=at_once), name=name)
+    stack.push_async_callback(cancelled, task)
+
+
+async def cancelled(task: "asyncio.Task[None]") -> None:
+    """End a task, and wait for its end."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -9,7 +9,7 @@ import httpx2
 from sqlalchemy import text
 
 from chatkeep.database.database import Database
-from tests.support.running_service import PASSWORD, Person, RunningService
+from tests.support.running_service import PASSWORD, USERS_SCOPES, Person, RunningService
 
 AUTH = "/api/v1/auth"
 NEW_PASSWORD = "another of those long passwords"
@@ -69,7 +69,8 @@ async def status_of_me(service: RunningService, *, cookie: str | None = None, to
 
 
 async def new_token(person: Person, **body: Any) -> str:
-    answer = await person.client.post(f"{AUTH}/tokens", json={"name": "laptop", **body})
+    """Make a token with every scope that a user can give, unless `body` says otherwise."""
+    answer = await person.client.post(f"{AUTH}/tokens", json={"name": "laptop", "scopes": USERS_SCOPES, **body})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["token"])
 

@@ -25,6 +25,7 @@ from tests.support.events import streaming
 from tests.support.models import HeldModel
 from tests.support.patience import patience
 from tests.support.running_service import PASSWORD, Person, RunningService, running
+from tests.support.settled import settle
 from tests.transfer.formats.test_chatgpt import numbered
 from tests.transfer.upload_client import imported
 
@@ -131,6 +132,7 @@ async def test_what_a_guest_said_is_found_in_the_account_and_no_longer_under_the
     # What moved before it had its entry is found all the same, and gets it from whoever looks next.
     monkeypatch.setattr(indexer, "LEFT_BEHIND_SECONDS", 0)
     await index_pending(service.database)
+    await settle(service.chat.turn_store)
     assert await value(service.database, indexed, id=UUID(somebody.id)) == 0
     assert await value(service.database, indexed, id=UUID(person.id)) >= 2
     administrator = await service.administrator()

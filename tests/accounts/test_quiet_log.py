@@ -34,7 +34,8 @@ async def _whole_life(url: str) -> tuple[set[str], list[int]]:
 
     async with httpx2.AsyncClient(base_url=url) as client, httpx2.AsyncClient(base_url=url) as program:
         noted(await client.post(f"{AUTH}/register", json={"username": "quiet", "password": FIRST}))
-        token = noted(await client.post(f"{AUTH}/tokens", json={"name": "program"})).json()["token"]
+        body = {"name": "program", "scopes": ["account"]}
+        token = noted(await client.post(f"{AUTH}/tokens", json=body)).json()["token"]
         secrets |= {token, token.removeprefix("ck_")}
         program.headers["Authorization"] = f"Bearer {token}"
         noted(await program.get(f"{AUTH}/me"))

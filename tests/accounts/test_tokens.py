@@ -1,14 +1,21 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
+import httpx2
 import pytest
 
 from chatkeep.app.maintenance import cleanup
 from chatkeep.config import ACCESS_TOKEN_MAX_SECONDS, MAX_ACCESS_TOKENS
-from tests.accounts.client import AUTH, change, code_of, new_token, rows, status_of_me, value
+from chatkeep.database.database import Database
+from tests.accounts.client import AUTH, NEW_PASSWORD, change, code_of, new_token, rows, status_of_me, value
 from tests.accounts.clocks import MovableClock
-from tests.support.running_service import RunningService, running
+from tests.support.running_service import PASSWORD, RunningService, running
+
+
+def bearer(service: RunningService, token: str) -> httpx2.AsyncClient:
+    return service.client(headers={"Authorization": f"Bearer {token}"})
 
 
 async def test_a_token_is_shown_once_and_kept_as_a_digest(service: RunningService) -> None:
@@ -219,3 +226,165 @@ async def test_a_disabled_users_token_is_nobodys_until_the_user_is_back(service:
     assert await status_of_me(service, token=token) == 401
     await change(service.database, "UPDATE users SET disabled = false WHERE id = cast(:id AS uuid)", id=person.id)
     assert await status_of_me(service, token=token) == 200
+
+
+async def test_a_token_chats_unless_it_is_made_for_more(service: RunningService) -> None:
+    person = await service.person()
+    made = (await person.client.post(f"{AUTH}/tokens", json={"name": "x"})).json()
+    assert made["scopes"] == ["chat"]
+    wide = {"name": "x", "scopes": ["account", "read", "read", "chat"]}
+    assert (await person.client.post(f"{AUTH}/tokens", json=wide)).json()["scopes"] == ["chat", "read", "account"]
+    listed = (await person.client.get(f"{AUTH}/tokens")).json()["items"]
+    assert [each["scopes"] for each in listed] == [["chat", "read", "account"], ["chat"]]
+    client = bearer(service, made["token"])
+    conversation = (await client.post("/api/v1/conversations", json={})).json()
+    # It reads what it works in, and nothing that it would have to look for.
+    assert (await client.get(f"/api/v1/conversations/{conversation['id']}/turns")).status_code == 200
+    answer = await client.get("/api/v1/conversations")
+    assert code_of(answer) == (403, "insufficient_scope")
+    assert answer.json()["scope"] == "read"
+    assert answer.headers["www-authenticate"] == 'Bearer error="insufficient_scope", scope="read"'
+
+
+@pytest.mark.parametrize("scopes", [[], ["everything"], "chat", [1], None])
+async def test_scopes_that_are_none_are_refused(service: RunningService, scopes: object) -> None:
+    person = await service.person()
+    answer = await person.client.post(f"{AUTH}/tokens", json={"name": "x", "scopes": scopes})
+    assert code_of(answer) == (422, "invalid_request")
+    assert (await person.client.get(f"{AUTH}/tokens")).json()["items"] == []
+
+
+async def test_a_token_says_what_it_may_and_until_when(service: RunningService, clock: MovableClock) -> None:
+    person = await service.person()
+    ends_at = clock() + timedelta(hours=1)
+    client = bearer(service, await new_token(person, scopes=["import"], expires_at=ends_at.isoformat()))
+    own = (await client.get(f"{AUTH}/token")).json()
+    assert own["scopes"] == ["import"]
+    assert datetime.fromisoformat(own["expires_at"]) == ends_at
+    assert code_of(await person.client.get(f"{AUTH}/token")) == (404, "not_found")
+
+
+async def test_only_an_administrator_makes_a_token_for_administration(service: RunningService) -> None:
+    person, administrator = await service.person(), await service.administrator()
+    body = {"name": "x", "scopes": ["admin"]}
+    assert code_of(await person.client.post(f"{AUTH}/tokens", json=body)) == (403, "forbidden")
+    token = (await administrator.client.post(f"{AUTH}/tokens", json=body)).json()["token"]
+    assert (await bearer(service, token).get("/api/v1/admin/users")).status_code == 200
+
+
+async def test_a_token_for_administration_is_worth_nothing_once_its_owner_is_no_administrator(
+    service: RunningService,
+) -> None:
+    person, administrator = await service.person(), await service.administrator()
+    path = f"/api/v1/admin/users/{person.id}"
+    await administrator.client.patch(path, json={"role": "admin"})
+    client = bearer(service, await person.token("admin"))
+    assert (await client.get("/api/v1/admin/users")).status_code == 200
+    await administrator.client.patch(path, json={"role": "user"})
+    assert code_of(await client.get("/api/v1/admin/users")) == (403, "forbidden")
+
+
+async def test_a_token_makes_none_that_may_do_more_than_itself(service: RunningService) -> None:
+    administrator = await service.administrator()
+    client = bearer(service, await administrator.token("account", "read"))
+    for scopes, missing in ((["admin"], "admin"), (["read", "import", "chat"], "chat import"), (None, "chat")):
+        answer = await client.post(f"{AUTH}/tokens", json={"name": "wider"} | ({"scopes": scopes} if scopes else {}))
+        assert code_of(answer) == (403, "insufficient_scope")
+        assert answer.json()["scope"] == missing
+    narrower = await client.post(f"{AUTH}/tokens", json={"name": "narrower", "scopes": ["read"]})
+    assert narrower.status_code == 201
+    again = bearer(service, narrower.json()["token"])
+    assert code_of(await again.post(f"{AUTH}/tokens", json={"name": "x", "scopes": ["read"]}))[0] == 403
+
+
+async def test_a_token_makes_none_that_lasts_longer_than_itself(service: RunningService, clock: MovableClock) -> None:
+    person, ends_at = await service.person(), clock() + timedelta(hours=1)
+    client = bearer(service, await new_token(person, expires_at=ends_at.isoformat()))
+    later = {"name": "x", "expires_at": (ends_at + timedelta(seconds=1)).isoformat()}
+    assert code_of(await client.post(f"{AUTH}/tokens", json=later)) == (422, "invalid_request")
+    made = (await client.post(f"{AUTH}/tokens", json={"name": "x"})).json()
+    assert datetime.fromisoformat(made["expires_at"]) == ends_at
+
+
+async def test_no_narrow_token_gets_itself_a_session(service: RunningService) -> None:
+    """By its password's change, a renewed cookie or a page: a cookie would open everything."""
+    person = await service.person()
+    renew = "UPDATE login_sessions SET renew = true WHERE user_id = cast(:id AS uuid)"
+    await change(service.database, renew, id=person.id)
+    body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    for scopes in (["chat"], ["read"], ["import"]):
+        client = bearer(service, await new_token(person, scopes=scopes))
+        answers = [
+            await client.post(f"{AUTH}/password", json=body),
+            await client.patch(f"{AUTH}/me", json={"email": "mine@example.org"}),
+            await client.get("/"),
+            await client.get("/account"),
+            await client.get("/console"),
+            await client.post("/clear_context"),
+            await client.get("/v1/models"),
+        ]
+        assert [each.status_code for each in answers[:5]] == [403] * 5
+        assert not any("set-cookie" in each.headers for each in answers)
+    # One that may change the password gets no session by it, and ends.
+    client = bearer(service, await new_token(person, scopes=["account"]))
+    answer = await client.post(f"{AUTH}/password", json=body)
+    assert (answer.status_code, "set-cookie" in answer.headers) == (204, False)
+    assert (await client.get(f"{AUTH}/me")).status_code == 401
+
+
+async def test_a_token_from_before_scopes_keeps_what_it_could_do(service: RunningService) -> None:
+    administrator = await service.administrator()
+    secret = "ck_made before scopes"
+    # As a process of the release before makes one, which knows no such column.
+    await change(
+        service.database,
+        "INSERT INTO access_tokens (digest, id, user_id, name, created_at)"
+        " VALUES (sha256(cast(:secret AS bytea)), gen_random_uuid(), cast(:id AS uuid), 'old', now())",
+        secret=secret.encode(),
+        id=administrator.id,
+    )
+    client = bearer(service, secret)
+    for path in ("/api/v1/auth/me", "/api/v1/conversations", "/api/v1/admin/users", "/v1/models", "/account"):
+        assert (await client.get(path)).status_code == 200, path
+    (old,) = [each for each in (await client.get(f"{AUTH}/tokens")).json()["items"] if each["name"] == "old"]
+    assert old["scopes"] == ["chat", "read", "import", "account", "admin"]
+
+
+async def test_a_scope_of_a_later_release_opens_nothing(service: RunningService) -> None:
+    person = await service.person()
+    token = await new_token(person, scopes=["read"])
+    later = "UPDATE access_tokens SET scopes = '{read,teleport}' WHERE user_id = cast(:id AS uuid)"
+    await change(service.database, later, id=person.id)
+    client = bearer(service, token)
+    assert (await client.get(f"{AUTH}/token")).json()["scopes"] == ["read"]
+    assert (await client.get(f"{AUTH}/me")).status_code == 403
+
+
+async def test_the_audit_trail_tells_what_a_token_may_do(service: RunningService, clock: MovableClock) -> None:
+    person, administrator = await service.person(), await service.administrator()
+    ends_at = clock() + timedelta(days=30)
+    await new_token(person, scopes=["read", "chat"], expires_at=ends_at.isoformat())
+    params = {"action": "token_created", "subject_id": person.id}
+    (event,) = (await administrator.client.get("/api/v1/admin/audit", params=params)).json()["items"]
+    assert event["details"]["scopes"] == ["chat", "read"]
+    assert datetime.fromisoformat(event["details"]["expires_at"]) == ends_at
+
+
+async def test_a_scope_costs_no_round_trip(service: RunningService, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = await service.person()
+    client = bearer(service, await new_token(person, scopes=["read"]))
+    await client.get("/api/v1/conversations")  # marks the token as used
+    asked: list[str] = []
+
+    def counted(name: str, given: Any) -> Any:
+        def ask(*arguments: Any, **named: Any) -> Any:
+            asked.append(name)
+            return given(*arguments, **named)
+
+        return ask
+
+    for name in ("row", "rows", "execute", "transaction", "read_only"):
+        monkeypatch.setattr(Database, name, counted(name, getattr(Database, name)))
+    assert (await client.get(f"{AUTH}/token")).status_code == 200
+    assert (await client.get(f"{AUTH}/me")).status_code == 403
+    assert [each for each in asked if each != "rows"] == ["row", "row"]  # and what looks after open streams

@@ -14,7 +14,7 @@ from chatkeep.errors import ConfigurationError
 from tests.accounts.client import AUTH, change, code_of, log_in, rows, value
 from tests.accounts.guests import CONVERSATIONS, the_conversations
 from tests.support.patience import patience
-from tests.support.running_service import ADMIN_PASSWORD, RunningService, running, settings_for
+from tests.support.running_service import ADMIN_PASSWORD, USERS_SCOPES, RunningService, running, settings_for
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
 USER, KNOWS = "X-Forwarded-User", {"X-Chatkeep-Auth-Secret": SECRET}
@@ -140,7 +140,7 @@ async def test_an_email_address_that_is_none_is_refused(service: RunningService)
 async def test_who_is_named_comes_before_a_token_and_a_cookie(service: RunningService) -> None:
     """The server in front may hand on a token of its own, or one that the client sent."""
     amy = front(service, "amy")
-    token = (await amy.post(f"{AUTH}/tokens", json={"name": "laptop"})).json()["token"]
+    token = (await amy.post(f"{AUTH}/tokens", json={"name": "laptop", "scopes": USERS_SCOPES})).json()["token"]
     bob = front(service, "bob", Authorization=f"Bearer {token}")
     assert (await bob.get(f"{AUTH}/me")).json()["username"] == "bob"
     alone = service.client(headers={"Authorization": f"Bearer {token}"})
@@ -177,7 +177,7 @@ async def test_there_is_no_password_to_change_or_to_ask_for(service: RunningServ
     assert code_of(await wim.post(f"{AUTH}/password", json=body)) == (409, "no_password")
     assert code_of(await log_in(service.client(), "wim", "")) == (401, "invalid_credentials")
     first = (await wim.get(f"{AUTH}/me")).json()["id"]
-    token = (await wim.post(f"{AUTH}/tokens", json={"name": "laptop"})).json()["token"]
+    token = (await wim.post(f"{AUTH}/tokens", json={"name": "laptop", "scopes": USERS_SCOPES})).json()["token"]
     program = service.client(headers={"Authorization": f"Bearer {token}"})
     assert code_of(await program.request("DELETE", f"{AUTH}/me", json={})) == (409, "no_password")
     assert (await wim.request("DELETE", f"{AUTH}/me", json={})).status_code == 204

@@ -21,6 +21,7 @@ from chatkeep.database.statement import Statement
 from chatkeep.ids import new_id
 from chatkeep.openai import queries as openai_queries
 from chatkeep.transfer import export_queries
+from chatkeep.ui_messages import queries as ui_queries
 from tests.admin.bulk_data import Filled
 
 NOW = datetime.now(UTC)
@@ -46,6 +47,7 @@ MODULES: tuple[ModuleType, ...] = (
     listed_titles,
     chatstream_queries,
     openai_queries,
+    ui_queries,
 )
 HOT: dict[str, Statement[Any]] = {
     f"{module.__name__.removeprefix('chatkeep.')}.{name}": statement
@@ -152,6 +154,7 @@ def _values(filled: Filled, name: str) -> dict[str, object]:
         "newest_id": UUID(int=2**128 - 1),
         "max_bytes": 262_144,
         "request": {},
+        "sent": "0" * 64,
         "path_digest": b"\0" * 32,
         "prompt_digest": hashlib.sha256(b"3").digest()[:16],
         "path_digests": [number.to_bytes(32) for number in range(200)],

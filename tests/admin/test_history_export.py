@@ -1,5 +1,6 @@
 """The history as a file, held against the history as pages."""
 
+import codecs
 import csv
 import io
 import json
@@ -38,6 +39,12 @@ async def export(administrator: Person, **params: Any) -> httpx2.Response:
     return answer
 
 
+def table(answer: httpx2.Response) -> list[dict[str, str]]:
+    """Return the rows as a spreadsheet has them, which reads UTF-8 by its byte order mark."""
+    assert answer.content.startswith(codecs.BOM_UTF8)
+    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+
+
 async def history(administrator: Person, filters: dict[str, Any]) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     cursor: dict[str, str] = {}
@@ -63,7 +70,7 @@ async def test_jsonl_is_what_the_pages_have(administrator: Person, filters: dict
 async def test_csv_has_a_row_for_each_turn(administrator: Person, filters: dict[str, Any]) -> None:
     answer = await export(administrator, format="csv", **filters)
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    rows = table(answer)
     wanted = await history(administrator, filters)
     assert [row["id"] for row in rows] == [turn["id"] for turn in wanted]
     assert [row["prompt"] for row in rows] == [turn["prompt"]["content"] for turn in wanted]
@@ -96,10 +103,34 @@ async def test_a_text_that_looks_like_a_formula_is_none(administrator: Person, s
     for text in (*FORMULAS, *filter(None, HARMLESS)):
         await person.say(conversation_id, text)
     answer = await export(administrator, format="csv", user_id=person.id)
-    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))[::-1]
+    rows = table(answer)[::-1]
     prompts = [row["prompt"] for row in rows]
     assert prompts == [*(f"'{text}" for text in FORMULAS), *filter(None, HARMLESS)]
     assert {row["conversation_title"] for row in rows} == {"'=1+2"}
+
+
+async def test_a_table_begins_with_one_byte_order_mark_or_without(administrator: Person) -> None:
+    """Excel in Japan reads UTF-8 by the mark alone; some programs take it for a part of the first name."""
+    for filters in ({}, {"username": "nobody-there"}):
+        whole = (await export(administrator, format="csv", **filters)).content
+        bare = (await export(administrator, format="csv", bom="false", **filters)).content
+        assert whole == codecs.BOM_UTF8 + bare
+        assert bare.startswith(b"id,created_at,")
+        assert bare.endswith(b"\r\n")
+
+
+async def test_a_line_is_a_line_to_every_reader(administrator: Person, service: RunningService) -> None:
+    """`str.splitlines` splits at more than line feeds, and clients read lines with it."""
+    person, said = await service.person(), "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\x1dh\x1ei\r\nj"
+    await person.say(await person.conversation(title=said), said)
+    exports = (
+        await export(administrator, format="jsonl", user_id=person.id),
+        await person.client.get("/api/v1/export"),
+    )
+    for answer in exports:
+        (line,) = answer.text.splitlines()
+        assert json.loads(line) == json.loads(answer.content)
+        assert said in (json.loads(line).get("title"), json.loads(line).get("conversation_title"))
 
 
 async def test_a_format_that_is_not_there_is_said(administrator: Person) -> None:

@@ -81,6 +81,7 @@ async def hot(filled: Filled, shared_database_url: str) -> AsyncIterator["asyncp
 VISITS = {
     "chat.history.path_queries.ANCESTOR": TURNS // 10,
     "chat.history.path_queries.LEAF": TURNS // 4,
+    "transfer.export_queries.FILE_IDS": TURNS // 4,
     "transfer.export_queries.PATH_IDS": TURNS // 4,
     "chat.history.fragments.DELETE_ORPHAN_FRAGMENTS": 10_000,
 }
@@ -316,8 +317,8 @@ async def statements_of(url: str, run: Run, filled: Filled) -> Sequence[tuple[st
     engine = create_async_engine(parsed_url(url))
 
     @event.listens_for(engine.sync_engine, "before_cursor_execute")
-    def note(_connection: Any, _cursor: Any, sql: str, arguments: Any, _context: Any, _many: bool) -> None:
-        sent.append((sql, list(arguments)))
+    def note(_connection: Any, _cursor: Any, sql: str, arguments: Any, _context: Any, many: bool) -> None:
+        sent.extend((sql, list(each)) for each in (arguments if many else [arguments]))
 
     try:
         async with engine.connect() as connection:

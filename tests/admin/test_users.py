@@ -15,6 +15,7 @@ from chatkeep.ids import new_id
 from tests.chat.search.reference import Word, ends_of, plain
 from tests.http.test_bodies import code_of
 from tests.support.running_service import ADMIN_PASSWORD, PASSWORD, Person, RunningService, running
+from tests.support.settled import settle
 from tests.support.urls import driver_url
 
 USERS = "/api/v1/admin/users"
@@ -238,7 +239,7 @@ async def test_a_new_administrator_is_one_on_the_next_request(service: RunningSe
 
 async def test_whoever_is_disabled_is_out_on_the_next_request(service: RunningService, administrator: Person) -> None:
     person = await service.person()
-    token = (await person.client.post("/api/v1/auth/tokens", json={"name": "x"})).json()["token"]
+    token = await person.token()
     bearer = service.client(headers={"Authorization": f"Bearer {token}"})
     assert (await bearer.get("/api/v1/auth/me")).status_code == 200
     assert (await change(administrator, person, disabled=True))["disabled"] is True
@@ -276,7 +277,7 @@ async def test_a_user_is_signed_out_everywhere(service: RunningService, administ
     second = service.client()
     body = {"username": person.username, "password": PASSWORD}
     await second.post("/api/v1/auth/login", json=body)
-    token = (await person.client.post("/api/v1/auth/tokens", json={"name": "stolen"})).json()["token"]
+    token = await person.token()
     program = service.client(headers={"Authorization": f"Bearer {token}"})
     assert (await program.get("/api/v1/auth/me")).status_code == 200
     answer = await administrator.client.post(f"{USERS}/{person.id}/sessions/revoke")
@@ -352,6 +353,7 @@ async def test_of_a_deleted_user_nothing_is_left(
         conversation_id = await each.conversation(metadata={"a": 1})
         await each.say(conversation_id, "Hello")
         await each.client.post("/api/v1/auth/tokens", json={"name": "x"})
+    await settle(service.chat.turn_store)
     before = await rows_of(shared_database_url, person.id)
     untouched = await rows_of(shared_database_url, other.id)
     assert before["users"] == before["turns"] == before["conversations"] == before["access_tokens"] == 1

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from chatkeep.app.openapi import OPENAPI_PATH
-from tests.support.running_service import Person, RunningService
+from tests.support.running_service import USERS_SCOPES, Person, RunningService
 
 EXAMPLES_A_CALL = 5
 ROOT = Path(__file__).parents[2]
@@ -49,8 +49,8 @@ async def conform(service: RunningService, folder: Path, *options: str, token: s
     assert process.returncode == 0, told[-20_000:]
 
 
-async def token_of(person: Person) -> str:
-    answer = await person.client.post("/api/v1/auth/tokens", json={"name": "conformance"})
+async def token_of(person: Person, scopes: list[str]) -> str:
+    answer = await person.client.post("/api/v1/auth/tokens", json={"name": "conformance", "scopes": scopes})
     return str(answer.json()["token"])
 
 
@@ -65,7 +65,7 @@ async def test_for_a_user(service: RunningService, tmp_path: Path) -> None:
         service,
         tmp_path,
         *("--exclude-path", "/api/v1/auth/tokens/{token_id}", "--exclude-tag", "Administration"),
-        token=await token_of(person),
+        token=await token_of(person, USERS_SCOPES),
     )
 
 
@@ -78,7 +78,7 @@ async def test_for_an_administrator(service: RunningService, tmp_path: Path) -> 
         service,
         tmp_path,
         *("--include-tag", "Administration", "--exclude-path", USER_PATH),
-        token=await token_of(administrator),
+        token=await token_of(administrator, [*USERS_SCOPES, "admin"]),
     )
     assert (await service.administrator()).username == "admin"
 
@@ -86,4 +86,4 @@ async def test_for_an_administrator(service: RunningService, tmp_path: Path) -> 
 async def test_for_an_administrator_who_changes_users(service: RunningService, tmp_path: Path) -> None:
     administrator, brief = await service.administrator(), await service.person()
     await administrator.client.patch(USER_PATH.format(user_id=brief.id), json={"role": "admin"})
-    await conform(service, tmp_path, "--include-path", USER_PATH, token=await token_of(brief))
+    await conform(service, tmp_path, "--include-path", USER_PATH, token=await token_of(brief, [*USERS_SCOPES, "admin"]))

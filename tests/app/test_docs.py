@@ -157,7 +157,9 @@ def test_examples_for_a_shell_ask_this_service(
         assert ("-F" in words) == (contents.keys() == {"multipart/form-data"})
         if "-d" in words:
             json.loads(words[words.index("-d") + 1])
-        assert ("cookies.txt" in words) == bool(operation["security"] or path.endswith(("/login", "/register")))
+        assert ("cookies.txt" in words) == bool(
+            operation["security"] or path.endswith(("/login", "/register", "/link/password"))
+        )
 
 
 def _by_tag(service: RunningService) -> Any:

@@ -19,6 +19,7 @@ from tests.support.events import Event, streaming
 from tests.support.models import HeldModel
 from tests.support.process import serving
 from tests.support.running_service import PASSWORD, Person, RunningService, running
+from tests.support.settled import settle
 from tests.transfer.upload_client import history, imported
 
 # No other text holds these characters: one of them anywhere gives away what is left.
@@ -189,6 +190,7 @@ async def read_by_an_administrator(
 
 async def erased(service: RunningService, people: tuple[Person, ...]) -> None:
     tables = {"turns", "turn_entries", "reasoning_entries"}
+    await settle(service.chat.turn_store)
     assert tables <= await left(service, MARK)
     for person in people:
         gone = await person.client.request("DELETE", "/api/v1/auth/me", json={"password": PASSWORD})

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from chatkeep.app.logs import safe_traceback
 from chatkeep.errors import DatabaseUnavailable
 from tests.support.process import environment, serving
+from tests.support.running_service import USERS_SCOPES
 
 SECRET = "hunter2-of-alice"
 
@@ -169,6 +170,34 @@ async def test_on_a_terminal_tracebacks_hold_no_variables() -> None:
     assert SECRET not in errors
 
 
+REQUESTS = """
+import structlog
+from chatkeep.app.logs import configure_logging
+from chatkeep.config import Settings
+configure_logging(Settings.read(log_format="{log_format}", log_level="{level}", database_url="postgresql://x@h/x"))
+log = structlog.get_logger("chatkeep")
+log.info("request", path="/good", status=200)
+log.info("request", path="/refused", status=404)
+log.info("request", path="/broken", status=503)
+log.info("began")
+"""
+
+
+@pytest.mark.parametrize(
+    ("log_format", "level", "shown"),
+    [
+        ("console", "info", ["/broken", "began"]),
+        ("console", "debug", ["/good", "/refused", "/broken", "began"]),
+        ("json", "info", ["/good", "/refused", "/broken", "began"]),
+    ],
+)
+async def test_a_terminal_is_not_filled_with_requests_that_went_well(
+    log_format: str, level: str, shown: list[str]
+) -> None:
+    _, errors = await run_python(REQUESTS.format(log_format=log_format, level=level))
+    assert [word for word in ("/good", "/refused", "/broken", "began") if word in errors] == shown
+
+
 EMBEDDED = """
 import logging, sys
 {set_up}
@@ -220,7 +249,7 @@ async def test_a_running_service_logs_requests_and_nothing_that_people_wrote(dat
         await client.get("/api/v1/conversations", params={"cursor": query})
         await client.post("/api/v1/conversations", json={unknown: unknown})
         await client.post("/api/v1/conversations", content=bad, headers={"Content-Type": "application/json"})
-        token = (await client.post("/api/v1/auth/tokens", json={"name": "x"})).json()["token"]
+        token = (await client.post("/api/v1/auth/tokens", json={"name": "x", "scopes": USERS_SCOPES})).json()["token"]
         cookies = dict(client.cookies)
         await client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"})
         await client.get("/nothing%1B[31m%E2%80%A8")

@@ -1,8 +1,9 @@
 """Every answer that lasts ends with the right to it, and with the patience for a client that does not read."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, get_args
 
 import httpx2
 import pytest
@@ -15,8 +16,10 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from chatkeep.app import lifespan_of
+from chatkeep.transfer.export_formats import AccountFormat, ConversationFormat
 from tests.accounts.test_trusted_headers import BEHIND, KNOWS, USER
 from tests.app.test_open_streams import until_broken_off
+from tests.chat.files.pictures import add, png
 from tests.chatstream.front_end import FrontEnd
 from tests.support.events import read_events
 from tests.support.models import HeldModel
@@ -26,6 +29,7 @@ from tests.support.unread import TURN_BYTES, UnreadAnswer, add_long_turns
 TURNS = 400
 WHOLE_BYTES = TURNS * TURN_BYTES
 USERS = "/api/v1/admin/users"
+PICTURE_BYTES = 9_000_000
 HISTORY = "/api/v1/admin/history/export"
 
 Ending = Callable[[Person, Person], Awaitable[httpx2.Response]]
@@ -36,7 +40,12 @@ async def service(shared_database_url: str) -> AsyncIterator[RunningService]:
     """A service with a history of 40 MB."""
     async with running(shared_database_url) as service:
         owner = await service.person("owner")
-        await add_long_turns(shared_database_url, owner.id, await owner.conversation(), TURNS)
+        conversation = await owner.conversation()
+        await add_long_turns(shared_database_url, owner.id, conversation, TURNS)
+        # A ZIP packs texts to little, which would be sent before anything ends; of pictures it has every byte.
+        pictures = [await add(owner, png() + secrets.token_bytes(PICTURE_BYTES)) for _ in range(2)]
+        items = [{"type": "image", "file_id": each["id"]} for each in pictures]
+        await owner.say(conversation, "Which?", items=items)
         yield service
 
 
@@ -94,11 +103,19 @@ async def test_the_history_ends_with_the_right_to_export_it(
     await is_cut(service, answer)
 
 
-@pytest.mark.parametrize("path", ["/api/v1/export", "/api/v1/conversations/{id}/export?format={format}"])
-async def test_an_account_and_a_conversation_do_too(service: RunningService, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "formats"),
+    [
+        ("/api/v1/export?format={format}", get_args(AccountFormat)),
+        ("/api/v1/conversations/{id}/export?format={format}", get_args(ConversationFormat)),
+    ],
+)
+async def test_an_account_and_a_conversation_do_too(
+    service: RunningService, path: str, formats: tuple[str, ...]
+) -> None:
     administrator, owner = await service.administrator(), await owner_of(service)
     conversation = (await owner.client.get("/api/v1/conversations")).json()["items"][0]["id"]
-    for file_format in ("json", "markdown", "jsonl") if "format" in path else ("jsonl",):
+    for file_format in formats:
         where = path.format(id=conversation, format=file_format)
         answer = await UnreadAnswer.ask(service.url, where, cookie_of(owner))
         await revoke(administrator, owner)

@@ -342,13 +342,13 @@ async def test_reads_and_writes_without_a_cookie_come_from_anywhere(
 ) -> None:
     headers = named(headers, guarded)
     assert (await person.client.get(CONVERSATIONS, headers=headers)).status_code == 200
-    token = (await person.client.post("/api/v1/auth/tokens", json={"name": "x"})).json()["token"]
+    token = await person.token()
     client = guarded.client(headers={"Authorization": f"Bearer {token}"})
     assert (await client.post(CONVERSATIONS, json={}, headers=headers)).status_code == 201
 
 
 async def test_any_cookie_counts_and_so_does_one_beside_a_token(guarded: RunningService, person: Person) -> None:
-    token = (await person.client.post("/api/v1/auth/tokens", json={"name": "x"})).json()["token"]
+    token = await person.token()
     headers = {"Origin": STRANGER, "Cookie": "anything=1", "Authorization": f"Bearer {token}"}
     answer = await guarded.client().post(CONVERSATIONS, json={}, headers=headers)
     assert code_of(answer, 403) == "cross_site_request"

@@ -18,7 +18,9 @@ from chatkeep.app.middleware.origins import PROBES
 from chatkeep.app.openapi import OPENAPI_PATH
 from chatkeep.chatstream.router import router as chatstream_router
 from chatkeep.http.problems import MEDIA_TYPE, PROTOCOL, status_of
+from chatkeep.mcp.router import router as mcp_router
 from chatkeep.openai.routers import ROUTERS as OPENAI_ROUTERS
+from chatkeep.ui_messages.chats import router as ui_chats_router
 from chatkeep.web.routers import ROUTERS as WEB_ROUTERS
 from tests.support.running_service import RunningService, settings_for
 
@@ -72,7 +74,7 @@ def test_every_route_is_described() -> None:
     described = {(method, path) for method, path, _ in OPERATIONS}
     undescribed = {
         (method, context.path_format)
-        for router in (chatstream_router, *OPENAI_ROUTERS, *WEB_ROUTERS)
+        for router in (chatstream_router, mcp_router, *OPENAI_ROUTERS, ui_chats_router, *WEB_ROUTERS)
         for context in iter_route_contexts(router.routes)
         for method in context.methods or ()
     }
@@ -95,7 +97,10 @@ def test_an_operation_says_what_it_does_and_for_whom(method: str, path: str, ope
     assert tag in [each["name"] for each in DOCUMENT["tags"]]
     schemes = {name for each in operation["security"] for name in each}
     assert schemes in (set(), {"cookie", "bearer"})
-    anyone = path in (*PROBES, "/api/v1/auth/register", "/api/v1/auth/login", "/api/v1/auth/logout")
+    anyone = path in (
+        *PROBES,
+        *(f"/api/v1/auth/{call}" for call in ("register", "login", "logout", "link", "link/password")),
+    )
     assert anyone == (not schemes)
 
 
@@ -173,7 +178,8 @@ def test_common_errors_are_described_where_they_happen(method: str, path: str, o
         "internal_error": True,
         "host_not_allowed": path not in PROBES,
         "not_authenticated": bool(operation["security"]),
-        "forbidden": path.startswith("/api/v1/admin/"),
+        "forbidden": path.startswith("/api/v1/admin/") or (method, path) == ("POST", "/api/v1/auth/tokens"),
+        "insufficient_scope": bool(operation["security"]),
         "cross_site_request": method != "GET",
         "body_too_large": body,
         "unsupported_media_type": takes_json,
@@ -195,7 +201,7 @@ def test_headers_of_answers_are_described(method: str, path: str, operation: Ope
         assert "X-Request-ID" in answer["headers"]
         assert ("Retry-After" in answer["headers"]) == (status in ("429", "503"))
         assert ("WWW-Authenticate" in answer["headers"]) == (status == "401")
-    signs_in = path in ("/api/v1/auth/register", "/api/v1/auth/login")
+    signs_in = path.endswith(("/auth/register", "/auth/login", "/auth/link/password"))
     done = next(answer for status, answer in operation["responses"].items() if status < "300")
     assert ("Set-Cookie" in done["headers"]) == signs_in
 

@@ -8,6 +8,7 @@ import pytest
 from chatkeep.database import migrations
 from tests.app.gates import Gate, gate
 from tests.http.test_bodies import code_of
+from tests.support.clusters import cluster, synchronous_standby
 from tests.support.databases import run
 from tests.support.running_service import RunningService, running
 
@@ -33,7 +34,20 @@ async def test_a_process_that_lives_says_so(service: RunningService) -> None:
 
 async def test_a_service_that_can_work_is_ready(service: RunningService) -> None:
     answer = await service.client().get("/readyz")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ready", "revision": migrations.head_revision()})
+    told = {"status": "ready", "revision": migrations.head_revision(), "acknowledged_on": "primary"}
+    told["administrators_read_on"] = "primary"
+    assert (answer.status_code, answer.json()) == (200, told)
+
+
+async def test_readiness_says_where_an_acknowledged_turn_is() -> None:
+    async with cluster() as primary:
+        await asyncio.to_thread(migrations.upgrade, primary.url)
+        async with synchronous_standby(primary), running(primary.url) as service:
+            assert (await service.client().get("/readyz")).json()["acknowledged_on"] == "standby"
+            await primary.reconfigure(synchronous_standby_names="")
+            async with asyncio.timeout(30):
+                while (await service.client().get("/readyz")).json()["acknowledged_on"] == "standby":
+                    await asyncio.sleep(0.1)
 
 
 async def test_monitors_need_no_body(service: RunningService) -> None:

@@ -28,6 +28,8 @@ TABLE: dict[str, tuple[str, int]] = {
     "POST /api/v1/auth/register": (OPEN, 201),
     "POST /api/v1/auth/login": (OPEN, 200),
     "POST /api/v1/auth/logout": (OPEN, 204),
+    "POST /api/v1/auth/link": (OPEN, 200),
+    "POST /api/v1/auth/link/password": (OPEN, 200),
     "GET /api/v1/auth/me": (SIGNED_IN, 200),
     "PATCH /api/v1/auth/me": (SIGNED_IN, 200),
     "DELETE /api/v1/auth/me": (SIGNED_IN, 204),
@@ -38,6 +40,7 @@ TABLE: dict[str, tuple[str, int]] = {
     "DELETE /api/v1/auth/sessions/{session_id}": (OWN, 204),
     "GET /api/v1/auth/tokens": (SIGNED_IN, 200),
     "POST /api/v1/auth/tokens": (SIGNED_IN, 201),
+    "GET /api/v1/auth/token": (SIGNED_IN, 404),
     "DELETE /api/v1/auth/tokens/{token_id}": (OWN, 204),
     "POST /api/v1/conversations": (SIGNED_IN, 201),
     "GET /api/v1/conversations": (SIGNED_IN, 200),
@@ -64,9 +67,16 @@ TABLE: dict[str, tuple[str, int]] = {
     "GET /api/v1/files/{file_id}/content": (OWN, 200),
     "DELETE /api/v1/files/{file_id}": (OWN, 204),
     "GET /api/v1/admin/users/{user_id}/files/{file_id}/content": (ADMINISTRATION, 200),
+    "GET /api/v1/models": (SIGNED_IN, 200),
     "GET /api/v1/search": (SIGNED_IN, 200),
     "POST /api/v1/import": (SIGNED_IN, 200),
     "GET /api/v1/admin/users": (ADMINISTRATION, 200),
+    "POST /api/v1/admin/users": (ADMINISTRATION, 201),
+    "GET /api/v1/admin/users/{user_id}": (ADMINISTRATION, 200),
+    "POST /api/v1/admin/users/{user_id}/reset": (ADMINISTRATION, 200),
+    "POST /api/v1/admin/users/{user_id}/turns/{turn_id}/stop": (ADMINISTRATION, 202),
+    "GET /api/v1/admin/erasures": (ADMINISTRATION, 200),
+    "GET /api/v1/admin/erasures/{receipt}": (ADMINISTRATION, 200),
     "PATCH /api/v1/admin/users/{user_id}": (ADMINISTRATION, 200),
     "DELETE /api/v1/admin/users/{user_id}": (ADMINISTRATION, 204),
     "POST /api/v1/admin/users/{user_id}/sessions/revoke": (ADMINISTRATION, 204),
@@ -97,6 +107,7 @@ ENDS_SESSION = (
     "POST /api/v1/auth/password",
     "DELETE /api/v1/auth/sessions",
     "POST /api/v1/auth/login",
+    "POST /api/v1/auth/link/password",
 )
 
 
@@ -173,6 +184,17 @@ class World:
             await change(self.service.database, cut, id=found["turn_id"])
         if "user_id" in call.parameters:
             found["user_id"] = (await self.service.person()).id if "file_id" not in call.parameters else self.owner.id
+        if "turn_id" in call.parameters and "conversation_id" not in call.parameters:
+            found["user_id"] = self.owner.id
+            found["turn_id"] = (await self.owner.say(await self.owner.conversation(), "Hello"))["id"]
+            running = "UPDATE turns SET status = 'streaming' WHERE id = cast(:id AS uuid)"
+            await change(self.service.database, running, id=found["turn_id"])
+        if "receipt" in call.parameters:
+            gone = await self.administrator.client.delete(f"/api/v1/admin/users/{(await self.service.person()).id}")
+            found["receipt"] = gone.headers["Erasure-Receipt"]
+        if call.path.startswith("/api/v1/auth/link"):
+            path = f"/api/v1/admin/users/{(await self.service.person()).id}/reset"
+            found["secret"] = (await self.administrator.client.post(path)).json()["link"].partition("#")[2]
         if "file_id" in call.parameters:
             found["file_id"] = (await add(self.owner, secrets.token_hex().encode()))["id"]
         if "token_id" in call.parameters:
@@ -185,12 +207,15 @@ class World:
             found["session_id"] = next(each["id"] for each in sessions if not each["current"])
         return found
 
-    def body(self, call: Call, asker: Person) -> Any:
+    def body(self, call: Call, asker: Person, resources: dict[str, str]) -> Any:
         """Return a body that fits who asks; None takes the document's example."""
         username = asker.username if asker.id else self.owner.username
         bodies: dict[str, Any] = {
             "POST /api/v1/auth/register": {"username": f"user-{secrets.token_hex(6)}", "password": PASSWORD},
             "POST /api/v1/auth/login": {"username": username, "password": PASSWORD},
+            "POST /api/v1/auth/link": {"token": resources.get("secret")},
+            "POST /api/v1/auth/link/password": {"token": resources.get("secret"), "password": PASSWORD},
+            "POST /api/v1/admin/users": {"username": f"user-{secrets.token_hex(6)}"},
             "DELETE /api/v1/auth/me": {"password": PASSWORD},
             "POST /api/v1/import": json.loads(CHATSTREAM_PROMPT),
             "POST /api/v1/auth/password": {"current_password": PASSWORD, "new_password": "another long password"},
@@ -212,7 +237,8 @@ def test_the_table_names_every_call_and_no_other() -> None:
 async def test_everybody_gets_what_the_table_says(world: World, name: str, role: str) -> None:
     call, (kind, done) = CALLS[name], TABLE[name]
     asker = await world.asker(role, call)
-    answer = await call.ask(asker.client, await world.resources(call), world.body(call, asker))
+    resources = await world.resources(call)
+    answer = await call.ask(asker.client, resources, world.body(call, asker, resources))
     assert answer.status_code == (STATUSES[kind][ROLES.index(role)] or done), answer.text
 
 
@@ -275,11 +301,16 @@ async def test_an_administrators_missing_user_or_conversation_is_not_found(world
         "PATCH /api/v1/admin/users/{user_id}",
         "DELETE /api/v1/admin/users/{user_id}",
         "POST /api/v1/admin/users/{user_id}/sessions/revoke",
+        "GET /api/v1/admin/users/{user_id}",
+        "POST /api/v1/admin/users/{user_id}/reset",
+        "POST /api/v1/admin/users/{user_id}/turns/{turn_id}/stop",
+        "GET /api/v1/admin/erasures/{receipt}",
         "GET /api/v1/admin/conversations/{conversation_id}",
         "GET /api/v1/admin/conversations/{conversation_id}/turns",
         "GET /api/v1/admin/users/{user_id}/files/{file_id}/content",
     ):
         missing = {"file_id": str(new_id()), "user_id": str(new_id()), "conversation_id": str(new_id())}
+        missing |= {"turn_id": str(new_id()), "receipt": "0-999999"}
         answer = await CALLS[name].ask(world.administrator.client, missing)
         assert answer.status_code == 404, name
         assert answer.json()["code"] == "not_found"
@@ -307,7 +338,10 @@ def forged(person: Person) -> list[dict[str, str]]:
 
 async def is_nobody(world: World, call: Call, headers: dict[str, str]) -> bool:
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-    answer = await call.ask(world.service.client(headers=raw), {name: str(new_id()) for name in call.parameters})
+    answer = await call.ask(
+        world.service.client(headers=raw),
+        {name: "0-1" if name == "receipt" else str(new_id()) for name in call.parameters},
+    )
     return answer.status_code == 401 and answer.json()["code"] == "not_authenticated"
 
 

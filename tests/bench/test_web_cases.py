@@ -4,13 +4,15 @@ from tests.bench.benchmark import measured
 
 
 async def test_requests_turns_and_streams_are_measured_beside_bare_fastapi(shared_database_url: str) -> None:
-    names = ("signed-in", "whole-turn", "streamed-turn", "fast-stream", "slow-streams", "model-client")
+    names = ("signed-in", "whole-turn", "api-turn", "streamed-turn", "fast-stream", "slow-streams", "model-client")
     written = await measured(shared_database_url, *names)
     turn = "a whole HTTP turn of one piece, one after the other"
     assert written.barred() == {
         "a signed-in request: processor, beside a bare look-up",
         f"{turn}: processor, beside bare",
         f"{turn}: time, beside bare",
+        "/chat/completions: processor, beside /responses",
+        "/chat/completions: time, beside /responses",
         "a streamed turn of 40 pieces: processor of the service",
         "a streamed turn of 40 pieces: first byte, beside bare",
         "a fast stream of 40: pieces a second of processor",

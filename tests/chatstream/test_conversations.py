@@ -29,7 +29,7 @@ async def elsewhere(service: RunningService, person: Person) -> FrontEnd:
 
 
 async def by_token(service: RunningService, person: Person) -> FrontEnd:
-    token = (await person.client.post("/api/v1/auth/tokens", json={"name": "script"})).json()["token"]
+    token = await person.token("chat", "read")
     return FrontEnd(service.client(headers={"Authorization": f"Bearer {token}"}))
 
 

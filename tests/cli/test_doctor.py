@@ -47,6 +47,21 @@ async def test_a_service_in_order_has_no_problem(chatkeep: Command, database_url
     assert settings["CHATKEEP_PORT"] == {"name": "CHATKEEP_PORT", "value": "8000", "source": "default"}
 
 
+async def test_tokens_that_may_do_everything_are_told(chatkeep: Command, database_url: str) -> None:
+    await insert_users(database_url, "root", role="admin")
+    await chatkeep("token", "create", "root", "--name", "narrow", "--scope", "read")
+    assert not any("access tokens" in what for what in levels(await chatkeep("doctor", "--json")))
+    # One from before scopes.
+    await run(
+        database_url,
+        "INSERT INTO access_tokens (digest, id, user_id, name, created_at)"
+        " SELECT 'x', gen_random_uuid(), id, 'old', now() FROM users WHERE username = 'root'",
+    )
+    ran = await chatkeep("doctor", "--json")
+    assert level_of(ran, "may do all that their owner may, such as one of root") == "note"
+    assert any("chatkeep token list root" in each["advice"] for each in ran.objects_of("findings"))
+
+
 async def test_the_place_on_a_shared_host_is_told(chatkeep: Command) -> None:
     """Two services on one host: what CHATKEEP_COOKIE_NAME is for."""
     ran = await chatkeep("doctor", "--json", CHATKEEP_ROOT_PATH="/chat/")

@@ -1,5 +1,6 @@
 """Shared by all commands: help, errors, pipes, terminals."""
 
+import pytest
 from rich.text import Text
 
 from chatkeep.cli.main import COMMANDS, load_command
@@ -21,6 +22,14 @@ async def test_help_fits_the_terminal(bare_chatkeep: Command) -> None:
         shown = without_styles((await bare_chatkeep.on_terminal("history", "--help", columns=columns)).out)
         assert "chatkeep history --from 2h --status failed" in shown
         assert max(Text(line).cell_len for line in shown.splitlines()) <= columns
+
+
+@pytest.mark.parametrize("command", ["", "user", "user create", "user list", "serve", "audit list", "db downgrade"])
+async def test_help_shows_no_type_for_options_without_a_value(bare_chatkeep: Command, command: str) -> None:
+    ran = await bare_chatkeep(*command.split(), "--help")
+    assert ran.code == 0
+    assert "--help" in ran.out
+    assert "bool" not in ran.out.lower()
 
 
 async def test_help_does_not_wait_for_the_service_to_be_loaded(bare_chatkeep: Command) -> None:

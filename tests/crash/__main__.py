@@ -17,6 +17,7 @@ from tests.crash.scenario_run import Bounds, Result, Stage
 from tests.crash.scenarios.database_kills import asynchronous_commits, database_kills, long_outages
 from tests.crash.scenarios.embedded import embedded_kills, full_disks
 from tests.crash.scenarios.exhaustion import exhaustion
+from tests.crash.scenarios.failovers import failovers
 from tests.crash.scenarios.read_only import read_only_times
 from tests.crash.scenarios.replicas import replicas
 from tests.crash.scenarios.server_kills import acknowledged_early, never_reaped, server_kills
@@ -42,6 +43,10 @@ SCENARIOS: Mapping[str, Callable[[Stage], Awaitable[Result]]] = {
     "control-reaper": never_reaped,
     "control-commit": lambda stage: asynchronous_commits(stage, kills=5),
 }
+# Those that need programs of others: Patroni and etcd. They are run when they are named.
+NAMED_ONLY: Mapping[str, Callable[[Stage], Awaitable[Result]]] = {
+    "P": lambda stage: failovers(stage, kills=10),
+}
 
 
 async def run(names: list[str], seed: int) -> list[Result]:
@@ -52,7 +57,7 @@ async def run(names: list[str], seed: int) -> list[Result]:
         results = []
         for name in names:
             try:
-                results.append(told(await SCENARIOS[name](stage)))
+                results.append(told(await {**SCENARIOS, **NAMED_ONLY}[name](stage)))
             except CannotInstall as error:
                 print(f"  {name} WAS NOT RUN: {error}", flush=True)
         return results
@@ -69,7 +74,7 @@ def told(result: Result) -> Result:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
-    parser.add_argument("scenarios", nargs="*", choices=[*SCENARIOS, []], help="default: all of them")
+    parser.add_argument("scenarios", nargs="*", choices=[*SCENARIOS, *NAMED_ONLY, []], help="default: all but P")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of when is killed, and whom")
     options = parser.parse_args()
     names = options.scenarios or [*SCENARIOS]

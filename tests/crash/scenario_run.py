@@ -34,6 +34,7 @@ class Bounds:
     Attributes:
         answer: an answer while the database is away.
         back: the first success after its return.
+        promoted: the first success after a standby's promotion.
         behind: what was read longer before a kill is kept: the flush interval and a little; the time that two commits
             take at that moment comes on top.
         restart: the embedded server is back after a kill, or after its disk has room again.
@@ -43,6 +44,7 @@ class Bounds:
 
     answer: float = 3.0
     back: float = 5.0
+    promoted: float = 10.0
     restart: float = 10.0
     behind: float = 0.3
     stop: float = 1.0
@@ -51,7 +53,7 @@ class Bounds:
     @classmethod
     def generous(cls) -> "Bounds":
         """For a machine that has other things to do: what never happens is still found."""
-        return cls(answer=15.0, back=30.0, restart=60.0, behind=5.0, stop=15.0, lease_slack=30.0)
+        return cls(answer=15.0, back=30.0, promoted=30.0, restart=60.0, behind=5.0, stop=15.0, lease_slack=30.0)
 
 
 @dataclass

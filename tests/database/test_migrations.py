@@ -228,3 +228,28 @@ async def test_names_are_found_without_accents_after_an_update_and_entries_come_
         assert [tuple(row) for row in pending] == [(turn_id, 0, 0, None)]
     finally:
         await connection.close()
+
+
+async def test_tokens_keep_what_they_could_do_and_narrow_ones_do_not_outlive_their_scopes(empty_url: str) -> None:
+    await asyncio.to_thread(migrations.upgrade, empty_url, "0019")
+    owner = "'00000000-0000-0000-0000-000000000001'"
+    columns = "digest, id, user_id, name, created_at"
+    insert = f"INSERT INTO access_tokens ({columns}) VALUES ('{{0}}', gen_random_uuid(), {{1}}, '{{0}}', now())"
+    await run(
+        empty_url,
+        f"INSERT INTO users (id, username, username_key, created_at) VALUES ({owner}, 'a', 'a', now())",
+        insert.format("before", owner),
+    )
+    await asyncio.to_thread(migrations.upgrade, empty_url, "0020")
+    await run(empty_url, insert.format("by the release before", owner), insert.format("narrow", owner))
+    await run(empty_url, "UPDATE access_tokens SET scopes = '{read}' WHERE name = 'narrow'")
+    connection = await asyncpg.connect(driver_url(empty_url))
+    try:
+        found = {row["name"]: row["scopes"] for row in await connection.fetch("SELECT name, scopes FROM access_tokens")}
+        everything = ["chat", "read", "import", "account", "admin"]
+        assert found == {"before": everything, "by the release before": everything, "narrow": ["read"]}
+        await asyncio.to_thread(migrations.downgrade, empty_url, "0019")
+        kept = {row["name"] for row in await connection.fetch("SELECT name FROM access_tokens")}
+        assert kept == {"before", "by the release before"}
+    finally:
+        await connection.close()

@@ -6,14 +6,14 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from chatkeep.database import durability, migrations
+from chatkeep.database import durability, migrations, replication
 from chatkeep.database.database import Database
 from chatkeep.database.pooler import Opening, Pooling, probe_connection
-from chatkeep.database.session import Found
+from chatkeep.database.session import HOT, Found
 from chatkeep.database.statement import Statement
 from tests.app.gates import gate
 from tests.http.test_bodies import code_of
-from tests.support.databases import create_database, drop_database
+from tests.support.databases import create_database, drop_database, run
 from tests.support.poolers import Pooler, pooled
 from tests.support.running_service import running
 from tests.support.talk import readiness, require_kept, talking
@@ -170,6 +170,66 @@ async def test_settings_that_a_pooler_drops_are_named(database_url: str, monkeyp
         finally:
             await database.close()
     assert "statement_timeout is 0 although 30s was set: a pooler before the database drops settings." in unsafe
+
+
+# What the service has asked of a server, by what its functions meet: PgBouncer cannot tell it to ignore any of it.
+IGNORED = (
+    "statement_timeout,lock_timeout,idle_in_transaction_session_timeout,jit,plan_cache_mode,enable_seqscan,search_path,"
+    "synchronous_commit,TimeZone,options,extra_float_digits"
+)
+SEEN = ("plan_cache_mode", "enable_seqscan", "lock_timeout", "statement_timeout", "synchronous_commit", "search_path")
+NOTED = f"""
+CREATE TABLE seen_settings (event text, name text, value text);
+CREATE FUNCTION note_settings() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.seen_settings
+    SELECT TG_OP, name, current_setting(name) FROM unnest(ARRAY{list(SEEN)}) AS name;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER note_settings AFTER INSERT OR UPDATE ON turns FOR EACH ROW EXECUTE FUNCTION note_settings();
+"""
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+async def test_what_is_asked_of_a_session_holds_inside_the_functions(database_url: str, mode: str) -> None:
+    """`begin_turn_1` inserts, `end_turn_1` updates: both see what the service asked for, whatever a pooler ignores."""
+    await run(database_url, NOTED)
+    async with pooled(database_url, pool_mode=mode, ignore_startup_parameters=IGNORED) as pooler:
+        other = await stranger(pooler)
+        async with running(pooler.url) as service:
+            await other.execute(LEFT_BEHIND)
+            person = await service.person()
+            await person.say(await person.conversation(), "hello")
+        await other.close()
+        connection = await stranger(pooler)
+        rows = await connection.fetch("SELECT DISTINCT event, name, value FROM public.seen_settings")
+        await connection.close()
+    wanted = {
+        "plan_cache_mode": "force_generic_plan",
+        "enable_seqscan": "off",
+        "lock_timeout": HOT["lock_timeout"],
+        "statement_timeout": HOT["statement_timeout"],
+        "synchronous_commit": "on",
+        "search_path": "public",
+    }
+    assert {(row["event"], row["name"]): row["value"] for row in rows} == {
+        (event, name): value for event in ("INSERT", "UPDATE") for name, value in wanted.items()
+    }
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+async def test_the_log_names_at_the_start_what_a_pooler_drops_of_the_address(
+    database_url: str, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[tuple[str, dict[str, object]]] = []
+    monkeypatch.setattr(replication.log, "warning", lambda event, **fields: said.append((event, fields)))
+    async with (
+        pooled(database_url, pool_mode=mode, ignore_startup_parameters="options") as pooler,
+        running(f"{pooler.url}?options=-c%20work_mem%3D8192%20--statement-timeout%3D5s"),
+    ):
+        pass
+    # The service sets the other one itself, so that it is not lost.
+    assert [(event, fields["option"]) for event, fields in said] == [("option_not_in_force", "work_mem")]
 
 
 @pytest.mark.parametrize("auth_type", ["scram-sha-256", "plain", "trust"])

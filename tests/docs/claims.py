@@ -47,13 +47,38 @@ class Claim:
 _SESSIONS = "tests/sessions/test_docs.py"
 _PROXIES = "tests/proxies"
 _DEPLOY = "tests/deploy"
+# `make test-clients` runs these, which takes clients that are not installed elsewhere.
+_CLIENTS = "tests/clients"
 
 # Tests of other folders that read their block from the document themselves.
 ELSEWHERE = (
+    Claim("docs/clients.md", 'import OpenAI from "openai"', f"{_CLIENTS}/test_recipes.py::test_javascript"),
+    Claim("docs/clients.md", "Runner.run_sync(agent", f"{_CLIENTS}/test_recipes.py::test_agents_add_to_a_conversation"),
+    Claim(
+        "docs/clients.md",
+        "session = OpenAIConversationsSession()",
+        f"{_CLIENTS}/test_recipes.py::test_a_session_of_an_agent",
+    ),
+    Claim("docs/clients.md", "from langchain_openai", f"{_CLIENTS}/test_recipes.py::test_langchain"),
+    Claim("docs/clients.md", "from pydantic_ai import", f"{_CLIENTS}/test_recipes.py::test_pydantic_ai"),
+    Claim(
+        "docs/clients.md", "export async function openChat", f"{_CLIENTS}/test_recipes.py::test_a_chat_of_the_ai_sdk"
+    ),
+    Claim("docs/clients.md", "wire_api", f"{_CLIENTS}/test_recipes.py::test_codex"),
+    Claim(
+        "docs/extending.md",
+        "from agents import Agent",
+        f"{_CLIENTS}/test_agents_session.py::test_the_documented_application_keeps_what_its_agent_says",
+    ),
     Claim(
         "docs/operating.md",
         "target_session_attrs=read-write",
         "tests/database/test_failover.py::test_a_standby_that_is_promoted_under_load_has_all_that_was_acknowledged",
+    ),
+    Claim(
+        "docs/scaling.md",
+        "target_session_attrs=read-write",
+        "tests/crash/test_crashes.py::test_a_failover_of_patroni_loses_nothing",
     ),
     Claim("docs/sessions.md", "from fastsession import", f"{_SESSIONS}::test_one_line_differs"),
     Claim(

@@ -156,9 +156,11 @@ async def test_routes_beside_the_services(
         assert (nobody.status_code, nobody.json()["code"]) == (401, "not_authenticated")
         await client.post("/api/v1/auth/login", json=ADMIN)
         assert (await client.get("/mine")).json() == {"user": "admin", "administrator": True}
-        token = (await client.post("/api/v1/auth/tokens", json={"name": "mine"})).json()["token"]
-        bearer = {"Authorization": f"Bearer {token}"}
-        assert (await running.browser().client.get("/mine", headers=bearer)).json()["user"] == "admin"
+        for scope, status in (("read", 200), ("chat", 403)):
+            made = await client.post("/api/v1/auth/tokens", json={"name": "mine", "scopes": [scope]})
+            bearer = {"Authorization": f"Bearer {made.json()['token']}"}
+            answer = await running.browser().client.get("/mine", headers=bearer)
+            assert answer.status_code == status
         assert (await client.get("/docs")).status_code == 200
 
 

@@ -25,7 +25,7 @@ FILE_ENDINGS = (".py", ".md", ".toml", ".yml", ".yaml", ".ini", ".example", ".cf
 
 # Options of other programs, and files and addresses that stand for the reader's own.
 OTHERS_OPTIONS: dict[str, str] = {"--flag": "something to search for"}
-READERS_FILES = {"mine.py", "server.py"}
+READERS_FILES = {"librechat.yaml", "mine.py", "server.py"}
 READERS_ADDRESSES = {"/a/b/c", "/dev/shm", "/tmp"}
 FILE_SYSTEM = ("/dev/", "/etc/", "/home/", "/opt/", "/proc/", "/run/", "/tmp", "/usr/", "/var/")
 

@@ -99,6 +99,14 @@ async def test_retention_and_holds(block: Block, shell: Shell, alice: Person) ->
     await shell.run("chatkeep user release alice")
 
 
+@runs(DOCUMENT, "chatkeep audit list --row NUMBER")
+async def test_an_erasure_is_found_later(block: Block, shell: Shell) -> None:
+    await shell.run("chatkeep user create bob --random-password")
+    number = (await shell.run("chatkeep user delete bob --yes")).strip()
+    shown = await shell.run(replaced(block.text, {"NUMBER": number}))
+    assert shown.count("user_deleted") == 2
+
+
 @runs(DOCUMENT, "chatkeep audit list --subject-id ID")
 async def test_the_audit_trail(block: Block, shell: Shell, alice: Person) -> None:
     (shell.folder / "elsewhere").mkdir()

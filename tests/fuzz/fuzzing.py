@@ -11,7 +11,7 @@ from chatkeep.app.openapi import OPENAPI_PATH
 from tests.fuzz.checks import faults_of
 from tests.fuzz.requests import Caller, Request, Requests
 from tests.fuzz.wire import sent
-from tests.support.running_service import Person, RunningService
+from tests.support.running_service import USERS_SCOPES, Person, RunningService
 
 AT_ONCE = 16
 PROGRESS_SECONDS = 10.0
@@ -107,7 +107,7 @@ class Fuzzing:
         return {"conversation_id": conversations, "turn_id": [turn["id"] for turn in turns]}
 
     async def _token(self, person: Person) -> str:
-        answer = await person.client.post("/api/v1/auth/tokens", json={"name": "fuzz"})
+        answer = await person.client.post("/api/v1/auth/tokens", json={"name": "fuzz", "scopes": USERS_SCOPES})
         assert answer.status_code == 201, answer.text
         return str(answer.json()["token"])
 

@@ -9,8 +9,27 @@ from urllib.parse import quote
 
 from tests.fuzz.values import Fitting, hostile, nested
 
-# What the document leaves out: ChatStream's endpoints, pages and what they load, and operations.
+# What the document leaves out: the OpenAI-compatible API, the AI SDK's chats, ChatStream's endpoints, pages with what
+# they load, and operations.
 UNDOCUMENTED: Sequence[tuple[str, str]] = (
+    ("GET", "/v1/models"),
+    ("GET", "/v1/models/{model_id}"),
+    ("POST", "/v1/responses"),
+    ("GET", "/v1/responses/{response_id}"),
+    ("POST", "/v1/responses/{response_id}/cancel"),
+    ("DELETE", "/v1/responses/{response_id}"),
+    ("GET", "/v1/responses/{response_id}/input_items"),
+    ("POST", "/v1/conversations"),
+    ("GET", "/v1/conversations"),
+    ("POST", "/v1/conversations/{conversation_id}"),
+    ("POST", "/v1/conversations/{conversation_id}/items"),
+    ("POST", "/v1/chat/completions"),
+    ("POST", "/v1/files"),
+    ("GET", "/v1/files/{file_id}/content"),
+    ("POST", "/api/v1/ui/chat"),
+    ("GET", "/api/v1/ui/chat/{chat_id}/stream"),
+    ("GET", "/api/v1/ui/chat/{chat_id}/messages"),
+    ("POST", "/api/v1/ui/chat/{chat_id}/stop"),
     ("POST", "/chat_stream"),
     ("POST", "/clear_context"),
     ("GET", "/get_prompt"),
@@ -41,7 +60,12 @@ UNDOCUMENTED: Sequence[tuple[str, str]] = (
     ("GET", "/web/console/running"),
     ("POST", "/web/console/audit/verification"),
 )
-BODIES_OF_CHATSTREAM: Sequence[object] = (
+UNDOCUMENTED_BODIES: Sequence[object] = (
+    {"model": "m", "input": "tea"},
+    {"model": "m", "input": [{"role": "user", "content": "tea"}], "stream": True},
+    {"model": "m", "messages": [{"role": "user", "content": "tea"}], "stream": True},
+    {"items": [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "tea"}]}]},
+    {"id": "tea", "messages": [{"id": "u", "role": "user", "parts": [{"type": "text", "text": "tea"}]}]},
     {"user_input": "tea", "regenerate": False},
     {"regenerate": True},
     {"temperature": 0.5, "top_k_value": 3, "top_p_value": 0.5},
@@ -189,7 +213,7 @@ class Requests:
             return nested(self._chance.choice((10, 1_000, 30_000))).encode()
         if kind < 0.1:
             return self._chance.randbytes(self._chance.choice((1, 40, 2_000)))
-        value = fitting.value(operation.body) if operation.body else self._chance.choice(BODIES_OF_CHATSTREAM)
+        value = fitting.value(operation.body) if operation.body else self._chance.choice(UNDOCUMENTED_BODIES)
         # Escaped, so that lone surrogates and NUL stay what they are.
         return json.dumps(value, ensure_ascii=self._chance.random() < 0.7).encode("utf-8", "surrogatepass")
 

@@ -22,12 +22,14 @@ from chatkeep.http.problems import (
 )
 
 STATUS_OF = {
+    errors.LinkEnded: 409,
     errors.NotAuthenticated: 401,
     errors.InvalidCredentials: 401,
     errors.Forbidden: 403,
     errors.RegistrationClosed: 403,
     errors.GuestNotAllowed: 403,
     errors.UntrustedIdentity: 403,
+    errors.InsufficientScope: 403,
     errors.CrossSiteRequest: 403,
     errors.NotFound: 404,
     errors.FileQuotaReached: 403,
@@ -60,6 +62,7 @@ STATUS_OF = {
     errors.TooManyImports: 429,
     errors.UploadTooSlow: 408,
     errors.Unavailable: 503,
+    errors.ModelsUnknown: 503,
     errors.DatabaseUnavailable: 503,
     errors.ReadOnlyDatabase: 503,
     errors.MissingPrivilege: 503,

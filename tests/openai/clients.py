@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 from openai import AsyncOpenAI
 
-from tests.support.running_service import Person, RunningService
+from tests.support.running_service import USERS_SCOPES, Person, RunningService
 
 
 @dataclass
@@ -38,6 +38,6 @@ def api_user_of(person: Person, token: str, service: RunningService, **options: 
 async def api_user(service: RunningService) -> ApiUser:
     """Register a user and make a token."""
     person = await service.person()
-    made = await person.client.post("/api/v1/auth/tokens", json={"name": "openai"})
+    made = await person.client.post("/api/v1/auth/tokens", json={"name": "openai", "scopes": USERS_SCOPES})
     assert made.status_code == 201, made.text
     return api_user_of(person, made.json()["token"], service)

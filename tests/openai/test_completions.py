@@ -8,7 +8,7 @@ import pytest
 
 from chatkeep.chat.models import End, Item, Reasoning, Usage
 from chatkeep.chat.models.errors import ModelNotFound
-from tests.openai.clients import ApiUser, api_user
+from tests.openai.clients import ApiUser, api_user, api_user_of
 from tests.openai.test_responses import CALL, PIXEL
 from tests.support.models import HeldModel
 from tests.support.running_service import RunningService
@@ -241,6 +241,15 @@ async def test_tools_are_called_and_answered(user: ApiUser, model: HeldModel) ->
     assert [each["turn_count"] for each in await conversations(user)] == [3]
 
 
+@pytest.mark.parametrize("calls", [5, True, "x", {"id": "a"}, [5, None, {"id": 1, "function": {}}]])
+async def test_calls_that_are_none_are_passed_over(user: ApiUser, model: HeldModel, calls: object) -> None:
+    said = {"role": "assistant", "content": "One", "tool_calls": calls}
+    messages = [{"role": "user", "content": "Hi"}, said, {"role": "user", "content": "And?"}]
+    answer = await user.http.post("/v1/chat/completions", json={"model": "m", "messages": messages})
+    assert answer.status_code == 200, answer.text
+    assert [message["content"] for message in model.prompts[-1].to_openai_messages()] == ["Hi", "One", "And?"]
+
+
 async def test_pictures_of_the_history_are_recognised(user: ApiUser, model: HeldModel) -> None:
     picture = {"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}}
     messages: Messages = [{"role": "user", "content": [{"type": "text", "text": "What is this?"}, picture]}]
@@ -336,3 +345,41 @@ async def test_a_completion_is_deleted(user: ApiUser, model: HeldModel) -> None:
     assert await path(user) == [("", ""), ("Two", "Zwei")]
     kept = (await user.person.client.get("/api/v1/export")).text
     assert "Secret" not in kept
+
+
+async def test_a_client_that_tries_again_by_itself_joins_what_it_began(
+    service: RunningService, user: ApiUser, model: HeldModel
+) -> None:
+    model.script = ("A reply", None)
+    messages: Messages = [said("user", "Tell.")]
+    impatient = api_user_of(user.person, user.token, service, max_retries=1, timeout=1.0).openai
+    with pytest.raises(openai.APITimeoutError):
+        await impatient.chat.completions.create(model="m", messages=messages)
+    assert len(model.prompts) == 1
+    model.go_on()
+    headers = {"x-stainless-retry-count": "2"}
+    create = user.openai.chat.completions.create
+    joined = await create(model="m", messages=messages, extra_headers=headers)
+    assert joined.choices[0].message.content == "A reply"
+    streamed = [chunk async for chunk in await create(model="m", messages=messages, stream=True, extra_headers=headers)]
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in streamed) == "A reply"
+    assert {chunk.id for chunk in streamed} == {joined.id}
+    assert [each["turn_count"] for each in await conversations(user)] == [1]
+    # Another request, somebody else's, and the same once more on purpose are turns of their own.
+    await create(model="m", messages=messages, temperature=0.5, extra_headers=headers)
+    await (await api_user(service)).openai.chat.completions.create(model="m", messages=messages, extra_headers=headers)
+    await create(model="m", messages=messages)
+    assert len(model.prompts) == 4
+    assert len(await conversations(user)) == 3
+
+
+async def test_a_retry_of_what_failed_is_a_turn_of_its_own(user: ApiUser, model: HeldModel) -> None:
+    messages: Messages = [said("user", "Tell.")]
+    model.script = ("Half ", ModelNotFound("There is no such model."))
+    with pytest.raises(openai.NotFoundError):
+        await user.openai.chat.completions.create(model="m", messages=messages)
+    model.script = ("A reply",)
+    headers = {"x-stainless-retry-count": "1"}
+    made = await user.openai.chat.completions.create(model="m", messages=messages, extra_headers=headers)
+    assert made.choices[0].message.content == "A reply"
+    assert len(await conversations(user)) == 2

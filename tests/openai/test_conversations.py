@@ -1,5 +1,6 @@
 """`/v1/conversations` and their items, asked by OpenAI's own client."""
 
+import asyncio
 from typing import Any
 
 import openai
@@ -37,6 +38,17 @@ async def test_a_conversation_is_made_read_changed_listed_and_deleted(user: ApiU
     assert (deleted.id, deleted.deleted, deleted.object) == (made.id, True, "conversation.deleted")
     with pytest.raises(openai.NotFoundError):
         await api.retrieve(made.id)
+
+
+async def test_metadata_is_as_short_as_on_the_page(user: ApiUser) -> None:
+    api = user.openai.conversations
+    longest = {"topic": "x" * 16_000}
+    made = await api.create(metadata=longest)
+    assert made.metadata == longest
+    for asked in (api.create(metadata={"topic": "x" * 16_384}), api.update(made.id, metadata={"topic": "x" * 16_384})):
+        with pytest.raises(openai.BadRequestError) as raised:
+            await asked
+        assert raised.value.param == "metadata"
 
 
 async def test_items_are_kept_without_a_model_and_shown_to_the_next(user: ApiUser, model: HeldModel) -> None:
@@ -81,6 +93,34 @@ async def test_pages_of_items_are_whole_in_both_orders(user: ApiUser) -> None:
     assert len({item.id for item in ascending}) == 57
 
 
+async def test_a_page_of_long_items_ends_early_and_the_pager_reads_them_all(user: ApiUser) -> None:
+    api = user.openai.conversations
+    made = await api.create()
+    for number in range(6):
+        await api.items.create(made.id, items=[{"role": "user", "content": f"{number}" + "x" * 400_000}])
+    for order in ("asc", "desc"):
+        answer = await user.http.get(f"/v1/conversations/{made.id}/items", params={"order": order, "limit": "100"})
+        first = answer.json()
+        assert (len(first["data"]), first["has_more"]) == (3, True)
+        read = [item.content[0].text[0] async for item in api.items.list(made.id, order=order, limit=100)]
+        assert "".join(read if order == "asc" else read[::-1]) == "012345"
+
+
+async def test_unknown_items_are_found_by_the_ids_that_they_are_listed_with(user: ApiUser) -> None:
+    unknown = [{"type": "web_search_call", "id": f"ws_{number}", "status": "completed"} for number in range(5)]
+    made = (await user.http.post("/v1/conversations", json={"items": unknown})).json()
+    items = f"/v1/conversations/{made['id']}/items"
+    listed: list[Any] = []
+    while len(listed) < len(unknown):
+        after = {"after": listed[-1]["id"]} if listed else {}
+        answer = await user.http.get(items, params={"limit": "2", "order": "asc", **after})
+        listed += answer.raise_for_status().json()["data"]
+    assert [item | {"id": f"ws_{number}"} for number, item in enumerate(listed)] == unknown
+    assert (await user.http.get(f"{items}/{listed[2]['id']}")).json() == listed[2]
+    await user.http.delete(f"{items}/{listed[2]['id']}")
+    assert (await user.http.get(items, params={"order": "asc"})).json()["data"] == listed[:2] + listed[3:]
+
+
 async def test_items_are_deleted_one_by_one_and_the_others_keep_their_ids(user: ApiUser, model: HeldModel) -> None:
     api = user.openai.conversations
     made = await api.create()
@@ -114,6 +154,20 @@ async def test_items_are_deleted_one_by_one_and_the_others_keep_their_ids(user: 
     assert (kept["turn_count"], kept["head_turn_id"]) == (0, None)
     await user.openai.responses.create(model="m", input="Again", conversation=made.id)
     assert [message["content"] for message in model.prompts[-1].to_openai_messages()] == ["Again"]
+
+
+async def test_items_that_are_deleted_at_once_are_all_gone(user: ApiUser) -> None:
+    api = user.openai.conversations
+    words = ["One", "Two", "Three", "Four", "Five", "Six"]
+    made = await api.create(items=[{"role": "user", "content": word} for word in words])
+    items = [item async for item in api.items.list(made.id, order="asc")]
+    await asyncio.gather(*(api.items.delete(item.id, conversation_id=made.id) for item in items[:-1]))
+    assert [item async for item in api.items.list(made.id, order="asc")] == items[-1:]
+    answers = await asyncio.gather(
+        *(user.http.delete(f"/v1/conversations/{made.id}/items/{items[-1].id}") for _ in range(4))
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 404, 404, 404]
+    assert (await user.person.client.get("/api/v1/search?q=Two")).json()["items"] == []
 
 
 async def test_a_response_is_deleted_and_what_came_after_it_stays(user: ApiUser, model: HeldModel) -> None:

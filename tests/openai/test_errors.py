@@ -18,6 +18,9 @@ async def user(service: RunningService) -> ApiUser:
     return await api_user(service)
 
 
+MESSAGES = b'{"model": "m", "messages": [{"role": "user", "content": "Hi"}]'
+
+
 def error_in(answer: Any) -> dict[str, Any]:
     """Return an error after a look at its shape."""
     assert answer.headers["content-type"] == "application/json"
@@ -66,6 +69,11 @@ async def test_a_revoked_token_opens_nothing(user: ApiUser) -> None:
         ("POST", "/v1/responses", b'{"input": "\\u0000"}', 400, "invalid_text"),
         ("POST", "/v1/responses", b'{"model": "m", "input": 7}', 400, "invalid_request"),
         ("POST", "/v1/responses", b'{"model": "m", "input": "Hi", "metadata": {"x": 1e999}}', 400, "invalid_request"),
+        ("POST", "/v1/responses", b'{"model": "m", "input": "Hi", "user": 1e999}', 400, "invalid_request"),
+        ("POST", "/v1/responses", b'{"model": "m", "service_tier": [{"x": -1e999}]}', 400, "invalid_request"),
+        ("POST", "/v1/responses", b'{"model": "m", "user": ' + b"[" * 99 + b"]" * 99 + b"}", 400, "invalid_request"),
+        ("POST", "/v1/chat/completions", MESSAGES + b', "tools": 1e999}', 400, "invalid_request"),
+        ("POST", "/v1/chat/completions", MESSAGES + b', "logit_bias": {"7": -1e999}}', 400, "invalid_request"),
         ("POST", "/v1/chat/completions", b"{}", 400, "invalid_request"),
         ("GET", "/v1/responses/resp_" + "0" * 32 + "?stream=perhaps", None, 400, "invalid_request"),
     ],

@@ -7,10 +7,13 @@ import pytest
 from fastapi.routing import APIRoute
 
 from chatkeep.openai.routers import ROUTERS
+from chatkeep.ui_messages.chats import router as ui_chats_router
 from tests.openai.clients import ApiUser, api_user
 from tests.support.running_service import RunningService
 
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+# Of a chat that a client names itself there is one for each user: tests/ui_messages/test_chats.py.
+CHATS = [route for route in ui_chats_router.routes if isinstance(route, APIRoute)]
 OWNED = [route for route in ROUTES if re.search(r"\{(?!model_id|call\b)", route.path)]
 BODIES: dict[str, Any] = {
     "POST /v1/conversations/{conversation_id}": {"metadata": {"topic": "stolen"}},
@@ -24,6 +27,11 @@ NAMED_IN_BODIES: list[dict[str, Any]] = [
     {"input": "Hi", "previous_response_id": "{response_id}", "store": False},
     {"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "{file_id}"}]}]},
 ]
+
+
+LISTS = [route for route in ROUTES if any(each.name == "after" for each in route.dependant.query_params)]
+# The kind of ids that a list goes by, where it is not that of its path.
+LISTED = {"/v1/conversations": "conversation_id", "/v1/files": "file_id"}
 
 
 def named(route: APIRoute) -> str:
@@ -90,3 +98,39 @@ async def test_what_is_anothers_cannot_be_named_in_a_body(service: RunningServic
     if "input_image" not in text:  # a text is no picture
         own = await owner.http.post("/v1/responses", json={"model": "m"} | filled(body, found))
         assert own.status_code == 200, own.text
+
+
+@pytest.mark.parametrize("route", LISTS, ids=named)
+async def test_a_list_neither_holds_what_is_anothers_nor_goes_on_from_it(
+    service: RunningService, route: APIRoute
+) -> None:
+    owner, other = await api_user(service), await api_user(service)
+    theirs, own = await resources(owner), await resources(other)
+    path, kind = route.path.format(**own), LISTED.get(route.path, "item_id")
+    listed = await other.http.get(path)
+    assert listed.status_code == 200
+    assert listed.json()["data"]
+    hidden = [re.findall("[0-9a-f]{32}", each)[0] for each in theirs.values()]
+    assert not [each for each in hidden if each in listed.text]
+    answers = [
+        await other.http.get(path, params={"after": ids[kind]}, headers={"X-Request-ID": "same"})
+        for ids in (theirs, missing(theirs))
+    ]
+    # Files go by the order of their ids, of which it does not matter whether there is one.
+    assert [answer.status_code for answer in answers] == [200 if kind == "file_id" else 404] * 2
+    without_ids = [re.sub("[0-9a-f]{32}", "", answer.text) for answer in answers]
+    assert without_ids[0] == without_ids[1] or kind == "file_id"
+    assert not [each for each in hidden if kind == "file_id" and each in answers[0].text]
+
+
+@pytest.mark.parametrize("route", [*ROUTES, *CHATS], ids=named)
+async def test_every_route_wants_to_know_who_asks(service: RunningService, route: APIRoute) -> None:
+    """With a body that fits and with one that does not, and with a cookie instead of a token under `/v1`."""
+    person = await service.person()
+    path = re.sub(r"\{[^}]*\}", "0" * 32, route.path)
+    asked = {"model": "m", "input": "Hi", "messages": [{"role": "user", "content": "Hi", "parts": []}], "id": "x"}
+    for client in [service.client(), *([person.client] if path.startswith("/v1") else [])]:
+        for body in (asked, None) if route.body_field is not None else (None,):
+            answer = await client.request(min(route.methods or ()), path, json=body)
+            # Nothing is said of a body before it is known whose it is.
+            assert answer.status_code == 401, (answer.status_code, answer.text)

@@ -73,6 +73,27 @@ async def test_nothing_of_it_is_kept(service: RunningService, user: ApiUser, mod
     assert not [record for record in caplog.records if SECRET in str(record.msg) or "persimmon" in str(record.msg)]
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "input_image", "image_url": "DATA:" + PIXEL.removeprefix("data:")},
+        {"type": "input_image", "url": PIXEL},
+        {"type": "image_url", "image_url": {"url": "Data:" + PIXEL.removeprefix("data:")}},
+    ],
+)
+async def test_a_file_is_not_kept_however_it_is_written(
+    service: RunningService, user: ApiUser, model: HeldModel, part: Any
+) -> None:
+    before = await rows(service)
+    await user.openai.responses.create(model="m", input=[{"role": "user", "content": [part]}], store=False)
+    messages: Any = [{"role": "user", "content": [part]}]
+    await user.openai.chat.completions.create(model="m", messages=messages, store=False)
+    assert await rows(service) == before
+    for prompt in model.prompts:
+        sent: Any = prompt.to_openai_messages_with_files()[-1]["content"]
+        assert sent[0]["image_url"]["url"] == PIXEL
+
+
 async def test_it_can_follow_what_is_kept(user: ApiUser, model: HeldModel) -> None:
     first = await user.openai.responses.create(model="m", input="One")
     await user.openai.responses.create(model="m", input="Off the record", previous_response_id=first.id, store=False)

@@ -10,7 +10,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from chatkeep.database import connector, database
 from tests.support.limits import LIMITS, PATIENT_SECONDS
+
+CONNECT_SECONDS = connector.CONNECT_TIMEOUT_SECONDS
 
 
 @contextmanager
@@ -19,4 +22,17 @@ def patience() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for limit in LIMITS:
             patch.setattr(limit, PATIENT_SECONDS)
+        yield
+
+
+@contextmanager
+def patient_start() -> Iterator[None]:
+    """Have a service that starts in the block wait for its first connections, unless the test has set how long.
+
+    A start that is refused because many of them share the machine shows nothing of what the test is about.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (connector, database):
+            if module.CONNECT_TIMEOUT_SECONDS == CONNECT_SECONDS:
+                patch.setattr(module, "CONNECT_TIMEOUT_SECONDS", PATIENT_SECONDS)
         yield

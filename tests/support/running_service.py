@@ -24,10 +24,13 @@ from chatkeep.connections.door import Door
 from chatkeep.connections.limits import Limits
 from chatkeep.connections.protocol import GuardedProtocol
 from chatkeep.database.database import Database
+from tests.support.patience import patient_start
 
 PASSWORD = "tests have long passwords"
 ADMIN_PASSWORD = "administrators have longer ones"
 REGISTRATION_TRIES = 5
+# All that somebody who is no administrator can give a token.
+USERS_SCOPES = ["chat", "read", "import", "account"]
 
 
 async def register(client: httpx2.AsyncClient, username: str) -> httpx2.Response:
@@ -63,6 +66,13 @@ class Person:
         assert answer.status_code == 201, answer.text
         turn: dict[str, Any] = answer.json()
         return turn
+
+    async def token(self, *scopes: str) -> str:
+        """Make an access token, with every scope that a user can give unless it says which; return its secret."""
+        body = {"name": "program", "scopes": scopes or USERS_SCOPES}
+        answer = await self.client.post("/api/v1/auth/tokens", json=body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["token"])
 
     async def turns(self, conversation_id: str, **params: Any) -> list[dict[str, Any]]:
         """Return a page of the active path."""
@@ -133,8 +143,17 @@ def settings_for(database_url: str, **changes: Any) -> Settings:
         "log_level": "error",
         # Every test registers people of its own, from one address.
         "max_registrations_per_hour": 100_000,
+        "max_connections_per_address": 2_000,
     }
     return Settings.read(**(values | changes))
+
+
+async def serve(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Serve until the server is to stop. An exit, which would end the event loop and its tests, is an error here."""
+    try:
+        await server.serve(sockets=[listener])
+    except SystemExit as problem:
+        raise RuntimeError("The service did not start. Why is in its log.") from problem
 
 
 @asynccontextmanager
@@ -171,13 +190,14 @@ async def running(
             timeout_keep_alive=60,  # on a busy machine a test may pause for longer than uvicorn waits
         )
     )
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
-        if task.done():
-            listener.close()
-            await task
-            raise RuntimeError("the service did not start")
-        await asyncio.sleep(0.01)
+    task = asyncio.create_task(serve(server, listener))
+    with patient_start():
+        while not server.started:
+            if task.done():
+                listener.close()
+                await task
+                raise RuntimeError("The service did not start.")
+            await asyncio.sleep(0.01)
     service = RunningService(app, f"http://127.0.0.1:{listener.getsockname()[1]}")
     try:
         yield service

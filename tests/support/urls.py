@@ -16,7 +16,8 @@ def driver_url(url: str) -> str:
         return f"postgresql://{login}@{address.hosts[0].shown}/{database}"
     hosts = ",".join(quote(each.name, safe="") for each in address.hosts)
     ports = ",".join(str(each.port) for each in address.hosts)
-    return f"postgresql://{login}@/{database}?host={hosts}&port={ports}"
+    kind = "" if address.session_attributes == "any" else f"&target_session_attrs={address.session_attributes}"
+    return f"postgresql://{login}@/{database}?host={hosts}&port={ports}{kind}"
 
 
 def parsed_url(url: str) -> URL:

@@ -1,6 +1,7 @@
 """Files of one's own history, over HTTP."""
 
 import json
+import secrets
 import tracemalloc
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from sqlalchemy import update
 from chatkeep.chat.models.prompt import ChatPrompt
 from chatkeep.database.tables import turns
 from chatkeep.transfer.exporter import account_as_jsonl
+from tests.chat.files.pictures import add, png
 from tests.http.test_bodies import code_of
 from tests.support.running_service import Person, RunningService
 from tests.transfer.upload_client import imported
@@ -157,8 +159,12 @@ async def test_memory_does_not_grow_with_what_is_exported(
     async with service.database.transaction() as connection:
         await connection.execute(update(turns).values(reply="x" * 25_000).where(turns.c.user_id == UUID(person.id)))
     history = f"/api/v1/admin/history/export?user_id={person.id}&format="
+    conversation = (await person.client.get("/api/v1/conversations")).json()["items"][0]["id"]
+    one = f"/api/v1/conversations/{conversation}/export?format="
     for asker, path in (
         (person, "/api/v1/export"),
+        (person, f"{one}html"),
+        (person, f"{one}markdown"),
         (administrator, f"{history}csv"),
         (administrator, f"{history}jsonl"),
     ):
@@ -175,6 +181,35 @@ async def test_memory_does_not_grow_with_what_is_exported(
             tracemalloc.stop()
         assert size > 10_000_000
         assert peak - before < 4_000_000, path
+
+
+async def test_memory_does_not_grow_with_files_or_with_conversations(service: RunningService) -> None:
+    """Pictures of megabytes, of which a page has the bytes, and hundreds of conversations, each with a page."""
+    person, conversations = await service.person(), 300
+    chats = [[{"role": "user", "content": f"{each} " + "長い " * 2_000}] for each in range(conversations)]
+    await imported(person, [{"id": str(each), "messages": chat} for each, chat in enumerate(chats)])
+    conversation_id = await person.conversation(title="Pictures")
+    for shade in range(3):
+        picture = await add(person, png(2_500, 2_500, shade=shade) + secrets.token_bytes(4_000_000))
+        await person.say(conversation_id, "Which?", items=[{"type": "image", "file_id": picture["id"]}])
+    for path, least in (
+        (f"/api/v1/conversations/{conversation_id}/export?format=html", 16_000_000),
+        (f"/api/v1/conversations/{conversation_id}/export?format=zip", 12_000_000),
+        ("/api/v1/export?format=html", 12_000_000),
+    ):
+        size = 0
+        assert (await person.client.get(path)).status_code == 200
+        tracemalloc.start()
+        try:
+            async with person.client.stream("GET", path) as answer:
+                before, _ = tracemalloc.get_traced_memory()
+                async for chunk in answer.aiter_bytes():
+                    size += len(chunk)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert size > least, path
+        assert peak - before < 6_000_000, path
 
 
 async def test_what_begins_after_the_export_is_not_in_it(

@@ -52,6 +52,20 @@ async def test_another_answer_is_a_sibling(person: Person) -> None:
     assert [turn["siblings"] for turn in siblings] == [{"count": 2, "position": 1}, {"count": 2, "position": 2}]
 
 
+@pytest.mark.parametrize("first_says_more", [False, True])
+async def test_a_list_of_messages_is_the_same_conversation_whatever_its_messages_say(
+    person: Person, first_says_more: bool
+) -> None:
+    said = [("user", "Tea?"), ("assistant", "Yes."), ("user", "Green?"), ("assistant", "No.")]
+    plain = [{"id": str(number), "role": role, "content": text} for number, (role, text) in enumerate(said)]
+    more: list[dict[str, Any]] = [message | {"time": "2026-01-31T09:30:00Z"} for message in plain]
+    first, longer = (more, plain) if first_says_more else (plain, more)
+    kept = await only(person, {"id": "tea", "messages": first[:2]})
+    report = await imported(person, {"id": "tea", "messages": longer})
+    assert (report["imported"], report["continued"], report["turns_added"]) == (0, 1, 1)
+    assert path(await whole(person, kept["id"])) == ["Tea?", "Green?"]
+
+
 async def test_what_the_user_did_here_since_stays(person: Person) -> None:
     kept = await only(person, [examples.claude(1, 1)])
     address = f"/api/v1/conversations/{kept['id']}"

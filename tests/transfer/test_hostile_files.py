@@ -14,6 +14,8 @@ from chatkeep.errors import UnknownImportFormat
 from chatkeep.transfer.archive import MAX_PARTS, MAX_RATIO, SMALL_UNPACKED_BYTES, values_in
 from chatkeep.transfer.batch_reader import MAX_FAILURES, BatchReader
 from tests.support.growth import require_proportional, require_quick
+from tests.support.running_service import RunningService
+from tests.transfer.upload_client import imported
 
 MEGABYTE = 1024**2
 # A second a megabyte, on a machine that is busy with other things too.
@@ -191,3 +193,19 @@ def test_sources_that_copy_an_answer_cost_what_they_say() -> None:
         return lambda: read(file)
 
     require_proportional(work, MEGABYTE // 8, MAX_SECONDS_A_MEGABYTE)
+
+
+async def test_what_was_kept_aside_does_not_make_lists_long(service: RunningService) -> None:
+    person = await service.person()
+    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    files = [
+        {"id": f"{number}", "aside": f"{number}" * length, "messages": messages}
+        for number, length in ((1, 9), (2, 10**6))
+    ]
+    made = (await imported(person, files))["conversations"]
+    short, long = (each["conversation_id"] for each in made)
+    listed = {each["id"]: each for each in (await person.client.get("/api/v1/conversations")).json()["items"]}
+    assert listed[short] == (await person.client.get(f"/api/v1/conversations/{short}")).json()
+    whole = (await person.client.get(f"/api/v1/conversations/{long}")).json()
+    assert "2" * 10**6 in str(whole["metadata"].pop("import"))
+    assert listed[long] == whole

@@ -5,6 +5,7 @@ had been imported for each batch, so that the tenth megabyte took three times as
 """
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 import pytest
@@ -31,6 +32,24 @@ SELECT user_id, gen_random_uuid(), id, 0, 'complete', '', now() FROM conversatio
 TURN_SOURCES = """
 INSERT INTO imported_turns (user_id, conversation_id, source_id, turn_id)
 SELECT user_id, conversation_id, 'message-' || row_number() OVER (), id FROM turns"""
+
+SEARCH = """
+INSERT INTO {0} (user_id, turn_id, part, parts, version, lexemes) SELECT user_id, id, 0, 1, 0, NULL FROM turns"""
+UNUSUAL = "INSERT INTO unusual_turns (user_id, turn_id, status) SELECT user_id, id, 'stopped' FROM turns"
+FILES = """
+INSERT INTO files (user_id, id, name, media_type, size, sha256, tokens, created_at)
+SELECT user_id, id, 'a', 'text/plain', 1, sha256(convert_to(id::text, 'UTF8')), 1, now() FROM turns"""
+ANSWERS = 20
+
+
+def answer() -> dict[str, Any]:
+    """Return a row of a turn that was unanswered; what it says does not matter."""
+    return dict.fromkeys(grown_queries.ANSWER) | {
+        "id": new_id(),
+        "status": "complete",
+        "params": {},
+        "user_id": new_id(),
+    }
 
 
 @pytest.fixture
@@ -65,20 +84,38 @@ async def connection(database_url: str) -> AsyncIterator["asyncpg.Connection[asy
             lambda connection, filled: grown_queries.count_imported_turns(connection, filled.user_id, new_id()),
             id="imported turns",
         ),
+        pytest.param(
+            lambda connection, filled: grown_queries.answer_turns(
+                connection, filled.user_id, new_id(), [answer() for _ in range(ANSWERS)]
+            ),
+            id="answers",
+        ),
+        pytest.param(
+            lambda connection, filled: import_queries.refer_to_files(
+                connection, filled.user_id, [(new_id(), new_id()) for _ in range(BATCH)]
+            ),
+            id="files",
+        ),
+        pytest.param(
+            lambda connection, filled: import_queries.kept_turns(connection, filled.user_id, new_id(), range(BATCH)),
+            id="kept turns",
+        ),
     ],
 )
 async def test_a_batch_is_compared_by_keys(
     database_url: str, connection: "asyncpg.Connection[asyncpg.Record]", run: Run
 ) -> None:
     user_id = new_id()
-    for table in ("conversations", "imported_conversations", "turns", "imported_turns"):
+    searched = ("turn_search", "reasoning_search")
+    tables = ("conversations", "imported_conversations", "turns", "imported_turns", "unusual_turns", "files", *searched)
+    for table in tables:
         await connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
     await connection.execute(
         "INSERT INTO users (id, username, username_key, created_at, name_pairs) VALUES ($1, 'a', 'a', now(), '{}')",
         user_id,
     )
     await connection.execute(CONVERSATIONS, user_id, IMPORTED)
-    for statement in (SOURCES, TURNS, TURN_SOURCES):
+    for statement in (SOURCES, TURNS, TURN_SOURCES, UNUSUAL, FILES, *map(SEARCH.format, searched)):
         await connection.execute(statement)
     filled = Filled(0, user_id, new_id(), new_id(), new_id())
     for sql, arguments in await statements_of(database_url, run, filled):

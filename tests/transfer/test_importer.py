@@ -212,6 +212,12 @@ async def test_a_conversation_of_which_no_message_can_be_read_has_failed(person:
     assert report["failed"] == [{"source_id": "nothing", "reason": "No message of it could be read."}]
 
 
+async def test_a_conversation_without_an_id_has_failed_by_its_place(person: Person) -> None:
+    nothing = {"messages": [{"role": "wizard", "content": 5}]}
+    report = await imported(person, [*numbered(1), nothing])
+    assert report["failed"] == [{"source_id": "#2", "reason": "No message of it could be read."}]
+
+
 async def test_what_is_broken_is_told_and_the_rest_kept(person: Person) -> None:
     good = [json.dumps(each).encode() for each in numbered(1, 2, 3)]
     broken = b'{"mapping": {"a": {"message": nonsense "]" }}}'

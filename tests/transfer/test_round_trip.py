@@ -1,19 +1,26 @@
 """An export that is imported into an empty account is the same history."""
 
+import csv
+import io
 import json
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chatkeep.ids import id_at, new_id
 from tests.support.running_service import Person, RunningService
+from tests.support.unread import add_long_turns
 from tests.support.urls import driver_url
 from tests.transfer.upload_client import history, imported
+
+NO_ITEMS = {"prompt_items": None, "reply_items": None}
+Export = Callable[[Person, str], Awaitable[list[bytes]]]
 
 BEGINNING = datetime(2024, 2, 29, 23, 59, 59, 999_000, tzinfo=UTC)
 
@@ -171,22 +178,171 @@ async def people(service: RunningService) -> list[Person]:
     return [await service.person() for _ in range(2)]
 
 
-@settings(max_examples=25, derandomize=True)
+@pytest.fixture(scope="module")
+async def administrator(service: RunningService) -> Person:
+    return await service.administrator()
+
+
+async def of_account(person: Person, file_format: str) -> list[bytes]:
+    return [(await person.client.get("/api/v1/export", params={"format": file_format})).content]
+
+
+async def of_conversations(person: Person, file_format: str) -> list[bytes]:
+    listed = [each["id"] for each in await history(person)]
+    paths = [f"/api/v1/conversations/{each}/export" for each in listed]
+    return [(await person.client.get(path, params={"format": file_format})).content for path in paths]
+
+
+@pytest.mark.parametrize(
+    ("export", "file_format"),
+    [
+        (of_account, "jsonl"),
+        (of_account, "zip"),
+        (of_account, "html"),
+        (of_conversations, "json"),
+        (of_conversations, "zip"),
+    ],
+)
+@settings(
+    max_examples=20, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(drawn=st.lists(conversation(), min_size=1, max_size=3))
 async def test_export_and_import_give_an_equal_history(
-    people: list[Person], connection: Any, drawn: list[dict[str, Any]]
+    people: list[Person], connection: Any, export: Export, file_format: str, drawn: list[dict[str, Any]]
 ) -> None:
     author, reader = people
     # Which makes both accounts empty.
     await connection.execute("DELETE FROM conversations")
     for each in drawn:
         await keep(connection, author, each)
-    file = (await author.client.get("/api/v1/export")).content
-    report = await imported(reader, file)
-    assert report["failed"] == []
+    files = await export(author, file_format)
+    for file in files:
+        assert (await imported(reader, file))["failed"] == []
     assert without_ids(await history(reader)) == without_ids(await history(author))
-    again = await imported(reader, file)
-    assert (again["imported"], again["skipped"]) == (0, len(drawn))
+    again = [await imported(reader, file) for file in files]
+    assert sum(each["imported"] for each in again) == 0
+    assert sum(each["skipped"] for each in again) == len(drawn)
+
+
+def heads_words(exported: dict[str, Any]) -> list[Any]:
+    """Return a conversation without its turns, and what the last turn of its active path says."""
+    by_id = {turn["id"]: [turn["prompt"], turn["reply"]] for turn in exported["turns"]}
+    names = (
+        "title",
+        "system_prompt",
+        "model",
+        "params",
+        "metadata",
+        "archived",
+        "turn_count",
+        "created_at",
+        "updated_at",
+    )
+    return [by_id.get(exported["head_turn_id"]), *(exported[name] for name in names)]
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "json"])
+@settings(
+    max_examples=12, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(drawn=st.lists(conversation(), min_size=1, max_size=3))
+async def test_a_conversation_that_is_read_in_parts_is_the_same(
+    people: list[Person], connection: Any, file_format: str, drawn: list[dict[str, Any]]
+) -> None:
+    """With limits so low that three turns are too much for a value, and each turn is a part and a batch of its own."""
+    author, reader = people
+    await connection.execute("DELETE FROM conversations")
+    for each in drawn:
+        # Clocks that differ order siblings that are in one part, and items are parts of JSON.
+        await keep(connection, author, each | {"turns": [turn | {"skew": 0} | NO_ITEMS for turn in each["turns"]]})
+    files = await (of_account if file_format == "jsonl" else of_conversations)(author, file_format)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("chatkeep.transfer.json_stream.MAX_PARTS", 130)
+        patch.setattr("chatkeep.transfer.large_conversations.CHARACTERS_PER_PART", 1)
+        patch.setattr("chatkeep.transfer.batch_reader.CHARACTERS_PER_BATCH", 0)
+        reports = [await imported(reader, file) for file in files]
+        assert [each["failed"] for each in reports] == [[]] * len(files)
+        assert sum(each["imported"] for each in reports) == len(drawn)
+        assert sum(each["continued"] + each["skipped"] for each in reports) == 0
+        again = [await imported(reader, file) for file in files]
+    # Turns of one millisecond in different parts may change places, where neither is below the other.
+    theirs, own = await history(reader), await history(author)
+    assert turns_in(theirs) == turns_in(own)
+    assert sorted(map(heads_words, theirs), key=str) == sorted(map(heads_words, own), key=str)
+    assert sum(each["imported"] + each["continued"] for each in again) == 0
+    assert sum(each["skipped"] for each in again) == len(drawn)
+
+
+# Of a turn, what its export has and its import keeps: the rest follows from its conversation or its place.
+KEPT = ("status", "prompt", "reply", "model", "params", "usage", "error", "feedback", "created_at", "completed_at")
+
+
+def turns_in(exported: list[dict[str, Any]]) -> list[Any]:
+    """Return the turns of a history, whichever conversation they are of; each with its parent's words."""
+    found = []
+    for each in exported:
+        by_id = {turn["id"]: turn for turn in each["turns"]}
+        for turn in each["turns"]:
+            above = by_id.get(turn["parent_id"])
+            found.append([above and [above["prompt"], above["reply"]], *(turn[name] for name in KEPT)])
+    return sorted(found, key=str)
+
+
+@settings(
+    max_examples=20, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(drawn=st.lists(conversation(), min_size=1, max_size=3))
+async def test_an_administrators_lines_and_table_have_every_turn(
+    people: list[Person], administrator: Person, connection: Any, drawn: list[dict[str, Any]]
+) -> None:
+    author, reader = people
+    await connection.execute("DELETE FROM conversations")
+    for each in drawn:
+        await keep(connection, author, each)
+    path = "/api/v1/admin/history/export"
+    lines = (await administrator.client.get(path, params={"user_id": author.id})).content
+    if lines:
+        assert (await imported(reader, lines))["failed"] == []
+    own = await history(author)
+    assert turns_in(await history(reader)) == turns_in(own)
+    table = (await administrator.client.get(path, params={"user_id": author.id, "format": "csv"})).content
+    rows = {row["id"]: row for row in csv.DictReader(io.StringIO(table.decode("utf-8-sig"), newline=""))}
+    turns = [turn for each in own for turn in each["turns"]]
+    assert rows.keys() == {turn["id"] for turn in turns}
+    for turn in turns:
+        row = rows[turn["id"]]
+        said = (
+            turn["prompt"]["content"],
+            (turn["reply"] or {}).get("content", ""),
+            turn["error"] and turn["error"]["detail"],
+        )
+        for cell, text in zip((row["prompt"], row["reply"], row["error_detail"]), said, strict=True):
+            # Nothing is lost of it, and nothing of it runs.
+            assert cell in (text, f"'{text}")
+            assert not cell.strip().startswith(("=", "+", "-", "@"))
+        assert json.loads(row["params"] or "{}") == turn["params"]
+
+
+@settings(
+    max_examples=20, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(drawn=conversation())
+async def test_a_conversations_lines_are_its_active_path(
+    people: list[Person], connection: Any, drawn: dict[str, Any]
+) -> None:
+    author, reader = people
+    await connection.execute("DELETE FROM conversations")
+    await keep(connection, author, drawn)
+    (lines,) = await of_conversations(author, "jsonl")
+    if lines:
+        assert (await imported(reader, lines))["failed"] == []
+    (own,) = await history(author)
+    path, at = [], own["head_turn_id"]
+    by_id = {turn["id"]: turn for turn in own["turns"]}
+    while at is not None:
+        path.append(by_id[at])
+        at = by_id[at]["parent_id"]
+    assert turns_in(await history(reader)) == turns_in([own | {"turns": path}])
 
 
 async def test_what_was_said_here_is_the_same_elsewhere(service: RunningService) -> None:
@@ -203,3 +359,21 @@ async def test_what_was_said_here_is_the_same_elsewhere(service: RunningService)
     # In the list, too, they stand where they stood.
     listed = [(await each.client.get("/api/v1/conversations")).json()["items"] for each in (author, reader)]
     assert [[each["title"] for each in items] for items in listed] == [["お茶"], ["お茶"]]
+
+
+@pytest.mark.long
+async def test_a_hundred_thousand_turns_come_back(
+    service: RunningService, shared_database_url: str, people: list[Person]
+) -> None:
+    author, reader = await service.person(), await service.person()
+    conversation_id = await author.conversation(title="Long")
+    await add_long_turns(shared_database_url, author.id, conversation_id, 100_000, turn_bytes=300)
+    file = (await author.client.get("/api/v1/export", timeout=600)).content
+    answer = await reader.client.post("/api/v1/import", content=file, timeout=1_200)
+    report = answer.json()
+    assert (report["imported"], report["continued"], report["failed"]) == (1, 0, [])
+    (mine,), (theirs,) = await history(author), await history(reader)
+    assert len(theirs["turns"]) == 100_000
+    assert [turn["index"] for turn in theirs["turns"]] == list(range(100_000))
+    assert [turn["prompt"] for turn in theirs["turns"]] == [turn["prompt"] for turn in mine["turns"]]
+    assert theirs["head_turn_id"] == theirs["turns"][-1]["id"]

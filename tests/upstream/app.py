@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.upstream.faults import Plan, fault_name, plan_for, refusal_of_usage, wrong_key
-from tests.upstream.replies import Message, pieces, reply_to, texts_of
+from tests.upstream.replies import Message, pieces, reply_to, text_of, texts_of
+from tests.upstream.tools import calls_for
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -100,11 +101,14 @@ class UpstreamApp:
 
     async def _complete(self, received: Received, answer: "_Answer", token: str) -> None:
         plan = self._plan(received, token)
-        reply = reply_to(received.messages, self.replies)
+        calls = calls_for(received.body, received.newest_prompt)
+        reply = reply_to(received.body, self.replies)
         if not plan.answers:
             await answer.hang()
         elif plan.body is not None:
             await answer.send_plan(plan)
+        elif calls:
+            await answer.call(calls)
         elif received.body.get("stream"):
             await answer.stream(plan, list(plan.texts if plan.texts is not None else pieces(reply)))
         else:
@@ -114,6 +118,8 @@ class UpstreamApp:
         name = fault_name(received.model, received.newest_prompt)
         if name == "fault-400-usage":
             return refusal_of_usage() if "stream_options" in received.body else Plan()
+        if "reasoning_effort" in received.body and name is None:
+            name = "fault-reasoning"
         same = [each for each in self.requests if each.body == received.body]
         plan = plan_for(name, received.newest_prompt, len(same) - 1, token)
         return plan if plan.pause_seconds else _paused(plan, self.pause_seconds)
@@ -138,6 +144,14 @@ class _Answer:
     async def hang(self) -> None:
         await self._gone
         self._received.disconnected.set()
+
+    async def call(self, calls: Sequence[Mapping[str, Any]]) -> None:
+        """Stream calls of tools: this service asks for nothing else."""
+        events = [_chunk({"role": "assistant", "content": None, "tool_calls": calls})]
+        events += [_chunk({}, finish_reason="tool_calls"), {"choices": [], "usage": _usage(self._received, "")}]
+        await self._start(200, {"content-type": "text/event-stream; charset=utf-8"})
+        body = b"".join(map(_event, events)) + b"data: [DONE]\n\n"
+        await self._send({"type": "http.response.body", "body": body})
 
     async def stream(self, plan: Plan, texts: Sequence[str]) -> None:
         await self._start(200, {"content-type": "text/event-stream; charset=utf-8"})
@@ -237,7 +251,7 @@ def _completion(received: Received, reply: str) -> dict[str, Any]:
 
 
 def _usage(received: Received, reply: str) -> dict[str, int]:
-    asked = sum(len(pieces(message["content"])) for message in received.messages)
+    asked = sum(len(pieces(text_of(message))) for message in received.messages)
     answered = len(pieces(reply))
     return {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
 

@@ -4,8 +4,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-Message = Mapping[str, str]
+from tests.upstream.tools import formatted, outputs_in
+
+Message = Mapping[str, Any]
 
 _PIECE = re.compile(r"\s*[!-~]+|[^\x00-\x7f]{1,2}|\s+|.", re.DOTALL)
 
@@ -21,8 +24,13 @@ def known_replies(path: Path) -> dict[str, str]:
     return {turn["prompt"]: turn["reply"] for turn in turns if turn["reply"] is not None}
 
 
-def reply_to(messages: Sequence[Message], replies: Mapping[str, str]) -> str:
-    """Return the known reply to the newest prompt, else one made of all that was sent."""
+def reply_to(body: Mapping[str, Any], replies: Mapping[str, str]) -> str:
+    """Return JSON where a request asks for it, the known reply to its newest prompt, or one made of all it sent."""
+    if (made := formatted(body)) is not None:
+        return made
+    messages = body.get("messages") or []
+    if outputs := list(outputs_in(messages)):
+        return f"The tools said: {' '.join(outputs)}"
     prompts = texts_of(messages, "user")
     if prompts and prompts[-1] in replies:
         return replies[prompts[-1]]
@@ -39,7 +47,13 @@ def made_reply(systems: Sequence[str], prompts: Sequence[str], replies: Sequence
 
 
 def texts_of(messages: Sequence[Message], role: str) -> list[str]:
-    return [message["content"] for message in messages if message["role"] == role]
+    return [text_of(message) for message in messages if message["role"] == role]
+
+
+def text_of(message: Message) -> str:
+    """Return the text of a message, whose content may be a list of parts, or nothing."""
+    content = message.get("content") or ""
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
 
 
 def pieces(text: str) -> list[str]:

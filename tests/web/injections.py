@@ -23,10 +23,11 @@ EVERYTHING = "\n".join(INJECTIONS)
 # What a page may hold of elements, and what of attributes; anything else came in with somebody's text.
 LOOK = r"""() => {
   const elements = ["style", "link", "meta", "base", "img", "image", "iframe", "frame", "object", "embed", "video",
-    "audio", "source", "picture", "math", "foreignObject", "animate", "template", "script"];
+    "audio", "source", "picture", "foreignObject", "animate", "template", "script"];
   const addresses = ["href", "src", "action", "formaction", "data", "poster", "background", "ping", "srcdoc"];
   const faults = [];
   for (const each of document.querySelectorAll("body *")) {
+    if (each.localName === "math" && !each.closest(".reply")) faults.push(each.outerHTML.slice(0, 200));
     if (elements.includes(each.localName)) faults.push(each.outerHTML.slice(0, 200));
     for (const { name, value } of each.attributes) {
       const runs = /^on/i.test(name) || (addresses.includes(name) && /^\s*(javascript|data|vbscript):/i.test(value));

@@ -24,6 +24,11 @@ class TaughtModel:
     def go_on(self, prompt: str) -> None:
         self._gates[prompt].set()
 
+    def go_on_once(self, prompt: str) -> None:
+        """Let it go on to the next place where it waits."""
+        gate, self._gates[prompt] = self._gates[prompt], asyncio.Event()
+        gate.set()
+
     async def stream(
         self, prompt: ChatPrompt, *, model: str | None, params: Mapping[str, object]
     ) -> AsyncGenerator[Said, None]:
@@ -40,6 +45,9 @@ class TaughtModel:
                 yield piece
         if not any(isinstance(piece, End) for piece in self._lessons.get(newest, ())):
             yield End("stop", Usage(3, 5))
+
+    async def list_models(self) -> list[str]:
+        return ["small-one", "taught"]
 
     async def close(self) -> None:
         return

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 from playwright.async_api import Browser, Route, expect
@@ -71,18 +72,47 @@ async def test_sessions_are_shown_and_ended(tab: Tab, service: RunningService, p
 async def test_a_token_is_made_shown_once_and_revoked(tab: Tab, service: RunningService) -> None:
     await tab.open("/account")
     await expect(tab.get("#tokens")).to_have_text("No tokens.")
-    await tab.get("#make-token").get_by_label("Name").fill("backup")
+    form = tab.get("#make-token")
+    await form.get_by_label("Name").fill("backup")
+    # Nobody but an administrator is offered administration, and nothing but chat is chosen.
+    assert await form.get_by_role("checkbox").count() == 4
+    await expect(form.get_by_role("checkbox", name="Chat")).to_be_checked()
+    await form.get_by_role("checkbox", name="Chat").uncheck()
+    await tab.page.get_by_role("button", name="Make a token").click()
+    await expect(form.get_by_role("alert")).to_have_text("Choose what the token may do.")
+    for scope in ("Read Read", "Account Your"):
+        await form.get_by_role("checkbox", name=scope).check()
+    await form.get_by_label("Valid for").select_option("30 days")
     await tab.page.get_by_role("button", name="Make a token").click()
     secret = await tab.get("#new-token code").text_content()
     client = service.client(headers={"Authorization": f"Bearer {secret}"})
     assert (await client.get("/api/v1/auth/me")).status_code == 200
+    own = (await client.get("/api/v1/auth/token")).json()
+    assert own["scopes"] == ["read", "account"]
+    assert (datetime.fromisoformat(own["expires_at"]) - datetime.now(UTC)).days == 29
     await tab.page.reload()
     await expect(tab.get("#tokens li")).to_contain_text("backup")
+    await expect(tab.get("#tokens li")).to_contain_text("Read · Account")
+    await expect(tab.get("#tokens li")).to_contain_text("valid until")
     await expect(tab.get("#new-token")).to_be_hidden()
     await tab.page.get_by_role("button", name="Revoke “backup”").click()
     await tab.page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     await expect(tab.get("#tokens")).to_have_text("No tokens.")
     assert (await client.get("/api/v1/auth/me")).status_code == 401
+
+
+async def test_an_administrator_is_offered_administration_and_sees_what_older_tokens_may(
+    browser: Browser, service: RunningService
+) -> None:
+    administrator = await service.administrator()
+    await administrator.token("chat", "read", "import", "account", "admin")
+    async with browsing(browser, service, administrator, locale="ja-JP") as tab:
+        await tab.open("/account")
+        await expect(tab.get("#tokens li")).to_contain_text("すべて")
+        await tab.get("#make-token").get_by_label("名前").fill("監査")
+        await tab.get("#make-token").get_by_role("checkbox", name="管理 サービスの管理").check()
+        await tab.page.get_by_role("button", name="トークンを作成").click()
+        await expect(tab.get("#tokens li").first).to_contain_text("チャット · 管理")
 
 
 async def test_an_account_is_deleted_after_a_question(tab: Tab, person: Person) -> None:

@@ -13,18 +13,24 @@ import pytest
 from chatkeep.audit.actions import Action
 from chatkeep.audit.verification import Fault
 from chatkeep.chat.status import Status
+from chatkeep.http.languages import LANGUAGES
 from chatkeep.statistics.report import Bucket
 from chatkeep.web import router as web
 from chatkeep.web.chart_data import COUNTED, PERCENTILES, PERIODS, TIMED
 from chatkeep.web.console import SECTIONS
-from chatkeep.web.translations import LANGUAGES, texts_of, texts_of_modules
+from chatkeep.web.translations import texts_of, texts_of_modules
 from tests.support.running_service import RunningService
 
 WEB = Path(web.__file__).parent
-MADE = ("error_", "turn_", "access_", "action_", "actor_", "fault_", "state_")
+MADE = ("error_", "turn_", "access_", "action_", "actor_", "fault_", "scope_", "state_", "link_")
 MODULES = sorted((WEB / "static").glob("*.js"))
 MAX_BYTES = 100_000
-CONSOLE = ("/console", *(f"/console/{name}" for name in SECTIONS), f"/console/conversations/{UUID(int=0)}")
+CONSOLE = (
+    "/console",
+    *(f"/console/{name}" for name in SECTIONS),
+    f"/console/conversations/{UUID(int=0)}",
+    f"/console/users/{UUID(int=0)}",
+)
 
 
 async def loaded(client: httpx2.AsyncClient, path: str, *, later: bool = False) -> dict[str, bytes]:
@@ -45,7 +51,7 @@ async def loaded(client: httpx2.AsyncClient, path: str, *, later: bool = False) 
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("path", ["/", "/account", *CONSOLE])
+@pytest.mark.parametrize("path", ["/", "/account", "/set-password", *CONSOLE])
 async def test_a_page_with_all_that_it_loads_weighs_less_than_100_kb(
     service: RunningService, path: str, language: str
 ) -> None:
@@ -59,7 +65,11 @@ async def test_a_page_with_all_that_it_loads_weighs_less_than_100_kb(
 
 async def test_every_module_is_used_by_a_page(service: RunningService) -> None:
     clients = (service.client(), (await service.administrator()).client)
-    pages = [await loaded(client, path, later=True) for client in clients for path in ("/", "/account", *CONSOLE)]
+    pages = [
+        await loaded(client, path, later=True)
+        for client in clients
+        for path in ("/", "/account", "/set-password", *CONSOLE)
+    ]
     names = {address.rpartition("/")[2] for page in pages for address in page}
     assert {path.name for path in MODULES} <= names
 
@@ -165,7 +175,8 @@ def test_every_text_is_used_and_every_used_one_is_there() -> None:
         "attachments": ("attachments.js",),
         "search": ("search.js",),
         "settings": ("settings.js",),
-        "sign_in": ("sign-in-form.js",),
+        "shortcuts": ("shortcuts.js",),
+        "sign_in": ("sign-in-form.js", "set-password.js"),
     }
     for group, names in apart.items():
         elsewhere = "".join(path.read_text(encoding="utf-8") for path in MODULES if path.name not in names)
@@ -183,7 +194,7 @@ def test_every_text_is_used_and_every_used_one_is_there() -> None:
     others = "".join(path.read_text(encoding="utf-8") for path in MODULES if not path.name.startswith("console"))
     assert set(re.findall(r'\bt\(\s*"([a-z_0-9]+)"', others)) <= in_modules
     on_pages = set(re.findall(r"\bt\.([a-z_0-9]+)", pages))
-    on_pages |= {f"{name}_{each}" for name in ("section", "lead") for each in (*SECTIONS, "conversation")}
+    on_pages |= {f"{name}_{each}" for name in ("section", "lead") for each in (*SECTIONS, "conversation", "person")}
     on_pages |= {f"status_{each}" for each in get_args(Status)}
     on_pages |= {f"period_{each}" for each in PERIODS} | {f"figure_{each}" for each in (*COUNTED, *TIMED)}
     on_pages |= {f"series_{each}" for each in (*chain(*COUNTED.values()), *PERCENTILES)} | {

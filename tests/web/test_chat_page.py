@@ -9,6 +9,7 @@ from chatkeep.chat.models import ModelError
 from tests.support.running_service import PASSWORD, Person, RunningService, running
 from tests.web.browser import Tab, browsing
 from tests.web.models import TaughtModel
+from tests.web.test_accessibility import assert_accessible
 
 
 async def test_a_stranger_makes_an_account_signs_out_and_in_again(browser: Browser, service: RunningService) -> None:
@@ -215,7 +216,7 @@ async def test_a_conversation_has_its_model_and_its_system_prompt(tab: Tab, mode
     asked = list(model.asked)
     await tab.open()
     await tab.get("#settings").click()
-    await tab.page.get_by_role("textbox", name="Model").fill("small-one")
+    await tab.page.get_by_role("combobox", name="Model").select_option("small-one")
     await tab.page.get_by_role("textbox", name="System prompt").fill("You are brief.")
     await tab.page.get_by_role("button", name="Save").click()
     await expect(tab.get("#model")).to_have_text("small-one")
@@ -224,11 +225,41 @@ async def test_a_conversation_has_its_model_and_its_system_prompt(tab: Tab, mode
     await tab.get("#settings").click()
     await expect(tab.page.get_by_role("textbox", name="System prompt")).to_have_value("You are brief.")
     await tab.page.get_by_role("textbox", name="System prompt").fill("")
-    await tab.page.get_by_role("textbox", name="Model").fill("")
+    await tab.page.get_by_role("combobox", name="Model").select_option("")
     await tab.page.get_by_role("button", name="Save").click()
     await expect(tab.page.get_by_role("dialog")).to_have_count(0)
     await tab.say("again")
     assert model.asked[-1:] == [("taught", None)]
+
+
+@pytest.mark.parametrize(("locale", "usual"), [("en-GB", "Default (taught)"), ("ja-JP", "既定（taught）")])
+async def test_a_model_is_chosen_from_the_servers_own_list(
+    browser: Browser, service: RunningService, person: Person, locale: str, usual: str
+) -> None:
+    gone = await person.conversation(model="gone-one")
+    listed = (await person.client.get("/api/v1/models")).json()
+    assert listed == {"items": [{"id": "taught", "default": True}, {"id": "small-one", "default": False}]}
+    async with browsing(browser, service, person, locale=locale) as tab:
+        await tab.open()
+        await tab.get("#model").click()
+        choice = tab.get("dialog select")
+        await expect(choice.locator("option")).to_have_text([usual, "taught", "small-one"])
+        await assert_accessible(tab)
+        await choice.select_option("small-one")
+        await tab.get("dialog .main").click()
+        await expect(tab.get("#model")).to_have_text("small-one")
+        await tab.open(f"/c/{gone}")
+        await expect(tab.get("#model")).to_have_text("gone-one")
+        await tab.get("#model").click()
+        await expect(choice).to_have_value("gone-one")
+        await tab.page.keyboard.press("Escape")
+        tab.expected.append("status of 503")
+        await tab.page.route(
+            "**/api/v1/models", lambda route: route.fulfill(status=503, json={"code": "models_unavailable"})
+        )
+        await tab.open()
+        await tab.get("#settings").click()
+        await expect(choice).to_be_visible()
 
 
 @pytest.mark.parametrize("works", [True, False])
@@ -256,7 +287,7 @@ async def test_what_is_asked_while_settings_are_saved_waits_for_them(
 
     await tab.page.route("**/api/v1/conversations/*", hold)
     await tab.get("#settings").click()
-    await tab.page.get_by_role("textbox", name="Model").fill("small-one")
+    await tab.page.get_by_role("combobox", name="Model").select_option("small-one")
     await tab.page.get_by_role("button", name="Save").click()
     await expect(tab.page.get_by_role("dialog")).to_have_count(0)
     await tab.get("#prompt").fill("again")

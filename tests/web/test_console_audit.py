@@ -85,10 +85,11 @@ async def test_the_trail_is_filtered_read_to_its_end_and_verified(
 
 
 async def test_verifying_ends_when_nobody_waits_for_it(service: RunningService) -> None:
+    from chatkeep.database.reads import Reads
     from chatkeep.web.audit_verification import verification_lines
 
     secret = settings_for("postgresql://none").signing_keys()
-    lines = verification_lines(service.database, SealingKeys(secret))
+    lines = verification_lines(Reads(service.database, None), SealingKeys(secret))
     assert json.loads(await anext(lines)).keys() == {"read", "rows"}
     assert "verify" in {task.get_name() for task in asyncio.all_tasks()}
     await lines.aclose()

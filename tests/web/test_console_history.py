@@ -59,6 +59,47 @@ async def test_nothing_is_read_until_it_is_asked_for(console: Tab, administrator
     assert await reasons(administrator, person, "history_read") == [REASON]
 
 
+@pytest.mark.parametrize("locale", ["en-GB", "ja-JP"])
+async def test_a_reason_is_of_one_reading_alone(
+    browser: Browser, service: RunningService, administrator: Person, locale: str
+) -> None:
+    """A reason about one person must never be recorded for another, nor for an act that was not asked about."""
+    first, second = await service.person(), await service.person()
+    for each in (first, second):
+        await each.say(await each.conversation(title="tea"), "green tea")
+    async with browsing(browser, service, administrator, locale=locale) as tab:
+        await tab.open(f"/console/history?username={first.username}")
+        await tab.get("#f-reason").fill(REASON)
+        await tab.get("#filters .main").click()
+        await expect(tab.get("#list li")).to_have_count(1)
+        await expect(tab.get("#f-reason")).to_have_value("")
+        await tab.get("#f-of-user").fill(second.username)
+        await tab.get("#filters .main").click()
+        await expect(tab.get("#list li")).to_contain_text(second.username)
+        await tab.get("#list li .named a").last.click()
+        await expect(tab.get("#f-reason")).to_have_value("")
+        await tab.open("/console/history")
+        await expect(tab.get("#f-reason")).to_have_value("")
+        await tab.open("/console")
+        await tab.get("#f-q").fill(second.username)
+        await expect(tab.get("#list li")).to_have_count(1)
+        await tab.get("#list li .tool").click()
+        await tab.get("[role=menuitem].dangerous").click()
+        await expect(tab.get("dialog input[name=reason]")).to_have_value("")
+        assert REASON not in str(await tab.page.evaluate("Object.values(sessionStorage)"))
+    assert await reasons(administrator, first, "history_read") == [REASON]
+    assert await reasons(administrator, second, "history_read") == [None]
+
+
+async def test_a_refused_reading_keeps_its_reason(console: Tab) -> None:
+    console.expected.append("status of 422")
+    await console.open("/console/history?user_id=none")
+    await console.get("#f-reason").fill(REASON)
+    await console.get("#filters .main").click()
+    await expect(console.get("#state .problem")).to_be_visible()
+    await expect(console.get("#f-reason")).to_have_value(REASON)
+
+
 async def test_filters_narrow_the_history(console: Tab, model: TaughtModel, person: Person) -> None:
     conversation = await person.conversation(title="first")
     good = await person.say(conversation, "green tea")
@@ -160,10 +201,10 @@ async def test_a_wrong_filter_is_told(console: Tab) -> None:
 async def test_the_history_is_exported_with_its_filters(console: Tab, administrator: Person, person: Person) -> None:
     await person.say(await person.conversation(), "green tea")
     await console.open(f"/console/history?username={person.username}")
-    await console.page.get_by_label("Reason").fill(REASON)
     await console.page.evaluate(WATCH_EXPORT)
     texts = {}
     for kind in ("JSONL", "CSV"):
+        await console.page.get_by_label("Reason").fill(REASON)
         async with console.page.expect_download() as downloading:
             await console.page.get_by_role("button", name=f"Export as {kind}").click()
         download = await downloading.value
@@ -172,8 +213,9 @@ async def test_the_history_is_exported_with_its_filters(console: Tab, administra
     await expect(console.get("#exporting")).to_contain_text("Exported")
     told = await console.page.evaluate("told")
     assert [told[0], told[1][:10], told[-1][:9]] == ["Exporting…", "Exporting:", "Exported:"]
+    assert texts["CSV"].startswith("\ufeff")  # by which spreadsheets know the encoding
     assert [json.loads(line)["prompt"]["content"] for line in texts["JSONL"].splitlines()] == ["green tea"]
-    assert [row["prompt"] for row in csv.DictReader(io.StringIO(texts["CSV"]))] == ["green tea"]
+    assert [row["prompt"] for row in csv.DictReader(io.StringIO(texts["CSV"].removeprefix("\ufeff")))] == ["green tea"]
     assert await reasons(administrator, person, "history_exported") == [REASON, REASON]
 
 

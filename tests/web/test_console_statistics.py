@@ -3,12 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from playwright.async_api import Browser, expect
 from sqlalchemy import delete, insert
 
+from chatkeep.chat.models import ModelError
 from chatkeep.database.tables import statistics, statistics_notes
 from tests.support.running_service import Person, RunningService
 from tests.web.browser import browsing
+from tests.web.models import TaughtModel
 from tests.web.test_accessibility import assert_accessible
 from tests.web.test_assets import MAX_BYTES, loaded
 
@@ -88,6 +91,34 @@ async def test_what_was_counted_is_shown_as_charts_words_and_numbers(browser: Br
         await tab.page.set_viewport_size({"width": 390, "height": 780})
         await tab.get("#app [data-choice=theme]").select_option("dark")
         await expect(tab.get(".of-failures h2")).to_have_text("失敗・中断・停止")
+        await assert_accessible(tab)
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "ja-JP"])
+async def test_a_models_failures_lead_to_its_failed_turns_and_why(
+    browser: Browser, service: RunningService, person: Person, model: TaughtModel, locale: str
+) -> None:
+    model.teach("break", "Half", ModelError("The model server ended its reply before the answer began."))
+    await person.say(await person.conversation(title="tea"), "break")
+    administrator = await service.administrator()
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    rows = [("taught", "complete", 3), ("taught", "failed", 1), ("other", "complete", 2)]
+    await set_counters(
+        service,
+        *({"hour": hour, "model": name, "measure": kind, "bucket": 0, "count": count} for name, kind, count in rows),
+    )
+    async with browsing(browser, service, administrator, locale=locale) as tab:
+        await tab.open(f"{PAGE}?period=day")
+        row = tab.get(".models tbody tr").filter(has_text="taught")
+        await expect(row.locator("td").nth(2)).to_have_text("25.0%")
+        await expect(tab.get(".models tbody tr")).to_have_count(2)
+        await assert_accessible(tab)
+        await row.get_by_role("link").click()
+        await expect(tab.get("#f-status")).to_have_value("failed")
+        await expect(tab.get("#f-model")).to_have_value("taught")
+        await tab.get("#filters .main").click()
+        why = "モデルサーバーが" if locale == "ja-JP" else "before the answer began"
+        await expect(tab.get("#list .ending").first).to_contain_text(why)
         await assert_accessible(tab)
 
 

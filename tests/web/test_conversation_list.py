@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Route, expect
@@ -85,6 +86,24 @@ async def test_a_conversation_is_archived_and_taken_back(tab: Tab, person: Perso
 
 
 @pytest.mark.usefixtures("three")
+async def test_what_programs_began_is_hidden_and_shown_again(tab: Tab, person: Person) -> None:
+    for origin in ("api", "ui"):
+        await person.conversation(title=f"by {origin}", metadata={"origin": origin})
+    await tab.open()
+    await expect(tab.get("#list a")).to_have_text(["by ui", "by api", "three", "two", "one"])
+    only = tab.page.get_by_role("button", name="Only from this page")
+    await only.click()
+    await expect(tab.get("#list a")).to_have_text(["three", "two", "one"])
+    await expect(only).to_have_attribute("aria-pressed", "true")
+    # It is so after a reload, too.
+    await tab.open()
+    await expect(tab.get("#list a")).to_have_text(["three", "two", "one"])
+    await only.click()
+    await expect(tab.get("#list a")).to_have_count(5)
+    assert await tab.page.evaluate("Object.keys(localStorage)") == []
+
+
+@pytest.mark.usefixtures("three")
 async def test_a_deletion_is_undone_before_anything_was_deleted(tab: Tab, person: Person) -> None:
     await tab.open()
     await tab.page.get_by_role("link", name="two").click()
@@ -137,6 +156,22 @@ async def test_the_browsers_way_back_leads_through_conversations(tab: Tab) -> No
 
 
 @pytest.mark.usefixtures("three")
+async def test_a_conversation_is_saved_to_be_read_alone(tab: Tab, person: Person) -> None:
+    conversation_id = await person.conversation(title="お茶 / tea")
+    await person.say(conversation_id, "Which?")
+    await tab.open(f"/c/{conversation_id}")
+    for item, suffix, beginning in (
+        ("Save as a page (HTML)", "html", b"<!doctype html>"),
+        ("Export as Markdown", "md", "# お茶 / tea".encode()),
+        ("Export everything (ZIP)", "zip", b"PK\x03\x04"),
+    ):
+        async with tab.page.expect_download() as downloading:
+            await tab.menu(item)
+        download = await downloading.value
+        assert download.suggested_filename == f"お茶 tea.{suffix}"
+        assert Path(await download.path()).read_bytes().startswith(beginning)
+
+
 async def test_a_menu_is_used_with_the_keyboard(tab: Tab) -> None:
     await tab.open()
     await tab.page.get_by_role("link", name="two").click()

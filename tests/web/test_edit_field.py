@@ -1,10 +1,13 @@
 """The field in which a message is edited: what is in it is never thrown away without a word."""
 
-from playwright.async_api import expect
+import pytest
+from playwright.async_api import Browser, expect
 
 from chatkeep.chat.models import Text
-from tests.web.browser import Tab
+from tests.support.running_service import Person, RunningService
+from tests.web.browser import Tab, browsing
 from tests.web.models import TaughtModel
+from tests.web.test_accessibility import assert_accessible
 
 
 async def begin_to_edit(tab: Tab, text: str) -> None:
@@ -76,3 +79,40 @@ async def test_nothing_of_it_is_left_after_signing_out(tab: Tab) -> None:
     await tab.choose(tab.get("#me"), "Sign out")
     await expect(tab.get("#sign-in")).to_be_visible()
     assert "secret" not in str(await tab.page.evaluate("() => Object.values(localStorage)"))
+
+
+@pytest.mark.parametrize("key", ["Enter", "Control+Enter"])
+async def test_enter_sends_it_and_shift_enter_breaks_the_line(tab: Tab, key: str) -> None:
+    await tab.open()
+    await tab.say("first")
+    await begin_to_edit(tab, "better")
+    await tab.get(".edit-field").press("Shift+Enter")
+    await tab.get(".edit-field").type("still")
+    await tab.get(".edit-field").press(key)
+    await tab.answered()
+    await expect(tab.get(".prompt")).to_have_text("better\nstill")
+    await expect(tab.get(".edit-field")).to_have_count(0)
+
+
+async def test_an_input_methods_enter_sends_nothing(tab: Tab) -> None:
+    await tab.open()
+    await tab.say("first")
+    await begin_to_edit(tab, "日本")
+    await tab.get(".edit-field").dispatch_event("keydown", {"key": "Enter", "keyCode": 229, "isComposing": True})
+    await expect(tab.get(".edit-field")).to_have_value("日本")
+
+
+@pytest.mark.parametrize(("locale", "title"), [("en-GB", "Keys"), ("ja-JP", "キー操作")])
+async def test_the_keys_are_shown_with_a_question_mark_outside_of_fields(
+    browser: Browser, service: RunningService, person: Person, locale: str, title: str
+) -> None:
+    async with browsing(browser, service, person, locale=locale) as tab:
+        await tab.open()
+        await tab.get("#prompt").press("?")
+        await expect(tab.get("dialog")).to_have_count(0)
+        await tab.get("#new").focus()
+        await tab.page.keyboard.press("?")
+        await expect(tab.page.get_by_role("dialog", name=title)).to_be_visible()
+        await assert_accessible(tab)
+        await tab.page.keyboard.press("Escape")
+        await expect(tab.get("dialog")).to_have_count(0)

@@ -7,8 +7,9 @@ from playwright.async_api import Browser, expect
 
 from chatkeep.chat.models import ModelError, Text
 from chatkeep.chat.models.openai_errors import Failures
-from chatkeep.web.failures import failure_in
-from chatkeep.web.translations import LANGUAGES, texts_of_group
+from chatkeep.http.languages import LANGUAGES
+from chatkeep.web.failures import failure_in, without_settings
+from chatkeep.web.translations import texts_of_group
 from tests.support.running_service import Person, RunningService
 from tests.web.browser import browsing
 from tests.web.failure_sentences import PART, sentences
@@ -98,3 +99,14 @@ async def test_the_console_says_it_in_its_language(
         await tab.get("#f-reason").fill("ticket")
         await tab.get("#why .main").click()
         await expect(tab.get(".ending.bad")).to_contain_text("モデルサーバーが、回答の途中で接続を切りました。")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_readers_who_run_nothing_are_told_whom_to_tell_and_no_setting(language: str) -> None:
+    told = 0
+    for text in texts_of_group("failures", language).values():
+        shown = without_settings(language, text)
+        assert not re.search("CHATKEEP|SSL_CERT|operator|運用担当者", shown), text
+        told += shown != text
+        assert shown == text or ("administrator" in shown or "管理者" in shown)
+    assert told > 10

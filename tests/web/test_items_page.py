@@ -70,6 +70,21 @@ async def test_a_tools_result_has_the_name_of_its_tool(tab: Tab, model: TaughtMo
         await tab.page.reload()
 
 
+async def test_a_prompt_of_several_roles_says_who_speaks(tab: Tab, service: RunningService, person: Person) -> None:
+    token = (await person.client.post("/api/v1/auth/tokens", json={"name": "x"})).json()["token"]
+    said = [("developer", "Be 𝔰hort."), ("user", "<b>Hi</b>"), ("assistant", "Hello"), ("user", "And?")]
+    asked = {"model": "m", "input": [{"role": role, "content": content} for role, content in said]}
+    client = service.client(headers={"Authorization": f"Bearer {token}"})
+    assert (await client.post("/v1/responses", json=asked)).status_code == 200
+    [listed] = (await person.client.get("/api/v1/conversations")).json()["items"]
+    await tab.open(f"/c/{listed['id']}")
+    prompt = tab.get(".turn .prompt")
+    await expect(prompt.locator("strong")).to_have_text(["System prompt", "User", "Assistant", "User"])
+    assert await prompt.text_content() == (
+        "System prompt\nBe 𝔰hort.\n\nUser\n<b>Hi</b>\n\nAssistant\nHello\n\nUser\nAnd?"
+    )
+
+
 async def test_a_refusal_is_said_in_words(tab: Tab, model: TaughtModel) -> None:
     model.teach("bad", Refusal("I cannot help "), Refusal("with <that>."))
     await tab.open()

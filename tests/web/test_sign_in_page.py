@@ -10,6 +10,7 @@ from playwright.async_api import Browser, expect
 
 from tests.support.running_service import ADMIN_PASSWORD, PASSWORD, RunningService, running
 from tests.web.browser import Tab, browser_running, browsing, tab_in
+from tests.web.test_accessibility import assert_accessible
 
 NAME = "chat.lan"
 
@@ -192,3 +193,17 @@ async def test_a_password_that_is_shown_is_hidden_before_it_is_sent(browser: Bro
         await tab.get("#f-password").press("Enter")
         await expect(tab.page.get_by_role("alert")).to_have_text("Wrong username or password.")
         await expect(tab.get("#f-password")).to_have_attribute("type", "password")
+
+
+@pytest.mark.parametrize(("locale", "whom"), [("en-GB", "Ask an administrator"), ("ja-JP", "管理者にお問い合わせ")])
+async def test_somebody_who_forgot_the_password_is_told_whom_to_ask(
+    browser: Browser, service: RunningService, locale: str, whom: str
+) -> None:
+    async with browsing(browser, service, None, locale=locale) as tab:
+        await tab.open()
+        await expect(tab.get(".forgotten p")).to_be_hidden()
+        await tab.get(".forgotten summary").click()
+        await expect(tab.get(".forgotten p")).to_contain_text(whom)
+        await assert_accessible(tab)
+        await tab.get("button[data-mode]").click()
+        await expect(tab.get(".forgotten")).to_be_hidden()

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from chatkeep.ids import new_id
-from chatkeep.web.markdown import MAX_MARKDOWN_CHARACTERS, render
+from chatkeep.prose.markdown import MAX_MARKDOWN_CHARACTERS, render
 from tests.support.running_service import Person, RunningService
 from tests.web.models import TaughtModel
 

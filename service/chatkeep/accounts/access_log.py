@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from chatkeep.accounts.dependencies import DatabaseDep, SignedIn
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.audit.queries import HistoryRead, reads_page
 from chatkeep.database.stored_json import object_of
 from chatkeep.http.bodies import JsonRoute
@@ -46,6 +47,7 @@ def _id_in(value: object) -> UUID | None:
 
 
 @router.get("/access-log", responses=error_responses(401, 422, 503))
+@needs(Scope.ACCOUNT)
 async def list_history_accesses(
     identity: SignedIn, database: DatabaseDep, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
 ) -> Page[HistoryAccess]:

@@ -20,6 +20,7 @@ from chatkeep.accounts.identity import (
 )
 from chatkeep.accounts.login_sessions import Client, NewSession, renew_session
 from chatkeep.accounts.proxy_accounts import identity_by_proxy
+from chatkeep.accounts.scopes import Needs, needs_of, require_scope
 from chatkeep.accounts.throttling import place_of
 from chatkeep.audit.trail import AuditTrail, Origin, Recorder
 from chatkeep.database.database import Database
@@ -111,18 +112,25 @@ def send_session(request: Request, accounts: Accounts, opened: NewSession) -> No
         give(request, mark.cookie, mark.content(account, device), max_age_seconds=lifetime)
 
 
-async def require_identity(request: Request, accounts: Accounts) -> Identity:
+async def require_identity(request: Request, accounts: Accounts, needs: Needs | None = None) -> Identity:
     """Return the asking user: the one a trusted server in front names; by `Authorization: Bearer` where
     there is one; otherwise by cookie.
 
+    Args:
+        needs: the scopes that let a token in, see `chatkeep.accounts.scopes`; None for what the endpoint says.
+
     Raises:
         NotAuthenticated: nobody, or no longer.
+        InsufficientScope, Forbidden: the token lacks a scope, or none is taken here.
         UntrustedIdentity: a user is named, and not by that server.
     """
     identity = await _identity_of(request, accounts)
     if identity is None:
         raise NotAuthenticated("Sign in first: there is no valid session cookie or token.")
     caller.set(identity.user_id)
+    if identity.by_token:
+        # Here alone: whatever needs somebody comes by here, so that no route can forget it.
+        require_scope(identity.scopes, needs_of(request.scope.get("endpoint")) if needs is None else needs)
     if identity.renew or identity.exchange:
         identity = await _renewed(request, accounts, identity)
     set_terms(request.scope, stream_terms(identity))

@@ -23,6 +23,7 @@ from chatkeep.database.tables import (
     imported_conversations,
     imported_turns,
     login_sessions,
+    password_links,
     reasoning_entries,
     reasoning_search,
     reply_fragments,
@@ -60,7 +61,7 @@ MOVED: tuple[Table, ...] = (
     api_turns,
 )
 # Rows that only make the guest a guest end with them; counters are added to the account's, notes to the statistics.
-ENDED: tuple[Table, ...] = (login_sessions, access_tokens, user_activity, statistics_notes, file_usage)
+ENDED: tuple[Table, ...] = (login_sessions, access_tokens, password_links, user_activity, statistics_notes, file_usage)
 
 SEARCH_ENTRIES = (turn_entries, reasoning_entries)
 OLDER_SEARCH_ENTRIES = (turn_search, reasoning_search)

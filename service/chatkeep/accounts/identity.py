@@ -1,7 +1,7 @@
 """Identities: the account behind a cookie or a token, in one statement."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
@@ -9,6 +9,7 @@ from uuid import UUID
 from chatkeep.accounts import identity_queries as queries
 from chatkeep.accounts.identity_queries import KnownUser
 from chatkeep.accounts.queries import AnyRow
+from chatkeep.accounts.scopes import ALL_SCOPES
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
 from chatkeep.http.open_streams import StreamTerms
@@ -30,6 +31,9 @@ class Identity:
         renew: the session is to get a new id.
         exchange: the same, for its cookie has the name of an earlier version.
         by_proxy: a server in front has signed the user in; there is neither a session nor a token.
+        by_token: an access token asks.
+        scopes: the parts of the account that are open; all of them, unless a token asks.
+        token_ends_at: when the asking token ends, where one asks and ends.
     """
 
     user_id: UUID
@@ -45,6 +49,9 @@ class Identity:
     renew: bool = False
     exchange: bool = False
     by_proxy: bool = False
+    by_token: bool = False
+    scopes: frozenset[str] = ALL_SCOPES
+    token_ends_at: datetime | None = None
 
     @property
     def id(self) -> UUID:
@@ -91,7 +98,8 @@ async def identity_by_token(database: Database, token: str, now: datetime) -> Id
     seen_before = now - TOUCH_INTERVAL
     if user.last_used_at is None or user.last_used_at <= seen_before:
         await database.execute(queries.TOUCH_TOKEN, digest=digest, now=now, seen_before=seen_before)
-    return identity_in(user, digest)
+    scopes = frozenset(user.scopes) & ALL_SCOPES
+    return replace(identity_in(user, digest), by_token=True, scopes=scopes, token_ends_at=user.expires_at)
 
 
 def identity_of(user: AnyRow, *, digest: bytes = b"", by_session: bool = False, remember: bool = False) -> Identity:

@@ -1,5 +1,6 @@
 """The statements that find the user of a session, a token or a name, and mark each as used."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -35,6 +36,8 @@ class SessionUser(KnownUser):
 @dataclass(frozen=True, slots=True)
 class TokenUser(KnownUser):
     last_used_at: datetime | None
+    scopes: Sequence[str]
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ USER_BY_SESSION = Statement(
 )
 
 USER_BY_TOKEN = Statement(
-    select(*_IDENTITY, access_tokens.c.last_used_at)
+    select(*_IDENTITY, access_tokens.c.last_used_at, access_tokens.c.scopes, access_tokens.c.expires_at)
     .join(users, users.c.id == access_tokens.c.user_id)
     .where(
         access_tokens.c.digest == _digest,

@@ -127,8 +127,10 @@ async def delete_conversations_of(connection: AsyncConnection, user_id: UUID) ->
     await connection.execute(delete(conversations).where(conversations.c.user_id == user_id))
 
 
-async def delete_activity_of(connection: AsyncConnection, user_id: UUID) -> None:
-    await connection.execute(delete(user_activity).where(user_activity.c.user_id == user_id))
+async def delete_activity_of(connection: AsyncConnection, user_id: UUID) -> AnyRow | None:
+    """Delete the counters of a user, and return them."""
+    deleted = delete(user_activity).where(user_activity.c.user_id == user_id).returning(user_activity)
+    return (await connection.execute(deleted)).one_or_none()
 
 
 async def lock_administrators(connection: AsyncConnection) -> None:

@@ -59,7 +59,7 @@ async def register(
         guest = await lock_guest(connection, replaces, now=now, limits=limits)
         await require_distinct(connection, username)
         if guest is None:
-            user = await _insert_user(connection, username, password_hash, now=now, email=email, role="user")
+            user = await insert_account(connection, NewAccount(username, "user", email), password_hash, now)
         else:
             user = _require_free(await promote_guest(connection, guest, username, password_hash, email))
             await note_user(connection, user.id, now)
@@ -127,30 +127,29 @@ async def create_user_with_hash(
     async with database.transaction() as connection:
         if not new.may_look_alike:
             await require_distinct(connection, new.username)
-        user = await _insert_user(connection, new.username, password_hash, now=now, email=new.email, role=new.role)
+        user = await insert_account(connection, new, password_hash, now)
         await audit.record(connection, Action.ACCOUNT_CREATED, user.id, role=new.role)
     user_id: UUID = user.id
     return user_id
 
 
-async def _insert_user(
-    connection: AsyncConnection,
-    username: str,
-    password_hash: str,
-    *,
-    now: datetime,
-    email: str | None,
-    role: str,
+async def insert_account(
+    connection: AsyncConnection, new: NewAccount, password_hash: str | None, now: datetime
 ) -> AnyRow:
+    """Keep a new account.
+
+    Raises:
+        Invalid: the name is not one. UsernameTaken.
+    """
     return _require_free(
         await queries.insert_user(
             connection,
-            username=username,
-            username_key=username_key(username),
+            username=new.username,
+            username_key=username_key(require_username(new.username)),
             password_hash=password_hash,
             now=now,
-            email=email,
-            role=role,
+            email=new.email,
+            role=new.role,
         )
     )
 

@@ -29,10 +29,12 @@ from chatkeep.accounts.schemas import (
     LogIn,
     LoginSession,
     NewToken,
+    OwnToken,
     Register,
     Token,
     User,
 )
+from chatkeep.accounts.scopes import Scope, in_order, needs
 from chatkeep.accounts.sign_in import WRONG_PASSWORD, change_password, delete_account, log_in, log_out
 from chatkeep.accounts.tokens import create_token
 from chatkeep.accounts.users import HELD
@@ -118,12 +120,14 @@ async def log_out_of_session(
 
 
 @router.get("/me", response_model=User, responses=error_responses(401, 503))
+@needs(Scope.ACCOUNT)
 async def read_me(identity: SignedIn) -> Response:
     """Return the signed-in account."""
     return answer_with(User.model_validate(identity))
 
 
 @router.patch("/me", responses=error_responses(401, *BODY_ERRORS))
+@needs(Scope.ACCOUNT)
 async def change_me(body: ChangeMe, identity: SignedIn, database: DatabaseDep) -> User:
     """Change the display name or the e-mail address; null takes it away."""
     async with database.transaction() as connection:
@@ -147,6 +151,7 @@ async def change_me(body: ChangeMe, identity: SignedIn, database: DatabaseDep) -
         service_unavailable=BUSY,
     ),
 )
+@needs(Scope.ACCOUNT)
 async def delete_me(
     body: DeleteMe, request: Request, identity: SignedIn, accounts: AccountsDep, audit: AuditDep
 ) -> None:
@@ -169,6 +174,7 @@ async def delete_me(
         service_unavailable=BUSY,
     ),
 )
+@needs(Scope.ACCOUNT)
 async def change_my_password(
     body: ChangePassword,
     request: Request,
@@ -184,6 +190,7 @@ async def change_my_password(
 
 
 @router.get("/sessions", responses=error_responses(401, 422, 503))
+@needs(Scope.ACCOUNT)
 async def list_sessions(
     identity: SignedIn, accounts: AccountsDep, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
 ) -> Page[LoginSession]:
@@ -214,6 +221,7 @@ async def list_sessions(
 
 
 @router.delete("/sessions/{session_id}", status_code=204, responses=error_responses(401, 404, 422, 503))
+@needs(Scope.ACCOUNT)
 async def end_one_session(session_id: UUID, identity: SignedIn, database: DatabaseDep, audit: AuditDep) -> None:
     """End one of this account's sessions."""
     async with database.transaction() as connection:
@@ -223,12 +231,14 @@ async def end_one_session(session_id: UUID, identity: SignedIn, database: Databa
 
 
 @router.delete("/sessions", status_code=204, responses=error_responses(401, 503))
+@needs(Scope.ACCOUNT)
 async def end_all_other_sessions(identity: SignedIn, database: DatabaseDep, audit: AuditDep) -> None:
     """End every session of this account but the asking one."""
     await end_other_sessions(database, audit, identity.user_id, keep=identity.digest)
 
 
 @router.get("/tokens", responses=error_responses(401, 422, 503))
+@needs(Scope.ACCOUNT)
 async def list_tokens(
     identity: SignedIn, database: DatabaseDep, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
 ) -> Page[Token]:
@@ -246,25 +256,39 @@ async def list_tokens(
     responses=error_responses(
         401,
         *BODY_ERRORS,
+        forbidden=(403, "Only an administrator makes tokens with the scope admin."),
         guest_not_allowed=(403, "A guest has no access tokens. Register first."),
         too_many_tokens=(409, "An account has at most 50 access tokens. Revoke one that is not used."),
     ),
 )
+@needs(Scope.ACCOUNT)
 async def create_access_token(
     body: CreateToken, identity: SignedIn, accounts: AccountsDep, audit: AuditDep
 ) -> NewToken:
     """Make an access token for `Authorization: Bearer`. Its secret is in this answer and nowhere else.
 
-    Without `expires_at` it ends as late as this service lets a token end: after a year, unless it is set up otherwise.
+    `scopes` say what it may do: each call names the ones that it takes. A token that makes another one gives it no
+    scope that it lacks, and no later end than its own. Without `expires_at` the new token ends as late as this service
+    lets one end: after a year, unless it is set up otherwise.
     """
     now, limits = accounts.clock(), accounts.token_limits
     row, secret = await create_token(
-        accounts.database, audit, identity, body.name, body.expires_at, now=now, limits=limits
+        accounts.database, audit, identity, body.name, body.expires_at, body.scopes, now=now, limits=limits
     )
     return NewToken(**Token.model_validate(row).model_dump(), token=secret)
 
 
+@router.get("/token", responses=error_responses(401, 404, 503))
+@needs(*Scope)
+async def read_own_token(identity: SignedIn) -> OwnToken:
+    """Return the scopes and the end of the token that asks. Any token may ask; 404 without a token."""
+    if not identity.by_token:
+        raise NotFound("No access token asks.")
+    return OwnToken(scopes=in_order(identity.scopes), expires_at=identity.token_ends_at)
+
+
 @router.delete("/tokens/{token_id}", status_code=204, responses=error_responses(401, 404, 422, 503))
+@needs(Scope.ACCOUNT)
 async def delete_token(token_id: UUID, identity: SignedIn, database: DatabaseDep, audit: AuditDep) -> None:
     """End one of this account's tokens."""
     async with database.transaction() as connection:

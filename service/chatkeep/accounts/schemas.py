@@ -5,8 +5,9 @@ from uuid import UUID
 
 from pydantic import Field
 
+from chatkeep.accounts.scopes import DEFAULT_SCOPES, Scope
 from chatkeep.http.bodies import Body, Flag, Moment, Name, Text
-from chatkeep.http.schemas import Answer, Time
+from chatkeep.http.schemas import Answer, Time, one_of
 
 # Longer than any password may be: checking a wrong one stays cheap.
 Password = Annotated[Text, Field(max_length=1024, examples=["correct horse battery staple"])]
@@ -20,6 +21,22 @@ class Register(Body):
     username: Username
     password: NewPassword
     email: Email | None = None
+
+
+class LinkSecret(Body):
+    token: Annotated[str, Field(min_length=1, max_length=200, description="What stands behind the # of the link.")]
+
+
+class UseLink(LinkSecret):
+    password: NewPassword
+
+
+class PasswordLink(Answer):
+    """The user whom a link is for, and until when it works."""
+
+    username: str
+    kind: Annotated[str, one_of("invitation", "reset")]
+    expires_at: Time
 
 
 class LogIn(Body):
@@ -45,6 +62,10 @@ class ChangePassword(Body):
 class CreateToken(Body):
     name: Name
     expires_at: Moment | None = None
+    scopes: Annotated[
+        list[Annotated[Scope, one_of(*(scope.value for scope in Scope))]],
+        Field(min_length=1, max_length=20, description="What the token may do.", examples=[[*DEFAULT_SCOPES]]),
+    ] = [*DEFAULT_SCOPES]  # noqa: RUF012  pydantic copies it
 
 
 class User(Answer):
@@ -72,6 +93,14 @@ class Token(Answer):
     name: str
     created_at: Time
     last_used_at: Time | None
+    expires_at: Time | None
+    scopes: Annotated[list[str], Field(description="What the token may do.", examples=[[*DEFAULT_SCOPES]])]
+
+
+class OwnToken(Answer):
+    """The token that asks."""
+
+    scopes: Annotated[list[str], Field(description="What the token may do.", examples=[[*DEFAULT_SCOPES]])]
     expires_at: Time | None
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chatkeep.accounts import queries, session_queries, token_queries
+from chatkeep.accounts import link_queries, queries, session_queries, token_queries
 from chatkeep.accounts.accounts import Accounts
 from chatkeep.accounts.failed_logins import refusals_on_record
 from chatkeep.accounts.familiarity import lane_of
@@ -155,7 +155,7 @@ async def change_password(
     new_hash = await accounts.hasher.hash_new(new, user.username)
     async with accounts.database.transaction() as connection:
         await _lock_verified(accounts.hasher, connection, user, current)
-        await _replace_password(connection, user.id, new_hash)
+        await replace_password(connection, user.id, new_hash)
         opened = None
         if identity.by_session:
             now, limits, remember = accounts.clock(), accounts.limits, identity.remember
@@ -178,7 +178,7 @@ async def set_password(database: Database, hasher: PasswordHasher, audit: Record
         locked = await queries.lock_user(connection, user.id)
         if locked is not None and locked.is_guest:
             raise IsGuest("A guest cannot have a password. They have to register first.")
-        await _replace_password(connection, user.id, new_hash)
+        await replace_password(connection, user.id, new_hash)
         await audit.record(connection, Action.PASSWORD_CHANGED, user.id)
 
 
@@ -222,7 +222,9 @@ async def _lock_verified(hasher: PasswordHasher, connection: AsyncConnection, us
             raise InvalidCredentials(WRONG_PASSWORD)
 
 
-async def _replace_password(connection: AsyncConnection, user_id: UUID, new_hash: str) -> None:
+async def replace_password(connection: AsyncConnection, user_id: UUID, new_hash: str) -> None:
+    """Keep a new password, and end what the old one opened: sessions, tokens, and links that would set another one."""
+    await link_queries.delete_links_of(connection, user_id)
     await queries.update_user(connection, user_id, {"password_hash": new_hash})
     await session_queries.end_sessions_of(connection, user_id)
     await token_queries.delete_tokens_of(connection, user_id)

@@ -72,6 +72,7 @@ class Limit:
 ACCOUNT_FROM_ONE_PLACE = Limit(10, timedelta(minutes=15))
 ONE_PLACE = Limit(100, timedelta(minutes=15))
 ACCOUNT_FROM_ANYWHERE = Limit(200, timedelta(hours=1))
+LINKS_FROM_ONE_PLACE = Limit(30, timedelta(minutes=15))
 GUESTS_FROM_ONE_PLACE = Limit(100, timedelta(hours=1))
 
 
@@ -115,6 +116,11 @@ def counters_for_signed_in(user_id: UUID) -> list[Counter]:
 def counters_for_guest(address: str) -> list[Counter]:
     """Return the counters of a new guest: a program that keeps no cookie makes one with each request."""
     return _counters_of_place(GUESTS_FROM_ONE_PLACE, "guests", address)
+
+
+def counters_for_link(address: str) -> list[Counter]:
+    """Return the counters of one use of a link that sets a password: each costs a look-up, and a right one a hash."""
+    return _counters_of_place(LINKS_FROM_ONE_PLACE, "links", address)
 
 
 def counters_for_registration(address: str, per_hour: int) -> list[Counter]:

@@ -8,7 +8,8 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.accounts.queries import AnyRow
-from chatkeep.database.tables import access_tokens
+from chatkeep.accounts.scopes import ALL_SCOPES
+from chatkeep.database.tables import access_tokens, users
 from chatkeep.ids import new_id
 
 
@@ -20,11 +21,11 @@ async def insert_token(
     name: str,
     now: datetime,
     expires_at: datetime | None,
+    scopes: Sequence[str],
 ) -> AnyRow:
+    token = {"digest": digest, "id": new_id(), "user_id": user_id, "name": name, "scopes": scopes}
     kept = await connection.execute(
-        insert(access_tokens)
-        .values(digest=digest, id=new_id(), user_id=user_id, name=name, created_at=now, expires_at=expires_at)
-        .returning(access_tokens)
+        insert(access_tokens).values(**token, created_at=now, expires_at=expires_at).returning(access_tokens)
     )
     return kept.one()
 
@@ -48,6 +49,13 @@ async def delete_token(connection: AsyncConnection, user_id: UUID, token_id: UUI
         delete(access_tokens).where(access_tokens.c.user_id == user_id, access_tokens.c.id == token_id)
     )
     return deleted.rowcount > 0
+
+
+async def owner_of_unlimited(connection: AsyncConnection) -> str | None:
+    """Return the name of somebody with a token that may do everything; None where nobody has one."""
+    query = select(users.c.username).join(access_tokens, access_tokens.c.user_id == users.c.id)
+    query = query.where(access_tokens.c.scopes.contains(list(ALL_SCOPES))).limit(1)
+    return (await connection.execute(query)).scalar_one_or_none()
 
 
 async def token_exists(connection: AsyncConnection, digest: bytes) -> bool:

@@ -1,5 +1,7 @@
 """There is always somebody who can let others in: the last administrator stays one."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -128,14 +130,31 @@ def _refuse_held(user: AnyRow) -> None:
         raise LegalHold(HELD)
 
 
-async def delete_user(connection: AsyncConnection, audit: Recorder, user_id: UUID) -> None:
-    """Delete a user and all their data, and keep on record that it happened. Raises: as `erase_user`."""
-    await erase_user(connection, user_id)
-    await audit.record(connection, Action.USER_DELETED, user_id)
+async def delete_user(connection: AsyncConnection, audit: Recorder, user_id: UUID) -> str:
+    """Delete a user and all their data, and keep on record that it happened. Raises: as `erase_user`.
+
+    Returns:
+        The number of the row on record, under which the deletion can be proved later. It is found also by the id,
+        and by the name: as a digest, since the row outlives the account.
+    """
+    erased = await erase_user(connection, user_id)
+    name_id = audit.trail.keys.name_ids(erased.username_key)[0]
+    event = await audit.record(
+        connection, Action.USER_DELETED, user_id, name_id, name_id=str(name_id), deleted=dict(erased.counts)
+    )
+    return event.number
 
 
-async def erase_user(connection: AsyncConnection, user_id: UUID, *, despite_hold: bool = False) -> None:
-    """Delete a user and all their data; the caller puts it on record.
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """An account that was deleted, and how much there was of it."""
+
+    username_key: str
+    counts: Mapping[str, int]
+
+
+async def erase_user(connection: AsyncConnection, user_id: UUID, *, despite_hold: bool = False) -> Erased:
+    """Delete a user and all their data, and return what there was; the caller puts it on record.
 
     The foreign keys would do it alone, but in an order of their own. Here it is the one in which everybody else
     locks: writing a turn or using a session locks that before the counters.
@@ -153,11 +172,16 @@ async def erase_user(connection: AsyncConnection, user_id: UUID, *, despite_hold
         _refuse_held(user)
     await require_another_administrator(connection, user)
     await queries.delete_conversations_of(connection, user_id)
-    await session_queries.end_sessions_of(connection, user_id)
-    await token_queries.delete_tokens_of(connection, user_id)
-    await queries.delete_activity_of(connection, user_id)
+    sessions = await session_queries.end_sessions_of(connection, user_id)
+    tokens = await token_queries.delete_tokens_of(connection, user_id)
+    activity = await queries.delete_activity_of(connection, user_id)
     await count_notes(connection, of_user=user_id)
     await queries.delete_user(connection, user_id)
+    conversations, turns = (activity.conversation_count, activity.turn_count) if activity else (0, 0)
+    return Erased(
+        user.username_key,
+        {"conversations": conversations, "turns": turns, "sessions": sessions, "tokens": tokens},
+    )
 
 
 async def create_first_administrator(

@@ -1,18 +1,33 @@
 """Dependencies of administration's routers."""
 
-from typing import Annotated
+import math
+from typing import Annotated, Any
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, Response
 
 from chatkeep.accounts.dependencies import AuditDep, DatabaseDep
 from chatkeep.audit.access_record import Reading
 from chatkeep.audit.trail import Recorder
 from chatkeep.config import Settings
+from chatkeep.database.reads import Reads
 from chatkeep.errors import AuditReasonRequired, Invalid
 from chatkeep.http.strict_json import is_storable
 
 MAX_REASON_CHARACTERS = 500
 REASON_REQUIRED = (428, "Say why, in the header X-Audit-Reason.")
+
+BEHIND_HEADER = "X-Standby-Lag-Seconds"
+# Of an answer that may have been read on a standby.
+BEHIND: dict[int | str, dict[str, Any]] = {
+    200: {
+        "headers": {
+            BEHIND_HEADER: {
+                "description": "Read on a standby, which was so far behind at most. Absent: read on the primary.",
+                "schema": {"type": "integer"},
+            }
+        }
+    }
+}
 
 ReasonHeader = Annotated[
     str | None,
@@ -44,6 +59,21 @@ async def get_reading(request: Request, database: DatabaseDep, audit: Administra
     return Reading(database, audit)
 
 
+async def get_reads(request: Request, response: Response) -> Reads:
+    """Return the reads of an administrator's request, whose answer says how far it may be behind."""
+
+    def tell(lag_seconds: float) -> None:
+        response.headers.update(behind(lag_seconds))
+
+    return Reads(request.app.state.database, request.app.state.standby, told=tell)
+
+
+def behind(lag_seconds: float | None) -> dict[str, str]:
+    """Return the header that says how far an answer may be behind; none for one of the primary's."""
+    return {} if lag_seconds is None else {BEHIND_HEADER: str(math.ceil(lag_seconds))}
+
+
+ReadsDep = Annotated[Reads, Depends(get_reads)]
 ReadingDep = Annotated[Reading, Depends(get_reading)]
 
 

@@ -6,7 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from chatkeep.accounts.dependencies import AdministratorsTerms, DatabaseDep, StreamsDep, require_administrator
-from chatkeep.admin.dependencies import REASON_REQUIRED, TOO_SLOW, ReadingDep
+from chatkeep.accounts.scopes import Scope, needs
+from chatkeep.admin.dependencies import BEHIND, REASON_REQUIRED, TOO_SLOW, ReadingDep, ReadsDep, behind
 from chatkeep.admin.history_access import read_conversation, read_file, read_turns
 from chatkeep.admin.history_audit import read_history
 from chatkeep.admin.history_export import history_as_csv, history_as_jsonl
@@ -32,7 +33,9 @@ router = APIRouter(
 
 ExportFormat = Literal["jsonl", "csv"]
 JSONL_EXAMPLE = '{"id": "0198c0de-0000-7000-8000-000000000001", "status": "complete", "username": "alice"}\n'
-CSV_EXAMPLE = "id,created_at,username,prompt\r\n0198c0de-0000-7000-8000-000000000001,2026-01-31T09:30:00Z,alice,Hi\r\n"
+CSV_EXAMPLE = (
+    "\ufeffid,created_at,username,prompt\r\n0198c0de-0000-7000-8000-000000000001,2026-01-31T09:30:00Z,alice,Hi\r\n"
+)
 
 # Errors of reading other users' turns by what they say.
 SEARCHED = error_responses(
@@ -45,10 +48,11 @@ SEARCHED = error_responses(
 
 @router.get(
     "/history",
-    responses=SEARCHED,
+    responses=SEARCHED | BEHIND,
 )
+@needs(Scope.ADMIN)
 async def list_history(
-    database: DatabaseDep,
+    reads: ReadsDep,
     filters: FiltersDep,
     reading: ReadingDep,
     limit: Limit = DEFAULT_LIMIT,
@@ -61,7 +65,7 @@ async def list_history(
     after = cursor_of_id(cursor, of="history")
     if filters is None:
         return Page(items=[])
-    turns = await read_history(database, reading, filters, after=after, limit=limit, peek=1, counted=True)
+    turns = await read_history(reads, reading, filters, after=after, limit=limit, peek=1, counted=True)
     return page_of(turns, limit, HistoryTurn.of, of="history")
 
 
@@ -70,32 +74,43 @@ async def list_history(
     status_code=200,
     response_class=Download,
     responses=SEARCHED
-    | {200: {"content": {"application/jsonl": {"example": JSONL_EXAMPLE}, "text/csv": {"example": CSV_EXAMPLE}}}},
+    | {
+        200: BEHIND[200]
+        | {"content": {"application/jsonl": {"example": JSONL_EXAMPLE}, "text/csv": {"example": CSV_EXAMPLE}}}
+    },
 )
+@needs(Scope.ADMIN)
 async def export_history(
-    database: DatabaseDep,
+    reads: ReadsDep,
     filters: FiltersDep,
     reading: ReadingDep,
     streams: StreamsDep,
     terms: AdministratorsTerms,
     file_format: Annotated[ExportFormat, Query(alias="format")] = "jsonl",
+    bom: Annotated[
+        bool, Query(description="Of the table: begin with a byte order mark, by which Excel knows UTF-8.")
+    ] = True,
 ) -> Download:
     """Return all turns that fit as a file, newest first: one a line as JSON, or a table.
 
-    In the table a text that a spreadsheet would take for a formula begins with an apostrophe. Each user whose turns are
-    in it can see who exported them.
+    In the table a text that a spreadsheet would take for a formula begins with an apostrophe. It is UTF-8 with a byte
+    order mark, which `bom=false` leaves out. Each user whose turns are in it can see who exported them.
     """
     if file_format == "csv":
-        table = history_as_csv(database, reading, filters)
-        return await download(table, streams, terms, media_type="text/csv", name="history.csv")
-    lines = history_as_jsonl(database, reading, filters)
-    return await download(lines, streams, terms, media_type="application/jsonl", name="history.jsonl")
+        table = history_as_csv(reads, reading, filters, has_mark=bom)
+        file = await download(table, streams, terms, media_type="text/csv", name="history.csv")
+    else:
+        lines = history_as_jsonl(reads, reading, filters)
+        file = await download(lines, streams, terms, media_type="application/jsonl", name="history.jsonl")
+    file.headers.update(behind(reads.lag_seconds))
+    return file
 
 
 @router.get(
     "/conversations/{conversation_id}",
     responses=error_responses(401, 403, 404, 422, 503, audit_reason_required=REASON_REQUIRED),
 )
+@needs(Scope.ADMIN)
 async def read_any_conversation(conversation_id: UUID, database: DatabaseDep, reading: ReadingDep) -> AnyConversation:
     """Return anyone's conversation, without its turns."""
     return AnyConversation.model_validate(await read_conversation(database, reading, conversation_id))
@@ -105,6 +120,7 @@ async def read_any_conversation(conversation_id: UUID, database: DatabaseDep, re
     "/conversations/{conversation_id}/turns",
     responses=error_responses(401, 403, 404, 422, 503, audit_reason_required=REASON_REQUIRED),
 )
+@needs(Scope.ADMIN)
 async def list_turns_of_any(
     conversation_id: UUID,
     database: DatabaseDep,
@@ -123,6 +139,7 @@ async def list_turns_of_any(
     response_class=FileContent,
     responses=CONTENT | error_responses(401, 403, 404, 422, 503, audit_reason_required=REASON_REQUIRED),
 )
+@needs(Scope.ADMIN)
 async def read_content_of_any_file(
     user_id: UUID,
     file_id: UUID,

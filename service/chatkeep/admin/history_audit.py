@@ -8,20 +8,21 @@ little.
 from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from chatkeep.admin.history_queries import QUERY_TIMEOUT_SECONDS, HistoryFilters, HistoryRecord, history_page
 from chatkeep.audit.access_record import Reading
 from chatkeep.audit.actions import Action
-from chatkeep.database.database import Database
+from chatkeep.database.reads import Reader
 
 # Any other filter is recorded by its name alone: free text may quote what somebody wrote.
 KEPT = ("user_id", "conversation_id", "status", "rating", "since", "until")
 
 
 async def read_history(
-    database: Database,
+    reader: Reader,
     reading: Reading,
     filters: HistoryFilters,
     *,
@@ -45,8 +46,8 @@ async def read_history(
         NothingToFind: there is nothing to look for in `filters.q`.
         QueryTooSlow: the database took longer than `timeout_seconds`.
     """
-    async with database.read_only(timeout_seconds=timeout_seconds) as connection:
-        turns = await history_page(connection, filters, after=after, limit=limit + peek, max_bytes=max_bytes)
+    page = partial(history_page, filters=filters, after=after, limit=limit + peek, max_bytes=max_bytes)
+    turns = await reader.read(page, timeout_seconds=timeout_seconds)
     shown = turns[:limit]
     action = Action.HISTORY_READ if exported_as is None else Action.HISTORY_EXPORTED
     details = _on_record(filters)

@@ -5,6 +5,7 @@ it is read. Every turn that was begun before the export and is still there when 
 is begun in the meantime is not, since the newest come first.
 """
 
+import codecs
 import csv
 import io
 import json
@@ -16,7 +17,7 @@ from chatkeep.admin.history_audit import read_history
 from chatkeep.admin.history_queries import HistoryFilters
 from chatkeep.admin.schemas import HistoryTurn
 from chatkeep.audit.access_record import Reading
-from chatkeep.database.database import Database
+from chatkeep.database.reads import Reader
 from chatkeep.http.schemas import json_line
 
 PAGE_ROWS = 200
@@ -59,30 +60,34 @@ _FORMULA = re.compile("[\\s\x00-\x20\u200b-\u200f\u2060\ufeff]*[=+\\-@\t\r\nï¼ï
 
 
 async def history_as_jsonl(
-    database: Database, reading: Reading, filters: HistoryFilters | None
+    reader: Reader, reading: Reading, filters: HistoryFilters | None
 ) -> AsyncGenerator[bytes, None]:
     """Yield one turn a line, newest first, as the history's pages have them."""
-    async for turns in _pages(database, reading, filters, file_format="jsonl"):
+    async for turns in _pages(reader, reading, filters, file_format="jsonl"):
         yield _lines(turns)
 
 
 async def history_as_csv(
-    database: Database, reading: Reading, filters: HistoryFilters | None
+    reader: Reader, reading: Reading, filters: HistoryFilters | None, *, has_mark: bool = True
 ) -> AsyncGenerator[bytes, None]:
     """Yield a table with a header, newest turn first, for spreadsheets.
+
+    Args:
+        has_mark: begin with a byte order mark: without one, Excel reads UTF-8 in the encoding of the country.
 
     Source: RFC 4180; OWASP, CSV Injection.
     """
     header: list[Sequence[Any]] = [COLUMNS]
-    async for turns in _pages(database, reading, filters, file_format="csv"):
-        yield _table(header, turns)
-        header = []
+    mark = codecs.BOM_UTF8 if has_mark else b""
+    async for turns in _pages(reader, reading, filters, file_format="csv"):
+        yield mark + _table(header, turns)
+        header, mark = [], b""
     if header:
-        yield _csv(header)
+        yield mark + _csv(header)
 
 
 async def _pages(
-    database: Database, reading: Reading, filters: HistoryFilters | None, *, file_format: str
+    reader: Reader, reading: Reading, filters: HistoryFilters | None, *, file_format: str
 ) -> AsyncGenerator[list[HistoryTurn], None]:
     """Yield pages of turns, newest first, each when it is on record whose they are.
 
@@ -91,7 +96,7 @@ async def _pages(
     after = None
     while filters is not None:
         records = await read_history(
-            database,
+            reader,
             reading,
             filters,
             after=after,
@@ -122,7 +127,7 @@ def _table(header: Sequence[Sequence[Any]], turns: list[HistoryTurn]) -> bytes:
 
 def _csv(rows: Sequence[Sequence[Any]]) -> bytes:
     text = io.StringIO(newline="")
-    csv.writer(text).writerows([[_harmless(cell) for cell in row] for row in rows])
+    csv.writer(text, lineterminator="\r\n").writerows([[_harmless(cell) for cell in row] for row in rows])
     return text.getvalue().encode()
 
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 
 from chatkeep.accounts.dependencies import AdministratorsTerms, DatabaseDep, StreamsDep, require_administrator
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.admin.dependencies import AdministratorsAudit
 from chatkeep.clock import utc_now
 from chatkeep.config import Settings
@@ -31,6 +32,7 @@ class RetentionRun(Answer):
 
 
 @router.post("/run", responses=error_responses(401, 403, 422, 503))
+@needs(Scope.ADMIN)
 async def run_retention(
     request: Request,
     database: DatabaseDep,

@@ -1,16 +1,18 @@
 """`/api/v1/admin/stats`: how much happens, how well it goes and how long it takes."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
-from chatkeep.accounts.dependencies import DatabaseDep, require_administrator
-from chatkeep.admin.dependencies import TOO_SLOW
+from chatkeep.accounts.dependencies import require_administrator
+from chatkeep.accounts.scopes import Scope, needs
+from chatkeep.admin.dependencies import BEHIND, TOO_SLOW, ReadsDep
 from chatkeep.admin.history_queries import QUERY_TIMEOUT_SECONDS
 from chatkeep.clock import utc_now
-from chatkeep.database.database import Database
+from chatkeep.database.reads import Reader
 from chatkeep.errors import Invalid
 from chatkeep.http.bodies import JsonRoute, Moment
 from chatkeep.http.problems import error_responses
@@ -132,9 +134,10 @@ def parse_time_range(since: datetime | None, until: datetime | None, bucket: Buc
         raise Invalid("`to` is too early.") from None
 
 
-@router.get("/stats", responses=error_responses(401, 403, 422, 503, query_too_slow=TOO_SLOW))
+@router.get("/stats", responses=error_responses(401, 403, 422, 503, query_too_slow=TOO_SLOW) | BEHIND)
+@needs(Scope.ADMIN)
 async def read_stats(
-    database: DatabaseDep,
+    reads: ReadsDep,
     since: Annotated[
         Moment | None, Query(alias="from", description="From the hour, day or week of this time on.")
     ] = None,
@@ -148,14 +151,14 @@ async def read_stats(
     histories are in none. Latencies are estimates from a histogram, within 4.5 %.
     """
     since, until = parse_time_range(since, until, bucket)
-    return await statistics_between(database, since, until, bucket)
+    return await statistics_between(reads, since, until, bucket)
 
 
-async def statistics_between(database: Database, since: datetime, until: datetime, bucket: Bucket) -> StatisticsAnswer:
+async def statistics_between(reader: Reader, since: datetime, until: datetime, bucket: Bucket) -> StatisticsAnswer:
     """Return the counters of a time. The API and the console show the same.
 
     Raises:
         QueryTooSlow: the database took longer than `QUERY_TIMEOUT_SECONDS`.
     """
-    async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-        return StatisticsAnswer.of(await read_statistics(connection, since, until, bucket))
+    query = partial(read_statistics, since=since, until=until, bucket=bucket)
+    return StatisticsAnswer.of(await reader.read(query, timeout_seconds=QUERY_TIMEOUT_SECONDS))

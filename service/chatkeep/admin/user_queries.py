@@ -30,6 +30,8 @@ class UserFilters:
     q: str | None = None
     role: str | None = None
     disabled: bool | None = None
+    held: bool | None = None
+    guest: bool | None = None
 
 
 def _users() -> Select[Any]:
@@ -67,6 +69,10 @@ def _filtered(filters: UserFilters, after: UUID | None) -> Select[Any]:
         query = query.where(users.c.role == filters.role)
     if filters.disabled is not None:
         query = query.where(users.c.disabled if filters.disabled else users.c.disabled.is_(False))
+    if filters.held is not None:
+        query = query.where(users.c.legal_hold if filters.held else users.c.legal_hold.is_(False))
+    if filters.guest is not None:
+        query = query.where(users.c.is_guest if filters.guest else users.c.is_guest.is_(False))
     return query
 
 

@@ -1,8 +1,8 @@
 """The application: which parts there are, and in which order they come and go."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
 
 from anyio import to_thread
@@ -11,8 +11,10 @@ from fastapi import FastAPI
 from chatkeep import __version__
 from chatkeep.accounts.access_log import router as access_log_router
 from chatkeep.accounts.identity import standing
+from chatkeep.accounts.link_router import router as link_router
 from chatkeep.accounts.router import router as accounts_router
 from chatkeep.admin.audit import router as audit_router
+from chatkeep.admin.erasures import router as erasures_router
 from chatkeep.admin.history import router as admin_router
 from chatkeep.admin.retention import router as retention_router
 from chatkeep.admin.statistics import router as statistics_router
@@ -40,38 +42,43 @@ from chatkeep.app.middleware.metrics_port import MetricsApart
 from chatkeep.app.middleware.origins import CrossOrigin, CrossSiteCheck, HostAllowList
 from chatkeep.app.middleware.request_log import RequestRecord
 from chatkeep.app.openapi import describe
-from chatkeep.app.parts import HandlerFactory, model_of, open_accounts, open_chat
+from chatkeep.app.parts import HandlerFactory, model_of, open_accounts, open_chat, open_standby
 from chatkeep.app.trusted_proxy import trusted_proxy_of
 from chatkeep.chat.admission import TurnAdmission
 from chatkeep.chat.api.conversations import router as conversations_router
 from chatkeep.chat.api.dependencies import is_known
 from chatkeep.chat.api.files import FILES_PATH, MAX_FORM_BYTES
 from chatkeep.chat.api.files import router as files_router
+from chatkeep.chat.api.models import router as models_router
 from chatkeep.chat.api.search import router as search_router
 from chatkeep.chat.api.turns import router as turns_router
 from chatkeep.chat.files.store import too_large
 from chatkeep.chat.handler import PersistentRequestHandler
 from chatkeep.chat.models import LanguageModel
+from chatkeep.chat.models.model_names import ModelNames
 from chatkeep.chatstream.router import router as chatstream_router
 from chatkeep.config import Settings
 from chatkeep.database.address import database_address, embedded_server
 from chatkeep.database.database import Database
-from chatkeep.database.durability import require_safe
 from chatkeep.database.migrations import require_head
+from chatkeep.database.replication import check_promises
 from chatkeep.errors import TooManyUploads
 from chatkeep.http.open_streams import OpenStreams
 from chatkeep.http.root_path import RootPath
 from chatkeep.http.streams import StreamsLast
 from chatkeep.http.uploads import RETRY_AFTER_SECONDS, TOO_MANY, Uploads
 from chatkeep.loop_lag import LoopLag
+from chatkeep.mcp.router import MCP_PATH
+from chatkeep.mcp.router import router as mcp_router
+from chatkeep.mcp.server import McpServer
 from chatkeep.openai.errors import OpenAIErrors
 from chatkeep.openai.files import FILES_PATH as OPENAI_FILES_PATH
-from chatkeep.openai.model_names import ModelNames
 from chatkeep.openai.routers import ROUTERS as OPENAI_ROUTERS
-from chatkeep.periodic import run_every
+from chatkeep.periodic import cancelled, repeat
 from chatkeep.transfer.router import IMPORT_PATH
 from chatkeep.transfer.router import router as transfer_router
 from chatkeep.transfer.upload import Imports
+from chatkeep.ui_messages.chats import router as ui_chats_router
 from chatkeep.web.rendering import load_templates
 from chatkeep.web.routers import ROUTERS as WEB_ROUTERS
 
@@ -113,29 +120,30 @@ def create_app(
             )
             stack.push_async_callback(database.close)
             await require_head(database)
-            if not settings.allow_unsafe_database:
-                await require_safe(database)
-            _repeat(stack, WEED_SECONDS, database.weed, name="connections")
+            await check_promises(database, accept_unsafe=settings.allow_unsafe_database)
+            repeat(stack, WEED_SECONDS, database.weed, name="connections")
+            app.state.standby = await open_standby(stack, settings, database)
             accounts = await open_accounts(stack, settings, keys, database, front_server)
             streams: OpenStreams = app.state.streams
             terms_hold = partial(standing, database=database, clock=accounts.clock, limits=accounts.limits)
             for watch in (streams.watch(terms_hold), streams.watch_writes()):
-                stack.push_async_callback(_cancelled, asyncio.create_task(watch, name="open streams"))
+                stack.push_async_callback(cancelled, asyncio.create_task(watch, name="open streams"))
             chat = await open_chat(
                 stack, settings, database, handler, model or model_of(settings), app.state.metrics, streams
             )
             app.state.database, app.state.accounts, app.state.chat = database, accounts, chat
+            app.state.mcp = await stack.enter_async_context(aclosing(McpServer()))
             app.state.model_names = ModelNames(chat.turn_store.model, settings.counted_models)
             lag = LoopLag()
             stack.callback(lag.stop)
             app.state.admission = TurnAdmission(chat.generations, database, lag)
             app.state.embedded_server = embedded_server(settings, url)
-            _repeat(stack, SWEEP_SECONDS, partial(cleanup, accounts), name="sweep", at_once=True)
-            _repeat(stack, SWEEP_SECONDS, chat.files.sweep, name="files", at_once=True)
-            _repeat(stack, COUNT_SECONDS, partial(count, database), name="count")
+            repeat(stack, SWEEP_SECONDS, partial(cleanup, accounts), name="sweep", at_once=True)
+            repeat(stack, SWEEP_SECONDS, chat.files.sweep, name="files", at_once=True)
+            repeat(stack, COUNT_SECONDS, partial(count, database), name="count")
             if settings.retention_days:
                 retaining = partial(retain, database, accounts.trail, settings.retention_days)
-                _repeat(stack, RETENTION_SECONDS, retaining, name="retention", at_once=True)
+                repeat(stack, RETENTION_SECONDS, retaining, name="retention", at_once=True)
             if Settings.are_handed_over() if owns_process is None else owns_process:
                 stack.enter_context(drain_on_signals(app, settings.shutdown_grace_seconds))
             await to_thread.run_sync(load_templates)
@@ -166,14 +174,19 @@ def create_app(
     )
     for router in (
         *OPENAI_ROUTERS,
+        *([mcp_router] if settings.mcp else ()),
         accounts_router,
         access_log_router,
+        link_router,
         conversations_router,
         turns_router,
+        ui_chats_router,
         search_router,
         files_router,
+        models_router,
         transfer_router,
         admin_users_router,
+        erasures_router,
         admin_router,
         statistics_router,
         retention_router,
@@ -210,6 +223,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         trusted_proxies=settings.trusted_proxies,
         guests=settings.allow_guests,
         user_header=settings.auth_user_header,
+        always=[MCP_PATH],
     )
     app.add_middleware(StreamsLast, streams=app.state.streams)
     app.add_middleware(InternalErrors)
@@ -226,16 +240,3 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         RequestRecord, metrics=app.state.metrics, https=settings.cookie_secure, under_way=app.state.under_way
     )
     app.add_middleware(RootPath, configured=settings.root_path, trusted_proxies=settings.trusted_proxies)
-
-
-async def _cancelled(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-def _repeat(
-    stack: AsyncExitStack, seconds: float, step: Callable[[], Awaitable[object]], *, name: str, at_once: bool = False
-) -> None:
-    """Run a step every so many seconds until the service closes."""
-    task = asyncio.create_task(run_every(seconds, step, name=name, at_once=at_once), name=name)
-    stack.push_async_callback(_cancelled, task)

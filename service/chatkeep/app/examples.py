@@ -25,9 +25,14 @@ PARAMETERS: Mapping[str, tuple[str, object]] = {
     "role": ("What the user may do.", "admin"),
     "rating": ("What the user thought of the reply.", -1),
     "disabled": ("Only users who may not sign in, or only others.", False),
+    "held": ("Only users under legal hold, or only others.", True),
+    "guest": ("Only guests, or only accounts.", False),
+    "receipt": ("The number that deleting the account gave.", "3-1042"),
+    "row": ("A row's number.", "3-1042"),
     "archived": ("Only archived ones, or only others.", False),
     "order": ("From the head up, or from the root down.", "desc"),
     "format": ("Which kind of file.", "jsonl"),
+    "bom": ("Whether a table begins with a byte order mark.", False),
     "q": ("What to look for.", "tea"),
     "from": ("From this time on.", "2026-01-01T00:00:00Z"),
     "to": ("Before this time.", "2026-02-01T00:00:00Z"),
@@ -99,7 +104,14 @@ _FILE = {
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "created_at": TIME,
 }
-_TOKEN = {"id": PARAMETERS["token_id"][1], "name": "laptop", "created_at": TIME, "last_used_at": None}
+_TOKEN = {
+    "id": PARAMETERS["token_id"][1],
+    "name": "laptop",
+    "created_at": TIME,
+    "last_used_at": None,
+    "expires_at": "2027-01-31T09:30:00.000000Z",
+    "scopes": ["chat", "read"],
+}
 _AUDIT_EVENT: Mapping[str, Any] = {
     "id": "0198c0de-0000-7000-8000-00000a0d1700",
     "created_at": TIME,
@@ -151,8 +163,9 @@ SCHEMAS: Mapping[str, object] = {
         "found_in": "text",
         "created_at": TIME,
     },
-    "Token": _TOKEN | {"expires_at": None},
-    "NewToken": _TOKEN | {"expires_at": None, "token": "ck_b2x5IGFuIGV4YW1wbGUsIG5vdCBhIHNlY3JldA"},
+    "Token": _TOKEN,
+    "NewToken": _TOKEN | {"token": "ck_b2x5IGFuIGV4YW1wbGUsIG5vdCBhIHNlY3JldA"},
+    "OwnToken": {"scopes": ["chat", "read"], "expires_at": "2027-01-31T09:30:00.000000Z"},
     "LoginSession": {
         "id": PARAMETERS["session_id"][1],
         "created_at": TIME,
@@ -180,8 +193,11 @@ SCHEMAS: Mapping[str, object] = {
         "current_password": "correct horse battery staple",
         "new_password": "twelve quiet elephants",
     },
-    "CreateToken": {"name": "laptop", "expires_at": None},
+    "CreateToken": {"name": "laptop", "expires_at": None, "scopes": ["chat", "read"]},
     "ChangeUser": {"disabled": True},
+    "InviteUser": {"username": "bob", "email": "bob@example.org"},
+    "LinkSecret": {"token": "b2x5IGFuIGV4YW1wbGUsIG5vdCBhIHNlY3JldA"},
+    "UseLink": {"token": "b2x5IGFuIGV4YW1wbGUsIG5vdCBhIHNlY3JldA", "password": "twelve quiet elephants"},
     "StatisticsAnswer": {
         "from": "2026-01-31T00:00:00.000000Z",
         "to": "2026-02-01T00:00:00.000000Z",

@@ -38,6 +38,8 @@ def configure_logging(settings: Settings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_safe_traceback,
     ]
+    if _is_console(settings) and settings.log_level != "debug":
+        shared.insert(0, _drop_good_requests)
     _log_through_standard_library(
         structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter, final=True
     )
@@ -58,6 +60,8 @@ def configure_logging(settings: Settings) -> None:
     # They say in full what was sent and what came back.
     for name in ("aiohttp", "sqlalchemy.engine", "asyncio", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # A line for each request, and warnings with a client's own words.
+    logging.getLogger("mcp").setLevel(logging.ERROR)
 
 
 def leave_logging_to_host() -> None:
@@ -85,11 +89,21 @@ def _log_through_standard_library(*processors: structlog.typing.Processor, final
 
 
 def _renderer(settings: Settings) -> structlog.typing.Processor:
-    as_console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
-    if as_console:
+    if _is_console(settings):
         return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     # ASCII: no character in a line that ends it, or that a terminal obeys.
     return structlog.processors.JSONRenderer(ensure_ascii=True)
+
+
+def _is_console(settings: Settings) -> bool:
+    return settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
+
+
+def _drop_good_requests(_logger: Any, _name: str, event: _Event) -> _Event:
+    """Leave out the line of each request that went well: on a terminal, hundreds a minute would hide the others."""
+    if event.get("event") == "request" and event.get("status", 0) < 500:
+        raise structlog.DropEvent
+    return event
 
 
 def _add_safe_traceback(_logger: Any, _name: str, event: _Event) -> _Event:

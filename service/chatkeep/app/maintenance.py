@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import structlog
 
-from chatkeep.accounts import attempt_queries, token_queries
+from chatkeep.accounts import attempt_queries, link_queries, token_queries
 from chatkeep.accounts.accounts import Accounts
 from chatkeep.accounts.guests import sweep_guests
 from chatkeep.accounts.names import fill_names
@@ -43,6 +43,7 @@ async def cleanup(accounts: Accounts) -> None:
     async with accounts.database.transaction() as connection:
         await sweep_sessions(connection, now, accounts.limits)
         await token_queries.sweep_tokens(connection, now)
+        await link_queries.sweep_links(connection, now)
         await attempt_queries.sweep_attempts(connection, now)
     await accounts.trail.renew_seals(accounts.database)
     await fill_names(accounts.database)

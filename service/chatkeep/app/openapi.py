@@ -11,6 +11,7 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from chatkeep import __version__
 from chatkeep.accounts.browser_cookies import cookie_name
 from chatkeep.accounts.dependencies import require_signed_in
+from chatkeep.accounts.scopes import MEANINGS, in_order, needs_of
 from chatkeep.app.examples import PARAMETERS, example_of
 from chatkeep.app.middleware.origins import PROBES, SAFE_METHODS
 from chatkeep.chat.api.dependencies import require_user, require_user_or_visitor
@@ -23,9 +24,9 @@ DESCRIPTION = """\
 Signs people in, streams a language model's answers to them, and keeps every turn.
 
 **Who is asking.** Sign in with `POST /api/v1/auth/login` and keep the cookie, or send `Authorization: Bearer` with a
-personal access token. Where guests are allowed, a first conversation needs neither and brings the cookie. Where a
-server in front signs people in, it says who is asking in a header. What belongs to somebody else is answered exactly as
-what is not there.
+personal access token, whose scopes say what it may do: each call names those that let a token in. Where guests are
+allowed, a first conversation needs neither and brings the cookie. Where a server in front signs people in, it says who
+is asking in a header. What belongs to somebody else is answered exactly as what is not there.
 
 **Text.** JSON in UTF-8, in and out, kept and given back as it came; only U+0000 and lone surrogates are refused.
 A field that is not known is refused: it may be a misspelt one. Times are in UTC with `Z`, ids are UUIDs.
@@ -38,6 +39,9 @@ change. Any call may also answer 405 to a method that its address does not take.
 
 **Every answer** has an `X-Request-ID`, yours where you sent one; the service's log knows the request by it. The audit
 trail has the service's own id of the request, which stands beside yours in the log.
+
+**OpenAI's clients** take the address of this service with `/v1` behind it, and a personal access token as their key.
+Shapes and errors are OpenAI's there; `docs/clients.md` lists the calls.
 """
 
 TAGS = [
@@ -73,7 +77,7 @@ _HEADERS = {
     "Set-Cookie": {"description": "The session, signed; `HttpOnly` and `SameSite=Lax`.", "schema": {"type": "string"}},
 }
 _HEADERS_OF_STATUS = {"401": ["WWW-Authenticate"], "429": ["Retry-After"], "503": ["Retry-After"]}
-_SIGNS_IN = ("/api/v1/auth/register", "/api/v1/auth/login")
+_SIGNS_IN = ("/api/v1/auth/register", "/api/v1/auth/login", "/api/v1/auth/link/password")
 
 
 def describe(app: FastAPI) -> None:
@@ -120,14 +124,22 @@ def _document(app: FastAPI) -> dict[str, Any]:
 def _complete(operation: dict[str, Any], route: RouteContext, method: str, schemas: Mapping[str, Any]) -> None:
     operation["operationId"] = route.name
     operation["summary"], operation["description"] = _first_sentence(operation.get("description", ""))
-    operation["security"] = [{"cookie": []}, {"bearer": []}] if takes_identity(route.dependant) else []
+    operation["security"] = _security(route) if takes_identity(route.dependant) else []
     for parameter in operation.get("parameters", ()):
         _complete_parameter(parameter, schemas)
     for content in operation.get("requestBody", {}).get("content", {}).values():
         content.setdefault("example", example_of(content["schema"], schemas))
+    if ways := [each["bearer"] for each in operation["security"] if "bearer" in each]:
+        scopes = " or ".join(" and ".join(f"`{each}`" for each in way) for way in ways)
+        operation["description"] = f"{operation['description']} Access tokens: {scopes}.".strip()
     _add_problems(operation, str(route.path_format), method)
     for status, answer in operation["responses"].items():
         _complete_answer(answer, status, schemas, signs_in=route.path_format in _SIGNS_IN)
+
+
+def _security(route: RouteContext) -> list[dict[str, list[str]]]:
+    """Return the ways in: a session, or a token with all scopes of one of the lists."""
+    return [{"cookie": []}, *({"bearer": in_order(way)} for way in needs_of(route.endpoint))]
 
 
 def takes_identity(dependant: Dependant) -> bool:
@@ -184,6 +196,7 @@ def _of_origin(operation: dict[str, Any], path: str, method: str) -> Iterator[st
         yield "cross_site_request"
     if operation["security"]:
         yield "untrusted_identity"
+        yield "insufficient_scope"
 
 
 def _problems_of_body(operation: Mapping[str, Any]) -> list[str]:
@@ -239,6 +252,7 @@ def _say_whole_bounds(schema: Any) -> None:
 
 
 def _security_schemes(settings: Settings) -> dict[str, Any]:
+    scopes = " ".join(f"`{scope}`: {meaning}" for scope, meaning in MEANINGS.items())
     return {
         "cookie": {
             "type": "apiKey",
@@ -246,5 +260,9 @@ def _security_schemes(settings: Settings) -> dict[str, Any]:
             "name": cookie_name(settings.cookie_name, secure=settings.cookie_secure, path=settings.root_path or "/"),
             "description": "The session that signing in begins.",
         },
-        "bearer": {"type": "http", "scheme": "bearer", "description": "A personal access token."},
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": f"A personal access token. Its scopes say what it may do. {scopes}",
+        },
     }

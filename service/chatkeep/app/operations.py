@@ -13,6 +13,8 @@ from chatkeep.database.database import Database
 from chatkeep.database.migrations import standing
 from chatkeep.database.postgres.data_folder import DataFolder
 from chatkeep.database.postgres.outage import FULL_BYTES, free_bytes
+from chatkeep.database.replication import replication_of
+from chatkeep.database.standby import Standby
 from chatkeep.errors import DatabaseFull, DatabaseUnavailable, NotAuthenticated, Unavailable
 from chatkeep.http.problems import error_responses
 from chatkeep.http.schemas import Answer
@@ -49,6 +51,17 @@ class Health(Answer):
 class Readiness(Answer):
     status: Literal["ready"] = "ready"
     revision: Annotated[str, Field(description="The database's migration.", examples=["0001"])]
+    acknowledged_on: Annotated[
+        Literal["primary", "standby"],
+        Field(
+            description="Where a turn is when it is acknowledged: on the primary's disk alone, or on a synchronous "
+            "standby, too."
+        ),
+    ]
+    administrators_read_on: Annotated[
+        Literal["primary", "standby"],
+        Field(description="Where histories, statistics and the audit trail are read for administrators just now."),
+    ]
 
 
 @router.get("/healthz")
@@ -70,17 +83,23 @@ async def readiness(request: Request) -> Readiness:
     if request.app.state.draining:
         raise Draining("The service is going down.")
     database: Database = request.app.state.database
+    standby: Standby | None = request.app.state.standby
     server: DataFolder | None = request.app.state.embedded_server
     try:
         async with asyncio.timeout(READINESS_TIMEOUT_SECONDS):
             found = await standing(database)
+            replication = await replication_of(database)
     except (TimeoutError, DatabaseUnavailable) as error:
         raise _away(error, server) from None
     if server is not None and free_bytes(server.path) < FULL_BYTES:
         raise DatabaseFull
     if not found.at_head:
         raise NotMigrated(f"The database is at revision {found.revision}, and this version needs {found.head}.")
-    return Readiness(revision=found.head)
+    return Readiness(
+        revision=found.head,
+        acknowledged_on=replication.acknowledged_on,
+        administrators_read_on="standby" if standby is not None and standby.is_near else "primary",
+    )
 
 
 def _away(error: Exception, server: DataFolder | None) -> DatabaseUnavailable:

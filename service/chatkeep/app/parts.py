@@ -24,8 +24,10 @@ from chatkeep.chat.models import DemonstrationModel, LanguageModel
 from chatkeep.clock import utc_now
 from chatkeep.config import Settings
 from chatkeep.database.database import Database
+from chatkeep.database.standby import LOOK_SECONDS, Standby
 from chatkeep.http.open_streams import OpenStreams
 from chatkeep.open_files import possible_generations
+from chatkeep.periodic import repeat
 from chatkeep.sessions import SessionLimits
 from chatkeep.sessions.cookies import SESSION_SALT
 
@@ -71,6 +73,22 @@ async def open_accounts(
         guest_ttl_seconds=settings.guest_ttl_seconds,
         front_server=front_server,
     )
+
+
+async def open_standby(stack: AsyncExitStack, settings: Settings, database: Database) -> Standby | None:
+    """Return the standby of the settings; it need not answer yet.
+
+    Raises:
+        ConfigurationError: its address cannot be read.
+    """
+    if settings.read_database_url is None:
+        return None
+    standby = Standby(
+        database, settings.read_database_url.get_secret_value(), max_lag_seconds=settings.read_max_lag_seconds
+    )
+    stack.push_async_callback(standby.close)
+    repeat(stack, LOOK_SECONDS, standby.look, name="standby", at_once=True)
+    return standby
 
 
 async def open_chat(

@@ -20,6 +20,8 @@ class Action(StrEnum):
     ROLE_CHANGED = "role_changed"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  the name of an act
     PASSWORD_CHECK_FAILED = "password_check_failed"  # noqa: S105  the name of an act
+    PASSWORD_LINK_CREATED = "password_link_created"  # noqa: S105  the name of an act
+    TURN_STOPPED = "turn_stopped"
     SESSION_ENDED = "session_ended"
     SESSIONS_ENDED = "sessions_ended"
     TOKEN_CREATED = "token_created"  # noqa: S105  the name of an act

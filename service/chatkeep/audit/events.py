@@ -47,6 +47,11 @@ class Event:
     def from_row(cls, row: Mapping[Any, Any]) -> Self:
         return cls(**{name: row[name] for name in cls.__slots__})
 
+    @property
+    def number(self) -> str:
+        """The row's place, under which it can be found: `3-1042`."""
+        return f"{self.chain}-{self.seq}"
+
     def written(self) -> dict[str, Any]:
         """Return every column but the hash itself, as JSON has it."""
         return {

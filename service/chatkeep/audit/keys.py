@@ -9,6 +9,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
+from uuid import UUID
 
 from chatkeep.audit.events import GENESIS
 from chatkeep.database.stored_json import object_of
@@ -53,7 +54,7 @@ class SealingKeys:
     def __init__(self, secrets: Sequence[str]) -> None:
         derived = [hmac.digest(secret.encode(), DERIVATION, "sha256") for secret in secrets]
         self._keys = {hashlib.sha256(b"id " + key).hexdigest()[:ID_CHARACTERS]: key for key in derived}
-        self._name_key = hmac.digest(secrets[-1].encode(), NAME_DERIVATION, "sha256")
+        self._name_keys = [hmac.digest(secret.encode(), NAME_DERIVATION, "sha256") for secret in secrets]
 
     def seals_for(self, chain: int, seq: int, row_hash: bytes) -> dict[str, str]:
         return {key_id: _seal(key, chain, seq, row_hash) for key_id, key in self._keys.items()}
@@ -80,7 +81,18 @@ class SealingKeys:
         """Return a digest that tells that the same unknown name was tried again. It is keyed: people type passwords
         into the name field, and who reads this row could try them all.
         """
-        return hmac.digest(self._name_key, typed.encode("utf-8", "surrogatepass"), "sha256").hex()[:ID_CHARACTERS]
+        return self._name(self._name_keys[-1], typed).hex()[:ID_CHARACTERS]
+
+    def name_ids(self, name: str) -> list[UUID]:
+        """Return the ids under which the deletion of an account of this name is found, newest key first.
+
+        Keyed: the trail outlives the account and must not tell its name to somebody who tries likely ones.
+        """
+        return [UUID(bytes=self._name(key, f"deleted {name}")[:16], version=5) for key in reversed(self._name_keys)]
+
+    @staticmethod
+    def _name(key: bytes, text: str) -> bytes:
+        return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")
 
 
 def _seal(key: bytes, chain: int, seq: int, row_hash: bytes) -> str:

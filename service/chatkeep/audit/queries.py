@@ -30,6 +30,7 @@ class EventFilters:
     """Args:
     since: acts of this moment or later.
     until: acts before this moment.
+    place: the chain and the row in it, of one act alone.
     """
 
     actor_id: UUID | None = None
@@ -37,6 +38,7 @@ class EventFilters:
     action: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    place: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,21 @@ class HistoryRead:
     actor_kind: str
     username: str | None
     details: Details
+
+
+async def event_at(connection: AsyncConnection, chain: int, seq: int) -> StoredEvent | None:
+    query = select(audit_events).where(_e.chain == chain, _e.seq == seq)
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else StoredEvent.from_row(row)
+
+
+async def events_about(
+    connection: AsyncConnection, subject_ids: Sequence[UUID], action: str, *, limit: int
+) -> list[StoredEvent]:
+    """Return the newest acts of one kind that any of some accounts is found by."""
+    about = select(_s.event_id).where(_s.subject_id.in_(subject_ids))
+    query = select(audit_events).where(_e.id.in_(about), _e.action == action).order_by(_e.id.desc()).limit(limit)
+    return [StoredEvent.from_row(row) for row in (await connection.execute(query)).mappings()]
 
 
 async def take_chain(connection: AsyncConnection) -> Head | None:
@@ -106,6 +123,8 @@ async def events_page(
         query = query.join(audit_subjects, _s.event_id == _e.id).where(
             _s.subject_id == filters.subject_id, _e.subject_ids.any_() == filters.subject_id
         )
+    if filters.place is not None:
+        query = query.where(_e.chain == filters.place[0], _e.seq == filters.place[1])
     if filters.actor_id is not None:
         query = query.where(_e.actor_id == filters.actor_id)
     if filters.action is not None:

@@ -128,8 +128,8 @@ class AuditTrail:
         action: Action,
         subject_ids: Sequence[UUID],
         details: Mapping[str, Any],
-    ) -> None:
-        """Write one row. See `Recorder.record`."""
+    ) -> Event:
+        """Write one row, and return it. See `Recorder.record`."""
         if origin.actor_kind == "operator":
             details = {**details, "os_user": origin.os_user}
         require_plain(details)
@@ -154,6 +154,7 @@ class AuditTrail:
         # Rows of somebody without the key are not sealed as if they were ours.
         seals = self._keys.seals_for(head.chain, seq, event.hash()) if self._keys.fit(head) else {}
         await queries.append(connection, event, seals)
+        return event
 
     def _unfit(self, heads: Sequence[Head]) -> list[int]:
         return [head.chain for head in heads if not self._keys.fit(head)]
@@ -176,8 +177,8 @@ class Recorder:
     def because(self, reason: str | None) -> "Recorder":
         return replace(self, origin=replace(self.origin, reason=reason))
 
-    async def record(self, connection: AsyncConnection, action: Action, *subject_ids: UUID, **details: Any) -> None:
-        """Put an act on record, in the transaction that carries it out.
+    async def record(self, connection: AsyncConnection, action: Action, *subject_ids: UUID, **details: Any) -> Event:
+        """Put an act on record, in the transaction that carries it out; return its row.
 
         Call it last, when every other row of the transaction is locked: from here on the transaction holds one of a
         few chains, and should end soon.
@@ -190,7 +191,7 @@ class Recorder:
         Raises:
             DatabaseUnavailable: no chain was free for a long time.
         """
-        await self.trail.record(connection, self.origin, action, subject_ids, details)
+        return await self.trail.record(connection, self.origin, action, subject_ids, details)
 
 
 async def _chain_of_our_own(connection: AsyncConnection) -> Head:

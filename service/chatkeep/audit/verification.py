@@ -7,18 +7,20 @@ of it was set back to a state that it once had, as from a backup (see `Checkpoin
 key.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import anyio
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.audit import queries
 from chatkeep.audit.events import GENESIS, Anchor, StoredEvent
 from chatkeep.audit.keys import Head, SealingKeys
-from chatkeep.database.database import Database
+from chatkeep.database.reads import Reader
 from chatkeep.database.tables import AUDIT_CHAINS
 
 PAGE_ROWS = 1000
@@ -92,7 +94,7 @@ class Verdict:
 
 
 async def verify(
-    database: Database, keys: SealingKeys, *, checkpoint: Anchor | None = None, progress: Progress = lambda _: None
+    reader: Reader, keys: SealingKeys, *, checkpoint: Anchor | None = None, progress: Progress = lambda _: None
 ) -> Verdict:
     """Read all rows, a page at a time, and return what is whole and what is not. Others may write in the meantime.
 
@@ -104,17 +106,17 @@ async def verify(
         QueryTooSlow: a page took longer than `QUERY_TIMEOUT_SECONDS`.
         DatabaseUnavailable: nothing answers, or not in time.
     """
-    verdict = await verify_ends(database, keys)
+    verdict = await verify_ends(reader, keys)
     for head in verdict.heads:
-        await _verify_chain(database, head, verdict, progress)
-    await _look_behind_the_ends(database, verdict)
+        await _verify_chain(reader, head, verdict, progress)
+    await _look_behind_the_ends(reader, verdict)
     if checkpoint:
-        for found in await _missing(database, checkpoint):
+        for found in await _missing(reader, checkpoint):
             verdict.add(found)
     return verdict
 
 
-async def verify_ends(database: Database, keys: SealingKeys) -> Verdict:
+async def verify_ends(reader: Reader, keys: SealingKeys) -> Verdict:
     """Return whether every chain ends where it was sealed: a few rows are read, however long the trail is. Whether the
     rows before the ends are whole only `verify` tells.
 
@@ -123,8 +125,7 @@ async def verify_ends(database: Database, keys: SealingKeys) -> Verdict:
         DatabaseUnavailable: nothing answers, or not in time.
     """
     verdict = Verdict()
-    async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-        verdict.heads = await queries.all_heads(connection)
+    verdict.heads = await reader.read(queries.all_heads, timeout_seconds=QUERY_TIMEOUT_SECONDS)
     _check_heads(verdict, keys)
     return verdict
 
@@ -145,15 +146,12 @@ def _check_heads(verdict: Verdict, keys: SealingKeys) -> None:
             verdict.add(Break(head.chain, head.seq, Fault.NOT_SEALED))
 
 
-async def _verify_chain(database: Database, head: Head, verdict: Verdict, progress: Progress) -> None:
+async def _verify_chain(reader: Reader, head: Head, verdict: Verdict, progress: Progress) -> None:
     seq, last_hash = 0, GENESIS
     while seq < head.seq:
-        async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-            page = await queries.chain_page(connection, head.chain, after=seq, limit=min(PAGE_ROWS, head.seq - seq))
-            page = [row for row in page if row.event.seq <= head.seq]
-            anchors = [(*place, row.event.seq) for row in page for place in _places_in(row.event.heads)]
-            places = [(chain, at, row_hash) for chain, at, row_hash, _ in anchors if at > 0]
-            kept = await queries.hashes_at(connection, places) if places else {}
+        page, anchors, kept = await reader.read(
+            partial(_chain_page, head=head, after=seq), timeout_seconds=QUERY_TIMEOUT_SECONDS
+        )
         hashes = await anyio.to_thread.run_sync(_hashes, page)
         bad_anchors = {by for chain, at, row_hash, by in anchors if at > 0 and kept.get((chain, at)) != row_hash}
         for row, its_hash in zip(page, hashes, strict=True):
@@ -175,6 +173,17 @@ async def _verify_chain(database: Database, head: Head, verdict: Verdict, progre
         verdict.add(_gap(head.chain, seq + 1, head.seq))
     elif last_hash != head.hash:
         verdict.add(Break(head.chain, seq, Fault.OTHER_END))
+
+
+async def _chain_page(
+    connection: AsyncConnection, *, head: Head, after: int
+) -> tuple[list[StoredEvent], list[tuple[int, int, str, int]], Mapping[tuple[int, int], str]]:
+    """Return rows of a chain, what each saw of other chains' ends, and what stands there."""
+    page = await queries.chain_page(connection, head.chain, after=after, limit=min(PAGE_ROWS, head.seq - after))
+    page = [row for row in page if row.event.seq <= head.seq]
+    anchors = [(*place, row.event.seq) for row in page for place in _places_in(row.event.heads)]
+    places = [(chain, at, row_hash) for chain, at, row_hash, _ in anchors if at > 0]
+    return page, anchors, await queries.hashes_at(connection, places) if places else {}
 
 
 def _places_in(heads: Any) -> Anchor:
@@ -208,11 +217,10 @@ def _gap(chain: int, first: int, last: int) -> Break:
     return Break(chain, first, Fault.MISSING, last=None if first == last else last)
 
 
-async def _look_behind_the_ends(database: Database, verdict: Verdict) -> None:
+async def _look_behind_the_ends(reader: Reader, verdict: Verdict) -> None:
     """Rows may have been written since we began, and with them the end has moved; others nobody wrote."""
-    async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-        ends = await queries.last_seqs(connection)
-        strays = await queries.strays(connection)
+    ends = await reader.read(queries.last_seqs, timeout_seconds=QUERY_TIMEOUT_SECONDS)
+    strays = await reader.read(queries.strays, timeout_seconds=QUERY_TIMEOUT_SECONDS)
     for stray in strays:
         verdict.add(Break(stray.chain, stray.seq, Fault.IN_NO_CHAIN, stray.id))
     for chain, (by_head, by_row) in ends.items():
@@ -220,10 +228,10 @@ async def _look_behind_the_ends(database: Database, verdict: Verdict) -> None:
             verdict.add(Break(chain, by_head + 1, Fault.BEHIND_END))
 
 
-async def _missing(database: Database, places: Anchor) -> Sequence[Break]:
+async def _missing(reader: Reader, places: Anchor) -> Sequence[Break]:
     wanted = [place for place in places if place[1] > 0]
-    async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
-        kept = await queries.hashes_at(connection, wanted) if wanted else {}
+    query = partial(queries.hashes_at, places=wanted)
+    kept = await reader.read(query, timeout_seconds=QUERY_TIMEOUT_SECONDS) if wanted else {}
     return [
         Break(chain, seq, Fault.GONE_SINCE) for chain, seq, row_hash in wanted if kept.get((chain, seq)) != row_hash
     ]

@@ -1,20 +1,25 @@
 """The parts of a chat that a turn needs, put together once when the service starts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
+
+import asyncpg
 
 from chatkeep.accounts.identity import Identity
 from chatkeep.chat.files.store import FileStore
 from chatkeep.chat.generation.registry import GenerationRegistry
 from chatkeep.chat.generation.stream import TurnStream
 from chatkeep.chat.handler import RequestHandler
+from chatkeep.chat.history.conversations import CREATE_CONVERSATION
 from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.history.turn import NewTurn, OpenTurn
 from chatkeep.chat.models import LanguageModel
 from chatkeep.chat.schemas import Turn
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
-from chatkeep.errors import TooManyGenerations
+from chatkeep.errors import NotAuthenticated, TooManyGenerations
 from chatkeep.http.open_streams import OpenStreams
 
 
@@ -57,6 +62,30 @@ class Chat:
                 raise
             begun = joined
         return self._following(begun)
+
+    async def begin_conversation(self, identity: Identity, conversation_id: UUID, metadata: Mapping[str, Any]) -> bool:
+        """Begin a conversation that has no title yet; False where the user has one of that id.
+
+        Raises:
+            NotAuthenticated: the account has just been deleted.
+        """
+        try:
+            await self.database.row(
+                CREATE_CONVERSATION,
+                user_id=identity.user_id,
+                conversation_id=conversation_id,
+                title=None,
+                system_prompt=None,
+                model=None,
+                params={},
+                extra=metadata,
+                now=self.clock(),
+            )
+        except asyncpg.ForeignKeyViolationError:
+            raise NotAuthenticated("This account has just been deleted.") from None
+        except asyncpg.UniqueViolationError:
+            return False
+        return True
 
     def follow(self, user_id: UUID, turn: Turn) -> TurnStream:
         """Follow a turn that somebody else asked for, from this process's memory or from the database."""

@@ -59,8 +59,9 @@ def text_with_files(text: str, items: Sequence[AnyItem] | None, files: LoadedFil
     return "\n\n".join([*shown, text] if text else shown)
 
 
-def has_images(messages: Sequence[Mapping[str, Any]]) -> bool:
-    return any(part["type"] == "image_url" for part in parts_of(messages))
+def kinds_of_parts(messages: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the types of the parts of messages: `text`, `image_url`, `file`."""
+    return frozenset(part["type"] for part in parts_of(messages))
 
 
 def parts_of(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

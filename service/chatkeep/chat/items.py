@@ -6,7 +6,7 @@ where of it. An item of a type that we do not know is kept as it came.
 Source: OpenAI API reference, Responses, input and output items.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 # They name a file by its id, and hold none of its bytes once they are kept.
@@ -31,8 +31,12 @@ def refusal_item(text: str) -> JsonItem:
     return {"type": "refusal", "refusal": text}
 
 
-def pictures_left_out_item(names: list[str]) -> JsonItem:
-    return {"type": "pictures_left_out", "names": names}
+def pictures_left_out_item(names: Sequence[str]) -> JsonItem:
+    return {"type": "pictures_left_out", "names": list(names)}
+
+
+def files_left_out_item(names: Sequence[str]) -> JsonItem:
+    return {"type": "files_left_out", "names": list(names)}
 
 
 def refusal_of(items: Iterable[AnyItem] | None) -> str | None:

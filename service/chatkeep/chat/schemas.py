@@ -52,13 +52,26 @@ class CreateConversation(Body):
     metadata: JsonObject = Field(default_factory=dict)
 
 
+def _without_aside(metadata: object) -> object:
+    """Leave out what an import has set aside: it is not changed, and may be sent back as it was read, however long."""
+    return (
+        {name: value for name, value in metadata.items() if name != "import"}
+        if isinstance(metadata, dict)
+        else metadata
+    )
+
+
 class ChangeConversation(Body):
     title: Title | None = None
     system_prompt: SystemPrompt | None = None
     model: Name | None = None
     params: GenerationParams = GenerationParams()
     archived: Flag = False
-    metadata: JsonObject = Field(default_factory=dict)
+    metadata: Annotated[
+        JsonObject,
+        BeforeValidator(_without_aside),
+        Field(description="Takes the place of what was there, but for `import`, which stays as it is."),
+    ] = Field(default_factory=dict)
     # A conversation with turns has a head: null is not one.
     head_turn_id: UUID = Field(default_factory=lambda: UUID(int=0))
 

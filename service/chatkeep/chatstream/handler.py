@@ -16,6 +16,7 @@ from chatkeep.accounts.accounts import Accounts
 from chatkeep.accounts.dependencies import allows_guest, create_guest, require_identity
 from chatkeep.accounts.identity import VISITOR, Identity, identity_of, stream_terms
 from chatkeep.accounts.queries import user_by_id
+from chatkeep.accounts.scopes import needs_of
 from chatkeep.chat.chat import Chat
 from chatkeep.chat.models.prompt import ChatPrompt
 from chatkeep.chatstream.conversations import Asking
@@ -23,6 +24,7 @@ from chatkeep.chatstream.deferred_response import QueuedReply, say_of
 from chatkeep.chatstream.model import ChatStreamReply, restore_prompt
 from chatkeep.chatstream.protocol import CONVERSATION_HEADER
 from chatkeep.chatstream.queue_slot import Finished, Slot
+from chatkeep.chatstream.router import chat_stream
 from chatkeep.chatstream.schemas import Say
 from chatkeep.chatstream.streaming import WholeTextStream
 from chatkeep.chatstream.turns import take_turn
@@ -111,7 +113,8 @@ class PersistentChatStreamHandler(AbstractRequestHandler):  # type: ignore[misc]
         if self._identify is not None:
             return await identity_of_user(accounts.database, await self._identify(request))
         try:
-            return await require_identity(request, accounts)
+            # ChatStream's own endpoint says nothing of tokens.
+            return await require_identity(request, accounts, needs_of(chat_stream))
         except NotAuthenticated:
             if allows_guest(accounts, request):
                 return None

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from chatkeep.accounts.dependencies import DatabaseDep
 from chatkeep.accounts.identity import VISITOR, stream_terms
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.chat.api.dependencies import ChatDep, CurrentUserOrVisitor
 from chatkeep.chat.handler import RequestHandler
 from chatkeep.chat.models.prompt import ChatPrompt
@@ -71,6 +72,7 @@ async def _welcomed(request: Request, handler: RequestHandler, asking: Asking) -
 @router.post("/chat_stream")
 @takes_body_of(None)
 @begins_turn
+@needs(Scope.CHAT)
 async def chat_stream(
     body: Say, request: Request, chat: ChatDep, asking: Annotated[Asking, _may("chat_stream")]
 ) -> Response:
@@ -83,6 +85,7 @@ async def chat_stream(
 
 
 @router.post("/clear_context")
+@needs(Scope.CHAT)
 async def clear_context(chat: ChatDep, response: Response, asking: Annotated[Asking, _may("clear_context")]) -> Done:
     """Begin a new conversation with the system prompt, model and parameters of the old one, which stays as it is."""
     old = await conversation_of(chat.database, asking)
@@ -96,6 +99,7 @@ async def clear_context(chat: ChatDep, response: Response, asking: Annotated[Ask
 
 
 @router.get("/get_prompt")
+@needs(Scope.CHAT)
 async def get_prompt(
     request: Request, database: DatabaseDep, asking: Annotated[Asking, _may("get_prompt")]
 ) -> PromptShown:
@@ -110,6 +114,7 @@ async def get_prompt(
 
 
 @router.post("/set_generation_params")
+@needs(Scope.CHAT)
 async def set_generation_params(
     body: SetGenerationParams,
     request: Request,
@@ -134,6 +139,7 @@ async def set_generation_params(
 
 
 @router.get("/get_generation_params")
+@needs(Scope.CHAT)
 async def get_generation_params(
     database: DatabaseDep, asking: Annotated[Asking, _may("get_generation_params")]
 ) -> ParamsShown:
@@ -144,6 +150,7 @@ async def get_generation_params(
 
 @router.post("/set_feedback")
 @takes_body_of(None)
+@needs(Scope.CHAT)
 async def set_feedback(
     body: GiveFeedback, database: DatabaseDep, asking: Annotated[Asking, _may("set_feedback")]
 ) -> FeedbackTaken:
@@ -161,12 +168,14 @@ async def set_feedback(
 
 
 @router.get("/get_load", dependencies=[_may("get_load")])
+@needs(Scope.CHAT, Scope.READ)
 async def get_load(chat: ChatDep) -> Load:
     """Return how many replies are under way in this process, and how many may be."""
     return Load(chatstream_workers=[load_of(chat.generations)])
 
 
 @router.get("/get_resource_usage", dependencies=[_may("get_resource_usage")])
+@needs(Scope.CHAT, Scope.READ)
 async def get_resource_usage() -> ResourceUsage:
     """Return the memory that this process uses."""
     return ResourceUsage(memory_usage=[memory_usage()])

@@ -20,7 +20,14 @@ COMMANDS = {
         "chatkeep.cli.doctor:app",
         "Check what is configured, reachable and unsafe, and say what to do about it.",
     ),
-    "user": ("chatkeep.cli.commands.users:app", "Create, list, disable and promote users; set passwords."),
+    "user": (
+        "chatkeep.cli.commands.users:app",
+        "Create, invite, list, disable, promote and delete users; set passwords.",
+    ),
+    "token": (
+        "chatkeep.cli.commands.tokens:app",
+        "Create, list and revoke access tokens; choose what each may do.",
+    ),
     "history": ("chatkeep.cli.commands.history:app", "Show turns, newest first."),
     "stats": ("chatkeep.cli.commands.stats:app", "Show usage, failures and response times."),
     "retention": (
@@ -41,6 +48,9 @@ COMMANDS = {
 }
 
 
+HELP_OPTIONS = ["-h", "--help"]
+
+
 class CommandsOnDemand(TyperGroup):
     """Loads a command when it is run: the whole service is not imported to print a list of its commands."""
 
@@ -48,6 +58,10 @@ class CommandsOnDemand(TyperGroup):
         super().__init__(**attributes)
         for name, (_, summary) in COMMANDS.items():
             self.add_command(TyperCommand(name, help=summary))
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the options, those too that Typer adds later."""
+        return _without_type_of_flags(super().get_params(ctx))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
@@ -63,7 +77,23 @@ def load_command(name: str) -> Any:
         found = _app_of(found)
     command = typer.main.get_command(found)
     command.name = name
+    leave_flags_without_type(command)
     return command
+
+
+def leave_flags_without_type(command: Any) -> None:
+    """Have the help of a command, and of those below it, show no type for options that take no value."""
+    context = typer.Context(command, help_option_names=HELP_OPTIONS)
+    _without_type_of_flags(command.get_params(context))
+    for each in getattr(command, "commands", {}).values():
+        leave_flags_without_type(each)
+
+
+def _without_type_of_flags(options: list[Any]) -> list[Any]:
+    for option in options:
+        if getattr(option, "is_flag", False) and option.metavar is None:
+            option.metavar = ""
+    return options
 
 
 def _app_of(function: Any) -> typer.Typer:
@@ -79,7 +109,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": HELP_OPTIONS},
     epilog=examples(
         "chatkeep serve --local --migrate",
         "everything on this machine, with a PostgreSQL of its own",

@@ -60,6 +60,7 @@ class Connector:
         must_write: bool,
         durable: bool,
     ) -> None:
+        self.option_names = address.option_names
         self.found = found
         self.pooling = pooling
         self._open = partial(open_connection, address, last_host=last_host)

@@ -2,10 +2,10 @@
 
 import asyncio
 import shlex
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import event, text
 from sqlalchemy.engine import ExceptionContext
@@ -23,12 +23,14 @@ from chatkeep.database.libpq.address import DatabaseAddress, shown_url
 from chatkeep.database.libpq.reasons import words_of
 from chatkeep.database.pool import HotPool, waited_seconds
 from chatkeep.database.pooler import Pooling
-from chatkeep.database.session import not_in_force
+from chatkeep.database.session import not_given, not_in_force
 from chatkeep.database.shares import TransactionShares
 from chatkeep.database.sqlstates import UNKNOWN_DATABASE
 from chatkeep.database.statement import Made, Statement
 from chatkeep.database.stored_json import dump_json, parse_json
 from chatkeep.errors import DatabaseUnavailable, PoolerExhausted, ReadOnlyDatabase
+
+Answer = TypeVar("Answer")
 
 # Most requests wait for a connection twice, for who is asking and for what they ask.
 HOT_POOL_TIMEOUT_SECONDS = 1.25
@@ -59,19 +61,21 @@ class Database:
         server_settings: dict[str, str] | None = None,
         must_write: bool = False,
         durable: bool = False,
+        named: str = "CHATKEEP_DATABASE_URL or --database-url",
     ) -> Self:
         """Open the pools: at most `pool_size` connections, half of them for hot statements.
 
         Args:
             server_settings: more of them, for the start of each connection.
             must_write: for as long as it is open, use no server that takes no changes: a standby, a read-only one.
+            named: the settings to look at where it cannot be opened.
             durable: commit as the server does by default, but on disk before it is acknowledged in any case.
 
         Raises:
             DatabaseUnavailable: nothing answers at `url`, or it does not let us in; says why, and holds no secret.
             ConfigurationError: `url` is no address, or a pooler is in a mode that nobody can work with.
         """
-        with _in_words(url):
+        with _in_words(url, named):
             connector = await Connector.to(url, startup=server_settings, must_write=must_write, durable=durable)
         transactions = max(1, pool_size // 2)
         engine = connector.engine(
@@ -87,7 +91,7 @@ class Database:
         event.listen(engine.sync_engine, "handle_error", partial(_expire, pool))
         database = cls(engine, pool, connector, TransactionShares(transactions))
         try:
-            with _in_words(url):
+            with _in_words(url, named):
                 await database._ask()
         except BaseException as error:
             await database.close()
@@ -148,6 +152,11 @@ class Database:
             )
             yield connection
 
+    async def read(self, query: Callable[[AsyncConnection], Awaitable[Answer]], *, timeout_seconds: float) -> Answer:
+        """Run a query as `read_only` has it: see `Reads`, which may run it elsewhere."""
+        async with self.read_only(timeout_seconds=timeout_seconds) as connection:
+            return await query(connection)
+
     async def row(self, statement: Statement[Made], **values: object) -> Made | None:
         """Run a hot statement and return its first row."""
         try:
@@ -201,6 +210,14 @@ class Database:
             lost |= await not_in_force(raw.driver_connection, cold)
         return lost
 
+    async def options_not_in_force(self) -> list[str]:
+        """Return the settings among the address's `options` that a pooler has dropped, by name."""
+        if not (names := self._connector.option_names):
+            return []
+        async with self.transaction() as transaction:
+            raw: Any = await transaction.get_raw_connection()
+            return await not_given(raw.driver_connection, names)
+
     async def ping(self) -> None:
         """Ask the database for nothing.
 
@@ -216,7 +233,7 @@ class Database:
 
 
 @contextmanager
-def _in_words(url: str) -> Iterator[None]:
+def _in_words(url: str, named: str) -> Iterator[None]:
     """Say of a connection that cannot be opened where it leads, and why. The address is shown without a secret."""
     try:
         yield
@@ -224,18 +241,18 @@ def _in_words(url: str) -> Iterator[None]:
         if ends_all_connections(error):
             raise ReadOnlyDatabase from error
         raise DatabaseUnavailable(
-            f"Cannot use the database at {shown_url(url)}: {words_of(error)}. {_advice(url, error)}"
+            f"Cannot use the database at {shown_url(url)}: {words_of(error)}. {_advice(url, named, error)}"
         ) from error
 
 
-def _advice(url: str, error: BaseException) -> str:
+def _advice(url: str, named: str, error: BaseException) -> str:
     if sqlstate_of(error) == UNKNOWN_DATABASE:
         name = shlex.quote(DatabaseAddress.parse(url).database)
         return (
             f"Create it there with `createdb {name}` and bring it to this version with `chatkeep db upgrade`, or check "
-            "CHATKEEP_DATABASE_URL or --database-url."
+            f"{named}."
         )
-    return "Check CHATKEEP_DATABASE_URL or --database-url, and that the server is up."
+    return f"Check {named}, and that the server is up."
 
 
 def _expire(pool: HotPool, context: ExceptionContext) -> None:

@@ -4,7 +4,7 @@ Told in statements after connecting, not as startup parameters: PgBouncer as ins
 when told to ignore them drops them without a word.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -177,6 +177,19 @@ async def not_in_force(connection: Connection, settings: Mapping[str, str]) -> d
     )
     told = {row["name"]: (settings[row["name"]], row["value"]) for row in rows}
     return {name: (wanted, found) for name, (wanted, found) in told.items() if wanted != found}
+
+
+async def not_given(connection: Connection, names: Sequence[str]) -> list[str]:
+    """Return those of `names` that no client has set on a connection: they were given at its start, and did not arrive.
+
+    By where each value comes from: the server may spell the value itself in another way.
+    """
+    rows = await connection.fetch(
+        "SELECT wanted FROM unnest($1::text[]) AS wanted WHERE NOT EXISTS (SELECT FROM pg_settings"
+        " WHERE lower(name) = lower(wanted) AND source IN ('client', 'session'))",
+        list(names),
+    )
+    return [row["wanted"] for row in rows]
 
 
 def _value(name: str, value: str) -> str:

@@ -99,6 +99,10 @@ USUAL: Mapping[str, tuple[int, str]] = {
             "If that is not so, the proxy in front has to pass on the Host header."
         ),
     ),
+    "insufficient_scope": (
+        403,
+        "This access token lacks a scope: this takes read, and the token has chat.",
+    ),
     "not_found": (404, "There is nothing here, or it is not yours."),
     "invalid_request": (422, "Some fields are missing, unknown or out of bounds; see errors."),
     "invalid_text": (422, "Text may be any Unicode except U+0000 and lone surrogates."),
@@ -137,6 +141,9 @@ class Problem(BaseModel):
     turn_id: Annotated[
         UUID | None,
         Field(description="`turn_in_progress`: the turn in the way. `database_unavailable`: the one stored later."),
+    ] = None
+    scope: Annotated[
+        str | None, Field(description="`insufficient_scope`: the scope that the access token would have to have.")
     ] = None
 
 
@@ -181,6 +188,8 @@ def _headers_of(error: errors.ChatkeepError, status: int) -> dict[str, str]:
         return {"Retry-After": str(RETRY_UNAVAILABLE_SECONDS)}
     if status == 401:
         return {"WWW-Authenticate": "Bearer"}  # RFC 9110, 15.5.2: a 401 says how to sign in
+    if isinstance(error, errors.InsufficientScope):  # RFC 6750, 3.1
+        return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{error.fields["scope"]}"'}
     return {}
 
 

@@ -39,5 +39,20 @@ class Answer(BaseModel):
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
 
+# Line ends of Unicode alone: `str.splitlines`, and clients that read streams with it, split at them. JSON escapes those
+# below a space (U+000B, U+000C, U+001C to U+001E) by itself.
+_LINE_ENDS = tuple((end.encode(), b"\\u%04x" % ord(end)) for end in "\u0085\u2028\u2029")
+
+
+def on_one_line(data: bytes) -> bytes:
+    """Return JSON in which nothing is a line end, to whichever reader: one value is one line, and one event one."""
+    if data.isascii():
+        return data
+    for character, escaped in _LINE_ENDS:
+        data = data.replace(character, escaped)
+    return data
+
+
 def json_line(model: BaseModel) -> bytes:
-    return model.__pydantic_serializer__.to_json(model)
+    """Return an answer's body on one line, without the end of it."""
+    return on_one_line(model.__pydantic_serializer__.to_json(model))

@@ -72,7 +72,8 @@ def _reply_items(message: Message) -> Iterator[JsonItem]:
 
 
 def _calls(message: Message) -> Iterator[tuple[str, str, str]]:
-    for call in message.get("tool_calls") or ():
+    calls = message.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
         match call:
             case {"id": str(call_id), "function": {"name": str(name), "arguments": str(arguments)}}:
                 yield call_id, name, arguments

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from chatkeep.accounts.dependencies import VisitorAudit
 from chatkeep.accounts.identity import Identity, stream_terms
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.chat.api.dependencies import ChatDep
 from chatkeep.chat.api.turns import MAY_HAVE_LOST_ITS_USER, IdempotencyKey
 from chatkeep.chat.chat import Chat
@@ -29,6 +30,7 @@ from chatkeep.openai.ids import COMPLETION, to_own
 from chatkeep.openai.input_items import Prompt, to_prompt
 from chatkeep.openai.recognition import History, Place, place_of
 from chatkeep.openai.response_stream import failed_status, failure_of
+from chatkeep.openai.retries import is_retry, retried_turn, sent_digest
 from chatkeep.openai.route import OpenAIRoute
 from chatkeep.openai.schemas import CreateCompletion, JsonObject
 from chatkeep.openai.store_option import EndingStream, prompt_of, require_allowed
@@ -61,6 +63,7 @@ router = APIRouter(prefix="/v1/chat/completions", route_class=OpenAIRoute, inclu
 @router.post("")
 @takes_body_of(None)
 @begins_turn
+@needs(Scope.CHAT)
 async def create_completion(
     body: CreateCompletion,
     request: Request,
@@ -73,7 +76,7 @@ async def create_completion(
     if body.n not in (None, 1):
         raise Invalid(ONE_CHOICE, param="n")
     if is_kept:
-        following = await _take_turn(chat, caller, body, idempotency_key)
+        following = await _take_turn(chat, caller, body, idempotency_key, again=is_retry(request))
     else:
         following = await _answer_once(chat, caller, body)
     if body.stream:
@@ -89,6 +92,7 @@ async def create_completion(
 
 
 @router.get("/{completion_id}")
+@needs(Scope.CHAT, Scope.READ)
 async def read_completion(completion_id: str, caller: TokenOwner, chat: ChatDep) -> Response:
     """Return a completion that is kept; of one that is being generated, what there is."""
     kept = await require_kept(chat.database, caller.user_id, to_own(COMPLETION, completion_id))
@@ -96,6 +100,7 @@ async def read_completion(completion_id: str, caller: TokenOwner, chat: ChatDep)
 
 
 @router.delete("/{completion_id}")
+@needs(Scope.CHAT)
 async def remove_completion(
     completion_id: str, caller: TokenOwner, chat: ChatDep, visitor: VisitorAudit
 ) -> JSONResponse:
@@ -105,10 +110,18 @@ async def remove_completion(
     return JSONResponse({"id": completion_id, "object": "chat.completion.deleted", "deleted": True})
 
 
-async def _take_turn(chat: Chat, caller: Identity, body: CreateCompletion, idempotency_key: str | None) -> TurnStream:
+async def _take_turn(
+    chat: Chat, caller: Identity, body: CreateCompletion, idempotency_key: str | None, *, again: bool
+) -> TurnStream:
     instructions, messages = instructions_in(body.messages)
     history = History(messages)
+    sent = sent_digest(body, instructions)
+    if again and idempotency_key is None:
+        begun = await retried_turn(chat, caller, history.path_digest, sent)
+        if begun is not None:
+            return begun
     said: JsonObject = {"kind": "chat.completion", "instructions": instructions, "metadata": body.metadata or {}}
+    said["sent"] = sent
     request = ApiRequest(said, history.path_digest, history.prompt_digest)
     deadline = asyncio.get_running_loop().time() + STOPPING_SECONDS
     while True:

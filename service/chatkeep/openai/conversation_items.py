@@ -4,23 +4,26 @@ from collections.abc import AsyncIterator
 from typing import Literal
 from uuid import UUID
 
+from chatkeep.accounts.identity import Identity
+from chatkeep.chat.chat import Chat
 from chatkeep.chat.history.pages import turns_down, turns_up
+from chatkeep.chat.history.turn import NewTurn, Outcome
 from chatkeep.chat.schemas import Turn
 from chatkeep.database.database import Database
 from chatkeep.errors import NotFound
 from chatkeep.openai.ids import item_place
+from chatkeep.openai.input_items import Prompt
 from chatkeep.openai.lists import list_of
-from chatkeep.openai.output_items import input_items, output_items
+from chatkeep.openai.output_items import items_by_our_ids
 from chatkeep.openai.schemas import JsonObject
-from chatkeep.openai.turns import require_kept
+from chatkeep.openai.turns import ApiRequest, keep_request, require_kept
 
 Order = Literal["asc", "desc"]
 TURNS_AT_ONCE = 50
-
-
-def items_of(turn: Turn) -> list[JsonObject]:
-    """Return the items of a turn, its prompt's first."""
-    return [*input_items(turn), *output_items(turn)]
+# No model said anything in it.
+NO_MODEL = ""
+# A page ends after so much text, however many items were asked for: it is written in the event loop.
+MAX_PAGE_CHARACTERS = 1_000_000
 
 
 async def items_page(
@@ -35,14 +38,35 @@ async def items_page(
     if after is not None:
         first, number = await _turn_of(database, user_id, conversation_id, after), item_place(after)[1]
     page: list[JsonObject] = []
-    async for turn in _path(database, user_id, conversation_id, order, first):
-        items = items_of(turn) if order == "asc" else items_of(turn)[::-1]
+    characters, has_more = 0, False
+    at_once = min(TURNS_AT_ONCE, limit + 1)
+    async for turn in path_of(database, user_id, conversation_id, order, first, at_once=at_once):
+        items = items_by_our_ids(turn) if order == "asc" else items_by_our_ids(turn)[::-1]
         if first is not None and turn.id == first.id:
             items = [item for item in items if _comes_after(item, number, order)]
-        page += items
-        if len(page) > limit:
+        if items and characters > MAX_PAGE_CHARACTERS:
+            has_more = True
             break
-    return list_of(page[:limit], has_more=len(page) > limit)
+        page += items
+        characters += _length(turn)
+        if len(page) > limit:
+            has_more = True
+            break
+    return list_of(page[:limit], has_more=has_more)
+
+
+def _length(turn: Turn) -> int:
+    return len(turn.prompt.content) + (len(turn.reply.content) if turn.reply else 0)
+
+
+async def add_items(chat: Chat, identity: Identity, conversation_id: UUID, prompt: Prompt) -> list[JsonObject]:
+    """Keep items as a turn that no model answers; return them as they are listed. Raises: as `TurnStore.begin`."""
+    new = NewTurn(conversation_id=conversation_id, content=prompt.text, items=prompt.items, model=NO_MODEL)
+    begun = await chat.handler.begin_turn(identity, new)
+    await chat.handler.end_turn(begun, Outcome("complete"))
+    said = ApiRequest({"kind": "items", "conversation": str(conversation_id)})
+    await keep_request(chat.database, identity.user_id, begun.id, said)
+    return items_by_our_ids((await require_kept(chat.database, identity.user_id, begun.id)).turn)
 
 
 def _comes_after(item: JsonObject, number: int, order: Order) -> bool:
@@ -66,22 +90,28 @@ async def require_item(
         NotFound: the conversation has no such item.
     """
     turn = await _turn_of(database, user_id, conversation_id, item_id)
-    item = next((each for each in items_of(turn) if each["id"] == item_id), None)
+    item = next((each for each in items_by_our_ids(turn) if each["id"] == item_id), None)
     if item is None:
         raise NotFound
     return turn, item_place(item_id)[1], item
 
 
-async def _path(
-    database: Database, user_id: UUID, conversation_id: UUID, order: Order, first: Turn | None
+async def path_of(
+    database: Database,
+    user_id: UUID,
+    conversation_id: UUID,
+    order: Order,
+    first: Turn | None,
+    *,
+    at_once: int = TURNS_AT_ONCE,
 ) -> AsyncIterator[Turn]:
     """Yield the turns of the active path; from `first` on where that is given."""
     start_id, position = None if first is None else first.id, 0 if first is None else first.index
     while True:
         if order == "asc":
-            part = await turns_down(database, user_id, conversation_id, first=position, limit=TURNS_AT_ONCE)
+            part = await turns_down(database, user_id, conversation_id, first=position, limit=at_once)
         else:
-            part = await turns_up(database, user_id, conversation_id, start_id=start_id, limit=TURNS_AT_ONCE)
+            part = await turns_up(database, user_id, conversation_id, start_id=start_id, limit=at_once)
         for turn in part.turns:
             yield turn
         if not part.more or not part.turns:

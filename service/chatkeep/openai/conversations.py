@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import Field
@@ -10,50 +9,50 @@ from starlette.responses import JSONResponse
 
 from chatkeep.accounts.dependencies import VisitorAudit
 from chatkeep.accounts.identity import Identity
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.accounts.users import require_no_hold
 from chatkeep.audit.actions import Action
 from chatkeep.chat.api.dependencies import ChatDep
 from chatkeep.chat.chat import Chat
 from chatkeep.chat.history import conversations as queries
 from chatkeep.chat.history.lookups import require_record
-from chatkeep.chat.history.turn import NewTurn, Outcome
 from chatkeep.chat.records import ConversationRecord
 from chatkeep.database.stored_json import object_of
 from chatkeep.errors import NotFound
 from chatkeep.http.bodies import FromDigits, takes_body_of
 from chatkeep.ids import new_id
-from chatkeep.openai.conversation_items import Order, items_of, items_page, require_item
+from chatkeep.openai.conversation_items import Order, add_items, items_page, require_item
 from chatkeep.openai.deletion import delete_item
 from chatkeep.openai.dependencies import TokenOwner
 from chatkeep.openai.ids import CONVERSATION, to_own, to_text
-from chatkeep.openai.input_items import Prompt, to_prompt
+from chatkeep.openai.input_items import to_prompt
 from chatkeep.openai.lists import DEFAULT_LIMIT, MAX_LIMIT, list_of
 from chatkeep.openai.route import OpenAIRoute
 from chatkeep.openai.schemas import ChangeConversation, CreateConversation, CreateItems, JsonObject
-from chatkeep.openai.turns import ORIGIN, ApiRequest, begin_conversation, keep_request, require_kept
+from chatkeep.openai.turns import ORIGIN, begin_conversation
 
 # Not in the OpenAPI document: its shapes and errors are OpenAI's. See docs/clients.md.
 router = APIRouter(prefix="/v1/conversations", route_class=OpenAIRoute, include_in_schema=False)
 
 After = Annotated[str | None, Query(max_length=100)]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT), FromDigits]
-# No model said anything in it.
-NO_MODEL = ""
 
 
 @router.post("")
 @takes_body_of(None)
+@needs(Scope.CHAT)
 async def create_conversation(body: CreateConversation, caller: TokenOwner, chat: ChatDep) -> JSONResponse:
     """Begin a conversation, with items where there are some."""
     conversation_id = new_id()
     prompt = await to_prompt(chat.files, caller.user_id, body.items or [])
     await begin_conversation(chat, caller, conversation_id, body.metadata)
     if body.items:
-        await _add(chat, caller, conversation_id, prompt)
+        await add_items(chat, caller, conversation_id, prompt)
     return JSONResponse(_shown(await require_record(chat.database, caller.user_id, conversation_id)))
 
 
 @router.get("")
+@needs(Scope.READ)
 async def list_conversations(
     caller: TokenOwner, chat: ChatDep, after: After = None, limit: Limit = DEFAULT_LIMIT
 ) -> JSONResponse:
@@ -74,6 +73,7 @@ async def list_conversations(
 
 
 @router.get("/{conversation_id}")
+@needs(Scope.CHAT, Scope.READ)
 async def read_conversation(conversation_id: str, caller: TokenOwner, chat: ChatDep) -> JSONResponse:
     """Return a conversation, without its items."""
     return JSONResponse(_shown(await _require(chat, caller, conversation_id)))
@@ -81,6 +81,7 @@ async def read_conversation(conversation_id: str, caller: TokenOwner, chat: Chat
 
 @router.post("/{conversation_id}")
 @takes_body_of(None)
+@needs(Scope.CHAT)
 async def change_conversation(
     conversation_id: str, body: ChangeConversation, caller: TokenOwner, chat: ChatDep
 ) -> JSONResponse:
@@ -96,6 +97,7 @@ async def change_conversation(
 
 
 @router.delete("/{conversation_id}")
+@needs(Scope.CHAT)
 async def delete_conversation(
     conversation_id: str, caller: TokenOwner, chat: ChatDep, visitor: VisitorAudit
 ) -> JSONResponse:
@@ -112,14 +114,16 @@ async def delete_conversation(
 
 @router.post("/{conversation_id}/items")
 @takes_body_of(None)
+@needs(Scope.CHAT)
 async def create_items(conversation_id: str, body: CreateItems, caller: TokenOwner, chat: ChatDep) -> JSONResponse:
     """Put items at the end of a conversation, without asking a model."""
     prompt = await to_prompt(chat.files, caller.user_id, body.items)
-    items = await _add(chat, caller, to_own(CONVERSATION, conversation_id), prompt)
+    items = await add_items(chat, caller, to_own(CONVERSATION, conversation_id), prompt)
     return JSONResponse(list_of(items, has_more=False))
 
 
 @router.get("/{conversation_id}/items")
+@needs(Scope.CHAT, Scope.READ)
 async def list_items(
     conversation_id: str,
     caller: TokenOwner,
@@ -134,6 +138,7 @@ async def list_items(
 
 
 @router.get("/{conversation_id}/items/{item_id}")
+@needs(Scope.CHAT, Scope.READ)
 async def read_item(conversation_id: str, item_id: str, caller: TokenOwner, chat: ChatDep) -> JSONResponse:
     """Return one item."""
     own_id = to_own(CONVERSATION, conversation_id)
@@ -142,6 +147,7 @@ async def read_item(conversation_id: str, item_id: str, caller: TokenOwner, chat
 
 
 @router.delete("/{conversation_id}/items/{item_id}")
+@needs(Scope.CHAT)
 async def remove_item(
     conversation_id: str, item_id: str, caller: TokenOwner, chat: ChatDep, visitor: VisitorAudit
 ) -> JSONResponse:
@@ -154,17 +160,6 @@ async def remove_item(
 
 async def _require(chat: Chat, caller: Identity, conversation_id: str) -> ConversationRecord:
     return await require_record(chat.database, caller.user_id, to_own(CONVERSATION, conversation_id))
-
-
-async def _add(chat: Chat, caller: Identity, conversation_id: UUID, prompt: Prompt) -> list[dict[str, Any]]:
-    """Keep items as a turn that no model answers; return them as they are listed."""
-    new = NewTurn(conversation_id=conversation_id, content=prompt.text, items=prompt.items, model=NO_MODEL)
-    begun = await chat.handler.begin_turn(caller, new)
-    await chat.handler.end_turn(begun, Outcome("complete"))
-    await keep_request(
-        chat.database, caller.user_id, begun.id, ApiRequest({"kind": "items", "conversation": str(conversation_id)})
-    )
-    return items_of((await require_kept(chat.database, caller.user_id, begun.id)).turn)
 
 
 def _shown(kept: ConversationRecord) -> JsonObject:

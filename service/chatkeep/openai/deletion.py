@@ -1,5 +1,7 @@
 """Deleting a response or an item: what was said is gone, and what came after it stays."""
 
+from collections.abc import Callable
+
 from chatkeep.accounts.identity import Identity
 from chatkeep.accounts.users import require_no_hold
 from chatkeep.audit.actions import Action
@@ -21,7 +23,7 @@ async def delete_response(database: Database, identity: Identity, audit: Recorde
         NotFound: it has just been deleted.
         LegalHold: the account is under hold.
     """
-    await _change(database, identity, audit, kept, NOTHING)
+    await _change(database, identity, audit, kept, lambda _: NOTHING)
 
 
 async def delete_item(database: Database, identity: Identity, audit: Recorder, turn: Turn, number: int) -> None:
@@ -30,33 +32,48 @@ async def delete_item(database: Database, identity: Identity, audit: Recorder, t
     Raises:
         TurnInProgress: the turn is being answered.
     """
-    if turn.status == "streaming":
-        raise TurnInProgress("This item belongs to a response that is being generated.", turn_id=str(turn.id))
     # It was put into a conversation, which stays.
     kept = KeptResponse(turn, {"conversation": str(turn.conversation_id)})
-    await _change(database, identity, audit, kept, without(turn, number))
+    await _change(database, identity, audit, kept, lambda now: _rest(now, number))
+
+
+def _rest(turn: Turn, number: int) -> TurnContent:
+    if turn.status == "streaming":
+        raise TurnInProgress("This item belongs to a response that is being generated.", turn_id=str(turn.id))
+    return without(turn, number)
 
 
 async def _change(
-    database: Database, identity: Identity, audit: Recorder, kept: KeptResponse, content: TurnContent
+    database: Database,
+    identity: Identity,
+    audit: Recorder,
+    kept: KeptResponse,
+    content_of: Callable[[Turn], TurnContent],
 ) -> None:
-    turn, user_id = kept.turn, identity.user_id
+    """Have a turn say what `content_of` makes of it.
+
+    Args:
+        content_of: takes the turn as it is under the lock. Made of one that was read before, the content would bring
+            back whatever another request has deleted since.
+    """
+    conversation_id, turn_id, user_id = kept.turn.conversation_id, kept.turn.id, identity.user_id
     async with database.transaction() as connection:
         await require_no_hold(connection, user_id)
-        place = await edit_queries.lock_place(connection, user_id, turn.conversation_id, turn.id)
-        if place is None:
+        found = await edit_queries.lock_turn(connection, user_id, conversation_id, turn_id)
+        if found is None:
             raise NotFound
-        if content.is_empty and place.is_leaf:
-            left = await edit_queries.delete_leaf(connection, user_id, turn.conversation_id, turn.id, place.parent_id)
+        content = content_of(found.turn)
+        if content.is_empty and found.is_leaf:
+            left = await edit_queries.delete_leaf(connection, user_id, conversation_id, turn_id, found.parent_id)
             if not left and "conversation" not in kept.request:
-                await delete_conversation(connection, user_id, turn.conversation_id)
+                await delete_conversation(connection, user_id, conversation_id)
         else:
-            await edit_queries.rewrite(connection, user_id, turn.id, content)
+            await edit_queries.rewrite(connection, user_id, turn_id, content)
             if content.is_empty:
-                await edit_queries.mark_deleted(connection, user_id, turn.id)
-        title = title_of(turn.prompt.content, turn.prompt.items)
-        await edit_queries.take_title_away(connection, user_id, turn.conversation_id, title)
-        details = {"conversation_id": str(turn.conversation_id), "turn_id": str(turn.id)}
+                await edit_queries.mark_deleted(connection, user_id, turn_id)
+        title = title_of(found.turn.prompt.content, found.turn.prompt.items)
+        await edit_queries.take_title_away(connection, user_id, conversation_id, title)
+        details = {"conversation_id": str(conversation_id), "turn_id": str(turn_id)}
         await audit.record(connection, Action.TURN_DELETED, user_id, **details)
     if not content.is_empty:
         await index_pending(database)

@@ -3,13 +3,17 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, literal_column, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.accounts.file_queries import check_files_of
 from chatkeep.accounts.queries import fewer
+from chatkeep.chat.history.queries import TURN_COLUMNS
 from chatkeep.chat.items import is_reasoning
+from chatkeep.chat.records import TurnRecord
+from chatkeep.chat.schemas import Turn
+from chatkeep.database.statement import into
 from chatkeep.database.tables import (
     api_turns,
     conversations,
@@ -25,37 +29,45 @@ from chatkeep.openai.edits import TurnContent
 
 _t = turns.c
 _c = conversations.c
+_record = into(TurnRecord)
 # In `api_turns`: the turn stays for those below it, and is no response any more.
 DELETED_REQUEST = {"deleted": True}
 
 
 @dataclass(frozen=True, slots=True)
-class TurnPlace:
-    """Where a turn stands in its tree."""
+class LockedTurn:
+    """A turn as it stands, siblings not counted.
 
+    Args:
+        is_leaf: no other turn comes after it.
+    """
+
+    turn: Turn
     parent_id: UUID | None
     is_leaf: bool
 
 
-async def lock_place(
+async def lock_turn(
     connection: AsyncConnection, user_id: UUID, conversation_id: UUID, turn_id: UUID
-) -> TurnPlace | None:
-    """Keep a conversation as it is until the transaction ends; return where a turn of it stands."""
+) -> LockedTurn | None:
+    """Keep a conversation as it is until the transaction ends; return a turn of it."""
     locked = select(_c.id).where(_c.user_id == user_id, _c.id == conversation_id).with_for_update()
     await connection.execute(locked)
-    turn = select(_t.parent_id, _t.position).where(
-        _t.user_id == user_id, _t.conversation_id == conversation_id, _t.id == turn_id
-    )
-    found = (await connection.execute(turn.with_for_update())).first()
-    if found is None:
+    turn = select(
+        *TURN_COLUMNS, literal_column("1").label("sibling_count"), literal_column("1").label("sibling_position")
+    ).where(_t.user_id == user_id, _t.conversation_id == conversation_id, _t.id == turn_id)
+    row = (await connection.execute(turn.with_for_update(of=turns))).mappings().first()
+    if row is None:
         return None
+    found = _record(row)
     below = select(_t.id).where(
         _t.user_id == user_id,
         _t.conversation_id == conversation_id,
         _t.position == found.position + 1,
         _t.parent_id == turn_id,
     )
-    return TurnPlace(found.parent_id, (await connection.execute(below.limit(1))).first() is None)
+    is_leaf = (await connection.execute(below.limit(1))).first() is None
+    return LockedTurn(Turn.from_record(found), found.parent_id, is_leaf)
 
 
 async def delete_leaf(

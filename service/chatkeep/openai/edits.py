@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from chatkeep.chat.items import AnyItem, JsonItem, text_item
 from chatkeep.chat.schemas import Turn
+from chatkeep.errors import NotFound
 from chatkeep.openai.output_items import DELETED, input_count, message_of
 
 
@@ -27,15 +28,22 @@ NOTHING = TurnContent("", None, "", None, is_empty=True)
 
 
 def without(turn: Turn, number: int) -> TurnContent:
-    """Return the rest of a turn without the item of a number; of a message, without all of its parts."""
+    """Return the rest of a turn without the item of a number; of a message, without all of its parts.
+
+    Raises:
+        NotFound: it has no such item, or that was deleted.
+    """
     prompt, asked = turn.prompt.content, _all_items(turn.prompt.content, turn.prompt.items)
     reply = turn.reply.content if turn.reply else ""
     said = _all_items(reply, turn.reply.items if turn.reply else None)
     first = input_count(turn)
-    if number < first:
-        prompt, asked = _rewritten(prompt, asked, _parts_of(asked, number), "\n\n")
+    items, place = (asked, number) if number < first else (said, number - first)
+    if place >= len(items) or items[place]["type"] == DELETED:
+        raise NotFound
+    if items is asked:
+        prompt, asked = _rewritten(prompt, asked, _parts_of(asked, place), "\n\n")
     else:
-        reply, said = _rewritten(reply, said, range(number - first, number - first + 1), "")
+        reply, said = _rewritten(reply, said, range(place, place + 1), "")
     is_empty = all(item["type"] == DELETED for item in (*asked, *said))
     return TurnContent(prompt, asked or None, reply, said or None, is_empty=is_empty)
 

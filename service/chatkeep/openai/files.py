@@ -10,6 +10,7 @@ from pydantic import Field
 from starlette.responses import JSONResponse
 
 from chatkeep.accounts.identity import stream_terms
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.chat.api.dependencies import ChatDep
 from chatkeep.chat.api.files import NO_FILE
 from chatkeep.chat.files import queries
@@ -35,6 +36,7 @@ router = APIRouter(prefix=FILES_PATH, route_class=OpenAIRoute, include_in_schema
 
 
 @router.post("")
+@needs(Scope.CHAT)
 async def add_file(request: Request, caller: TokenOwner, chat: ChatDep) -> JSONResponse:
     """Keep a file for prompts to refer to. The same bytes again are the same file; `purpose` means nothing here."""
     uploads: Uploads = request.app.state.file_uploads
@@ -47,6 +49,7 @@ async def add_file(request: Request, caller: TokenOwner, chat: ChatDep) -> JSONR
 
 
 @router.get("")
+@needs(Scope.READ)
 async def list_files(
     caller: TokenOwner,
     chat: ChatDep,
@@ -64,12 +67,14 @@ async def list_files(
 
 
 @router.get("/{file_id}")
+@needs(Scope.CHAT, Scope.READ)
 async def read_file(file_id: str, caller: TokenOwner, chat: ChatDep) -> JSONResponse:
     """Return a file's name and size."""
     return JSONResponse(_shown(await chat.files.require(caller.user_id, to_own(FILE, file_id))))
 
 
 @router.get("/{file_id}/content", status_code=200, response_class=FileContent)
+@needs(Scope.CHAT, Scope.READ)
 async def read_file_content(file_id: str, caller: TokenOwner, chat: ChatDep) -> FileContent:
     """Return a file's bytes."""
     row = await chat.files.require(caller.user_id, to_own(FILE, file_id))
@@ -77,6 +82,7 @@ async def read_file_content(file_id: str, caller: TokenOwner, chat: ChatDep) -> 
 
 
 @router.delete("/{file_id}")
+@needs(Scope.CHAT)
 async def delete_file(file_id: str, caller: TokenOwner, chat: ChatDep) -> JSONResponse:
     """Delete a file that no turn refers to."""
     await chat.files.delete(caller.user_id, to_own(FILE, file_id))

@@ -5,9 +5,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
+from chatkeep.accounts.scopes import Scope, needs
+from chatkeep.chat.models.model_names import ModelNames
 from chatkeep.errors import NotFound
 from chatkeep.openai.dependencies import TokenOwner
-from chatkeep.openai.model_names import ModelNames
 from chatkeep.openai.route import OpenAIRoute
 
 # Not in the OpenAPI document: its shapes and errors are OpenAI's. See docs/clients.md.
@@ -15,6 +16,7 @@ router = APIRouter(prefix="/v1/models", route_class=OpenAIRoute, include_in_sche
 
 
 @router.get("")
+@needs(Scope.CHAT, Scope.READ)
 async def list_models(request: Request, caller: TokenOwner) -> JSONResponse:  # noqa: ARG001  it has to be somebody
     """Return the model server's own list, the default model first."""
     data = [_shown(name) for name in await _names_of(request).all()]
@@ -22,6 +24,7 @@ async def list_models(request: Request, caller: TokenOwner) -> JSONResponse:  # 
 
 
 @router.get("/{model_id:path}")
+@needs(Scope.CHAT, Scope.READ)
 async def read_model(request: Request, model_id: str, caller: TokenOwner) -> JSONResponse:  # noqa: ARG001
     """Return one model of the list."""
     if model_id not in await _names_of(request).all():

@@ -20,21 +20,30 @@ def input_count(turn: Turn) -> int:
 
 
 def input_items(turn: Turn) -> list[JsonItem]:
-    """Return the items of a turn's prompt, each with its id."""
-    return list(_input_items(turn.id, turn.prompt.content, turn.prompt.items))
+    """Return the items of a turn's prompt, each with its id: ours, or its own where it is of an unknown type."""
+    return [item for _, item in _input_items(turn.id, turn.prompt.content, turn.prompt.items)]
 
 
-def _input_items(turn_id: UUID, text: str, items: Sequence[AnyItem] | None) -> Iterator[JsonItem]:
+def items_by_our_ids(turn: Turn) -> list[JsonItem]:
+    """Return the items of a turn, its prompt's first, each with the id by which a conversation knows it.
+
+    An unknown item's own id would lead nowhere, and may be that of another item.
+    """
+    asked = _input_items(turn.id, turn.prompt.content, turn.prompt.items)
+    return [{**item, "id": item_id(turn.id, str(item["type"]), number)} for number, item in (*asked, *_said(turn))]
+
+
+def _input_items(turn_id: UUID, text: str, items: Sequence[AnyItem] | None) -> Iterator[tuple[int, JsonItem]]:
     if items is None:
         items = [text_item(0, len(text))] if text else []
     for mark, group in groupby(enumerate(items), key=lambda each: message_of(each[1])):
         said = list(group)
         if mark is not None:
-            yield _message(turn_id, said[0][0], text, [item for _, item in said])
+            yield said[0][0], _message(turn_id, said[0][0], text, [item for _, item in said])
             continue
         for number, item in said:
             if item.get("type") != DELETED:
-                yield shown_item(turn_id, number, item, "completed")
+                yield number, shown_item(turn_id, number, item, "completed")
 
 
 def message_of(item: AnyItem) -> object:
@@ -96,23 +105,20 @@ def output_text(text: str, annotations: object = None) -> JsonItem:
 
 def output_items(turn: Turn) -> list[JsonItem]:
     """Return the items of a turn's reply, each with its id; the last one of a reply that was cut is `incomplete`."""
+    return [item for _, item in _said(turn)]
+
+
+def _said(turn: Turn) -> Iterator[tuple[int, JsonItem]]:
     if turn.reply is None:
-        return []
+        return
     items = turn.reply.items
     if items is None:
         items = [text_item(0, len(turn.reply.content))] if turn.reply.content else []
     first, whole = input_count(turn), turn.status == "complete"
-    return [
-        shown_item(
-            turn.id,
-            first + index,
-            item,
-            "completed" if whole or index < len(items) - 1 else "incomplete",
-            turn.reply.content,
-        )
-        for index, item in enumerate(items)
-        if item.get("type") != DELETED
-    ]
+    for index, item in enumerate(items):
+        if item.get("type") != DELETED:
+            status = "completed" if whole or index < len(items) - 1 else "incomplete"
+            yield first + index, shown_item(turn.id, first + index, item, status, turn.reply.content)
 
 
 def shown_item(turn_id: UUID, number: int, item: AnyItem, status: Status, text: str = "") -> JsonItem:

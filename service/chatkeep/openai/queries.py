@@ -4,7 +4,21 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Integer, LargeBinary, Uuid, and_, bindparam, cast, func, literal_column, select, true
+from sqlalchemy import (
+    ARRAY,
+    Integer,
+    LargeBinary,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -103,6 +117,31 @@ def _by(digest: Any) -> Statement[AnsweredPrompt]:
 
 TURNS_BY_PATH = _by(_a.path_digest)
 TURNS_BY_PROMPT = _by(_a.prompt_digest)
+
+
+@dataclass(frozen=True, slots=True)
+class SentTurn:
+    """A turn, by its place."""
+
+    turn_id: UUID
+    conversation_id: UUID
+
+
+# The newest turn since `since_id` that the same request asked for, where it has a reply or is getting one.
+SENT_TURN = Statement(
+    select(_t.id.label("turn_id"), _t.conversation_id)
+    .select_from(api_turns.join(turns, and_(_t.user_id == USER_ID, _t.id == _a.turn_id)))
+    .where(
+        _a.user_id == USER_ID,
+        _a.path_digest == bindparam("path_digest", type_=LargeBinary),
+        _a.turn_id > bindparam("since_id", type_=Uuid),
+        _a.request["sent"].astext == bindparam("sent", type_=Text),
+        or_(_t.status == "streaming", _t.status == "complete"),
+    )
+    .order_by(_a.turn_id.desc())
+    .limit(1),
+    row=into(SentTurn),
+)
 
 
 def _known_paths() -> Statement[bytes]:

@@ -17,6 +17,7 @@ from chatkeep.openai.response_events import ResponseEvents
 
 _STATUSES = {
     "model_bad_request": 400,
+    "model_takes_no_files": 400,
     "model_takes_no_images": 400,
     "model_not_found": 404,
     "model_rate_limited": 429,

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from chatkeep.accounts.dependencies import VisitorAudit
 from chatkeep.accounts.identity import Identity, stream_terms
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.chat.api.dependencies import ChatDep
 from chatkeep.chat.api.turns import MAY_HAVE_LOST_ITS_USER, IdempotencyKey
 from chatkeep.chat.chat import Chat
@@ -44,6 +45,7 @@ After = Annotated[Annotated[int, Field(ge=0, lt=2**62), FromDigits] | None, Quer
 @router.post("")
 @takes_body_of(None)
 @begins_turn
+@needs(Scope.CHAT)
 async def create_response(
     body: CreateResponse,
     request: Request,
@@ -111,6 +113,7 @@ async def _whole(chat: Chat, caller: Identity, following: TurnStream, said: Json
 
 
 @router.get("/{response_id}")
+@needs(Scope.CHAT, Scope.READ)
 async def read_response(
     response_id: str, caller: TokenOwner, chat: ChatDep, stream: QueryFlag = False, starting_after: After = None
 ) -> Any:
@@ -125,6 +128,7 @@ async def read_response(
 
 
 @router.post("/{response_id}/cancel")
+@needs(Scope.CHAT)
 async def cancel_response(response_id: str, caller: TokenOwner, chat: ChatDep) -> JSONResponse:
     """End a response, wherever it is generated; what there is of it is kept. One that has ended stays as it is."""
     kept = await _require(chat, caller, response_id)
@@ -137,6 +141,7 @@ async def cancel_response(response_id: str, caller: TokenOwner, chat: ChatDep) -
 
 
 @router.delete("/{response_id}")
+@needs(Scope.CHAT)
 async def remove_response(response_id: str, caller: TokenOwner, chat: ChatDep, visitor: VisitorAudit) -> JSONResponse:
     """Delete a response: what was asked and what was answered. What came after it stays."""
     kept = await _require(chat, caller, response_id)
@@ -145,6 +150,7 @@ async def remove_response(response_id: str, caller: TokenOwner, chat: ChatDep, v
 
 
 @router.get("/{response_id}/input_items")
+@needs(Scope.CHAT, Scope.READ)
 async def list_input_items(
     response_id: str,
     caller: TokenOwner,
@@ -164,6 +170,7 @@ async def _require(chat: Chat, caller: Identity, response_id: str) -> KeptRespon
 
 
 @router.post("/{call}")
+@needs(Scope.CHAT, Scope.READ)
 async def refuse_call(call: str, caller: TokenOwner) -> None:  # noqa: ARG001  nobody is told of it
     """Answer calls that OpenAI's API has and this service has not, such as `compact`."""
     raise NotFound(f"This service has no call {call!r} for responses.")

@@ -3,6 +3,7 @@
 Source: openai-python 3.54, `response_create_params.py`, `completion_create_params.py`.
 """
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
@@ -12,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from chatkeep.chat.models import GenerationParams
 from chatkeep.errors import Invalid
-from chatkeep.http.bodies import Name
+from chatkeep.http.bodies import MAX_JSON_CHARACTERS, Name
 
 MAX_DEPTH = 64
 MAX_TOOLS = 512
@@ -35,12 +36,20 @@ def _check(value: object, depth: int) -> None:
         _check(inner, depth + 1)
 
 
+def _short(value: JsonObject) -> JsonObject:
+    """Refuse what would make lists long: each conversation in one has its metadata."""
+    if len(json.dumps(value, ensure_ascii=False)) > MAX_JSON_CHARACTERS:
+        raise PydanticCustomError("too_large", f"May hold at most {MAX_JSON_CHARACTERS} characters of JSON")
+    return value
+
+
 def _none_as_false(value: object) -> object:
     return False if value is None else value
 
 
 Flag = Annotated[bool, BeforeValidator(_none_as_false), Field(strict=True)]
 Object = Annotated[JsonObject, AfterValidator(_keepable)]
+Metadata = Annotated[Object, AfterValidator(_short)]
 Objects = Annotated[list[JsonObject], AfterValidator(_keepable)]
 TokenLimit = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -49,6 +58,8 @@ class OpenBody(BaseModel):
     """A body of which only some fields are known here."""
 
     model_config = ConfigDict(extra="allow")
+    # Some of them are kept beside the turn, or passed on.
+    __pydantic_extra__: dict[str, Annotated[Any, AfterValidator(_keepable)]]
 
     def chosen_params(self) -> dict[str, object]:
         """Return the sampling parameters that were chosen, of those that a turn keeps.
@@ -103,13 +114,13 @@ class CreateConversation(OpenBody):
     """`conversations.create`."""
 
     items: Objects | None = None
-    metadata: Object | None = None
+    metadata: Metadata | None = None
 
 
 class ChangeConversation(OpenBody):
     """`conversations.update`."""
 
-    metadata: Object | None = None
+    metadata: Metadata | None = None
 
 
 class CreateItems(OpenBody):

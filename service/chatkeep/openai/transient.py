@@ -12,7 +12,7 @@ from starlette.requests import Request
 from chatkeep.accounts.identity import Identity
 from chatkeep.chat.chat import Chat
 from chatkeep.chat.file_parts import LoadedFile
-from chatkeep.chat.files.attachments import ASKED_TYPES, IMAGE_TYPES
+from chatkeep.chat.files.attachments import ASKED_TYPES, IMAGE_TYPES, url_in
 from chatkeep.chat.generation.stream import TurnStream, new_turn
 from chatkeep.chat.handler import RequestHandler
 from chatkeep.chat.history.lookups import require_record
@@ -29,6 +29,7 @@ from chatkeep.ids import new_id
 MAX_EARLIER = 200
 # Under other types, until the files that are kept have been looked up.
 INLINE = {"image": "inline_image", "file": "inline_file"}
+DATA = "data:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,12 @@ def inline_files(items: Sequence[AnyItem]) -> InlineFiles:
 
 
 def _inline(item: AnyItem, files: dict[str, LoadedFile]) -> AnyItem:
-    given = item.get("image_url") or item.get("file_data")
-    url = given.get("url") if isinstance(given, dict) else given
-    if not isinstance(url, str) or not url.startswith("data:"):
+    url = None if "file_id" in item else url_in(item)
+    if url is None or url[: len(DATA)].lower() != DATA:
         return item
     name, is_image = str(item.get("filename") or ""), item["type"] in IMAGE_TYPES
     file_id = str(new_id())
-    files[file_id] = LoadedFile(name, is_image, data_url=url)
+    files[file_id] = LoadedFile(name, is_image, data_url=DATA + url[len(DATA) :])
     marks = {name: item[name] for name in ("part_of", "detail") if name in item}
     return {"type": INLINE["image" if is_image else "file"], "file_id": file_id, "name": name, "tokens": 0, **marks}
 

@@ -1,7 +1,8 @@
 """Turns as this API begins and finds them."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -12,13 +13,13 @@ from sqlalchemy import select
 from chatkeep.accounts.identity import Identity
 from chatkeep.chat.chat import Chat
 from chatkeep.chat.generation.stream import TurnStream
-from chatkeep.chat.history.conversations import CREATE_CONVERSATION, delete_conversation
+from chatkeep.chat.history.conversations import delete_conversation
 from chatkeep.chat.history.turn import NewTurn
 from chatkeep.chat.schemas import Turn
 from chatkeep.database.database import Database
 from chatkeep.database.stored_json import object_of
 from chatkeep.database.tables import conversations
-from chatkeep.errors import ChatkeepError, NotAuthenticated, NotFound
+from chatkeep.errors import ChatkeepError, NotFound
 from chatkeep.ids import id_of, new_id
 from chatkeep.openai.queries import API_TURN, KEEP_API_TURN
 from chatkeep.openai.response import KeptResponse
@@ -52,28 +53,8 @@ async def require_kept(database: Database, user_id: UUID, turn_id: UUID) -> Kept
 async def begin_conversation(
     chat: Chat, identity: Identity, conversation_id: UUID, metadata: Mapping[str, Any] | None = None
 ) -> bool:
-    """Begin a conversation; False where there is one of that id.
-
-    Raises:
-        NotAuthenticated: the account has just been deleted.
-    """
-    try:
-        await chat.database.row(
-            CREATE_CONVERSATION,
-            user_id=identity.user_id,
-            conversation_id=conversation_id,
-            title=None,
-            system_prompt=None,
-            model=None,
-            params={},
-            extra={**(metadata or {}), **ORIGIN},
-            now=chat.clock(),
-        )
-    except asyncpg.ForeignKeyViolationError:
-        raise NotAuthenticated("This account has just been deleted.") from None
-    except asyncpg.UniqueViolationError:
-        return False
-    return True
+    """Begin a conversation of this API's. Returns, raises: as `Chat.begin_conversation`."""
+    return await chat.begin_conversation(identity, conversation_id, {**(metadata or {}), **ORIGIN})
 
 
 async def take_turn(chat: Chat, identity: Identity, new: NewTurn, request: ApiRequest) -> TurnStream:
@@ -116,9 +97,18 @@ async def take_first_turn(chat: Chat, identity: Identity, new: NewTurn, request:
     """
     key = new.idempotency_key
     conversation_id = new_id() if key is None else _id_of_key(identity.user_id, key)
-    is_new = await begin_conversation(chat, identity, conversation_id)
-    try:
+    async with new_conversation(chat, identity, conversation_id, ORIGIN):
         return await take_turn(chat, identity, replace(new, conversation_id=conversation_id), request)
+
+
+@asynccontextmanager
+async def new_conversation(
+    chat: Chat, identity: Identity, conversation_id: UUID, metadata: Mapping[str, Any]
+) -> AsyncIterator[None]:
+    """Begin a conversation for the first turn, which the block takes; where it is refused, there is none either."""
+    is_new = await chat.begin_conversation(identity, conversation_id, metadata)
+    try:
+        yield
     except ChatkeepError:
         if is_new:
             await _delete_if_empty(chat.database, identity.user_id, conversation_id)

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, cast
 
 from chatkeep.errors import UnknownImportFormat
 from chatkeep.transfer.archive_feedback import feedback_in, give_feedback
+from chatkeep.transfer.archived_names import file_id_in
 from chatkeep.transfer.formats.other_programs import refuse_known_kinds
 from chatkeep.transfer.imported import UnknownFormat, Unreadable
 from chatkeep.transfer.json_stream import JsonValues, Readable, Value
@@ -118,7 +119,7 @@ class _Checked:
 def _values_in_zip(
     file: BinaryIO, limit: Unpacking, check: Callable[[], None], within: str, depth: int = 0
 ) -> Iterator[Found]:
-    _require_small_directory(file)
+    require_small_directory(file)
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
@@ -146,6 +147,8 @@ def _chosen(archive: zipfile.ZipFile, *, nested: bool) -> list[tuple[str, zipfil
     # Entries are read where they are; their names decide which, and are never a path here.
     names = [(entry.filename.rpartition("/")[2], entry) for entry in archive.infolist()]
     chosen = [(name, entry) for name, entry in names if CONVERSATIONS.fullmatch(name)]
+    if not nested and not chosen and any(file_id_in(entry.filename) for _, entry in names):
+        return []  # the pictures of conversations that are beside this ZIP
     inner = [(name, entry) for name, entry in names if nested and name.lower().endswith(".zip")]
     if not chosen:
         chosen = [(name, entry) for name, entry in names if JSON.fullmatch(name) and name not in OTHER_FILES]
@@ -197,7 +200,7 @@ def _size_of(file: BinaryIO) -> int:
     return size
 
 
-def _require_small_directory(file: BinaryIO) -> None:
+def require_small_directory(file: BinaryIO) -> None:
     """Refuse a list of files that would fill the memory before the first of them is read.
 
     Source: PKWARE APPNOTE 4.3.14 and 4.3.16, end of central directory record, and its ZIP64 form.

@@ -36,9 +36,12 @@ from chatkeep.transfer.rows import ConversationRows
 log = structlog.get_logger(__name__)
 
 FOREIGN_KEY_VIOLATION = "23503"
+NO_BEGINNING = "A part of it could not be kept, and so those after it cannot."
 REFUSED = f"The database does not keep it. {IN_THE_LOG}"
 
 Key = tuple[str, str]
+# A list of messages is read as Open WebUI's until one of them says more, such as its `parent`.
+SAME_AS = {"messages": "open-webui", "open-webui": "messages"}
 
 
 class BatchKeeper:
@@ -53,6 +56,7 @@ class BatchKeeper:
         self._user_id = user_id
         self._clock = clock
         self._files = files
+        self._made: set[Key] = set()
 
     async def keep(self, batch: Sequence[ReadConversation]) -> AsyncIterator[Imported]:
         """Keep a batch, and yield what became of each of its conversations.
@@ -64,7 +68,11 @@ class BatchKeeper:
         known, mine = await self._known(batch)
         new: dict[Key, ReadConversation] = {}
         for read in batch:
-            if read.rows is not None and read.key not in known and read.key not in mine:
+            if read.rows is None or read.key in known or read.key in mine:
+                continue
+            if read.rows.is_part:
+                read.reason = NO_BEGINNING
+            else:
                 new.setdefault(read.key, read)
         left_out = {key: files for key, read in new.items() if (files := await self._attached(read)) is not None}
         whole = [read for key, read in new.items() if key in left_out]
@@ -75,10 +83,15 @@ class BatchKeeper:
             elif read.rows is None:
                 yield Imported(read.source_id, "failed", read.reason)
             elif read.key in known:
-                yield await self._continued(read, known[read.key])
+                continued = await self._continued(read, known[read.key])
+                # Parts of one that this import has begun are no conversations of their own.
+                is_told = not read.rows.is_part or (continued.outcome == "continued" and read.key not in self._made)
+                if is_told or continued.outcome == "failed":
+                    yield continued
             elif new.get(read.key) is not read or not (together or await self._is_kept([read])):
                 yield _failed(read) or Imported(read.source_id, "skipped", owner=read.owner)
             else:
+                self._made.add(read.key)
                 yield _imported(read, read.rows, left_out[read.key])
 
     async def _known(self, batch: Sequence[ReadConversation]) -> tuple[Mapping[Key, UUID], set[Key]]:
@@ -87,8 +100,10 @@ class BatchKeeper:
         if not keys:
             return {}, set()
         own = [UUID(source_id) for source, source_id in keys if source == OWN]
+        same = {(SAME_AS[source], source_id): (source, source_id) for source, source_id in keys if source in SAME_AS}
         async with self._database.transaction() as connection:
-            known = await queries.known_sources(connection, self._user_id, keys)
+            found = await queries.known_sources(connection, self._user_id, [*keys, *same])
+            known = {same[key]: each for key, each in found.items() if key in same} | found
             mine = await queries.own_conversations(connection, self._user_id, own) if own else set()
         return known, {(OWN, str(each)) for each in mine}
 

@@ -16,6 +16,7 @@ import structlog
 from chatkeep.errors import UnknownImportFormat
 from chatkeep.transfer.collections_of_chats import conversations_in
 from chatkeep.transfer.formats.detection import names_of_programs, read_conversation
+from chatkeep.transfer.formats.fields import is_digest
 from chatkeep.transfer.formats.format import Format
 from chatkeep.transfer.full_collections import full_collections_put_off
 from chatkeep.transfer.imported import UnknownFormat, Unreadable
@@ -158,7 +159,8 @@ class BatchReader:
         try:
             return self._wanted(_placed(value, self._user_id, now))
         except Unreadable as error:
-            known_as = error.source_id or place
+            # Nobody finds a digest in a file.
+            known_as = place if error.source_id is None or is_digest(error.source_id) else error.source_id
             return ReadConversation(
                 known_as, size=value.size, reason=error.reason, is_unknown=isinstance(error, UnknownFormat)
             )

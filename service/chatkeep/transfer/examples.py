@@ -45,6 +45,7 @@ Which tea keeps me awake?
 
 Black tea: it has the most caffeine.
 """
+PAGE = '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Tea</title>\n…'
 TURNS = json.dumps(_TURN) + "\n"
 ACCOUNT = json.dumps(CONVERSATION) + "\n"
 CHATSTREAM_PROMPT = json.dumps(

@@ -25,7 +25,7 @@ from chatkeep.chat.history.queries import TURN_COLUMNS, turn_above, within_bytes
 from chatkeep.chat.history.sibling_queries import sibling_columns, with_siblings
 from chatkeep.chat.records import ConversationRecord, TurnRecord
 from chatkeep.database.statement import Statement, first_column, into
-from chatkeep.database.tables import conversations, turns
+from chatkeep.database.tables import conversations, turn_files, turns
 
 _user_id = bindparam("user_id", type_=Uuid)
 _conversation_id = bindparam("conversation_id", type_=Uuid)
@@ -49,10 +49,28 @@ class SiblingNumber:
 
 
 # Oldest first: what goes on in the meantime does not move a conversation in this order.
-CONVERSATIONS_AFTER = Statement(
-    select(conversations).where(_c.user_id == _user_id, _c.id > _after_id).order_by(_c.id).limit(_limit),
-    row=into(ConversationRecord),
-)
+def _conversations_after() -> Statement[ConversationRecord]:
+    """As many conversations as fit, one at least: an import may have set aside megabytes in the metadata of each."""
+    page = (
+        select(_c.user_id, _c.id, func.pg_column_size(_c.extra).label("size"))
+        .where(_c.user_id == _user_id, _c.id > _after_id)
+        .order_by(_c.id)
+        .limit(_limit)
+        .subquery("page")
+    )
+    before = (func.sum(page.c.size).over(order_by=page.c.id) - page.c.size).label("before")
+    sized = select(page.c.user_id, page.c.id, before).subquery("sized")
+    return Statement(
+        select(conversations)
+        .select_from(sized)
+        .join(conversations, and_(_c.user_id == sized.c.user_id, _c.id == sized.c.id))
+        .where(sized.c.before <= _max_bytes)
+        .order_by(_c.id),
+        row=into(ConversationRecord),
+    )
+
+
+CONVERSATIONS_AFTER = _conversations_after()
 
 
 def _in_files(columns: Any) -> Sequence[Any]:
@@ -147,3 +165,14 @@ def _turns_by_ids() -> Statement[TurnRecord]:
 
 
 TURNS_BY_IDS = _turns_by_ids()
+
+
+# The files of a conversation's turns, on whichever branch, each once.
+FILE_IDS = Statement(
+    select(turn_files.c.file_id)
+    .distinct()
+    .join(turns, and_(_t.user_id == turn_files.c.user_id, _t.id == turn_files.c.turn_id))
+    .where(_t.user_id == _user_id, _t.conversation_id == _conversation_id)
+    .order_by(turn_files.c.file_id),
+    row=first_column,
+)

@@ -29,19 +29,37 @@ FIRST_ID = UUID(int=0)
 
 async def account_as_jsonl(database: Database, user_id: UUID) -> AsyncGenerator[bytes, None]:
     """Yield a user's conversations, oldest first, each a line like `conversation_as_json`."""
-    newest_id, after_id = new_id(), FIRST_ID
-    while True:
-        rows = await database.rows(
-            queries.CONVERSATIONS_AFTER, user_id=user_id, after_id=after_id, limit=CONVERSATIONS_PER_BATCH
-        )
-        if rows:
+    newest_id = new_id()
+    async with aclosing(_batches_of(database, user_id)) as batches:
+        async for rows in batches:
             async with aclosing(_whole(database, user_id, rows, newest_id)) as chunks:
                 with suppress(StopAsyncIteration):
                     while True:
                         yield await anext(chunks)  # and hold nothing of it while the client reads
-        if len(rows) < CONVERSATIONS_PER_BATCH:
+
+
+async def conversations_of(database: Database, user_id: UUID) -> AsyncGenerator[ConversationRecord, None]:
+    """Yield a user's conversations, oldest first."""
+    async with aclosing(_batches_of(database, user_id)) as batches:
+        async for rows in batches:
+            for row in rows:
+                yield row
+
+
+async def _batches_of(database: Database, user_id: UUID) -> AsyncGenerator[Sequence[ConversationRecord], None]:
+    after_id = FIRST_ID
+    while True:
+        rows = await database.rows(
+            queries.CONVERSATIONS_AFTER,
+            user_id=user_id,
+            after_id=after_id,
+            limit=CONVERSATIONS_PER_BATCH,
+            max_bytes=MAX_BATCH_BYTES,
+        )
+        if not rows:
             return
         after_id = rows[-1].id
+        yield rows
 
 
 def conversation_as_json(

@@ -46,7 +46,7 @@ async def continue_conversation(
     async with database.transaction() as connection:
         known = await queries.known_turns(connection, user_id, conversation_id, rows.message_ids())
     # One of before turns had ids of the other program cannot be continued: nothing tells what is new.
-    if not known or all(source_id in known for source_id, _ in rows.source_ids):
+    if (not known and not rows.is_part) or all(source_id in known for source_id, _ in rows.source_ids):
         return None
     new = _new_turns(conversation_id, rows, known)
     left_out = await files.attach(new.turns, origin)
@@ -96,6 +96,8 @@ def _new_turns(conversation_id: UUID, rows: ConversationRows, known: Mapping[str
     new = _New([], set(), [], rows.conversation["head_turn_id"], set())
     for turn, (source_id, earlier) in zip(rows.turns, rows.source_ids, strict=True):
         parent = None if turn["parent_id"] is None else here[turn["parent_id"]]
+        if (above := known.get(rows.outside.get(turn["id"], ""))) is not None:
+            parent, positions[above.id] = above.id, above.position
         found = known.get(source_id)
         if found is None:
             position = 0 if parent is None else positions[parent] + 1
@@ -110,7 +112,9 @@ def _new_turns(conversation_id: UUID, rows: ConversationRows, known: Mapping[str
         else:
             turn_id, position, parent = found.id, found.position, found.parent_id
         here[turn["id"]], positions[turn_id], parents[turn_id] = turn_id, position, parent
-    return _with_path(new, here, parents)
+    # That of a large conversation may be in an earlier part.
+    head = known.get(rows.head_source_id or "") if rows.is_part else None
+    return _with_path(new, here, parents, None if head is None else head.id)
 
 
 def _unanswered(earlier: Sequence[str], known: Mapping[str, KnownTurn], taken: set[str]) -> KnownTurn | None:
@@ -123,8 +127,8 @@ def _unanswered(earlier: Sequence[str], known: Mapping[str, KnownTurn], taken: s
     return None
 
 
-def _with_path(new: _New, here: Mapping[UUID, UUID], parents: Mapping[UUID, UUID | None]) -> _New:
-    head = here[new.head]
+def _with_path(new: _New, here: Mapping[UUID, UUID], parents: Mapping[UUID, UUID | None], head: UUID | None) -> _New:
+    head = here[new.head] if head is None else head
     at: UUID | None = head
     while at is not None and at not in new.path:
         new.path.add(at)

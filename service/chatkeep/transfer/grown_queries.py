@@ -115,9 +115,11 @@ async def answer_turns(
     )
     answers = [{"turn_id": row["id"], **{f"new_{name}": row[name] for name in ANSWER}} for row in rows]
     await connection.execute(query.values(named), answers)
-    ids = [row["id"] for row in rows]
+    # Each by its key: PostgreSQL 15 goes through all that the user has for `turn_id IN (...)`.
+    turn_ids = [{"answered_id": row["id"]} for row in rows]
     for entries in (turn_entries, reasoning_entries, turn_search, reasoning_search, unusual_turns):
-        await connection.execute(delete(entries).where(entries.c.user_id == user_id, entries.c.turn_id.in_(ids)))
+        of_turn = delete(entries).where(entries.c.user_id == user_id, entries.c.turn_id == bindparam("answered_id"))
+        await connection.execute(of_turn, turn_ids)
     await insert_unusual(connection, rows)
 
 

@@ -174,10 +174,18 @@ async def refer_to_files(connection: AsyncConnection, user_id: UUID, references:
     """Note which turns refer to which files: (turn, file). Files that are not the user's are left out."""
     if not references:
         return
+    # In one order, so that two imports of the same never wait for each other.
     wanted = sorted({file_id for _, file_id in references})
-    own = select(files.c.id).where(files.c.user_id == user_id, files.c.id.in_(wanted)).order_by(files.c.id)
-    # Nobody deletes one of them before this transaction has ended.
-    found = set((await connection.execute(own.with_for_update(read=True, key_share=True))).scalars())
+    given = func.unnest(literal(wanted, ARRAY(Uuid))).table_valued("id", name="given").render_derived()
+    # Each by its key, as above. Nobody deletes one of them before this transaction has ended.
+    own = (
+        select(files.c.id)
+        .where(files.c.user_id == user_id, files.c.id == cast(given.c.id, Uuid))
+        .limit(1)
+        .with_for_update(read=True, key_share=True)
+        .lateral("own")
+    )
+    found = set((await connection.execute(select(own.c.id).select_from(given.join(own, true())))).scalars())
     await insert_references(connection, user_id, [each for each in references if each[1] in found])
 
 

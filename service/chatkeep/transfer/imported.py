@@ -75,6 +75,7 @@ class ImportedTurn:
         continues: it has no prompt: its reply goes on where that of its parent ended. False is None.
         source_id: the other program's id of its last message.
         earlier_ids: those of its messages before: a turn that ended with one of them is this one, grown.
+        parent_source_id: the source id of the turn before it, where that is in an earlier part of a large conversation.
     """
 
     parent: int | None
@@ -98,6 +99,7 @@ class ImportedTurn:
     comment: str | None = None
     source_id: str | None = None
     earlier_ids: tuple[str, ...] = ()
+    parent_source_id: str | None = None
     created_at: datetime | None = None
     completed_at: datetime | None = None
 
@@ -114,6 +116,8 @@ class ImportedConversation:
         head: the place of the turn that the active path ends with; None takes the newest.
         aside: what has no place in a turn; it goes into the metadata, under `KEPT_ASIDE`.
         owner: the user of the other program whose it is; None where the file does not say.
+        head_source_id: the source id of the turn that the active path ends with, in whichever part it is.
+        is_part: it goes on with one that was kept before: see `chatkeep.transfer.large_conversations`.
     """
 
     source: str
@@ -131,3 +135,5 @@ class ImportedConversation:
     head: int | None = None
     aside: dict[str, Any] = field(default_factory=dict)
     owner: str | None = None
+    head_source_id: str | None = None
+    is_part: bool = False

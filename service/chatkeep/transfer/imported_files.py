@@ -45,16 +45,21 @@ class LeftOutFile:
 
 
 class ImportedFiles:
-    """The files of one import.
+    """The files of one import. To be closed.
 
     Args:
         imported: the files that are imported, before any of them is read.
+        max_bytes: how much the ZIPs in each of them may unpack to.
     """
 
-    def __init__(self, store: FileStore, user_id: UUID, imported: Sequence[BinaryIO]) -> None:
+    def __init__(self, store: FileStore, user_id: UUID, imported: Sequence[BinaryIO], max_bytes: int) -> None:
         self._store = store
         self._user_id = user_id
-        self._archives = [ArchiveFiles(file, store.max_bytes) for file in imported]
+        self._archives = [ArchiveFiles(file, store.max_bytes, max_bytes) for file in imported]
+
+    def close(self) -> None:
+        for archive in self._archives:
+            archive.close()
 
     async def attach(self, turns: Sequence[dict[str, Any]], origin: int = 0) -> list[LeftOutFile]:
         """Have turns refer to the files that there are; return those that there are not, each once.

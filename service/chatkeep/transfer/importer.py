@@ -9,7 +9,7 @@ an end was broken off. See `chatkeep.transfer.batch_keeper` for what is there if
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, aclosing, closing, nullcontext
 from functools import partial
 from uuid import UUID
 
@@ -71,7 +71,23 @@ async def import_files(
             )
     found = [(each.name, values_in(each.file, max_bytes=max_bytes, check=check)) for each in files]
     reader = BatchReader(found, user_id, owners)
-    keeper = BatchKeeper(database, user_id, clock, ImportedFiles(store, user_id, [each.file for each in files]))
+    with closing(ImportedFiles(store, user_id, [each.file for each in files], max_bytes)) as kept_files:
+        keeper = BatchKeeper(database, user_id, clock, kept_files)
+        async with aclosing(_kept(database, user_id, reader, keeper, audit, clock, advance, turn)) as outcomes:
+            async for outcome in outcomes:
+                yield outcome
+
+
+async def _kept(
+    database: Database,
+    user_id: UUID,
+    reader: BatchReader,
+    keeper: BatchKeeper,
+    audit: Recorder,
+    clock: Clock,
+    advance: Callable[[], None],
+    turn: Callable[[], AbstractAsyncContextManager[None]],
+) -> AsyncGenerator[Imported, None]:
     counts = Counter(imported=0, continued=0, skipped=0, failed=0)
     is_first = True
     while True:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from chatkeep.transfer.imported import UnknownFormat, Unreadable
+from chatkeep.transfer.large_conversations import LargeConversation, begun
 from chatkeep.transfer.sanitize import needs_cleaning
 
 CHUNK_BYTES = 1024 * 1024
@@ -112,11 +113,15 @@ class JsonValues:
         self._ended = False
         self._lists = 0
         self._in_list = False
+        self._large: LargeConversation | None = None
 
     def __iter__(self) -> Iterator[Value | Unreadable]:
         is_cut = False
         while self._comes_something():
-            if self._text[self._at] == ("]" if self._in_list else "["):
+            if self._large is not None:
+                held: list[Value | Unreadable] = [self._next_part()]
+                yield held.pop()
+            elif self._text[self._at] == ("]" if self._in_list else "["):
                 self._at += 1
                 self._in_list = not self._in_list
                 self._lists += self._in_list
@@ -124,7 +129,9 @@ class JsonValues:
                 held = [self._value()]
                 is_cut = isinstance(held[0], Unreadable) and held[0].reason == CUT
                 yield held.pop()  # and hold nothing of it while its rows are kept
-        if self._in_list and not is_cut:
+        if self._large is not None:
+            yield Unreadable(CUT)
+        elif self._in_list and not is_cut:
             yield Unreadable("The file ends in the middle of its list.")
 
     def _comes_something(self) -> bool:
@@ -165,14 +172,41 @@ class JsonValues:
         while True:
             end, scanned = brackets.end_in(self._text, scanned)
             if end is not None:
-                text, self._at = self._text[self._at : end], end
+                text = self._text[self._at : end]
+                if _parts_of(text) > MAX_PARTS and self._begins_large():
+                    return self._next_part()
+                self._at = end
                 return self._parsed(text, Unreadable("It is not valid JSON."))
             if len(self._text) - self._at > MAX_CHARACTERS:
+                if self._begins_large():
+                    return self._next_part()
                 return self._passed_over(brackets, scanned)
             scanned -= self._at
             if not self._read_on():
                 self._at = len(self._text)
                 return Unreadable(CUT)
+
+    def _begins_large(self) -> bool:
+        """Tell whether the value is a conversation of this service, and if so, stand before its first turn."""
+        if self._large is None and (found := begun(self._text, self._at, _DECODER)) is not None:
+            self._large, self._at = found
+            return True
+        return False
+
+    def _next_part(self) -> Value:
+        """Read the next turns of a large conversation."""
+        large = self._large
+        assert large is not None  # noqa: S101  nobody asks otherwise
+        while not large.is_full() and self._comes_something():
+            if self._text[self._at] == "]":
+                self._large, self._at = None, self._at + 1
+                if self._comes_something() and self._text[self._at] == "}":
+                    self._at += 1
+                break
+            # One that cannot be read has none below it: those are told as failures of their part.
+            if isinstance(turn := self._value(), Value):
+                large.add(turn.parsed, turn.size, is_suspicious=turn.is_suspicious)
+        return Value(*large.next_part(), self._lists if self._in_list else -self._lists)
 
     def _parsed(self, text: str, otherwise: Unreadable) -> Value | Unreadable:
         parts = _parts_of(text)

@@ -73,10 +73,11 @@ class _Waiting:
 
     def _is_within(self, value: Value) -> bool:
         """Tell whether a value stands between messages of a list, and is nothing else by itself."""
-        is_conversation = isinstance(value.parsed, list) or (
+        if value.list_number <= 0 or self._last != ("list", str(value.list_number)):
+            return False
+        return not isinstance(value.parsed, list) and not (
             isinstance(value.parsed, dict) and format_of(value.parsed) is not None
         )
-        return value.list_number > 0 and self._last == ("list", str(value.list_number)) and not is_conversation
 
     def add(self, key: Key, place: str, value: Value) -> None:
         group = self.groups.setdefault(key, _Group(place))

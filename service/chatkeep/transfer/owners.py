@@ -49,7 +49,8 @@ def require_one_owner(found: Mapping[str, int]) -> None:
     more = f" and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
     raise SeveralOwners(
         f"These are conversations of {len(found)} people: {', '.join(named[:MAX_NAMED])}{more}. "
-        "Say whose are meant with `owner`, or `*` for everybody's."
+        "Say whose are meant with `owner`, or `*` for everybody's.",
+        found,
     )
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection
 from contextlib import aclosing
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
 from chatkeep.accounts.dependencies import VisitorAudit
 from chatkeep.accounts.identity import Identity, stream_terms
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
 from chatkeep.chat.api.dependencies import ChatDep, CurrentUser
@@ -16,13 +17,18 @@ from chatkeep.chat.chat import Chat
 from chatkeep.chat.history.lookups import require_record
 from chatkeep.http.bodies import JsonRoute
 from chatkeep.http.downloads import Download, download
+from chatkeep.http.languages import language_of
 from chatkeep.http.presence import while_client_waits
 from chatkeep.http.problems import error_responses
-from chatkeep.transfer.account_archive import account_as_zip
-from chatkeep.transfer.examples import ACCOUNT, CHATSTREAM_PROMPT, CONVERSATION, MARKDOWN, TURNS
-from chatkeep.transfer.exporter import account_as_jsonl, conversation_as_json, conversation_as_jsonl
+from chatkeep.transfer.examples import ACCOUNT, CHATSTREAM_PROMPT, CONVERSATION, MARKDOWN, PAGE, TURNS
+from chatkeep.transfer.export_formats import (
+    ACCOUNT_FORMATS,
+    CONVERSATION_FORMATS,
+    AccountFormat,
+    ConversationFormat,
+    Export,
+)
 from chatkeep.transfer.importer import import_files
-from chatkeep.transfer.markdown import conversation_as_markdown
 from chatkeep.transfer.schemas import ImportReport
 from chatkeep.transfer.upload import Imports
 
@@ -33,13 +39,7 @@ UNKNOWN_FORMAT = (422, "This is no file that can be imported.")
 SEVERAL_OWNERS = (409, "With `several_owners=refuse`: the file holds the conversations of several people.")
 FILE = {"type": "string", "format": "binary"}
 
-AccountFormat = Literal["jsonl", "zip"]
-Format = Literal["json", "markdown", "jsonl"]
-WRITERS = {
-    "json": (conversation_as_json, "application/json", "json"),
-    "markdown": (conversation_as_markdown, "text/markdown", "md"),
-    "jsonl": (conversation_as_jsonl, "application/jsonl", "jsonl"),
-}
+BINARY: dict[str, Any] = {"schema": FILE}
 
 
 @router.get(
@@ -53,36 +53,45 @@ WRITERS = {
                 "application/json": {"example": CONVERSATION},
                 "text/markdown": {"example": MARKDOWN},
                 "application/jsonl": {"example": TURNS},
+                "text/html": {"example": PAGE},
+                "application/zip": BINARY,
             }
         }
     },
 )
+@needs(Scope.READ)
 async def export_conversation(
     conversation_id: UUID,
+    request: Request,
     identity: CurrentUser,
     chat: ChatDep,
     visitor: VisitorAudit,
     file_format: Annotated[
-        Format,
+        ConversationFormat,
         Query(
-            alias="format", description="`json`: all turns, on every branch. The others: the active path, oldest first."
+            alias="format",
+            description="`json`: all turns, on every branch. `zip`: the same, with the files and a page to read. The "
+            "others: the active path, oldest first; `html` has its pictures in it.",
         ),
     ] = "json",
 ) -> Download:
-    """Return a conversation as a file. `POST /api/v1/import` takes the JSON."""
+    """Return a conversation as a file. `POST /api/v1/import` takes the JSON, the JSONL and the ZIP.
+
+    A page is in English or Japanese, as the request asks. It loads nothing and runs nothing.
+    """
     conversation = await require_record(chat.database, identity.user_id, conversation_id)
     audit = visitor.acting_as(identity.user_id)
     async with chat.database.transaction() as connection:
         await audit.record(
             connection, Action.EXPORTED, identity.user_id, conversation_id=str(conversation_id), format=file_format
         )
-    write, media_type, suffix = WRITERS[file_format]
+    kind = CONVERSATION_FORMATS[file_format]
     return await download(
-        write(chat.database, identity.user_id, conversation),
+        kind.write(Export(chat.files, identity.user_id, language_of(request), chat.clock()), conversation),
         chat.streams,
         stream_terms(identity),
-        media_type=media_type,
-        name=f"conversation-{conversation_id}.{suffix}",
+        media_type=kind.media_type,
+        name=f"conversation-{conversation_id}.{kind.suffix}",
         title=conversation.title,
     )
 
@@ -92,21 +101,20 @@ async def export_conversation(
     status_code=200,
     response_class=Download,
     responses=error_responses(401, 503)
-    | {
-        200: {
-            "content": {
-                "application/jsonl": {"example": ACCOUNT},
-                "application/zip": {"schema": {"type": "string", "format": "binary"}},
-            }
-        }
-    },
+    | {200: {"content": {"application/jsonl": {"example": ACCOUNT}, "application/zip": BINARY}}},
 )
+@needs(Scope.READ)
 async def export_account(
+    request: Request,
     identity: CurrentUser,
     chat: ChatDep,
     visitor: VisitorAudit,
     file_format: Annotated[
-        AccountFormat, Query(alias="format", description="`jsonl`: the history alone. `zip`: with its files.")
+        AccountFormat,
+        Query(
+            alias="format",
+            description="`jsonl`: the history alone. `zip`: with its files. `html`: a ZIP that has pages to read, too.",
+        ),
     ] = "jsonl",
 ) -> Download:
     """Return the caller's whole history as a file, one conversation a line. `POST /api/v1/import` takes it.
@@ -117,20 +125,13 @@ async def export_account(
     details = {} if file_format == "jsonl" else {"format": file_format}
     async with chat.database.transaction() as connection:
         await visitor.acting_as(identity.user_id).record(connection, Action.EXPORTED, identity.user_id, **details)
-    if file_format == "zip":
-        return await download(
-            account_as_zip(chat.files, identity.user_id),
-            chat.streams,
-            stream_terms(identity),
-            media_type="application/zip",
-            name="chatkeep-history.zip",
-        )
+    kind = ACCOUNT_FORMATS[file_format]
     return await download(
-        account_as_jsonl(chat.database, identity.user_id),
+        kind.write(Export(chat.files, identity.user_id, language_of(request), chat.clock())),
         chat.streams,
         stream_terms(identity),
-        media_type="application/jsonl",
-        name="chatkeep-history.jsonl",
+        media_type=kind.media_type,
+        name=f"chatkeep-history.{kind.suffix}",
     )
 
 
@@ -158,6 +159,7 @@ async def export_account(
         }
     },
 )
+@needs(Scope.IMPORT)
 async def import_history(
     request: Request,
     identity: CurrentUser,

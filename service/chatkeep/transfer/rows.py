@@ -29,7 +29,8 @@ SLACK = timedelta(seconds=5)
 CHANCE_BYTES = 8
 MAX_TITLE_CHARACTERS = 500
 # Of a turn, what is a column of its row as it stands.
-COLUMNS = [name for name in ImportedTurn.__slots__ if name not in ("parent", "source_id", "earlier_ids")]
+NO_COLUMNS = ("parent", "source_id", "earlier_ids", "parent_source_id")
+COLUMNS = [name for name in ImportedTurn.__slots__ if name not in NO_COLUMNS]
 
 Row = dict[str, Any]
 
@@ -40,11 +41,16 @@ class ConversationRows:
 
     Args:
         source_ids: of each turn the other program's id of its last message, and those of its messages before.
+        outside: by the ids of turns, the source ids of their parents in an earlier part of the conversation.
+        head_source_id, is_part: as of an `ImportedConversation`.
     """
 
     conversation: Row
     turns: list[Row] = field(default_factory=list)
     source_ids: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    outside: dict[UUID, str] = field(default_factory=dict)
+    head_source_id: str | None = None
+    is_part: bool = False
 
     def sources(self) -> list[tuple[UUID, UUID, str]]:
         """Return (conversation, turn, source id) of each turn."""
@@ -55,7 +61,9 @@ class ConversationRows:
 
     def message_ids(self) -> list[str]:
         """Return every id that a turn of this conversation may be known by."""
-        return list(dict.fromkeys(each for last, earlier in self.source_ids for each in (last, *earlier)))
+        own = (each for last, earlier in self.source_ids for each in (last, *earlier))
+        around = (*self.outside.values(), self.head_source_id) if self.is_part else ()
+        return list(dict.fromkeys(each for each in (*own, *around) if each is not None))
 
 
 def to_rows(conversation: ImportedConversation, user_id: UUID, now: datetime) -> ConversationRows:
@@ -66,7 +74,8 @@ def to_rows(conversation: ImportedConversation, user_id: UUID, now: datetime) ->
     """
     _cut(conversation)
     for turn in conversation.turns:
-        require_shallow([turn.prompt_items, turn.reply_items])
+        require_shallow(turn.prompt_items)
+        require_shallow(turn.reply_items)
     told = [turn.created_at for turn in conversation.turns]
     _take_away_no_dates(conversation, now)
     begun = _begun(conversation, now)
@@ -102,6 +111,13 @@ def to_rows(conversation: ImportedConversation, user_id: UUID, now: datetime) ->
         },
         [rows[place] for place in order],
         [_source_ids(conversation.turns[place], place) for place in order],
+        {
+            by_place[place]: turn.parent_source_id
+            for place, turn in enumerate(conversation.turns)
+            if turn.parent_source_id is not None
+        },
+        conversation.head_source_id,
+        conversation.is_part,
     )
 
 

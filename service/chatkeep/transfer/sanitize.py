@@ -48,6 +48,8 @@ def require_shallow(value: Any) -> None:
     Raises:
         Unreadable: it is nested too deep.
     """
+    if not value:
+        return
     waiting = [(value, 0)]
     while waiting:
         each, depth = waiting.pop()

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from chatkeep.web.translations import LANGUAGES, texts_of_group
+from chatkeep.http.languages import LANGUAGES
+from chatkeep.web.translations import texts_of_group
 
 STATIC = Path(__file__).parent / "static"
 MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
@@ -20,6 +21,7 @@ TEXTS = {
     "console-texts.js": "console",
     "search-texts.js": "search",
     "settings-texts.js": "settings",
+    "shortcuts-texts.js": "shortcuts",
     "sign-in-texts.js": "sign_in",
 }
 

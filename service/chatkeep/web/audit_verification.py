@@ -2,26 +2,28 @@
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncGenerator
 from typing import Any
 
 from chatkeep.audit.keys import SealingKeys
 from chatkeep.audit.verification import Break, verify, verify_ends
-from chatkeep.database.database import Database
+from chatkeep.database.reads import Reads
 from chatkeep.errors import Unavailable
 
 PAUSE_SECONDS = 0.2
 
 
-async def verification_lines(database: Database, keys: SealingKeys) -> AsyncGenerator[bytes, None]:
+async def verification_lines(reads: Reads, keys: SealingKeys) -> AsyncGenerator[bytes, None]:
     """Verify the trail, and end doing so when nobody reads the lines any longer.
 
     Returns:
-        `{"read", "rows"}` again and again; then `{"whole", "broken", "breaks"}`, or `{"error"}` with a problem's code
+        `{"read", "rows"}` again and again; then `{"whole", "broken", "breaks", "lag_seconds"}`, the last one where it
+        was read on a standby, or `{"error"}` with a problem's code
         where the database did not answer.
     """
     try:
-        rows = sum(head.seq for head in (await verify_ends(database, keys)).heads)
+        rows = sum(head.seq for head in (await verify_ends(reads, keys)).heads)
     except Unavailable as error:
         yield _line(error=error.code)
         return
@@ -31,7 +33,7 @@ async def verification_lines(database: Database, keys: SealingKeys) -> AsyncGene
         nonlocal read
         read += number
 
-    verifying = asyncio.create_task(verify(database, keys, progress=note), name="verify")
+    verifying = asyncio.create_task(verify(reads, keys, progress=note), name="verify")
     try:
         while not verifying.done():
             yield _line(read=read, rows=rows)
@@ -40,10 +42,16 @@ async def verification_lines(database: Database, keys: SealingKeys) -> AsyncGene
     except Unavailable as error:
         yield _line(error=error.code)
     else:
-        yield _line(whole=verdict.whole, broken=verdict.broken, breaks=[_told(each) for each in verdict.breaks])
+        breaks = [_told(each) for each in verdict.breaks]
+        yield _line(whole=verdict.whole, broken=verdict.broken, breaks=breaks, lag_seconds=whole_seconds(reads))
     finally:
         verifying.cancel()
         await asyncio.gather(verifying, return_exceptions=True)
+
+
+def whole_seconds(reads: Reads) -> int | None:
+    """Return how far behind at most the answers were; None where all came from the primary."""
+    return None if reads.lag_seconds is None else math.ceil(reads.lag_seconds)
 
 
 def _told(found: Break) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlencode
 
-from chatkeep.admin.statistics import StatisticsAnswer, StatisticsBucket, TurnCounts
+from chatkeep.admin.statistics import ModelCounts, StatisticsAnswer, StatisticsBucket, TurnCounts
 from chatkeep.statistics.report import LENGTHS, Bucket
 from chatkeep.web.charts import Series, bars, lines
 from chatkeep.web.translations import texts_of
@@ -60,13 +61,12 @@ def is_empty(answer: StatisticsAnswer) -> bool:
 def totals(answer: StatisticsAnswer, language: str) -> list[tuple[str, str]]:
     """Return the summary figures: names and values."""
     texts, total = texts_of(language), answer.total
-    share = f"{100 * total.failures / total.turns:.1f}%" if total.turns else texts["no_value"]
     return [
         (texts["series_turns"], _number(total.turns)),
         (texts["series_users"], _number(total.users)),
         (texts["series_conversations"], _number(total.conversations)),
         (texts["series_tokens"], _number(total.input_tokens + total.output_tokens)),
-        (texts["series_failed_share"], share),
+        (texts["series_failed_share"], _share(total, texts)),
         (texts["series_median"], _seconds(texts)(total.latency_seconds.p50)),
     ]
 
@@ -77,15 +77,44 @@ def figures(answer: StatisticsAnswer, language: str) -> list[Figure]:
     return counted + [_timed(name, answer, language) for name in TIMED]
 
 
-def models(answer: StatisticsAnswer, language: str) -> list[Sequence[str]]:
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """A row of the table of models.
+
+    Args:
+        failed: the filters of the history that find its failed turns.
+    """
+
+    name: str
+    turns: str
+    failures: str
+    failed_share: str
+    others: Sequence[str]
+    failed: str
+
+
+def models(answer: StatisticsAnswer, language: str) -> list[ModelRow]:
     """Return the rows of the table of models."""
     texts = texts_of(language)
-    return [(each.model or texts["other_models"], *_of_model(each, _seconds(texts))) for each in answer.total.models]
+    return [_of_model(each, texts, answer) for each in answer.total.models]
 
 
-def _of_model(counts: TurnCounts, told: Callable[[float | None], str]) -> Sequence[str]:
-    amounts = (counts.turns, counts.failures, counts.input_tokens, counts.output_tokens)
-    return *map(_number, amounts), told(counts.latency_seconds.p50), told(counts.latency_seconds.p95)
+def _of_model(counts: ModelCounts, texts: Mapping[str, str], answer: StatisticsAnswer) -> ModelRow:
+    seconds = _seconds(texts)
+    tokens = map(_number, (counts.input_tokens, counts.output_tokens))
+    days = {"from": f"{answer.since:%Y-%m-%d}", "to": f"{answer.until:%Y-%m-%d}"}
+    return ModelRow(
+        name=counts.model or texts["other_models"],
+        turns=_number(counts.turns),
+        failures=_number(counts.failures),
+        failed_share=_share(counts, texts),
+        others=(*tokens, seconds(counts.latency_seconds.p50), seconds(counts.latency_seconds.p95)),
+        failed=urlencode({"status": "failed"} | ({"model": counts.model} if counts.model else {}) | days),
+    )
+
+
+def _share(counts: TurnCounts, texts: Mapping[str, str]) -> str:
+    return f"{100 * counts.failures / counts.turns:.1f}%" if counts.turns else texts["no_value"]
 
 
 def _counted(name: str, fields: Sequence[str], answer: StatisticsAnswer, language: str) -> Figure:

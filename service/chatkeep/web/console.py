@@ -8,8 +8,10 @@ import anyio
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
-from chatkeep.accounts.dependencies import AccountsDep, DatabaseDep, require_identity
+from chatkeep.accounts.dependencies import AccountsDep, require_identity
 from chatkeep.accounts.schemas import User
+from chatkeep.accounts.scopes import Scope, needs
+from chatkeep.admin.dependencies import ReadsDep
 from chatkeep.admin.statistics import statistics_between
 from chatkeep.audit.actions import Action
 from chatkeep.audit.verification import verify_ends
@@ -17,9 +19,10 @@ from chatkeep.chat.status import Status
 from chatkeep.clock import utc_now
 from chatkeep.errors import NotAuthenticated, Unavailable
 from chatkeep.http.bodies import JsonRoute
+from chatkeep.http.languages import language_of
+from chatkeep.web.audit_verification import whole_seconds
 from chatkeep.web.chart_data import PERIODS, figures, is_empty, models, parse_period, totals
 from chatkeep.web.rendering import render_page
-from chatkeep.web.translations import language_of
 
 SECTIONS = ("users", "history", "running", "statistics", "audit")
 
@@ -30,30 +33,40 @@ router = APIRouter(include_in_schema=False, route_class=JsonRoute)
 
 @router.get("/console")
 @router.get("/console/users")
+@needs(Scope.ADMIN)
 async def users_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
     return await _page("users", request, accounts)
 
 
+@router.get("/console/users/{user_id}")
+@needs(Scope.ADMIN)
+async def person_page(user_id: UUID, request: Request, accounts: AccountsDep) -> HTMLResponse:
+    return await _page("person", request, accounts, user_id=str(user_id))
+
+
 @router.get("/console/conversations/{conversation_id}")
+@needs(Scope.ADMIN)
 async def conversation_page(conversation_id: UUID, request: Request, accounts: AccountsDep) -> HTMLResponse:
     """Show what asks for the reason; the turns come when it is given."""
     return await _page("conversation", request, accounts, conversation_id=str(conversation_id))
 
 
 @router.get("/console/history")
+@needs(Scope.ADMIN)
 async def history_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
     return await _page("history", request, accounts)
 
 
 @router.get("/console/statistics")
+@needs(Scope.ADMIN)
 async def statistics_page(
-    request: Request, accounts: AccountsDep, database: DatabaseDep, period: PeriodName = "month"
+    request: Request, accounts: AccountsDep, reads: ReadsDep, period: PeriodName = "month"
 ) -> HTMLResponse:
     """Show what was counted as charts, which are drawn here: the browser needs nothing but the page."""
 
     async def shown() -> dict[str, object]:
         since, until, bucket = parse_period(period, utc_now())
-        answer = await statistics_between(database, since, until, bucket)
+        answer = await statistics_between(reads, since, until, bucket)
         language = language_of(request)
         return {
             "period": period,
@@ -61,28 +74,32 @@ async def statistics_page(
             "totals": totals(answer, language),
             "figures": [] if is_empty(answer) else await anyio.to_thread.run_sync(figures, answer, language),
             "models": models(answer, language),
+            "lag_seconds": whole_seconds(reads),
         }
 
     return await _page("statistics", request, accounts, shown)
 
 
 @router.get("/console/audit")
-async def audit_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
+@needs(Scope.ADMIN)
+async def audit_page(request: Request, accounts: AccountsDep, reads: ReadsDep) -> HTMLResponse:
     """Show whether the trail ends where it was sealed; its rows come from the API."""
 
     async def shown() -> dict[str, object]:
-        ends = await verify_ends(accounts.database, accounts.trail.keys)
+        ends = await verify_ends(reads, accounts.trail.keys)
         return {
             "actions": sorted(Action),
             "unsealed": ends.broken,
             "rows": f"{sum(head.seq for head in ends.heads):,}",
             "chains": len(ends.heads),
+            "lag_seconds": whole_seconds(reads),
         }
 
     return await _page("audit", request, accounts, shown)
 
 
 @router.get("/console/running")
+@needs(Scope.ADMIN)
 async def running_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
     return await _page("running", request, accounts)
 

@@ -7,9 +7,9 @@ from fastapi import Request
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
+from chatkeep.http.languages import LANGUAGES, language_of
 from chatkeep.http.navigation import is_navigation
 from chatkeep.web.rendering import ASSETS, render, theme_of
-from chatkeep.web.translations import LANGUAGES, language_of
 
 # In the page itself: the address of a style sheet would be refused like the page's own.
 _STYLE = ASSETS[LANGUAGES[0], "style.css"].body.decode() + (

@@ -12,12 +12,13 @@ from starlette.responses import HTMLResponse, Response
 
 from chatkeep.accounts.schemas import User
 from chatkeep.config import DAY_SECONDS
+from chatkeep.http.languages import language_of
 from chatkeep.http.navigation import is_navigation
 from chatkeep.http.problems import RETRY_UNAVAILABLE_SECONDS
 from chatkeep.http.root_path import path_within, root_path_of
 from chatkeep.web.assets import Assets
 from chatkeep.web.cookie_loss import cookie_loss
-from chatkeep.web.translations import language_of, texts_of
+from chatkeep.web.translations import texts_of
 
 THEME_COOKIE = "theme"
 

@@ -10,14 +10,15 @@ from starlette.responses import HTMLResponse, Response
 
 from chatkeep.accounts.dependencies import AccountsDep, DatabaseDep, require_identity
 from chatkeep.accounts.schemas import User
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.chat.api.dependencies import CurrentUser
 from chatkeep.errors import NotAuthenticated, NotFound, Unavailable
 from chatkeep.http.bodies import Body, FromDigits, JsonRoute, Text, takes_body_of
+from chatkeep.http.languages import language_of
 from chatkeep.http.presence import while_client_waits
+from chatkeep.prose.markdown import MAX_MARKDOWN_CHARACTERS
 from chatkeep.web.failures import with_failures_in
-from chatkeep.web.markdown import MAX_MARKDOWN_CHARACTERS
 from chatkeep.web.rendering import ASSETS, render_page
-from chatkeep.web.translations import language_of
 from chatkeep.web.turns import RenderedTurn, TurnWindow, render_text, render_turn, window_after, window_before
 
 MAX_TURNS = 100
@@ -38,14 +39,22 @@ class Rendered(BaseModel):
 
 @router.get("/")
 @router.get("/c/{conversation_id}")
+@needs(Scope.ACCOUNT)
 async def chat_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
     """Show the chat; which conversation, the page reads from its address."""
     return await _page("chat", request, accounts)
 
 
 @router.get("/account")
+@needs(Scope.ACCOUNT)
 async def account_page(request: Request, accounts: AccountsDep) -> HTMLResponse:
     return await _page("account", request, accounts)
+
+
+@router.get("/set-password")
+async def set_password_page(request: Request) -> HTMLResponse:
+    """Show the form of a link that sets a password; the link's secret is told to no page."""
+    return render_page("set_password", request, None)
 
 
 @router.get("/static/{digest}/{language}/{name}")
@@ -65,6 +74,7 @@ async def static_file(digest: str, language: str, name: str, request: Request) -
 
 
 @router.get("/web/conversations/{conversation_id}/turns")
+@needs(Scope.CHAT, Scope.READ)
 async def rendered_turns(
     conversation_id: UUID,
     request: Request,
@@ -81,22 +91,24 @@ async def rendered_turns(
             found = await window_after(database, identity.user_id, conversation_id, first=first, limit=limit)
         else:
             found = await window_before(database, identity.user_id, conversation_id, start_id=start, limit=limit)
-        found.items = with_failures_in(language_of(request), found.items)
+        found.items = with_failures_in(language_of(request), found.items, operator=identity.is_administrator)
     return found
 
 
 @router.get("/web/conversations/{conversation_id}/turns/{turn_id}")
+@needs(Scope.CHAT, Scope.READ)
 async def one_rendered_turn(
     conversation_id: UUID, turn_id: UUID, request: Request, identity: CurrentUser, database: DatabaseDep
 ) -> RenderedTurn:
     async with while_client_waits(request):
         turn = await render_turn(database, identity.user_id, conversation_id, turn_id)
-        return with_failures_in(language_of(request), [turn])[0]
+        return with_failures_in(language_of(request), [turn], operator=identity.is_administrator)[0]
     raise ClientDisconnect
 
 
 @router.post("/web/markdown")
 @takes_body_of(None)
+@needs(Scope.CHAT, Scope.READ)
 async def rendered_markdown(body: Markdown, request: Request, identity: CurrentUser) -> Rendered:
     """Return a part of a reply that is still being written as HTML. Only for the signed-in: it costs time."""
     html = ""

@@ -1,12 +1,11 @@
 """Pages of a conversation's turns with their replies as HTML, read from any turn of the path in both directions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import Self, TypeVar
+from typing import Self
 from uuid import UUID
 
 import anyio.from_thread
-import anyio.to_thread
 from pydantic import BaseModel
 
 from chatkeep.chat.history.lookups import require_conversation, require_turn
@@ -14,17 +13,10 @@ from chatkeep.chat.history.pages import turns_down, turns_up
 from chatkeep.chat.reply_log import stretches_of
 from chatkeep.chat.schemas import Turn
 from chatkeep.database.database import Database
-from chatkeep.fair_queue import FairQueue
-from chatkeep.web.markdown import render
+from chatkeep.prose.markdown import render
+from chatkeep.prose.places import render_in_place
 
-Made = TypeVar("Made")
-
-# Text that was made to be slow holds up one of these two, for its own user: neither the pages of others, nor the event
-# loop, nor the password hashing.
-RENDERED_AT_ONCE = 2
 RENDERED_CHARACTERS_AT_ONCE = 20_000
-_threads = anyio.CapacityLimiter(RENDERED_AT_ONCE)
-_places = FairQueue(RENDERED_AT_ONCE, max_per_user=1)
 
 
 class RenderedTurn(Turn):
@@ -93,7 +85,7 @@ async def render_turn(database: Database, user_id: UUID, conversation_id: UUID, 
 
 async def render_text(user_id: UUID, text: str) -> str:
     """Return Markdown as sanitised HTML, without holding up anybody else."""
-    return await _in_place(user_id, partial(render, text))
+    return await render_in_place(user_id, partial(render, text))
 
 
 async def render_turns(user_id: UUID, turns: list[Turn]) -> list[RenderedTurn]:
@@ -104,7 +96,7 @@ async def render_turns(user_id: UUID, turns: list[Turn]) -> list[RenderedTurn]:
     """
     made: list[RenderedTurn] = []
     for few in _portions(turns):
-        made += await _in_place(user_id, partial(_all_rendered, few))
+        made += await render_in_place(user_id, partial(_all_rendered, few))
     return made
 
 
@@ -127,11 +119,6 @@ def _all_rendered(turns: list[Turn]) -> list[RenderedTurn]:
         anyio.from_thread.check_cancelled()
         made.append(RenderedTurn.of(turn))
     return made
-
-
-async def _in_place(user_id: UUID, render_all: Callable[[], Made]) -> Made:
-    async with _places.place(user_id):
-        return await anyio.to_thread.run_sync(render_all, limiter=_threads)
 
 
 async def _rendered(user_id: UUID, turns: list[Turn], *, more: bool) -> TurnWindow:

@@ -89,6 +89,51 @@ async def test_an_export_of_several_people_is_asked_about(
     assert ran.err == "1 imported, 1 skipped, 0 failed\n"
 
 
+async def test_somebody_at_a_terminal_is_asked_whose_are_meant(
+    service: RunningService, command: Command, tmp_path: Path
+) -> None:
+    person = await service.person("hal")
+    chats = [examples.open_webui(number, 1) | {"user_id": name} for number, name in ((1, "ann"), (2, "ben"), (3, "7"))]
+    (tmp_path / "all.json").write_text(json.dumps(chats))
+    typed = [("Whose are imported?", "cid, 2\n"), ("None of them is cid.", "2, 7\n")]
+    shown = await command.on_terminal("import", "all.json", "--user", "hal", typed=typed)
+    assert shown.code == 0, shown.out
+    words = " ".join(without_styles(shown.out).split())
+    assert "These are conversations of 3 people: 1 ann (1) 2 ben (1) 3 7 (1)" in words
+    assert "2 imported, 1 skipped, 0 failed" in words
+    assert len(await history(person)) == 2
+    # Nobody's is an answer, too.
+    none = await command.on_terminal("import", "all.json", "--user", "hal", typed=[("Whose are imported?", "\n")])
+    assert (none.code, len(await history(person))) == (1, 2)
+
+
+async def test_a_conversation_is_printed_to_be_read(service: RunningService, command: Command, tmp_path: Path) -> None:
+    author, reader = await service.person(), await service.person()
+    await with_files(author)
+    ((conversation, title),) = [(each["id"], each["title"]) for each in await history(author)]
+    options = ("export", "--user", author.username, "--conversation", conversation, "--format")
+    page = await command(*options, "html", "--language", "ja")
+    assert (page.code, page.err) == (0, "")
+    assert page.out.startswith('<!doctype html>\n<html lang="ja">')
+    assert "data:image/png;base64," in page.out
+    text = await command(*options, "markdown")
+    assert text.out.startswith(f"# {title}\n")
+    ran = await command.in_shell(f"chatkeep {' '.join(options)} zip > one.zip")
+    assert (ran.code, ran.err) == (0, "")
+    ran = await command.in_shell(f"chatkeep export --user {author.username} --format html > all.zip")
+    assert (ran.code, ran.err) == (0, "")
+    for name in ("one.zip", "all.zip"):
+        ran = await command("import", name, "--user", reader.username)
+        assert ran.code == 0, ran.err
+    assert await files_of(reader) == await files_of(author)
+    other = await command("export", "--user", reader.username, "--conversation", conversation, "--format", "html")
+    assert (other.code, other.out) == (1, "")
+    assert "no conversation" in other.err
+    log = (await author.client.get("/api/v1/auth/me/access-log")).json()["items"]
+    assert {each["action"] for each in log} == {"history_exported"}
+    assert len(log) == 4
+
+
 async def test_ctrl_c_keeps_what_was_imported_and_says_so(
     service: RunningService, command: Command, tmp_path: Path
 ) -> None:

@@ -118,7 +118,7 @@ async def test_an_account_is_refused_for_a_reason(chatkeep: Command, database_ur
 async def test_a_new_password_ends_sessions_and_tokens(chatkeep: Command, database_url: str) -> None:
     async with running(database_url) as service:
         alice = await service.person("alice")
-        token = (await alice.client.post("/api/v1/auth/tokens", json={"name": "script"})).json()["token"]
+        token = await alice.token()
         script = service.client(headers={"Authorization": f"Bearer {token}"})
         assert (await script.get("/api/v1/auth/me")).status_code == 200
         ran = await chatkeep("user", "password", "alice", "--password-stdin", stdin=f"{GOOD}\n")
@@ -133,7 +133,7 @@ async def test_signing_a_user_out_ends_sessions_and_tokens_and_leaves_the_passwo
 ) -> None:
     async with running(database_url) as service:
         person = await service.person("alice")
-        token = (await person.client.post("/api/v1/auth/tokens", json={"name": "x"})).json()["token"]
+        token = await person.token()
         ran = await chatkeep("user", "sign-out", "ALICE", "--reason", "lost a laptop")
         assert (ran.code, ran.err) == (0, "")
         assert ran.out == "alice is signed out everywhere. Sessions ended: 1. Access tokens ended: 1.\n"
@@ -220,3 +220,61 @@ async def test_a_table_fits_the_terminal(chatkeep: Command, database_url: str) -
     # Columns stand below each other where a Japanese character takes two cells.
     assert Text(shown[2].partition("user")[0]).cell_len == shown[0].index("ROLE")
     assert max(Text(line).cell_len for line in shown) <= 60
+
+
+async def test_somebody_is_invited_by_a_link_that_sets_the_password(chatkeep: Command, database_url: str) -> None:
+    ran = await chatkeep("user", "invite", "bob", "--email", "b@example.org", "--url", "https://chat.example.org/keep/")
+    assert ran.code == 0
+    assert ran.out.startswith("https://chat.example.org/keep/set-password#")
+    assert ran.err.startswith("Created bob, role user.\nHand this link over.")
+    secret = ran.out.strip().partition("#")[2]
+    async with running(database_url) as service:
+        body = {"token": secret, "password": GOOD}
+        answer = await service.client().post("/api/v1/auth/link/password", json=body)
+        assert (answer.status_code, answer.json()["email"]) == (200, "b@example.org")
+        assert await can_sign_in(service, "bob", GOOD)
+    taken = await chatkeep("user", "invite", "BOB")
+    assert "There is a user bob already" in taken.err
+
+
+async def test_a_password_is_reset_by_a_link(chatkeep: Command, database_url: str) -> None:
+    await chatkeep("user", "create", "alice", "--password-stdin", stdin=f"{GOOD}\n")
+    ran = await chatkeep("user", "password", "alice", "--link")
+    assert ran.out.startswith("http://127.0.0.1:")
+    async with running(database_url) as service:
+        assert await can_sign_in(service, "alice", GOOD)
+        body = {"token": ran.out.strip().partition("#")[2], "password": "three quiet kettles"}
+        assert (await service.client().post("/api/v1/auth/link/password", json=body)).status_code == 200
+        assert not await can_sign_in(service, "alice", GOOD)
+    both = await chatkeep("user", "password", "alice", "--link", "--random-password")
+    assert both.code != 0
+    assert "Choose one of" in both.err
+
+
+async def test_a_deleted_user_is_found_in_the_trail_by_number_and_name(chatkeep: Command, database_url: str) -> None:
+    await chatkeep("user", "create", "alice", "--password-stdin", stdin=f"{GOOD}\n")
+    refused = await chatkeep("user", "delete", "alice")
+    assert (refused.code != 0, "--yes" in refused.err) == (True, True)
+    ran = await chatkeep("user", "delete", "ALICE", "--yes", "--reason", "asked for erasure")
+    assert ran.err == "alice and everything that belonged to the account is deleted. Number in the audit trail:\n"
+    number = ran.out.strip()
+    for option, value in (("--row", number), ("--subject", "Alice")):
+        shown = await chatkeep("audit", "list", option, value)
+        assert "user_deleted" in shown.out
+        assert "asked for erasure" in shown.out
+        assert len(shown.out.splitlines()) == 2
+    again = await chatkeep("user", "delete", "alice", "--yes")
+    assert "There is no user alice" in again.err
+    wrong = await chatkeep("audit", "list", "--row", "x")
+    assert "3-1042" in wrong.err
+
+
+async def test_lists_narrow_to_held_users_and_guests_and_tell_ids(chatkeep: Command, database_url: str) -> None:
+    await insert_users(database_url, "alice", "bob")
+    await chatkeep("user", "hold", "bob")
+    held = await chatkeep("user", "list", "--held", "--json")
+    assert [line.count('"username":"bob"') for line in held.out.splitlines()] == [1]
+    assert "No user matches" in (await chatkeep("user", "list", "--guests")).err
+    table = await chatkeep("user", "list")
+    user_id = held.out.partition('"id":"')[2].partition('"')[0]
+    assert user_id in table.out

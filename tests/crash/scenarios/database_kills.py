@@ -16,7 +16,7 @@ LEASE_SECONDS = 5
 
 async def database_kills(stage: Stage, *, kills: int) -> Result:
     async with stage.scene("B PostgreSQL killed", "one") as scene:
-        load = Load(scene.site, await _everyone(scene.site))
+        load = Load(scene.site, await everyone(scene.site))
         load.begin()
         outages = [await _kill_once(stage, scene, load) for _ in range(kills)]
         late = await load.end(seconds=120)
@@ -67,7 +67,7 @@ async def _acknowledge_early(url: str) -> None:
     await run(url, f"ALTER DATABASE {name_of(url)} SET synchronous_commit = off")
 
 
-async def _everyone(site: Site) -> list[Actor]:
+async def everyone(site: Site) -> list[Actor]:
     """Chatters, and people on all sorts of errands."""
     talking: list[Actor] = list(await chatters(site, users=4, conversations=2, lengths=(5, 90)))
     signing_in = await site.person()

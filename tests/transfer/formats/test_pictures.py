@@ -97,6 +97,29 @@ async def test_pictures_that_were_sent_and_made_are_files_of_their_turns(
     assert (await person.client.get(FILES)).json()["items"] == []
 
 
+@pytest.mark.parametrize("apart", [False, True], ids=["together", "apart"])
+async def test_pictures_in_a_zip_in_a_zip_are_files_too(person: Person, apart: bool) -> None:
+    """As OpenAI's privacy portal sends them: with the conversations, or in a ZIP beside theirs."""
+    written, inner = io.BytesIO(), {"Conversations__1.zip": exported({} if apart else ENTRIES)}
+    if apart:
+        pictures = io.BytesIO()
+        with zipfile.ZipFile(pictures, "w") as archive:
+            for name, data in ENTRIES.items():
+                archive.writestr(f"folder/{name}", data)
+        inner |= {"Files__1.zip": pictures.getvalue()}
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("Damaged.zip", b"PK\x03\x04 no more of it")
+        for name, data in inner.items():
+            archive.writestr(name, data)
+    report = await imported(person, written.getvalue())
+    (made,) = report["conversations"]
+    assert [each["source_id"] for each in report["failed"]] == ["Damaged.zip"]
+    assert (made["files_left_out"], report["left_out"]) == (0, [])
+    first, second = (await whole(person, made["conversation_id"]))["turns"]
+    found = [item for item in (*first["prompt"]["items"], *second["reply"]["items"]) if item["type"] == "image"]
+    assert [await bytes_of(person, item) for item in found] == list(ENTRIES.values())
+
+
 async def test_the_model_is_sent_them_and_they_come_back_from_this_service_s_own_zip(
     service: RunningService, person: Person
 ) -> None:

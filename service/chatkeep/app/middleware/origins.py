@@ -118,6 +118,7 @@ class CrossSiteCheck:
         guests: a writer without a cookie or a token becomes a guest, so that is a write to be refused, too:
             other sites' pages would make one of each of their visitors, each from an address of their own.
         user_header: a server in front names the user in it, by a cookie of its own that never comes this far.
+        always: paths at which `Origin` counts whatever else is sent, as MCP has it.
     """
 
     def __init__(
@@ -128,8 +129,10 @@ class CrossSiteCheck:
         trusted_proxies: Sequence[Network],
         guests: bool = False,
         user_header: str | None = None,
+        always: Sequence[str] = (),
     ) -> None:
         self.app = app
+        self._always = frozenset(always)
         self._origins = frozenset(map(parse_origin, origins))
         self._trusted_proxies = trusted_proxies
         self._guests = guests
@@ -143,7 +146,7 @@ class CrossSiteCheck:
 
     def _is_forged(self, connection: HTTPConnection) -> bool:
         headers = connection.headers
-        if not self._counts_for_somebody(headers):
+        if not self._counts_for_somebody(headers) and path_within(connection.scope) not in self._always:
             return False
         site = headers.get("sec-fetch-site", "").lower()
         if site == "cross-site":

@@ -7,6 +7,7 @@ import asyncpg
 from fastapi import APIRouter, Query, Request
 
 from chatkeep.accounts.dependencies import DatabaseDep, VisitorAudit
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.accounts.users import HELD, require_no_hold
 from chatkeep.audit.actions import Action
 from chatkeep.chat.api.dependencies import ChatDep, CurrentUser, CurrentUserOrVisitor
@@ -46,6 +47,7 @@ router = APIRouter(prefix="/api/v1/conversations", tags=["Conversations"], route
     ),
 )
 @takes_body_of(None)
+@needs(Scope.CHAT)
 async def create_conversation(
     body: CreateConversation, request: Request, asker: CurrentUserOrVisitor, chat: ChatDep
 ) -> Conversation:
@@ -74,11 +76,16 @@ async def create_conversation(
 
 
 @router.get("", responses=error_responses(401, 422, 503))
+@needs(Scope.READ)
 async def list_conversations(
     identity: CurrentUser,
     database: DatabaseDep,
     archived: Annotated[
         QueryFlag | None, Query(description="Only archived ones, or only others. Default: all.")
+    ] = None,
+    origin: Annotated[
+        conversations.Origin | None,
+        Query(description="Only what began through `/v1`, through the AI SDK's protocol, or neither. Default: all."),
     ] = None,
     q: Annotated[
         SearchText | None,
@@ -87,7 +94,10 @@ async def list_conversations(
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Page[Conversation]:
-    """Return the caller's conversations, newest activity first."""
+    """Return the caller's conversations, newest activity first.
+
+    Where `metadata.import` is long, it is not in the list; the conversation by itself has it.
+    """
     after_time, after_id = _after(cursor)
     values: dict[str, Any] = {
         "user_id": identity.user_id,
@@ -97,9 +107,9 @@ async def list_conversations(
         "limit": limit + 1,
     }
     if q:
-        rows = await conversations_by_title(database, q=q, **values)
+        rows = await conversations_by_title(database, q=q, origin=origin, **values)
     else:
-        rows = await database.rows(conversations.LIST_CONVERSATIONS, **values)
+        rows = await database.rows(conversations.LISTS[origin], **values)
     return page_of(rows, limit, Conversation.model_validate, of="conversations", position=_recency)
 
 
@@ -108,6 +118,7 @@ def _recency(conversation: ConversationRecord) -> tuple[object, ...]:
 
 
 @router.get("/{conversation_id}", responses=error_responses(401, 404, 422, 503))
+@needs(Scope.CHAT, Scope.READ)
 async def read_conversation(conversation_id: UUID, identity: CurrentUser, database: DatabaseDep) -> Conversation:
     """Return one conversation, without its turns."""
     return await require_conversation(database, identity.user_id, conversation_id)
@@ -115,6 +126,7 @@ async def read_conversation(conversation_id: UUID, identity: CurrentUser, databa
 
 @router.patch("/{conversation_id}", responses=error_responses(401, 404, *BODY_ERRORS))
 @takes_body_of(None)
+@needs(Scope.CHAT)
 async def change_conversation(
     conversation_id: UUID, body: ChangeConversation, identity: CurrentUser, chat: ChatDep
 ) -> Conversation:
@@ -135,6 +147,7 @@ async def change_conversation(
 @router.delete(
     "/{conversation_id}", status_code=204, responses=error_responses(401, 404, 422, 503, legal_hold=(409, HELD))
 )
+@needs(Scope.CHAT)
 async def delete_conversation(
     conversation_id: UUID, identity: CurrentUser, database: DatabaseDep, visitor: VisitorAudit
 ) -> None:

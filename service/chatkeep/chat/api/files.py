@@ -8,6 +8,7 @@ from pydantic import Field
 
 from chatkeep.accounts.dependencies import DatabaseDep
 from chatkeep.accounts.identity import stream_terms
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.accounts.users import HELD
 from chatkeep.chat.api.dependencies import ChatDep, CurrentUser, CurrentUserOrVisitor
 from chatkeep.chat.files import queries
@@ -91,6 +92,7 @@ class File(Answer):
         }
     },
 )
+@needs(Scope.CHAT)
 async def add_file(request: Request, asker: CurrentUserOrVisitor, chat: ChatDep) -> File:
     """Keep a file for prompts to refer to: a picture (PNG, JPEG, GIF, WebP), a PDF, or a text in UTF-8.
 
@@ -109,6 +111,7 @@ async def add_file(request: Request, asker: CurrentUserOrVisitor, chat: ChatDep)
 
 
 @router.get("", responses=error_responses(401, 422, 503))
+@needs(Scope.READ)
 async def list_files(
     identity: CurrentUser, database: DatabaseDep, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
 ) -> Page[File]:
@@ -119,6 +122,7 @@ async def list_files(
 
 
 @router.get("/{file_id}", responses=error_responses(401, 404, 422, 503))
+@needs(Scope.CHAT, Scope.READ)
 async def read_file(file_id: UUID, identity: CurrentUser, chat: ChatDep) -> File:
     """Return what is known of a file; its bytes are at `/content`."""
     return File.of(await chat.files.require(identity.user_id, file_id))
@@ -130,6 +134,7 @@ async def read_file(file_id: UUID, identity: CurrentUser, chat: ChatDep) -> File
     response_class=FileContent,
     responses=CONTENT | error_responses(401, 404, 422, 503),
 )
+@needs(Scope.CHAT, Scope.READ)
 async def read_file_content(file_id: UUID, identity: CurrentUser, chat: ChatDep) -> FileContent:
     """Return a file's bytes: raster pictures to be shown, everything else to be saved."""
     row = await chat.files.require(identity.user_id, file_id)
@@ -142,6 +147,7 @@ async def read_file_content(file_id: UUID, identity: CurrentUser, chat: ChatDep)
     status_code=204,
     responses=error_responses(401, 404, 422, 503, file_in_use=(409, IN_USE), legal_hold=(409, HELD)),
 )
+@needs(Scope.CHAT)
 async def delete_file(file_id: UUID, identity: CurrentUser, chat: ChatDep) -> None:
     """Delete a file that no turn refers to. Files of turns go with their conversation."""
     await chat.files.delete(identity.user_id, file_id)

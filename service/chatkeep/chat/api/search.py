@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from chatkeep.accounts.dependencies import DatabaseDep
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.chat.api.dependencies import CurrentUser
 from chatkeep.chat.search.candidates import OwnCandidate
 from chatkeep.chat.search.filters import Where
@@ -65,6 +66,7 @@ class FoundTurn(Answer):
 
 
 @router.get("", responses=error_responses(401, 422, 503, nothing_to_find=NOTHING_TO_FIND, query_too_slow=TOO_SLOW))
+@needs(Scope.READ)
 async def search(
     identity: CurrentUser,
     database: DatabaseDep,

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from chatkeep.accounts.dependencies import DatabaseDep
 from chatkeep.accounts.identity import Identity, stream_terms
+from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.chat.api.dependencies import ChatDep, CurrentUser
 from chatkeep.chat.api.turn_responses import NEW_TURN, STREAM
 from chatkeep.chat.chat import Chat
@@ -54,6 +55,7 @@ AS_BEFORE = Regenerate()
 
 
 @router.get("", responses=error_responses(401, 404, 422, 503))
+@needs(Scope.CHAT, Scope.READ)
 async def list_turns(
     conversation_id: UUID,
     identity: CurrentUser,
@@ -69,6 +71,7 @@ async def list_turns(
 @router.post("", status_code=201, response_model=Turn, responses=NEW_TURN)
 @takes_body_of(None)
 @begins_turn
+@needs(Scope.CHAT)
 async def create_turn(
     conversation_id: UUID,
     body: CreateTurn,
@@ -97,6 +100,7 @@ async def create_turn(
 
 
 @router.get("/{turn_id}", responses=error_responses(401, 404, 422, 503))
+@needs(Scope.CHAT, Scope.READ)
 async def read_turn(conversation_id: UUID, turn_id: UUID, identity: CurrentUser, database: DatabaseDep) -> Turn:
     """Return one turn, on whichever branch it is; of a reply that is being generated, what there is."""
     return await require_turn(database, identity.user_id, conversation_id, turn_id)
@@ -104,6 +108,7 @@ async def read_turn(conversation_id: UUID, turn_id: UUID, identity: CurrentUser,
 
 @router.post("/{turn_id}/regenerate", status_code=201, response_model=Turn, responses=NEW_TURN)
 @begins_turn
+@needs(Scope.CHAT)
 async def regenerate_turn(
     conversation_id: UUID,
     turn_id: UUID,
@@ -128,6 +133,7 @@ async def regenerate_turn(
 @router.post("/{turn_id}/edit", status_code=201, response_model=Turn, responses=NEW_TURN)
 @takes_body_of(None)
 @begins_turn
+@needs(Scope.CHAT)
 async def edit_turn(
     conversation_id: UUID,
     turn_id: UUID,
@@ -156,6 +162,7 @@ async def edit_turn(
     responses=NEW_TURN | error_responses(nothing_to_continue=(409, NOTHING_TO_CONTINUE)),
 )
 @begins_turn
+@needs(Scope.CHAT)
 async def continue_turn(
     conversation_id: UUID,
     turn_id: UUID,
@@ -182,6 +189,7 @@ async def continue_turn(
 
 
 @router.get("/{turn_id}/siblings", responses=error_responses(401, 404, 422, 503))
+@needs(Scope.CHAT, Scope.READ)
 async def list_siblings(
     conversation_id: UUID,
     turn_id: UUID,
@@ -195,12 +203,14 @@ async def list_siblings(
 
 
 @router.get("/{turn_id}/leaf", responses=error_responses(401, 404, 422, 503))
+@needs(Scope.CHAT, Scope.READ)
 async def read_leaf(conversation_id: UUID, turn_id: UUID, identity: CurrentUser, database: DatabaseDep) -> Turn:
     """Return the last turn of the newest branch under this one: the head to set to go on where that came to."""
     return await require_leaf(database, identity.user_id, conversation_id, turn_id)
 
 
 @router.post("/{turn_id}/stop", status_code=202, responses=error_responses(401, 404, 422, 503))
+@needs(Scope.CHAT)
 async def stop_turn(conversation_id: UUID, turn_id: UUID, identity: CurrentUser, chat: ChatDep) -> Turn:
     """End the generation, wherever it runs; what was generated is kept. A turn that has ended stays as it is."""
     await chat.stop_turn(identity.user_id, conversation_id, turn_id)
@@ -213,6 +223,7 @@ async def stop_turn(conversation_id: UUID, turn_id: UUID, identity: CurrentUser,
     response_class=EventStream,
     responses=STREAM | error_responses(401, 404, 422, 503),
 )
+@needs(Scope.CHAT, Scope.READ)
 async def follow_turn(
     conversation_id: UUID, turn_id: UUID, identity: CurrentUser, chat: ChatDep, last_event_id: LastEventId = None
 ) -> EventStream:
@@ -228,6 +239,7 @@ async def follow_turn(
 
 @router.put("/{turn_id}/feedback", responses=error_responses(401, 404, *BODY_ERRORS))
 @takes_body_of(None)
+@needs(Scope.CHAT)
 async def give_feedback(
     conversation_id: UUID, turn_id: UUID, body: GiveFeedback, identity: CurrentUser, database: DatabaseDep
 ) -> Turn:
@@ -237,6 +249,7 @@ async def give_feedback(
 
 
 @router.delete("/{turn_id}/feedback", status_code=204, responses=error_responses(401, 404, 422, 503))
+@needs(Scope.CHAT)
 async def take_feedback_back(
     conversation_id: UUID, turn_id: UUID, identity: CurrentUser, database: DatabaseDep
 ) -> None:

@@ -81,7 +81,7 @@ async def _file_id(store: FileStore, user_id: UUID, item: AnyItem) -> UUID:
             return UUID(item["file_id"])
         except (ValueError, TypeError, AttributeError):
             raise Invalid(NO_ID) from None
-    url = _url_in(item)
+    url = url_in(item)
     if url is None:
         raise Invalid(NO_FILE.format(type=item["type"]))
     data = await anyio.to_thread.run_sync(bytes_of_data_url, url)
@@ -94,7 +94,7 @@ def _given_name(item: AnyItem) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _url_in(item: Mapping[str, Any]) -> str | None:
+def url_in(item: Mapping[str, Any]) -> str | None:
     """Return the address in an item, as Responses and as chat completions have it."""
     for name in ("image_url", "file_data", "url"):
         given = item.get(name)

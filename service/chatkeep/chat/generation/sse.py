@@ -5,13 +5,13 @@ from collections.abc import AsyncGenerator
 
 from chatkeep.chat.reply_log import ITEM, ReplySpan
 from chatkeep.http.open_streams import OpenStreams, StreamTerms
+from chatkeep.http.schemas import on_one_line
 from chatkeep.http.streams import Stream
 
 # Comments: clients that know of no such thing pass over them.
 KEEP_ALIVE = b": keep-alive\n\n"
 QUEUED = b": queued\n\n"
 
-_LINE_ENDS = tuple((end.encode(), b"\\u%04x" % ord(end)) for end in "\u0085\u2028\u2029")
 # Made once: `json.dumps` makes one for each call.
 _TEXT = json.JSONEncoder(ensure_ascii=False)
 
@@ -22,7 +22,7 @@ def event(name: str, data: bytes, event_id: int | None = None) -> bytes:
     Source: HTML Living Standard, 9.2, Server-sent events.
     """
     numbered = b"" if event_id is None else b"id: %d\n" % event_id
-    return b"event: %s\n%sdata: %s\n\n" % (name.encode(), numbered, _on_one_line(data))
+    return b"event: %s\n%sdata: %s\n\n" % (name.encode(), numbered, on_one_line(data))
 
 
 def stretch_event(stretch: ReplySpan) -> bytes:
@@ -32,19 +32,10 @@ def stretch_event(stretch: ReplySpan) -> bytes:
     """
     end = stretch.position + stretch.length
     if stretch.kind == ITEM:
-        return b"event: item\nid: %d\ndata: %s\n\n" % (end, _on_one_line(stretch.text.encode()))
+        return b"event: item\nid: %d\ndata: %s\n\n" % (end, on_one_line(stretch.text.encode()))
     name = b"delta" if stretch.kind is None else b"reasoning"
-    text = _on_one_line(_TEXT.encode(stretch.text).encode())
+    text = on_one_line(_TEXT.encode(stretch.text).encode())
     return b'event: %s\nid: %d\ndata: {"text":%s}\n\n' % (name, end, text)
-
-
-def _on_one_line(data: bytes) -> bytes:
-    """Escape the line ends that only Unicode knows: readers split lines at them, and JSON needs no escape."""
-    if data.isascii():
-        return data
-    for character, escaped in _LINE_ENDS:
-        data = data.replace(character, escaped)
-    return data
 
 
 class EventStream(Stream):

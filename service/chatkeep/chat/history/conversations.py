@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -13,10 +13,12 @@ from sqlalchemy import (
     Uuid,
     and_,
     bindparam,
+    case,
     delete,
     insert,
     or_,
     select,
+    text,
     tuple_,
     update,
 )
@@ -29,15 +31,35 @@ from chatkeep.chat.history.parameters import CONVERSATION_ID, NOW, USER_ID
 from chatkeep.chat.items import AnyItem, is_text, side_of
 from chatkeep.chat.records import ConversationRecord
 from chatkeep.database.statement import Statement, into
-from chatkeep.database.tables import TIME, conversations, turns, user_activity
+from chatkeep.database.tables import ORIGIN_CONDITIONS, TIME, conversations, turns, user_activity
 from chatkeep.database.times import LATEST
 from chatkeep.statistics.outbox import note_conversation
+
+# The part of a conversation's metadata where an import has set aside what has no place in a turn. It is the service's:
+# a list does not read it, and a change of the metadata does not take it away.
+SET_ASIDE = "import"
+# The fields of it that every answer has.
+SHOWN_ASIDE = ("source", "source_id")
 
 NEWEST_TIME = LATEST
 NEWEST_ID = UUID(int=2**128 - 1)
 
 _c = conversations.c
 _TO_RECORD = into(ConversationRecord)
+
+
+def _without_aside(extra: Any) -> Any:
+    """The metadata with little of what was set aside: twenty chats with pictures were a list of 30 MB."""
+    aside = extra[SET_ASIDE]
+    shown = func.jsonb_build_object(*(part for name in SHOWN_ASIDE for part in (name, aside[name])))
+    rest = extra.op("-", return_type=JSONB)(literal_column(f"'{SET_ASIDE}'::text"))
+    short = rest.op("||", return_type=JSONB)(func.jsonb_build_object(SET_ASIDE, shown))
+    is_aside = and_(func.jsonb_typeof(aside) == "object", aside.has_key("source"))
+    return case((is_aside, short), else_=extra)
+
+
+# Of lists and of answers to changes. `CONVERSATION` has all of it.
+SHORT_COLUMNS = [_without_aside(_c.extra).label("metadata") if each is _c.extra else each for each in _c]
 
 CONVERSATION = Statement(select(conversations).where(_c.user_id == USER_ID, _c.id == CONVERSATION_ID), row=_TO_RECORD)
 
@@ -72,10 +94,14 @@ CREATE_CONVERSATION = Statement(NEW_CONVERSATION, row=_TO_RECORD)
 MAX_TITLE_CHARACTERS = 60
 
 
-def in_order(*columns: Any) -> Select[Any]:
-    """The caller's conversations, newest activity first, from after (`last_turn_at`, `id`)."""
+def in_order(*columns: Any, origin: str | None = None) -> Select[Any]:
+    """The caller's conversations, newest activity first, from after (`last_turn_at`, `id`).
+
+    Args:
+        origin: only those that were begun there; its condition is that of an index.
+    """
     archived = bindparam("archived", type_=Boolean)
-    return (
+    query = (
         select(*columns)
         .where(
             _c.user_id == USER_ID,
@@ -86,17 +112,45 @@ def in_order(*columns: Any) -> Select[Any]:
         .order_by(_c.last_turn_at.desc(), _c.id.desc())
         .limit(bindparam("limit", type_=Integer))
     )
+    return query if origin is None else query.where(text(ORIGIN_CONDITIONS[origin]))
 
 
-LIST_CONVERSATIONS = Statement(in_order(conversations), row=_TO_RECORD)
+def _list(origin: str | None = None) -> Statement[ConversationRecord]:
+    return Statement(in_order(*SHORT_COLUMNS, origin=origin), row=_TO_RECORD)
+
+
+LIST_CONVERSATIONS = _list()
+LIST_API_CONVERSATIONS = _list("api")
+LIST_UI_CONVERSATIONS = _list("ui")
+LIST_PAGE_CONVERSATIONS = _list("page")
+
+Origin = Literal["api", "ui", "page"]
+# By where they were begun.
+LISTS: Mapping[Origin | None, Statement[ConversationRecord]] = {
+    None: LIST_CONVERSATIONS,
+    "api": LIST_API_CONVERSATIONS,
+    "ui": LIST_UI_CONVERSATIONS,
+    "page": LIST_PAGE_CONVERSATIONS,
+}
 
 
 async def update_conversation(
     connection: AsyncConnection, user_id: UUID, conversation_id: UUID, changes: Mapping[str, object]
 ) -> ConversationRecord | None:
-    """Change some columns; return the conversation as it is now, or None where it is not the user's."""
+    """Change some columns; return the conversation as it is now, or None where it is not the user's.
+
+    What an import has set aside in its metadata stays, and is not returned whole.
+    """
     own = and_(_c.user_id == user_id, _c.id == conversation_id)
-    changed = await connection.execute(update(conversations).where(own).values(**changes).returning(conversations))
+    values = dict(changes)
+    if "extra" in values:
+        given = dict(cast("Mapping[str, object]", values["extra"]))
+        kept = case(
+            (_c.extra.has_key(SET_ASIDE), func.jsonb_build_object(SET_ASIDE, _c.extra[SET_ASIDE])),
+            else_=literal({}, JSONB),
+        )
+        values["extra"] = literal(given, JSONB).op("||", return_type=JSONB)(kept)
+    changed = await connection.execute(update(conversations).where(own).values(**values).returning(*SHORT_COLUMNS))
     row = changed.mappings().one_or_none()
     return None if row is None else _TO_RECORD(row)
 

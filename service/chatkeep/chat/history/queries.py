@@ -198,6 +198,12 @@ async def request_stop_of_user(connection: AsyncConnection, user_id: UUID) -> No
     await connection.execute(update(turns).where(running).values(stop_requested=True))
 
 
+async def request_stop_of_turn(connection: AsyncConnection, user_id: UUID, turn_id: UUID) -> bool:
+    """Ask for the end of a reply, on whichever replica it is generated; False where it is not (any more)."""
+    running = and_(_t.user_id == user_id, _t.id == turn_id, _t.status == "streaming")
+    return (await connection.execute(update(turns).where(running).values(stop_requested=True))).rowcount > 0
+
+
 async def turn_exists(connection: AsyncConnection, user_id: UUID, conversation_id: UUID, turn_id: UUID) -> bool:
     query = select(_t.id).where(_t.user_id == user_id, _t.conversation_id == conversation_id, _t.id == turn_id)
     return (await connection.execute(query)).first() is not None

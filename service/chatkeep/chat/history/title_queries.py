@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Uuid, bindparam, cast, func, select, true
 
-from chatkeep.chat.history.conversations import in_order
+from chatkeep.chat.history.conversations import Origin, in_order
 from chatkeep.chat.history.parameters import USER_ID
 from chatkeep.chat.records import ConversationRecord
 from chatkeep.database.statement import Statement, into
@@ -35,5 +35,20 @@ def _by_ids() -> Statement[ConversationRecord]:
     )
 
 
-TITLES = Statement(in_order(_c.id, _c.title, _c.last_turn_at), row=into(Title))
+
+
+def _titles(origin: Origin | None = None) -> Statement[Title]:
+    return Statement(in_order(_c.id, _c.title, _c.last_turn_at, origin=origin), row=into(Title))
+
+
+TITLES = _titles()
+API_TITLES = _titles("api")
+UI_TITLES = _titles("ui")
+PAGE_TITLES = _titles("page")
+TITLES_BY_ORIGIN: Mapping[Origin | None, Statement[Title]] = {
+    None: TITLES,
+    "api": API_TITLES,
+    "ui": UI_TITLES,
+    "page": PAGE_TITLES,
+}
 CONVERSATIONS_BY_ID = _by_ids()

@@ -4,7 +4,8 @@ import asyncio
 from datetime import datetime
 from uuid import UUID
 
-from chatkeep.chat.history.title_queries import CONVERSATIONS_BY_ID, TITLES, Title
+from chatkeep.chat.history.conversations import Origin
+from chatkeep.chat.history.title_queries import CONVERSATIONS_BY_ID, TITLES_BY_ORIGIN, Title
 from chatkeep.chat.records import ConversationRecord
 from chatkeep.chat.search.matching import SearchedText
 from chatkeep.chat.search.query import part_of_name
@@ -18,6 +19,7 @@ async def conversations_by_title(
     user_id: UUID,
     q: str,
     *,
+    origin: Origin | None,
     archived: bool | None,
     after_time: datetime,
     after_id: UUID,
@@ -33,7 +35,7 @@ async def conversations_by_title(
     many = BATCH_TITLES
     while len(found) < limit:
         values = {"archived": archived, "after_time": after_time, "after_id": after_id}
-        titles = await database.rows(TITLES, user_id=user_id, **values, limit=many)
+        titles = await database.rows(TITLES_BY_ORIGIN[origin], user_id=user_id, **values, limit=many)
         found += await asyncio.to_thread(fitting, titles)
         if len(titles) < many:
             break

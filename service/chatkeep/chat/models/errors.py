@@ -84,6 +84,12 @@ class ModelTakesNoImages(ModelBadRequest):
     code = "model_takes_no_images"
 
 
+class ModelTakesNoFiles(ModelBadRequest):
+    """The prompt has a PDF, and the model or its server takes none."""
+
+    code = "model_takes_no_files"
+
+
 class ModelBadAnswer(ModelError):
     """The answer is not what the protocol says: HTML, a redirect, half a JSON document."""
 

@@ -8,9 +8,9 @@ from typing import Any, Self
 import aiohttp
 from pydantic import SecretStr
 
-from chatkeep.chat.file_parts import has_images, parts_of
-from chatkeep.chat.items import pictures_left_out_item
-from chatkeep.chat.models.errors import ModelBadAnswer, ModelError, ModelNotFound, ModelTakesNoImages
+from chatkeep.chat.file_parts import kinds_of_parts, parts_of
+from chatkeep.chat.items import JsonItem, files_left_out_item, pictures_left_out_item
+from chatkeep.chat.models.errors import ModelBadAnswer, ModelError, ModelNotFound, ModelTakesNoFiles, ModelTakesNoImages
 from chatkeep.chat.models.model_list import NAME_ONE, first_to_chat, listed_models
 from chatkeep.chat.models.openai_address import endpoints, own_headers
 from chatkeep.chat.models.openai_connection import (
@@ -104,14 +104,14 @@ class OpenAICompatibleModel:
     ) -> AsyncGenerator[Piece, None]:
         """Yield the reply as it comes. Closing it early closes the connection, which stops the server.
 
-        A model that takes no pictures is asked again without those of earlier prompts, and an item says so.
+        A model that takes no pictures or PDFs is asked again without those of earlier prompts, and an item says so.
 
         Raises:
             ModelError: one of `chatkeep.chat.models.errors`, after the retries.
         """
         retries = Retries(self._retries, self._retry_pause_seconds, self._first_token_seconds)
         body = {**_known(params), **prompt.tools, "messages": prompt.to_openai_messages_with_files()}
-        left_out: list[str] = []
+        left_out: list[JsonItem] = []
         while True:
             started = False
             try:
@@ -120,17 +120,17 @@ class OpenAICompatibleModel:
                     while pieces := await reply.read():
                         started = True
                         for piece in pieces:
-                            if left_out and not isinstance(piece, End):
-                                yield Item(pictures_left_out_item(left_out))
-                                left_out = []
+                            while left_out and not isinstance(piece, End):
+                                yield Item(left_out.pop(0))
                             yield piece
                     await reply.finish()
                 finally:
                     reply.close()
-            except ModelTakesNoImages:
-                left_out = [] if started else prompt.leave_out_earlier_pictures()
-                if not left_out:
+            except (ModelTakesNoImages, ModelTakesNoFiles) as error:
+                told = None if started else _leave_out_earlier(prompt, error)
+                if told is None:
                     raise
+                left_out.append(told)
                 body["messages"] = prompt.to_openai_messages_with_files()
                 continue
             except ModelError as error:
@@ -181,7 +181,7 @@ class OpenAICompatibleModel:
     async def _ask(self, name: str, body: Mapping[str, Any]) -> ReplyStream:
         """Servers from before `stream_options` refuse it by name; then the usage stays unknown."""
         messages = body["messages"]
-        failures = Failures(name, [*self._secrets(), *_texts_of(messages)], self._has_key, has_images(messages))
+        failures = Failures(name, [*self._secrets(), *_texts_of(messages)], self._has_key, kinds_of_parts(messages))
         asked = {"model": name, "stream": True, **body}
         if self._asks_for_usage:
             response, refusal = await self._post({**asked, **USAGE_WANTED}, failures)
@@ -252,6 +252,15 @@ def _told_by(failures: Failures) -> Iterator[None]:
         yield
     except BROKEN_CONNECTION as error:
         raise failures.of_transport(error) from None
+
+
+def _leave_out_earlier(prompt: ChatPrompt, error: ModelError) -> JsonItem | None:
+    """Leave out files of earlier prompts that the model does not take; return the item that says so, if any."""
+    if isinstance(error, ModelTakesNoImages):
+        names = prompt.leave_out_earlier_pictures()
+        return pictures_left_out_item(names) if names else None
+    names = prompt.leave_out_earlier_pdfs()
+    return files_left_out_item(names) if names else None
 
 
 async def _refusal(response: aiohttp.ClientResponse) -> str:

@@ -25,6 +25,7 @@ from chatkeep.chat.models.errors import (
     ModelQuotaReached,
     ModelRateLimited,
     ModelRefused,
+    ModelTakesNoFiles,
     ModelTakesNoImages,
     ModelTimeout,
     ModelUnreachable,
@@ -64,6 +65,15 @@ _NO_IMAGES = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+# vLLM, llama.cpp, Ollama, Qwen, DeepSeek, servers that check with pydantic, and those that know messages of text alone.
+_NO_FILES = re.compile(
+    r"\b(part|variant|value|tag|type|input_value)\b.{0,20}\bfile\b|unsupported content\[\]|invalid message format"
+    r"|must have a 'type' field|\b(files?|pdfs?|documents?)\b.{0,60}\bnot\b.{0,20}\bsupport"
+    r"|\bnot? .{0,20}support.{0,30}\b(files?|pdfs?|documents?)\b"
+    r"|(content|input)\b.{0,40}\b(must be|should be|expected|valid)\b.{0,10}\bstring",
+    re.IGNORECASE | re.DOTALL,
+)
+
 NO_STREAM = (
     "The model server did not answer with a stream of events. "
     "The operator should check that CHATKEEP_MODEL_URL is the address of an OpenAI-compatible API."
@@ -78,13 +88,13 @@ class Failures:
         model: the name that was asked for.
         secrets: texts that no `detail` may repeat: the key and the prompts.
         has_key: whether a key is sent.
-        has_images: whether pictures are sent.
+        parts: the kinds of parts that the messages have; `image_url` and `file` are not for every model.
     """
 
     model: str
     secrets: Sequence[str]
     has_key: bool
-    has_images: bool = False
+    parts: frozenset[str] = frozenset()
 
     def of_status(self, status: int, headers: Mapping[str, str], body: str) -> ModelError:
         """Return the error for an answer other than 2xx."""
@@ -103,8 +113,10 @@ class Failures:
         if said_something:
             sentence = f"The model server reported an error in the middle of its reply{said}."
         status = report.status or 500
-        if self._takes_no_images(report):
-            error: ModelError = self._no_images()
+        unreadable = self._of_unreadable_parts(report)
+        error: ModelError
+        if unreadable is not None:
+            error = unreadable
         elif status in (401, 403):
             error = ModelRefused(sentence)
         elif status in (400, 413, 422) or _CONTEXT.search(report.message):
@@ -140,8 +152,9 @@ class Failures:
 
     def _of_status(self, status: int, headers: Mapping[str, str], report: ReportedError) -> ModelError:
         said = safe_quote(report.message, self.secrets)
-        if status >= 400 and status not in (401, 403, 429) and self._takes_no_images(report):
-            return self._no_images()
+        unreadable = self._of_unreadable_parts(report)
+        if status >= 400 and status not in (401, 403, 429) and unreadable is not None:
+            return unreadable
         if status < 400:
             return ModelBadAnswer(
                 "The model server answered with a redirect, which is not followed. "
@@ -161,14 +174,23 @@ class Failures:
             return ModelError(f"The model server failed (HTTP {status}). Try again later.", seconds_to_wait(headers))
         return ModelBadRequest(f"The model server cannot answer this request (HTTP {status}){said}.")
 
-    def _takes_no_images(self, report: ReportedError) -> bool:
-        return self.has_images and _NO_IMAGES.search(report.message) is not None
+    def _of_unreadable_parts(self, report: ReportedError) -> ModelError | None:
+        """Return the error of a model that takes no PDFs or no pictures, where it is sent some and says so.
 
-    def _no_images(self) -> ModelError:
-        return ModelTakesNoImages(
-            f"The model “{self.model[:MAX_NAME_CHARACTERS]}” takes no pictures, and this prompt has one. "
-            "Choose a model that does, or ask without it."
-        )
+        PDFs first: servers that refuse them name pictures among what they take.
+        """
+        model = self.model[:MAX_NAME_CHARACTERS]
+        if "file" in self.parts and _NO_FILES.search(report.message):
+            return ModelTakesNoFiles(
+                f"The model “{model}” takes no PDFs, and this prompt has one. "
+                "Choose a model that does, or send its text."
+            )
+        if "image_url" in self.parts and _NO_IMAGES.search(report.message):
+            return ModelTakesNoImages(
+                f"The model “{model}” takes no pictures, and this prompt has one. "
+                "Choose a model that does, or ask without it."
+            )
+        return None
 
     def _refused(self, status: int, said: str) -> ModelError:
         if not self.has_key:

@@ -107,14 +107,22 @@ class ChatPrompt:
 
         A picture of the new prompt is what is asked about: where there is one, nothing is left out.
         """
-        pictures = {file_id for file_id, file in self.files.items() if file.is_image}
+        return self._leave_out({file_id for file_id, file in self.files.items() if file.is_image})
+
+    def leave_out_earlier_pdfs(self) -> list[str]:
+        """Do the same with PDFs. Texts stay: any model reads them."""
+        return self._leave_out(
+            {file_id for file_id, file in self.files.items() if not file.is_image and file.text is None}
+        )
+
+    def _leave_out(self, left_out: set[str]) -> list[str]:
         requests = [content for content in self._contents if content.side == "requester"]
         new = self.new_items if self.new_items is not None else (requests[-1].items if requests else ())
-        if not pictures.isdisjoint(item.get("file_id") for item in new or ()):
+        if not left_out.isdisjoint(item.get("file_id") for item in new or ()):
             return []
-        shown = [item for content in requests for item in content.items or () if item.get("file_id") in pictures]
+        shown = [item for content in requests for item in content.items or () if item.get("file_id") in left_out]
         names = [name_of(item, self.files[item["file_id"]]) for item in shown]
-        self.files = {file_id: file for file_id, file in self.files.items() if not file.is_image}
+        self.files = {file_id: file for file_id, file in self.files.items() if file_id not in left_out}
         return list(dict.fromkeys(names))
 
     def to_text(self, template: str, *, bos_token: str = "", eos_token: str = "") -> str:

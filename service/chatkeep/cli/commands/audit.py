@@ -58,12 +58,26 @@ Until = Annotated[datetime | None, filter_option("--to", parser=time_option, met
         "today's failed sign-ins",
         "chatkeep audit list --subject-id 0198c0de-0000-7000-8000-00000000a11c",
         "everything about one account, including who read it",
+        "chatkeep audit list --subject alice",
+        "the same by name, also of an account that was deleted",
         "chatkeep audit list --action history_read --format jsonl | jq -r .reason",
     ),
 )
-def list_events(
+def print_list(
     actor_id: ActorId = None,
     subject_id: SubjectId = None,
+    actor: Annotated[
+        str | None, filter_option("--actor", callback=storable, metavar="NAME", help="As --actor-id, by name.")
+    ] = None,
+    subject: Annotated[
+        str | None,
+        filter_option(
+            "--subject", callback=storable, metavar="NAME", help="As --subject-id, by name, also of a deleted account."
+        ),
+    ] = None,
+    row: Annotated[
+        str | None, filter_option("--row", metavar="NUMBER", help="The row with this number, such as 3-1042.")
+    ] = None,
     action: OfAction = None,
     since: Since = None,
     until: Until = None,
@@ -78,13 +92,23 @@ def list_events(
     data_dir: DataDir = None,
 ) -> None:
     """Print who did or read what, newest first. Filters combine: an event must match all of them."""
-    from chatkeep.cli.work.audit import EventFilters, print_events
+    from chatkeep.cli.work.audit import EventFilters, NamedUsers, list_events
 
-    filters = EventFilters(actor_id=actor_id, subject_id=subject_id, action=action, since=since, until=until)
+    place = None if row is None else _place(row)
+    filters = EventFilters(
+        actor_id=actor_id, subject_id=subject_id, action=action, since=since, until=until, place=place
+    )
     most = None if everything else limit
     with open_database(database_url, data_dir) as database:
         database.note(Action.AUDIT_READ, reason)
-        database.run(lambda connected: print_events(connected, filters, most, output_format))
+        list_events(database, filters, NamedUsers(actor, subject), most, output_format)
+
+
+def _place(number: str) -> tuple[int, int]:
+    chain, _, seq = number.partition("-")
+    if not (chain.isdecimal() and seq.isdecimal() and len(number) < 20):
+        raise typer.BadParameter("A row's number is its chain and its place, such as 3-1042.", param_hint="--row")
+    return int(chain), int(seq)
 
 
 @app.command(

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
+from uuid import UUID
 
 import typer
 
@@ -96,27 +97,43 @@ def import_history(
         "the same history on another server",
         "chatkeep export --user alice --format zip > alice.zip",
         "with the pictures and other files of the conversations",
+        "chatkeep export --user alice --format html > alice.zip",
+        "the same with pages to read: open index.html in a browser",
+        "chatkeep export --user alice --conversation 01980000-… --format markdown > tea.md",
+        "one conversation as Markdown",
     )
 )
 def export_history(
     user: User,
     file_format: Annotated[
-        Literal["jsonl", "zip"],
-        typer.Option("--format", help="The history alone, or a ZIP of it with its files."),
-    ] = "jsonl",
+        Literal["json", "jsonl", "markdown", "html", "zip"] | None,
+        typer.Option(
+            "--format",
+            show_default=False,
+            help="Of a history: jsonl (the default), zip with its files, or html, a ZIP that has pages to read, too. "
+            "Of a conversation: json (the default), jsonl, markdown, html or zip.",
+        ),
+    ] = None,
+    conversation: Annotated[
+        UUID | None, typer.Option(metavar="ID", show_default=False, help="This conversation alone.")
+    ] = None,
+    language: Annotated[Literal["en", "ja"], typer.Option(help="The language of pages.")] = "en",
     reason: Reason = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
     """Print a user's whole history, one conversation per line as JSON, in the format that `chatkeep import` reads. As a
-    ZIP, it has the files of the conversations, too. The export is recorded, and the user can see that an operator made
-    it.
+    ZIP, it has the files of the conversations, too. With --conversation, print one conversation. The export is
+    recorded, and the user can see that an operator made it.
     """
-    if file_format == "zip" and sys.stdout.isatty():
+    chosen = file_format or ("jsonl" if conversation is None else "json")
+    if conversation is None and chosen in ("json", "markdown"):
+        raise typer.BadParameter(f"{chosen} is of one conversation: add --conversation ID.", param_hint="--format")
+    if sys.stdout.isatty() and (chosen == "zip" or (chosen == "html" and conversation is None)):
         raise typer.BadParameter(
             "A ZIP is not for a terminal. Write it to a file: > history.zip", param_hint="--format"
         )
     from chatkeep.cli.work.transfer import export_of  # noqa: PLC0415
 
     with open_database(database_url, data_dir) as database:
-        export_of(database, user, reason, file_format)
+        export_of(database, user, reason, chosen, conversation_id=conversation, language=language)

@@ -12,13 +12,23 @@ from chatkeep.cli.terminal.options import DatabaseUrl, DataDir, Reason, ReasonTo
 from chatkeep.cli.terminal.passwords import PANEL, AtRandom, FromStdin, one_of
 
 Role = Literal["user", "admin"]
+ServiceUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        callback=storable,
+        metavar="URL",
+        show_default=False,
+        help="The address at which users open the service, for links. Default: where it runs on this machine.",
+    ),
+]
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
-    help="Create, list, disable and promote users; set passwords. Works on the database, whether or not the service "
-    "runs; a running service sees the change on the user's next request.",
+    help="Create, invite, list, disable, promote and delete users; set passwords. Works on the database, whether or "
+    "not the service runs; a running service sees the change on the user's next request.",
 )
 
 
@@ -103,6 +113,8 @@ def list_users(
         bool | None,
         typer.Option("--disabled/--enabled", show_default=False, help="Only disabled users, or only enabled ones."),
     ] = None,
+    held: Annotated[bool, typer.Option("--held", help="Only users under legal hold.")] = False,
+    guests: Annotated[bool, typer.Option("--guests", help="Only guests.")] = False,
     limit: Annotated[
         int | None, typer.Option(min=1, show_default=False, help="Maximum number of users. Default: all.")
     ] = None,
@@ -114,7 +126,7 @@ def list_users(
     """Print users with their figures, newest first. Filters combine: a user must match all of them."""
     from chatkeep.cli.work.user_list import UserFilters, print_users
 
-    filters = UserFilters(q=q, role=role, disabled=disabled)
+    filters = UserFilters(q=q, role=role, disabled=disabled, held=held or None, guest=guests or None)
     with open_database(database_url, data_dir) as database:
         database.note(Action.USERS_LISTED, reason)
         database.run(lambda connected: print_users(connected, filters, limit, as_json=as_json))
@@ -127,12 +139,23 @@ def list_users(
         "chatkeep user password alice",
         "asks for the new password, twice",
         "chatkeep user password alice --random-password",
+        "chatkeep user password alice --link --url https://chat.example.org",
+        "prints a link by which Alice sets it: once, and for a day",
     ),
 )
 def password(
     username: Username,
     password_stdin: FromStdin = False,
     random_password: AtRandom = False,
+    link: Annotated[
+        bool,
+        typer.Option(
+            "--link",
+            rich_help_panel=PANEL,
+            help="Print a link by which the user sets it, once and for a day. The old password works until then.",
+        ),
+    ] = False,
+    url: ServiceUrl = None,
     reason: Reason = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
@@ -140,11 +163,73 @@ def password(
     """Set a user's password. Every session and every access token of the user ends. Without a password option it asks
     for the password, without echo.
     """
-    one_of(password_stdin=password_stdin, random_password=random_password)
+    one_of(password_stdin=password_stdin, random_password=random_password, link=link)
+    if link:
+        from chatkeep.cli.work.links import make_reset_link
+
+        with open_database(database_url, data_dir) as database:
+            make_reset_link(database, username, reason=reason, url=url)
+        return
     from chatkeep.cli.work.credentials import change_password
 
     with open_database(database_url, data_dir) as database:
         change_password(database, username, reason=reason, from_stdin=password_stdin, at_random=random_password)
+
+
+@app.command(
+    "invite",
+    short_help="Make an account, and a link by which its user sets the password.",
+    epilog=examples(
+        "chatkeep user invite bob --email bob@example.org --url https://chat.example.org",
+        "prints a link to hand to Bob",
+    ),
+)
+def invite(
+    username: Username,
+    role: Annotated[Role, typer.Option(help="An admin sees everybody's conversations.")] = "user",
+    email: Annotated[str | None, typer.Option(callback=storable, show_default=False, help="E-mail address.")] = None,
+    allow_lookalike: Annotated[
+        bool, typer.Option("--allow-lookalike", help="Also where the name looks like another user's, as 1 and l do.")
+    ] = False,
+    url: ServiceUrl = None,
+    reason: Reason = None,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make an account without a password, even if registration is closed, and print a link that sets one. The link
+    works once, and for a day; `chatkeep user password --link` makes another one.
+    """
+    from chatkeep.cli.work.links import NewAccount, invite_user
+
+    new = NewAccount(username, role, email, may_look_alike=allow_lookalike)
+    with open_database(database_url, data_dir) as database:
+        invite_user(database, new, reason=reason, url=url)
+
+
+@app.command(
+    "delete",
+    short_help="Delete a user and all their data.",
+    epilog=examples(
+        "chatkeep user delete bob --reason 'asked for erasure'",
+        "asks for the name once more, and prints the number of the row in the audit trail",
+        "chatkeep audit list --row 3-1042",
+        "shows that row later",
+    ),
+)
+def delete(
+    username: Username,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    reason: Reason = None,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Delete a user, with every conversation, file, session and token. Nothing can bring them back but a backup. A user
+    under legal hold is not deleted, nor is the last administrator.
+    """
+    from chatkeep.cli.work.users import delete_account
+
+    with open_database(database_url, data_dir) as database:
+        delete_account(database, username, reason=reason, sure=yes)
 
 
 @app.command(

@@ -9,11 +9,17 @@ from pathlib import Path
 from sqlalchemy import text
 
 from chatkeep.accounts.queries import preferred_administrator
+from chatkeep.accounts.token_queries import owner_of_unlimited
 from chatkeep.audit.keys import SealingKeys
 from chatkeep.audit.queries import all_heads
 from chatkeep.cli.audit_recorder import audit_secrets
 from chatkeep.cli.database import command_database
-from chatkeep.cli.doctor.deployment import look_at_pooler, look_at_standbys
+from chatkeep.cli.doctor.deployment import (
+    look_at_administrators_standby,
+    look_at_options,
+    look_at_pooler,
+    look_at_standbys,
+)
 from chatkeep.cli.doctor.embedded import look_at_outage
 from chatkeep.cli.doctor.findings import Area, Findings
 from chatkeep.cli.doctor.reachability import look_at_administrator
@@ -90,10 +96,13 @@ def _is_writable(folder: Path) -> bool:
 async def _look(database: Database, settings: Settings, url: str, findings: Findings) -> None:
     await _look_at_server(database, url, findings)
     look_at_pooler(database, settings, findings)
+    await look_at_options(database, findings)
     await look_at_standbys(database, findings)
+    await look_at_administrators_standby(database, settings, findings)
     await _look_at_revision(database, findings)
     await _look_at_durability(database, settings, findings)
     await _look_at_administrators(database, settings, findings)
+    await _look_at_tokens(database, findings)
     await _look_at_audit_trail(database, settings, findings)
 
 
@@ -180,6 +189,21 @@ async def _look_at_audit_trail(database: Database, settings: Settings, findings:
             Area.DATABASE,
             "The audit trail does not end as it was sealed with this signing key.",
             "`chatkeep audit verify` says where. If the key was replaced, set both: old,new.",
+        )
+
+
+async def _look_at_tokens(database: Database, findings: Findings) -> None:
+    if not (await standing(database)).at_head:
+        return
+    async with database.read_only(timeout_seconds=QUERY_TIMEOUT_SECONDS) as connection:
+        owner = await owner_of_unlimited(connection)
+    if owner is not None:
+        findings.note(
+            Area.ACCOUNTS,
+            f"There are access tokens that may do all that their owner may, such as one of {owner}: those from before "
+            "scopes, and those that were made so.",
+            f"`chatkeep token list {owner}` shows them. Replace each with one that has only the scopes its program "
+            "needs.",
         )
 
 

@@ -56,7 +56,7 @@ def _names(found: Iterable[str]) -> set[str]:
 
 def _shown(settings: Settings, name: str) -> str:
     value = getattr(settings, name)
-    if name == "database_url" and value is not None:
+    if name in ("database_url", "read_database_url") and value is not None:
         return _shown_address(value.get_secret_value())
     if name == "model_url" and value is not None:
         return without_secrets(value)

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,8 @@ from uuid import UUID
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
+from chatkeep.accounts import queries
+from chatkeep.accounts.usernames import username_key
 from chatkeep.audit.actions import READS, Action
 from chatkeep.audit.events import Anchor, Event, StoredEvent
 from chatkeep.audit.keys import SealingKeys
@@ -24,10 +27,11 @@ from chatkeep.cli.terminal.output import answer, answer_json, errors, print_erro
 from chatkeep.cli.terminal.tables import Column, Table
 from chatkeep.cli.terminal.times import format_minute
 from chatkeep.cli.work.pages import QUERY_TIMEOUT_SECONDS, pages
+from chatkeep.cli.work.users import require_user_by_name
 from chatkeep.database.database import Database
 from chatkeep.errors import ConfigurationError
 
-__all__ = ["EventFilters", "export_events", "print_events"]
+__all__ = ["EventFilters", "NamedUsers", "export_events", "list_events", "print_events"]
 
 COLUMNS = (
     Column("TIME (UTC)", leave_out=1),
@@ -38,7 +42,17 @@ COLUMNS = (
     Column("REASON", widest=None, leave_out=3, style="dim"),
 )
 
+
+@dataclass(frozen=True, slots=True)
+class NamedUsers:
+    """Users who are given by name."""
+
+    actor: str | None = None
+    subject: str | None = None
+
+
 MAX_SHOWN = 20
+MAX_NAMED = 2
 
 
 async def print_events(
@@ -65,6 +79,40 @@ async def print_events(
         print_info("Nothing fits.")
     elif more:
         print_info("There are more: raise --limit, or use --all.")
+
+
+async def with_named(
+    database: Database, filters: EventFilters, names: NamedUsers, secrets: Sequence[str]
+) -> EventFilters:
+    """Return filters with the ids of users who were given by name; a deleted one is found as a subject.
+
+    Raises:
+        NotFound: there is no such actor.
+    """
+    async with database.transaction() as connection:
+        if names.actor is not None:
+            filters = replace(filters, actor_id=(await require_user_by_name(connection, names.actor)).id)
+        if names.subject is not None:
+            key = username_key(names.subject)
+            user = await queries.user_by_key(connection, key)
+            filters = replace(filters, subject_id=user.id if user else SealingKeys(secrets).name_ids(key)[0])
+    return filters
+
+
+def list_events(
+    database: CommandDatabase,
+    filters: EventFilters,
+    names: NamedUsers,
+    most: int | None,
+    output_format: Literal["table", "jsonl"],
+) -> None:
+    """Print events; a name of somebody who was deleted takes the key, since the trail has a digest of it."""
+    secrets = audit_secrets(database.settings) if names.subject is not None else ()
+
+    async def work(connected: Database) -> None:
+        await print_events(connected, await with_named(connected, filters, names, secrets), most, output_format)
+
+    database.run(work)
 
 
 async def export_events(database: Database, audit: Recorder, filters: EventFilters, *, progress: bool) -> None:
@@ -122,16 +170,17 @@ def _cells(event: Event, names: Mapping[UUID, str]) -> list[str | Text]:
         format_minute(event.created_at),
         Text(event.action, style=style),
         actor,
-        _subject(event.subject_ids, names),
+        _subject([each for each in event.subject_ids if str(each) != event.details.get("name_id")], names),
         event.address or "",
         event.reason or "",
     ]
 
 
 def _subject(subject_ids: Sequence[UUID], names: Mapping[UUID, str]) -> str:
-    if len(subject_ids) > 1:
-        return f"{len(subject_ids)} users"
-    return _name(subject_ids[0], names) if subject_ids else ""
+    """Return the accounts by name, and how many more there are."""
+    left = len(subject_ids) - MAX_NAMED
+    named = [_name(each, names) for each in subject_ids[:MAX_NAMED]]
+    return ", ".join([*named, f"{left} more"] if left > 0 else named)
 
 
 def _name(user_id: UUID, names: Mapping[UUID, str]) -> str:

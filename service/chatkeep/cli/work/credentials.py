@@ -43,9 +43,9 @@ def create_account(
     Raises:
         Invalid, UsernameTaken, WeakPassword: say what to change.
     """
-    _require_email(new.email)
+    require_email(new.email)
     require_username(new.username)
-    database.run(lambda connected: _require_free(connected, new))
+    database.run(lambda connected: require_free(connected, new))
     if password_hash is not None:
         kept = known_hash(password_hash)
         database.run_on_record(lambda connected, audit: _keep(connected, audit, new, kept), reason=reason)
@@ -88,7 +88,8 @@ def _report(sentence: str, secret: str | None) -> None:
         answer(secret)
 
 
-def _require_email(email: str | None) -> None:
+def require_email(email: str | None) -> None:
+    """Raises: Invalid: it is not an e-mail address."""
     if email is not None:
         from chatkeep.accounts.schemas import Email  # noqa: PLC0415  loads FastAPI, for which others need not wait
 
@@ -98,7 +99,8 @@ def _require_email(email: str | None) -> None:
             raise Invalid(f"{email} is not an e-mail address.") from None
 
 
-async def _require_free(database: Database, new: NewAccount) -> None:
+async def require_free(database: Database, new: NewAccount) -> None:
+    """Raises: UsernameTaken: says whose the name is, or whose it looks like."""
     async with database.transaction() as connection:
         user = await queries.user_by_key(connection, username_key(new.username))
         other = None if new.may_look_alike else await lookalike_of(connection, new.username)

@@ -10,6 +10,8 @@ import anyio
 from chatkeep.accounts import queries, token_queries
 from chatkeep.accounts.identity import TOKEN_PREFIX
 from chatkeep.accounts.queries import AnyRow
+from chatkeep.accounts.scopes import Scope
+from chatkeep.accounts.tokens import insert_on_record
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
 from chatkeep.cli.work.users import require_user_by_name
@@ -24,6 +26,7 @@ from chatkeep.sessions import digest_of, new_secret
 TOKEN_NAME = "chatkeep demo-data"  # noqa: S105  a label
 # A command that is killed cannot delete its token: it ends by itself.
 TOKEN_LIFETIME = timedelta(hours=1)
+TOKEN_SCOPES = (Scope.CHAT, Scope.READ)
 
 
 def require_database(settings: Settings) -> None:
@@ -63,15 +66,16 @@ async def token_for(database: Database, audit: Recorder, user_id: UUID) -> Async
     """Yield an access token of the user, on record, and delete it in the end."""
     secret, now = TOKEN_PREFIX + new_secret(), utc_now()
     async with database.transaction() as connection:
-        token = await token_queries.insert_token(
+        token = await insert_on_record(
             connection,
+            audit,
             digest_of(secret),
-            user_id=user_id,
-            name=TOKEN_NAME,
+            user_id,
+            TOKEN_NAME,
+            TOKEN_SCOPES,
             now=now,
             expires_at=now + TOKEN_LIFETIME,
         )
-        await audit.record(connection, Action.TOKEN_CREATED, user_id, token_id=str(token.id))
     try:
         yield secret
     finally:

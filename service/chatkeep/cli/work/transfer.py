@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import cast
 from uuid import UUID
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
@@ -17,21 +17,28 @@ from rich.text import Text
 from chatkeep.audit.actions import Action
 from chatkeep.audit.trail import Recorder
 from chatkeep.chat.files.store import FileStore
+from chatkeep.chat.history.lookups import require_record
+from chatkeep.chat.records import ConversationRecord
 from chatkeep.cli.audit_recorder import require_reason
 from chatkeep.cli.database import CommandDatabase
 from chatkeep.cli.terminal.output import answer_json, errors, escape_terminal, print_info, results
 from chatkeep.cli.work.import_files import opened_in_groups, size_of
+from chatkeep.cli.work.import_owners import ask_owners
 from chatkeep.cli.work.users import require_user_by_name
 from chatkeep.clock import utc_now
 from chatkeep.config import Settings
 from chatkeep.database.database import Database
-from chatkeep.transfer.account_archive import account_as_zip
+from chatkeep.errors import NotFound, SeveralOwners
 from chatkeep.transfer.archive import NamedFile
-from chatkeep.transfer.exporter import account_as_jsonl
+from chatkeep.transfer.export_formats import (
+    ACCOUNT_FORMATS,
+    CONVERSATION_FORMATS,
+    AccountFormat,
+    ConversationFormat,
+    Export,
+)
 from chatkeep.transfer.importer import import_files
 from chatkeep.transfer.outcomes import Imported
-
-ExportFormat = Literal["jsonl", "zip"]
 
 STYLES = {"imported": "green", "continued": "green", "skipped": "dim", "failed": "red"}
 
@@ -53,18 +60,29 @@ def import_into(
 
     Raises:
         NotFound: there is no user of that name.
-        SeveralOwners: the files are of several people, and `owners` is empty.
+        SeveralOwners: the files are of several people, `owners` is empty, and nobody at a terminal says whose.
         UnknownImportFormat: nothing in the files can be imported.
     """
     counts: Counter[str] = Counter()
     with _progress() as progress:
-        for files in opened_in_groups(paths):
-            counts += database.run_on_record(
-                lambda connected, audit, files=files: _imported(  # type: ignore[misc]  # bound at once
+
+        def run(files: Sequence[NamedFile], owners: Sequence[str]) -> "Counter[str]":
+            return database.run_on_record(
+                lambda connected, audit: _imported(
                     connected, audit, database.settings, username, files, owners, progress, as_json=as_json
                 ),
                 reason=reason,
             )
+
+        for files in opened_in_groups(paths):
+            try:
+                counts += run(files, owners)
+            except SeveralOwners as error:
+                # Whose are meant is asked for once; of files that come later it is known.
+                owners = ask_owners(error.owners, progress)
+                if not owners:
+                    raise
+                counts += run(files, owners)
     print_info(_summary(counts))
     return not counts["failed"]
 
@@ -78,19 +96,31 @@ def _summary(counts: "Counter[str]") -> str:
     return f"{told}; {conversations} continued, {turns} added"
 
 
-def export_of(database: CommandDatabase, username: str, reason: str | None, file_format: ExportFormat) -> None:
-    """Print a user's history, and before that put on record that an operator took it.
+def export_of(
+    database: CommandDatabase,
+    username: str,
+    reason: str | None,
+    file_format: str,
+    *,
+    conversation_id: UUID | None,
+    language: str,
+) -> None:
+    """Print a user's history, or one conversation, and before that put on record that an operator took it.
 
     Args:
-        file_format: `zip` has the files of the history as well.
+        file_format: one of `ACCOUNT_FORMATS`, or of `CONVERSATION_FORMATS` with a conversation.
+        language: of pages.
 
     Raises:
         AuditReasonRequired: no reason is given where one has to be.
-        NotFound: there is no user of that name.
+        NotFound: there is no user of that name, or no such conversation of theirs.
     """
     require_reason(database.settings, reason)
     database.run_on_record(
-        lambda connected, audit: _exported(connected, audit, database.settings, username, file_format), reason=reason
+        lambda connected, audit: _exported(
+            connected, audit, database.settings, username, file_format, conversation_id, language
+        ),
+        reason=reason,
     )
 
 
@@ -138,22 +168,39 @@ async def _imported(
 
 
 async def _exported(
-    database: Database, audit: Recorder, settings: Settings, username: str, file_format: ExportFormat
+    database: Database,
+    audit: Recorder,
+    settings: Settings,
+    username: str,
+    file_format: str,
+    conversation_id: UUID | None,
+    language: str,
 ) -> None:
     user_id = await _user_id(database, username)
+    export = Export(_file_store(database, settings), user_id, language, utc_now())
+    details: dict[str, str] = {"format": file_format}
+    if conversation_id is None:
+        exported = ACCOUNT_FORMATS[cast("AccountFormat", file_format)].write(export)
+    else:
+        conversation = await _conversation(database, user_id, conversation_id)
+        exported = CONVERSATION_FORMATS[cast("ConversationFormat", file_format)].write(export, conversation)
+        details["conversation_id"] = str(conversation_id)
     async with database.transaction() as connection:
         # A reading of what somebody else wrote, which the user finds in the access log.
-        await audit.record(connection, Action.HISTORY_EXPORTED, user_id, format=file_format)
-    if file_format == "zip":
-        exported = account_as_zip(_file_store(database, settings), user_id)
-    else:
-        exported = account_as_jsonl(database, user_id)
+        await audit.record(connection, Action.HISTORY_EXPORTED, user_id, **details)
     with _progress() as progress:
         bar = progress.add_task("Exporting", total=None)
         async with aclosing(exported) as chunks:
             async for chunk in chunks:
                 sys.stdout.buffer.write(chunk)
                 progress.advance(bar, len(chunk))
+
+
+async def _conversation(database: Database, user_id: UUID, conversation_id: UUID) -> ConversationRecord:
+    try:
+        return await require_record(database, user_id, conversation_id)
+    except NotFound:
+        raise NotFound(f"This user has no conversation {conversation_id}.") from None
 
 
 def _file_store(database: Database, settings: Settings) -> FileStore:

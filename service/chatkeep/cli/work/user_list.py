@@ -26,6 +26,7 @@ COLUMNS = (
     Column("LAST SEEN (UTC)", leave_out=3),
     Column("CREATED (UTC)", leave_out=4),
     Column("EMAIL", leave_out=6),
+    Column("ID", widest=36, leave_out=7),
 )
 
 
@@ -70,4 +71,5 @@ def _cells(row: Row[Any]) -> list[str | Text]:
         format_minute(row.last_seen_at),
         format_minute(row.created_at),
         row.email or "",
+        str(row.id),
     ]

@@ -1,18 +1,21 @@
 """Changes of accounts, as an operator at the database makes them."""
 
+import sys
 from typing import Any
+from uuid import UUID
 
+import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.accounts import queries
 from chatkeep.accounts.queries import AnyRow
 from chatkeep.accounts.usernames import username_key
-from chatkeep.accounts.users import change_account, sign_out_everywhere
+from chatkeep.accounts.users import change_account, delete_user, sign_out_everywhere
 from chatkeep.audit.trail import Recorder
 from chatkeep.cli.database import CommandDatabase
-from chatkeep.cli.terminal.output import answer, escape_terminal
+from chatkeep.cli.terminal.output import answer, escape_terminal, print_info
 from chatkeep.database.database import Database
-from chatkeep.errors import NotFound
+from chatkeep.errors import ConfigurationError, Invalid, NotFound
 
 
 def disable_account(database: CommandDatabase, username: str, *, reason: str | None) -> None:
@@ -51,6 +54,43 @@ def hold_account(database: CommandDatabase, username: str, *, held: bool, reason
     name, changed = _change_on_record(database, username, reason, legal_hold=held)
     state = "under legal hold" if held else "not under legal hold"
     answer(f"{name} is {state} now." if changed else f"{name} was {state} already: nothing was changed or recorded.")
+
+
+def delete_account(database: CommandDatabase, username: str, *, reason: str | None, sure: bool) -> None:
+    """Delete a user and all their data, and report the number under which the audit trail has it.
+
+    Args:
+        sure: do not ask.
+
+    Raises:
+        NotFound, LastAdministrator, LegalHold: nothing was deleted.
+        ConfigurationError: there is no terminal to ask on.
+    """
+    user = database.run(lambda connected: _found(connected, username))
+    name = escape_terminal(user.username)
+    if not sure:
+        _require_name_typed(name, user.username)
+    receipt = database.run_on_record(lambda connected, audit: _delete(connected, audit, user.id), reason=reason)
+    print_info(f"{name} and everything that belonged to the account is deleted. Number in the audit trail:")
+    answer(receipt)
+
+
+def _require_name_typed(shown: str, username: str) -> None:
+    if not sys.stdin.isatty():
+        raise ConfigurationError("There is no terminal to ask on. Add --yes to delete the account and all its data.")
+    print_info(f"This deletes {shown} and everything that belongs to the account, at once and for ever.")
+    if typer.prompt("Type the username to confirm", err=True).strip() != username:
+        raise Invalid("That was another name. Nothing was deleted.")
+
+
+async def _found(database: Database, username: str) -> AnyRow:
+    async with database.transaction() as connection:
+        return await require_user_by_name(connection, username)
+
+
+async def _delete(database: Database, audit: Recorder, user_id: UUID) -> str:
+    async with database.transaction() as connection:
+        return await delete_user(connection, audit, user_id)
 
 
 def _change_on_record(database: CommandDatabase, username: str, reason: str | None, **change: Any) -> tuple[str, bool]:

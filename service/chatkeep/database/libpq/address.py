@@ -1,6 +1,7 @@
 """The address of a database, read once: everything that is known before a connection is opened."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -125,6 +126,14 @@ class DatabaseAddress:
         named = {"application_name": self.application_name, "options": self.options}
         return {name: value for name, value in named.items() if value}
 
+    @property
+    def option_names(self) -> tuple[str, ...]:
+        """The names of the settings in `options`: `-c name=value`, `-cname=value` or `--name=value`."""
+        # A space in a value is written with a backslash before it.
+        words = re.findall(r"(?:\\.|\S)+", self.options or "")
+        given = re.findall(r"(?:^|\s)(?:-c\s*|--)([\w.-]+)=", " ".join(words))
+        return tuple(dict.fromkeys(name.replace("-", "_") for name in given))
+
     def for_writing(self) -> Self:
         """Return the address for a service that writes: of several hosts, whose kind is left open, the primary."""
         if len(self.hosts) > 1 and self.session_attributes == "any" and "target_session_attrs" not in self.given:
@@ -144,6 +153,14 @@ class DatabaseAddress:
 def with_database(url: str, name: str) -> str:
     """Return the address of another database of the same server, with all of its secrets."""
     return uri_of(parameters_of(url) | {"dbname": name})
+
+
+def standby_url(url: str) -> str:
+    """Return the address of a standby: of several hosts, whose kind is left open, those that are standbys."""
+    address = DatabaseAddress.parse(url)
+    if len(address.hosts) > 1 and address.session_attributes == "any" and "target_session_attrs" not in address.given:
+        return uri_of(parameters_of(url) | {"target_session_attrs": "standby"})
+    return url
 
 
 def complete_url(url: str) -> str:

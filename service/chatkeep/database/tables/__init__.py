@@ -5,11 +5,19 @@ in its primary key, its foreign keys and its indexes; ids are UUIDv7 made by the
 `timestamptz`. Nothing but `users` is unique without its user, so that the tables can be distributed by user.
 """
 
-from chatkeep.database.tables.accounts import access_tokens, login_attempts, login_sessions, user_activity, users
+from chatkeep.database.tables.accounts import (
+    access_tokens,
+    login_attempts,
+    login_sessions,
+    password_links,
+    user_activity,
+    users,
+)
 from chatkeep.database.tables.audit import AUDIT_CHAINS, audit_chains, audit_events, audit_subjects
 from chatkeep.database.tables.chat import (
     IS_RUNNING,
     IS_WITHOUT_SESSION,
+    ORIGIN_CONDITIONS,
     WITHOUT_SESSION,
     api_turns,
     conversations,
@@ -29,6 +37,7 @@ __all__ = [
     "AUDIT_CHAINS",
     "IS_RUNNING",
     "IS_WITHOUT_SESSION",
+    "ORIGIN_CONDITIONS",
     "TIME",
     "WITHOUT_SESSION",
     "access_tokens",
@@ -45,6 +54,7 @@ __all__ = [
     "login_attempts",
     "login_sessions",
     "metadata",
+    "password_links",
     "reasoning_entries",
     "reasoning_search",
     "replicas",

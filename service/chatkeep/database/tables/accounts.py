@@ -55,6 +55,7 @@ users = Table(
     ),
     Index("ix_users_no_skeletons_id", "id", postgresql_where=text("name_skeletons IS NULL AND NOT is_guest")),
     Index("ix_users_guest_id", "id", postgresql_where=text("is_guest")),
+    Index("ix_users_held_id", "id", postgresql_where=text("legal_hold")),
 )
 
 user_activity = Table(
@@ -102,8 +103,25 @@ access_tokens = Table(
     Column("created_at", TIME, nullable=False),
     Column("last_used_at", TIME),
     Column("expires_at", TIME),
+    # By default all: what tokens may do that were made before scopes, or are made by the release before.
+    Column("scopes", ARRAY(Text), nullable=False, server_default=text("'{chat,read,import,account,admin}'")),
     Index(None, "user_id", "id"),
     Index(None, "expires_at"),
+)
+
+password_links = Table(
+    "password_links",
+    metadata,
+    # SHA-256 of the secret in the link: who reads this table, or a backup of it, cannot take over an account with it.
+    Column("digest", LargeBinary, primary_key=True),
+    # One at a time: a new link ends the one before it.
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("created_at", TIME, nullable=False),
+    Column("expires_at", TIME, nullable=False),
+    CheckConstraint("kind IN ('invitation', 'reset')", name="kind"),
+    Index(None, "expires_at"),
+    comment="Links by which an invited user, or one who forgot the password, sets one: once, and for a day.",
 )
 
 login_attempts = Table(

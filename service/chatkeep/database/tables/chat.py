@@ -41,6 +41,13 @@ replicas = Table(
 WITHOUT_SESSION = {"chatstream": "without a session"}
 _WITHOUT_SESSION = "metadata ->> 'chatstream' = 'without a session'"
 
+# What began a conversation: a program through `/v1`, one through the AI SDK's protocol, or, as always before, the page.
+ORIGIN_CONDITIONS = {
+    "api": "metadata ->> 'origin' = 'api'",
+    "ui": "metadata ->> 'origin' = 'ui'",
+    "page": "coalesce(metadata ->> 'origin', '') NOT IN ('api', 'ui')",
+}
+
 conversations = Table(
     "conversations",
     metadata,
@@ -64,6 +71,11 @@ conversations = Table(
     # An administrator opens a conversation by its id alone.
     Index(None, "id"),
     Index("ix_conversations_without_session", "user_id", "id", postgresql_where=text(_WITHOUT_SESSION)),
+    # Each is in one of these: a list of some finds them, however many others there are.
+    *(
+        Index(f"ix_conversations_origin_{name}", "user_id", "last_turn_at", "id", postgresql_where=text(condition))
+        for name, condition in ORIGIN_CONDITIONS.items()
+    ),
 )
 
 turns = Table(

@@ -8,13 +8,21 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from chatkeep.transfer.formats import chatgpt_tools as tools
-from chatkeep.transfer.formats.chatgpt_citations import CITATIONS, REFERENCES, citations_of, without_marks
+from chatkeep.transfer.formats.chatgpt_citations import citations_of, without_marks
 from chatkeep.transfer.formats.chatgpt_pictures import made_pictures, sent_files
+from chatkeep.transfer.formats.chatgpt_rest import (
+    CITED,
+    CONVERSATION,
+    METADATA,
+    METADATA_OF_RECAP,
+    METADATA_OF_REPLY,
+    STATUSES,
+    rest_of_message,
+    rest_of_node,
+    words_of_parts,
+)
 from chatkeep.transfer.formats.chatgpt_tools import Nodes, role_of
 from chatkeep.transfer.formats.fields import (
-    Reader,
-    count_in,
-    id_in,
     list_in,
     mapping_in,
     rest_of,
@@ -29,57 +37,11 @@ from chatkeep.transfer.imported import ImportedConversation
 
 SOURCE = "chatgpt"
 MAX_SYSTEM_PROMPT_CHARACTERS = 100_000
-STATUSES = {"in_progress": "interrupted", "finished_partial_completion": "interrupted"}
 FEEDBACK = "chatkeep_feedback"
 RATINGS = {"thumbs_up": 1, "thumbsUp": 1, "thumbs_down": -1, "thumbsDown": -1}
 # Kinds of content that are read otherwise, or that people are not shown. Of every other kind its words are.
 OTHER_WORDS = ("result", "content", "markdown")
 NOT_SAID = (tools.THOUGHTS, tools.RECAP, "user_editable_context", "model_editable_context")
-
-
-def _is_finished(metadata: Mapping[str, Any], name: str) -> bool:
-    return mapping_in(metadata, name).get("type") == "stop"
-
-
-# Of a conversation and of a message that has a place in a turn: what is kept elsewhere, or says nothing to anybody.
-_CONVERSATION: dict[str, Reader] = {
-    "id": unread,
-    "conversation_id": id_in,
-    "title": text_in,
-    "create_time": time_in,
-    "update_time": time_in,
-    "mapping": unread,
-    "current_node": unread,
-}
-_MESSAGE: dict[str, Reader] = {
-    "id": unread,
-    "author": mapping_in,
-    "create_time": time_in,
-    "update_time": time_in,
-    "content": mapping_in,
-    "metadata": mapping_in,
-    "status": lambda message, name: message[name] in ("finished_successfully", *STATUSES),
-    "end_turn": unread,
-    "weight": unread,
-    "recipient": lambda message, name: message[name] == "all",
-}
-_METADATA: dict[str, Reader] = {
-    "default_model_slug": unread,
-    "parent_id": unread,
-    "request_id": unread,
-    "turn_exchange_id": unread,
-    "message_type": unread,
-    "timestamp_": unread,
-    "rebase_system_message": unread,
-    "is_visually_hidden_from_conversation": unread,
-    "finish_details": _is_finished,
-    "is_complete": lambda metadata, name: metadata[name] is True,
-}
-_METADATA_OF_REPLY: dict[str, Reader] = {**_METADATA, "model_slug": text_in}
-_METADATA_OF_RECAP: dict[str, Reader] = {**_METADATA_OF_REPLY, "finished_duration_sec": count_in}
-_CITATIONS: dict[str, Reader] = {REFERENCES: list_in, CITATIONS: list_in}
-_CONTENT: dict[str, Reader] = {"content_type": unread, "parts": list_in}
-_NODE: dict[str, Reader] = {"id": unread, "parent": unread, "children": unread, "message": mapping_in}
 
 
 def is_chatgpt(value: Mapping[str, Any]) -> bool:
@@ -116,9 +78,9 @@ def read_chatgpt(value: Mapping[str, Any]) -> ImportedConversation:
         turns=tree.turns,
         head=tree.head,
         aside={
-            "conversation": rest_of(value, _CONVERSATION),
+            "conversation": rest_of(value, CONVERSATION),
             "messages": tree.aside,
-            "nodes": rest_of({name: _rest_of_node(node) for name, node in value["mapping"].items()}),
+            "nodes": rest_of({name: rest_of_node(node) for name, node in value["mapping"].items()}),
         },
     )
 
@@ -176,7 +138,7 @@ class _MessageReader:
     def read(self, name: str) -> Message:
         message, parent = mapping_in(self._nodes[name], "message"), text_in(self._nodes[name], "parent")
         if name == self._system:
-            return Message(name, parent, None, raw=_rest(message))
+            return Message(name, parent, None, raw=rest_of_message(message))
         times: dict[str, Any] = {"time": time_in(message, "create_time"), "ended": time_in(message, "update_time")}
         role, is_to_be_read = role_of(message), _is_to_be_read(message)
         if role == "user" and is_to_be_read:
@@ -185,7 +147,7 @@ class _MessageReader:
         if parts:
             return Message(name, parent, "assistant", reply=self._reply(message), parts=parts, **times)
         if role == "assistant" and is_to_be_read and (parts := tuple(_answered(message))):
-            rest = _rest(message, {**_METADATA_OF_REPLY, **_CITATIONS})
+            rest = rest_of_message(message, {**METADATA_OF_REPLY, **CITED})
             reply = self._reply(message)
             return Message(name, parent, "assistant", raw=rest, reply=reply, parts=parts, **times)
         return Message(name, parent, None, raw=self._rest_of_no_part(message))
@@ -194,25 +156,25 @@ class _MessageReader:
         """Yield the work for an answer, whether or not ChatGPT shows it."""
         content = mapping_in(message, "content")
         if tools.is_thought(message):
-            rest = _rest({**message, "content": None}, _METADATA_OF_REPLY)
+            rest = rest_of_message({**message, "content": None}, METADATA_OF_REPLY)
             if more := tools.rest_of_thoughts(content):
                 rest = {"id": message.get("id"), **(rest or {}), "content": more}
             yield from tools.thought_parts(message, self._seconds.get(name), rest)
         elif tools.is_call(message):
             words = _words(message)
-            rest = _rest({**message, "recipient": None}, _METADATA_OF_REPLY)
+            rest = rest_of_message({**message, "recipient": None}, METADATA_OF_REPLY)
             yield from tools.call_parts(name, message, words, rest)
         elif role_of(message) == "tool":
             words = _words(message)
-            rest = _rest(message if words or not content else {**message, "content": None}, _METADATA_OF_REPLY)
+            rest = rest_of_message(message if words or not content else {**message, "content": None}, METADATA_OF_REPLY)
             output = words or rest_of(content, {"content_type": unread})
             call = tools.name_above(self._nodes, name, tools.is_call)
             yield from tools.output_parts(call or name, message, output, rest)
 
     def _rest_of_no_part(self, message: Mapping[str, Any]) -> Mapping[str, Any] | None:
         if tools.kind_of(message) == tools.RECAP:
-            return _rest(message, _METADATA_OF_RECAP)
-        return message if _words(message) or _rest(message) else None
+            return rest_of_message(message, METADATA_OF_RECAP)
+        return message if _words(message) or rest_of_message(message) else None
 
     def _reply(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Return how a message ended, and which model it is of."""
@@ -235,7 +197,7 @@ def _rating_of(feedback: Mapping[str, Any]) -> dict[str, Any]:
 
 def _question(name: str, parent: str | None, message: Mapping[str, Any], times: Mapping[str, Any]) -> Message:
     files = sent_files(message)
-    rest = _rest(message, {**_METADATA, "attachments": list_in})
+    rest = rest_of_message(message, {**METADATA, "attachments": list_in})
     words = _words(message)
     parts: tuple[Part, ...] = (*files, words) if files else ()
     return Message(name, parent, "user", words, raw=rest, parts=parts, **times)
@@ -267,37 +229,7 @@ def _is_to_be_read(message: Mapping[str, Any]) -> bool:
 
 def _words(message: Mapping[str, Any]) -> str:
     content = mapping_in(message, "content")
-    said = _words_of_parts(content) or text_in(content, "text") or ""
+    said = words_of_parts(content) or text_in(content, "text") or ""
     if said or role_of(message) == "tool":
         return said
     return next((found for name in OTHER_WORDS if (found := text_in(content, name))), "")
-
-
-def _words_of_parts(content: Mapping[str, Any]) -> str:
-    return "\n".join(words for part in list_in(content, "parts") if (words := _words_of_part(part)))
-
-
-def _words_of_part(part: Any) -> str:
-    """A part is a text, or an object: an image, a file, or speech with its text."""
-    if isinstance(part, str):
-        return part
-    is_speech = isinstance(part, dict) and part.get("content_type") == "audio_transcription"
-    return text_in(part, "text") or "" if is_speech else ""
-
-
-def _rest(message: Mapping[str, Any], metadata_read: Mapping[str, Reader] = _METADATA) -> dict[str, Any] | None:
-    """Return the rest of a message beside its words, with its id; None where there is nothing."""
-    content = mapping_in(message, "content")
-    rest = rest_of(message, _MESSAGE)
-    more = {
-        "parts": [part for part in list_in(content, "parts") if not isinstance(part, str)],
-        "content": rest_of(content, _CONTENT if _words_of_parts(content) else {**_CONTENT, "text": text_in}),
-        "metadata": rest_of(mapping_in(message, "metadata"), metadata_read),
-        "author": rest_of(mapping_in(message, "author"), {"role": text_in}),
-    }
-    rest = rest_of(more) | rest
-    return {"id": message.get("id"), **rest} if rest else None
-
-
-def _rest_of_node(node: Any) -> Any:
-    return rest_of(node, _NODE) if isinstance(node, dict) else node

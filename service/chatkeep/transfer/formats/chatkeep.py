@@ -117,8 +117,9 @@ def read_own(value: Mapping[str, Any]) -> ImportedConversation:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise Unreadable(f"{where}: {first['msg']}.", _id_of(value)) from None
-    turns = _in_order(told.turns, str(told.id))
-    places = {turn.id: place for place, turn in enumerate(turns)}
+    is_part = isinstance(part := value.get("part"), int) and part > 1
+    turns = _in_order(told.turns, str(told.id), is_part=is_part)
+    places: dict[UUID | None, int] = {turn.id: place for place, turn in enumerate(turns)}
     return ImportedConversation(
         source=SOURCE,
         source_id=str(told.id),
@@ -130,10 +131,12 @@ def read_own(value: Mapping[str, Any]) -> ImportedConversation:
         archived=told.archived,
         created_at=told.created_at,
         updated_at=told.updated_at,
-        turns=[_turn(turn, None if turn.parent_id is None else places[turn.parent_id], str(told.id)) for turn in turns],
+        turns=[_turn(turn, places.get(turn.parent_id), str(told.id)) for turn in turns],
         in_order=True,
         owner=value["username"] if isinstance(value.get("username"), str) else None,
-        head=places.get(told.head_turn_id) if told.head_turn_id else None,
+        head=places.get(told.head_turn_id),
+        head_source_id=str(told.head_turn_id) if told.head_turn_id else None,
+        is_part=is_part,
     )
 
 
@@ -163,8 +166,11 @@ def _id_of(value: Mapping[str, Any]) -> str | None:
     return found if isinstance(found, str) and len(found) <= 36 else None
 
 
-def _in_order(turns: Sequence[_Turn], source_id: str) -> list[_Turn]:
+def _in_order(turns: Sequence[_Turn], source_id: str, *, is_part: bool) -> list[_Turn]:
     """Return the turns in the order of their ids, which is that of time, and none before its parent.
+
+    Args:
+        is_part: parents may be in a part before it.
 
     Raises:
         Unreadable: a turn comes twice, or its parent never.
@@ -173,6 +179,8 @@ def _in_order(turns: Sequence[_Turn], source_id: str) -> list[_Turn]:
     if len(by_id) < len(turns):
         raise Unreadable("Two of its turns have the same id.", source_id)
     keys: dict[UUID | None, tuple[int, int]] = {None: (0, -1)}
+    if is_part:
+        keys |= dict.fromkeys({turn.parent_id for turn in turns} - by_id.keys(), (0, -1))
     for turn in turns:
         below: list[_Turn] = []
         above: _Turn | None = turn
@@ -180,9 +188,9 @@ def _in_order(turns: Sequence[_Turn], source_id: str) -> list[_Turn]:
             if len(below) > len(turns):
                 raise Unreadable("Some of its turns are each other's parents.", source_id)
             below.append(above)
-            if above.parent_id is not None and above.parent_id not in by_id:
+            if above.parent_id not in by_id and above.parent_id not in keys:
                 raise Unreadable("The parent of one of its turns is not among them.", source_id)
-            above = by_id[above.parent_id] if above.parent_id else None
+            above = by_id.get(above.parent_id) if above.parent_id else None
         for each in reversed(below):
             newest, depth = keys[each.parent_id]
             keys[each.id] = (max(newest, each.id.int), depth + 1)
@@ -215,6 +223,7 @@ def _turn(turn: _Turn, parent: int | None, source_id: str) -> ImportedTurn:
         rating=turn.feedback.rating if turn.feedback else None,
         comment=turn.feedback.comment if turn.feedback else None,
         source_id=str(turn.id),
+        parent_source_id=str(turn.parent_id) if turn.parent_id is not None and parent is None else None,
         created_at=turn.created_at,
         completed_at=turn.completed_at,
     )

@@ -11,6 +11,7 @@ from typing import Any
 from chatkeep.transfer.imported import plausible_time
 
 MAX_SOURCE_ID_CHARACTERS = 200
+_DIGEST = "sha256:"
 # A number of seconds from 1970 to 5138; a larger one counts milliseconds, microseconds or nanoseconds.
 MAX_SECONDS = 10**11
 FRACTIONS = (10**3, 10**6, 10**9)
@@ -41,8 +42,11 @@ def list_in(value: Mapping[str, Any], name: str) -> list[Any]:
 
 def count_in(value: Mapping[str, Any], *names: str) -> int | None:
     """Return the first of `names` that is a number of things."""
-    found = (value.get(name) for name in names)
-    return next((each for each in found if type(each) is int and 0 <= each < 2**31), None)
+    for name in names if value else ():
+        each = value.get(name)
+        if type(each) is int and 0 <= each < 2**31:
+            return each
+    return None
 
 
 def time_in(value: Mapping[str, Any], name: str) -> datetime | None:
@@ -102,9 +106,14 @@ def id_in(value: Mapping[str, Any], name: str) -> str | None:
     return str(found) or None if isinstance(found, (str, int)) else None
 
 
+def is_digest(source_id: str) -> bool:
+    """Tell whether an id stands in no file."""
+    return source_id.startswith(_DIGEST)
+
+
 def digest_of(value: Any) -> str:
     whole = json.dumps(value, sort_keys=True, ensure_ascii=True)
-    return f"sha256:{hashlib.sha256(whole.encode()).hexdigest()}"
+    return f"{_DIGEST}{hashlib.sha256(whole.encode()).hexdigest()}"
 
 
 # How a field is read, or would be; falsy where there is nothing that can be read.
@@ -126,9 +135,11 @@ def rest_of(value: Mapping[str, Any], read: Mapping[str, Reader] = MappingProxyT
 
 def says_something(value: Any) -> bool:
     """Tell whether there is anything but emptiness in a value."""
+    if isinstance(value, str):
+        return value != ""
     if isinstance(value, dict):
         return any(map(says_something, value.values()))
-    return any(map(says_something, value)) if isinstance(value, list) else value not in (None, "")
+    return any(map(says_something, value)) if isinstance(value, list) else value is not None
 
 
 def unread(_value: Mapping[str, Any], _name: str) -> bool:

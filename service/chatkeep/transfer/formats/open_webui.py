@@ -12,9 +12,7 @@ from chatkeep.chat.items import is_reasoning
 from chatkeep.chat.models import GenerationParams
 from chatkeep.transfer.formats.blocks import Content, content_of
 from chatkeep.transfer.formats.fields import (
-    Reader,
     count_in,
-    id_in,
     list_in,
     mapping_in,
     rest_of,
@@ -34,63 +32,31 @@ from chatkeep.transfer.formats.open_webui_parts import (
     same_words,
     thoughts_of,
 )
+from chatkeep.transfer.formats.open_webui_rest import (
+    INPUT_TOKENS,
+    MESSAGE,
+    OUTPUT_TOKENS,
+    QUESTION,
+    REPLY,
+    RESULT,
+    is_text,
+    model_of,
+    one_of,
+    rest_of_conversation,
+    rest_of_history,
+    rest_of_message,
+    rest_of_reply,
+)
 from chatkeep.transfer.formats.parts import Part, items_as, output_item
-from chatkeep.transfer.imported import MAX_MODEL_CHARACTERS, ImportedConversation
+from chatkeep.transfer.imported import ImportedConversation
 
 SOURCE = "open-webui"
 MAX_SYSTEM_PROMPT_CHARACTERS = 100_000
-INPUT_TOKENS = ("input_tokens", "prompt_tokens", "prompt_eval_count")
-OUTPUT_TOKENS = ("output_tokens", "completion_tokens", "eval_count")
 
-# Fields of a chat, a message and a reply that are kept elsewhere, or say nothing to anybody.
-_CONVERSATION: dict[str, Reader] = {
-    "id": id_in,
-    "title": text_in,
-    "created_at": time_in,
-    "updated_at": time_in,
-    "archived": lambda value, name: value[name] is True,
-    "chat": mapping_in,
-    "current_message_id": unread,
-}
-_CHAT: dict[str, Reader] = {
-    "id": unread,
-    "history": mapping_in,
-    # A copy of one path, where there is a tree.
-    "messages": list_in,
-    "timestamp": time_in,
-    "params": mapping_in,
-}
-_HISTORY: dict[str, Reader] = {"messages": mapping_in, "currentId": unread}
-_MESSAGE: dict[str, Reader] = {
-    "id": unread,
-    "parentId": unread,
-    "childrenIds": unread,
-    "role": unread,
-    "content": lambda message, name: isinstance(message[name], (str, list)),
-    "timestamp": time_in,
-    "completedAt": time_in,
-    "merged": lambda message, name: set(mapping_in(message, name)) <= {"status", "content"} and _is_merged(message),
-}
-_QUESTION: dict[str, Reader] = {**_MESSAGE, "files": list_in}
-_RESULT: dict[str, Reader] = {**_MESSAGE, "tool_call_id": text_in}
-_REPLY: dict[str, Reader] = {
-    **_MESSAGE,
-    **dict.fromkeys(("files", "sources", "citations", "code_executions", "tool_calls"), list_in),
-    "model": lambda message, _: _model(message),
-    "done": unread,
-    "error": lambda message, name: isinstance(message[name], (str, dict, bool)),
-    "usage": mapping_in,
-    "annotation": mapping_in,
-}
 # Qwen's service writes the same files, with an answer in phases: what it thought, what it looked for, what it says.
 PHASES = "content_list"
 # Names in the messages of the neutral form and of others of its kind.
 _OTHERS = ("parent", "parts", "time", "created_at", "createdAt", "create_time", "date", "contentParts", "object")
-_USAGE: dict[str, Reader] = dict.fromkeys((*INPUT_TOKENS, *OUTPUT_TOKENS), count_in)
-
-
-def _is_merged(message: Mapping[str, Any]) -> bool:
-    return text_in(mapping_in(message, "merged"), "content") is not None
 
 
 def is_open_webui(value: Mapping[str, Any]) -> bool:
@@ -137,28 +103,11 @@ def read_open_webui(value: Mapping[str, Any]) -> ImportedConversation:
         turns=tree.turns,
         head=tree.head,
         aside={
-            "conversation": _rest_of_conversation(whole, chat, (title, system)) | rest_of({"params": others}),
-            "history": _rest_of_history(mapping_in(chat, "history")),
+            "conversation": rest_of_conversation(whole, chat, (title, system)) | rest_of({"params": others}),
+            "history": rest_of_history(mapping_in(chat, "history")),
             "messages": tree.aside,
         },
     )
-
-
-def _rest_of_conversation(
-    whole: Mapping[str, Any], chat: Mapping[str, Any], told: tuple[str | None, ...]
-) -> dict[str, Any]:
-    """Return the fields around the messages; `chat` holds those of a chat that its row has otherwise."""
-    is_told = _one_of(*told)
-    times: dict[str, Reader] = {} if whole else {"created_at": time_in, "updated_at": time_in}
-    outside = rest_of(whole, _CONVERSATION)
-    inside = rest_of(chat, {**_CHAT, **times, "title": is_told, "system": is_told})
-    twice = {name: each for name, each in inside.items() if name in outside and outside[name] != each}
-    return inside | outside | rest_of({"chat": twice})
-
-
-def _rest_of_history(history: Mapping[str, Any]) -> dict[str, Any]:
-    strange = {name: each for name, each in mapping_in(history, "messages").items() if not isinstance(each, dict)}
-    return rest_of({**rest_of(history, _HISTORY), "messages": strange})
 
 
 def _messages(chat: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -196,16 +145,16 @@ def _message(name: str, message: Mapping[str, Any], *, is_system: bool) -> Messa
     parent, words, role = text_in(message, "parentId"), _words(message), message.get("role")
     times: dict[str, Any] = {"time": time_in(message, "timestamp"), "ended": time_in(message, "completedAt")}
     if is_system:
-        return Message(name, parent, None, raw=_rest(message, _MESSAGE))
+        return Message(name, parent, None, raw=rest_of_message(message, MESSAGE))
     if role == "user":
         files = files_of(message)
         parts: tuple[Part, ...] = (*files, words) if files else ()
-        rest = _rest(without_files(message), _QUESTION)
+        rest = rest_of_message(without_files(message), QUESTION)
         return Message(name, parent, "user", words, raw=rest, parts=parts, **times)
     if role == "tool" and words:
         call_id = text_in(message, "tool_call_id") or name
         parts = (output_item(call_id, words),)
-        return Message(name, parent, "assistant", raw=_rest(message, _RESULT), parts=parts, **times)
+        return Message(name, parent, "assistant", raw=rest_of_message(message, RESULT), parts=parts, **times)
     if role == "assistant":
         listed = _listed(message, words)
         phases = content_of(message, (PHASES,)) if not words and not listed else Content()
@@ -214,10 +163,10 @@ def _message(name: str, message: Mapping[str, Any], *, is_system: bool) -> Messa
         if any(said) or message.get("error"):
             reply = _reply(message)
             is_whole = bool(phases.parts) or parts_of_output(list_in(message, "output")) is not None
-            read = {**_REPLY, PHASES if phases.parts else "output": list_in} if listed and is_whole else _REPLY
+            read = {**REPLY, PHASES if phases.parts else "output": list_in} if listed and is_whole else REPLY
             message = {**message, "phases": list(phases.rest)}
-            rest = _rest_of_reply(
-                without_files(message), reply, read | dict.fromkeys(REASONING_FIELDS, _one_of(*_thoughts(said)))
+            rest = rest_of_reply(
+                without_files(message), reply, read | dict.fromkeys(REASONING_FIELDS, one_of(*_thoughts(said)))
             )
             return Message(name, parent, "assistant", raw=rest, reply=reply, parts=said, **times)
     return Message(name, parent, None, raw=rest_of(message, {"childrenIds": unread}))
@@ -263,7 +212,7 @@ def _reply(message: Mapping[str, Any]) -> dict[str, Any]:
     rating = annotation.get("rating")
     said: dict[str, Any] = {
         "status": "interrupted" if message.get("done") is False else "complete",
-        "model": _model(message),
+        "model": model_of(message),
         "input_tokens": count_in(usage, *INPUT_TOKENS),
         "output_tokens": count_in(usage, *OUTPUT_TOKENS),
     }
@@ -275,48 +224,12 @@ def _reply(message: Mapping[str, Any]) -> dict[str, Any]:
     return said
 
 
-def _model(message: Mapping[str, Any]) -> str | None:
-    model = text_in(message, "model")
-    return model if model and len(model) <= MAX_MODEL_CHARACTERS else None
-
-
 def _words(message: Mapping[str, Any]) -> str:
     content = message.get("content")
     if isinstance(content, str):
         return content
     blocks = content if isinstance(content, list) else []
-    return "\n".join(text_in(block, "text") or "" for block in blocks if _is_text(block))
-
-
-def _is_text(block: Any) -> bool:
-    return isinstance(block, dict) and block.get("type") in ("text", "input_text", "output_text")
-
-
-def _rest(message: Mapping[str, Any], read: Mapping[str, Reader]) -> dict[str, Any] | None:
-    """Return the rest of a message beside its words, with its id; None where there is nothing."""
-    blocks = [block for block in list_in(message, "content") if not _is_text(block)]
-    rest = rest_of({**rest_of(message, read), **({"content": blocks} if blocks else {})})
-    return {"id": message.get("id"), **rest} if rest else None
-
-
-def _rest_of_reply(
-    message: Mapping[str, Any], reply: Mapping[str, Any], read: Mapping[str, Reader]
-) -> dict[str, Any] | None:
-    """Return the rest of an answer beside what is read of it and what its turn tells."""
-    is_told = _one_of(reply.get("comment"), reply.get("error_detail"))
-    annotation = {"comment": is_told, "reason": is_told} | ({"rating": unread} if "rating" in reply else {})
-    more = {
-        "usage": rest_of(mapping_in(message, "usage"), _USAGE),
-        "annotation": rest_of(mapping_in(message, "annotation"), annotation),
-        "error": rest_of(mapping_in(message, "error"), {"content": is_told}),
-    }
-    rest = (_rest(message, read) or {}) | rest_of(more)
-    return {"id": message.get("id"), **rest} if rest else None
-
-
-def _one_of(*told: object) -> Reader:
-    """Take for read what is told elsewhere in the same words."""
-    return lambda value, name: value[name] in told
+    return "\n".join(text_in(block, "text") or "" for block in blocks if is_text(block))
 
 
 def _params(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

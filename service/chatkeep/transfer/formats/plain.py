@@ -35,6 +35,8 @@ UPDATED = ("updated_at", "updatedAt", "update_time", "modify_time", "lastModifie
 SYSTEMS = ("system", "system_prompt", "systemPrompt", "systemMessage", "preprompt", "instructions")
 CURRENT = ("current_leaf_message_uuid", "currNode", "currentId", "current_node", "currentMessageId")
 OWNERS = ("user_id", "userId")
+# Fields that are read as the title or the system prompt, where they say the same.
+TOLD = frozenset([*TITLES, *SYSTEMS])
 
 
 def messages_in(value: Fields) -> list[Any]:
@@ -73,8 +75,8 @@ class Plain:
         return any(isinstance(each, dict) and self.is_message(each) for each in self.messages(value)[:50])
 
     def _read(self, value: Fields) -> ImportedConversation:
-        around = self.conversation(value)
-        given = _given(self, self.messages(value))
+        around, messages = self.conversation(value), self.messages(value)
+        given = _given(self, messages)
         system, system_id = _system(around, given)
         tree = _tree(given, system_id, _first_text(around, CURRENT))
         title = _first_text(around, self.titles)
@@ -90,9 +92,9 @@ class Plain:
             turns=tree.turns,
             head=tree.head,
             aside={
-                "conversation": _rest(self, value, around, (title, system)),
+                "conversation": _rest(messages, value, around, (title, system)),
                 "messages": tree.aside,
-                "strange": rest_of({"messages": [each for each in self.messages(value) if not isinstance(each, dict)]}),
+                "strange": rest_of({"messages": [each for each in messages if not isinstance(each, dict)]}),
             },
         )
 
@@ -136,17 +138,10 @@ def _tree(given: Sequence[Given], system_id: str | None, current: str | None) ->
     return turns_of(messages, current)
 
 
-def _rest(plain: Plain, value: Fields, around: Fields, told: tuple[str | None, ...]) -> dict[str, Any]:
+def _rest(messages: Sequence[Any], value: Fields, around: Fields, told: tuple[str | None, ...]) -> dict[str, Any]:
     """Return the fields around the messages that nothing reads."""
-    messages = plain.messages(value)
     is_told: Reader = lambda fields, name: fields[name] in told  # noqa: E731
-    times: dict[str, Reader] = {name: _is_first(time_in, names) for names in (CREATED, UPDATED) for name in names}
-    read: dict[str, Reader] = {
-        **dict.fromkeys(IDS, id_in),
-        **times,
-        **dict.fromkeys((*TITLES, *SYSTEMS), is_told),
-        **dict.fromkeys(CURRENT, unread),
-    }
+    read = _READ | dict.fromkeys(TOLD.intersection(around).union(TOLD.intersection(value)), is_told)
     rest = rest_of({name: each for name, each in around.items() if each is not messages}, read)
     if around is value:
         return rest
@@ -156,16 +151,23 @@ def _rest(plain: Plain, value: Fields, around: Fields, told: tuple[str | None, .
 
 def _is_first(reader: Reader, names: Sequence[str]) -> Reader:
     """Take for read the first of the names that can be."""
-    return lambda value, name: name == next((each for each in names if reader(value, each)), None)
+    return lambda value, name: name == next((each for each in names if each in value and reader(value, each)), None)
+
+
+_READ: dict[str, Reader] = {
+    **dict.fromkeys(IDS, id_in),
+    **{name: _is_first(time_in, names) for names in (CREATED, UPDATED) for name in names},
+    **dict.fromkeys(CURRENT, unread),
+}
 
 
 def _has_id(value: Fields) -> bool:
-    return any(id_in(value, name) for name in IDS)
+    return any(name in value and id_in(value, name) for name in IDS)
 
 
 def _first_text(value: Fields, names: Sequence[str]) -> str | None:
-    return next((found for name in names if (found := text_in(value, name))), None)
+    return next((found for name in names if name in value and (found := text_in(value, name))), None)
 
 
 def _first_time(value: Fields, names: Sequence[str]) -> Any:
-    return next((found for name in names if (found := time_in(value, name))), None)
+    return next((found for name in names if name in value and (found := time_in(value, name))), None)

@@ -103,8 +103,8 @@ def role_of(message: Fields) -> str | None:
     for name in ROLE_FIELDS:
         found = message.get(name)
         said = text_in(found, "role") if isinstance(found, dict) else found
-        if isinstance(said, str) and said.strip("<>| ").lower() in ROLES:
-            return ROLES[said.strip("<>| ").lower()]
+        if isinstance(said, str) and (role := ROLES.get(said) or ROLES.get(said.strip("<>| ").lower())):
+            return role
     return None
 
 
@@ -281,11 +281,18 @@ def _has_plain_error(message: Fields, name: str) -> bool:
 
 
 def _first_name(message: Fields, names: tuple[str, ...], reader: Reader) -> str | None:
-    return next((name for name in names if name in message and reader(message, name)), None)
+    for name in names:
+        if name in message and reader(message, name):
+            return name
+    return None
 
 
 def _first(message: Fields, names: tuple[str, ...], reader: Reader) -> Any:
-    return next((found for name in names if name in message and (found := reader(message, name))), None)
+    # A loop: this is asked many times for each message, and a generator costs as much as all of it.
+    for name in names:
+        if name in message and (found := reader(message, name)):
+            return found
+    return None
 
 
 _SAYS_NOTHING = frozenset([*IDS, *PARENTS, "children", "childrenIds", "ancestors", "isCreatedByUser", "unfinished"])

@@ -1,5 +1,5 @@
 // The account page.
-import { api, explain, get, once, withQuery } from "./api.js";
+import { ApiError, api, explain, get, once, withQuery } from "./api.js";
 import { $, h, moment, state, t, url } from "./dom.js";
 import { ask } from "./dialogs.js";
 import { listed, onSubmit } from "./forms.js";
@@ -8,9 +8,10 @@ import { begin, forget, signOut } from "./sign-in.js";
 import { toast } from "./toasts.js";
 import { copyFrom } from "./turn.js";
 import more from "./account-texts.js";
+import ofPasswords from "./sign-in-texts.js";
 import words from "./texts.js";
 
-Object.assign(words, more);
+Object.assign(words, ofPasswords, more);
 
 const AUTH = "/api/v1/auth";
 
@@ -80,6 +81,11 @@ function sessionRow(session) {
 
 const showSessions = () => fill("sessions", `${AUTH}/sessions`, sessionRow, t("none"));
 
+const SCOPES = ["chat", "read", "import", "account", "admin"];
+
+const scopesOf = (token) =>
+  token.scopes.length === SCOPES.length ? t("scope_everything") : token.scopes.map((each) => t(`scope_${each}`)).join(" · ");
+
 function tokenRow(token) {
   const end = act(quiet(t("revoke"), t("revoke_token", { name: token.name })), async () => {
     const given = await ask(t("revoke_token", { name: token.name }), { text: t("revoke_lead"), confirm: t("revoke"), dangerous: true });
@@ -89,7 +95,8 @@ function tokenRow(token) {
   });
   const used = token.last_used_at ? [`${t("last_used")} `, moment(token.last_used_at)] : [t("never_used")];
   const until = token.expires_at ? [` · ${t("expires")} `, moment(token.expires_at)] : [];
-  return h("li", {}, h("div", {}, h("strong", { text: token.name }), h("p", {}, ...used, ...until)), end);
+  const may = h("p", { text: scopesOf(token) });
+  return h("li", {}, h("div", {}, h("strong", { text: token.name }), may, h("p", {}, ...used, ...until)), end);
 }
 
 const showTokens = () => fill("tokens", `${AUTH}/tokens`, tokenRow, t("no_tokens"));
@@ -132,12 +139,23 @@ function preparePassword() {
   });
 }
 
+function scopeBox(scope) {
+  const box = h("input", { type: "checkbox", name: "scope", value: scope, checked: scope === "chat" });
+  const hint = h("span", { class: "hint", text: t(`scope_${scope}_hint`) });
+  return h("label", { class: "check" }, box, h("span", {}, h("strong", { text: t(`scope_${scope}`) }), " ", hint));
+}
+
 function prepareTokens() {
   const form = $("make-token");
+  const offered = SCOPES.filter((each) => each !== "admin" || state.user.role === "admin");
+  $("scopes").append(...offered.map(scopeBox));
   onSubmit(form, async (fields) => {
     const days = Number(fields.expires.value);
+    const boxes = [...form.querySelectorAll("[name=scope]")];
+    const scopes = boxes.filter((each) => each.checked).map((each) => each.value);
+    if (!scopes.length) throw Object.assign(new ApiError(422, { detail: t("choose_scope") }), { field: boxes[0] });
     const expires_at = days ? new Date(Date.now() + days * 86_400_000).toISOString() : null;
-    const made = await once("POST", `${AUTH}/tokens`, { name: fields.token_name.value, expires_at });
+    const made = await once("POST", `${AUTH}/tokens`, { name: fields.token_name.value, expires_at, scopes });
     form.reset();
     showSecret(made.token);
     await showTokens();

@@ -2,9 +2,10 @@
 import { ApiError, CONVERSATIONS, explain, get, once } from "./api.js";
 import { Composer } from "./composer.js";
 import { $, h, pathOf, state, t, url } from "./dom.js";
+import { prepareKeys } from "./keys.js";
 import { ConversationList, showMenu, titleOf } from "./list.js";
 import { isLost, reconnected } from "./network.js";
-import { openSidebar, prepareSidebar } from "./sidebar.js";
+import { openSidebar, prepareSidebar, showUser } from "./sidebar.js";
 import { begin, signOut } from "./sign-in.js";
 import { Thread } from "./thread.js";
 import { toast } from "./toasts.js";
@@ -70,7 +71,8 @@ function showConversation(conversation) {
   const title = conversation ? titleOf(conversation) : t("new_conversation");
   $("title").textContent = title;
   document.title = conversation ? `${title} · Chatkeep` : "Chatkeep";
-  $("model").textContent = (conversation ?? fresh).model ?? state.model ?? "";
+  $("model").textContent = (conversation ?? fresh).model ?? state.model ?? thread.turns.last?.model ?? t("model");
+  $("model").hidden = false;
   $("more").hidden = !conversation;
   $("settings").hidden = false;
 }
@@ -79,7 +81,7 @@ function showConversation(conversation) {
 function showLoading() {
   current = null;
   $("title").textContent = t("loading");
-  $("model").textContent = "";
+  $("model").hidden = true;
   $("more").hidden = $("settings").hidden = true;
 }
 
@@ -246,12 +248,6 @@ async function changeSettings() {
   }
 }
 
-function showUser() {
-  const { user } = state;
-  $("me-name").textContent = !user || user.is_guest ? t("guest") : user.display_name || user.username;
-  $("guest-note").hidden = !user?.is_guest;
-}
-
 function showMyMenu() {
   const signIn = { label: t("sign_in"), run: () => (sessionStorage.clear(), location.assign(url("/"))) };
   showMenu($("me"), [
@@ -280,6 +276,7 @@ function start() {
   prepareSidebar();
   showUser();
   document.addEventListener("click", followLinks);
+  prepareKeys(complain);
   addEventListener("popstate", openAddress);
   document.addEventListener("visibilitychange", () => lookAgain().catch(complain));
   addEventListener("reconnected", () => lookAgain().catch(complain));
@@ -290,7 +287,7 @@ function start() {
   prepareAttaching();
   $("stop").addEventListener("click", () => thread.answering.stop().catch(complain));
   $("to-end").addEventListener("click", () => (thread.down === null ? thread.toEnd() : reopen().catch(complain)));
-  $("settings").addEventListener("click", () => changeSettings().catch(complain));
+  for (const id of ["settings", "model"]) $(id).addEventListener("click", () => changeSettings().catch(complain));
   $("more").addEventListener("click", () => list.menu($("more"), current));
   $("me").addEventListener("click", showMyMenu);
   list.load();

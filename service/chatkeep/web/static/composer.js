@@ -3,6 +3,12 @@ import { $, t } from "./dom.js";
 import { draftKey } from "./sign-in.js";
 import { toast } from "./toasts.js";
 
+/** Whether a key sends what is written: Enter, also with Ctrl. */
+export function sends(event) {
+  // 229: the key belongs to an input method, also where the browser says so only after the conversion has ended.
+  return event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229;
+}
+
 export class Composer {
   /** `send` gets the text, and empties the field when it is on its way; `restore` puts it back. */
   constructor(send) {
@@ -18,8 +24,7 @@ export class Composer {
       send(text);
     });
     this.field.addEventListener("keydown", (event) => {
-      // 229: the key belongs to an input method, also where the browser says so only after the conversion has ended.
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+      if (!sends(event)) return;
       event.preventDefault();
       $("composer").requestSubmit();
     });

@@ -1,12 +1,13 @@
 // The audit trail: who did what, and whether all of it is as it was written.
-import { explain, get, send, withQuery } from "./api.js";
+import { explain, send, withQuery } from "./api.js";
 import { $, h, hasText, icon, moment, number, t, url } from "./dom.js";
-import { fillFrom, pagesIn, showFound, valuesOf } from "./console.js";
+import { fillFrom, pagesIn, read, showFound, showLag, valuesOf } from "./console.js";
 import { onSubmit } from "./forms.js";
 import { begin } from "./sign-in.js";
 
 const AUDIT = "/api/v1/admin/audit";
 const ID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
+const NUMBER = /^\d{1,4}-\d{1,18}$/; // of a row, which an erasure gives
 const MAX_NAMED = 4;
 
 const fitting = (name, value, filters) => h("a", { class: "who", href: withQuery(url("/console/audit"), { [name]: filters ?? value }), text: value, dir: "auto" });
@@ -53,6 +54,7 @@ function eventRow(event) {
 /** The filters as the API has them: who is named by an id, or else by a name. */
 function asked(form) {
   const { actor, subject, ...values } = valuesOf(form);
+  if (NUMBER.test(subject ?? "")) return { ...values, row: subject };
   for (const [name, value] of Object.entries({ actor, subject })) if (value) values[ID.test(value) ? `${name}_id` : name] = value;
   return values;
 }
@@ -67,6 +69,7 @@ function showFaults(found) {
 }
 
 function showVerdict(found) {
+  showLag(found.lag_seconds);
   if (found.error) return showProblem(t(hasText(`error_${found.error}`) ? `error_${found.error}` : "error_other"));
   if (found.broken) return showFaults(found);
   $("verdict").replaceChildren(h("p", { class: "verdict good" }, icon("check"), t("trail_whole", { rows: number(found.whole) })));
@@ -126,7 +129,7 @@ function start() {
   const pages = pagesIn(eventRow, t("no_events"), { endless: true });
   const load = () => {
     const filters = asked(form);
-    return pages.load((cursor, signal) => get(withQuery(AUDIT, { ...filters, limit: 50, cursor }), { signal }));
+    return pages.load((cursor, signal) => read(withQuery(AUDIT, { ...filters, limit: 50, cursor }), { signal }));
   };
   fillFrom(form, location.search);
   onSubmit(form, async () => {

@@ -1,7 +1,8 @@
 // A conversation as its user saw it, to be read when it is said why.
 import { get, withQuery } from "./api.js";
 import { $, h, moment, t } from "./dom.js";
-import { Pages, because, keepReason, lastReason } from "./console.js";
+import { BACK, Pages, because } from "./console.js";
+import { personLink } from "./console-acts.js";
 import { filesOf } from "./console-files.js";
 import { onSubmit } from "./forms.js";
 import { begin } from "./sign-in.js";
@@ -38,13 +39,12 @@ function systemPrompt(text) {
 function start() {
   const form = $("why");
   const id = form.dataset.conversation;
-  form.elements.reason.value = lastReason();
+  $("back").href = sessionStorage.getItem(BACK) ?? $("back").href;
   onSubmit(form, async () => {
     const reason = form.elements.reason.value;
     const found = await get(`/api/v1/admin/conversations/${id}`, because(reason));
-    keepReason(reason);
     $("title").textContent = found.title || t("untitled");
-    $("whose").replaceChildren(t("of_user", { name: found.username }), " · ", moment(found.created_at));
+    $("whose").replaceChildren(personLink(found.user_id, found.username), " · ", moment(found.created_at));
     if (found.system_prompt) $("whose").after(systemPrompt(found.system_prompt));
     form.hidden = true;
     $("reading").hidden = false;

@@ -1,11 +1,13 @@
 // Everybody's turns: read and exported by filters, only when it is asked for, since each reading goes on record.
-import { get, send, withQuery } from "./api.js";
+import { send, withQuery } from "./api.js";
 import { $, h, moment, number, t, url } from "./dom.js";
-import { because, fillFrom, keepReason, lastReason, pagesIn, showFound, tried, valuesOf } from "./console.js";
+import { BACK, because, fillFrom, pagesIn, read, showFound, showLag, tried, valuesOf } from "./console.js";
+import { personLink } from "./console-acts.js";
 import { excerpt, isInReasoning, patternOf } from "./console-excerpt.js";
 import { onSubmit } from "./forms.js";
 import { isFile } from "./items.js";
 import { begin } from "./sign-in.js";
+import { endingText } from "./turn.js";
 
 const HISTORY = "/api/v1/admin/history";
 
@@ -25,20 +27,29 @@ function turnRow(turn, pattern, inReasoning) {
     h(
       "div",
       { class: "what" },
-      h("p", { class: "named" }, h("strong", { text: turn.username, dir: "auto" }), title, status, rated || null),
+      h("p", { class: "named" }, personLink(turn.user_id, turn.username), title, status, rated || null),
       h("p", { class: "said", dir: "auto" }, ...excerpt(turn.prompt.content, saidPattern)),
       names.length ? h("p", { class: "named-files", dir: "auto", text: t("named_files", { names: names.join(", ") }) }) : null,
       inReasoning ? h("p", { class: "said thought", dir: "auto" }, `${t("thought")} `, ...excerpt(thoughtsOf(turn.reply), pattern)) : null,
       turn.reply ? h("p", { class: "said replied", dir: "auto" }, ...excerpt(turn.reply.content, saidPattern, { markdown: true })) : null,
+      turn.status === "failed" ? h("p", { class: "ending bad", text: endingText(turn) }) : null,
       h("p", {}, moment(turn.created_at), turn.model ? ` · ${turn.model}` : ""),
     ),
   );
 }
 
+/** Empty the reason's field once a reading is on record: the next one may be of somebody else, and has its own. */
+function forget(reason, { elements: { reason: field } }) {
+  if (field.value === reason) field.value = "";
+}
+
 /** Write a file from an answer, telling how much there is of it. The header with the reason rules out a plain link. */
 async function exported(form, format) {
   const path = withQuery(`${HISTORY}/export`, { ...valuesOf(form), format });
-  const answer = await send("GET", path, undefined, because(form.elements.reason.value));
+  const reason = form.elements.reason.value;
+  const answer = await send("GET", path, undefined, because(reason));
+  forget(reason, form);
+  showLag(answer.headers.get("X-Standby-Lag-Seconds"));
   let size = 0;
   const told = (name) => ($("exporting").textContent = t(name, { size: number(Math.ceil(size / 1024)) }));
   const counting = new TransformStream({
@@ -60,7 +71,6 @@ function prepareExport(form, button) {
     if (form.elements.reason.required && !form.elements.reason.value.trim()) return form.requestSubmit(); // which says so
     if (button.getAttribute("aria-disabled")) return;
     button.setAttribute("aria-disabled", "true");
-    keepReason(form.elements.reason.value);
     $("exporting").textContent = t("exporting");
     if (!(await tried(() => exported(form, button.dataset.export)))) $("exporting").textContent = "";
     button.removeAttribute("aria-disabled");
@@ -73,15 +83,17 @@ function start() {
   let inReasoning = false;
   const pages = pagesIn((turn) => turnRow(turn, pattern, inReasoning), t("no_turns"));
   fillFrom(form, location.search);
-  form.elements.reason.value = lastReason();
   onSubmit(form, async () => {
     const filters = valuesOf(form);
     const reason = form.elements.reason.value;
     pattern = patternOf(filters.q ?? "");
     inReasoning = isInReasoning(filters.q ?? "");
-    keepReason(reason);
-    history.replaceState(null, "", withQuery(url("/console/history"), Object.fromEntries(new FormData(form).entries().filter(([name, value]) => value && name !== "reason"))));
-    await pages.load((cursor, signal) => get(withQuery(HISTORY, { ...filters, limit: 30, cursor }), { ...because(reason), signal }));
+    // A conversation that is opened from here leads back to these filters. Who and what, never why.
+    const address = withQuery(url("/console/history"), Object.fromEntries(new FormData(form).entries().filter(([name, value]) => value && name !== "reason")));
+    history.replaceState(null, "", address);
+    sessionStorage.setItem(BACK, address);
+    await pages.load((cursor, signal) => read(withQuery("/web/console/history", { ...filters, limit: 30, cursor }), { ...because(reason), signal }));
+    if (!$("state").querySelector(".problem")) forget(reason, form);
     showFound(form);
   });
   for (const button of document.querySelectorAll("[data-export]")) prepareExport(form, button);

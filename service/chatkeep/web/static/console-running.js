@@ -1,13 +1,27 @@
 // What is being answered now, looked at again and again while somebody looks at it.
 import { explain, send, withQuery } from "./api.js";
 import { $, delay, h, language, moment, number, spinner, t, url } from "./dom.js";
-import { tried } from "./console.js";
+import { because, tried } from "./console.js";
+import { USERS, personLink } from "./console-acts.js";
+import { ask } from "./dialogs.js";
 import { begin } from "./sign-in.js";
+import { toast } from "./toasts.js";
 
 const RUNNING = "/web/console/running";
 const PAUSE = 2000;
 const clock = new Intl.DateTimeFormat(language, { timeStyle: "medium" });
 const rows = new Map();
+
+/** Stop an answer. Its row goes when it has stopped. */
+async function stop(turn) {
+  const reason = { name: "reason", label: t("reason_optional"), max: 500 };
+  const given = await ask(t("stop_answer_of", { name: turn.username }), { text: t("stop_answer_hint"), fields: [reason], confirm: t("stop_answer") });
+  if (!given) return;
+  await tried(async () => {
+    await send("POST", `${USERS}/${turn.user_id}/turns/${turn.id}/stop`, undefined, because(given.reason));
+    toast(t("stopping"));
+  });
+}
 
 function lasted(turn, now) {
   const seconds = Math.max(0, Math.round((now - Date.parse(turn.created_at)) / 1000));
@@ -21,10 +35,11 @@ function rowOf(turn) {
     h(
       "div",
       { class: "what" },
-      h("p", { class: "named" }, h("strong", { text: turn.username, dir: "auto" }), turn.model ? h("span", { class: "badge", text: turn.model }) : null),
+      h("p", { class: "named" }, personLink(turn.user_id, turn.username), turn.model ? h("span", { class: "badge", text: turn.model }) : null),
       h("p", {}, h("span", { class: "lasted" }), " · ", moment(turn.created_at), " · ", h("a", { href: url(`/console/conversations/${turn.conversation_id}`), text: t("open_conversation") })),
     ),
     h("p", { class: "long" }, h("strong"), ` ${t("characters")}`),
+    h("button", { type: "button", class: "quiet", text: t("stop_answer"), "aria-label": t("stop_answer_of", { name: turn.username }), on: { click: () => stop(turn) } }),
   );
   return made;
 }

@@ -1,31 +1,13 @@
-// Users: found, and what administrators do to accounts.
+// Users: found, invited, and what administrators do to accounts.
 import { get, send, withQuery } from "./api.js";
 import { ask } from "./dialogs.js";
-import { $, day, h, moment, number, spinner, t, tool, url } from "./dom.js";
-import { because, keepReason, lastReason, pagesIn, tried, valuesOf } from "./console.js";
+import { $, h, t, tool, url } from "./dom.js";
+import { because, pagesIn, tried, valuesOf } from "./console.js";
+import { USERS, about, actsOn, badges, during, personLink, showLink } from "./console-acts.js";
 import { showMenu } from "./menu.js";
 import { begin } from "./sign-in.js";
-import { toast } from "./toasts.js";
 
-const USERS = "/api/v1/admin/users";
 const PAUSE = 250;
-
-const badge = (name, bad) => h("span", { class: bad ? "badge bad" : "badge", text: t(name) });
-
-function badges(user) {
-  return [
-    user.role === "admin" && badge("role_admin"),
-    user.is_guest && badge("guest"),
-    user.disabled && badge("disabled", true),
-    user.legal_hold && badge("legal_hold"),
-  ].filter(Boolean);
-}
-
-function about(user) {
-  const counts = t("user_counts", { conversations: number(user.conversation_count), turns: number(user.turn_count) });
-  const seen = user.last_seen_at ? [` · ${t("last_seen")} `, moment(user.last_seen_at)] : [` · ${t("never_seen")}`];
-  return h("p", {}, counts, ...seen, ` · ${t("since")} `, day(user.created_at));
-}
 
 function userRow(user) {
   const more = tool("more", t("menu_of", { title: user.username }), { "aria-haspopup": "menu", "aria-expanded": "false" });
@@ -36,7 +18,7 @@ function userRow(user) {
     h(
       "div",
       { class: "what" },
-      h("p", { class: "named" }, h("strong", { text: user.username, dir: "auto" }), ...badges(user)),
+      h("p", { class: "named" }, personLink(user.id, user.username), ...badges(user)),
       also ? h("p", { text: also, dir: "auto" }) : null,
       about(user),
     ),
@@ -47,74 +29,52 @@ function userRow(user) {
 }
 
 function choicesFor(user, row) {
-  const change = (name, changes) => ({ label: t(name), run: () => changeUser(user, row, name, changes) });
+  const on = {
+    during: (act) => during(row.lastElementChild, act),
+    changed: (changed) => {
+      const fresh = userRow(changed);
+      row.replaceWith(fresh);
+      fresh.querySelector("button").focus();
+    },
+    gone: () => {
+      const neighbour = row.nextElementSibling ?? row.previousElementSibling ?? $("f-q");
+      row.remove();
+      (neighbour.querySelector("button") ?? neighbour).focus();
+    },
+  };
   return [
     { label: t("read_history"), run: () => location.assign(withQuery(url("/console/history"), { username: user.username })) },
-    user.role === "admin" ? change("make_user", { role: "user" }) : change("make_admin", { role: "admin" }),
-    user.disabled ? change("enable", { disabled: false }) : change("disable", { disabled: true }),
-    user.legal_hold ? change("end_hold", { legal_hold: false }) : change("begin_hold", { legal_hold: true }),
-    { label: t("end_sessions"), run: () => endSessions(user, row) },
-    { label: t("delete_user"), run: () => deleteUser(user, row), dangerous: true },
+    ...actsOn(user, on).map(({ name, run, dangerous }) => ({ label: t(name), run, dangerous })),
   ];
 }
 
-/** Ask whether it is to be done, and why; null where not. */
-async function sure(user, name, { fields = [], dangerous = false } = {}) {
-  const reason = { name: "reason", label: t("reason_optional"), value: lastReason(), max: 500 };
-  const title = `${t(name)}: ${user.username}`;
-  const given = await ask(title, { text: t(`${name}_hint`), fields: [...fields, reason], confirm: t(name), dangerous });
-  if (given) keepReason(given.reason);
-  return given;
-}
-
-/** Do what may take a while, and show in the row that it is being done. */
-async function during(row, act) {
-  const wait = spinner();
-  row.lastElementChild.before(wait);
-  await tried(act);
-  wait.remove();
-}
-
-async function changeUser(user, row, name, changes) {
-  const given = await sure(user, name);
-  if (!given) return;
-  await during(row, async () => {
-    const answer = await send("PATCH", `${USERS}/${user.id}`, changes, because(given.reason));
-    const changed = userRow(await answer.json());
-    row.replaceWith(changed);
-    changed.querySelector("button").focus();
-    toast(t("saved"));
+async function invite(load) {
+  const fields = [
+    { name: "username", label: t("new_username"), max: 256 },
+    { name: "email", label: t("email_optional"), max: 254 },
+    { name: "reason", label: t("reason_optional"), max: 500 },
+  ];
+  const given = await ask(t("invite"), { text: t("invite_hint"), fields, confirm: t("invite") });
+  if (!given?.username.trim()) return;
+  const body = { username: given.username.trim(), ...(given.email.trim() ? { email: given.email.trim() } : {}) };
+  await tried(async () => {
+    const made = await (await send("POST", USERS, body, because(given.reason))).json();
+    await load();
+    showLink(made.link, made.username);
   });
 }
 
-async function endSessions(user, row) {
-  const given = await sure(user, "end_sessions");
-  if (!given) return;
-  await during(row, async () => {
-    await send("POST", `${USERS}/${user.id}/sessions/revoke`, undefined, because(given.reason));
-    toast(t("sessions_ended", { name: user.username }));
-  });
-}
-
-async function deleteUser(user, row) {
-  const fields = [{ name: "typed", label: t("type_name", { name: user.username }), max: 256 }];
-  const given = await sure(user, "delete_user", { fields, dangerous: true });
-  if (!given) return;
-  if (given.typed.trim() !== user.username) return void toast(t("name_differs"), { bad: true });
-  await during(row, async () => {
-    await send("DELETE", `${USERS}/${user.id}`, undefined, because(given.reason));
-    const neighbour = row.nextElementSibling ?? row.previousElementSibling ?? $("f-q");
-    row.remove();
-    (neighbour.querySelector("button") ?? neighbour).focus();
-    toast(t("user_deleted", { name: user.username }));
-  });
+/** The values of the filters as the API has them: one choice stands for three kinds of accounts. */
+function asked(form) {
+  const { kind, ...values } = valuesOf(form);
+  return kind ? { ...values, [kind]: true } : values;
 }
 
 function start() {
   const form = $("filters");
   const pages = pagesIn(userRow, t("nobody_found"));
   const load = () => {
-    const filters = valuesOf(form);
+    const filters = asked(form);
     return pages.load((cursor, signal) => get(withQuery(USERS, { ...filters, limit: 50, cursor }), { signal }));
   };
   let timer = 0;
@@ -127,6 +87,7 @@ function start() {
     clearTimeout(timer);
     load();
   });
+  $("invite").addEventListener("click", () => invite(load));
   load();
 }
 

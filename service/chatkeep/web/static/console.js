@@ -1,23 +1,21 @@
 // What all pages of the console need: their words, lists page by page, and the reason that goes on record.
-import { explain } from "./api.js";
+import { explain, send } from "./api.js";
 import { $, announce, h, number, spinner, t } from "./dom.js";
+import { reconnected } from "./network.js";
 import { toast } from "./toasts.js";
 import more from "./console-texts.js";
 import words from "./texts.js";
 
 Object.assign(words, more);
 
-const REASON = "chatkeep-reason";
+/** Where a tab keeps the filters of its last reading, to lead back to them. */
+export const BACK = "chatkeep-history";
 
-/** The header that says why. Headers hold bytes: a character each of the text in UTF-8. */
+/** The header that says why: what was written for this act, and for no other. Headers hold bytes: a character each of the text in UTF-8. */
 export function because(reason) {
   const bytes = new TextEncoder().encode(reason.trim());
   return bytes.length ? { headers: { "X-Audit-Reason": String.fromCharCode(...bytes) } } : {};
 }
-
-/** The reason that was last given in this tab, so that a case of many readings needs it once. */
-export const lastReason = () => sessionStorage.getItem(REASON) ?? "";
-export const keepReason = (reason) => sessionStorage.setItem(REASON, reason.trim());
 
 /** What `act` fails with is told; returns whether it succeeded. */
 export async function tried(act) {
@@ -27,6 +25,23 @@ export async function tried(act) {
   } catch (error) {
     toast(explain(error), { bad: true });
     return false;
+  }
+}
+
+/** Say that something was read on a standby, and how far behind that may be. */
+export const showLag = (seconds) => ($("lag").textContent = seconds == null ? "" : t("read_on_standby", { seconds }));
+
+/** Ask until the network lets it through, and say how old the answer may be. */
+export async function read(path, options) {
+  for (;;) {
+    try {
+      const answer = await send("GET", path, undefined, options);
+      showLag(answer.headers.get("X-Standby-Lag-Seconds"));
+      return await answer.json();
+    } catch (error) {
+      if (!(error instanceof TypeError) || options?.signal?.aborted) throw error;
+      await reconnected();
+    }
   }
 }
 

@@ -5,7 +5,7 @@ let names = 0;
 
 /** Ask; return the values of the fields by name, or null where it was cancelled.
  *
- * `fields` are {name, label, value, rows, type, hint, list}; a field with `rows` takes several lines.
+ * `fields` are {name, label, value, rows, hint, options}; one with `rows` takes several lines, one with `options` is a choice.
  */
 export function ask(title, { text, fields = [], confirm, dangerous = false }) {
   return new Promise((resolve) => {
@@ -14,7 +14,7 @@ export function ask(title, { text, fields = [], confirm, dangerous = false }) {
     if (text) form.append(h("p", { class: "lead", text }));
     const inputs = fields.map((field) => {
       const of = { id: `${id}-${field.name}`, name: field.name, maxlength: field.max, placeholder: field.placeholder };
-      const input = field.rows ? h("textarea", { ...of, rows: field.rows }) : h("input", { ...of, list: field.list });
+      const input = field.rows ? h("textarea", { ...of, rows: field.rows }) : field.options ? h("select", of, ...field.options) : h("input", of);
       input.value = field.value ?? "";
       const hint = field.hint ? h("span", { class: "hint", id: `${of.id}-hint`, text: field.hint }) : null;
       if (hint) input.setAttribute("aria-describedby", hint.id);

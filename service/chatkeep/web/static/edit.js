@@ -1,5 +1,6 @@
 // The field in which a prompt is changed. What is in it is kept as it is written, wherever one goes meanwhile.
 import { h, t } from "./dom.js";
+import { sends } from "./composer.js";
 import { draftKey } from "./sign-in.js";
 
 /** Keep what is written in the place of a prompt; what says the same as the prompt is nothing. */
@@ -38,6 +39,7 @@ export function editPrompt(article, turn, save) {
     if (field.value.trim()) save(field.value);
   });
   form.addEventListener("keydown", (event) => event.key === "Escape" && !event.isComposing && close());
+  field.addEventListener("keydown", (event) => sends(event) && (event.preventDefault(), form.requestSubmit()));
   prompt.replaceWith(form);
   if (!draft) field.focus();
 }

@@ -58,7 +58,8 @@ export function itemElement(item, file = fileElement) {
     case "refusal":
       return h("p", { class: "refusal" }, h("strong", { text: t("refused") }), " ", h("span", { dir: "auto", text: item.refusal }));
     case "pictures_left_out":
-      return h("p", { class: "ending", dir: "auto", text: t("pictures_left_out", { names: [item.names].flat().join(", ") }) });
+    case "files_left_out":
+      return h("p", { class: "ending", dir: "auto", text: t(item.type, { names: [item.names].flat().join(", ") }) });
     case "function_call":
       toolNames.set(item.call_id, item.name);
       return folded(t("tool_call", { name: item.name }), inLines(item.arguments));

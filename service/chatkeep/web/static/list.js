@@ -21,6 +21,11 @@ export class ConversationList {
     this.current = null;
     $("listed").addEventListener("scroll", () => this.more(), { passive: true });
     $("archived").addEventListener("click", () => this.showArchived(!this.archived));
+    this.setOwn(Boolean(localStorage.own));
+    $("own").addEventListener("click", () => {
+      this.setOwn(!this.own);
+      this.load();
+    });
     // What waits for an undo must not be forgotten with the page.
     addEventListener("pagehide", () => this.deleting.forEach((finish) => finish({ keepalive: true })));
   }
@@ -40,6 +45,14 @@ export class ConversationList {
     await this.load();
   }
 
+  /** Leave out what programs began. */
+  setOwn(own) {
+    this.own = own;
+    if (own) localStorage.own = 1;
+    else delete localStorage.own;
+    $("own").setAttribute("aria-pressed", String(own));
+  }
+
   /** Read pages while the end of the list is near. */
   async more() {
     const box = $("listed");
@@ -49,7 +62,9 @@ export class ConversationList {
     try {
       while (this.cursor !== null && box.scrollHeight - box.scrollTop - box.clientHeight < 400) {
         $("list-state").replaceChildren(spinner());
-        const page = await get(withQuery(CONVERSATIONS, { archived: this.archived, limit: 40, cursor: this.cursor }));
+        const { archived, cursor } = this;
+        const origin = this.own ? "page" : undefined;
+        const page = await get(withQuery(CONVERSATIONS, { archived, origin, limit: 40, cursor }));
         if (this.reading !== reading) return;
         for (const conversation of page.items) if (!this.rows.has(conversation.id)) this.put(conversation, "append");
         this.cursor = page.next_cursor;
@@ -78,6 +93,7 @@ export class ConversationList {
   put(conversation, where = null) {
     const known = this.rows.get(conversation.id);
     if (!known && conversation.archived !== this.archived) return;
+    if (!known && this.own && ["api", "ui"].includes(conversation.metadata?.origin)) return;
     const element = known?.element ?? this.row(conversation.id);
     this.rows.set(conversation.id, { conversation, element });
     element.hidden = this.deleting.has(conversation.id);
@@ -113,8 +129,10 @@ export class ConversationList {
     showMenu(button, [
       { label: t("rename"), run: () => this.rename(conversation) },
       { label: t(conversation.archived ? "unarchive" : "archive"), run: () => this.archive(conversation) },
+      { label: t("export_html"), href: file("html") },
       { label: t("export_markdown"), href: file("markdown") },
       { label: t("export_json"), href: file("json") },
+      { label: t("export_zip"), href: file("zip") },
       { label: t("delete"), run: () => this.delete(conversation), dangerous: true },
     ]);
   }

@@ -27,6 +27,21 @@ function lastPart(text) {
   return begins;
 }
 
+/** How much of a text can be shown: a line that may become a mark of code is held back until it ends. */
+function settled(text) {
+  const line = text.slice(text.lastIndexOf("\n") + 1);
+  return /^ {0,3}(?:\x60{1,2}|~{1,2}|(?:\x60{3,}|~{3,})[^\x60]*)$/.test(line) ? text.length - line.length : text.length;
+}
+
+/** Take away the end of a line that Markdown puts behind code whose last line is still being written. */
+function openLastLine(code) {
+  const last = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
+  while (last.lastChild());
+  if (last.currentNode !== code) last.currentNode.data = last.currentNode.data.replace(/\n$/, "");
+}
+
+const lastCode = (part) => [...part.querySelectorAll("pre")].at(-1);
+
 function deepest(element) {
   let found = element;
   while (found.lastElementChild?.matches("p, ul, ol, li, blockquote, pre, code, .code, h3, h4, h5, h6")) {
@@ -54,7 +69,7 @@ export class LiveText {
 
   append(text) {
     this.text += text;
-    this.fresh.data += text;
+    this.showFresh();
     if (!this.fresh.isConnected) deepest(this.part).append(this.fresh);
     this.changed();
   }
@@ -63,9 +78,22 @@ export class LiveText {
   goOn(shown) {
     this.shown = shown;
     const place = deepest(this.part);
-    const blank = /\s/.test(this.text.charAt(shown - 1)) && /\S$/.test(place.textContent) ? " " : "";
-    this.fresh.data = blank + this.text.slice(shown);
+    const endsLine = this.text.charAt(shown - 1) === "\n";
+    if (place.matches("code") && !endsLine) openLastLine(place);
+    this.blank = /\s/.test(this.text.charAt(shown - 1)) && /\S$/.test(place.textContent) ? " " : "";
+    this.showFresh();
     if (this.fresh.data) place.append(this.fresh);
+  }
+
+  /** How far the text can be shown. */
+  get settled() {
+    return this.whole ? this.text.length : settled(this.text);
+  }
+
+  /** Show what came since the last rendering, up to where code begins or ends: that is seen with the next one. */
+  showFresh() {
+    const [fresh] = this.text.slice(this.shown, this.settled).split(/^ {0,3}(?:\x60{3}|~{3})/m, 1);
+    this.fresh.data = this.blank + fresh;
   }
 
   end() {
@@ -75,19 +103,20 @@ export class LiveText {
   /** Nothing more comes of it; what there is is still rendered. */
   close() {
     this.whole = true;
+    this.showFresh();
   }
 
   async render() {
     while (!this.ended && !(this.whole && this.text.length === this.shown)) {
       const begun = performance.now();
-      if (this.text.length > this.shown) await this.renderMore();
+      if (this.settled > this.shown) await this.renderMore();
       // A slow network or a long part makes it rarer.
       await delay(Math.max(PAUSE, 3 * (performance.now() - begun)));
     }
   }
 
   async renderMore() {
-    const end = this.text.length;
+    const end = this.settled;
     const begins = this.rendered + lastPart(this.text.slice(this.rendered, end));
     if (begins > this.rendered) {
       const html = await this.html(this.rendered, begins);
@@ -99,7 +128,9 @@ export class LiveText {
     }
     const html = await this.html(this.rendered, end);
     if (html === null) return;
+    const before = lastCode(this.part)?.scrollLeft;
     showReply(this.part, html);
+    if (before) lastCode(this.part)?.scrollTo({ left: before });
     this.goOn(end);
     this.changed();
   }

@@ -1,5 +1,5 @@
 // On a phone the list lies over the conversation, and is closed until it is asked for.
-import { $ } from "./dom.js";
+import { $, state, t } from "./dom.js";
 
 const narrow = matchMedia("(max-width: 47.99rem)");
 let isOpen = false;
@@ -30,4 +30,11 @@ export function prepareSidebar() {
     if (event.key === "Escape" && !event.defaultPrevented) openSidebar(false);
   });
   show();
+}
+
+/** Name the user at the list's foot, and say to a guest what an account is for. */
+export function showUser() {
+  const { user } = state;
+  $("me-name").textContent = !user || user.is_guest ? t("guest") : user.display_name || user.username;
+  $("guest-note").hidden = !user?.is_guest;
 }

@@ -10,23 +10,23 @@ Object.assign(words, more);
 
 const passwords = (form) => [form.elements.password, form.elements.repeated].filter(Boolean);
 
-function showButton(form) {
+export function showButton(form) {
   const change = () => show(form, form.elements.password.type === "password");
   return h("button", { type: "button", class: "link show", text: t("show_password"), on: { click: change } });
 }
 
 /** Show what is typed as a password, or hide it. */
-function show(form, isShown) {
+export function show(form, isShown) {
   for (const each of passwords(form)) each.type = isShown ? "text" : "password";
   form.querySelector(".show").textContent = t(isShown ? "hide_password" : "show_password");
 }
 
-function repeatedField() {
+export function repeatedField() {
   const field = { id: "f-repeated", name: "repeated", type: "password", autocomplete: "new-password", maxlength: 1024, required: true };
   return h("p", { class: "field" }, h("label", { for: field.id, text: t("repeat_password") }), h("input", field));
 }
 
-function requireSame({ password, repeated }) {
+export function requireSame({ password, repeated }) {
   if (!repeated || repeated.value === password.value) return;
   throw Object.assign(new ApiError(422, { detail: t("passwords_differ") }), { field: repeated });
 }
@@ -67,7 +67,7 @@ function offerModes(page, form) {
     const registers = mode === "register";
     form.dataset.mode = mode;
     page.querySelector("h1").textContent = page.querySelector(".main span:last-child").textContent = t(mode);
-    form.querySelector(".check").hidden = registers;
+    form.querySelector(".check").hidden = page.querySelector(".forgotten").hidden = registers;
     const hint = form.querySelector(".hint");
     hint.hidden = !registers;
     if (registers) form.elements.password.setAttribute("aria-describedby", hint.id);

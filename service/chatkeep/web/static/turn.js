@@ -35,14 +35,15 @@ export function showReply(element, html, { copies = true } = {}) {
     const head = h("div", { class: "code-head" }, h("span", { text: pre.dataset.language ?? "" }), copy);
     const box = h("div", { class: "code" });
     pre.replaceWith(box);
-    pre.setAttribute("role", "region");
+    pre.setAttribute("role", "group"); // no landmark: there are many
     pre.setAttribute("aria-label", t("code"));
     box.append(head, pre);
   }
   for (const each of element.querySelectorAll(".scroll")) {
-    each.setAttribute("role", "region");
-    each.setAttribute("aria-label", t("table"));
+    each.setAttribute("role", "group");
+    each.setAttribute("aria-label", t(each.matches(".formula") ? "formula" : "table"));
   }
+  if (element.querySelector("math")) import("./formulas.js");
 }
 
 /** Put a whole reply in, of whatever it is made of. */
@@ -63,13 +64,25 @@ export function fillReply(element, turn, options = {}) {
   }
 }
 
+/** The text of a prompt, with the names of those who speak where others than its user do. */
+function saidIn({ content, items }) {
+  const said = (items ?? []).filter(isText);
+  if (said.every(({ role = "user" }) => role === "user")) return [content];
+  const points = [...content];
+  const nameOf = { user: t("user"), assistant: t("assistant") };
+  return said.flatMap(({ role = "user", start, end }, at) => [
+    h("strong", { text: `${at ? "\n\n" : ""}${nameOf[role] ?? t("system_prompt")}\n` }),
+    points.slice(start, end).join(""),
+  ]);
+}
+
 /** A prompt, and what it is made of beside its text. Going on with a reply has none. */
 export function promptElements(turn, file) {
   if (turn.continues) return [];
   const elements = (fits) => (turn.prompt.items ?? []).filter(fits).map((item) => itemElement(item, file));
   const files = elements(isFile);
   const others = elements((item) => !isText(item) && !isFile(item));
-  return [files.length ? h("div", { class: "files" }, ...files) : null, turn.prompt.content ? h("div", { class: "prompt", dir: "auto", text: turn.prompt.content }) : null, ...others];
+  return [files.length ? h("div", { class: "files" }, ...files) : null, turn.prompt.content ? h("div", { class: "prompt", dir: "auto" }, ...saidIn(turn.prompt)) : null, ...others];
 }
 
 function branches({ siblings }) {

@@ -4,15 +4,9 @@ import asyncio
 import time
 
 from chatkeep.chat.models import LanguageModel, ModelError, offered_names
-from chatkeep.errors import Unavailable
+from chatkeep.errors import ModelsUnknown
 
 KEPT_SECONDS = 60.0
-
-
-class ModelsUnknown(Unavailable):
-    """The model server does not list its models just now, and none is named in the settings."""
-
-    code = "models_unavailable"
 
 
 class ModelNames:

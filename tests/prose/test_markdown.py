@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from bench.hostile import MARKDOWN
-from chatkeep.web.markdown import (
+from chatkeep.prose.markdown import (
     MAX_BLOCK_TOKENS,
     MAX_HIGHLIGHTED_CHARACTERS,
     MAX_INLINE_STEPS,
     MAX_MARKDOWN_CHARACTERS,
+    MAX_NAME_CHARACTERS,
     render,
 )
 from tests.support.growth import require_proportional, require_quick
@@ -30,6 +31,15 @@ ROOT = Path(__file__).parents[2]
         ("one\ntwo", "<p>one<br>\ntwo</p>\n"),
         ("~~gone~~", "<p><s>gone</s></p>\n"),
         ("3. c\n4. d", '<ol start="3">\n<li>c</li>\n<li>d</li>\n</ol>\n'),
+        ("H<sub>2</sub>O, x<sup>**2**</sup>", "<p>H<sub>2</sub>O, x<sup><strong>2</strong></sup></p>\n"),
+        ("one<br>two<BR/>", "<p>one<br>\ntwo<br>\n</p>\n"),
+        ("<sub>open, <sup>a</sub>", "<p><sub>open, &lt;sup&gt;a</sub></p>\n"),
+        ("<sub>a", "<p>&lt;sub&gt;a</p>\n"),
+        (
+            "- [ ] a\n- [x] **b**",
+            '<ul>\n<li class="task">☐ a</li>\n<li class="task">☑ <strong>b</strong></li>\n</ul>\n',
+        ),
+        ("- [y] a", "<ul>\n<li>[y] a</li>\n</ul>\n"),
         ("<b>not bold</b>", "<p>&lt;b&gt;not bold&lt;/b&gt;</p>\n"),
         ("`日本語`です", "<p><code>日本語</code>です</p>\n"),
         ("", ""),
@@ -51,15 +61,51 @@ def test_code_is_coloured_by_classes_and_says_its_language() -> None:
     assert "style=" not in html
 
 
-@pytest.mark.parametrize("info", ["nolanguage", '"><script>', "brainfuck", ""])
-def test_code_of_an_unknown_language_is_shown_as_it_is(info: str) -> None:
-    assert render(f"```{info}\na < b\n```") == '<pre tabindex="0"><code>a &lt; b\n</code></pre>\n'
+@pytest.mark.parametrize(
+    ("info", "named"),
+    [
+        ("nolanguage", ' data-language="nolanguage"'),
+        ('"><script>', ' data-language="&quot;&gt;&lt;script&gt;"'),
+        (" brainfuck ", ' data-language="brainfuck"'),
+        ("", ""),
+        ("x" * 100, f' data-language="{"x" * MAX_NAME_CHARACTERS}"'),
+    ],
+)
+def test_code_of_an_unknown_language_is_shown_as_it_is_with_its_name(info: str, named: str) -> None:
+    assert render(f"```{info}\na < b\n```") == f'<pre{named} tabindex="0"><code>a &lt; b\n</code></pre>\n'
+
+
+@pytest.mark.parametrize("info", ["python:app.py", 'Python title="app.py"', "python{1,3}"])
+def test_code_is_coloured_by_the_first_word_of_its_name(info: str) -> None:
+    html = render(f"```{info}\nreturn 1\n```")
+    assert '<span class="k">return</span>' in html
+    assert f'data-language="{info}"'.replace('title="app.py"', "title=&quot;app.py&quot;") in html
 
 
 def test_tables_align_by_classes_and_can_be_scrolled_with_the_keyboard() -> None:
     html = render("| a | b |\n|:-:|--:|\n| 1 | 2 |")
     assert '<div class="scroll" tabindex="0"><table>' in html
     assert '<td class="center">1</td>\n<td class="right">2</td>' in html
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("see https://a.example/b_c_d. And", ["https://a.example/b_c_d"]),
+        (
+            "(http://a.example/x(y)), “https://b.example/?q=1&r=2”",
+            ["http://a.example/x(y)", "https://b.example/?q=1&r=2"],
+        ),
+        ("https://a.example/です。", ["https://a.example/"]),
+        ("詳細はhttps://a.example/x。", ["https://a.example/x"]),
+        ("**https://a.example/**", ["https://a.example/"]),
+        ("[https://a.example/](https://b.example/)", ["https://b.example/"]),
+        ("`https://a.example/`", []),
+        ("xhttps://a.example/ https://例.example ftp://a.example https:// javascript://a.example", []),
+    ],
+)
+def test_bare_addresses_are_links_without_the_sentence_around_them(text: str, addresses: list[str]) -> None:
+    assert re.findall(r'href="([^"]*)"', render(text).replace("&amp;", "&")) == addresses
 
 
 def test_links_open_elsewhere_and_tell_nothing() -> None:

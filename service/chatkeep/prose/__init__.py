@@ -1,0 +1,1 @@
+"""Prose as HTML: for the pages, and for files that are read alone."""

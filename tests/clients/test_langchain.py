@@ -1,0 +1,44 @@
+"""LangChain's `ChatOpenAI`, by chat completions and by responses."""
+
+import pytest
+
+from tests.clients.installed import PROGRAMS, Part, parts_of
+from tests.support.running_service import RunningService
+
+Parts = dict[str, Part]
+BY = ["completions", "responses"]
+
+
+@pytest.fixture(scope="module")
+async def parts(service: RunningService, tmp_path_factory: pytest.TempPathFactory) -> Parts:
+    return await parts_of(service, tmp_path_factory.mktemp("langchain"), PROGRAMS / "langchain_chat.py")
+
+
+@pytest.mark.parametrize("by", BY)
+async def test_a_conversation(parts: Parts, by: str) -> None:
+    found = parts[by].found
+    assert found["text"].startswith("Turn 2. You wrote: What is my name?\nI was told: Be short.")
+    assert found["chunks"] > 2
+    assert found["tokens"] > 0
+
+
+async def test_a_history_of_completions_is_one_conversation(parts: Parts) -> None:
+    assert await parts["completions"].client.prompts() == [["My name is Alice.", "What is my name?"]]
+    assert [len(path) for path in await parts["completions_tools"].client.paths()] == [2]
+
+
+@pytest.mark.parametrize("by", BY)
+async def test_tools_are_called(parts: Parts, by: str) -> None:
+    found = parts[f"{by}_tools"].found
+    assert found == {"call": ["weather", {"city": "Kyoto"}], "text": "The tools said: rain in Kyoto"}
+
+
+@pytest.mark.parametrize("by", BY)
+async def test_an_answer_of_a_schema_is_parsed(parts: Parts, by: str) -> None:
+    assert parts[f"{by}_parsed"].found == {"name": "Kyoto", "steeped_seconds": 7}
+
+
+async def test_responses_follow_each_other(parts: Parts) -> None:
+    part = parts["chain"]
+    assert part.found["text"].startswith("Turn 2. You wrote: What is my name?")
+    assert await part.client.prompts() == [["My name is Alice.", "What is my name?"]]
