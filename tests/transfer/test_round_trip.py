@@ -362,18 +362,18 @@ async def test_what_was_said_here_is_the_same_elsewhere(service: RunningService)
 
 
 @pytest.mark.long
-async def test_a_hundred_thousand_turns_come_back(
+async def test_more_turns_than_one_value_may_have_come_back(
     service: RunningService, shared_database_url: str, people: list[Person]
 ) -> None:
     author, reader = await service.person(), await service.person()
     conversation_id = await author.conversation(title="Long")
-    await add_long_turns(shared_database_url, author.id, conversation_id, 100_000, turn_bytes=300)
+    await add_long_turns(shared_database_url, author.id, conversation_id, 40_000, turn_bytes=300)
     file = (await author.client.get("/api/v1/export", timeout=600)).content
     answer = await reader.client.post("/api/v1/import", content=file, timeout=1_200)
     report = answer.json()
     assert (report["imported"], report["continued"], report["failed"]) == (1, 0, [])
     (mine,), (theirs,) = await history(author), await history(reader)
-    assert len(theirs["turns"]) == 100_000
-    assert [turn["index"] for turn in theirs["turns"]] == list(range(100_000))
+    assert len(theirs["turns"]) == 40_000
+    assert [turn["index"] for turn in theirs["turns"]] == list(range(40_000))
     assert [turn["prompt"] for turn in theirs["turns"]] == [turn["prompt"] for turn in mine["turns"]]
     assert theirs["head_turn_id"] == theirs["turns"][-1]["id"]
