@@ -63,8 +63,8 @@ class Search(Arguments):
         SearchText,
         Field(
             min_length=1,
-            description='Words, all of which must be in the turn; `"…"` is a phrase. `in:title`, `model:`, `before:` '
-            "and `after:` with a date, `has:file` and `-without` narrow it.",
+            description='Words, all of which must be in the turn; `"…"` is a phrase. `in:reasoning` looks for '
+            "them in what models thought.",
         ),
     ]
     limit: Annotated[int, Field(ge=1, le=MAX_FOUND)] = 20

@@ -92,7 +92,7 @@ async def list_conversations(
 ) -> Page[Conversation]:
     """Return the caller's conversations, newest activity first.
 
-    Where `metadata.import` is long, it is not in the list; the conversation by itself has it.
+    `metadata.import` has only its source in the list; the conversation by itself has all of it.
     """
     after_time, after_id = _after(cursor)
     values = {
