@@ -66,7 +66,7 @@ async def fill(url: str, messages: int) -> None:
         tables = ("conversations", "turns", "bench.conversations", "bench.messages")
         async with _without_indexes(connection, *tables):
             await _copy(connection, max(1, messages // 2 // TURNS_A_USER))
-        async with _without_indexes(connection, "turn_search"):
+        async with _without_indexes(connection, "turn_entries"):
             await _index(url, messages // 2)
         await connection.execute("VACUUM (ANALYZE)", timeout=7200)
         await connection.execute(f"CREATE TABLE {FILLED} AS SELECT {messages:d}::bigint AS messages")

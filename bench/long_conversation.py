@@ -66,7 +66,7 @@ async def _conversation(run: Run, ours: Chatkeep, length: int) -> AsyncIterator[
     keys = [(row[0], row[1]) for row in path]
     for first in range(0, length, BATCH_TURNS):
         await index_turns(ours.database, keys[first : first + BATCH_TURNS])
-    await run.server.connection.execute("VACUUM (ANALYZE) conversations, turns, turn_search", timeout=3600)
+    await run.server.connection.execute("VACUUM (ANALYZE) conversations, turns, turn_entries", timeout=3600)
     try:
         yield made
     finally:

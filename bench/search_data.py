@@ -12,8 +12,8 @@ import asyncpg
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bench.search_texts import Texts
-from chatkeep.chat.search.lexemes import SEPARATOR, VERSION
-from chatkeep.database.user_lexeme import user_mark
+from chatkeep.chat.search.lexemes import VERSION, lexemes_of
+from chatkeep.database.user_lexeme import user_lexeme
 
 SEED = 11
 USERS = 5_000
@@ -23,17 +23,14 @@ BEGINNING = datetime(2024, 1, 1, tzinfo=UTC)
 
 Connection = asyncpg.Connection  # without its type argument, which it does not take at run time
 
-# A turn's values, and its lexemes as one text.
-TurnRow = tuple[tuple[Any, ...], str]
+# A turn's values, and its lexemes.
+TurnRow = tuple[tuple[Any, ...], list[int]]
 
 TURN_COLUMNS = (
     *("user_id", "id", "conversation_id", "parent_id", "position", "status", "prompt", "reply", "model"),
     *("created_at", "completed_at"),
 )
-KEEP_LEXEMES = """
-INSERT INTO turn_search (user_id, turn_id, part, version, lexemes)
-SELECT user_id, turn_id, 0, $1, array_to_tsvector(string_to_array(joined, $2))
-FROM unnest($3::uuid[], $4::uuid[], $5::text[]) AS made (user_id, turn_id, joined)"""
+ENTRY_COLUMNS = ("user_id", "turn_id", "version", "lexemes")
 
 
 def id_of(kind: int, number: int, milliseconds: int) -> UUID:
@@ -87,8 +84,8 @@ class History:
                 reply = "\n".join(each.text for each in said[1:])
                 row = (user_id, turn_id, conversation_id, parent_id, position, status, prompt, reply, model)
                 lexemes = frozenset().union(*(each.lexemes for each in said))
-                joined = SEPARATOR.join([user_mark(user_id), f"n{serial}", *lexemes])
-                yield (*row, time, time + timedelta(seconds=1)), joined
+                own = {user_lexeme(user_id)} | lexemes_of(f"n{serial}")
+                yield (*row, time, time + timedelta(seconds=1)), sorted(lexemes | own)
                 parent_id = turn_id
 
 
@@ -112,7 +109,7 @@ async def fill(connection: "Connection[Any]", history: History) -> None:
 async def _drop(connection: "Connection[Any]") -> list[str]:
     """Drop what is quicker made at the end; return how to make it again."""
     again = []
-    for table in ("turn_search", "turns"):
+    for table in ("turn_entries", "turns"):
         query = "SELECT conname, pg_get_constraintdef(oid) AS made FROM pg_constraint"
         query += " WHERE contype = 'f' AND conrelid = $1::regclass"
         for row in await connection.fetch(query, table):
@@ -172,5 +169,5 @@ def _some(rows: Iterator[TurnRow]) -> list[TurnRow]:
 async def _keep(connection: "Connection[Any]", batch: list[TurnRow]) -> None:
     rows = [row for row, _ in batch]
     await connection.copy_records_to_table("turns", columns=list(TURN_COLUMNS), records=rows)
-    keys = [row[0] for row in rows], [row[1] for row in rows]
-    await connection.execute(KEEP_LEXEMES, VERSION, SEPARATOR, *keys, [joined for _, joined in batch], timeout=600)
+    entries = [(row[0], row[1], VERSION, lexemes) for row, lexemes in batch]
+    await connection.copy_records_to_table("turn_entries", columns=list(ENTRY_COLUMNS), records=entries)

@@ -20,7 +20,7 @@ COMMON = {"en": "the", "ja": "です"}
 @dataclass(frozen=True, slots=True)
 class Sentence:
     text: str
-    lexemes: frozenset[str]
+    lexemes: frozenset[int]
 
 
 class Texts:

@@ -128,7 +128,7 @@ async def test_what_a_guest_said_is_found_in_the_account_and_no_longer_under_the
     assert (await log_in(somebody.client, person.username)).status_code == 200
     assert await found(somebody.client, "玉露") == [turn]
     assert (await old.get("/api/v1/search", params={"q": "玉露"})).status_code == 401
-    indexed = "SELECT count(*) FROM turn_search WHERE user_id = :id"
+    indexed = "SELECT count(*) FROM turn_entries WHERE user_id = :id"
     # What moved before it had its entry is found all the same, and gets it from whoever looks next.
     monkeypatch.setattr(indexer, "LEFT_BEHIND_SECONDS", 0)
     await index_pending(service.database)

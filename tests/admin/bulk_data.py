@@ -113,15 +113,29 @@ def _statements(turns: int) -> list[str]:
         FROM turns WHERE right(id::text, 1) IN ('1', '4', '7')""",
         # As the service makes them, of plain words.
         """
-        INSERT INTO turn_search (user_id, turn_id, part, version, lexemes)
-        SELECT user_id, id, 0, 1, array_to_tsvector(array_remove(
-          '@' || right(user_id::text, 12) || regexp_split_to_array(lower(prompt || ' ' || reply), '[^a-z0-9]+'), ''))
+        CREATE FUNCTION pg_temp.lexemes(user_id uuid, text text) RETURNS integer[] LANGUAGE SQL AS $$
+          SELECT array_agg(DISTINCT CASE WHEN word ~ '^[0-9]{1,8}$' THEN word::int ELSE hashtext(word) END)
+            || ('x' || right(user_id::text, 7))::bit(28)::int
+          FROM regexp_split_to_table(lower(text), '[^a-z0-9]+') word WHERE word <> ''
+        $$""",
+        """
+        INSERT INTO turn_entries (user_id, turn_id, version, lexemes)
+        SELECT user_id, id, 3, pg_temp.lexemes(user_id, prompt || ' ' || reply)
         FROM turns WHERE status <> 'streaming'""",
         """
-        INSERT INTO reasoning_search (user_id, turn_id, part, version, lexemes)
-        SELECT user_id, id, 0, 1, array_to_tsvector('@' || right(user_id::text, 12) || regexp_split_to_array(
-          lower(reply_items #>> '{0,text}'), '[^a-z0-9]+'))
+        INSERT INTO reasoning_entries (user_id, turn_id, version, lexemes)
+        SELECT user_id, id, 3, pg_temp.lexemes(user_id, reply_items #>> '{0,text}')
         FROM turns WHERE reply_items IS NOT NULL AND status <> 'streaming'""",
+        # Some have entries of the release before, too.
+        """
+        INSERT INTO turn_search (user_id, turn_id, part, version, lexemes)
+        SELECT user_id, id, 0, 1, array_to_tsvector(array_remove(
+          '@' || right(user_id::text, 12) || regexp_split_to_array(lower(prompt), '[^a-z0-9]+'), ''))
+        FROM turns WHERE status <> 'streaming' AND right(id::text, 1) = '3'""",
+        """
+        INSERT INTO reasoning_search (user_id, turn_id, part, version, lexemes)
+        SELECT user_id, id, 0, 1, array_to_tsvector(ARRAY['@' || right(user_id::text, 12), 'why'])
+        FROM turns WHERE reply_items IS NOT NULL AND status <> 'streaming' AND right(id::text, 1) = '3'""",
     ]
 
 
@@ -131,7 +145,8 @@ async def fill(database_url: str, turns: int) -> Filled:
     try:
         indexes = await connection.fetch(
             "SELECT indexname, indexdef FROM pg_indexes "
-            "WHERE tablename IN ('turns', 'turn_search', 'reasoning_search') AND indexname NOT LIKE 'pk_%'"
+            "WHERE tablename IN ('turns', 'turn_entries', 'reasoning_entries', 'turn_search',"
+            " 'reasoning_search') AND indexname NOT LIKE 'pk_%'"
         )
         for index in indexes:
             await connection.execute(f"DROP INDEX {index['indexname']}")

@@ -11,13 +11,13 @@ from chatkeep.chat.files import queries as file_queries
 from chatkeep.chat.generation import replica
 from chatkeep.chat.history import begin, fragments, path_queries, queries, updates
 from chatkeep.chat.history import conversations as chat_queries
-from chatkeep.chat.search import candidates, older_release_queries
+from chatkeep.chat.history import title_queries as listed_titles
+from chatkeep.chat.search import candidates, older_queries, older_release_queries, title_queries
 from chatkeep.chat.search import index_queries as search_statements
 from chatkeep.chat.search.query import MAX_CONDITIONS
 from chatkeep.chat.search.search import FIRST_TURNS
 from chatkeep.chatstream import queries as chatstream_queries
 from chatkeep.database.statement import Statement
-from chatkeep.database.user_lexeme import user_mark
 from chatkeep.ids import new_id
 from chatkeep.openai import queries as openai_queries
 from chatkeep.transfer import export_queries
@@ -41,7 +41,10 @@ MODULES: tuple[ModuleType, ...] = (
     export_queries,
     candidates,
     search_statements,
+    older_queries,
     older_release_queries,
+    title_queries,
+    listed_titles,
     chatstream_queries,
     openai_queries,
     ui_queries,
@@ -94,11 +97,12 @@ def _values(filled: Filled, name: str) -> dict[str, object]:
         "after_id": UUID(int=2**128 - 1),
         # From the newest on, as a search begins: before the least id there would be nothing to read.
         "after": UUID(int=2**128 - 1),
-        "mark": f"'{user_mark(filled.user_id)}'",
+        "mark": f"'@{filled.user_id.hex[-12:]}'" if ".older" in name else [int(filled.user_id.hex[-7:], 16)],
+        "with_files": True,
+        "ids": [filled.conversation_id],
         "turns": FIRST_TURNS,
         "tsquery": "'77'",
-        "needles": ["'77'"],
-        **{f"condition_{number}": "'77'" for number in range(MAX_CONDITIONS)},
+        **{f"condition_{number}": [77] for number in range(MAX_CONDITIONS)},
         "archived": None,
         "q": "title 77",
         "title": "A title",
@@ -140,9 +144,7 @@ def _values(filled: Filled, name: str) -> dict[str, object]:
         "lexemes": ["what\nnext"],
         "reasoning_lexemes": ["why\nnot"],
         "after_user_id": filled.user_id,
-        "numbers": [0],
-        "counts": [1],
-        "joined_parts": ["what\nnext"],
+        "lexemes_texts": ["{1,2}"],
         "digest": b"\0" * 32,
         "now": NOW,
         "idle_since": NOW - timedelta(days=14),

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from chatkeep.accounts.usernames import character_pairs, username_key
-from chatkeep.chat.search.lexemes import SEPARATOR, VERSION, parts_of
+from chatkeep.chat.search.lexemes import VERSION, lexemes_of_turn
 from tests.support.urls import driver_url
 
 BEGINNING = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
@@ -136,9 +136,8 @@ async def keep(database_url: str, turns: Sequence[KeptTurn]) -> None:
 
 async def _keep_lexemes(connection: "asyncpg.Connection[asyncpg.Record]", turn: KeptTurn) -> None:
     await connection.execute(
-        "INSERT INTO turn_search (user_id, turn_id, part, version, lexemes) "
-        "VALUES ($1, $2, 0, $3, array_to_tsvector(string_to_array($4, $5)))",
-        *(turn.user_id, turn.id, VERSION, parts_of(turn.user_id, (turn.prompt, turn.reply))[0], SEPARATOR),
+        "INSERT INTO turn_entries (user_id, turn_id, version, lexemes) VALUES ($1, $2, $3, $4)",
+        *(turn.user_id, turn.id, VERSION, lexemes_of_turn(turn.user_id, (turn.prompt, turn.reply))),
     )
 
 

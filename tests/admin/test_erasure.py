@@ -165,9 +165,9 @@ async def settled(service: RunningService) -> None:
     while len(service.chat.generations):
         await asyncio.sleep(0.02)
     await settle(service.chat.turn_store)
-    while await rows(service.database, "SELECT 1 FROM turn_search WHERE lexemes IS NULL LIMIT 1"):
+    while await rows(service.database, "SELECT 1 FROM turn_entries WHERE lexemes IS NULL LIMIT 1"):
         await asyncio.sleep(0.05)
-    while await rows(service.database, "SELECT 1 FROM reasoning_search WHERE lexemes IS NULL LIMIT 1"):
+    while await rows(service.database, "SELECT 1 FROM reasoning_entries WHERE lexemes IS NULL LIMIT 1"):
         await asyncio.sleep(0.05)
     await service.chat.files.sweep()
 
@@ -190,9 +190,9 @@ async def test_a_deleted_user_is_in_no_table(service: RunningService, delete: An
     await settled(service)
     following, more = await being_answered(service, person)
     # Otherwise what is not found afterwards was never there.
-    wanted = {"users", "login_sessions", "access_tokens", "conversations", "turns", "reply_fragments", "turn_search"}
+    wanted = {"users", "login_sessions", "access_tokens", "conversations", "turns", "reply_fragments", "turn_entries"}
     wanted |= {"files", "file_pieces"}
-    assert wanted | {"imported_conversations", "reasoning_search"} <= await left(service, NAME, WORD, SAID)
+    assert wanted | {"imported_conversations", "reasoning_entries"} <= await left(service, NAME, WORD, SAID)
     assert {"user_activity", "statistics_notes", "file_usage", "turn_files"} <= await left(service, ids=(person.id,))
     kept = await left(service, ids=(neighbour.id,))
 
@@ -219,7 +219,7 @@ async def test_what_was_too_old_is_in_no_table(service: RunningService) -> None:
     person = await service.person()
     ids = [*await conversation(person), *await import_of_marks(service, person)]
     await settled(service)
-    wanted = {"conversations", "turns", "turn_search", "reasoning_search", "imported_conversations"}
+    wanted = {"conversations", "turns", "turn_entries", "reasoning_entries", "imported_conversations"}
     wanted |= {"files", "file_pieces", "turn_files"}
     assert wanted <= await left(service, SAID, ids=tuple(ids))
     async with service.database.transaction() as connection:

@@ -24,10 +24,10 @@ TURNS = 1_000
 # there are 10,000 turns.
 MAX_BLOCKS = 12 * TURNS
 ENTRIES = """
-INSERT INTO turn_search (user_id, turn_id, part, version, lexemes)
-SELECT user_id, id, 0, 1, array_to_tsvector(ARRAY['@' || right(user_id::text, 12), '77', 'n' || position]) FROM turns
+INSERT INTO turn_entries (user_id, turn_id, version, lexemes)
+SELECT user_id, id, 3, ARRAY[('x' || right(user_id::text, 7))::bit(28)::int, 77, 1000000 + position] FROM turns
 ON CONFLICT DO NOTHING"""
-OF_REASONING = ENTRIES.replace("turn_search", "reasoning_search")
+OF_REASONING = ENTRIES.replace("turn_entries", "reasoning_entries")
 
 
 @pytest.fixture(params=["never counted", "counted at thirty"])
@@ -38,8 +38,8 @@ async def hot(request: pytest.FixtureRequest, database_url: str) -> AsyncIterato
     user_id, conversation_id, few = new_id(), new_id(), 30
     filled = Filled(TURNS, user_id, conversation_id, UUID(int=TURNS), UUID(int=TURNS // 2))
     await other.execute("ALTER TABLE turns SET (autovacuum_enabled = off)")
-    await other.execute("ALTER TABLE turn_search SET (autovacuum_enabled = off)")
-    await other.execute("ALTER TABLE reasoning_search SET (autovacuum_enabled = off)")
+    await other.execute("ALTER TABLE turn_entries SET (autovacuum_enabled = off)")
+    await other.execute("ALTER TABLE reasoning_entries SET (autovacuum_enabled = off)")
     await other.execute(
         "INSERT INTO users (id, username, username_key, created_at, name_pairs) VALUES ($1, 'a', 'a', now(), '{}')",
         user_id,

@@ -11,8 +11,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from chatkeep.accounts.usernames import username_key
 from chatkeep.ids import new_id
+from tests.chat.search.reference import Word, ends_of, plain
 from tests.http.test_bodies import code_of
 from tests.support.running_service import ADMIN_PASSWORD, PASSWORD, Person, RunningService, running
 from tests.support.settled import settle
@@ -148,13 +148,10 @@ async def named(service: RunningService, administrator: Person) -> list[Named]:
     return made[::-1]
 
 
-def folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).lower()
-
-
 def fits(user: Named, part: str) -> bool:
-    others = [text for text in (user.email, user.display_name) if text is not None]
-    return username_key(part) in username_key(user.username) or any(folded(part) in folded(text) for text in others)
+    word = Word(plain(" ".join(part.split())), is_phrase=False)
+    names = [plain(text) for text in (user.username, user.email, user.display_name) if text is not None]
+    return any(ends_of(name, word, start) is not None for name in names for start in range(len(name)))
 
 
 def some_part(chance: random.Random, user: Named) -> str:

@@ -166,7 +166,7 @@ async def exported_and_imported(author: Person, reader: Person, turn: dict[str, 
 async def found(service: RunningService, person: Person) -> None:
     """A turn is found by its words, by its reasoning only where that is asked for, and not by the work of tools."""
     async with asyncio.timeout(20):
-        while await rows(service.database, "SELECT 1 FROM reasoning_search WHERE lexemes IS NULL LIMIT 1"):
+        while await rows(service.database, "SELECT 1 FROM reasoning_entries WHERE lexemes IS NULL LIMIT 1"):
             await asyncio.sleep(0.05)
     for query, many in (("teapot", 1), ("kettle", 0), ("in:reasoning kettle", 1), ("in:reasoning teapot", 0)):
         answer = await person.client.get("/api/v1/search", params={"q": query})
@@ -189,7 +189,7 @@ async def read_by_an_administrator(
 
 
 async def erased(service: RunningService, people: tuple[Person, ...]) -> None:
-    tables = {"turns", "turn_search", "reasoning_search"}
+    tables = {"turns", "turn_entries", "reasoning_entries"}
     await settle(service.chat.turn_store)
     assert tables <= await left(service, MARK)
     for person in people:

@@ -48,7 +48,8 @@ async def test_both_sides_are_filled_with_the_same_messages(bench_run: Run) -> N
 
 async def test_every_turn_of_the_filling_is_findable(bench_run: Run) -> None:
     missing = await bench_run.server.connection.fetchval(
-        "SELECT count(*) FROM turns LEFT JOIN turn_search ON (turn_search.user_id, turn_id) = (turns.user_id, turns.id)"
+        "SELECT count(*) FROM turns LEFT JOIN turn_entries ON"
+        " (turn_entries.user_id, turn_id) = (turns.user_id, turns.id)"
         " WHERE lexemes IS NULL"
     )
     assert missing == 0

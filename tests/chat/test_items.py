@@ -360,8 +360,8 @@ async def test_a_plain_turn_writes_the_rows_and_bytes_that_it_always_did(databas
             f"(SELECT count(*) FROM {table}) AS {table}"
             for table in (
                 "turns",
-                "turn_search",
-                "reasoning_search",
+                "turn_entries",
+                "reasoning_entries",
                 "reply_fragments",
                 "unsettled_turns",
                 "unusual_turns",
@@ -380,8 +380,8 @@ async def test_a_plain_turn_writes_the_rows_and_bytes_that_it_always_did(databas
                     await asyncio.sleep(0.02)
             assert dict(await connection.fetchrow(counted) or {}) == {
                 "turns": 1,
-                "turn_search": 0,
-                "reasoning_search": 0,
+                "turn_entries": 0,
+                "reasoning_entries": 0,
                 "reply_fragments": 1,
                 "unsettled_turns": 1,
                 "unusual_turns": 0,
@@ -392,8 +392,8 @@ async def test_a_plain_turn_writes_the_rows_and_bytes_that_it_always_did(databas
         await settle(service.chat.turn_store)
         assert dict(await connection.fetchrow(counted) or {}) == {
             "turns": 1,
-            "turn_search": 1,
-            "reasoning_search": 0,
+            "turn_entries": 1,
+            "reasoning_entries": 0,
             "reply_fragments": 0,
             "unsettled_turns": 0,
             "unusual_turns": 0,

@@ -30,8 +30,8 @@ _FILL = (
       'model', now(), now()
     FROM generate_series(0, $1::int - 1) n""",
     f"""
-    INSERT INTO turn_search (user_id, turn_id, part, version, lexemes)
-    SELECT user_id, id, 0, 1, array_to_tsvector(ARRAY['@0000000a', 'answer', 'n' || right(id::text, 6)])
+    INSERT INTO turn_entries (user_id, turn_id, version, lexemes)
+    SELECT user_id, id, 3, ARRAY[1, 2, hashtext(id::text)]
     FROM turns WHERE user_id = '{USER}' AND $1 > 0""",
     f"""
     INSERT INTO user_activity (user_id, conversation_count, turn_count)
@@ -43,7 +43,7 @@ SELECT count(*),
   sum(hashtext(concat_ws('|', id, conversation_id, parent_id, position, status, prompt, reply, model))::bigint)
 FROM turns WHERE user_id = '{USER}'"""
 _FILES = "SELECT relname, pg_relation_filenode(oid) AS file FROM pg_class WHERE relname = ANY($1)"
-_TABLES = ["turns", "turn_search", "conversations", "users", "reply_fragments", "login_sessions", "pk_turns"]
+_TABLES = ["turns", "turn_entries", "conversations", "users", "reply_fragments", "login_sessions", "pk_turns"]
 
 
 class Library:

@@ -45,6 +45,11 @@ ROWS = (
     """UPDATE turns SET reply_items = jsonb_build_array(jsonb_build_object('type', 'reasoning', 'text', prompt),
          jsonb_build_object('type', 'message', 'start', 0, 'end', length(reply)))
        WHERE length(reply) > 0 AND user_id = $1""",
+    "INSERT INTO reasoning_entries SELECT * FROM turn_entries",
+    # As if the release before had made entries of some, too.
+    """INSERT INTO turn_search (user_id, turn_id, part, version, lexemes)
+       SELECT user_id, turn_id, 0, 1, array_to_tsvector(ARRAY['tea']) FROM turn_entries
+       WHERE user_id = $1 ON CONFLICT DO NOTHING""",
     "INSERT INTO reasoning_search SELECT * FROM turn_search",
     # As if these had ended just now; nobody makes their entries before tomorrow.
     """INSERT INTO unsettled_turns (user_id, turn_id, conversation_id, replica_id, ended_at)

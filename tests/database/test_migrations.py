@@ -197,6 +197,39 @@ async def test_what_runs_moves_into_a_table_of_its_own_and_back(empty_url: str) 
         await connection.close()
 
 
+async def test_names_are_found_without_accents_after_an_update_and_entries_come_back(empty_url: str) -> None:
+    await asyncio.to_thread(migrations.upgrade, empty_url, "0019")
+    connection = await asyncpg.connect(driver_url(empty_url))
+    user_id, talk_id, turn_id, now = new_id(), new_id(), new_id(), datetime.now(UTC)
+    user = "INSERT INTO users (id, username, username_key, display_name, created_at, name_pairs) VALUES"
+    try:
+        await connection.execute(f"{user} ($1, 'anna', 'anna', NULL, $2, '{{an,nn}}')", new_id(), now)
+        before = await connection.fetch("SELECT xmin::text FROM users")
+        await connection.execute(f"{user} ($1, 'bea', 'bea', 'José', $2, '{{be,ea,jo,os,sé}}')", user_id, now)
+        await asyncio.to_thread(migrations.upgrade, empty_url)
+        pairs = await connection.fetch("SELECT username, name_pairs FROM users ORDER BY username")
+        assert [tuple(row) for row in pairs] == [
+            ("anna", ["an", "nn"]),
+            ("bea", ["be", "ea", "jo", "os", "se", "sé"]),
+        ]
+        assert await connection.fetch("SELECT xmin::text FROM users WHERE username = 'anna'") == before
+        await connection.execute(
+            "INSERT INTO conversations (user_id, id, created_at, updated_at, last_turn_at) VALUES ($1, $2, $3, $3, $3)",
+            *(user_id, talk_id, now),
+        )
+        await connection.execute(
+            "INSERT INTO turns (user_id, id, conversation_id, position, status, prompt, created_at)"
+            " VALUES ($1, $2, $3, 0, 'complete', 'p', $4)",
+            *(user_id, turn_id, talk_id, now),
+        )
+        await connection.execute("INSERT INTO turn_entries VALUES ($1, $2, 3, '{1,2}')", user_id, turn_id)
+        await asyncio.to_thread(migrations.downgrade, empty_url, "0019")
+        pending = await connection.fetch("SELECT turn_id, part, version, lexemes FROM turn_search")
+        assert [tuple(row) for row in pending] == [(turn_id, 0, 0, None)]
+    finally:
+        await connection.close()
+
+
 async def test_tokens_keep_what_they_could_do_and_narrow_ones_do_not_outlive_their_scopes(empty_url: str) -> None:
     await asyncio.to_thread(migrations.upgrade, empty_url, "0019")
     owner = "'00000000-0000-0000-0000-000000000001'"

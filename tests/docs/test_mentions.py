@@ -24,7 +24,7 @@ MODULE = re.compile(r"chatkeep(?:\.\w+)+")
 FILE_ENDINGS = (".py", ".md", ".toml", ".yml", ".yaml", ".ini", ".example", ".cfg")
 
 # Options of other programs, and files and addresses that stand for the reader's own.
-OTHERS_OPTIONS: dict[str, str] = {}
+OTHERS_OPTIONS: dict[str, str] = {"--flag": "something to search for"}
 READERS_FILES = {"librechat.yaml", "mine.py", "server.py"}
 READERS_ADDRESSES = {"/a/b/c", "/dev/shm", "/tmp"}
 FILE_SYSTEM = ("/dev/", "/etc/", "/home/", "/opt/", "/proc/", "/run/", "/tmp", "/usr/", "/var/")

@@ -68,3 +68,38 @@ async def test_a_hit_in_reasoning_unfolds_it_and_marks_the_words(tab: Tab, perso
     await expect(folds.nth(0).locator(".words")).to_be_hidden()
     await tab.get("#search").fill("kettle")
     await expect(tab.get("#list-state")).to_contain_text("Nothing found")
+
+
+async def test_the_beginning_of_a_word_is_enough_while_it_is_typed(tab: Tab, person: Person) -> None:
+    await person.say(await person.conversation(title="Sea"), "a lighthouse")
+    await tab.open()
+    for typed in ("lig", "light", "a ligh"):
+        await tab.get("#search").fill(typed)
+        await expect(tab.get("#list .hit mark").last).to_contain_text("l")
+    await tab.get("#search").fill('"ligh')
+    await expect(tab.get("#list-state")).to_contain_text("Nothing found")
+
+
+async def test_a_pasted_error_finds_its_turn(tab: Tab, person: Person) -> None:
+    error = "".join(f'  File "/srv/part{n}.py", line {n}, in run -v\n' for n in range(150)) + "ValueError: no kettle"
+    await person.say(await person.conversation(title="Wrong"), f"It says:\n{error}")
+    await person.say(await person.conversation(title="Right"), "no kettle")
+    await tab.open()
+    await tab.get("#search").focus()
+    await expect(tab.get("#search")).to_have_attribute("maxlength", "10000")
+    pasted = "text => { const data = new DataTransfer(); data.setData('text', text); document.getElementById('search')"
+    pasted += ".dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, cancelable: true, bubbles: true })); }"
+    await tab.page.evaluate(pasted, error)
+    await expect(tab.get("#list .hit strong")).to_have_text(["Wrong"])
+
+
+async def test_hits_are_in_the_order_of_relevance_where_it_is_chosen(tab: Tab, person: Person) -> None:
+    for title, content in (("All", "kettle, kettle, kettle"), ("Late", f"a kettle {'and more ' * 40}")):
+        await person.say(await person.conversation(title=title), content)
+    await tab.open()
+    await tab.get("#search").fill("kettle")
+    await expect(tab.get("#list .hit strong")).to_have_text(["Late", "All"])
+    await tab.get("#list-state select").select_option("relevance")
+    await expect(tab.get("#list .hit strong")).to_have_text(["All", "Late"])
+    await tab.get("#list-state summary").click()
+    await expect(tab.get("#list-state dd").first).to_be_visible()

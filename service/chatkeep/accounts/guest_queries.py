@@ -24,9 +24,11 @@ from chatkeep.database.tables import (
     imported_turns,
     login_sessions,
     password_links,
+    reasoning_entries,
     reasoning_search,
     reply_fragments,
     statistics_notes,
+    turn_entries,
     turn_files,
     turn_search,
     turns,
@@ -35,7 +37,7 @@ from chatkeep.database.tables import (
     user_activity,
     users,
 )
-from chatkeep.database.user_lexeme import reassign_lexemes
+from chatkeep.database.user_lexeme import reassign_lexemes, reassign_older_lexemes
 from chatkeep.ids import earliest_id
 from chatkeep.sessions.store import SessionLimits
 
@@ -47,6 +49,8 @@ MOVED: tuple[Table, ...] = (
     unsettled_turns,
     unusual_turns,
     reply_fragments,
+    turn_entries,
+    reasoning_entries,
     turn_search,
     reasoning_search,
     imported_conversations,
@@ -59,7 +63,8 @@ MOVED: tuple[Table, ...] = (
 # Rows that only make the guest a guest end with them; counters are added to the account's, notes to the statistics.
 ENDED: tuple[Table, ...] = (login_sessions, access_tokens, password_links, user_activity, statistics_notes, file_usage)
 
-SEARCH_ENTRIES = (turn_search, reasoning_search)
+SEARCH_ENTRIES = (turn_entries, reasoning_entries)
+OLDER_SEARCH_ENTRIES = (turn_search, reasoning_search)
 
 # The rows that others lock before a turn's counters, in the order in which they do.
 _LOCKED_FIRST = (conversations, turns)
@@ -119,6 +124,7 @@ async def copy_rows(connection: AsyncConnection, table: Table, from_user: UUID, 
     changed: dict[Any, Any] = {
         table.c.user_id: literal(to_user, table.c.user_id.type),
         **{each.c.lexemes: reassign_lexemes(each.c.lexemes, from_user, to_user) for each in SEARCH_ENTRIES},
+        **{each.c.lexemes: reassign_older_lexemes(each.c.lexemes, from_user, to_user) for each in OLDER_SEARCH_ENTRIES},
     }
     values: list[Any] = [changed[column].label(column.name) if column in changed else column for column in columns]
     copied = postgresql.insert(table).from_select(names, select(*values).where(table.c.user_id == from_user))

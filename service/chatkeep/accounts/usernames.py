@@ -3,6 +3,7 @@
 import unicodedata
 
 from chatkeep.errors import Invalid
+from chatkeep.folding.folding import bare, fold
 
 MAX_CHARACTERS = 64
 
@@ -58,6 +59,18 @@ def _is_unseen(character: str) -> bool:
 
 
 def character_pairs(*texts: str | None) -> list[str]:
-    """Return the neighbouring characters of each text, folded as a username is, for search by part."""
-    keys = [username_key(text) for text in texts if text]
-    return sorted({key[start : start + 2] for key in keys for start in range(len(key) - 1)})
+    """Return the neighbouring characters of each text, for search by part: folded as a username is, and for search.
+
+    Older accounts have those of the first kind alone, unless a migration has found the others.
+    """
+    keys = [fold_name(text) for text in texts if text for fold_name in (username_key, search_key)]
+    return sorted({pair for key in keys for pair in pairs_of_key(key)})
+
+
+def pairs_of_key(key: str) -> list[str]:
+    return [key[start : start + 2] for start in range(len(key) - 1)]
+
+
+def search_key(name: str) -> str:
+    """Return a name as it is looked for, without accents and the like."""
+    return bare(fold(name))

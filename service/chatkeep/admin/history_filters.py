@@ -12,14 +12,14 @@ from chatkeep.admin.history_queries import QUERY_TIMEOUT_SECONDS, HistoryFilters
 from chatkeep.chat.api.search import Q_DESCRIPTION
 from chatkeep.chat.search.query import parse_query
 from chatkeep.chat.status import Status
-from chatkeep.http.bodies import Moment, SearchText
+from chatkeep.http.bodies import Moment, QueryText, SearchText
 
 Rating = Annotated[Literal[1, -1], BeforeValidator(lambda text: int(text) if text in ("1", "-1") else text)]
 
 
 async def parse_filters(
     database: DatabaseDep,
-    q: Annotated[SearchText | None, Field(min_length=1), Query(description=f"{Q_DESCRIPTION} Finished turns.")] = None,
+    q: Annotated[QueryText | None, Field(min_length=1), Query(description=f"{Q_DESCRIPTION} Finished turns.")] = None,
     user_id: UUID | None = None,
     username: Annotated[SearchText | None, Query(description="Exactly, but for case and width.")] = None,
     conversation_id: UUID | None = None,

@@ -23,7 +23,9 @@ from chatkeep.admin.history_search import AnyTurns, found_turns
 from chatkeep.chat.history.queries import TURN_COLUMNS, within_bytes
 from chatkeep.chat.history.sibling_queries import with_siblings
 from chatkeep.chat.records import ConversationRecord, TurnRecord
-from chatkeep.chat.search.query import parse_query
+from chatkeep.chat.search.candidates import has_file
+from chatkeep.chat.search.filters import Filters
+from chatkeep.chat.search.query import SearchQuery, parse_query
 from chatkeep.database.statement import into
 from chatkeep.database.tables import IS_RUNNING, conversations, turns, unsettled_turns, unusual_turns, users
 from chatkeep.ids import earliest_id, latest_id
@@ -46,6 +48,8 @@ class HistoryFilters:
     q: what the turns say, see `chatkeep.chat.search.query`; only finished ones are found by it.
     since: turns begun at this time or later.
     until: turns begun before this moment.
+    model_part: a part of the model's name, in any case.
+    has_file: turns with a file.
     """
 
     q: str | None = None
@@ -56,6 +60,19 @@ class HistoryFilters:
     rating: int | None = None
     since: datetime | None = None
     until: datetime | None = None
+    model_part: str | None = None
+    has_file: bool = False
+
+    def with_those_of(self, filters: Filters) -> "HistoryFilters":
+        """Return these without their query, and together with what that filters by."""
+        return replace(
+            self,
+            q=None,
+            since=max(filter(None, (self.since, filters.after)), default=None),
+            until=min(filter(None, (self.until, filters.before)), default=None),
+            model_part=filters.model,
+            has_file=filters.has_file,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +129,7 @@ async def history_page(
     if filters.q is None:
         page = _newest(select(_t.user_id, _t.id), filters, after).limit(limit)
     else:
-        page = _of_ids(await _found(connection, filters.q, filters, after=after, limit=limit))
+        page = _of_ids(await _found(connection, parse_query(filters.q), filters, after=after, limit=limit))
     if max_bytes is not None:
         page = within_bytes(page, lambda columns: [columns.id.desc()], max_bytes)
     found = with_siblings(page).subquery("page")
@@ -137,10 +154,9 @@ async def history_page(
 
 
 async def _found(
-    connection: AsyncConnection, q: str, filters: HistoryFilters, *, after: UUID | None, limit: int
+    connection: AsyncConnection, asked: SearchQuery, filters: HistoryFilters, *, after: UUID | None, limit: int
 ) -> list[tuple[UUID, UUID]]:
-    asked = parse_query(q)
-    others = replace(filters, q=None)
+    others = filters.with_those_of(asked.filters)
     source = AnyTurns(
         connection,
         asked,
@@ -175,6 +191,10 @@ def _filtered(query: Select[Any], filters: HistoryFilters) -> Select[Any]:
         "rating": filters.rating,
     }
     query = query.where(*(_t[name] == value for name, value in equal.items() if value is not None))
+    if filters.model_part is not None:
+        query = query.where(func.strpos(func.lower(_t.model), filters.model_part.lower()) > 0)
+    if filters.has_file:
+        query = query.where(has_file(_t.user_id, _t.id))
     query = _of_status(query, filters.status)
     for turn_id in _turn_ids(filters):
         if filters.since is not None:

@@ -6,13 +6,11 @@ from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     ColumnElement,
     Float,
     FromClause,
     Integer,
     Select,
-    Text,
     and_,
     bindparam,
     column,
@@ -25,25 +23,29 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.chat.search.candidates import (
+    LEXEMES,
     ScanRow,
     asked_texts,
     entries_of,
     has_lexemes,
-    is_whole_match,
-    matches,
     newest_ended,
     newest_fitting,
     to_scan_result,
     with_end,
 )
+from chatkeep.chat.search.filters import Filters
 from chatkeep.chat.search.index_queries import texts_from_row
+from chatkeep.chat.search.older import older_tsquery
+from chatkeep.chat.search.older_queries import ANY_OLDER_AT_ALL, older_matches
+from chatkeep.chat.search.older_release_queries import OLDER_OF
 from chatkeep.chat.search.query import SearchQuery
 from chatkeep.chat.search.search import Candidate, ScanResult, Search
 from chatkeep.database.statement import Row
-from chatkeep.database.tables import turns, user_activity
-from chatkeep.database.user_lexeme import user_mark
+from chatkeep.database.tables import conversations, turns, user_activity
+from chatkeep.database.user_lexeme import older_user_mark, user_lexeme
 
 _t = turns.c
+_c = conversations.c
 _a = user_activity.c
 
 # As PostgreSQL last counted them.
@@ -66,7 +68,10 @@ class AnyCandidate(Candidate):
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
-        return cls(row["turn_id"], texts_from_row(row), row["user_id"])
+        return cls(row["turn_id"], (row["title"],) if "title" in row else texts_from_row(row), row["user_id"])
+
+    def passes(self, _: Filters, /) -> bool:
+        return True  # the statement had them
 
 
 class AnyTurns:
@@ -94,11 +99,12 @@ class AnyTurns:
         self._newest = newest
         self._user_id = user_id
         self._by_user_alone = by_user_alone
+        self._asked = asked
         self._entries = entries_of(asked)
-        self._tsquery = literal(asked.tsquery, Text)
-        self._needles = literal(list(asked.needles), ARRAY(Text))
-        self._conditions = [literal(each, Text) for each in asked.conditions]
-        self.can_use_index = user_id is None or not asked.by_beginnings
+        # No entry has the words of titles.
+        conditions = [] if asked.in_title else asked.conditions
+        self._conditions = [literal(each, LEXEMES) for each in conditions]
+        self.can_use_index = bool(conditions)
 
     async def just_ended(self, after: UUID) -> Sequence[AnyCandidate]:
         user_id = None if self._user_id is None else literal(self._user_id)
@@ -110,9 +116,7 @@ class AnyTurns:
         many = bindparam("turns", turns, Integer, literal_execute=True)
         if self._by_user_alone:
             user_id = None if self._user_id is None else literal(self._user_id)
-            fitting, ids = newest_fitting(
-                literal(after), many, self._tsquery, self._needles, self._entries, user_id=user_id
-            )
+            fitting, ids = newest_fitting(literal(after), many, self._conditions, self._entries, user_id=user_id)
         else:
             window = self._newest(select(_t.user_id, _t.id), after).limit(many)
             fitting, ids = self._of_turns(window), window.with_only_columns(_t.id)
@@ -135,8 +139,7 @@ class AnyTurns:
             .where(
                 _s.user_id == newest.c.user_id,
                 _s.turn_id == newest.c.id,
-                _s.part == 0,
-                matches(self._entries, self._tsquery, self._needles, self._entries),
+                *has_lexemes(_s.lexemes, self._conditions),
             )
             .limit(1)
             .lateral("entry")
@@ -145,16 +148,24 @@ class AnyTurns:
         return found.order_by(newest.c.id.desc())
 
     async def index_lookup(self, after: UUID, limit: int) -> Sequence[AnyCandidate]:
-        conditions, _s = self._conditions, self._entries.c
+        _s = self._entries.c
+        says_it = and_(*has_lexemes(_s.lexemes, self._conditions))
         if self._user_id is not None:
-            conditions = [literal(f"'{user_mark(self._user_id)}'", Text), *conditions]
-        says_it = and_(*(has_lexemes(_s.lexemes, each) for each in conditions))
+            says_it = and_(_s.lexemes.contains(literal([user_lexeme(self._user_id)], LEXEMES)), says_it)
+        return await self._of_entries(select(_s.user_id, _s.turn_id).where(says_it), after, limit)
+
+    async def older(self, after: UUID, limit: int) -> Sequence[AnyCandidate]:
+        if not (await self._connection.execute(ANY_OLDER_AT_ALL)).first():
+            return []
+        mark = None if self._user_id is None else f"'{older_user_mark(self._user_id)}'"
+        tsquery = None if self._asked.in_title else older_tsquery(self._asked)
+        return await self._of_entries(older_matches(OLDER_OF[self._entries.name], mark, tsquery), after, limit)
+
+    async def _of_entries(self, entries: Select[Any], after: UUID, limit: int) -> Sequence[AnyCandidate]:
         # By itself: together with an order, or with whose it is, PostgreSQL may take the index of that, and read all
         # turns for a rare word.
-        entry = select(_s.user_id, _s.turn_id, _s.parts).where(says_it).cte("entry").prefix_with("MATERIALIZED")
-        query = select(entry.c.user_id, entry.c.turn_id).where(
-            entry.c.turn_id < after, is_whole_match(entry, self._needles, self._entries)
-        )
+        entry = entries.cte("entry").prefix_with("MATERIALIZED")
+        query = select(entry.c.user_id, entry.c.turn_id).where(entry.c.turn_id < after)
         if self._user_id is not None:
             query = query.where(entry.c.user_id == self._user_id)
         if self._by_user_alone:
@@ -164,12 +175,19 @@ class AnyTurns:
         return [AnyCandidate.from_row(row) for row in await self._rows(newest)]
 
     def _with_texts(self, found: FromClause) -> Select[Any]:
-        return select(_t.user_id, _t.id.label("turn_id"), *asked_texts(self._entries)).join_from(
+        texts = [_title_of_newest()] if self._asked.in_title else asked_texts(self._entries)
+        return select(_t.user_id, _t.id.label("turn_id"), *texts).join_from(
             found, turns, and_(_t.user_id == found.c.user_id, _t.id == found.c.turn_id)
         )
 
     async def _rows(self, query: Select[Any]) -> list[Row]:
         return list((await self._connection.execute(query)).mappings().all())
+
+
+def _title_of_newest() -> ColumnElement[Any]:
+    """The title of a turn's conversation, of which it is the newest; null of others, so that each is found once."""
+    own = and_(_c.user_id == _t.user_id, _c.id == _t.conversation_id, _c.head_turn_id == _t.id)
+    return select(_c.title).where(own).correlate(turns).scalar_subquery().label("title")
 
 
 async def found_turns(

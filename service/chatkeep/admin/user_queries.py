@@ -9,16 +9,20 @@ from sqlalchemy import (
     Row,
     Select,
     func,
-    literal,
-    literal_column,
     or_,
     select,
+    true,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
-from chatkeep.accounts.usernames import character_pairs, username_key
+from chatkeep.accounts.usernames import pairs_of_key, search_key, username_key
+from chatkeep.chat.search.matching import SearchedText
+from chatkeep.chat.search.query import Term, part_of_name
 from chatkeep.database.tables import user_activity, users
+
+# Read at once where few of those who may be meant are.
+MORE_USERS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,22 @@ async def users_page(
     connection: AsyncConnection, filters: UserFilters, *, after: UUID | None, limit: int
 ) -> Sequence[Row[Any]]:
     """Return at most `limit` users, newest first, from after the id `after`."""
-    query = _users().order_by(users.c.id.desc()).limit(limit)
+    if not filters.q:
+        return (await connection.execute(_filtered(filters, after).limit(limit))).all()
+    query, part = _with_pairs_of(filters.q), part_of_name(filters.q)
+    found: list[Row[Any]] = []
+    many = limit
+    while len(found) < limit:
+        rows = (await connection.execute(_filtered(filters, after).where(query).limit(many))).all()
+        found += [row for row in rows if _is_named(row, part)]
+        if len(rows) < many:
+            break
+        after, many = rows[-1].id, MORE_USERS
+    return found[:limit]
+
+
+def _filtered(filters: UserFilters, after: UUID | None) -> Select[Any]:
+    query = _users().order_by(users.c.id.desc())
     if after is not None:
         query = query.where(users.c.id < after)
     if filters.role is not None:
@@ -54,24 +73,21 @@ async def users_page(
         query = query.where(users.c.legal_hold if filters.held else users.c.legal_hold.is_(False))
     if filters.guest is not None:
         query = query.where(users.c.is_guest if filters.guest else users.c.is_guest.is_(False))
-    if filters.q:
-        query = _with_part_of_name(query, filters.q)
-    return (await connection.execute(query)).all()
+    return query
 
 
-def _with_part_of_name(query: Select[Any], part: str) -> Select[Any]:
-    """By the index of pairs of characters, and then exactly."""
-    named = or_(
-        func.strpos(users.c.username_key, username_key(part)) > 0,
-        *(func.strpos(_folded(column), _folded(literal(part))) > 0 for column in (users.c.email, users.c.display_name)),
-    )
-    if pairs := character_pairs(part):
-        query = query.where(users.c.name_pairs.contains(pairs))
-    return query.where(named)
+def _with_pairs_of(q: str) -> ColumnElement[bool]:
+    """Whether a user may have it in a name, by the index of pairs of characters: as either kind of them has it."""
+    words = " ".join(q.split())
+    keys = {username_key(words), search_key(words)}
+    if any(len(key) < 2 for key in keys):
+        return true()
+    return or_(*(users.c.name_pairs.contains(pairs_of_key(key)) for key in sorted(keys)))
 
 
-def _folded(text: ColumnElement[Any]) -> ColumnElement[str]:
-    return func.lower(func.normalize(text, literal_column("NFKC")))
+def _is_named(user: Row[Any], part: Term) -> bool:
+    names = (user.username, user.email, user.display_name)
+    return any(SearchedText(name).has(part) for name in names if name)
 
 
 async def user_with_counts(connection: AsyncConnection, user_id: UUID) -> Row[Any] | None:

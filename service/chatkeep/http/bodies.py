@@ -71,6 +71,8 @@ def _digits(value: object) -> object:
 Text = str
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 SearchText = Annotated[str, Field(max_length=500), AfterValidator(_storable)]
+# Also what somebody pasted, such as a whole error.
+QueryText = Annotated[str, Field(max_length=10_000), AfterValidator(_storable)]
 Flag = Annotated[bool, Field(strict=True)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_in_utc)]
 # In a query everything is text, and pydantic would read `yes`, `on` and `5.0` too.

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chatkeep.accounts.identity import Identity
 from chatkeep.chat.api.conversations import list_conversations, read_conversation
-from chatkeep.chat.api.search import FoundTurn
+from chatkeep.chat.api.search import FoundTurn, Sort
 from chatkeep.chat.api.search import search as search_turns
 from chatkeep.chat.api.turns import list_turns, read_turn
 from chatkeep.chat.schemas import Conversation, Turn
@@ -63,10 +63,12 @@ class Search(Arguments):
         SearchText,
         Field(
             min_length=1,
-            description='Words, all of which must be in the turn; `"…"` is a phrase. `in:reasoning` looks for '
-            "them in what models thought.",
+            description='Words, all of which must be in the turn; `"…"` is a phrase. `in:title`, `model:`, `before:` '
+            "and `after:` with a date, `has:file` and `-without` narrow it; `in:reasoning` looks in what "
+            "models thought.",
         ),
     ]
+    sort: Annotated[Sort, Field(description="Newest first, or of the newest what says it most.")] = "date"
     limit: Annotated[int, Field(ge=1, le=MAX_FOUND)] = 20
     cursor: Cursor = None
 
@@ -106,7 +108,7 @@ class Tool:
 
 
 async def search(reader: Reader, given: Search) -> JsonObject:
-    page = await search_turns(reader.identity, reader.database, given.query, given.limit, given.cursor)
+    page = await search_turns(reader.identity, reader.database, given.query, given.sort, given.limit, given.cursor)
     return {"results": [_result(reader, found) for found in page.items], "next_cursor": page.next_cursor}
 
 

@@ -17,7 +17,9 @@ from chatkeep.database.statement import into
 from chatkeep.database.tables import (
     api_turns,
     conversations,
+    reasoning_entries,
     reasoning_search,
+    turn_entries,
     turn_files,
     turn_search,
     turns,
@@ -105,10 +107,12 @@ async def rewrite(connection: AsyncConnection, user_id: UUID, turn_id: UUID, con
         values |= {"error_detail": None, "comment": None}
     await connection.execute(update(turns).where(_t.user_id == user_id, _t.id == turn_id).values(**values))
     with_reasoning = any(map(is_reasoning, content.reply_items or ()))
-    for entries, again in ((turn_search, not content.is_empty), (reasoning_search, with_reasoning)):
+    for older in (turn_search, reasoning_search):
+        await connection.execute(delete(older).where(older.c.user_id == user_id, older.c.turn_id == turn_id))
+    for entries, again in ((turn_entries, not content.is_empty), (reasoning_entries, with_reasoning)):
         await connection.execute(delete(entries).where(entries.c.user_id == user_id, entries.c.turn_id == turn_id))
         if again:  # made by whichever replica comes by, from the turn's row
-            row = {"user_id": user_id, "turn_id": turn_id, "part": 0, "parts": 1, "version": 0}
+            row = {"user_id": user_id, "turn_id": turn_id, "version": 0}
             await connection.execute(insert(entries).values(**row))
 
 

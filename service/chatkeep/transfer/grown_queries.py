@@ -8,7 +8,16 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Row, Text, bindparam, cast, delete, exists, func, literal, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chatkeep.database.tables import conversations, imported_turns, reasoning_search, turn_search, turns, unusual_turns
+from chatkeep.database.tables import (
+    conversations,
+    imported_turns,
+    reasoning_entries,
+    reasoning_search,
+    turn_entries,
+    turn_search,
+    turns,
+    unusual_turns,
+)
 from chatkeep.transfer.import_queries import insert_unusual
 
 # Fields of a turn that come with its answer.
@@ -108,7 +117,7 @@ async def answer_turns(
     await connection.execute(query.values(named), answers)
     # Each by its key: PostgreSQL 15 goes through all that the user has for `turn_id IN (...)`.
     turn_ids = [{"answered_id": row["id"]} for row in rows]
-    for entries in (turn_search, reasoning_search, unusual_turns):
+    for entries in (turn_entries, reasoning_entries, turn_search, reasoning_search, unusual_turns):
         of_turn = delete(entries).where(entries.c.user_id == user_id, entries.c.turn_id == bindparam("answered_id"))
         await connection.execute(of_turn, turn_ids)
     await insert_unusual(connection, rows)

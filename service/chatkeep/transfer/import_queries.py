@@ -18,8 +18,8 @@ from chatkeep.database.tables import (
     files,
     imported_conversations,
     imported_turns,
-    reasoning_search,
-    turn_search,
+    reasoning_entries,
+    turn_entries,
     turns,
     unusual_turns,
     user_activity,
@@ -192,15 +192,12 @@ async def refer_to_files(connection: AsyncConnection, user_id: UUID, references:
 async def await_lexemes(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Note that what the turns are found by is to be made, see `chatkeep.chat.search.indexer`."""
     thoughtful = [row for row in rows if any(map(is_reasoning, row["reply_items"] or ()))]
-    for entries, found in ((turn_search, rows), (reasoning_search, thoughtful)):
+    for entries, found in ((turn_entries, rows), (reasoning_entries, thoughtful)):
         await _await_entries(connection, entries, found)
 
 
 async def _await_entries(connection: AsyncConnection, entries: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    pending = [
-        {"user_id": row["user_id"], "turn_id": row["id"], "part": 0, "parts": 1, "version": 0, "lexemes": None}
-        for row in rows
-    ]
+    pending = [{"user_id": row["user_id"], "turn_id": row["id"], "version": 0, "lexemes": None} for row in rows]
     for start in range(0, len(pending), TURNS_PER_STATEMENT):
         await connection.execute(insert(entries), pending[start : start + TURNS_PER_STATEMENT])
 

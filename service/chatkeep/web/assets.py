@@ -19,6 +19,7 @@ TEXTS = {
     "actions-texts.js": "actions",
     "attachments-texts.js": "attachments",
     "console-texts.js": "console",
+    "search-texts.js": "search",
     "settings-texts.js": "settings",
     "shortcuts-texts.js": "shortcuts",
     "sign-in-texts.js": "sign_in",

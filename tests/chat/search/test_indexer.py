@@ -15,7 +15,7 @@ from chatkeep.chat.search.indexer import index_pending, reindex
 from chatkeep.chat.search.lexemes import lexemes_of
 from chatkeep.chat.status import Status
 from chatkeep.database.database import Database
-from chatkeep.database.user_lexeme import user_mark
+from chatkeep.database.user_lexeme import user_lexeme
 from tests.accounts.client import change, rows
 from tests.chat.history.test_store import begin, new_conversation, new_user
 from tests.chat.history.test_store import say as said
@@ -45,9 +45,9 @@ async def place(database: Database) -> Place:
     return user_id, await new_conversation(database, user_id)
 
 
-async def lexemes(database: Database, begun: OpenTurn) -> list[set[str] | None]:
-    """Return the lexemes of each of the turn's parts; None for those that are to be made."""
-    query = "SELECT tsvector_to_array(lexemes) FROM turn_search WHERE user_id = :u AND turn_id = :t ORDER BY part"
+async def lexemes(database: Database, begun: OpenTurn) -> list[set[int] | None]:
+    """Return the lexemes of the turn's entry, if it has one; None where they are to be made."""
+    query = "SELECT lexemes FROM turn_entries WHERE user_id = :u AND turn_id = :t"
     found = await rows(database, query, u=begun.user_id, t=begun.id)
     return [None if each is None else set(each) for (each,) in found]
 
@@ -65,8 +65,8 @@ async def say(log: ReplicaStore, place: Place, prompt: str, reply: str) -> OpenT
     return begun
 
 
-def expected(begun: OpenTurn, reply: str) -> list[set[str] | None]:
-    return [{user_mark(begun.user_id)} | lexemes_of(begun.content) | lexemes_of(reply)]
+def expected(begun: OpenTurn, reply: str) -> list[set[int] | None]:
+    return [{user_lexeme(begun.user_id)} | lexemes_of(begun.content) | lexemes_of(reply)]
 
 
 @pytest.mark.parametrize("status", ["complete", "stopped", "failed", "interrupted"])
@@ -86,7 +86,7 @@ async def test_a_turn_without_a_reply_is_found_by_its_prompt(
     log: ReplicaStore, database: Database, place: Place
 ) -> None:
     begun = await say(log, place, "…", "")
-    assert await lexemes(database, begun) == [{user_mark(place[0])}]
+    assert await lexemes(database, begun) == [{user_lexeme(place[0])}]
 
 
 async def test_a_text_of_a_million_different_pairs_keeps_no_turn_from_being_kept(
@@ -95,9 +95,9 @@ async def test_a_text_of_a_million_different_pairs_keeps_no_turn_from_being_kept
     reply = "".join(chr(0x4E00 + n * 7919 % 20_900) + chr(0x4E00 + n * 104_729 % 20_893) for n in range(200_000))
     begun = await say(log, place, "long", reply)
     found = await lexemes(database, begun)
-    assert len(found) > 1
-    assert set().union(*(each or set() for each in found)) >= lexemes_of(reply) | {"long"}
-    await change(database, "UPDATE turn_search SET version = 0 WHERE turn_id = :t", t=begun.id)
+    assert found == expected(begun, reply)
+    assert len(found[0] or ()) > 200_000
+    await change(database, "UPDATE turn_entries SET version = 0 WHERE turn_id = :t", t=begun.id)
     assert [made async for _, made in reindex(database)][-1] >= 1
     assert await lexemes(database, begun) == found
 
@@ -172,10 +172,10 @@ async def test_a_reindex_makes_what_is_missing_or_old_and_goes_on_where_it_was_s
     begun = [await say(log, place, f"prompt {number}", "reply") for number in range(12)]
     streaming = await begin(log, place, "not yet")
     assert [made async for _, made in reindex(database)] == [0]
-    await change(database, "DELETE FROM turn_search WHERE turn_id = ANY(:t)", t=[each.id for each in begun[:4]])
+    await change(database, "DELETE FROM turn_entries WHERE turn_id = ANY(:t)", t=[each.id for each in begun[:4]])
     await change(
         database,
-        "UPDATE turn_search SET version = 0, lexemes = 'other' WHERE turn_id = ANY(:t)",
+        "UPDATE turn_entries SET version = 0, lexemes = '{1}' WHERE turn_id = ANY(:t)",
         t=[each.id for each in begun[4:10]],
     )
     for name, value in (("WINDOW_TURNS", 5), ("BATCH_TURNS", 2)):
@@ -214,7 +214,7 @@ async def test_a_reindex_goes_on_while_turns_are_taken_and_deleted(
     gone = await new_conversation(database, place[0])
     for number in range(10):
         await say(log, (place[0], gone), f"gone {number}", "reply")
-    await change(database, "UPDATE turn_search SET version = 0, lexemes = 'old' WHERE user_id = :u", u=place[0])
+    await change(database, "UPDATE turn_entries SET version = 0, lexemes = '{1}' WHERE user_id = :u", u=place[0])
     for name, value in (("WINDOW_TURNS", 5), ("BATCH_TURNS", 2)):
         monkeypatch.setattr(indexer, name, value)
     windows = 0
@@ -227,7 +227,7 @@ async def test_a_reindex_goes_on_while_turns_are_taken_and_deleted(
     assert windows > 2
     for each in begun:
         assert await lexemes(database, each) == expected(each, "reply")
-    left = "SELECT count(*) FROM turn_search WHERE user_id = :u AND version = 0"
+    left = "SELECT count(*) FROM turn_entries WHERE user_id = :u AND version = 0"
     assert (await rows(database, left, u=place[0]))[0][0] == 0
 
 
@@ -248,7 +248,7 @@ async def test_a_process_that_dies_between_the_two_entries_of_a_turn_leaves_it_t
     with pytest.raises(asyncio.CancelledError):
         await log.index()
     monkeypatch.setattr(indexer, "_keep_all", keep_all)
-    of_reasoning = "SELECT count(*) FROM reasoning_search WHERE turn_id = :t"
+    of_reasoning = "SELECT count(*) FROM reasoning_entries WHERE turn_id = :t"
     assert (await rows(database, of_reasoning, t=begun.id))[0][0] == 1
     assert await lexemes(database, begun) == []
     assert await unsettled(database, begun) == 1

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from chatkeep.chat.search.casefold import casefold
 from chatkeep.chat.search.lexemes import lexemes_of
 from chatkeep.chat.search.matching import matches
 from chatkeep.chat.search.query import SearchQuery, parse_query
 from chatkeep.chat.search.snippets import SNIPPET_CHARACTERS, snippet
 from chatkeep.errors import NothingToFind
+from chatkeep.folding.folding import fold
 from tests.chat.search import reference
 from tests.chat.search.texts import MIXED, PIECES, TEXTS
 
@@ -50,6 +50,7 @@ def read(query: str) -> SearchQuery | None:
 @given(st.one_of(found_somewhere(), st.tuples(QUERIES, MIXED, MIXED)))
 def test_what_fits_is_what_the_rules_say(drawn: tuple[str, str, str]) -> None:
     query, prompt, reply = drawn
+    assume(not re.search(r"(?<!\S)[-−]|:", query))  # operators have tests of their own
     asked = read(query)
     assert (asked is None) == (not reference.words_of(query))
     if asked is not None:
@@ -65,18 +66,18 @@ def test_whatever_fits_has_the_lexemes_that_it_is_looked_for_by(drawn: tuple[str
     assert asked is not None
     lexemes = lexemes_of(prompt) | lexemes_of(reply)
     for term in asked.terms:
-        assert term.lexemes <= lexemes
-        assert term.lexemes or any(lexeme.startswith(term.beginning or "?") for lexeme in lexemes)
+        for clause in term.clauses:
+            assert clause.lexemes & lexemes
 
 
 @given(TEXTS, st.data())
 def test_any_two_characters_or_more_of_japanese_find_their_text(text: str, data: st.DataObject) -> None:
-    text = casefold(text) + "東京。"
+    text = fold(text) + "東京。"
     end = data.draw(st.integers(2, len(text)))
     start = data.draw(st.integers(0, end - 2))
     part = text[start:end]
-    assume(not re.search(r'[\s"“”„]', part) and any(map(reference.is_part_of_text, casefold(part))))
-    assume(casefold(part) in casefold(text))
+    assume(not re.search(r'[\s"“”„«»「」『』]', part) and any(map(reference.is_part_of_text, fold(part))))
+    assume(fold(part) in fold(text) and "*" not in part and ":" not in part and not part.startswith("-"))
     assert matches(parse_query(part), text, None)
 
 
@@ -93,7 +94,8 @@ def test_any_two_characters_or_more_of_japanese_find_their_text(text: str, data:
         ('"green tea', "my green tea", True),
         ("“green tea”", "my green tea", True),
         ("don't", "I don’t know", True),
-        ("2026-11-25", "on 2026/11/25", True),
+        ("2026-11-25", "on 2026/11/25", False),
+        ("2026-11-25", "on 2026‑11‑25", True),
         ("c++", "C++ is", True),
         ("c++", "c + +", False),
         ("c", "c++", True),
@@ -112,7 +114,8 @@ def test_any_two_characters_or_more_of_japanese_find_their_text(text: str, data:
         ("🎉", "done🎉!", True),
         ("❤", "I ❤\ufe0f tea", True),
         ("葛城", "葛\U000e0100城", True),
-        ("%", "100%", None),
+        ("%", "100%", True),
+        ("%", "100", False),
         ("…  !? “”", "…", None),
         ("", "", None),
     ],

@@ -14,7 +14,7 @@ from chatkeep.chat.search import search
 from chatkeep.chat.search.indexer import index_pending, reindex
 from chatkeep.chat.search.query import parse_query
 from tests.accounts.client import change, rows, value
-from tests.chat.search.reference import says, words_of
+from tests.chat.search.reference import plain, says, words_of
 from tests.chat.search.test_search import SEARCH, ask, found_ids, some_text
 from tests.http.test_bodies import code_of
 from tests.support.replicas import ReplicaStore
@@ -23,7 +23,7 @@ from tests.support.settled import settle
 from tests.transfer.upload_client import imported
 
 STREAMING = "SELECT count(*) FROM turns WHERE user_id = :u AND status = 'streaming'"
-ENTRIES = "SELECT turn_id::text FROM reasoning_search WHERE user_id::text = :u ORDER BY turn_id, part"
+ENTRIES = "SELECT turn_id::text FROM reasoning_entries WHERE user_id::text = :u ORDER BY turn_id"
 
 
 async def think(service: RunningService, person: Person, thoughts: Sequence[Sequence[str]]) -> list[str]:
@@ -64,14 +64,12 @@ async def test_a_turn_without_reasoning_has_no_entry(service: RunningService) ->
 
 
 @pytest.mark.parametrize("turns_a_match", [0, 10**6])
-@pytest.mark.parametrize("part_bytes", [30, 400_000])
 async def test_what_is_found_is_what_the_rules_say_of_every_thought(
-    service: RunningService, monkeypatch: pytest.MonkeyPatch, turns_a_match: float, part_bytes: int
+    service: RunningService, monkeypatch: pytest.MonkeyPatch, turns_a_match: float
 ) -> None:
     monkeypatch.setattr(search, "TURNS_PER_MATCH", turns_a_match)
     monkeypatch.setattr(search, "FIRST_TURNS", 3)
     monkeypatch.setattr(search, "NEXT_TURNS", 7)
-    monkeypatch.setattr("chatkeep.chat.search.lexemes.PART_BYTES", part_bytes)
     person, chance = await service.person(), random.Random(7)
     thoughts = [[some_text(chance) for _ in range(chance.randint(0, 3))] for _ in range(40)]
     ids = await think(service, person, thoughts)
@@ -83,7 +81,7 @@ async def test_what_is_found_is_what_the_rules_say_of_every_thought(
         wanted = [
             each
             for each, texts in zip(ids, thoughts[::-1], strict=True)
-            if all(any(says(text, word) for text in texts) for word in words)
+            if all(any(says(plain(text), word) for text in texts) for word in words)
         ]
         if words:
             assert await found_ids(person, f"{query} in:reasoning", chance.choice([1, 7, 200])) == wanted, query
@@ -123,7 +121,7 @@ async def test_imported_reasoning_is_found(service: RunningService) -> None:
 async def test_reindexing_makes_entries_that_are_missing(service: RunningService) -> None:
     person = await service.person()
     ids = await think(service, person, [["kettle"], [], ["kettle too"]])
-    await change(service.database, "DELETE FROM reasoning_search")
+    await change(service.database, "DELETE FROM reasoning_entries")
     assert sum([made async for _, made in reindex(service.database)]) >= 2
     assert await found_ids(person, "kettle in:reasoning") == [ids[0], ids[2]]
     assert sum([made async for _, made in reindex(service.database)]) == 0

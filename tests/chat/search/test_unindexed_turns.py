@@ -38,7 +38,7 @@ RELEASE = """
 UPDATE conversations SET streaming_turn_id = NULL, updated_at = now() WHERE user_id = $1 AND streaming_turn_id = $2
 """
 LEASE = "INSERT INTO replicas (id, started_at, lease_expires_at) VALUES ($1, now(), now() + make_interval(secs => $2))"
-LEXEMES = "SELECT count(*) FROM turn_search WHERE turn_id = $1 AND lexemes IS NOT NULL"
+LEXEMES = "SELECT count(*) FROM turn_entries WHERE turn_id = $1 AND lexemes IS NOT NULL"
 
 
 class OlderReplica:

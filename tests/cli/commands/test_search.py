@@ -29,14 +29,14 @@ async def test_what_is_missing_or_old_is_made_once(
     await settle(service.chat.turn_store)
     # The service looks for what is missing once, when it has started. That must not come in between.
     monkeypatch.setattr(UnindexedTurns, "index", AsyncMock(return_value=0))
-    await change(service.database, "DELETE FROM turn_search WHERE turn_id = :t", t=turns[0]["id"])
+    await change(service.database, "DELETE FROM turn_entries WHERE turn_id = :t", t=turns[0]["id"])
     await change(
-        service.database, "UPDATE turn_search SET version = 0, lexemes = '' WHERE turn_id = :t", t=turns[1]["id"]
+        service.database, "UPDATE turn_entries SET version = 0, lexemes = '{}' WHERE turn_id = :t", t=turns[1]["id"]
     )
     ran = await command("search", "reindex")
     assert (ran.code, ran.err, ran.out) == (0, "", "Turns checked: 3. Indexed: 2.\n")
     assert (await command("search", "reindex")).out == "Turns checked: 3. Indexed: 0.\n"
-    assert await value(service.database, f"SELECT count(*) FROM turn_search WHERE version = {VERSION}") == 3
+    assert await value(service.database, f"SELECT count(*) FROM turn_entries WHERE version = {VERSION}") == 3
     for q, found in (("緑茶", turns[:1]), ('"green tea"', turns[1:2]), ("TEA", turns[1:])):
         ran = await command("history", "--q", q, "--format", "jsonl")
         assert [turn["id"] for turn in ran.objects] == [turn["id"] for turn in found[::-1]], q

@@ -1,6 +1,6 @@
 """`/api/v1/conversations`: conversations over HTTP."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg
@@ -14,6 +14,7 @@ from chatkeep.chat.api.dependencies import ChatDep, CurrentUser, CurrentUserOrVi
 from chatkeep.chat.history import conversations
 from chatkeep.chat.history import queries as turn_queries
 from chatkeep.chat.history.lookups import require_conversation
+from chatkeep.chat.history.titles import conversations_by_title
 from chatkeep.chat.records import ConversationRecord
 from chatkeep.chat.schemas import ChangeConversation, Conversation, CreateConversation
 from chatkeep.database.times import time_in_cursor
@@ -86,7 +87,10 @@ async def list_conversations(
         conversations.Origin | None,
         Query(description="Only what began through `/v1`, through the AI SDK's protocol, or neither. Default: all."),
     ] = None,
-    q: Annotated[SearchText | None, Query(description="Part of the title; case and width do not matter.")] = None,
+    q: Annotated[
+        SearchText | None,
+        Query(description="Part of the title; case, width, and accents that it leaves out do not matter."),
+    ] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Page[Conversation]:
@@ -95,7 +99,7 @@ async def list_conversations(
     `metadata.import` has only its source in the list; the conversation by itself has all of it.
     """
     after_time, after_id = _after(cursor)
-    values = {
+    values: dict[str, Any] = {
         "user_id": identity.user_id,
         "archived": archived,
         "after_time": after_time,
@@ -103,9 +107,9 @@ async def list_conversations(
         "limit": limit + 1,
     }
     if q:
-        rows = await database.rows(conversations.LISTS[origin, True], **values, q=q)
+        rows = await conversations_by_title(database, q=q, origin=origin, **values)
     else:
-        rows = await database.rows(conversations.LISTS[origin, False], **values)
+        rows = await database.rows(conversations.LISTS[origin], **values)
     return page_of(rows, limit, Conversation.model_validate, of="conversations", position=_recency)
 
 

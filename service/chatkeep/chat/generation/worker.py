@@ -17,6 +17,7 @@ from chatkeep.chat.generation.registry import GenerationRegistry
 from chatkeep.chat.generation.replica import RECOVERY_INTERVAL_SHARE, Replica
 from chatkeep.chat.history.store import TurnStore
 from chatkeep.chat.search.indexer import index_ended, index_pending
+from chatkeep.chat.search.older_entries import remake_older
 from chatkeep.chat.search.unindexed_turns import UnindexedTurns
 from chatkeep.errors import DatabaseUnavailable
 from chatkeep.periodic import run_every
@@ -148,6 +149,7 @@ class Worker:
             await index_ended(self._store.database, turns)
 
     async def _index(self) -> None:
-        made = await index_pending(self._store.database)
-        if made := made + await self._unindexed.index():
+        database = self._store.database
+        made = await index_pending(database) + await self._unindexed.index()
+        if made := made + await remake_older(database, self._replica.id):
             log.info("turns_made_findable", count=made)

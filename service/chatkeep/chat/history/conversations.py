@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import (
     Boolean,
     Integer,
+    Select,
     Text,
     Uuid,
     and_,
@@ -96,15 +97,15 @@ CREATE_CONVERSATION = Statement(NEW_CONVERSATION, row=_TO_RECORD)
 MAX_TITLE_CHARACTERS = 60
 
 
-def _list(*, by_title: bool, origin: str | None = None) -> Statement[ConversationRecord]:
+def in_order(*columns: Any, origin: str | None = None) -> Select[Any]:
     """The caller's conversations, newest activity first, from after (`last_turn_at`, `id`).
 
     Args:
-        origin: only what was begun there; its condition is that of an index.
+        origin: only those that were begun there; its condition is that of an index.
     """
     archived = bindparam("archived", type_=Boolean)
     query = (
-        select(*SHORT_COLUMNS)
+        select(*columns)
         .where(
             _c.user_id == USER_ID,
             tuple_(_c.last_turn_at, _c.id)
@@ -114,38 +115,25 @@ def _list(*, by_title: bool, origin: str | None = None) -> Statement[Conversatio
         .order_by(_c.last_turn_at.desc(), _c.id.desc())
         .limit(bindparam("limit", type_=Integer))
     )
-    if origin is not None:
-        query = query.where(text(ORIGIN_CONDITIONS[origin]))
-    if by_title:
-        query = query.where(func.strpos(_folded(_c.title), _folded(bindparam("q", type_=Text))) > 0)
-    return Statement(query, row=_TO_RECORD)
+    return query if origin is None else query.where(text(ORIGIN_CONDITIONS[origin]))
 
 
-def _folded(words: Any) -> Any:
-    """A text that is equal for all cases and widths."""
-    return func.lower(func.normalize(words, literal_column("NFKC")))
+def _list(origin: str | None = None) -> Statement[ConversationRecord]:
+    return Statement(in_order(*SHORT_COLUMNS, origin=origin), row=_TO_RECORD)
 
 
-LIST_CONVERSATIONS = _list(by_title=False)
-LIST_CONVERSATIONS_BY_TITLE = _list(by_title=True)
-LIST_API_CONVERSATIONS = _list(by_title=False, origin="api")
-LIST_API_CONVERSATIONS_BY_TITLE = _list(by_title=True, origin="api")
-LIST_UI_CONVERSATIONS = _list(by_title=False, origin="ui")
-LIST_UI_CONVERSATIONS_BY_TITLE = _list(by_title=True, origin="ui")
-LIST_PAGE_CONVERSATIONS = _list(by_title=False, origin="page")
-LIST_PAGE_CONVERSATIONS_BY_TITLE = _list(by_title=True, origin="page")
+LIST_CONVERSATIONS = _list()
+LIST_API_CONVERSATIONS = _list("api")
+LIST_UI_CONVERSATIONS = _list("ui")
+LIST_PAGE_CONVERSATIONS = _list("page")
 
 Origin = Literal["api", "ui", "page"]
-# By where they were begun, and by a part of their titles.
-LISTS: Mapping[tuple[Origin | None, bool], Statement[ConversationRecord]] = {
-    (None, False): LIST_CONVERSATIONS,
-    (None, True): LIST_CONVERSATIONS_BY_TITLE,
-    ("api", False): LIST_API_CONVERSATIONS,
-    ("api", True): LIST_API_CONVERSATIONS_BY_TITLE,
-    ("ui", False): LIST_UI_CONVERSATIONS,
-    ("ui", True): LIST_UI_CONVERSATIONS_BY_TITLE,
-    ("page", False): LIST_PAGE_CONVERSATIONS,
-    ("page", True): LIST_PAGE_CONVERSATIONS_BY_TITLE,
+# By where they were begun.
+LISTS: Mapping[Origin | None, Statement[ConversationRecord]] = {
+    None: LIST_CONVERSATIONS,
+    "api": LIST_API_CONVERSATIONS,
+    "ui": LIST_UI_CONVERSATIONS,
+    "page": LIST_PAGE_CONVERSATIONS,
 }
 
 

@@ -10,27 +10,28 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     ColumnElement,
     FromClause,
     Integer,
     Select,
     Table,
-    Text,
     Uuid,
+    and_,
     bindparam,
     case,
     cast,
     exists,
     func,
-    not_,
     null,
+    or_,
     select,
     true,
     tuple_,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import TSQUERY
 
+from chatkeep.chat.search.filters import Filters
 from chatkeep.chat.search.index_queries import texts_from_row
 from chatkeep.chat.search.item_texts import reasoning_texts, refusal_texts
 from chatkeep.chat.search.query import MAX_CONDITIONS, SearchQuery
@@ -39,44 +40,57 @@ from chatkeep.database.statement import Row, Statement
 from chatkeep.database.tables import (
     IS_RUNNING,
     conversations,
-    reasoning_search,
-    turn_search,
+    reasoning_entries,
+    turn_entries,
+    turn_files,
     turns,
     unsettled_turns,
     user_activity,
 )
+from chatkeep.folding.folding import fold
 
 # Read whole by every search; there are fewer, unless entries could not be made for a while.
 JUST_ENDED_TURNS = 100
 
+LEXEMES: ARRAY[Any] = ARRAY(Integer)
 _user_id = bindparam("user_id", type_=Uuid)
 _after = bindparam("after", type_=Uuid)
 _turns = bindparam("turns", type_=Integer)
 _limit = bindparam("limit", type_=Integer)
-_mark = bindparam("mark", type_=Text)
-_tsquery = bindparam("tsquery", type_=Text)
-_needles = bindparam("needles", type_=ARRAY(Text))
+_mark = bindparam("mark", type_=LEXEMES)
+_with_files = bindparam("with_files", type_=Boolean)
+_conditions = [bindparam(f"condition_{number}", type_=LEXEMES) for number in range(MAX_CONDITIONS)]
 _t = turns.c
 _c = conversations.c
 
 
 @dataclass(frozen=True, slots=True)
 class OwnCandidate(Candidate):
-    """A turn of the asker that may fit."""
+    """A turn of the asker that may fit.
+
+    Args:
+        has_file: known where it is asked for.
+    """
 
     conversation_id: UUID
     conversation_title: str | None
     created_at: datetime
+    model: str | None
+    has_file: bool | None
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
-        return cls(
-            row["turn_id"],
-            texts_from_row(row),
-            row["conversation_id"],
-            row["conversation_title"],
-            row["created_at"],
-        )
+        others = (row[name] for name in ("conversation_id", "conversation_title", "created_at", "model", "has_file"))
+        return cls(row["turn_id"], texts_from_row(row), *others)
+
+    def passes(self, filters: Filters, /) -> bool:
+        if filters.has_file and not self.has_file:
+            return False
+        if filters.before is not None and self.created_at >= filters.before:
+            return False
+        if filters.after is not None and self.created_at < filters.after:
+            return False
+        return filters.model is None or fold(filters.model) in fold(self.model or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,53 +108,29 @@ class ScanRow(Generic[Found]):
         return cls(row["turn_id"], None if number is not None else to_candidate(row), number, row["history"])
 
 
-def has_lexemes(lexemes: Any, tsquery: ColumnElement[Any]) -> ColumnElement[bool]:
-    return lexemes.op("@@", is_comparison=True)(cast(tsquery, TSQUERY))
-
-
-def matches(
-    entry: FromClause, tsquery: ColumnElement[Any], needles: ColumnElement[Any], entries: Table
-) -> ColumnElement[bool]:
-    """Whether a turn's lexemes fit, by an entry of it in `entries`.
-
-    Of a turn in one part, what fits it fits; of one in several, each needle has to be in one of them.
-    """
-    # By itself it is read once, and not again for each turn.
-    asked = select(cast(tsquery, TSQUERY)).scalar_subquery()
-    return case((entry.c.parts == 1, has_lexemes(entry.c.lexemes, asked)), else_=has_all(entry, needles, entries))
-
-
-def has_all(entry: FromClause, needles: ColumnElement[Any], entries: Table) -> ColumnElement[bool]:
-    """Whether each needle is in some part of an entry's turn."""
-    needle = func.unnest(needles).table_valued("tsquery", name="needle").render_derived()
-    part = entries.alias("part")
-    somewhere = (
-        exists()
-        .where(
-            part.c.user_id == entry.c.user_id,
-            part.c.turn_id == entry.c.turn_id,
-            has_lexemes(part.c.lexemes, needle.c.tsquery),
-        )
-        .correlate(entry, needle)
-    )
-    return not_(exists().select_from(needle).where(not_(somewhere)))
+def has_lexemes(lexemes: ColumnElement[Any], conditions: Sequence[ColumnElement[Any]]) -> list[ColumnElement[bool]]:
+    """Whether lexemes fit the conditions of a query: one of each of the first, all of the `MAX_CONDITIONS`th."""
+    return [
+        lexemes.contains(each) if number == MAX_CONDITIONS - 1 else lexemes.overlap(each)
+        for number, each in enumerate(conditions)
+    ]
 
 
 def newest_fitting(
     after: ColumnElement[Any],
     turns: ColumnElement[int],
-    tsquery: ColumnElement[Any],
-    needles: ColumnElement[Any],
+    conditions: Sequence[ColumnElement[Any]],
     entries: Table,
     *,
     user_id: ColumnElement[Any] | None = None,
 ) -> tuple[Select[Any], Select[Any]]:
     """Of the newest `turns` before `after`, of one user or of all, those whose lexemes fit; and the ids of them all.
 
-    Parts are passed over, so that a walk never ends between two of one turn.
+    Args:
+        conditions: those that are null fit all.
     """
     _s = entries.c
-    window = select(_s.user_id, _s.turn_id, _s.parts, _s.lexemes).where(_s.part == 0).limit(turns)
+    window = select(_s.user_id, _s.turn_id, _s.lexemes).limit(turns)
     entry: FromClause
     if user_id is None:
         window = window.where(_s.turn_id < after).order_by(_s.turn_id.desc())
@@ -154,30 +144,35 @@ def newest_fitting(
         window = window.order_by(_s.user_id.desc(), _s.turn_id.desc())
         entry = window.subquery("newest")
         order = [entry.c.user_id.desc(), entry.c.turn_id.desc()]
-    found = select(entry.c.user_id, entry.c.turn_id).where(matches(entry, tsquery, needles, entries)).order_by(*order)
+    fits = has_lexemes(entry.c.lexemes, conditions)
+    found = (
+        select(entry.c.user_id, entry.c.turn_id)
+        .where(*(or_(given.is_(None), fit) for given, fit in zip(conditions, fits, strict=True)))
+        .order_by(*order)
+    )
     return found, window.with_only_columns(_s.turn_id)
-
-
-def is_whole_match(entry: FromClause, needles: ColumnElement[Any], entries: Table) -> ColumnElement[bool]:
-    """Whether a turn fits of which it is known that one part does."""
-    return case((entry.c.parts == 1, True), else_=has_all(entry, needles, entries))
 
 
 def asked_texts(entries: Table) -> Sequence[ColumnElement[Any]]:
     """The texts of a turn that its `entries` are of."""
-    if entries is reasoning_search:
+    if entries is reasoning_entries:
         return [reasoning_texts(_t.reply_items).label("reasoning")]
     return [_t.prompt, _t.reply, refusal_texts(_t.reply_items).label("refusals")]
 
 
-def _shown(found: Any, entries: Table) -> Select[Any]:
+def has_file(user_id: Any, turn_id: Any) -> ColumnElement[bool]:
+    _f = turn_files.c
+    return exists().where(_f.user_id == user_id, _f.turn_id == turn_id)
+
+
+def shown(found: Any, entries: Table) -> Select[Any]:
     """The columns of each candidate, looked up one by one: joined, all that the user has may be read.
 
     By ranges, so that it is looked up by the keys, where what a user has lies together.
     """
     turn_id = found.c.turn_id
     turn = (
-        select(_t.conversation_id, *asked_texts(entries), _t.created_at)
+        select(_t.conversation_id, *asked_texts(entries), _t.created_at, _t.model)
         .where(_t.user_id == _user_id, _t.id.between(turn_id, turn_id))
         .limit(1)
         .lateral("turn")
@@ -185,7 +180,12 @@ def _shown(found: Any, entries: Table) -> Select[Any]:
     talk = turn.c.conversation_id
     title = select(_c.title).where(_c.user_id == _user_id, _c.id.between(talk, talk)).limit(1).scalar_subquery()
     return (
-        select(found.c.turn_id, *turn.c, title.label("conversation_title"))
+        select(
+            found.c.turn_id,
+            *turn.c,
+            title.label("conversation_title"),
+            case((_with_files, has_file(_user_id, turn_id))).label("has_file"),
+        )
         .select_from(found.join(turn, true()))
         .order_by(found.c.turn_id.desc())
     )
@@ -201,16 +201,15 @@ def _index_lookup(entries: Table, *, conditions: int) -> Statement[OwnCandidate]
     matches = (
         select(_s.turn_id)
         .where(
-            has_lexemes(_s.lexemes, _mark),
-            *(has_lexemes(_s.lexemes, bindparam(f"condition_{number}", type_=Text)) for number in range(conditions)),
-            case((_s.user_id == _user_id, _s.turn_id < _after), else_=False),
-            is_whole_match(entries, _needles, entries),
+            _s.lexemes.contains(_mark),
+            *has_lexemes(_s.lexemes, _conditions[:conditions]),
+            case((and_(_s.user_id == _user_id, _s.turn_id < _after), True), else_=False),
         )
         .cte("matches")
         .prefix_with("MATERIALIZED")
     )
     found = select(matches.c.turn_id).order_by(matches.c.turn_id.desc()).limit(_limit).cte("found")
-    return Statement(_shown(found, entries), row=OwnCandidate.from_row)
+    return Statement(shown(found, entries), row=OwnCandidate.from_row)
 
 
 def newest_ended(after: ColumnElement[Any], *, user_id: ColumnElement[Any] | None = None) -> Select[Any]:
@@ -224,15 +223,15 @@ def newest_ended(after: ColumnElement[Any], *, user_id: ColumnElement[Any] | Non
 
 def _just_ended(entries: Table) -> Statement[OwnCandidate]:
     found = newest_ended(_after, user_id=_user_id).cte("found")
-    return Statement(_shown(found, entries), row=OwnCandidate.from_row)
+    return Statement(shown(found, entries), row=OwnCandidate.from_row)
 
 
 def _walk(entries: Table) -> Statement[ScanRow[OwnCandidate]]:
     """The newest candidates among the user's newest `turns` before `after`, and an end as `with_end` has it."""
-    fitting, ids = newest_fitting(_after, _turns, _tsquery, _needles, entries, user_id=_user_id)
+    fitting, ids = newest_fitting(_after, _turns, _conditions, entries, user_id=_user_id)
     found = fitting.limit(_limit).cte("found").prefix_with("MATERIALIZED")
     counted = select(user_activity.c.turn_count).where(user_activity.c.user_id == _user_id).scalar_subquery()
-    walked = with_end(_shown(found, entries), ids, found=found, limit=_limit, history=counted)
+    walked = with_end(shown(found, entries), ids, found=found, limit=_limit, history=counted)
     return Statement(walked, row=partial(ScanRow.from_row, OwnCandidate.from_row))
 
 
@@ -267,18 +266,18 @@ def with_end(
 
 def entries_of(asked: SearchQuery) -> Table:
     """Return the table that knows where to find what a query asks for."""
-    return reasoning_search if asked.in_reasoning else turn_search
+    return reasoning_entries if asked.in_reasoning else turn_entries
 
 
 def _index_lookups(entries: Table) -> list[Statement[OwnCandidate]]:
     return [_index_lookup(entries, conditions=number + 1) for number in range(MAX_CONDITIONS)]
 
 
-JUST_ENDED, JUST_ENDED_REASONING = _just_ended(turn_search), _just_ended(reasoning_search)
-INDEX_LOOKUP_BY_ONE, INDEX_LOOKUP_BY_TWO, INDEX_LOOKUP_BY_THREE = INDEX_LOOKUPS = _index_lookups(turn_search)
-SCAN = _walk(turn_search)
-REASONING_BY_ONE, REASONING_BY_TWO, REASONING_BY_THREE = REASONING_LOOKUPS = _index_lookups(reasoning_search)
-SCAN_REASONING = _walk(reasoning_search)
+JUST_ENDED, JUST_ENDED_REASONING = _just_ended(turn_entries), _just_ended(reasoning_entries)
+INDEX_LOOKUP_BY_ONE, INDEX_LOOKUP_BY_TWO, INDEX_LOOKUP_BY_THREE = INDEX_LOOKUPS = _index_lookups(turn_entries)
+SCAN = _walk(turn_entries)
+REASONING_BY_ONE, REASONING_BY_TWO, REASONING_BY_THREE = REASONING_LOOKUPS = _index_lookups(reasoning_entries)
+SCAN_REASONING = _walk(reasoning_entries)
 
 
 def to_scan_result(rows: Sequence[ScanRow[Found]], turns: int) -> ScanResult[Found]:

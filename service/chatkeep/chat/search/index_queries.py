@@ -17,7 +17,6 @@ from sqlalchemy import (
     Uuid,
     and_,
     bindparam,
-    case,
     cast,
     delete,
     func,
@@ -28,34 +27,23 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import TSVECTOR
 
-from chatkeep.chat.search.item_texts import has_reasoning, has_refusal, reasoning_texts, refusal_texts
-from chatkeep.chat.search.lexemes import REFUSAL_VERSION, SEPARATOR, VERSION
+from chatkeep.chat.search.item_texts import has_reasoning, reasoning_texts, refusal_texts
+from chatkeep.chat.search.lexemes import VERSION
+from chatkeep.chat.search.older_release_queries import OLDER_OF, for_older_replicas
 from chatkeep.database.statement import BACKGROUND_SECONDS, Row, Statement, first_column, into
 from chatkeep.database.tables import (
-    reasoning_search,
-    turn_search,
+    reasoning_entries,
+    turn_entries,
     turns,
     unsettled_turns,
 )
 
-_s = turn_search.c
-_r = reasoning_search.c
+_s = turn_entries.c
+_r = reasoning_entries.c
 _t = turns.c
 _u = unsettled_turns.c
-_COLUMNS = ["user_id", "turn_id", "part", "parts", "version", "lexemes"]
-
-
-def _tsvector(joined: Any) -> Any:
-    return func.array_to_tsvector(func.string_to_array(joined, literal(SEPARATOR)), type_=TSVECTOR)
-
-
-def _version(entries: Table, items: ColumnElement[Any]) -> ColumnElement[int]:
-    """The version of a turn's lexemes, by the items of its reply."""
-    if entries is reasoning_search:
-        return literal(VERSION)
-    return case((has_refusal(items), REFUSAL_VERSION), else_=VERSION)
+_COLUMNS = ["user_id", "turn_id", "version", "lexemes"]
 
 
 def texts_from_row(row: Row) -> Sequence[str | None]:
@@ -132,20 +120,14 @@ def _pending(entries: Table, *texts: ColumnElement[Any]) -> Statement[TurnTexts]
 _reasoning = reasoning_texts(_t.reply_items).label("reasoning")
 _refusals = refusal_texts(_t.reply_items).label("refusals")
 _all_texts = (_t.user_id, _t.id, _t.prompt, _t.reply, _refusals, _reasoning)
-PENDING = _pending(turn_search, _t.prompt, _t.reply, _refusals)
-PENDING_REASONING = _pending(reasoning_search, _reasoning)
+PENDING = _pending(turn_entries, _t.prompt, _t.reply, _refusals)
+PENDING_REASONING = _pending(reasoning_entries, _reasoning)
 
 
 def _window() -> Statement[IndexedTurn]:
     """The next turns by key, and of each whether its lexemes are missing or of an older version."""
     window = (
-        select(
-            _t.user_id,
-            _t.id,
-            _t.status,
-            has_reasoning(_t.reply_items).label("reasoned"),
-            has_refusal(_t.reply_items).label("refused"),
-        )
+        select(_t.user_id, _t.id, _t.status, has_reasoning(_t.reply_items).label("reasoned"))
         .where(
             tuple_(_t.user_id, _t.id)
             > tuple_(bindparam("after_user_id", type_=Uuid), bindparam("after_id", type_=Uuid))
@@ -154,21 +136,20 @@ def _window() -> Statement[IndexedTurn]:
         .limit(bindparam("limit", type_=Integer))
         .subquery("next_turns")
     )
-    # Looked up turn by turn: joined, all first parts of all turns would be read for each window.
+    # Looked up turn by turn: joined, the entries of all turns would be read for each window.
     made = (
         select(_s.version, _s.lexemes.is_(None).label("pending"))
-        .where(_s.user_id == window.c.user_id, _s.turn_id == window.c.id, _s.part == 0)
+        .where(_s.user_id == window.c.user_id, _s.turn_id == window.c.id)
         .limit(1)
         .lateral("made")
     )
     thought = (
         select(_r.version, _r.lexemes.is_(None).label("pending"))
-        .where(window.c.reasoned, _r.user_id == window.c.user_id, _r.turn_id == window.c.id, _r.part == 0)
+        .where(window.c.reasoned, _r.user_id == window.c.user_id, _r.turn_id == window.c.id)
         .limit(1)
         .lateral("thought")
     )
-    unsaid = and_(window.c.refused, made.c.version < REFUSAL_VERSION)
-    missing = or_(_is_stale(made), unsaid, and_(window.c.reasoned, _is_stale(thought)))
+    missing = or_(_is_stale(made), and_(window.c.reasoned, _is_stale(thought)))
     return Statement(
         select(window.c.user_id, window.c.id, and_(window.c.status != "streaming", missing).label("stale"))
         .select_from(window.outerjoin(made, true()).outerjoin(thought, true()))
@@ -214,47 +195,30 @@ LEFT_BEHIND = Statement(
 
 
 def _index(entries: Table) -> Statement[int]:
-    """Keep the lexemes of several turns in place of what there is; return of how many parts.
+    """Keep the lexemes of several turns in place of what there is; return of how many.
 
     Turns that are gone, or that somebody deletes right now, are left out: waiting for them could be in a circle.
     """
-    given = _given(("user_id", Uuid), ("turn_id", Uuid), ("number", Integer), ("count", Integer), ("joined_part", Text))
+    given = _given(("user_id", Uuid), ("turn_id", Uuid), ("lexemes_text", Text))
     user_id, turn_id = cast(given.c.user_id, Uuid), cast(given.c.turn_id, Uuid)
-    count = cast(given.c.count, Integer)
     rows = (
-        select(
-            _t.user_id,
-            _t.id,
-            cast(given.c.number, Integer),
-            count,
-            _version(entries, _t.reply_items),
-            _tsvector(given.c.joined_part),
-        )
+        select(_t.user_id, _t.id, literal(VERSION), cast(given.c.lexemes_text, ARRAY(Integer)))
         .select_from(given.join(turns, and_(_t.user_id == user_id, _t.id == turn_id)))
         .with_for_update(read=True, key_share=True, skip_locked=True, of=turns)
     )
     made = postgresql.insert(entries).from_select(_COLUMNS, rows)
     kept = (
         made.on_conflict_do_update(
-            index_elements=["user_id", "turn_id", "part"],
-            set_={name: made.excluded[name] for name in ("parts", "version", "lexemes")},
+            index_elements=["user_id", "turn_id"],
+            set_={name: made.excluded[name] for name in ("version", "lexemes")},
         )
         .returning(entries.c.user_id, entries.c.turn_id)
         .cte("kept")
     )
-    dropped = (
-        delete(entries)
-        .where(
-            entries.c.user_id == user_id,
-            entries.c.turn_id == turn_id,
-            cast(given.c.number, Integer) == 0,
-            entries.c.part >= count,
-        )
-        .returning(entries.c.part)
-        .cte("dropped")
+    indexed = (
+        select(func.count().label("made")).select_from(kept).add_cte(for_older_replicas(kept, OLDER_OF[entries.name]))
     )
-    indexed = select(func.count().label("made")).select_from(kept).add_cte(dropped)
-    if entries is turn_search:
+    if entries is turn_entries:
         indexed = indexed.add_cte(_settle(kept))
     return Statement(indexed, row=first_column, timeout_seconds=BACKGROUND_SECONDS)
 
@@ -267,5 +231,5 @@ def _settle(kept: CTE) -> CTE:
     return settled.returning(_u.turn_id).cte("settled")
 
 
-INDEX = _index(turn_search)
-INDEX_REASONING = _index(reasoning_search)
+INDEX = _index(turn_entries)
+INDEX_REASONING = _index(reasoning_entries)

@@ -15,7 +15,9 @@ from uuid import UUID
 
 from chatkeep.chat.search import index_queries
 from chatkeep.chat.search.index_queries import FinishedTurn, TurnTexts
-from chatkeep.chat.search.lexemes import parts_of
+from chatkeep.chat.search.lexemes import lexemes_of_turn
+from chatkeep.chat.search.older_queries import DROP_OLDER
+from chatkeep.chat.search.older_release_queries import OLDER_AT_WORK
 from chatkeep.database.database import Database
 from chatkeep.database.statement import Statement
 
@@ -40,7 +42,7 @@ REASONING = _Entries(index_queries.PENDING_REASONING, index_queries.INDEX_REASON
 
 
 async def index_pending(database: Database) -> int:
-    """Make the lexemes that are to be made, some turns at a time, until none are left; return how many parts that is.
+    """Make the lexemes that are to be made, some turns at a time, until none are left; return how many that is.
 
     What somebody deletes in the meantime is left for the next time.
     """
@@ -84,10 +86,22 @@ async def reindex(database: Database) -> AsyncIterator[tuple[int, int]]:
         stale = [(row.user_id, row.id) for row in rows if row.stale]
         for first in range(0, len(stale), BATCH_TURNS):
             await index_turns(database, stale[first : first + BATCH_TURNS])
+        await drop_older(database, [(row.user_id, row.id) for row in rows])
         yield len(rows), len(stale)
         if len(rows) < WINDOW_TURNS:
             break  # or the last user could keep it going for ever, by saying more
         after_user_id, after_id = rows[-1].user_id, rows[-1].id
+
+
+async def drop_older(database: Database, keys: Sequence[tuple[UUID, UUID]]) -> int:
+    """Delete entries of the release before of turns that have new ones; return of how many turns.
+
+    While a process of that release is at work, it finds turns by nothing else.
+    """
+    if await database.rows(OLDER_AT_WORK):
+        return 0
+    user_ids, turn_ids = ([key[n] for key in keys] for n in range(2))
+    return await database.row(DROP_OLDER, user_ids=user_ids, turn_ids=turn_ids) or 0
 
 
 async def index_turns(database: Database, keys: Sequence[tuple[UUID, UUID]]) -> None:
@@ -97,7 +111,7 @@ async def index_turns(database: Database, keys: Sequence[tuple[UUID, UUID]]) -> 
 
 
 async def index_ended(database: Database, turns: Sequence[FinishedTurn]) -> int:
-    """Make the lexemes of turns that have ended, in the place of those that they have; return how many parts that is.
+    """Make the lexemes of turns that have ended, in the place of those that they have; return of how many.
 
     Turns that are gone are left out. Those of the reasoning come first: with the others a turn is settled.
     """
@@ -128,11 +142,12 @@ def _batches(turns: Sequence[TurnTexts]) -> Iterator[list[TurnTexts]]:
 
 def _columns(turns: Sequence[TurnTexts]) -> dict[str, list[Any]]:
     # In the order of keys, so that two who do the same never wait for each other in a circle.
-    made = [
-        (turn.user_id, turn.id, number, len(parts), part)
-        for turn in sorted(turns, key=attrgetter("user_id", "id"))
-        for parts in [parts_of(turn.user_id, turn.texts)]
-        for number, part in enumerate(parts)
-    ]
-    names = ("user_ids", "turn_ids", "numbers", "counts", "joined_parts")
-    return dict(zip(names, map(list, zip(*made, strict=True)), strict=True))
+    ordered = sorted(turns, key=attrgetter("user_id", "id"))
+    return {
+        "user_ids": [turn.user_id for turn in ordered],
+        "turn_ids": [turn.id for turn in ordered],
+        # As PostgreSQL writes arrays: a list of lists would have to be of equal ones.
+        "lexemes_texts": [
+            "{" + ",".join(map(str, lexemes_of_turn(turn.user_id, turn.texts))) + "}" for turn in ordered
+        ],
+    }

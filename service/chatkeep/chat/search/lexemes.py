@@ -1,109 +1,107 @@
-"""Lexemes of turns: words, symbols, and pairs of neighbouring characters where words are not spaced.
+"""Lexemes of turns: numbers by which they are found, made of words, signs and characters.
 
 Every character of a folded text is of one kind:
 
-- `w`: letters, digits and marks; a run of them is a word, and a lexeme;
-- `c`: characters of scripts in which any part of a text may be looked for, such as Chinese, Japanese and Korean. Each
-  pair of neighbours of which one is such a character is a lexeme, punctuation and letters beside it included. One that
-  nothing follows is a lexeme by itself, so that every single one begins some lexeme;
-- `s`: symbols, such as emoji and `+`; each is a lexeme;
-- ` ` and `p`: white space, and the rest.
+- `w`: letters, digits and marks; a run of them is a word;
+- `c`: characters of scripts in which any part of a text may be looked for, such as Chinese, Japanese and Korean;
+- ` `: white space;
+- `s`: signs, which are all the others.
 
-Source: PostgreSQL manual 12.11, Limitations of full text search: a `tsvector` holds 1 MB and its positions stop at
-16,383. So it has no positions, and a turn with too many lexemes has several parts.
+A word of up to four characters is a lexeme. A longer one is known by its first five, its first eight and, where it is
+long enough to be put together of several, its last six. So are the parts of `getUserName` and the like. Each character
+of the second kind is a lexeme, and each pair of neighbours of which one is such a character. A sign is one, unless
+sentences are full of it. A lexeme is 32 bits of a checksum: a turn that has those of a query need not say it.
 """
 
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import lru_cache
 from uuid import UUID
 
-from chatkeep.chat.search.casefold import casefold
-from chatkeep.database.user_lexeme import user_mark
+from chatkeep.chat.search.words import MAX_WORD_CHARACTERS, joined, kind_of, kinds_of, words_of
+from chatkeep.database.user_lexeme import lexeme_of, user_lexeme
+from chatkeep.folding.folding import MARK, bare, marked
 
-# Raised whenever the same text gets other lexemes; `chatkeep search reindex` then makes them again.
-VERSION = 1
-# Of turns with a refusal: it was not among their texts before, and only they are to be made again. The next `VERSION`
-# is above it.
-REFUSAL_VERSION = 2
+# Raised whenever the same text gets other lexemes; they are then made again.
+VERSION = 3
 
-MAX_WORD_CHARACTERS = 64
-PART_BYTES = 400_000
-# Between lexemes on their way to the database; none holds white space.
-SEPARATOR = "\n"
-# The marks below begin with what no word, symbol or pair begins with alone.
-LONG_MARK = "@+"
+SHORT_CHARACTERS = 4
+BEGINNINGS = (5, 8)
+END_CHARACTERS = 6
+# A shorter word is not put together of several.
+COMPOUND_CHARACTERS = 11
 
-_WORDS = re.compile("w+")
-_ASCII_WORDS = re.compile("[a-z0-9]+")
-_ASCII_SYMBOLS = frozenset("$+<=>|~")
-_PART_OF_TEXT = re.compile(
-    "["
-    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u1000-\u109f\u1780-\u17d3"  # Thai, Lao, Burmese, Khmer
-    "\u1100-\u11ff\u3131-\u318e\ua960-\ua97f\uac00-\ud7ff"  # Hangul
-    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303c\u3041-\u309a\u309d-\u309f\u30a1-\u30fa"
-    "\u30fc-\u30ff\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    "\U0001aff0-\U0001b16f\U00020000-\U0003ffff"  # Han, kana, bopomofo
-    "]"
-)
-_SKIN = re.compile("[\U0001f3fb-\U0001f3ff]")
+_ASCII_SIGNS = frozenset("#$%&*+/<=>@[\\]^_`{|}~")
 
 
-@cache
-def kind_of(character: str) -> str:
-    if character.isspace():
-        return " "
-    if _PART_OF_TEXT.match(character):
-        return "c"
-    category = unicodedata.category(character)
-    if category[0] in "LNM":
-        return "w"
-    if category[0] == "Z":
-        return " "
-    return "s" if category in ("So", "Sm", "Sc") or _SKIN.match(character) else "p"
+@lru_cache(maxsize=65_536)
+def short_word(word: str) -> int:
+    return lexeme_of(f"w{word}")
 
 
-class _Kinds(dict[int, str]):
-    def __missing__(self, code: int) -> str:
-        self[code] = kind = kind_of(chr(code))
-        return kind
+@lru_cache(maxsize=65_536)
+def beginning(word: str) -> int:
+    """Return the lexeme of all words that begin as this one of five characters or more."""
+    return lexeme_of(f"b{word[: max(length for length in BEGINNINGS if length <= len(word))]}")
 
 
-class _Flat(dict[int, str]):
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        self[code] = flat = " " if kind_of(character) in " p" else character
-        return flat
+@lru_cache(maxsize=65_536)
+def end(word: str) -> int:
+    return lexeme_of(f"e{word[-END_CHARACTERS:]}")
 
 
-_KINDS = _Kinds()
-_FLAT = _Flat()
+@lru_cache(maxsize=65_536)
+def characters(one_or_two: str) -> int:
+    return lexeme_of(one_or_two)
 
 
-def kinds_of(folded_text: str) -> str:
-    """Return the kind of each character of a folded text."""
-    return folded_text.translate(_KINDS)
+@lru_cache(maxsize=65_536)
+def _of_word(word: str, parts: tuple[int, ...]) -> frozenset[int]:
+    starts, ends = (0, *parts), (*parts, len(word))
+    found = {short_word(word[first:last]) for first in starts for last in ends if 0 < last - first <= SHORT_CHARACTERS}
+    for start in starts:
+        found |= {beginning(word[start : start + length]) for length in BEGINNINGS if len(word) - start >= length}
+    if len(word) >= COMPOUND_CHARACTERS:
+        found.add(end(word))
+    return frozenset(found)
 
 
-def flatten(folded_text: str) -> str:
-    """Return a folded text, as long as it is, with a space for every character that only separates."""
-    return folded_text.translate(_FLAT)
-
-
-def lexemes_of(text: str) -> set[str]:
+def lexemes_of(text: str) -> set[int]:
     """Return the lexemes of a text."""
-    text = casefold(text)
-    if text.isascii():
-        return {word[:MAX_WORD_CHARACTERS] for word in _ASCII_WORDS.findall(text)} | (_ASCII_SYMBOLS & set(text))
-    kinds = kinds_of(text)
-    found = {text[run.start() : min(run.end(), run.start() + MAX_WORD_CHARACTERS)] for run in _WORDS.finditer(kinds)}
-    if "s" in kinds:
-        found.update(character for character, kind in zip(text, kinds, strict=True) if kind == "s")
-    if "c" in kinds:
-        found.update(pairs_of(text, kinds))
-        found.update(unsegmented_characters(text + " ", kinds + " "))
+    text = bare(marked(text))
+    found = _lexemes(text)
+    if (other := joined(text)) is not None:
+        found |= _lexemes(other)
     return found
+
+
+def _lexemes(text: str) -> set[int]:
+    found: set[int] = set()
+    for word in words_of(text):
+        # What was longer is known by its ends, and would only fill the cache.
+        found |= _of_word(_shortened(word.text), word.parts)
+    found |= {characters(sign) for sign in set(text) if is_telling_sign(sign)}
+    if not text.isascii():
+        text = text.replace(MARK, "")
+        kinds = kinds_of(text)
+        if "c" in kinds:
+            found |= {characters(pair) for pair in set(pairs_of(text, kinds))}
+            found |= {characters(each) for each in set(text) if kind_of(each) == "c"}
+    return found
+
+
+def _shortened(word: str) -> str:
+    if len(word) <= MAX_WORD_CHARACTERS:
+        return word
+    return word[: MAX_WORD_CHARACTERS // 2] + word[-MAX_WORD_CHARACTERS // 2 :]
+
+
+@lru_cache(maxsize=4096)
+def is_telling_sign(character: str) -> bool:
+    """Tell whether a character is a sign that not every sentence has."""
+    if character.isascii():
+        return character in _ASCII_SIGNS
+    return kind_of(character) == "s" and unicodedata.category(character)[0] == "S"
 
 
 def pairs_of(text: str, kinds: str) -> Iterator[str]:
@@ -113,35 +111,10 @@ def pairs_of(text: str, kinds: str) -> Iterator[str]:
             yield first + second
 
 
-def unsegmented_characters(text: str, kinds: str) -> Iterator[str]:
-    """Yield the characters of scripts in which parts are looked for that white space follows."""
-    at = kinds.find("c ")
-    while at >= 0:
-        yield text[at]
-        at = kinds.find("c ", at + 1)
-
-
-def parts_of(user_id: UUID, texts: Iterable[str | None]) -> list[str]:
-    """Return the lexemes of a turn's texts, in parts that a `tsvector` can hold, joined by `SEPARATOR`."""
-    found: set[str] = set()
+def lexemes_of_turn(user_id: UUID, texts: Iterable[str | None]) -> list[int]:
+    """Return the lexemes of a turn's texts, and its user's."""
+    found = {user_lexeme(user_id)}
     for text in texts:
         if text:
             found |= lexemes_of(text)
-    mark = user_mark(user_id)
-    joined = SEPARATOR.join([mark, *found])
-    if len(joined) * 4 <= PART_BYTES or len(joined.encode()) <= PART_BYTES:
-        return [joined]
-    return [SEPARATOR.join([mark, LONG_MARK, *chunk]) for chunk in _chunks(sorted(found))]
-
-
-def _chunks(lexemes: Iterable[str]) -> Iterator[list[str]]:
-    chunk: list[str] = []
-    size = 0
-    for lexeme in lexemes:
-        length = len(lexeme.encode())
-        if chunk and size + length > PART_BYTES:
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(lexeme)
-        size += length
-    yield chunk
+    return sorted(found)

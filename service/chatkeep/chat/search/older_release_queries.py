@@ -3,19 +3,33 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Integer, Uuid, and_, bindparam, exists, func, literal, select, true, update
+from sqlalchemy import CTE, Integer, Table, Uuid, and_, bindparam, exists, func, literal, select, true, update
 from sqlalchemy.dialects import postgresql
 
 from chatkeep.database.statement import BACKGROUND_SECONDS, Row, Statement, first_column, into
-from chatkeep.database.tables import IS_RUNNING, replicas, turn_search, turns, unsettled_turns, unusual_turns
+from chatkeep.database.tables import (
+    IS_RUNNING,
+    reasoning_search,
+    replicas,
+    turn_entries,
+    turn_search,
+    turns,
+    unsettled_turns,
+    unusual_turns,
+)
 
-# What a replica says of itself in `replicas.search_version`: it keeps lexemes (1), or the narrow tables' rows, too (2).
-# Raised with `VERSION`.
-KEEPS = 2
+# What a replica says of itself in `replicas.search_version`: it keeps lexemes (1), the narrow tables' rows, too (2),
+# or lexemes as numbers (3). Raised with `VERSION`.
+KEEPS = 3
 
-_s = turn_search.c
+# The tables in which the release before has its entries.
+OLDER_OF = {"turn_entries": turn_search, "reasoning_entries": reasoning_search}
+
+_s = turn_entries.c
+_o = turn_search.c
 _t = turns.c
 _u = unsettled_turns.c
+_is_older = func.coalesce(replicas.c.search_version, literal(0)) < literal(KEEPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +51,13 @@ def _missing() -> Statement[RecentTurn]:
         .subquery("newest_turns")
     )
     # Looked up turn by turn, as above.
-    made = (
-        select(_s.version)
-        .where(_s.user_id == window.c.user_id, _s.turn_id == window.c.id, _s.part == 0)
-        .limit(1)
-        .lateral("made")
+    made = select(_s.version).where(_s.user_id == window.c.user_id, _s.turn_id == window.c.id).limit(1).lateral("made")
+    # They are found by these until they are made anew.
+    older = exists().where(
+        _o.user_id == window.c.user_id, _o.turn_id == window.c.id, _o.part == 0, _o.lexemes.is_not(None)
     )
     unsettled = exists().where(_u.user_id == window.c.user_id, _u.turn_id == window.c.id)
-    missing = and_(window.c.status != "streaming", made.c.version.is_(None), ~unsettled)
+    missing = and_(window.c.status != "streaming", made.c.version.is_(None), ~unsettled, ~older)
     return Statement(
         select(window.c.user_id, window.c.id, missing.label("missing"))
         .select_from(window.outerjoin(made, true()))
@@ -91,12 +104,29 @@ def _adopt() -> Statement[Row]:
     )
 
 
+def for_older_replicas(kept: CTE, older: Table) -> CTE:
+    """Have replicas of the release before make their own entries of turns, while there are any."""
+    at_work = exists().where(_is_older, replicas.c.lease_expires_at > func.now())
+    rows = select(kept.c.user_id, kept.c.turn_id, literal(0), literal(0)).where(at_work)
+    noted = postgresql.insert(older).from_select(["user_id", "turn_id", "part", "version"], rows)
+    return noted.on_conflict_do_nothing().returning(older.c.turn_id).cte("noted")
+
+
 MISSING = _missing()
 ADOPT = _adopt()
 OLDEST_STREAMING: Statement[UUID] = Statement(
     select(_u.turn_id).where(IS_RUNNING).order_by(_u.turn_id).limit(1), row=first_column
 )
 # Replicas whose code keeps less of a turn than this one's.
-OLDER_REPLICAS = Statement(
-    select(replicas.c.id).where(func.coalesce(replicas.c.search_version, literal(0)) < literal(KEEPS)).limit(1)
+OLDER_REPLICAS = Statement(select(replicas.c.id).where(_is_older).limit(1))
+# The same, but for those that ended without a word a while ago.
+OLDER_AT_WORK = Statement(
+    select(replicas.c.id)
+    .where(_is_older, replicas.c.lease_expires_at > func.now() - func.make_interval(0, 0, 0, 0, 0, 10))
+    .limit(1)
+)
+# The one of all replicas that makes older entries anew: several would do the same.
+FIRST_REPLICA: Statement[UUID] = Statement(
+    select(replicas.c.id).where(replicas.c.lease_expires_at > func.now()).order_by(replicas.c.id).limit(1),
+    row=first_column,
 )

@@ -12,10 +12,12 @@ from chatkeep.chat.search.candidates import (
     OwnCandidate,
     to_scan_result,
 )
+from chatkeep.chat.search.older import older_tsquery
+from chatkeep.chat.search.older_queries import ANY_OLDER, OLDER, OLDER_REASONING
 from chatkeep.chat.search.query import SearchQuery
 from chatkeep.chat.search.search import ScanResult
 from chatkeep.database.database import Database
-from chatkeep.database.user_lexeme import user_mark
+from chatkeep.database.user_lexeme import older_user_mark, user_lexeme
 
 
 class OwnTurns:
@@ -23,39 +25,46 @@ class OwnTurns:
 
     def __init__(self, database: Database, user_id: UUID, asked: SearchQuery) -> None:
         self._database = database
-        self._user_id = user_id
         self._asked = asked
-        # Beginnings of one character are looked up for all users together: that takes longer than a user's turns.
-        self.can_use_index = not asked.by_beginnings
-        self._just_ended, self._scan, self._lookups = (
-            (JUST_ENDED_REASONING, SCAN_REASONING, REASONING_LOOKUPS)
+        self._conditions = {f"condition_{number}": each for number, each in enumerate(asked.conditions)}
+        self._always = {"user_id": user_id, "with_files": asked.filters.has_file}
+        self._user_id = user_id
+        # Without a condition all turns would be looked up, and a walk does that in order.
+        self.can_use_index = bool(self._conditions)
+        self._just_ended, self._scan, self._lookups, self._older = (
+            (JUST_ENDED_REASONING, SCAN_REASONING, REASONING_LOOKUPS, OLDER_REASONING)
             if asked.in_reasoning
-            else (JUST_ENDED, SCAN, INDEX_LOOKUPS)
+            else (JUST_ENDED, SCAN, INDEX_LOOKUPS, OLDER)
         )
 
     async def just_ended(self, after: UUID) -> list[OwnCandidate]:
-        return await self._database.rows(self._just_ended, user_id=self._user_id, after=after)
+        return await self._database.rows(self._just_ended, **self._always, after=after)
 
     async def scan(self, after: UUID, turns: int, limit: int) -> ScanResult[OwnCandidate]:
         rows = await self._database.rows(
-            self._scan,
-            user_id=self._user_id,
-            tsquery=self._asked.tsquery,
-            needles=list(self._asked.needles),
-            after=after,
-            turns=turns,
-            limit=limit,
+            self._scan, **self._always, **self._conditions, after=after, turns=turns, limit=limit
         )
         return to_scan_result(rows, turns)
 
     async def index_lookup(self, after: UUID, limit: int) -> list[OwnCandidate]:
-        conditions = self._asked.conditions
         return await self._database.rows(
-            self._lookups[len(conditions) - 1],
-            user_id=self._user_id,
-            mark=f"'{user_mark(self._user_id)}'",
-            **{f"condition_{number}": each for number, each in enumerate(conditions)},
-            needles=list(self._asked.needles),
+            self._lookups[len(self._conditions) - 1],
+            **self._always,
+            **self._conditions,
+            mark=[user_lexeme(self._user_id)],
+            after=after,
+            limit=limit,
+        )
+
+    async def older(self, after: UUID, limit: int) -> list[OwnCandidate]:
+        if not await self._database.rows(ANY_OLDER, user_id=self._user_id):
+            return []
+        mark = f"'{older_user_mark(self._user_id)}'"
+        return await self._database.rows(
+            self._older,
+            **self._always,
+            mark=mark,
+            tsquery=older_tsquery(self._asked) or mark,
             after=after,
             limit=limit,
         )

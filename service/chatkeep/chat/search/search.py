@@ -8,11 +8,12 @@ than the index has collected all matches, the walk goes on, and otherwise the in
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
+from chatkeep.chat.search.filters import Filters
 from chatkeep.chat.search.matching import matches
 from chatkeep.chat.search.query import SearchQuery
 from chatkeep.errors import QueryTooSlow
@@ -24,7 +25,6 @@ TURNS_PER_MATCH = 5
 MAX_SEARCH_SECONDS = 10
 # More text than this is held against a query in a thread.
 LONG_CHARACTERS = 20_000
-BEFORE_NEWEST = UUID(int=2**128 - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,10 @@ class Candidate:
 
     turn_id: UUID
     texts: Sequence[str | None]
+
+    def passes(self, filters: Filters, /) -> bool:
+        """Tell whether it passes the filters of a query that are not about its texts."""
+        raise NotImplementedError
 
 
 Found = TypeVar("Found", bound=Candidate)
@@ -78,6 +82,9 @@ class Source(Protocol[Found_co]):
     async def index_lookup(self, after: UUID, limit: int) -> Sequence[Found_co]:
         """Return the newest candidates before `after`."""
 
+    async def older(self, after: UUID, limit: int) -> Sequence[Found_co]:
+        """Return the newest candidates before `after` among turns that have entries of the release before."""
+
 
 class Search(Generic[Found]):
     """One search, on its way to a page."""
@@ -91,6 +98,9 @@ class Search(Generic[Found]):
         self._clock = clock
         self._ends_at = clock() + MAX_SEARCH_SECONDS
         self._found: dict[UUID, Found] = {}
+        # Whether there is one already, however late it gets.
+        self._has_page = False
+        self._oldest_id = asked.filters.oldest_id
         self._walked = 0
         self._candidates = 0
 
@@ -100,13 +110,15 @@ class Search(Generic[Found]):
         Raises:
             QueryTooSlow: it took longer than `MAX_SEARCH_SECONDS`.
         """
-        before = after or BEFORE_NEWEST
+        before = self._asked.filters.newest_id if after is None else min(after, self._asked.filters.newest_id)
         # First: what gets its index entry in the meantime is found twice, and not missed.
         ended = await self._fitting(await self._source.just_ended(before))
         last = await self._walk(before)
         if last is not None and not self._full:
-            await self._index_lookup(last)
-        found = self._found | {each.turn_id: each for each in ended}
+            await self._look_up(self._source.index_lookup, last)
+        found, self._found, self._has_page = self._found, {}, self._full
+        await self._look_up(self._source.older, before)
+        found |= self._found | {each.turn_id: each for each in ended}
         return [found[turn_id] for turn_id in sorted(found, reverse=True)[: self._limit]]
 
     @property
@@ -122,6 +134,8 @@ class Search(Generic[Found]):
             if walked.last_id is None or self._full:
                 return walked.last_id
             last = walked.last_id
+            if last < self._oldest_id:
+                return None
             if walked.turns is None:
                 many = self._more_than(many)
                 continue
@@ -143,24 +157,27 @@ class Search(Generic[Found]):
         """Candidates that mostly do not match are read in longer stretches."""
         return min(2 * many, 4 * self._limit)
 
-    async def _index_lookup(self, last: UUID) -> None:
+    async def _look_up(self, look: Callable[[UUID, int], Awaitable[Sequence[Found]]], last: UUID) -> None:
         many = self._limit - len(self._found)
         while True:
-            candidates = await self._source.index_lookup(last, many)
+            candidates = await look(last, many)
             await self._take(candidates)
             if len(candidates) < many or self._full:
                 return
             last = candidates[-1].turn_id
+            if last < self._oldest_id:
+                return
             many = self._more_than(many)
 
     async def _take(self, candidates: Sequence[Found]) -> None:
         self._found |= {each.turn_id: each for each in await self._fitting(candidates)}
-        if self._clock() > self._ends_at and not self._full:
+        if self._clock() > self._ends_at and not self._full and not self._has_page:
             raise QueryTooSlow("That took too long and was stopped. Ask for rarer words, or for more of them.")
 
     async def _fitting(self, candidates: Sequence[Found]) -> list[Found]:
         def fitting() -> list[Found]:
-            return [each for each in candidates if matches(self._asked, *each.texts)]
+            filters = self._asked.filters
+            return [each for each in candidates if each.passes(filters) and matches(self._asked, *each.texts)]
 
         characters = sum(len(text or "") for each in candidates for text in each.texts)
         return await asyncio.to_thread(fitting) if characters > LONG_CHARACTERS else fitting()

@@ -4,9 +4,9 @@ import html
 from collections.abc import Sequence
 from itertools import islice
 
-from chatkeep.chat.search.casefold import Cluster, clusters
-from chatkeep.chat.search.matching import SearchedText, Span, to_searched_texts
+from chatkeep.chat.search.matching import SearchedText, Span, texts_asked_for, to_searched_texts
 from chatkeep.chat.search.query import SearchQuery
+from chatkeep.folding.folding import Cluster, clusters
 
 LEAD_CHARACTERS = 60
 SNIPPET_CHARACTERS = 220
@@ -20,8 +20,11 @@ def snippet(asked: SearchQuery, *texts: str | None) -> str:
     Matches are between `<mark>` and `</mark>`. Everything else is escaped: what users and models write is never
     markup on the searcher's page.
     """
-    text = max(to_searched_texts(texts), key=lambda text: sum(text.has(term) for term in asked.terms))
-    first = min(next(text.spans(term), (len(text.folded), 0))[0] for term in asked.terms)
+    searched = to_searched_texts(texts_asked_for(asked, texts)) or to_searched_texts(texts)
+    if not searched:
+        return ""
+    text = max(searched, key=lambda text: sum(text.has(term) for term in asked.terms))
+    first = min((next(text.spans_anyhow(term), (len(text.folded), 0))[0] for term in asked.terms), default=0)
     return _shown(text, asked, first)
 
 
@@ -58,7 +61,7 @@ def _spans(text: SearchedText, asked: SearchQuery, chosen: Sequence[Cluster]) ->
     start, end = (chosen[0].start, chosen[-1].end) if chosen else (0, 0)
     found: list[Span] = []
     for term in asked.terms:
-        found += islice(text.spans(term, start), MAX_SPANS)
+        found += islice(text.spans_anyhow(term, start), MAX_SPANS)
     return sorted(span for span in found if span[0] < end)
 
 

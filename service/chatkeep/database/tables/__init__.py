@@ -30,7 +30,7 @@ from chatkeep.database.tables.chat import (
 from chatkeep.database.tables.counters import statistics, statistics_notes
 from chatkeep.database.tables.prompt_files import file_pieces, file_usage, files, turn_files
 from chatkeep.database.tables.schema import TIME, metadata
-from chatkeep.database.tables.search import reasoning_search, turn_search
+from chatkeep.database.tables.search import reasoning_entries, reasoning_search, turn_entries, turn_search
 from chatkeep.database.tables.transfer import imported_conversations, imported_turns
 
 __all__ = [
@@ -55,11 +55,13 @@ __all__ = [
     "login_sessions",
     "metadata",
     "password_links",
+    "reasoning_entries",
     "reasoning_search",
     "replicas",
     "reply_fragments",
     "statistics",
     "statistics_notes",
+    "turn_entries",
     "turn_files",
     "turn_search",
     "turns",

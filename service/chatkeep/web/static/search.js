@@ -3,8 +3,26 @@ import { CONVERSATIONS, explain, get, withQuery } from "./api.js";
 import { $, h, moment, spinner, state, t, url } from "./dom.js";
 import { titleOf } from "./list.js";
 import { literal } from "./literal.js";
+import more from "./search-texts.js";
+import words from "./texts.js";
+
+Object.assign(words, more);
 
 const PAUSE = 250;
+const MOST_CHARACTERS = 10000;
+const MOST_IN_TITLES = 500;
+// What proxies take for an address; the rest of a pasted text would hardly tell turns apart.
+const MOST_IN_ADDRESS = 6000;
+const HELP = [
+  ['"…"', "help_phrase"],
+  ["…*", "help_beginning"],
+  ["-…", "help_without"],
+  ["from:me from:model", "help_from"],
+  ["in:title in:reasoning", "help_in"],
+  ["model:…", "help_model"],
+  ["after:… before:…", "help_after"],
+  ["has:file", "help_file"],
+];
 const SIGNS = { "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&#x27;": "'", "&#34;": '"', "&amp;": "&" };
 const plain = (text) => text.replace(/&(?:lt|gt|quot|amp|#39|#x27|#34);/g, (sign) => SIGNS[sign]);
 
@@ -14,6 +32,15 @@ export function snippetNodes(snippet) {
     const marked = /^<mark>(.*)<\/mark>$/s.exec(part);
     return marked ? h("mark", { text: plain(marked[1]) }) : plain(part);
   });
+}
+
+/** The query of what is typed: a short last word may be the beginning of one; a very long text is cut. */
+export function queryOf(typed) {
+  const text = /(^|\s)[\p{L}\p{N}]{2,4}$/u.test(typed) && typed.split('"').length % 2 ? `${typed}*` : typed;
+  const fits = (end) => new URLSearchParams({ q: text.slice(0, end) }).toString().length <= MOST_IN_ADDRESS;
+  let end = text.length;
+  while (!fits(end)) end = Math.floor(end * 0.95);
+  return end === text.length ? text : text.slice(0, text.lastIndexOf(" ", end) > 0 ? text.lastIndexOf(" ", end) : end);
 }
 
 /** Unfold the thoughts of a turn in which a hit is, and mark its words there. */
@@ -39,7 +66,10 @@ export class Search {
     this.field = $("search");
     this.list = $("list");
     this.box = $("listed");
+    this.field.maxLength = MOST_CHARACTERS;
+    this.sort = "date";
     this.field.addEventListener("input", () => this.changed());
+    this.field.addEventListener("paste", (event) => this.paste(event));
     this.field.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || !this.field.value) return;
       event.preventDefault(); // the list stays open for it
@@ -47,6 +77,18 @@ export class Search {
       this.changed();
     });
     this.box.addEventListener("scroll", () => this.more(), { passive: true });
+  }
+
+  /** Put a text of several lines into the field with spaces between them: the browser would join the lines' words. */
+  paste(event) {
+    const text = event.clipboardData.getData("text");
+    if (!/[\r\n]/.test(text)) return;
+    event.preventDefault();
+    const { selectionStart, selectionEnd, value } = this.field;
+    const room = MOST_CHARACTERS - value.length + selectionEnd - selectionStart;
+    const line = text.replace(/[\r\n]+/g, " ").slice(0, room);
+    this.field.setRangeText(line, selectionStart, selectionEnd, "end");
+    this.changed();
   }
 
   changed() {
@@ -68,9 +110,10 @@ export class Search {
     $("list-state").replaceChildren(spinner());
     this.abort = new AbortController();
     const { signal } = this.abort;
-    this.text = text;
+    this.text = queryOf(text);
     try {
-      const titles = await get(withQuery(CONVERSATIONS, { q: text, limit: 5 }), { signal });
+      const titles =
+        text.length > MOST_IN_TITLES ? { items: [] } : await get(withQuery(CONVERSATIONS, { q: text, limit: 5 }), { signal });
       const page = await this.page(null, signal);
       if (signal.aborted) return;
       this.list.replaceChildren(...titles.items.map((each) => this.titleRow(each)));
@@ -82,14 +125,32 @@ export class Search {
   }
 
   page(cursor, signal) {
-    return get(withQuery("/api/v1/search", { q: this.text, limit: 20, cursor }), { signal });
+    return get(withQuery("/api/v1/search", { q: this.text, sort: this.sort, limit: 20, cursor }), { signal });
   }
 
   show(page) {
     this.list.append(...page.items.map((each) => this.hitRow(each)));
     this.cursor = page.next_cursor;
     const none = this.list.childElementCount === 0;
-    $("list-state").replaceChildren(...(none ? [h("p", { class: "none", text: t("nothing_found") })] : []));
+    $("list-state").replaceChildren(...(none ? [h("p", { class: "none", text: t("nothing_found") })] : [this.order()]), this.help());
+  }
+
+  order() {
+    const options = Object.entries({ date: "sort_date", relevance: "sort_relevance" }).map(([value, name]) =>
+      h("option", { value, text: t(name), selected: value === this.sort }),
+    );
+    const select = h("select", { on: { change: () => this.sortBy(select.value) } }, ...options);
+    return h("label", { class: "none" }, `${t("sort")} `, select);
+  }
+
+  sortBy(sort) {
+    this.sort = sort;
+    this.begin(this.field.value.trim());
+  }
+
+  help() {
+    const rows = HELP.flatMap(([written, name]) => [h("dt", {}, h("code", { text: written })), h("dd", { text: t(name) })]);
+    return h("details", { class: "none" }, h("summary", { text: t("search_help") }), h("dl", {}, ...rows));
   }
 
   async more() {
