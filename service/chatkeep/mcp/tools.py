@@ -15,10 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chatkeep.accounts.identity import Identity
 from chatkeep.chat.api.conversations import list_conversations, read_conversation
-from chatkeep.chat.api.search import FoundTurn, Sort
+from chatkeep.chat.api.search import FoundTurn
 from chatkeep.chat.api.search import search as search_turns
 from chatkeep.chat.api.turns import list_turns, read_turn
 from chatkeep.chat.schemas import Conversation, Turn
+from chatkeep.chat.search.own_search import Sort
 from chatkeep.database.database import Database
 from chatkeep.errors import Invalid, NotFound
 from chatkeep.http.bodies import SearchText
