@@ -65,7 +65,8 @@ async def create_response(
     is_kept = require_allowed(request, store=body.store)
     if body.background and not is_kept:
         raise Invalid("What is answered in the background is kept: leave `store` out.", param="background")
-    said = echo_of(body) | ({} if is_kept else {"store": False})
+    with _naming_place(body):
+        said = echo_of(body) | ({} if is_kept else {"store": False})
     context_tokens = request.app.state.settings.context_tokens
     following = await _take_turn(
         chat, caller, body, ApiRequest(said), idempotency_key, is_kept=is_kept, context_tokens=context_tokens
@@ -94,7 +95,8 @@ async def _take_turn(
     is_kept: bool,
     context_tokens: int,
 ) -> TurnStream:
-    conversation_id, parent_id = await _place_of(chat, caller, body)
+    with _naming_place(body):
+        conversation_id, parent_id = await _place_of(chat, caller, body)
     prompt, files = await prompt_of(chat, caller, body.input, is_kept=is_kept)
     new = NewTurn(
         conversation_id=conversation_id or new_id(),
@@ -107,34 +109,35 @@ async def _take_turn(
         tools=model_request(body),
         instructions=instructions_of(body),
     )
-    if getattr(body, "truncation", None) == "disabled" and conversation_id is not None:
-        await require_room(chat, caller.user_id, new, context_tokens=context_tokens)
-    if not is_kept:
-        return await answer_once(chat, caller, new, files, goes_on=conversation_id is not None)
-    if conversation_id is None:
-        return await take_first_turn(chat, caller, new, request)
-    with naming("conversation", NO_CONVERSATION):
-        return await take_turn(chat, caller, new, request)
+    with _naming_place(body):
+        if body.truncation == "disabled" and conversation_id is not None:
+            await require_room(chat, caller.user_id, new, context_tokens=context_tokens)
+        if not is_kept:
+            return await answer_once(chat, caller, new, files, goes_on=conversation_id is not None)
+        take = take_first_turn if conversation_id is None else take_turn
+        return await take(chat, caller, new, request)
 
 
 async def _place_of(chat: Chat, caller: Identity, body: CreateResponse) -> tuple[UUID | None, UUID | None]:
     """Return the conversation and the turn that a request goes on from; None begins a conversation."""
+    conversation_id = conversation_of(body)
     if body.previous_response_id is None:
-        with naming("conversation", NO_CONVERSATION):
-            return conversation_of(body), None
-    conversation_of(body)  # not both
-    with naming("previous_response_id", NO_RESPONSE):
-        before = await require_kept(chat.database, caller.user_id, to_own(RESPONSE, body.previous_response_id))
+        return conversation_id, None
+    before = await require_kept(chat.database, caller.user_id, to_own(RESPONSE, body.previous_response_id))
     return before.turn.conversation_id, before.turn.id
 
 
 @contextmanager
-def naming(field: str, detail: str) -> Iterator[None]:
+def _naming_place(body: CreateResponse) -> Iterator[None]:
     """Say of what is not there which field of the request names it."""
     try:
         yield
     except NotFound:
-        raise NotFound(detail, param=field) from None
+        if body.previous_response_id is not None:
+            raise NotFound(NO_RESPONSE, param="previous_response_id") from None
+        if body.conversation is not None:
+            raise NotFound(NO_CONVERSATION, param="conversation") from None
+        raise
 
 
 @router.get("/{response_id}")

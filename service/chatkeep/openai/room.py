@@ -26,7 +26,10 @@ async def require_room(chat: Chat, user_id: UUID, new: NewTurn, *, context_token
     Raises:
         ContextLengthExceeded: it is too long.
         NotFound: there is no such conversation.
+        IdempotencyKeyReused: as `TurnStore.joined`.
     """
+    if await chat.turn_store.joined(user_id, new) is not None:
+        return  # it is kept, and is a part of the conversation by now
     system_prompt = new.instructions
     if system_prompt is None:
         system_prompt = (await require_record(chat.database, user_id, new.conversation_id)).system_prompt

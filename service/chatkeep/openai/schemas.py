@@ -111,6 +111,7 @@ class CreateResponse(OpenBody):
     metadata: Object | None = None
     include: list[str] | None = None
     max_output_tokens: TokenLimit | None = None
+    truncation: str | None = None
     parallel_tool_calls: bool | None = None
     background: Flag = False
     store: bool | None = None
