@@ -19,7 +19,7 @@ from chatkeep.openai.ids import item_place
 from chatkeep.openai.output_items import items_by_our_ids
 from chatkeep.openai.queries import API_TURNS
 
-TURNS_AT_ONCE = 50
+TURNS_AT_ONCE = 20
 MAX_REFERRED_CHARACTERS = 2_000_000
 TOO_MUCH = "The items that the input refers to are too long together. Go on from a response or a conversation instead."
 
