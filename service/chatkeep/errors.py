@@ -45,6 +45,12 @@ class WeakPassword(Invalid):
     code = "weak_password"
 
 
+class ContextLengthExceeded(Invalid):
+    """A conversation is longer than a model is shown, and its client wants all of it shown or none."""
+
+    code = "context_length_exceeded"
+
+
 class NothingToFind(Invalid):
     """A search for punctuation alone."""
 
@@ -141,8 +147,8 @@ class NotFound(ChatkeepError):
 
     code = "not_found"
 
-    def __init__(self, detail: str = "There is nothing here, or it is not yours.") -> None:
-        super().__init__(detail)
+    def __init__(self, detail: str = "There is nothing here, or it is not yours.", **fields: object) -> None:
+        super().__init__(detail, **fields)
 
 
 class Conflict(ChatkeepError):

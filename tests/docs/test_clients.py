@@ -187,6 +187,8 @@ async def test_open_webui(reader: Reader, block: Block) -> None:
     printed = await reader.run("bash", "-c", f"{script}\nenv")
     found = dict(line.partition("=")[::2] for line in printed.splitlines())
     await asks_as_a_front_end(reader, found["OPENAI_API_BASE_URL"], found["OPENAI_API_KEY"])
+    # What it fills the header with in a task, and in a chat: tests/openai/test_front_ends.py.
+    assert json.loads(found["OPENAI_API_CONFIGS"])["0"]["headers"] == {"X-Chatkeep-Task": "{{TASK}}"}
 
 
 @runs(DOCUMENT, "endpoints:", weaker="takes LibreChat, as the document says of what was tried: it is asked for it")

@@ -90,6 +90,64 @@ async def test_errors_have_one_shape(
         assert answer.headers["allow"] == "GET"
 
 
+NO_ID = "0" * 32
+PICTURE = {"type": "image_url", "image_url": {"url": "https://example.org/tea.png"}}
+NO_FILE = {"type": "file", "file": {"file_id": f"file-{NO_ID}"}}
+
+
+@pytest.mark.parametrize(
+    ("messages", "param"),
+    [
+        ([{"role": "User", "content": "Hi"}], "messages[0].role"),
+        ([{"role": "system", "content": "Be short."}, {"content": "Hi"}], "messages[1].role"),
+        ([{"role": "user", "content": "Hi"}, {"role": 7, "content": "Hi"}], "messages[1].role"),
+        ([{"role": "user", "content": {"text": "Hi"}}], "messages[0].content"),
+        ([{"role": "user", "content": ["Hi"]}], "messages[0].content"),
+        ([{"role": "user", "content": 7}], "messages[0].content"),
+        ([{"role": "user", "content": [PICTURE]}], "messages"),
+        ([{"role": "user", "content": [PICTURE] * 11}], "messages"),
+        ([{"role": "user", "content": [NO_FILE]}], "messages"),
+        ([{"role": "user", "content": "x"}] * 5001, "messages"),
+    ],
+)
+@pytest.mark.parametrize("store", [True, False])
+async def test_a_completions_error_names_its_own_field(user: ApiUser, messages: Any, param: str, store: bool) -> None:
+    asked = {"model": "m", "messages": messages, "store": store}
+    answer = await user.http.post("/v1/chat/completions", json=asked)
+    assert (answer.status_code, error_in(answer)["param"]) == (404 if NO_ID in str(messages) else 400, param)
+    assert "input" not in error_in(answer)["message"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"input": 7}, "input"),
+        ({"input": ["Hi"]}, "input"),
+        ({"input": [{"role": "User", "content": "Hi"}]}, "input[0].role"),
+        ({"input": [{"role": "user", "content": "Hi"}, {"x": 1}]}, "input[1]"),
+        ({"input": [{"role": "user", "content": [PICTURE]}]}, "input"),
+        ({"input": "Hi", "previous_response_id": f"resp_{NO_ID}"}, "previous_response_id"),
+        ({"input": "Hi", "previous_response_id": "mine"}, "previous_response_id"),
+        ({"input": "Hi", "conversation": f"conv_{NO_ID}"}, "conversation"),
+        ({"input": "Hi", "conversation": {"id": "mine"}}, "conversation"),
+        ({"input": "Hi", "conversation": f"conv_{NO_ID}", "store": False}, "conversation"),
+    ],
+)
+async def test_a_responses_error_names_the_field(user: ApiUser, fields: dict[str, Any], param: str) -> None:
+    answer = await user.http.post("/v1/responses", json={"model": "m"} | fields)
+    status = 404 if param in ("previous_response_id", "conversation") else 400
+    assert (answer.status_code, error_in(answer)["param"]) == (status, param), answer.text
+
+
+async def test_null_is_as_if_it_were_left_out(user: ApiUser) -> None:
+    """Clients write down all their fields."""
+    names = ("input", "instructions", "tools", "metadata", "store", "stream", "truncation", "conversation")
+    answer = await user.http.post("/v1/responses", json={"model": "m"} | dict.fromkeys(names))
+    assert answer.status_code == 200, answer.text
+    asked = {"model": "m", "input": [{"type": None, "role": "user", "content": "Hi"}]}
+    assert (await user.http.post("/v1/responses", json=asked)).status_code == 200
+
+
 async def test_the_client_knows_the_id_of_its_request(user: ApiUser) -> None:
     with pytest.raises(openai.NotFoundError) as raised:
         await user.openai.responses.retrieve("resp_" + "0" * 32)

@@ -387,3 +387,25 @@ async def test_a_second_response_of_a_busy_conversation_is_not_tried_again(user:
     assert raised.value.code == "turn_in_progress"
     assert raised.value.response.headers["x-should-retry"] == "false"
     assert (await user.openai.responses.cancel(busy.id)).status == "cancelled"
+
+
+async def test_a_page_of_input_items_ends_whatever_ids_they_came_with(user: ApiUser) -> None:
+    first = await user.openai.responses.create(model="m", input="Hi")
+    own = first.output[0].id
+    given: Any = [
+        {"type": "x", "id": each, "n": n} for n, each in enumerate(["a", "a", own, "a", 7, "", "y" * 200, None])
+    ]
+    made = await user.openai.responses.create(
+        model="m", input=[*given, {"type": "x", "n": 8}, {"type": "x", "id": "b"}]
+    )
+    taken = {"type": "x", "id": f"item_{made.id.removeprefix('resp_')}_1", "n": 0}
+    again = await user.openai.responses.create(model="m", input=[taken, {"type": "x", "id": taken["id"], "n": 1}])
+    for response, count in ((made, 10), (again, 2)):
+        for order in ("asc", "desc"):
+            pages = user.openai.responses.input_items.list(response.id, limit=1, order=order)
+            items = [item.to_dict() async for item in pages]
+            assert len({item["id"] for item in items}) == len(items) == count
+            assert all(isinstance(item["id"], str) and item["id"] for item in items)
+    items = [item.to_dict() async for item in user.openai.responses.input_items.list(made.id, order="asc")]
+    # What can be an id is given back as it came.
+    assert (items[0]["id"], items[2]["id"], items[-1]["id"]) == ("a", own, "b")

@@ -1,5 +1,6 @@
 """`store: false`: answered, and kept nowhere; or refused, where the operator has everything kept."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -116,6 +117,46 @@ async def test_it_ends_with_its_client(user: ApiUser, model: HeldModel) -> None:
         await user.openai.models.list()
 
 
+@pytest.mark.parametrize("path", ["responses", "chat/completions"])
+async def test_it_ends_with_its_client_who_waits_for_the_whole(user: ApiUser, model: HeldModel, path: str) -> None:
+    model.script = ("Half ", None)
+    asked = {"model": "m", "input": "Tell.", "messages": [{"role": "user", "content": "Tell."}], "store": False}
+    waiting = asyncio.create_task(user.http.post(f"/v1/{path}", json=asked))
+    while not model.prompts:
+        await asyncio.sleep(0.01)
+    waiting.cancel()
+    while not model.stopped:
+        await user.openai.models.list()
+
+
+async def test_what_is_kept_goes_on_without_a_client_who_waits_for_the_whole(user: ApiUser, model: HeldModel) -> None:
+    model.script = ("Half ", None, "and half")
+    waiting = asyncio.create_task(user.http.post("/v1/responses", json={"model": "m", "input": "Tell."}))
+    while not model.prompts:
+        await asyncio.sleep(0.01)
+    waiting.cancel()
+    await user.openai.models.list()
+    model.go_on()
+    conversation = (await user.person.client.get("/api/v1/conversations")).json()["items"][0]
+    while (turn := (await user.person.turns(conversation["id"]))[0])["status"] == "streaming":
+        await asyncio.sleep(0.01)
+    assert (turn["status"], turn["reply"]["content"]) == ("complete", "Half and half")
+
+
+async def test_a_programs_own_task_is_not_kept(service: RunningService, user: ApiUser, model: HeldModel) -> None:
+    messages: Any = [{"role": "user", "content": SECRET}]
+    before = await rows(service)
+    headers = {"X-Chatkeep-Task": "title_generation"}
+    made = await user.openai.chat.completions.create(model="m", messages=messages, extra_headers=headers)
+    assert made.choices[0].message.content == SAID
+    response = await user.openai.responses.create(model="m", input=SECRET, extra_headers=headers)
+    assert response.store is False
+    assert await rows(service) == before
+    # A front end that fills the header from a template leaves it empty in a chat.
+    await user.openai.chat.completions.create(model="m", messages=messages, extra_headers={"X-Chatkeep-Task": ""})
+    assert len((await user.person.client.get("/api/v1/conversations")).json()["items"]) == 1
+
+
 async def test_it_is_not_for_the_background(user: ApiUser) -> None:
     with pytest.raises(openai.BadRequestError) as raised:
         await user.openai.responses.create(model="m", input="Hi", store=False, background=True)
@@ -131,5 +172,9 @@ async def test_an_operator_may_have_everything_kept(database_url: str, model: He
         messages: Any = [{"role": "user", "content": "Hi"}]
         with pytest.raises(openai.BadRequestError):
             await user.openai.chat.completions.create(model="m", messages=messages, store=False)
+        with pytest.raises(openai.BadRequestError, match="X-Chatkeep-Task"):
+            await user.openai.chat.completions.create(
+                model="m", messages=messages, extra_headers={"X-Chatkeep-Task": "tags_generation"}
+            )
         assert model.prompts == []
         assert (await user.openai.responses.create(model="m", input="Hi", store=True)).store is True

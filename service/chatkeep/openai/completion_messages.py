@@ -14,8 +14,14 @@ from chatkeep.chat.items import SYSTEM_ROLES, AnyItem, JsonItem, is_call, is_ref
 from chatkeep.chat.messages import REASONING_FIELDS
 from chatkeep.chat.status import Status
 from chatkeep.errors import Invalid
+from chatkeep.openai.input_items import MAX_INPUT_ITEMS, ROLES
 
 Message = Mapping[str, Any]
+# The field of a request that has them.
+MESSAGES = "messages"
+MESSAGE_ROLES = (*ROLES, "tool")
+ONE_OF_THE_ROLES = "The role of a message is user, assistant, system, developer or tool."
+TEXT_OR_PARTS = "The content of a message is a text or a list of parts."
 
 
 def instructions_in(messages: Sequence[Message]) -> tuple[str | None, Sequence[Message]]:
@@ -34,16 +40,29 @@ def text_of(message: Message) -> str:
     return "\n\n".join(text for text in texts if isinstance(text, str))
 
 
-def to_input(messages: Sequence[Message]) -> list[JsonItem]:
-    """Return messages as input items of a response.
+def require_messages(messages: Sequence[Message]) -> None:
+    """Refuse what no input item can be made of, in the words of the client's own request.
 
     Raises:
-        Invalid: one has no role.
+        Invalid: there are too many, or one has a role or a content that no message has.
     """
-    return [item for number, message in enumerate(messages) for item in _items(number, message)]
+    if len(messages) > MAX_INPUT_ITEMS:
+        raise Invalid(f"`messages` may have {MAX_INPUT_ITEMS} messages.", param=MESSAGES)
+    for number, message in enumerate(messages):
+        if message.get("role") not in MESSAGE_ROLES:
+            raise Invalid(ONE_OF_THE_ROLES, param=f"{MESSAGES}[{number}].role")
+        content = message.get("content")
+        parts = content if isinstance(content, list) else []
+        if not isinstance(content, str | list | None) or not all(isinstance(part, Mapping) for part in parts):
+            raise Invalid(TEXT_OR_PARTS, param=f"{MESSAGES}[{number}].content")
 
 
-def _items(number: int, message: Message) -> Iterator[JsonItem]:
+def to_input(messages: Sequence[Message]) -> list[JsonItem]:
+    """Return messages as input items of a response; `require_messages` has looked at them."""
+    return [item for message in messages for item in _items(message)]
+
+
+def _items(message: Message) -> Iterator[JsonItem]:
     match message.get("role"):
         case "tool":
             yield {
@@ -53,10 +72,8 @@ def _items(number: int, message: Message) -> Iterator[JsonItem]:
             }
         case "assistant":
             yield from _reply_items(message)
-        case str(role):
+        case role:
             yield {"type": "message", "role": role, "content": message.get("content") or ""}
-        case _:
-            raise Invalid("A message has a `role`.", param=f"messages[{number}].role")
 
 
 def _reply_items(message: Message) -> Iterator[JsonItem]:

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from chatkeep.accounts.dependencies import VisitorAudit
-from chatkeep.accounts.identity import Identity, stream_terms
+from chatkeep.accounts.identity import Identity
 from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.chat.api.dependencies import ChatDep
-from chatkeep.chat.api.turns import MAY_HAVE_LOST_ITS_USER, IdempotencyKey
+from chatkeep.chat.api.turns import IdempotencyKey
 from chatkeep.chat.chat import Chat
 from chatkeep.chat.generation.sse import KEEP_ALIVE
 from chatkeep.chat.generation.stream import TurnStream
@@ -22,7 +22,7 @@ from chatkeep.http.admission import begins_turn
 from chatkeep.http.bodies import takes_body_of
 from chatkeep.ids import new_id
 from chatkeep.openai.completion import CompletionChunks, error_data, to_completion
-from chatkeep.openai.completion_messages import instructions_in, to_input
+from chatkeep.openai.completion_messages import MESSAGES, instructions_in, require_messages, to_input
 from chatkeep.openai.deletion import delete_response
 from chatkeep.openai.dependencies import TokenOwner
 from chatkeep.openai.errors import error_body
@@ -33,7 +33,7 @@ from chatkeep.openai.response_stream import failed_status, failure_of
 from chatkeep.openai.retries import is_retry, retried_turn, sent_digest
 from chatkeep.openai.route import OpenAIRoute
 from chatkeep.openai.schemas import CreateCompletion, JsonObject
-from chatkeep.openai.store_option import EndingStream, prompt_of, require_allowed
+from chatkeep.openai.store_option import EndingStream, prompt_of, require_allowed, whole_turn
 from chatkeep.openai.transient import answer_once
 from chatkeep.openai.turns import ApiRequest, require_kept, take_first_turn, take_turn
 
@@ -75,6 +75,7 @@ async def create_completion(
     is_kept = require_allowed(request, store=body.store)
     if body.n not in (None, 1):
         raise Invalid(ONE_CHOICE, param="n")
+    require_messages(body.messages)
     if is_kept:
         following = await _take_turn(chat, caller, body, idempotency_key, again=is_retry(request))
     else:
@@ -83,11 +84,7 @@ async def create_completion(
         with_usage = bool((body.stream_options or {}).get("include_usage"))
         # The generation ends with its client: there is no other way to stop one.
         return EndingStream(_chunks(following, with_usage=with_usage), chat, caller, following)
-    terms = stream_terms(caller)
-    with chat.streams.hold(terms):
-        turn = await following.end()
-        if turn.status in MAY_HAVE_LOST_ITS_USER:
-            await chat.streams.require(terms)
+    turn = await whole_turn(request, chat, caller, following, is_kept=is_kept)
     return failure_of(turn, COMPLETION) or JSONResponse(to_completion(turn))
 
 
@@ -146,13 +143,13 @@ async def _new_turn(
     instructions: str | None,
     idempotency_key: str | None,
 ) -> NewTurn:
-    prompt = await to_prompt(chat.files, caller.user_id, to_input(place.prompt))
+    prompt = await to_prompt(chat.files, caller.user_id, to_input(place.prompt), field=MESSAGES)
     return _asked(body, place, prompt, instructions, idempotency_key)
 
 
 async def _answer_once(chat: Chat, caller: Identity, body: CreateCompletion) -> TurnStream:
     instructions, messages = instructions_in(body.messages)
-    prompt, files = await prompt_of(chat, caller, to_input(messages), is_kept=False)
+    prompt, files = await prompt_of(chat, caller, to_input(messages), is_kept=False, field=MESSAGES)
     return await answer_once(chat, caller, _asked(body, Place(messages), prompt, instructions, None), files)
 
 

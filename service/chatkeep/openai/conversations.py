@@ -27,6 +27,7 @@ from chatkeep.openai.dependencies import TokenOwner
 from chatkeep.openai.ids import CONVERSATION, to_own, to_text
 from chatkeep.openai.input_items import to_prompt
 from chatkeep.openai.lists import DEFAULT_LIMIT, MAX_LIMIT, list_of
+from chatkeep.openai.output_items import MAX_ID_CHARACTERS
 from chatkeep.openai.route import OpenAIRoute
 from chatkeep.openai.schemas import ChangeConversation, CreateConversation, CreateItems, JsonObject
 from chatkeep.openai.turns import ORIGIN, begin_conversation
@@ -34,7 +35,7 @@ from chatkeep.openai.turns import ORIGIN, begin_conversation
 # Not in the OpenAPI document: its shapes and errors are OpenAI's. See docs/clients.md.
 router = APIRouter(prefix="/v1/conversations", route_class=OpenAIRoute, include_in_schema=False)
 
-After = Annotated[str | None, Query(max_length=100)]
+After = Annotated[str | None, Query(max_length=MAX_ID_CHARACTERS)]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT), FromDigits]
 
 

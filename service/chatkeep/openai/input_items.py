@@ -14,10 +14,14 @@ from uuid import UUID
 from chatkeep.chat.files.attachments import ASKED_TYPES, with_files
 from chatkeep.chat.files.store import FileStore
 from chatkeep.chat.items import AnyItem, JsonItem
-from chatkeep.errors import Invalid
+from chatkeep.errors import Invalid, NotFound
 from chatkeep.openai.ids import FILE, to_own
+from chatkeep.openai.references import with_referred_items
 
 MAX_INPUT_ITEMS = 5_000
+# The field of a request that has them.
+INPUT = "input"
+NO_FILE = "A file among the items is not there, or it is not yours. Upload it first, or send it as a data: URL."
 ROLES = ("user", "assistant", "system", "developer")
 TEXT_PARTS = ("input_text", "output_text", "text", "summary_text", "reasoning_text")
 # Beside a reference to a file.
@@ -52,36 +56,47 @@ class _Writer:
         self.items.append({"type": "message", "start": start, "end": start + len(text), **marks})
 
 
-async def to_prompt(store: FileStore, user_id: UUID, given: str | Sequence[Mapping[str, Any]]) -> Prompt:
+async def to_prompt(
+    store: FileStore, user_id: UUID, given: str | Sequence[Mapping[str, Any]], *, field: str = INPUT
+) -> Prompt:
     """Return the prompt that an `input` is kept as; its pictures and files are kept, and referred to.
 
+    Args:
+        field: of the request, for errors.
+
     Raises:
         Invalid: an item is no item, or has a part that cannot be one.
+        NotFound: it refers to an item that is not there.
         NotFound, FileTypeNotAllowed, FileTooLarge, FileQuotaReached: as `with_files`.
     """
-    read = read_input(given)
-    return Prompt(read.text, await with_references(store, user_id, read.items))
+    read = await read_input(store, user_id, given, field=field)
+    return Prompt(read.text, await with_references(store, user_id, read.items, field=field))
 
 
-def read_input(given: str | Sequence[Mapping[str, Any]]) -> Prompt:
-    """Return an `input` as a prompt in which files are as they came.
-
-    Raises:
-        Invalid: an item is no item, or has a part that cannot be one.
-    """
+async def read_input(
+    store: FileStore, user_id: UUID, given: str | Sequence[Mapping[str, Any]], *, field: str = INPUT
+) -> Prompt:
+    """Return an `input` as a prompt in which files are as they came. Raises: as `to_prompt`, but for files."""
     if isinstance(given, str):
         return Prompt(given, None)
     if len(given) > MAX_INPUT_ITEMS:
-        raise Invalid(f"`input` may have {MAX_INPUT_ITEMS} items.", param="input")
+        raise Invalid(f"`{field}` may have {MAX_INPUT_ITEMS} items.", param=field)
     writer = _Writer()
-    for number, item in enumerate(given):
-        _add(writer, item, number)
+    for number, item in enumerate(await with_referred_items(store.database, user_id, given, field=field)):
+        _add(writer, item, f"{field}[{number}]")
     return Prompt(_BETWEEN.join(writer.texts), None if _is_plain(writer.items) else writer.items)
 
 
-async def with_references(store: FileStore, user_id: UUID, items: Sequence[AnyItem] | None) -> Sequence[AnyItem] | None:
+async def with_references(
+    store: FileStore, user_id: UUID, items: Sequence[AnyItem] | None, *, field: str = INPUT
+) -> Sequence[AnyItem] | None:
     """Return items with references to files where files are. Raises: as `with_files`."""
-    kept = await with_files(store, user_id, items)
+    try:
+        kept = await with_files(store, user_id, items)
+    except NotFound:
+        raise NotFound(NO_FILE, param=field) from None
+    except Invalid as error:
+        raise type(error)(error.detail, **{"param": field, **error.fields}) from None
     return kept and [_with_marks(own, before) for own, before in zip(kept, items or (), strict=True)]
 
 
@@ -95,12 +110,12 @@ def _with_marks(kept: AnyItem, before: AnyItem) -> AnyItem:
     return {**kept, **{name: before[name] for name in _KEPT_OF_FILE if name in before}}
 
 
-def _add(writer: _Writer, item: Mapping[str, Any], number: int) -> None:
-    kind = item.get("type", "message" if "role" in item else None)
+def _add(writer: _Writer, item: Mapping[str, Any], place: str) -> None:
+    kind = item.get("type") or ("message" if "role" in item else None)
     if not isinstance(kind, str):
-        raise Invalid("An item of `input` has a `type`, or a `role` and `content`.", param=f"input[{number}]")
+        raise Invalid("An item has a `type`, or a `role` and `content`.", param=place)
     if kind == "message":
-        _add_message(writer, item, number)
+        _add_message(writer, item, place)
     elif kind == "reasoning":
         writer.items.append(_reasoning(item))
     elif kind in ASKED_TYPES:
@@ -113,10 +128,10 @@ def _add(writer: _Writer, item: Mapping[str, Any], number: int) -> None:
 KNOWN = ("function_call", "function_call_output")
 
 
-def _add_message(writer: _Writer, item: Mapping[str, Any], number: int) -> None:
+def _add_message(writer: _Writer, item: Mapping[str, Any], place: str) -> None:
     role, content = item.get("role", "user"), item.get("content")
     if role not in ROLES:
-        raise Invalid("The role of a message is user, assistant, system or developer.", param=f"input[{number}].role")
+        raise Invalid("The role of a message is user, assistant, system or developer.", param=f"{place}.role")
     marks: dict[str, object] = {"part_of": writer.messages}
     writer.messages += 1
     if role != "user":
@@ -127,7 +142,7 @@ def _add_message(writer: _Writer, item: Mapping[str, Any], number: int) -> None:
         writer.add_text(content, **marks)
         return
     if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
-        raise Invalid("The content of a message is a text or a list of parts.", param=f"input[{number}].content")
+        raise Invalid("The content of a message is a text or a list of parts.", param=f"{place}.content")
     for part in content or [{"type": "input_text", "text": ""}]:
         _add_part(writer, part, marks)
 

@@ -11,6 +11,8 @@ from chatkeep.openai.ids import FILE, item_id, to_text
 
 # Stands for an item that was deleted: the numbers of the others stay.
 DELETED = "deleted"
+# Of an id by which a list is gone on with.
+MAX_ID_CHARACTERS = 100
 Status = str
 
 
@@ -20,8 +22,21 @@ def input_count(turn: Turn) -> int:
 
 
 def input_items(turn: Turn) -> list[JsonItem]:
-    """Return the items of a turn's prompt, each with its id: ours, or its own where it is of an unknown type."""
-    return [item for _, item in _input_items(turn.id, turn.prompt.content, turn.prompt.items)]
+    """Return the items of a turn's prompt, each with its id: ours, or its own where it is of an unknown type.
+
+    No two have the same, as a list goes on behind an id: an unknown item has ours where another one has its own, and
+    where its own is none that could be asked for.
+    """
+    shown: list[JsonItem] = []
+    numbered = list(_input_items(turn.id, turn.prompt.content, turn.prompt.items))
+    ours = [item_id(turn.id, str(item.get("type")), number) for number, item in numbered]
+    taken = set(ours)
+    for (_, item), our_id in zip(numbered, ours, strict=True):
+        own_id = item["id"]
+        is_free = isinstance(own_id, str) and 0 < len(own_id) <= MAX_ID_CHARACTERS and own_id not in taken
+        shown.append(item if is_free else {**item, "id": our_id})
+        taken.add(shown[-1]["id"])
+    return shown
 
 
 def items_by_our_ids(turn: Turn) -> list[JsonItem]:

@@ -52,6 +52,28 @@ API_TURN = Statement(
     row=into(ApiTurnRecord),
 )
 
+
+def _api_turns() -> Statement[ApiTurnRecord]:
+    """Turns by their ids, each looked up by its key."""
+    ids = bindparam("turn_ids", type_=ARRAY(Uuid))
+    given = func.unnest(ids).table_valued("id", name="given").render_derived()
+    return Statement(
+        select(
+            *TURN_COLUMNS,
+            literal_column("1").label("sibling_count"),
+            literal_column("1").label("sibling_position"),
+            _a.request,
+        ).select_from(
+            given.join(turns, and_(_t.user_id == USER_ID, _t.id == cast(given.c.id, Uuid))).outerjoin(
+                api_turns, and_(_a.user_id == USER_ID, _a.turn_id == _t.id)
+            )
+        ),
+        row=into(ApiTurnRecord),
+    )
+
+
+API_TURNS = _api_turns()
+
 # Once: a request that is sent again joins the turn, and says the same.
 KEEP_API_TURN = Statement(
     postgresql.insert(api_turns)

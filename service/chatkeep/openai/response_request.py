@@ -22,7 +22,8 @@ ECHOED: Mapping[str, Any] = {
     "max_output_tokens": None,
     "max_tool_calls": None,
     "parallel_tool_calls": True,
-    "truncation": "disabled",
+    # The oldest turns are left out where not all fit, unless the client forbids it.
+    "truncation": "auto",
     "background": False,
     "store": True,
     "service_tier": "default",

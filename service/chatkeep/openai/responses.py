@@ -1,17 +1,20 @@
 """`/v1/responses`: responses over HTTP."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import anyio
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 
 from chatkeep.accounts.dependencies import VisitorAudit
 from chatkeep.accounts.identity import Identity, stream_terms
 from chatkeep.accounts.scopes import Scope, needs
 from chatkeep.chat.api.dependencies import ChatDep
-from chatkeep.chat.api.turns import MAY_HAVE_LOST_ITS_USER, IdempotencyKey
+from chatkeep.chat.api.turns import IdempotencyKey
 from chatkeep.chat.chat import Chat
 from chatkeep.chat.generation.sse import EventStream
 from chatkeep.chat.generation.stream import TurnStream
@@ -24,16 +27,21 @@ from chatkeep.openai.deletion import delete_response
 from chatkeep.openai.dependencies import TokenOwner
 from chatkeep.openai.ids import RESPONSE, to_own
 from chatkeep.openai.lists import MAX_LIMIT, to_list
-from chatkeep.openai.output_items import input_items
+from chatkeep.openai.output_items import MAX_ID_CHARACTERS, input_items
 from chatkeep.openai.response import KeptResponse, to_response
 from chatkeep.openai.response_request import conversation_of, echo_of, instructions_of, model_request, params_of
 from chatkeep.openai.response_stream import failure_of, response_events
+from chatkeep.openai.room import require_room
 from chatkeep.openai.route import OpenAIRoute
-from chatkeep.openai.schemas import CreateResponse, JsonObject
-from chatkeep.openai.store_option import EndingStream, prompt_of, require_allowed
+from chatkeep.openai.schemas import CreateResponse
+from chatkeep.openai.store_option import EndingStream, prompt_of, require_allowed, whole_turn
 from chatkeep.openai.transient import answer_once
 from chatkeep.openai.turns import ApiRequest, require_kept, take_first_turn, take_turn
 
+NO_RESPONSE = (
+    "`previous_response_id` names no response of yours that is kept: it was deleted, or asked for with `store: false`."
+)
+NO_CONVERSATION = "`conversation` names no conversation of yours: make one with POST /v1/conversations."
 # How long a cancellation is waited for; the turn may be generated on another replica.
 CANCEL_SECONDS = 5.0
 # Not in the OpenAPI document: its shapes and errors are OpenAI's. See docs/clients.md.
@@ -57,8 +65,12 @@ async def create_response(
     is_kept = require_allowed(request, store=body.store)
     if body.background and not is_kept:
         raise Invalid("What is answered in the background is kept: leave `store` out.", param="background")
-    said = echo_of(body)
-    following = await _take_turn(chat, caller, body, ApiRequest(said), idempotency_key, is_kept=is_kept)
+    with _naming_place(body):
+        said = echo_of(body) | ({} if is_kept else {"store": False})
+    context_tokens = request.app.state.settings.context_tokens
+    following = await _take_turn(
+        chat, caller, body, ApiRequest(said), idempotency_key, is_kept=is_kept, context_tokens=context_tokens
+    )
     if body.stream:
         events = response_events(following, said)
         return (
@@ -69,7 +81,8 @@ async def create_response(
     if body.background:
         turn = await following.turn_at_its_start()
         return JSONResponse(to_response(KeptResponse(turn, said), queued=True))
-    return await _whole(chat, caller, following, said)
+    turn = await whole_turn(request, chat, caller, following, is_kept=is_kept)
+    return failure_of(turn) or JSONResponse(to_response(KeptResponse(turn, said)))
 
 
 async def _take_turn(
@@ -80,11 +93,10 @@ async def _take_turn(
     idempotency_key: str | None,
     *,
     is_kept: bool,
+    context_tokens: int,
 ) -> TurnStream:
-    conversation_id, parent_id = conversation_of(body), None
-    if body.previous_response_id is not None:
-        before = await require_kept(chat.database, caller.user_id, to_own(RESPONSE, body.previous_response_id))
-        conversation_id, parent_id = before.turn.conversation_id, before.turn.id
+    with _naming_place(body):
+        conversation_id, parent_id = await _place_of(chat, caller, body)
     prompt, files = await prompt_of(chat, caller, body.input, is_kept=is_kept)
     new = NewTurn(
         conversation_id=conversation_id or new_id(),
@@ -97,19 +109,35 @@ async def _take_turn(
         tools=model_request(body),
         instructions=instructions_of(body),
     )
-    if not is_kept:
-        return await answer_once(chat, caller, new, files, goes_on=conversation_id is not None)
-    take = take_first_turn if conversation_id is None else take_turn
-    return await take(chat, caller, new, request)
+    with _naming_place(body):
+        if body.truncation == "disabled" and conversation_id is not None:
+            await require_room(chat, caller.user_id, new, context_tokens=context_tokens)
+        if not is_kept:
+            return await answer_once(chat, caller, new, files, goes_on=conversation_id is not None)
+        take = take_first_turn if conversation_id is None else take_turn
+        return await take(chat, caller, new, request)
 
 
-async def _whole(chat: Chat, caller: Identity, following: TurnStream, said: JsonObject) -> Response:
-    terms = stream_terms(caller)
-    with chat.streams.hold(terms):
-        turn = await following.end()
-        if turn.status in MAY_HAVE_LOST_ITS_USER:
-            await chat.streams.require(terms)
-    return failure_of(turn) or JSONResponse(to_response(KeptResponse(turn, said)))
+async def _place_of(chat: Chat, caller: Identity, body: CreateResponse) -> tuple[UUID | None, UUID | None]:
+    """Return the conversation and the turn that a request goes on from; None begins a conversation."""
+    conversation_id = conversation_of(body)
+    if body.previous_response_id is None:
+        return conversation_id, None
+    before = await require_kept(chat.database, caller.user_id, to_own(RESPONSE, body.previous_response_id))
+    return before.turn.conversation_id, before.turn.id
+
+
+@contextmanager
+def _naming_place(body: CreateResponse) -> Iterator[None]:
+    """Say of what is not there which field of the request names it."""
+    try:
+        yield
+    except NotFound:
+        if body.previous_response_id is not None:
+            raise NotFound(NO_RESPONSE, param="previous_response_id") from None
+        if body.conversation is not None:
+            raise NotFound(NO_CONVERSATION, param="conversation") from None
+        raise
 
 
 @router.get("/{response_id}")
@@ -155,7 +183,7 @@ async def list_input_items(
     response_id: str,
     caller: TokenOwner,
     chat: ChatDep,
-    after: Annotated[str | None, Query(max_length=100)] = None,
+    after: Annotated[str | None, Query(max_length=MAX_ID_CHARACTERS)] = None,
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), FromDigits] = 20,
     order: Literal["asc", "desc"] = "desc",
 ) -> JSONResponse:

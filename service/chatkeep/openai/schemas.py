@@ -8,7 +8,16 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic_core import PydanticCustomError
 
 from chatkeep.chat.models import GenerationParams
@@ -77,10 +86,20 @@ class OpenBody(BaseModel):
             raise Invalid(f"`{name}`: {first['msg']}", param=name) from None
 
 
+def _text_or_items(value: object, check: ValidatorFunctionWrapHandler) -> object:
+    """Say what is wrong of the field, and not of the ways in which it might have been read."""
+    try:
+        return check("" if value is None else value)
+    except ValidationError as error:
+        wrong = next((each for each in error.errors() if each["type"] in ("too_deep", "not_finite")), None)
+        message = wrong["msg"] if wrong else "Send a text, or a list of objects"
+        raise PydanticCustomError("text_or_items", "{message}", {"message": message}) from None
+
+
 class CreateResponse(OpenBody):
     """`responses.create`."""
 
-    input: str | Objects = ""
+    input: Annotated[str | Objects, WrapValidator(_text_or_items)] = ""
     model: Name
     instructions: str | Objects | None = None
     previous_response_id: str | None = None
@@ -92,6 +111,7 @@ class CreateResponse(OpenBody):
     metadata: Object | None = None
     include: list[str] | None = None
     max_output_tokens: TokenLimit | None = None
+    truncation: str | None = None
     parallel_tool_calls: bool | None = None
     background: Flag = False
     store: bool | None = None

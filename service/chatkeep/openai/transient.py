@@ -151,12 +151,13 @@ async def answer_once(
 async def _with_earlier(chat: Chat, user_id: UUID, begun: OpenTurn) -> OpenTurn:
     kept = await require_record(chat.database, user_id, begun.conversation_id)
     path = await turns_up(chat.database, user_id, begun.conversation_id, start_id=begun.parent_id, limit=MAX_EARLIER)
-    earlier = tuple(map(_earlier, path.turns))
+    earlier = tuple(map(earlier_turn, path.turns))
     system_prompt = kept.system_prompt if begun.system_prompt is None else begun.system_prompt
     return replace(begun, earlier=earlier, position=len(earlier), system_prompt=system_prompt)
 
 
-def _earlier(turn: Turn) -> EarlierTurn:
+def earlier_turn(turn: Turn) -> EarlierTurn:
+    """Return a kept turn as the model is shown it."""
     reply = turn.reply
     return EarlierTurn(
         turn.prompt.content,

@@ -67,7 +67,7 @@ def fit_context(
         continues: there is no new prompt: the model is to go on with the newest reply.
     """
     new = EarlierTurn(GO_ON if continues else prompt, None, items)
-    left = limit_tokens - _cost(system_prompt) - _turn_cost(new)
+    left = limit_tokens - tokens_of_text(system_prompt) - tokens_of_turn(new)
     turns = _newest_that_fit(turns_newest_first, left, needed=int(continues or outputs_among(items)))
     turns.reverse()
     conversation = conversation_of(system_prompt, turns, new)
@@ -78,7 +78,7 @@ def fit_context(
 def _newest_that_fit(turns_newest_first: Iterable[EarlierTurn], left: int, *, needed: int) -> list[EarlierTurn]:
     fitting: list[EarlierTurn] = []
     for turn in turns_newest_first:
-        left -= _turn_cost(turn)
+        left -= tokens_of_turn(turn)
         if left < 0 and len(fitting) >= needed:
             break
         fitting.append(turn)
@@ -176,8 +176,14 @@ def _moved(item: AnyItem, by: int) -> AnyItem:
     return item
 
 
-def _turn_cost(turn: EarlierTurn) -> int:
-    return _cost(turn.prompt) + _cost(turn.reply) + _items_cost(turn.prompt_items) + _items_cost(turn.reply_items)
+def tokens_of_turn(turn: EarlierTurn) -> int:
+    """Return about how many tokens a turn takes of the context."""
+    return (
+        tokens_of_text(turn.prompt)
+        + tokens_of_text(turn.reply)
+        + _items_cost(turn.prompt_items)
+        + _items_cost(turn.reply_items)
+    )
 
 
 def _items_cost(items: Sequence[AnyItem] | None) -> int:
@@ -188,5 +194,6 @@ def _item_cost(item: AnyItem) -> int:
     return file_tokens(item) if is_file(item) else estimate_tokens(sent_text(item))
 
 
-def _cost(text: str | None) -> int:
+def tokens_of_text(text: str | None) -> int:
+    """Return about how many tokens a message of nothing but a text takes; 0 where there is none."""
     return MESSAGE_TOKENS + estimate_tokens(text) if text else 0
