@@ -112,7 +112,12 @@ async def test_a_page_of_a_path_reads_no_more_than_its_bound(
     trees: tuple[Tree, Tree], hot: Connection, order: str
 ) -> None:
     for tree in trees:
-        key = {"user_id": tree.user_id, "conversation_id": tree.conversation_id, "max_rows": PAGE + 100, "max_bytes": 10**6}
+        key = {
+            "user_id": tree.user_id,
+            "conversation_id": tree.conversation_id,
+            "max_rows": PAGE + 100,
+            "max_bytes": 10**6,
+        }
         statement, values = (
             (path_queries.TURNS_UP, {**key, "start_id": None, "limit": PAGE})
             if order == "up"

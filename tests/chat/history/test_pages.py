@@ -117,9 +117,7 @@ async def test_pages_that_end_early_are_the_path_in_both_directions(
         assert path == expected[:9]
 
 
-async def test_siblings_of_long_texts_come_in_short_pages(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_siblings_of_long_texts_come_in_short_pages(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "MAX_PAGE_BYTES", 250)
     log = turn_store(database)
     user_id = await new_user(database)

@@ -1,11 +1,11 @@
 """Pages of a conversation's path, with the cursors of the contract."""
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from operator import attrgetter
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 from uuid import UUID
 
 from chatkeep.chat.history import path_queries, queries
@@ -14,7 +14,7 @@ from chatkeep.chat.records import ReadTurn
 from chatkeep.chat.schemas import Turn
 from chatkeep.database.database import Database
 from chatkeep.errors import NotFound
-from chatkeep.http.pages import Page, cursor_of_id, decode_cursor, encode_cursor, page_of
+from chatkeep.http.pages import Item, Page, cursor_of_id, decode_cursor, encode_cursor, page_of
 
 MAX_POSITION = 2**31 - 1
 OLDEST_ID = UUID(int=0)
@@ -24,6 +24,7 @@ MAX_BESIDE = 100
 # room for it.
 MAX_PAGE_BYTES = 1_000_000
 
+Read = TypeVar("Read", bound=ReadTurn)
 _Key: TypeAlias = Mapping[str, UUID]
 
 
@@ -175,8 +176,13 @@ async def siblings_page(
     )
     if not rows and cursor is None:
         raise NotFound
+    return page_of_read(rows, limit, Turn.from_record, of=listed)
+
+
+def page_of_read(rows: Sequence[Read], limit: int, to_turn: Callable[[Read], Item], *, of: str) -> Page[Item]:
+    """Return a page of the turns whose texts were read, which come first, `limit` at most. Otherwise as `page_of`."""
     read = sum(map(_is_read, rows))
-    return page_of(rows[: read + 1], min(limit, read), Turn.from_record, of=listed)
+    return page_of(rows[: read + 1], min(limit, read), to_turn, of=of)
 
 
 _is_read = attrgetter("is_read")

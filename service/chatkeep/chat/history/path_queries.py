@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Integer, Uuid, and_, bindparam, cast, func, s
 from chatkeep.chat.history.parameters import CONVERSATION_ID, TURN_ID, USER_ID
 from chatkeep.chat.history.queries import TURN_COLUMNS, place_of_turn, read_within, text_size, turn_above
 from chatkeep.chat.history.sibling_queries import sibling_columns, siblings_of_turn
-from chatkeep.chat.records import ReadTurn, TurnRecord
+from chatkeep.chat.records import ReadTurn
 from chatkeep.database.statement import Statement, first_column, into
 from chatkeep.database.tables import conversations, turns
 
@@ -107,9 +107,7 @@ def _path_up() -> Statement[ReadTurn]:
     )
     siblings = siblings_of_turn()
     found = (
-        select(
-            *TURN_COLUMNS, text_size(_t).label("size"), siblings.c.sibling_count, siblings.c.sibling_position
-        )
+        select(*TURN_COLUMNS, text_size(_t).label("size"), siblings.c.sibling_count, siblings.c.sibling_position)
         .select_from(path.join(turns, and_(_t.user_id == USER_ID, _t.id == path.c.id)).join(siblings, true()))
         .subquery("found")
     )
