@@ -1,7 +1,7 @@
 """Answers with megabytes of text, written in a thread.
 
-One call that writes a text of 32 MB holds all threads of the process for as long as it takes, 0.1 to 0.6 s. So long texts
-are written in pieces, between which others come to work.
+One call that writes a text of 32 MB holds all threads of the process for as long as it takes, 0.1 to 0.6 s. So long
+texts are written in pieces, between which others come to work.
 """
 
 from collections.abc import Iterator
