@@ -34,9 +34,7 @@ class Grown:
     left_out: Sequence[LeftOutFile]
 
 
-async def with_something_new(
-    database: Database, user_id: UUID, read: Mapping[UUID, ConversationRows]
-) -> set[UUID]:
+async def with_something_new(database: Database, user_id: UUID, read: Mapping[UUID, ConversationRows]) -> set[UUID]:
     """Return which of these conversations, that were imported before, may have turns that are not here.
 
     In one statement for all of them: a file that is imported again is of thousands that have not changed.
