@@ -6,7 +6,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "service" / "chatkeep"
 # Words of the field that end like a participle and are nouns, or say where something runs.
-NOUNS = {"draining", "embedded", "imported", "matching", "rendering", "streaming", "throttling"}
+NOUNS = {"draining", "embedded", "folding", "imported", "matching", "ranking", "rendering", "streaming", "throttling"}
 SUPERLATIVES = ("MOST_", "LONGEST_", "SHORTEST_", "FEWEST_", "LARGEST_", "DEEPEST_", "HIGHEST_")
 
 

@@ -84,6 +84,7 @@ def _values(filled: Filled, name: str) -> dict[str, object]:
         "last": 10_050,
         "first_id": UUID(int=0),
         "max_rows": PAGE + 100,
+        "direction": -1,
         "start": 0,
         "most": 16_384,
         "username_key": "user-7",

@@ -81,14 +81,15 @@ async def hot(database: Database) -> AsyncIterator[Connection]:
 
 def statements(tree: Tree) -> dict[str, tuple[Statement[Any], dict[str, Any]]]:
     key: dict[str, Any] = {"user_id": tree.user_id, "conversation_id": tree.conversation_id}
+    bound = {"max_bytes": 10**6}
     child, page = tree.children[-1], tree.children[:PAGE]
     return {
         "a turn": (queries.TURN, {**key, "turn_id": child}),
-        "its siblings": (queries.SIBLINGS, {**key, "turn_id": child, "after_id": UUID(int=0), "limit": PAGE}),
-        "its path": (path_queries.PATH_UP, {**key, "start_id": tree.head_id, "limit": PAGE}),
+        "its siblings": (queries.SIBLINGS, {**key, "turn_id": child, "after_id": UUID(int=0), "limit": PAGE, **bound}),
+        "its path": (path_queries.PATH_UP, {**key, "start_id": tree.head_id, "limit": PAGE, "direction": -1, **bound}),
         "an export's path": (
             export_queries.TURNS_BY_IDS,
-            {"user_id": tree.user_id, "turn_ids": page, "max_bytes": 10**6},
+            {"user_id": tree.user_id, "turn_ids": page, **bound},
         ),
     }
 
@@ -111,7 +112,12 @@ async def test_a_page_of_a_path_reads_no_more_than_its_bound(
     trees: tuple[Tree, Tree], hot: Connection, order: str
 ) -> None:
     for tree in trees:
-        key = {"user_id": tree.user_id, "conversation_id": tree.conversation_id, "max_rows": PAGE + 100}
+        key = {
+            "user_id": tree.user_id,
+            "conversation_id": tree.conversation_id,
+            "max_rows": PAGE + 100,
+            "max_bytes": 10**6,
+        }
         statement, values = (
             (path_queries.TURNS_UP, {**key, "start_id": None, "limit": PAGE})
             if order == "up"

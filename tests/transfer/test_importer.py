@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chatkeep.clock import utc_now
 from chatkeep.database.database import Database
 from chatkeep.ids import earliest_id, id_at, latest_id
-from chatkeep.transfer import batch_reader, import_queries, importer
+from chatkeep.transfer import batch_keeper, batch_reader, import_queries, importer
 from chatkeep.transfer.archive import NamedFile
 from chatkeep.transfer.formats import detection
 from chatkeep.transfer.importer import import_files
@@ -56,6 +56,24 @@ async def test_twice_is_once(service: RunningService, person: Person) -> None:
     assert await counts(service, person) == "4 16"
     other = await service.person()
     assert (await imported(other, file))["imported"] == 3
+
+
+async def test_what_has_not_grown_is_told_without_a_look_at_each(
+    service: RunningService, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = numbered(*range(30))
+    assert (await imported(person, file))["imported"] == 30
+
+    async def broken(*_: object) -> None:
+        raise RuntimeError("each by itself")
+
+    monkeypatch.setattr(batch_keeper, "continue_conversation", broken)
+    report = await imported(person, [*file, *numbered(30)])
+    assert (report["imported"], report["skipped"], report["failed"]) == (1, 30, [])
+    # Twice in a batch, the second may have what the first has not.
+    report = await imported(person, [*numbered(1, 1), *numbered(2)])
+    assert (report["skipped"], len(report["failed"])) == (1, 2)
+    assert await counts(service, person) == "31 124"
 
 
 async def test_twice_in_one_file_is_once(person: Person) -> None:

@@ -121,3 +121,13 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         peaks.append(peak)
     assert peaks[1] < peaks[0] + 16, peaks
     assert peaks[1] < 200
+
+
+@pytest.mark.parametrize("short", [1, 7, 4096])
+def test_short_values_are_read_as_long_ones_are(monkeypatch: pytest.MonkeyPatch, short: int) -> None:
+    monkeypatch.setattr(json_stream, "SHORT_CHARACTERS", short)
+    text = '[{"a": [1, "]", "\\"}"]}, {"b": 1]}, [], {"c": {"d": []}}, "t\\n", {1}, {"e": NaN}] {"f": 1e999} {"g": [1'
+    found = read(text.encode())
+    monkeypatch.setattr(json_stream, "SHORT_CHARACTERS", 0)
+    assert found == read(text.encode())
+    assert found[0] == {"a": [1, "]", '"}']}

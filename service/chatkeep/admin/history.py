@@ -17,10 +17,11 @@ from chatkeep.chat.api.dependencies import ChatDep
 from chatkeep.chat.api.files import CONTENT
 from chatkeep.chat.api.search import NOTHING_TO_FIND
 from chatkeep.chat.files.answers import FileContent, file_content
+from chatkeep.chat.history.pages import MAX_PAGE_BYTES, page_of_read
 from chatkeep.chat.schemas import Turn
 from chatkeep.http.bodies import JsonRoute
 from chatkeep.http.downloads import Download, download
-from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id, page_of
+from chatkeep.http.pages import DEFAULT_LIMIT, CursorText, Limit, Page, cursor_of_id
 from chatkeep.http.problems import error_responses
 
 router = APIRouter(
@@ -65,8 +66,10 @@ async def list_history(
     after = cursor_of_id(cursor, of="history")
     if filters is None:
         return Page(items=[])
-    turns = await read_history(reads, reading, filters, after=after, limit=limit, peek=1, counted=True)
-    return page_of(turns, limit, HistoryTurn.of, of="history")
+    turns = await read_history(
+        reads, reading, filters, after=after, limit=limit, max_bytes=MAX_PAGE_BYTES, peek=1, counted=True
+    )
+    return page_of_read(turns, limit, HistoryTurn.of, of="history")
 
 
 @router.get(

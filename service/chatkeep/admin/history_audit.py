@@ -37,7 +37,8 @@ async def read_history(
     """Return at most `limit` turns of all users, newest first, from after the turn `after`, once they are on record.
 
     Args:
-        peek: so many more are read, which nobody may be shown: they tell whether there are more.
+        peek: so many more are read, and those without their texts for which `max_bytes` leaves no room. Nobody may be
+            shown them: they tell whether there are more.
         max_bytes: of the texts of the turns, see `history_page`.
         counted: the record tells how many turns there were.
         exported_as: the format of the file that they go to, which makes it an export.
@@ -46,9 +47,16 @@ async def read_history(
         NothingToFind: there is nothing to look for in `filters.q`.
         QueryTooSlow: the database took longer than `timeout_seconds`.
     """
-    page = partial(history_page, filters=filters, after=after, limit=limit + peek, max_bytes=max_bytes)
+    page = partial(
+        history_page,
+        filters=filters,
+        after=after,
+        limit=limit + peek,
+        max_bytes=max_bytes,
+        with_unread=peek > 0,
+    )
     turns = await reader.read(page, timeout_seconds=timeout_seconds)
-    shown = turns[:limit]
+    shown = [turn for turn in turns[:limit] if turn.is_read]
     action = Action.HISTORY_READ if exported_as is None else Action.HISTORY_EXPORTED
     details = _on_record(filters)
     if counted:

@@ -20,9 +20,9 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.admin.history_search import AnyTurns, found_turns
-from chatkeep.chat.history.queries import TURN_COLUMNS, within_bytes
+from chatkeep.chat.history.queries import TURN_COLUMNS, read_within, text_size, within_bytes
 from chatkeep.chat.history.sibling_queries import with_siblings
-from chatkeep.chat.records import ConversationRecord, TurnRecord
+from chatkeep.chat.records import ConversationRecord, ReadTurn
 from chatkeep.chat.search.candidates import has_file
 from chatkeep.chat.search.filters import Filters
 from chatkeep.chat.search.query import SearchQuery, parse_query
@@ -31,6 +31,7 @@ from chatkeep.database.tables import IS_RUNNING, conversations, turns, unsettled
 from chatkeep.ids import earliest_id, latest_id
 
 QUERY_TIMEOUT_SECONDS = 10
+MAX_BIGINT = 2**63 - 1
 
 # A row's id is made a moment before its time is read, and the ids of one process run ahead of its clock at most
 # by this: the range of ids finds the rows, and the times decide.
@@ -83,7 +84,7 @@ class OwnedConversation(ConversationRecord):
 
 
 @dataclass(slots=True)
-class HistoryRecord(TurnRecord):
+class HistoryRecord(ReadTurn):
     """Anyone's turn, with its user's name and its conversation's title."""
 
     username: str
@@ -112,10 +113,12 @@ async def history_page(
     after: UUID | None,
     limit: int,
     max_bytes: int | None = None,
+    with_unread: bool = False,
 ) -> list[HistoryRecord]:
     """Return at most `limit` turns of all users, newest first, from after the turn `after`.
 
-    With `max_bytes` only as many as have so much text together, one at least.
+    With `max_bytes` only as many as have so much text together, one at least; those after them come without their
+    texts where `with_unread` is set.
 
     Ids are made in the order of time, so that they are both the order and the cursor. The page is cut before
     anything is joined to it.
@@ -130,12 +133,13 @@ async def history_page(
         page = _newest(select(_t.user_id, _t.id), filters, after).limit(limit)
     else:
         page = _of_ids(await _found(connection, parse_query(filters.q), filters, after=after, limit=limit))
-    if max_bytes is not None:
+    if max_bytes is not None and not with_unread:
         page = within_bytes(page, lambda columns: [columns.id.desc()], max_bytes)
     found = with_siblings(page).subquery("page")
-    query = (
+    joined = (
         select(
             *TURN_COLUMNS,
+            text_size(_t).label("size"),
             found.c.sibling_count,
             found.c.sibling_position,
             users.c.username,
@@ -148,9 +152,12 @@ async def history_page(
             conversations,
             (conversations.c.user_id == _t.user_id) & (conversations.c.id == _t.conversation_id),
         )
-        .order_by(_t.id.desc())
+        .subquery("joined")
     )
-    return list(map(_TO_TURN, (await connection.execute(query)).mappings()))
+    others = [joined.c[name] for name in ("sibling_count", "sibling_position", "username", "conversation_title")]
+    query = select(*read_within(joined, joined.c.size, [joined.c.id.desc()]), *others).order_by(joined.c.id.desc())
+    bound = {"max_bytes": MAX_BIGINT if max_bytes is None else max_bytes}
+    return list(map(_TO_TURN, (await connection.execute(query, bound)).mappings()))
 
 
 async def _found(

@@ -65,3 +65,14 @@ class TurnRecord:
     completed_at: datetime | None
     sibling_count: int
     sibling_position: int
+
+
+@dataclass(slots=True)
+class ReadTurn(TurnRecord):
+    """A turn of a page.
+
+    Args:
+        is_read: whether its texts and items are there. They are not where those before it are as many as fit.
+    """
+
+    is_read: bool

@@ -209,6 +209,11 @@ class Turn(Answer):
     created_at: Time
     completed_at: Time | None
 
+    @property
+    def text_length(self) -> int:
+        """How many characters the prompt and the reply have."""
+        return len(self.prompt.content) + (len(self.reply.content) if self.reply else 0)
+
     @classmethod
     def from_record(cls, turn: TurnRecord) -> Self:
         return cls(

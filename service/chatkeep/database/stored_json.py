@@ -28,6 +28,10 @@ def _number(text: str) -> float | str:
 _DECODER = json.JSONDecoder(parse_int=_whole_number, parse_float=_number)
 
 
+# Made once: `json.dumps` makes another one for each value.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
+
 def parse_json(text: str | bytes) -> Any:
     """Return a value of a row; `TOO_DEEP` in place of one that nothing could write into an answer."""
     text = text.decode() if isinstance(text, bytes) else text
@@ -41,7 +45,7 @@ def parse_json(text: str | bytes) -> Any:
 
 def dump_json(value: object) -> str:
     """Return the text of a value for a row."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value) if value else json.dumps(value)
 
 
 def object_of(value: Any) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from chatkeep.http.long_json import MAX_CHARACTERS_IN_LOOP, long_json
+
 # In place of an answer: this request is FastAPI's.
 NOT_PLAIN = object()
 
@@ -121,9 +123,9 @@ class DirectCall:
             values[name] = solved[place]
         for name in self.request:
             values[name] = request
-        return self._response(await self.endpoint(**values))
+        return await self._response(await self.endpoint(**values))
 
-    def _response(self, answer: Any) -> Response:
+    async def _response(self, answer: Any) -> Response:
         if isinstance(answer, Response):
             return answer
         if answer is None and self.status_code == 204:
@@ -132,6 +134,8 @@ class DirectCall:
             raise TypeError(f"{self.endpoint.__name__} returned {type(answer).__name__}")
         if isinstance(answer, BaseModel) and type(answer) is self.model:
             # It was validated when it was made.
+            if getattr(answer, "text_length", 0) > MAX_CHARACTERS_IN_LOOP:
+                return Response(await long_json(answer), self.status_code, media_type="application/json")
             content = answer.__pydantic_serializer__.to_json(answer, by_alias=True)
         else:
             # Threat: another model may have fields that this one is not to show.

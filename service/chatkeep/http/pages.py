@@ -22,7 +22,12 @@ from chatkeep.http.bodies import FromDigits
 Item = TypeVar("Item")
 Row = TypeVar("Row")
 
-Limit = Annotated[int, Field(ge=1, le=200), FromDigits, Query(description="Items per page.")]
+Limit = Annotated[
+    int,
+    Field(ge=1, le=200),
+    FromDigits,
+    Query(description="Items per page, at most: a page of long turns ends earlier."),
+]
 CursorText = Annotated[
     str | None,
     Query(alias="cursor", max_length=512, description="`next_cursor` of the page before; opaque."),
@@ -31,12 +36,17 @@ DEFAULT_LIMIT = 50
 
 
 class Page(BaseModel, Generic[Item]):
-    """One page of a list; `next_cursor` is null on the last."""
+    """One page of a list, maybe of fewer items than its limit; `next_cursor` is null on the last."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     items: list[Item]
     next_cursor: str | None = None
+
+    @property
+    def text_length(self) -> int:
+        """About how many characters are in it; 0 where its items are short."""
+        return sum(getattr(item, "text_length", 0) for item in self.items)
 
 
 def page_of(

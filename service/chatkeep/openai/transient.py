@@ -4,6 +4,7 @@ They take a place among the generations like any other, so that they cannot crow
 """
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from chatkeep.chat.files.attachments import ASKED_TYPES, IMAGE_TYPES, url_in
 from chatkeep.chat.generation.stream import TurnStream, new_turn
 from chatkeep.chat.handler import RequestHandler
 from chatkeep.chat.history.lookups import require_record
-from chatkeep.chat.history.pages import turns_up
+from chatkeep.chat.history.pages import path_up
 from chatkeep.chat.history.turn import NewTurn, OpenTurn, Outcome
 from chatkeep.chat.items import AnyItem, refusal_of
 from chatkeep.chat.models.context import EarlierTurn
@@ -27,6 +28,8 @@ from chatkeep.errors import NotAuthenticated
 from chatkeep.ids import new_id
 
 MAX_EARLIER = 200
+# No model takes more.
+MAX_EARLIER_CHARACTERS = 8_000_000
 # Under other types, until the files that are kept have been looked up.
 INLINE = {"image": "inline_image", "file": "inline_file"}
 DATA = "data:"
@@ -150,10 +153,17 @@ async def answer_once(
 
 async def _with_earlier(chat: Chat, user_id: UUID, begun: OpenTurn) -> OpenTurn:
     kept = await require_record(chat.database, user_id, begun.conversation_id)
-    path = await turns_up(chat.database, user_id, begun.conversation_id, start_id=begun.parent_id, limit=MAX_EARLIER)
-    earlier = tuple(map(earlier_turn, path.turns))
+    path = path_up(chat.database, user_id, begun.conversation_id, start_id=begun.parent_id, limit=MAX_EARLIER)
+    earlier: list[EarlierTurn] = []
+    characters = 0
+    async with aclosing(path) as turns:
+        async for turn in turns:
+            earlier.append(earlier_turn(turn))
+            characters += len(turn.prompt.content) + (len(turn.reply.content) if turn.reply else 0)
+            if characters >= MAX_EARLIER_CHARACTERS:
+                break
     system_prompt = kept.system_prompt if begun.system_prompt is None else begun.system_prompt
-    return replace(begun, earlier=earlier, position=len(earlier), system_prompt=system_prompt)
+    return replace(begun, earlier=tuple(earlier), position=len(earlier), system_prompt=system_prompt)
 
 
 def earlier_turn(turn: Turn) -> EarlierTurn:

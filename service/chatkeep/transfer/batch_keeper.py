@@ -27,7 +27,7 @@ from chatkeep.errors import NotAuthenticated, Unavailable
 from chatkeep.transfer import import_queries as queries
 from chatkeep.transfer.batch_reader import IN_THE_LOG, ReadConversation
 from chatkeep.transfer.formats.chatkeep import SOURCE as OWN
-from chatkeep.transfer.grown import continue_conversation
+from chatkeep.transfer.grown import Grown, continue_conversation, with_something_new
 from chatkeep.transfer.imported_files import ImportedFiles, LeftOutFile, references_of
 from chatkeep.transfer.late_files import add_late_files
 from chatkeep.transfer.outcomes import Imported
@@ -66,6 +66,7 @@ class BatchKeeper:
             DatabaseUnavailable: what was yielded is kept.
         """
         known, mine = await self._known(batch)
+        grown = await self._grown(batch, known)
         new: dict[Key, ReadConversation] = {}
         for read in batch:
             if read.rows is None or read.key in known or read.key in mine:
@@ -83,7 +84,7 @@ class BatchKeeper:
             elif read.rows is None:
                 yield Imported(read.source_id, "failed", read.reason)
             elif read.key in known:
-                continued = await self._continued(read, known[read.key])
+                continued = await self._continued(read, known[read.key], grown)
                 # Parts of one that this import has begun are no conversations of their own.
                 is_told = not read.rows.is_part or (continued.outcome == "continued" and read.key not in self._made)
                 if is_told or continued.outcome == "failed":
@@ -134,12 +135,25 @@ class BatchKeeper:
                 reads[0].reason = _refused(error)
             return False
 
-    async def _continued(self, read: ReadConversation, conversation_id: UUID) -> Imported:
+    async def _grown(self, batch: Sequence[ReadConversation], known: Mapping[Key, UUID]) -> set[UUID]:
+        """Return which of the known conversations may be longer now, or are more than once in the batch."""
+        once: dict[UUID, ConversationRows] = {}
+        several: set[UUID] = set()
+        for read in batch:
+            if read.rows is not None and read.is_wanted and (kept_id := known.get(read.key)) is not None:
+                if kept_id in once:
+                    several.add(kept_id)
+                once.setdefault(kept_id, read.rows)
+        return several | await with_something_new(self._database, self._user_id, once)
+
+    async def _continued(self, read: ReadConversation, conversation_id: UUID, may_be_grown: set[UUID]) -> Imported:
         assert read.rows is not None  # noqa: S101  failures are not known
+        grown: Grown | None = None
         try:
-            grown = await continue_conversation(
-                self._database, self._user_id, conversation_id, read.rows, self._files, read.origin
-            )
+            if conversation_id in may_be_grown:
+                grown = await continue_conversation(
+                    self._database, self._user_id, conversation_id, read.rows, self._files, read.origin
+                )
             late = await add_late_files(
                 self._database, self._user_id, conversation_id, read.rows.turns, self._files, read.origin
             )

@@ -34,6 +34,25 @@ class Grown:
     left_out: Sequence[LeftOutFile]
 
 
+async def with_something_new(database: Database, user_id: UUID, read: Mapping[UUID, ConversationRows]) -> set[UUID]:
+    """Return which of these conversations, that were imported before, may have turns that are not here.
+
+    In one statement for all of them: a file that is imported again is of thousands that have not changed.
+    """
+    messages = [(kept_id, name) for kept_id, rows in read.items() for name in rows.message_ids()]
+    if not messages:
+        return set()
+    async with database.transaction() as connection:
+        known = await queries.known_messages(connection, user_id, messages)
+    continued = {conversation_id for conversation_id, _ in known}
+    return {
+        kept_id
+        for kept_id, rows in read.items()
+        if (kept_id in continued or rows.is_part)
+        and not all((kept_id, source_id) in known for source_id, _ in rows.source_ids)
+    }
+
+
 async def continue_conversation(
     database: Database,
     user_id: UUID,

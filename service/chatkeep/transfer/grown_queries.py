@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, Text, bindparam, cast, delete, exists, func, literal, select, true, update
+from sqlalchemy import ARRAY, Row, Text, Uuid, bindparam, cast, delete, exists, func, literal, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.database.tables import (
@@ -78,6 +78,31 @@ async def known_turns(
     )
     found = await connection.execute(select(known).select_from(given.join(known, true())))
     return {row.source_id: _known_turn(row) for row in found}
+
+
+async def known_messages(
+    connection: AsyncConnection, user_id: UUID, messages: Sequence[tuple[UUID, str]]
+) -> set[tuple[UUID, str]]:
+    """Return with which of the messages, (conversation, source id), a turn ends."""
+    conversation_ids, names = ([each[n] for each in messages] for n in range(2))
+    given = (
+        func.unnest(literal(conversation_ids, ARRAY(Uuid)), literal(names, ARRAY(Text)))
+        .table_valued("conversation_id", "name", name="given")
+        .render_derived()
+    )
+    # Each by its key.
+    known = (
+        select(_i.conversation_id, _i.source_id)
+        .where(
+            _i.user_id == user_id,
+            _i.conversation_id == cast(given.c.conversation_id, Uuid),
+            _i.source_id == cast(given.c.name, Text),
+        )
+        .limit(1)
+        .lateral("known")
+    )
+    found = await connection.execute(select(known).select_from(given.join(known, true())))
+    return {(row.conversation_id, row.source_id) for row in found}
 
 
 def _known_turn(row: Row[Any]) -> KnownTurn:

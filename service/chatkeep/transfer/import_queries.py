@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Text, Uuid, cast, func, insert, literal, select, true, update
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import ARRAY, Table, Text, Uuid, cast, func, literal, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chatkeep.chat.files.queries import insert_references
@@ -24,8 +23,7 @@ from chatkeep.database.tables import (
     unusual_turns,
     user_activity,
 )
-
-TURNS_PER_STATEMENT = 500
+from chatkeep.transfer.column_inserts import insert_rows
 
 _i = imported_conversations.c
 _t = turns.c
@@ -119,7 +117,7 @@ async def replace_items(
 
 
 async def insert_conversations(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-    await connection.execute(insert(conversations), rows)
+    await insert_rows(connection, conversations, rows)
 
 
 async def insert_sources(
@@ -136,13 +134,11 @@ async def insert_sources(
         {"user_id": user_id, "source": source, "source_id": name, "conversation_id": each, "imported_at": now}
         for (source, name), each in conversation_ids.items()
     ]
-    new = postgresql.insert(imported_conversations).on_conflict_do_nothing().returning(_i.source_id)
-    return len((await connection.execute(new, rows)).all())
+    return await insert_rows(connection, imported_conversations, rows, unless_there=True)
 
 
 async def insert_turns(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-    for start in range(0, len(rows), TURNS_PER_STATEMENT):
-        await connection.execute(insert(turns), rows[start : start + TURNS_PER_STATEMENT])
+    await insert_rows(connection, turns, rows)
     await insert_unusual(connection, rows)
 
 
@@ -153,8 +149,7 @@ async def insert_unusual(connection: AsyncConnection, rows: Sequence[Mapping[str
         for row in rows
         if row["status"] != "complete"
     ]
-    for start in range(0, len(unusual), TURNS_PER_STATEMENT):
-        await connection.execute(insert(unusual_turns), unusual[start : start + TURNS_PER_STATEMENT])
+    await insert_rows(connection, unusual_turns, unusual)
 
 
 async def insert_turn_sources(
@@ -165,9 +160,7 @@ async def insert_turn_sources(
         {"user_id": user_id, "conversation_id": conversation_id, "turn_id": turn_id, "source_id": source_id}
         for conversation_id, turn_id, source_id in sources
     ]
-    new = postgresql.insert(imported_turns).on_conflict_do_nothing()
-    for start in range(0, len(rows), TURNS_PER_STATEMENT):
-        await connection.execute(new, rows[start : start + TURNS_PER_STATEMENT])
+    await insert_rows(connection, imported_turns, rows, unless_there=True)
 
 
 async def refer_to_files(connection: AsyncConnection, user_id: UUID, references: Sequence[tuple[UUID, UUID]]) -> None:
@@ -197,9 +190,8 @@ async def await_lexemes(connection: AsyncConnection, rows: Sequence[Mapping[str,
 
 
 async def _await_entries(connection: AsyncConnection, entries: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    pending = [{"user_id": row["user_id"], "turn_id": row["id"], "version": 0, "lexemes": None} for row in rows]
-    for start in range(0, len(pending), TURNS_PER_STATEMENT):
-        await connection.execute(insert(entries), pending[start : start + TURNS_PER_STATEMENT])
+    pending = [{"user_id": row["user_id"], "turn_id": row["id"], "version": 0} for row in rows]
+    await insert_rows(connection, entries, pending)
 
 
 async def count_conversations(connection: AsyncConnection, user_id: UUID, count: int, turn_count: int) -> None:

@@ -26,6 +26,8 @@ MAX_PARTS = 1_500_000
 MAX_NUMBER_CHARACTERS = 300
 MAX_WORD_CHARACTERS = 1024
 MAX_STEP_CHARACTERS = 256 * 1024
+# A value that is no longer is parsed where it stands: thousands of them are a file.
+SHORT_CHARACTERS = 4 * 1024
 # A list of more parts is read by Python's own code: the faster one in C lets no other thread run until it has ended.
 MANY_PARTS = 50_000
 
@@ -166,7 +168,9 @@ class JsonValues:
         return self._parsed(found[0] if found else "", UnknownFormat())
 
     def _bracketed(self) -> Value | Unreadable:
-        """Read a list, an object or a text. Its end is found first, so that no broken one is looked at twice."""
+        """Read a list, an object or a text. The end of a longer one is found first, so that none is parsed twice."""
+        if (short := self._short()) is not None:
+            return short
         brackets = _Brackets()
         scanned = self._at
         while True:
@@ -185,6 +189,16 @@ class JsonValues:
             if not self._read_on():
                 self._at = len(self._text)
                 return Unreadable(CUT)
+
+    def _short(self) -> Value | None:
+        """Read a value of a few characters in one step; None where it is longer, or broken."""
+        text = self._text[self._at : self._at + SHORT_CHARACTERS]
+        try:
+            parsed, size = _DECODER.raw_decode(text)
+        except (ValueError, RecursionError):
+            return None
+        self._at += size
+        return Value(parsed, size, needs_cleaning(text[:size]), self._lists if self._in_list else -self._lists)
 
     def _begins_large(self) -> bool:
         """Tell whether the value is a conversation of this service, and if so, stand before its first turn."""

@@ -82,8 +82,11 @@ def to_rows(conversation: ImportedConversation, user_id: UUID, now: datetime) ->
     _settle(conversation.turns, begun, now)
     order = _order(conversation)
     numbers = {place: number for number, place in enumerate(order)}
-    ids = _ids([conversation.turns[place] for place in order])
-    conversation_id = id_at(begun, secrets.randbits(12), secrets.randbits(62))
+    # At once: each asking is a call to the kernel.
+    chance = secrets.token_bytes(CHANCE_BYTES * (len(order) + 2))
+    ids = _ids([conversation.turns[place] for place in order], chance[2 * CHANCE_BYTES :])
+    counter, below = (int.from_bytes(chance[start : start + CHANCE_BYTES]) for start in (0, CHANCE_BYTES))
+    conversation_id = id_at(begun, counter >> 52, below >> 2)
     by_place = {place: ids[number] for place, number in numbers.items()}
     rows = _turn_rows(conversation.turns, by_place, user_id, conversation_id)
     head = conversation.head if conversation.head is not None else (order[-1] if order else None)
@@ -194,13 +197,15 @@ def _is_in_order(turns: list[ImportedTurn]) -> bool:
     return True
 
 
-def _ids(turns: list[ImportedTurn]) -> list[UUID]:
+def _ids(turns: list[ImportedTurn], chance: bytes) -> list[UUID]:
     """Return an id for each turn, greater than those before it.
+
+    Args:
+        chance: `CHANCE_BYTES` for each.
 
     Source: RFC 9562, 6.2, method 1: a counter in the twelve bits below the time.
     """
     ids: list[UUID] = []
-    chance = secrets.token_bytes(CHANCE_BYTES * len(turns))  # at once: each asking is a call to the kernel
     latest, counter = None, 0
     for turn in turns:
         time = turn.created_at

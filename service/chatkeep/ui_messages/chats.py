@@ -19,7 +19,7 @@ from chatkeep.chat.chat import Chat
 from chatkeep.chat.generation.sse import KEEP_ALIVE, EventStream
 from chatkeep.chat.generation.stream import TurnStream
 from chatkeep.chat.history.lookups import conversation_by_name, id_of_name, require_turn
-from chatkeep.chat.history.pages import turns_page, turns_up
+from chatkeep.chat.history.pages import path_up, turns_page
 from chatkeep.chat.history.turn import NewTurn
 from chatkeep.chat.schemas import Turn
 from chatkeep.errors import IdempotencyKeyReused, Invalid, NotFound, TurnInProgress
@@ -212,9 +212,12 @@ async def _message_of(chat: Chat, caller: Identity, turn: Turn) -> str | None:
     """Return the id of the message that a reply goes on with, once its tools have answered; None for a new one."""
     if not _answers_calls(turn) or turn.parent_id is None:
         return None
-    path = await turns_up(chat.database, caller.user_id, turn.conversation_id, start_id=turn.parent_id, limit=MAX_STEPS)
-    begun = next((each for each in path.turns if not _answers_calls(each)), None)
-    return None if begun is None else str(begun.id)
+    path = path_up(chat.database, caller.user_id, turn.conversation_id, start_id=turn.parent_id, limit=MAX_STEPS)
+    async with aclosing(path) as turns:
+        async for each in turns:
+            if not _answers_calls(each):
+                return str(each.id)
+    return None
 
 
 def _answers_calls(turn: Turn) -> bool:

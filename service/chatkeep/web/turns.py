@@ -44,6 +44,11 @@ class TurnWindow(BaseModel):
     items: list[RenderedTurn]
     more: bool
 
+    @property
+    def text_length(self) -> int:
+        """How many characters the prompts and the replies have."""
+        return sum(turn.text_length for turn in self.items)
+
 
 async def window_before(
     database: Database, user_id: UUID, conversation_id: UUID, *, start_id: UUID | None, limit: int

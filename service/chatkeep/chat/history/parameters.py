@@ -1,6 +1,6 @@
 """The parameters that most statements about conversations and turns take."""
 
-from sqlalchemy import Uuid, bindparam
+from sqlalchemy import BigInteger, Uuid, bindparam
 
 from chatkeep.database.tables import TIME
 
@@ -9,3 +9,5 @@ CONVERSATION_ID = bindparam("conversation_id", type_=Uuid)
 TURN_ID = bindparam("turn_id", type_=Uuid)
 REPLICA_ID = bindparam("replica_id", type_=Uuid)
 NOW = bindparam("now", type_=TIME)
+# Of the texts of a page.
+MAX_BYTES = bindparam("max_bytes", type_=BigInteger)

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Integer, Select, Uuid, and_, bindparam, cast, func, select, true
+from sqlalchemy import BigInteger, Integer, Uuid, and_, bindparam, cast, func, select, true
 
 from chatkeep.chat.history.parameters import CONVERSATION_ID, TURN_ID, USER_ID
-from chatkeep.chat.history.queries import TURN_COLUMNS, place_of_turn, turn_above
+from chatkeep.chat.history.queries import TURN_COLUMNS, place_of_turn, read_within, text_size, turn_above
 from chatkeep.chat.history.sibling_queries import sibling_columns, siblings_of_turn
-from chatkeep.chat.records import TurnRecord
+from chatkeep.chat.records import ReadTurn
 from chatkeep.database.statement import Statement, first_column, into
 from chatkeep.database.tables import conversations, turns
 
@@ -26,7 +26,7 @@ class Place:
 
 
 @dataclass(slots=True)
-class WindowTurn(TurnRecord):
+class WindowTurn(ReadTurn):
     """A turn of a window that ends at the turn `start_id`."""
 
     start_id: UUID
@@ -40,41 +40,61 @@ HEAD_POSITION = Statement(
 )
 
 
-def _window(bounds: Any) -> Select[Any]:
+def _found(bounds: Any) -> Any:
     """The turns at some positions of one conversation, whichever branch they are on, `max_rows` at most.
 
     On a path there is one turn a position, so that a page of a path is a range of positions. Turns beside the path
     come along: they are the siblings that are counted. Of `max_rows` or more the counts mean nothing.
     """
-    found = (
-        select(*TURN_COLUMNS)
+    return (
+        select(*TURN_COLUMNS, text_size(_t).label("size"))
         .where(_t.user_id == USER_ID, _t.conversation_id == CONVERSATION_ID, bounds)
         .order_by(_t.position, _t.id)
         .limit(bindparam("max_rows", type_=Integer))
         .subquery("found")
     )
-    return select(*found.c, *sibling_columns(found.c))
 
 
 def _window_up() -> Statement[WindowTurn]:
-    """The `limit` positions that end at the turn `start_id`, or at the head where it is null."""
+    """The `limit` positions that end at the turn `start_id`, or at the head where it is null.
+
+    Texts are read from that turn on, up to `max_bytes` in all.
+    """
     start = place_of_turn(func.coalesce(bindparam("start_id", type_=Uuid), _head_id)).cte("start")
     # Known before anything is read, so that the range is the index's: joined, the whole conversation may be.
     position = select(start.c.position).scalar_subquery()
+    start_id = select(start.c.id).scalar_subquery()
     bounds = and_(_t.position <= position, _t.position > cast(position, BigInteger) - bindparam("limit", type_=Integer))
-    window = _window(bounds).add_columns(select(start.c.id).scalar_subquery().label("start_id"))
-    return Statement(window, row=into(WindowTurn))
+    found = _found(bounds)
+    # No page has those.
+    is_beside = and_(found.c.position == position, found.c.id != start_id)
+    columns = read_within(found, found.c.size, [is_beside, found.c.position.desc(), found.c.id])
+    return Statement(
+        select(*columns, *sibling_columns(found.c), start_id.label("start_id")),
+        row=into(WindowTurn),
+    )
 
 
 TURNS_UP = _window_up()
-TURNS_BETWEEN = Statement(
-    _window(_t.position.between(bindparam("first", type_=Integer), bindparam("last", type_=Integer))),
-    row=into(TurnRecord),
-)
 
 
-def _path_up() -> Statement[TurnRecord]:
-    """The `limit` turns that end at `start_id`, newest first, each looked up: beside them may be any number."""
+def _window_down() -> Statement[ReadTurn]:
+    """The positions `first` to `last`. Texts are read from the first on, up to `max_bytes` in all."""
+    found = _found(_t.position.between(bindparam("first", type_=Integer), bindparam("last", type_=Integer)))
+    columns = read_within(found, found.c.size, [found.c.position, found.c.id])
+    return Statement(
+        select(*columns, *sibling_columns(found.c)).order_by(found.c.position, found.c.id), row=into(ReadTurn)
+    )
+
+
+TURNS_BETWEEN = _window_down()
+
+
+def _path_up() -> Statement[ReadTurn]:
+    """The `limit` turns that end at `start_id`, each looked up: beside them may be any number.
+
+    Ordered by their position times `direction`, which is 1 or -1. Texts are read in that order, up to `max_bytes`.
+    """
     start = place_of_turn(bindparam("start_id", type_=Uuid)).add_columns(
         bindparam("limit", type_=Integer).label("still")
     )
@@ -86,11 +106,16 @@ def _path_up() -> Statement[TurnRecord]:
         .where(path.c.still > 1)
     )
     siblings = siblings_of_turn()
-    return Statement(
-        select(*TURN_COLUMNS, siblings.c.sibling_count, siblings.c.sibling_position)
+    found = (
+        select(*TURN_COLUMNS, text_size(_t).label("size"), siblings.c.sibling_count, siblings.c.sibling_position)
         .select_from(path.join(turns, and_(_t.user_id == USER_ID, _t.id == path.c.id)).join(siblings, true()))
-        .order_by(path.c.position.desc()),
-        row=into(TurnRecord),
+        .subquery("found")
+    )
+    place = cast(found.c.position, BigInteger) * bindparam("direction", type_=Integer)
+    columns = read_within(found, found.c.size, [place])
+    return Statement(
+        select(*columns, found.c.sibling_count, found.c.sibling_position).order_by(place),
+        row=into(ReadTurn),
     )
 
 

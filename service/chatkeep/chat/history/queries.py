@@ -26,9 +26,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from chatkeep.chat.history.fragments import written_items, written_text
-from chatkeep.chat.history.parameters import CONVERSATION_ID, REPLICA_ID, TURN_ID, USER_ID
+from chatkeep.chat.history.parameters import CONVERSATION_ID, MAX_BYTES, REPLICA_ID, TURN_ID, USER_ID
 from chatkeep.chat.history.sibling_queries import sibling_columns, siblings_of_turn
-from chatkeep.chat.records import TurnRecord
+from chatkeep.chat.records import ReadTurn, TurnRecord
 from chatkeep.database.statement import Statement, into
 from chatkeep.database.tables import IS_RUNNING, conversations, turns, unsettled_turns
 
@@ -49,6 +49,9 @@ TURN_COLUMNS = (
     _reply,
     _reply_items,
 )
+
+# Those of them that can be long.
+TEXTS = ("prompt", "prompt_items", "reply", "reply_items")
 
 # As they are kept, items are compressed: about so many times as long as JSON.
 PACKED = 4
@@ -116,16 +119,36 @@ def items_size(columns: Any) -> ColumnElement[int]:
     return PACKED * (next(sizes) + next(sizes))
 
 
+def text_size(columns: Any) -> ColumnElement[int]:
+    """Return how many bytes a turn's texts and items have. How long a text is stands beside it: none is read."""
+    reply = func.coalesce(func.octet_length(columns.reply), 0)
+    return func.octet_length(columns.prompt) + reply + items_size(columns)
+
+
+def read_within(found: Any, size: ColumnElement[int], order: Sequence[Any]) -> list[ColumnElement[Any]]:
+    """Return the columns of turns, and as `is_read` whether their texts were: those of the first ones, until they are
+    `MAX_BYTES` together, and one at least.
+
+    Args:
+        found: has `TURN_COLUMNS`.
+        size: of the texts of one of them, as `text_size` has it.
+    """
+    is_read = func.sum(size).over(order_by=order) - size <= MAX_BYTES
+    columns = [
+        case((is_read, found.c[column.name])).label(column.name) if column.name in TEXTS else found.c[column.name]
+        for column in TURN_COLUMNS
+    ]
+    return [*columns, is_read.label("is_read")]
+
+
 def within_bytes(page: Select[Any], order: Callable[[Any], Sequence[Any]], max_bytes: Any) -> Select[Any]:
     """The first of these (`user_id`, `id`), one at least, until their texts are `max_bytes` together.
-
-    How long a text is stands beside it: none is read.
 
     Args:
         order: the order of the page, by the columns of `turns`.
     """
     found = page.subquery("sized")
-    size = func.octet_length(_t.prompt) + func.coalesce(func.octet_length(_t.reply), 0) + items_size(_t)
+    size = text_size(_t)
     before = func.sum(size).over(order_by=order(_t)) - size
     sized = (
         select(found.c.user_id, found.c.id, before.label("before"))
@@ -160,8 +183,11 @@ def _one_turn() -> Statement[TurnRecord]:
 TURN = _one_turn()
 
 
-def _siblings() -> Statement[TurnRecord]:
-    """The turns with the same parent as `turn_id`, oldest first, from after the id `after_id`."""
+def _siblings() -> Statement[ReadTurn]:
+    """The turns with the same parent as `turn_id`, oldest first, from after the id `after_id`.
+
+    Their texts as far as they are `max_bytes` together.
+    """
     turn = place_of_turn(TURN_ID).cte("turn")
     numbered = (
         select(_t.id, *sibling_columns(_t))
@@ -181,11 +207,14 @@ def _siblings() -> Statement[TurnRecord]:
         .limit(bindparam("limit", type_=Integer))
         .subquery("page")
     )
-    return Statement(
-        select(*TURN_COLUMNS, page.c.sibling_count, page.c.sibling_position)
+    found = (
+        select(*TURN_COLUMNS, text_size(_t).label("size"), page.c.sibling_count, page.c.sibling_position)
         .select_from(page.join(turns, and_(_t.user_id == USER_ID, _t.id == page.c.id)))
-        .order_by(page.c.id),
-        row=into(TurnRecord),
+        .subquery("found")
+    )
+    columns = read_within(found, found.c.size, [found.c.id])
+    return Statement(
+        select(*columns, found.c.sibling_count, found.c.sibling_position).order_by(found.c.id), row=into(ReadTurn)
     )
 
 

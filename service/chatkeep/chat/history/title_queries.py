@@ -18,7 +18,7 @@ _c = conversations.c
 
 @dataclass(frozen=True, slots=True)
 class Title:
-    """What a conversation is called, and where it is in the list."""
+    """A conversation's name and its place in the list."""
 
     id: UUID
     title: str | None

@@ -22,7 +22,7 @@ _SPEAKERS: dict[str, Speaker] = {"me": "me", "user": "me", "model": "model", "as
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a query asks of turns besides their words.
+    """A query's demands on turns besides their words.
 
     Args:
         where: in which texts of a turn the terms are looked for.

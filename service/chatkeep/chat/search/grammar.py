@@ -46,7 +46,7 @@ class Piece:
 
 
 def read(query: str) -> tuple[list[Piece], Filters]:
-    """Return what is asked for, and the filters; of several that contradict each other the last."""
+    """Return the words and signs of a query, and its filters; of several that contradict each other the last."""
     if len(query) > PASTED_CHARACTERS or "\n" in query.strip():
         return [Piece(each[0], each[0]) for each in _PASTED.finditer(query)], Filters()
     filters = Filters()

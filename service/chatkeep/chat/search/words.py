@@ -27,7 +27,7 @@ _PART_OF_TEXT = re.compile(
 _ARABIC = tuple(f"{a}{b}" for a in ("", "و", "ف") for b in ("", "ال", "بال", "کال", "لل", "ب", "ل", "ک") if a or b)
 _HEBREW = tuple(f"{a}{b}" for a in ("", *"הובלמשכ") for b in "הובלמשכ")
 _WRITTEN_ON = re.compile("[\u05d0-\u05ea\u0621-\u06d3]")
-_SHORTEST_REST = 3
+_MIN_REST = 3
 # Bold and struck out inside a word, and the commas of large numbers.
 _JOINTS = re.compile(r"(?<=[^\W_])(?:\*{1,3}|~~)(?=[^\W_])|(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?![\d,])")
 
@@ -103,7 +103,7 @@ def written_on(word: str) -> tuple[int, ...]:
     if not _WRITTEN_ON.match(word):
         return ()
     ends = {len(each) for each in (*_ARABIC, *_HEBREW) if word.startswith(each)}
-    return tuple(sorted(end for end in ends if len(word) - end >= _SHORTEST_REST))
+    return tuple(sorted(end for end in ends if len(word) - end >= _MIN_REST))
 
 
 def joined(text: str) -> str | None:

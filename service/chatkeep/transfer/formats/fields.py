@@ -54,6 +54,8 @@ def time_in(value: Mapping[str, Any], name: str) -> datetime | None:
     that stands for "no date".
     """
     found = _unwrapped(value.get(name))
+    if found is None:
+        return None
     if isinstance(found, str):
         number = _number_in(found)
         return plausible_time(_time_of_text(found) if number is None else time_of_number(number))
@@ -126,6 +128,8 @@ def rest_of(value: Mapping[str, Any], read: Mapping[str, Reader] = MappingProxyT
     Args:
         read: how each field is read that has a place elsewhere; one that cannot be read so belongs to the rest.
     """
+    if not value:
+        return {}
     return {
         name: each
         for name, each in value.items()
