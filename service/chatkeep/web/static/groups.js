@@ -75,7 +75,7 @@ export class Groups {
     const groups = [...this.box.querySelectorAll(".group")];
     const rows = groups.flatMap((each) => [...each.lastElementChild.children]);
     const { activeElement } = document;
-    for (const group of groups) group.remove();
+    for (const each of [...rows, ...groups]) each.remove();
     for (const row of rows) {
       const { at, ...place } = this.rows.get(row);
       this.put(row, { ...place, last_turn_at: new Date(at).toISOString() });
