@@ -284,7 +284,16 @@ async def test_what_is_waited_for_shows_that_it_is_on_its_way(tab: Tab) -> None:
 
 
 NOON = datetime(2026, 7, 15, 12, tzinfo=UTC)
-AGES = {"now": 0, "this morning": 0.25, "last night": 1, "this week": 5, "this month": 20, "in May": 60, "in May too": 61, "a year ago": 400}
+AGES = {
+    "now": 0,
+    "this morning": 0.25,
+    "last night": 1,
+    "this week": 5,
+    "this month": 20,
+    "in May": 60,
+    "in May too": 61,
+    "a year ago": 400,
+}
 HEADINGS = {
     "en-GB": ["Pinned", "Today", "Yesterday", "Last 7 days", "Last 30 days", "May 2026", "June 2025"],
     "ja-JP": ["ピン留め", "今日", "昨日", "過去7日間", "過去30日間", "2026年5月", "2025年6月"],
