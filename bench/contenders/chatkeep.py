@@ -58,7 +58,7 @@ class Chatkeep:
     async def list_conversations(self, task: int, user_id: UUID) -> int:
         after = {"after_time": conversations.NEWEST_TIME, "after_id": conversations.NEWEST_ID}
         rows = await self.database.rows(
-            conversations.LIST_CONVERSATIONS, user_id=user_id, limit=LIST_LENGTH, archived=None, **after
+            conversations.LIST_CONVERSATIONS, user_id=user_id, limit=LIST_LENGTH, archived=None, pinned=None, **after
         )
         return len(rows)
 

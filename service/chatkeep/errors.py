@@ -189,6 +189,12 @@ class TooManyTokens(Conflict):
     code = "too_many_tokens"
 
 
+class TooManyPins(Conflict):
+    """As many conversations are pinned as may be."""
+
+    code = "too_many_pins"
+
+
 class NoPassword(Conflict):
     """The account has none: a server in front signs it in."""
 

@@ -105,6 +105,7 @@ def _values(filled: Filled, name: str) -> dict[str, object]:
         "tsquery": "'77'",
         **{f"condition_{number}": [77] for number in range(MAX_CONDITIONS)},
         "archived": None,
+        "pinned": None,
         "q": "title 77",
         "title": "A title",
         "system_prompt": None,

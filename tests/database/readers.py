@@ -35,7 +35,7 @@ THOUGHT = {"q": f"{WORDS} in:reasoning"}
 EVER = {"from": "0001-01-01T00:00:00Z", "to": "9999-12-31T23:59:59.999999Z"}
 # What an address is asked with, one after the other, beside nothing.
 ASKED: dict[str, list[dict[str, str]]] = {
-    "/api/v1/conversations": [{"q": "some"}, {"archived": "false"}],
+    "/api/v1/conversations": [{"q": "some"}, {"archived": "false"}, {"pinned": "true"}],
     "/api/v1/conversations/{conversation_id}/turns": [{"order": "asc", "limit": "4"}, {"order": "desc", "limit": "4"}],
     "/api/v1/conversations/{conversation_id}/export": [
         {"format": name} for name in ("json", "markdown", "jsonl", "html", "zip")

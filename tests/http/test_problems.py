@@ -46,6 +46,7 @@ STATUS_OF = {
     errors.NoPassword: 409,
     errors.TurnInProgress: 409,
     errors.TooManyTokens: 409,
+    errors.TooManyPins: 409,
     errors.LegalHold: 409,
     errors.NothingToContinue: 409,
     errors.Invalid: 422,

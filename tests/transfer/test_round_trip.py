@@ -97,6 +97,7 @@ def conversation(draw: st.DrawFn) -> dict[str, Any]:
         "params": draw(params),
         "metadata": draw(objects),
         "archived": draw(st.booleans()),
+        "pinned": draw(st.booleans()),
         "turns": [draw(turn(number)) for number in range(count)],
         "head": draw(st.integers(0, count - 1)) if count else None,
     }
@@ -138,10 +139,11 @@ async def keep(connection: "asyncpg.Connection[asyncpg.Record]", person: Person,
     last = max((row[5] for row in rows), default=BEGINNING)
     await connection.execute(
         "INSERT INTO conversations (user_id, id, title, system_prompt, model, params, metadata, archived, head_turn_id,"
-        " turn_count, created_at, updated_at, last_turn_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)",
+        " turn_count, created_at, updated_at, last_turn_at, pinned)"
+        " VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)",
         *(user_id, conversation_id, drawn["title"], drawn["system_prompt"], drawn["model"], drawn["params"]),
         *(drawn["metadata"], drawn["archived"], None if drawn["head"] is None else ids[drawn["head"]], len(rows)),
-        *(BEGINNING, last, last),
+        *(BEGINNING, last, last, drawn["pinned"]),
     )
     await connection.executemany(
         "INSERT INTO turns (user_id, id, conversation_id, parent_id, position, created_at, completed_at, status,"
@@ -234,6 +236,7 @@ def heads_words(exported: dict[str, Any]) -> list[Any]:
         "params",
         "metadata",
         "archived",
+        "pinned",
         "turn_count",
         "created_at",
         "updated_at",

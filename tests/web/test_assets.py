@@ -173,6 +173,7 @@ def test_every_text_is_used_and_every_used_one_is_there() -> None:
         "account": ("account.js", "import.js"),
         "actions": ("actions.js",),
         "attachments": ("attachments.js",),
+        "list_actions": ("list-actions.js",),
         "search": ("search.js",),
         "settings": ("settings.js",),
         "shortcuts": ("shortcuts.js",),

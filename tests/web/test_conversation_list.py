@@ -2,13 +2,17 @@
 
 import asyncio
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
+import asyncpg
 import pytest
-from playwright.async_api import Route, expect
+from playwright.async_api import Browser, Route, expect
 
-from tests.support.running_service import Person
-from tests.web.browser import Tab
+from tests.support.running_service import Person, RunningService
+from tests.support.urls import driver_url
+from tests.web.browser import Tab, browsing
 from tests.web.models import TaughtModel
 
 
@@ -179,7 +183,7 @@ async def test_a_menu_is_used_with_the_keyboard(tab: Tab) -> None:
     await tab.page.keyboard.press("Enter")
     await expect(tab.page.get_by_role("menuitem", name="Rename")).to_be_focused()
     await tab.page.keyboard.press("ArrowDown")
-    await expect(tab.page.get_by_role("menuitem", name="Archive")).to_be_focused()
+    await expect(tab.page.get_by_role("menuitem", name="Pin")).to_be_focused()
     await tab.page.keyboard.press("End")
     await expect(tab.page.get_by_role("menuitem", name="Delete")).to_be_focused()
     await tab.page.keyboard.press("Escape")
@@ -277,3 +281,119 @@ async def test_what_is_waited_for_shows_that_it_is_on_its_way(tab: Tab) -> None:
     await expect(tab.get("#list-state .spinner")).to_be_visible()
     waiting.set()
     await expect(tab.get(".spinner:visible")).to_have_count(0)
+
+
+NOON = datetime(2026, 7, 15, 12, tzinfo=UTC)
+AGES = {
+    "now": 0,
+    "this morning": 0.25,
+    "last night": 1,
+    "this week": 5,
+    "this month": 20,
+    "in May": 60,
+    "in May too": 61,
+    "a year ago": 400,
+}
+HEADINGS = {
+    "en-GB": ["Pinned", "Today", "Yesterday", "Last 7 days", "Last 30 days", "May 2026", "June 2025"],
+    "ja-JP": ["ピン留め", "今日", "昨日", "過去7日間", "過去30日間", "2026年5月", "2025年6月"],
+}
+
+
+@pytest.fixture
+async def aged(person: Person, shared_database_url: str) -> None:
+    """Conversations of every age, as of `NOON`; a very old one is pinned, and one of today."""
+    ages = {**dict(reversed(AGES.items())), "of old": 800, "now and pinned": 0}
+    connection = await asyncpg.connect(driver_url(shared_database_url))
+    for title, days in ages.items():
+        conversation_id = await person.conversation(title=title)
+        await connection.execute(
+            "UPDATE conversations SET last_turn_at = $2, pinned = $3 WHERE id = $1",
+            UUID(conversation_id),
+            NOON - timedelta(days=days, minutes=1),
+            title in ("of old", "now and pinned"),
+        )
+    await connection.close()
+
+
+@pytest.mark.usefixtures("aged")
+@pytest.mark.parametrize("locale", HEADINGS)
+async def test_the_list_is_grouped_by_the_readers_own_days(
+    browser: Browser, service: RunningService, person: Person, locale: str
+) -> None:
+    async with browsing(browser, service, person, locale=locale, timezone_id="UTC") as tab:
+        await tab.page.clock.install(time=NOON)
+        await tab.open()
+        await expect(tab.get("#list h3")).to_have_text(HEADINGS[locale])
+        await expect(tab.get("#list a")).to_have_text(["now and pinned", "of old", *AGES])
+        # Each list is named by its heading, below the one of all.
+        may = tab.page.get_by_role("list", name=HEADINGS[locale][5])
+        await expect(may.get_by_role("link")).to_have_text(["in May", "in May too"])
+        await expect(tab.get("#sidebar h2")).to_have_count(1)
+    async with browsing(browser, service, person, locale=locale, timezone_id="Pacific/Kiritimati") as far:
+        # There it is two in the morning of the next day.
+        await far.page.clock.install(time=NOON)
+        await far.open()
+        for heading, there in (("Today", ["now"]), ("Yesterday", ["this morning", "last night"])):
+            name = HEADINGS[locale][HEADINGS["en-GB"].index(heading)]
+            await expect(far.page.get_by_role("list", name=name).get_by_role("link")).to_have_text(there)
+
+
+@pytest.mark.usefixtures("aged")
+async def test_midnight_changes_the_headings_and_neither_the_rows_nor_the_keyboard(
+    browser: Browser, service: RunningService, person: Person
+) -> None:
+    async with browsing(browser, service, person, timezone_id="UTC") as tab:
+        await tab.page.clock.install(time=NOON)
+        await tab.open()
+        rows = ["now and pinned", "of old", *AGES]
+        await expect(tab.get("#list a")).to_have_text(rows)
+        link = tab.page.get_by_role("link", name="this week")
+        await link.focus()
+        await tab.page.clock.fast_forward("12:00:01")
+        await expect(tab.get("#list h3")).to_have_text(
+            ["Pinned", "Yesterday", "Last 7 days", "Last 30 days", "May 2026", "June 2025"]
+        )
+        await expect(tab.get("#list a")).to_have_text(rows)
+        await expect(link).to_be_focused()
+
+
+@pytest.mark.usefixtures("three")
+async def test_a_conversation_is_pinned_and_unpinned_and_keeps_the_keyboard(tab: Tab, person: Person) -> None:
+    await tab.open()
+    await expect(tab.get("#list h3")).to_have_text(["Today"])
+    await tab.page.get_by_role("link", name="one").click()
+    await expect(tab.get("h1#title")).to_have_text("one")
+    button = tab.page.get_by_role("button", name="Menu of “one”")
+    await button.focus()
+    await tab.page.keyboard.press("Enter")
+    await tab.page.get_by_role("menuitem", name="Pin", exact=True).press("Enter")
+    await expect(tab.get("#list h3")).to_have_text(["Pinned", "Today"])
+    await expect(tab.get("#list a")).to_have_text(["one", "three", "two"])
+    await expect(button).to_be_focused()
+    assert await titles(person, pinned="true") == ["one"]
+    await tab.open()
+    await expect(tab.get("#list a")).to_have_text(["one", "three", "two"])
+    # It stays there while others are gone on with.
+    await tab.page.get_by_role("link", name="two").click()
+    await tab.say("go on")
+    await expect(tab.get("#list a")).to_have_text(["one", "two", "three"])
+    row = tab.get("#list li").filter(has_text="one")
+    await row.hover()
+    await tab.choose(row.get_by_role("button"), "Unpin")
+    await expect(tab.get("#list h3")).to_have_text(["Today"])
+    await expect(tab.get("#list a")).to_have_text(["two", "three", "one"])
+    assert await titles(person, pinned="true") == []
+
+
+@pytest.mark.usefixtures("three")
+async def test_a_group_whose_rows_are_hidden_shows_no_heading(tab: Tab) -> None:
+    await tab.open()
+    row = tab.get("#list li").filter(has_text="one")
+    await row.hover()
+    await tab.choose(row.get_by_role("button"), "Pin")
+    await row.hover()
+    await tab.choose(row.get_by_role("button"), "Delete")
+    await expect(tab.get("#list h3:visible")).to_have_text(["Today"])
+    await tab.page.get_by_role("button", name="Undo").click()
+    await expect(tab.get("#list h3:visible")).to_have_text(["Pinned", "Today"])

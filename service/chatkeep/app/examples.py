@@ -30,6 +30,7 @@ PARAMETERS: Mapping[str, tuple[str, object]] = {
     "receipt": ("The number that deleting the account gave.", "3-1042"),
     "row": ("A row's number.", "3-1042"),
     "archived": ("Only archived ones, or only others.", False),
+    "pinned": ("Only pinned ones, or only others.", True),
     "order": ("From the head up, or from the root down.", "desc"),
     "format": ("Which kind of file.", "jsonl"),
     "bom": ("Whether a table begins with a byte order mark.", False),
@@ -65,8 +66,10 @@ _CONVERSATION = {
     "head_turn_id": TURN_ID,
     "turn_count": 1,
     "archived": False,
+    "pinned": False,
     "created_at": TIME,
     "updated_at": TIME,
+    "last_turn_at": TIME,
     "metadata": {"project": "kitchen"},
 }
 _TURN = {

@@ -23,6 +23,7 @@ class ConversationRecord:
     head_turn_id: UUID | None
     turn_count: int
     archived: bool
+    pinned: bool
     created_at: datetime
     updated_at: datetime
     last_turn_at: datetime

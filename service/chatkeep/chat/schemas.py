@@ -67,6 +67,7 @@ class ChangeConversation(Body):
     model: Name | None = None
     params: GenerationParams = GenerationParams()
     archived: Flag = False
+    pinned: Flag = False
     metadata: Annotated[
         JsonObject,
         BeforeValidator(_without_aside),
@@ -146,8 +147,10 @@ class Conversation(Answer):
     head_turn_id: UUID | None
     turn_count: int
     archived: bool
+    pinned: bool
     created_at: Time
     updated_at: Time
+    last_turn_at: Annotated[Time, Field(description="When its newest turn began; without turns, when it began itself.")]
     metadata: StoredObject
 
 

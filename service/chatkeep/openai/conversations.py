@@ -66,6 +66,7 @@ async def list_conversations(
         queries.LIST_CONVERSATIONS,
         user_id=caller.user_id,
         archived=None,
+        pinned=None,
         after_time=last_turn_at,
         after_id=last_id,
         limit=limit + 1,

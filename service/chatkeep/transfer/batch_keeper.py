@@ -15,11 +15,14 @@ the files that it lacks, in another one: whoever dies in between has them added 
 import traceback
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chatkeep.chat.history.pin_queries import MAX_PINS, count_pins, lock_pins
 from chatkeep.clock import Clock
 from chatkeep.database.database import Database
 from chatkeep.database.driver_errors import sqlstate_of
@@ -209,6 +212,7 @@ async def _keep(database: Database, user_id: UUID, reads: Sequence[ReadConversat
     sources = [source for rows in kept.values() for source in rows.sources()]
     try:
         async with database.transaction() as connection:
+            await _bound_pins(connection, user_id, [rows.conversation for rows in kept.values()])
             await queries.insert_conversations(connection, [rows.conversation for rows in kept.values()])
             ids = {key: rows.conversation["id"] for key, rows in kept.items()}
             if await queries.insert_sources(connection, user_id, ids, now) < len(kept):
@@ -225,6 +229,14 @@ async def _keep(database: Database, user_id: UUID, reads: Sequence[ReadConversat
             raise
         raise NotAuthenticated("This account has just been deleted.") from None
     return True
+
+
+async def _bound_pins(connection: AsyncConnection, user_id: UUID, rows: Sequence[dict[str, Any]]) -> None:
+    """Leave pinned as many as may be; the others are kept without."""
+    if pinned := [row for row in rows if row["pinned"]]:
+        await lock_pins(connection, user_id)
+        for row in pinned[max(0, MAX_PINS - await count_pins(connection, user_id)) :]:
+            row["pinned"] = False
 
 
 class _IsThere(Exception):

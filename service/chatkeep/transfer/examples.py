@@ -29,8 +29,10 @@ CONVERSATION = {
     "head_turn_id": _TURN["id"],
     "turn_count": 1,
     "archived": False,
+    "pinned": False,
     "created_at": _TURN["created_at"],
     "updated_at": _TURN["completed_at"],
+    "last_turn_at": _TURN["created_at"],
     "metadata": {},
     "turns": [_TURN],
 }

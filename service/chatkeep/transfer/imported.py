@@ -129,6 +129,7 @@ class ImportedConversation:
     params: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     archived: bool = False
+    pinned: bool = False
     created_at: datetime | None = None
     updated_at: datetime | None = None
     in_order: bool = False

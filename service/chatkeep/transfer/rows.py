@@ -106,6 +106,7 @@ def to_rows(conversation: ImportedConversation, user_id: UUID, now: datetime) ->
             "params": conversation.params,
             "extra": _metadata(conversation, numbers, moved),
             "archived": conversation.archived,
+            "pinned": conversation.pinned,
             "head_turn_id": None if head is None else by_place[head],
             "turn_count": len(rows),
             "created_at": begun,

@@ -19,6 +19,7 @@ TEXTS = {
     "actions-texts.js": "actions",
     "attachments-texts.js": "attachments",
     "console-texts.js": "console",
+    "list-actions-texts.js": "list_actions",
     "search-texts.js": "search",
     "settings-texts.js": "settings",
     "shortcuts-texts.js": "shortcuts",

@@ -14,11 +14,12 @@ from chatkeep.chat.api.dependencies import ChatDep, CurrentUser, CurrentUserOrVi
 from chatkeep.chat.history import conversations
 from chatkeep.chat.history import queries as turn_queries
 from chatkeep.chat.history.lookups import require_conversation
+from chatkeep.chat.history.pin_queries import MAX_PINS, count_pins, lock_pins
 from chatkeep.chat.history.titles import conversations_by_title
 from chatkeep.chat.records import ConversationRecord
 from chatkeep.chat.schemas import ChangeConversation, Conversation, CreateConversation
 from chatkeep.database.times import time_in_cursor
-from chatkeep.errors import Invalid, NotAuthenticated, NotFound
+from chatkeep.errors import Invalid, NotAuthenticated, NotFound, TooManyPins
 from chatkeep.http.bodies import JsonRoute, QueryFlag, SearchText, takes_body_of
 from chatkeep.http.pages import (
     DEFAULT_LIMIT,
@@ -83,6 +84,7 @@ async def list_conversations(
     archived: Annotated[
         QueryFlag | None, Query(description="Only archived ones, or only others. Default: all.")
     ] = None,
+    pinned: Annotated[QueryFlag | None, Query(description="Only pinned ones, or only others. Default: all.")] = None,
     origin: Annotated[
         conversations.Origin | None,
         Query(description="Only what began through `/v1`, through the AI SDK's protocol, or neither. Default: all."),
@@ -107,9 +109,11 @@ async def list_conversations(
         "limit": limit + 1,
     }
     if q:
-        rows = await conversations_by_title(database, q=q, origin=origin, **values)
+        rows = await conversations_by_title(database, q=q, origin=origin, pinned=pinned, **values)
+    elif pinned:
+        rows = await database.rows(conversations.PINNED_LISTS[origin], **values)
     else:
-        rows = await database.rows(conversations.LISTS[origin], **values)
+        rows = await database.rows(conversations.LISTS[origin], pinned=pinned, **values)
     return page_of(rows, limit, Conversation.model_validate, of="conversations", position=_recency)
 
 
@@ -124,7 +128,10 @@ async def read_conversation(conversation_id: UUID, identity: CurrentUser, databa
     return await require_conversation(database, identity.user_id, conversation_id)
 
 
-@router.patch("/{conversation_id}", responses=error_responses(401, 404, *BODY_ERRORS))
+@router.patch(
+    "/{conversation_id}",
+    responses=error_responses(401, 404, *BODY_ERRORS, too_many_pins=(409, f"{MAX_PINS} conversations are pinned.")),
+)
 @takes_body_of(None)
 @needs(Scope.CHAT)
 async def change_conversation(
@@ -134,13 +141,17 @@ async def change_conversation(
     changes = _changes(body)
     user_id = identity.user_id
     async with chat.database.transaction() as connection:
+        if changes.get("pinned"):
+            await lock_pins(connection, user_id)
         head = changes.get("head_turn_id")
         if isinstance(head, UUID) and not await turn_queries.turn_exists(connection, user_id, conversation_id, head):
             raise NotFound
         changes["updated_at"] = chat.clock()
         row = await conversations.update_conversation(connection, user_id, conversation_id, changes)
-    if row is None:
-        raise NotFound
+        if row is None:
+            raise NotFound
+        if changes.get("pinned") and await count_pins(connection, user_id) > MAX_PINS:
+            raise TooManyPins(f"{MAX_PINS} conversations are pinned. Unpin one first.")
     return Conversation.model_validate(row)
 
 

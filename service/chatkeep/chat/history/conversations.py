@@ -97,13 +97,14 @@ CREATE_CONVERSATION = Statement(NEW_CONVERSATION, row=_TO_RECORD)
 MAX_TITLE_CHARACTERS = 60
 
 
-def in_order(*columns: Any, origin: str | None = None) -> Select[Any]:
+def in_order(*columns: Any, origin: str | None = None, only_pinned: bool = False) -> Select[Any]:
     """The caller's conversations, newest activity first, from after (`last_turn_at`, `id`).
 
     Args:
         origin: only those that were begun there; its condition is that of an index.
+        only_pinned: likewise. Without it, `pinned` of the parameters leaves out those that are, or those that are not.
     """
-    archived = bindparam("archived", type_=Boolean)
+    archived, pinned = bindparam("archived", type_=Boolean), bindparam("pinned", type_=Boolean)
     query = (
         select(*columns)
         .where(
@@ -111,6 +112,7 @@ def in_order(*columns: Any, origin: str | None = None) -> Select[Any]:
             tuple_(_c.last_turn_at, _c.id)
             < tuple_(bindparam("after_time", type_=TIME), bindparam("after_id", type_=Uuid)),
             or_(archived.is_(None), _c.archived == archived),
+            _c.pinned if only_pinned else or_(pinned.is_(None), _c.pinned == pinned),
         )
         .order_by(_c.last_turn_at.desc(), _c.id.desc())
         .limit(bindparam("limit", type_=Integer))
@@ -118,14 +120,18 @@ def in_order(*columns: Any, origin: str | None = None) -> Select[Any]:
     return query if origin is None else query.where(text(ORIGIN_CONDITIONS[origin]))
 
 
-def _list(origin: str | None = None) -> Statement[ConversationRecord]:
-    return Statement(in_order(*SHORT_COLUMNS, origin=origin), row=_TO_RECORD)
+def _list(origin: str | None = None, *, only_pinned: bool = False) -> Statement[ConversationRecord]:
+    return Statement(in_order(*SHORT_COLUMNS, origin=origin, only_pinned=only_pinned), row=_TO_RECORD)
 
 
 LIST_CONVERSATIONS = _list()
 LIST_API_CONVERSATIONS = _list("api")
 LIST_UI_CONVERSATIONS = _list("ui")
 LIST_PAGE_CONVERSATIONS = _list("page")
+LIST_PINNED = _list(only_pinned=True)
+LIST_PINNED_API = _list("api", only_pinned=True)
+LIST_PINNED_UI = _list("ui", only_pinned=True)
+LIST_PINNED_PAGE = _list("page", only_pinned=True)
 
 Origin = Literal["api", "ui", "page"]
 # By where they were begun.
@@ -134,6 +140,12 @@ LISTS: Mapping[Origin | None, Statement[ConversationRecord]] = {
     "api": LIST_API_CONVERSATIONS,
     "ui": LIST_UI_CONVERSATIONS,
     "page": LIST_PAGE_CONVERSATIONS,
+}
+PINNED_LISTS: Mapping[Origin | None, Statement[ConversationRecord]] = {
+    None: LIST_PINNED,
+    "api": LIST_PINNED_API,
+    "ui": LIST_PINNED_UI,
+    "page": LIST_PINNED_PAGE,
 }
 
 

@@ -21,6 +21,7 @@ async def conversations_by_title(
     *,
     origin: Origin | None,
     archived: bool | None,
+    pinned: bool | None,
     after_time: datetime,
     after_id: UUID,
     limit: int,
@@ -34,7 +35,7 @@ async def conversations_by_title(
 
     many = BATCH_TITLES
     while len(found) < limit:
-        values = {"archived": archived, "after_time": after_time, "after_id": after_id}
+        values = {"archived": archived, "pinned": pinned, "after_time": after_time, "after_id": after_id}
         titles = await database.rows(TITLES_BY_ORIGIN[origin], user_id=user_id, **values, limit=many)
         found += await asyncio.to_thread(fitting, titles)
         if len(titles) < many:

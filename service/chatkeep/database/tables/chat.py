@@ -59,6 +59,8 @@ conversations = Table(
     Column("params", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("metadata", JSONB, nullable=False, server_default=text("'{}'::jsonb"), key="extra"),
     Column("archived", Boolean, nullable=False, server_default=text("false")),
+    # Shown above all others; few, see `chatkeep.chat.history.pin_queries`.
+    Column("pinned", Boolean, nullable=False, server_default=text("false")),
     Column("head_turn_id", Uuid),
     # The one turn that is being answered; the row's lock makes it one.
     Column("streaming_turn_id", Uuid),
@@ -71,6 +73,7 @@ conversations = Table(
     # An administrator opens a conversation by its id alone.
     Index(None, "id"),
     Index("ix_conversations_without_session", "user_id", "id", postgresql_where=text(_WITHOUT_SESSION)),
+    Index("ix_conversations_pinned", "user_id", "last_turn_at", "id", postgresql_where=text("pinned")),
     # Each is in one of these: a list of some finds them, however many others there are.
     *(
         Index(f"ix_conversations_origin_{name}", "user_id", "last_turn_at", "id", postgresql_where=text(condition))

@@ -95,6 +95,7 @@ class _Conversation(_Own):
     params: GenerationParams = GenerationParams()
     metadata: dict[str, Any] = Field(default_factory=dict)
     archived: bool = False
+    pinned: bool = False
     head_turn_id: UUID | None = None
     created_at: Time
     updated_at: Time | None = None
@@ -129,6 +130,7 @@ def read_own(value: Mapping[str, Any]) -> ImportedConversation:
         params=told.params.chosen(),
         metadata=told.metadata,
         archived=told.archived,
+        pinned=told.pinned,
         created_at=told.created_at,
         updated_at=told.updated_at,
         turns=[_turn(turn, places.get(turn.parent_id), str(told.id)) for turn in turns],

@@ -3,10 +3,10 @@ import { ApiError, CONVERSATIONS, explain, get, once } from "./api.js";
 import { Composer } from "./composer.js";
 import { $, h, pathOf, state, t, url } from "./dom.js";
 import { prepareKeys } from "./keys.js";
-import { ConversationList, showMenu, titleOf } from "./list.js";
+import { ConversationList, titleOf } from "./list.js";
 import { isLost, reconnected } from "./network.js";
 import { openSidebar, prepareSidebar, showUser } from "./sidebar.js";
-import { begin, signOut } from "./sign-in.js";
+import { begin } from "./sign-in.js";
 import { Thread } from "./thread.js";
 import { toast } from "./toasts.js";
 
@@ -197,7 +197,7 @@ async function beginConversation() {
 async function refreshCurrent() {
   const { id } = thread;
   const conversation = await get(`${CONVERSATIONS}/${id}`);
-  list.put(conversation, "prepend");
+  list.put(conversation);
   if (thread.id === id) showConversation(conversation);
 }
 
@@ -233,7 +233,7 @@ async function lookAgain() {
   if (document.hidden || !current || thread.live) return;
   const conversation = await get(`${CONVERSATIONS}/${current.id}`);
   if (conversation.id !== thread.id || thread.live || conversation.head_turn_id === thread.turns.last?.id) return;
-  list.put(conversation, "prepend");
+  list.put(conversation);
   showConversation(conversation);
   if (thread.place.pinned) await reopen();
 }
@@ -246,15 +246,6 @@ async function changeSettings() {
     fresh = changes;
     showConversation(null);
   }
-}
-
-function showMyMenu() {
-  const signIn = { label: t("sign_in"), run: () => (sessionStorage.clear(), location.assign(url("/"))) };
-  showMenu($("me"), [
-    ...(state.user ? [{ label: t("account"), run: () => location.assign(url("/account")) }] : []),
-    ...(state.user?.role === "admin" ? [{ label: t("console"), run: () => location.assign(url("/console")) }] : []),
-    ...(state.user ? [{ label: t("sign_out"), run: () => signOut().catch(complain) }] : [signIn]),
-  ]);
 }
 
 function followLinks(event) {
@@ -289,7 +280,7 @@ function start() {
   $("to-end").addEventListener("click", () => (thread.down === null ? thread.toEnd() : reopen().catch(complain)));
   for (const id of ["settings", "model"]) $(id).addEventListener("click", () => changeSettings().catch(complain));
   $("more").addEventListener("click", () => list.menu($("more"), current));
-  $("me").addEventListener("click", showMyMenu);
+  $("me").addEventListener("click", () => import("./my-menu.js").then(({ showMyMenu }) => showMyMenu(complain)).catch(complain));
   list.load();
   openAddress();
 }

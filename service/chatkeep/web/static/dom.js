@@ -58,14 +58,6 @@ export const moment = (text) => h("time", { datetime: text, text: moments.format
 export const day = (text) => h("time", { datetime: text, title: moments.format(new Date(text)), text: days.format(new Date(text)) });
 export const number = (value) => new Intl.NumberFormat(language).format(value);
 
-/** Put an element first in its list; the keyboard stays in it. */
-export function moveFirst(list, element) {
-  if (list.firstElementChild === element) return;
-  const focused = element.contains(document.activeElement) ? document.activeElement : null;
-  list.prepend(element);
-  focused?.focus({ preventScroll: true });
-}
-
 /** Say something to screen readers. */
 export function announce(text) {
   $("live").textContent = text;

@@ -1,20 +1,25 @@
-// The list of conversations: newest first, more as one scrolls; renamed, archived and deleted in place.
+// The list of conversations: pinned ones, then newest first, more as one scrolls.
 import { CONVERSATIONS, api, explain, get, withQuery } from "./api.js";
-import { $, h, moveFirst, spinner, state, t, tool, url } from "./dom.js";
+import { $, h, spinner, state, t, tool, url } from "./dom.js";
+import { Groups } from "./groups.js";
 import { toast } from "./toasts.js";
 
 // Loaded when it is first needed.
-export const showMenu = async (...menu) => (await import("./menu.js")).showMenu(...menu);
 export const ask = async (...question) => (await import("./dialogs.js")).ask(...question);
 
-const UNDO_SECONDS = 7;
 export const titleOf = (conversation) => conversation.title || t("untitled");
+
+/** The list's heading, which is seen where it says more than those of the groups below it. */
+export function showTitle(name) {
+  $("list-title").textContent = t(name);
+  $("list-title").classList.toggle("hidden", name === "conversations");
+}
 
 export class ConversationList {
   /** `on.open` shows a conversation (null: a new one), `on.changed` hears of one that was changed. */
   constructor(on) {
     this.on = on;
-    this.list = $("list");
+    this.groups = new Groups($("list"));
     this.rows = new Map();
     this.deleting = new Map();
     this.archived = false;
@@ -26,13 +31,11 @@ export class ConversationList {
       this.setOwn(!this.own);
       this.load();
     });
-    // What waits for an undo must not be forgotten with the page.
-    addEventListener("pagehide", () => this.deleting.forEach((finish) => finish({ keepalive: true })));
   }
 
   async load() {
     this.rows.clear();
-    this.list.replaceChildren();
+    this.groups.clear();
     this.cursor = undefined;
     this.reading = null;
     await this.more();
@@ -41,7 +44,7 @@ export class ConversationList {
   async showArchived(archived) {
     this.archived = archived;
     $("archived").setAttribute("aria-pressed", String(archived));
-    $("list-title").textContent = t(archived ? "archived" : "conversations");
+    showTitle(archived ? "archived" : "conversations");
     await this.load();
   }
 
@@ -63,10 +66,11 @@ export class ConversationList {
       while (this.cursor !== null && box.scrollHeight - box.scrollTop - box.clientHeight < 400) {
         $("list-state").replaceChildren(spinner());
         const { archived, cursor } = this;
-        const origin = this.own ? "page" : undefined;
-        const page = await get(withQuery(CONVERSATIONS, { archived, origin, limit: 40, cursor }));
+        const read = (query) => get(withQuery(CONVERSATIONS, { archived, origin: this.own ? "page" : undefined, ...query }));
+        const pinned = cursor ? null : read({ pinned: true, limit: 200 }); // all, however old they are
+        const [page, first] = await Promise.all([read({ pinned: false, limit: 40, cursor }), pinned]);
         if (this.reading !== reading) return;
-        for (const conversation of page.items) if (!this.rows.has(conversation.id)) this.put(conversation, "append");
+        for (const conversation of [...(first?.items ?? []), ...page.items]) if (!this.rows.has(conversation.id)) this.put(conversation);
         this.cursor = page.next_cursor;
       }
       this.showState();
@@ -89,8 +93,8 @@ export class ConversationList {
     $("list-state").replaceChildren(...(empty ? [h("p", { class: "none", text })] : []));
   }
 
-  /** Put a conversation in its row, which goes to the top with `prepend`. */
-  put(conversation, where = null) {
+  /** Put a conversation in its row, and the row in its place. */
+  put(conversation) {
     const known = this.rows.get(conversation.id);
     if (!known && conversation.archived !== this.archived) return;
     if (!known && this.own && ["api", "ui"].includes(conversation.metadata?.origin)) return;
@@ -102,8 +106,7 @@ export class ConversationList {
     more.title = t("menu_of", { title: titleOf(conversation) });
     more.setAttribute("aria-label", more.title);
     const searching = $("listed").classList.contains("searching"); // its end reads the list again
-    if (!searching && where === "append") this.list.append(element);
-    else if (!searching && (where === "prepend" || !known)) moveFirst(this.list, element);
+    if (!searching) this.groups.put(element, conversation);
     this.showState();
   }
 
@@ -124,17 +127,14 @@ export class ConversationList {
     }
   }
 
-  menu(button, conversation) {
-    const file = (format) => url(`${CONVERSATIONS}/${conversation.id}/export?format=${format}`);
-    showMenu(button, [
-      { label: t("rename"), run: () => this.rename(conversation) },
-      { label: t(conversation.archived ? "unarchive" : "archive"), run: () => this.archive(conversation) },
-      { label: t("export_html"), href: file("html") },
-      { label: t("export_markdown"), href: file("markdown") },
-      { label: t("export_json"), href: file("json") },
-      { label: t("export_zip"), href: file("zip") },
-      { label: t("delete"), run: () => this.delete(conversation), dangerous: true },
-    ]);
+  /** What can be done to a conversation is loaded with its first menu. */
+  async menu(button, conversation) {
+    try {
+      this.actions ??= new (await import("./list-actions.js")).ListActions(this);
+      this.actions.menu(button, conversation);
+    } catch (error) {
+      toast(explain(error), { bad: true });
+    }
   }
 
   async change(conversation, changes) {
@@ -150,22 +150,10 @@ export class ConversationList {
     }
   }
 
-  async rename(conversation) {
-    const field = { name: "title", label: t("title"), value: conversation.title ?? "", max: 500 };
-    const given = await ask(t("rename"), { fields: [field], confirm: t("save") });
-    if (given) await this.change(conversation, { title: given.title.trim() || null });
-  }
-
-  async archive(conversation) {
-    const archived = !conversation.archived;
-    if (!(await this.change(conversation, { archived }))) return;
-    const undo = { label: t("undo"), run: () => this.change({ ...conversation, archived }, { archived: !archived }) };
-    toast(t(archived ? "was_archived" : "was_unarchived"), { action: undo });
-  }
-
   remove(id) {
     this.leaveRow(id);
-    this.rows.get(id)?.element.remove();
+    const row = this.rows.get(id);
+    if (row) this.groups.remove(row.element);
     this.rows.delete(id);
     this.showState();
   }
@@ -174,44 +162,8 @@ export class ConversationList {
   leaveRow(id) {
     const row = this.rows.get(id)?.element;
     if (!row?.contains(document.activeElement)) return;
-    const rows = [...this.list.children].filter((each) => !each.hidden);
+    const rows = [...$("list").querySelectorAll("li")].filter((each) => !each.hidden);
     const at = rows.indexOf(row);
     ((rows[at + 1] ?? rows[at - 1])?.firstElementChild ?? $("new")).focus();
-  }
-
-  /** Hide a conversation at once, and delete it when it is too late for an undo. */
-  delete(conversation) {
-    const { id } = conversation;
-    const wasCurrent = this.current === id;
-    let close = () => {};
-    const finish = async (options) => {
-      if (!this.deleting.delete(id)) return;
-      this.remove(id);
-      try {
-        await api("DELETE", `${CONVERSATIONS}/${id}`, undefined, options);
-      } catch (error) {
-        if (error.status === 404) return; // another device was faster
-        this.put(conversation, "prepend");
-        toast(explain(error), { bad: true });
-      }
-    };
-    const undo = () => {
-      this.deleting.delete(id);
-      const row = this.rows.get(id);
-      if (row) row.element.hidden = false;
-      this.showState();
-      if (wasCurrent) this.on.open(id);
-    };
-    this.deleting.set(id, (options) => {
-      finish(options);
-      close();
-    });
-    const row = this.rows.get(id);
-    this.leaveRow(id);
-    if (row) row.element.hidden = true;
-    this.showState();
-    if (wasCurrent) this.on.open(null);
-    const action = { label: t("undo"), run: undo };
-    close = toast(t("was_deleted", { title: titleOf(conversation) }), { action, seconds: UNDO_SECONDS, after: finish });
   }
 }

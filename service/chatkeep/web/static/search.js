@@ -1,7 +1,7 @@
 // Search through everything that was said; matches are marked.
 import { CONVERSATIONS, explain, get, withQuery } from "./api.js";
 import { $, h, moment, spinner, state, t, url } from "./dom.js";
-import { titleOf } from "./list.js";
+import { showTitle, titleOf } from "./list.js";
 import { literal } from "./literal.js";
 import more from "./search-texts.js";
 import words from "./texts.js";
@@ -64,7 +64,7 @@ export class Search {
     this.found = found;
     this.closed = closed;
     this.field = $("search");
-    this.list = $("list");
+    this.list = h("ul", { "aria-labelledby": "list-title" });
     this.box = $("listed");
     this.field.maxLength = MOST_CHARACTERS;
     this.sort = "date";
@@ -106,7 +106,7 @@ export class Search {
 
   async begin(text) {
     this.box.classList.add("searching");
-    $("list-title").textContent = t("results");
+    showTitle("results");
     $("list-state").replaceChildren(spinner());
     this.abort = new AbortController();
     const { signal } = this.abort;
@@ -116,6 +116,7 @@ export class Search {
         text.length > MOST_IN_TITLES ? { items: [] } : await get(withQuery(CONVERSATIONS, { q: text, limit: 5 }), { signal });
       const page = await this.page(null, signal);
       if (signal.aborted) return;
+      $("list").replaceChildren(this.list);
       this.list.replaceChildren(...titles.items.map((each) => this.titleRow(each)));
       this.show(page);
       await this.more();
