@@ -45,12 +45,6 @@ class WeakPassword(Invalid):
     code = "weak_password"
 
 
-class ContextLengthExceeded(Invalid):
-    """A conversation is longer than a model is shown, and its client wants all of it shown or none."""
-
-    code = "context_length_exceeded"
-
-
 class NothingToFind(Invalid):
     """A search for punctuation alone."""
 

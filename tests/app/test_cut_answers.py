@@ -13,6 +13,7 @@ from tests.support.running_service import Person, RunningService, running
 from tests.support.unread import UnreadAnswer, add_long_turns
 
 TURNS = 200
+LONG_TURN_BYTES = 8_000_000
 MAX_LEFT_BYTES = 512 * 1024
 # Longer than the service takes to see that a right has ended.
 NOTICED_SECONDS = 4
@@ -58,6 +59,18 @@ async def test_nor_of_ones_own_after_sign_out(service: RunningService, process: 
     owner = await owner_of(service)
     answer = await UnreadAnswer.ask(process.url, "/api/v1/export", cookie_of(owner))
     await _nothing_is_left(answer, _sign_out, owner, owner)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/conversations/{id}/turns?limit=1", "/web/conversations/{id}/turns"])
+async def test_nor_of_a_long_page(
+    service: RunningService, process: ServeProcess, shared_database_url: str, path: str
+) -> None:
+    for url in (service.url, process.url):
+        person = await service.person()
+        conversation = await person.conversation()
+        await add_long_turns(shared_database_url, person.id, conversation, 1, turn_bytes=LONG_TURN_BYTES)
+        answer = await UnreadAnswer.ask(url, path.format(id=conversation), cookie_of(person))
+        await _nothing_is_left(answer, _sign_out, person, person)
 
 
 async def _nothing_is_left(answer: UnreadAnswer, ending: Ending, administrator: Person, person: Person) -> None:

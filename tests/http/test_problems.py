@@ -51,7 +51,6 @@ STATUS_OF = {
     errors.NothingToContinue: 409,
     errors.Invalid: 422,
     errors.InvalidText: 422,
-    errors.ContextLengthExceeded: 422,
     errors.NothingToFind: 422,
     errors.UnknownImportFormat: 422,
     errors.InvalidCursor: 422,

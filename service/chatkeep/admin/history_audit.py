@@ -76,7 +76,7 @@ def _owners_of(turns: Iterable[HistoryRecord], filters: HistoryFilters) -> set[U
 def _on_record(filters: HistoryFilters) -> dict[str, Any]:
     """Return the filters as an audit row holds them; only those that were given."""
     given = {each.name: getattr(filters, each.name) for each in fields(filters)}
-    kept = {name: _plain(name, value) for name, value in given.items() if value is not None}
+    kept = {name: _plain(name, value) for name, value in given.items() if value is not None and value is not False}
     return {"filters": kept} if kept else {}
 
 

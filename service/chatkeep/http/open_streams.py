@@ -111,6 +111,19 @@ class OpenStreams:
             self._held.discard(close)
 
     @contextmanager
+    def track_sending(self, terms: StreamTerms, close: Close) -> Iterator[None]:
+        """Have `close` called when the terms no longer hold, for a long answer that is there and only to be sent.
+
+        It ends soon by itself: the end of the process neither waits for it nor cuts it.
+        """
+        self._held.add(close)
+        try:
+            with self.track(terms, close):
+                yield
+        finally:
+            self._held.discard(close)
+
+    @contextmanager
     def deliver(self, delivery: Delivery) -> Iterator[None]:
         """Watch that the client takes an answer, until the block ends."""
         self._deliveries.add(delivery)

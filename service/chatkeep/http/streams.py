@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 
 import anyio
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chatkeep.http.delivery import Delivery, spool
-from chatkeep.http.late_answers import LateAnswer
+from chatkeep.http.delivery import PIECE_BYTES, Delivery, spool
+from chatkeep.http.late_answers import TERMS, LateAnswer
 from chatkeep.http.open_streams import OpenStreams, StreamTerms
 from chatkeep.http.spool import MAX_BYTES_IN_MEMORY
 
@@ -57,7 +57,7 @@ class StreamsLast:
         # A scope of its own: what the framework leaves in it goes with it.
         inner = {**scope, _LATER: [], _DELIVERY: delivery}
         reads = scope.get("method") in ("GET", "HEAD")
-        send = _LongBodyLast(inner[_LATER], delivery).send
+        send = _LongBodyLast(inner, delivery, self._streams).send
         await self.app(inner, receive, LateAnswer(inner, receive, send, self._streams).send if reads else send)
         if "route" in inner:
             scope["route"] = inner["route"]  # the request is counted by it
@@ -66,24 +66,34 @@ class StreamsLast:
 
 
 class _LongBodyLast:
-    """Leaves the body of a very long answer on disk until the application has returned, and with it what it holds.
+    """Sends a long answer for as long as whoever asked may read it: a client can take its time.
 
-    An answer that is sent as a whole is held by the response, by what made it, and by all who wait for that.
+    The body of a very long one is left on disk until the application has returned, and with it what it holds: an answer
+    that is sent as a whole is held by the response, by what made it, and by all who wait for that.
     """
 
-    __slots__ = ("_begun", "_delivery", "_later")
+    __slots__ = ("_begun", "_delivery", "_scope", "_streams")
 
-    def __init__(self, later: list[Callable[[], Awaitable[None]]], delivery: Delivery) -> None:
-        self._later, self._delivery = later, delivery
+    def __init__(self, scope: Scope, delivery: Delivery, streams: OpenStreams) -> None:
+        self._scope, self._delivery, self._streams = scope, delivery, streams
         self._begun = False
 
     async def send(self, message: Message) -> None:
         is_whole = not self._begun and not message.get("more_body", False)
         self._begun = self._begun or message["type"] == "http.response.body"
-        if is_whole and len(message.get("body", b"")) > MAX_BYTES_IN_MEMORY:
-            self._later.append(partial(self._delivery.send_file, message, await spool(message)))
+        size = len(message.get("body", b""))
+        if is_whole and size > MAX_BYTES_IN_MEMORY:
+            pieces = await spool(message)
+            self._scope[_LATER].append(partial(self._while_allowed, partial(self._delivery.send_file, message, pieces)))
+        elif size > PIECE_BYTES:
+            await self._while_allowed(partial(self._delivery.send, message))
         else:
             await self._delivery.send(message)
+
+    async def _while_allowed(self, send: Callable[[], Awaitable[None]]) -> None:
+        terms: StreamTerms | None = self._scope.get(TERMS)
+        with self._streams.track_sending(terms, self._delivery.close) if terms else nullcontext():
+            await send()
 
 
 async def send_last(stream: SendStream, scope: Scope, receive: Receive, send: Send) -> None:

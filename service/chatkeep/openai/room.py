@@ -10,7 +10,7 @@ from chatkeep.chat.history.lookups import require_record
 from chatkeep.chat.history.pages import turns_up
 from chatkeep.chat.history.turn import NewTurn
 from chatkeep.chat.models.context import EarlierTurn, tokens_of_text, tokens_of_turn
-from chatkeep.errors import ContextLengthExceeded
+from chatkeep.errors import Invalid
 from chatkeep.openai.transient import earlier_turn
 
 TURNS_AT_ONCE = 20
@@ -18,6 +18,12 @@ TOO_LONG = (
     "The conversation is longer than the {limit} tokens that a model is shown here, and `truncation` is `disabled`: "
     "nothing was kept of this request. Leave `truncation` out, and the oldest turns are left out for the model."
 )
+
+
+class ContextLengthExceeded(Invalid):
+    """A conversation is longer than a model is shown, and its client wants all of it shown or none."""
+
+    code = "context_length_exceeded"
 
 
 async def require_room(chat: Chat, user_id: UUID, new: NewTurn, *, context_tokens: int) -> None:

@@ -3,6 +3,7 @@
 A text is taken apart character by character; a query is held against every place of it.
 """
 
+import re
 import unicodedata
 from dataclasses import dataclass, replace
 
@@ -193,12 +194,14 @@ class Word:
 
 
 def words_of(query: str) -> list[Word]:
-    """Of a query without operators but quotation marks and a star."""
+    """Of a query without operators but quotation marks and a star, which mean nothing in several lines."""
     found, inside, text = [], False, ""
+    if is_pasted := "\n" in query.strip():
+        query = re.sub('["“”„＂]', " ", query)
     for character in query + " ":
         is_quote = character in '"“”„＂'
         if is_quote or (character.isspace() and not inside):
-            found.append(word_of(text, is_phrase=inside))
+            found.append(word_of(text, is_phrase=inside, is_pasted=is_pasted))
             text = ""
             inside = is_quote and not inside
         else:
@@ -208,8 +211,9 @@ def words_of(query: str) -> list[Word]:
     return [each for each in found if each.text and any(c.bare not in CLOSES_ALONE + " " for c in each.text)]
 
 
-def word_of(text: str, *, is_phrase: bool) -> Word:
-    star = not is_phrase and len(text) > 1 and text.endswith("*") and all(c.isalnum() or c == "_" for c in text[:-1])
+def word_of(text: str, *, is_phrase: bool, is_pasted: bool = False) -> Word:
+    star = not (is_phrase or is_pasted) and len(text) > 1 and text.endswith("*")
+    star = star and all(c.isalnum() or c == "_" for c in text[:-1])
     folded = plain(text[:-1] if star else text)
     while folded and is_space(folded[0].bare):
         folded = folded[1:]
