@@ -19,6 +19,7 @@ from chatkeep.accounts.token_queries import sweep_tokens
 from chatkeep.clock import utc_now
 from chatkeep.database.statement import Statement
 from tests.accounts.client import AUTH, NEW_PASSWORD, another_browser, change, new_token
+from tests.admin.plans import plan_for_any
 from tests.support.running_service import PASSWORD, RunningService
 from tests.support.urls import driver_url
 
@@ -60,9 +61,7 @@ async def test_every_hot_statement_is_served_by_an_index(
     connection = await asyncpg.connect(driver_url(shared_database_url))
     try:
         await connection.execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan")
-        prepared = await connection.prepare(HOT[name].sql)
-        nothing = [None for _ in prepared.get_parameters()]
-        plan = await prepared.explain(*nothing)
+        plan = await plan_for_any(connection, HOT[name].sql)
     finally:
         await connection.close()
     assert _scans(plan) == set()

@@ -115,3 +115,14 @@ def _array_type(value: list[object]) -> str:
     """The text that quotes leave open."""
     first = value[0] if value else None
     return "::uuid[]" if isinstance(first, UUID) else "::bytea[]" if isinstance(first, bytes) else ""
+
+
+async def plan_for_any(connection: "Connection[asyncpg.Record]", sql: str) -> dict[str, Any]:
+    """Return the plan for all values: given ones are folded, and a step that compares with NULL would be left out."""
+    count = len((await connection.prepare(sql)).get_parameters())
+    nothing = f"({', '.join(['NULL'] * count)})" if count else ""
+    await connection.execute(f"PREPARE hot AS {sql}")
+    told = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE hot{nothing}")
+    await connection.execute("DEALLOCATE hot")
+    plan: dict[str, Any] = json.loads(told)[0]["Plan"]
+    return plan

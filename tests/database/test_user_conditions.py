@@ -3,7 +3,6 @@
 So the rows of all users could one day stand in several places: each statement says by itself where it has to go.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +11,7 @@ import asyncpg
 
 from chatkeep.database.tables import metadata
 from tests.admin.hot_statements import HOT
+from tests.admin.plans import plan_for_any
 from tests.support.urls import driver_url
 
 OF_USERS = {table.name for table in metadata.tables.values() if "user_id" in table.c}
@@ -63,17 +63,6 @@ def searched_without_user(plan: dict[str, Any]) -> set[str]:
         for step in scans(plan)
         if not any(KNOWN_USER.search(step.get(condition, "")) for condition in CONDITIONS)
     }
-
-
-async def plan_for_any(connection: "asyncpg.Connection[asyncpg.Record]", sql: str) -> dict[str, Any]:
-    """Return the plan for all values: given ones are folded, and a step that compares with NULL would be left out."""
-    count = len((await connection.prepare(sql)).get_parameters())
-    nothing = f"({', '.join(['NULL'] * count)})" if count else ""
-    await connection.execute(f"PREPARE hot AS {sql}")
-    told = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE hot{nothing}")
-    await connection.execute("DEALLOCATE hot")
-    plan: dict[str, Any] = json.loads(told)[0]["Plan"]
-    return plan
 
 
 async def test_hot_statements_name_the_user_wherever_they_read_users_rows(database_url: str) -> None:
