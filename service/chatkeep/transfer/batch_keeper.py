@@ -233,10 +233,10 @@ async def _keep(database: Database, user_id: UUID, reads: Sequence[ReadConversat
 
 async def _bound_pins(connection: AsyncConnection, user_id: UUID, rows: Sequence[dict[str, Any]]) -> None:
     """Leave pinned as many as may be; the others are kept without."""
-    if pinned := [row for row in rows if row["pinned"]]:
+    if pinned := [values for values in rows if values["pinned"]]:
         await lock_pins(connection, user_id)
-        for row in pinned[max(0, MAX_PINS - await count_pins(connection, user_id)) :]:
-            row["pinned"] = False
+        for values in pinned[max(0, MAX_PINS - await count_pins(connection, user_id)) :]:
+            values["pinned"] = False
 
 
 class _IsThere(Exception):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Uuid, bindparam, cast, func, select, true
 
-from chatkeep.chat.history.conversations import Origin, in_order
+from chatkeep.chat.history.conversations import SHORT_COLUMNS, Origin, in_order
 from chatkeep.chat.history.parameters import USER_ID
 from chatkeep.chat.records import ConversationRecord
 from chatkeep.database.statement import Statement, into
@@ -29,7 +29,7 @@ def _by_ids() -> Statement[ConversationRecord]:
     """Conversations of these ids, each looked up by its key, in the order of the list."""
     ids = func.unnest(bindparam("ids", type_=ARRAY(Uuid))).table_valued("id", name="given").render_derived()
     wanted = cast(ids.c.id, Uuid)
-    found = select(conversations).where(_c.user_id == USER_ID, _c.id.between(wanted, wanted)).limit(1).lateral("found")
+    found = select(*SHORT_COLUMNS).where(_c.user_id == USER_ID, _c.id.between(wanted, wanted)).limit(1).lateral("found")
     return Statement(
         select(found).select_from(ids.join(found, true())).order_by(found.c.last_turn_at.desc(), found.c.id.desc()),
         row=into(ConversationRecord),
