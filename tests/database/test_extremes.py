@@ -85,6 +85,7 @@ async def test_every_extreme_of_every_column_can_be_read(
     for shift in range(3 if set(tables) & set(OF_ONE_ROW) else 1):
         together = [] if EACH_ALONE else await _failures(service, connection, admin, wide, columns, shift)
         if together or EACH_ALONE:
+            print(*together, sep="\n")  # finding out which one it is may take longer than a test may
             for column in columns:
                 failures += await _failures(service, connection, admin, wide, [column], shift)
         failures += together
