@@ -27,6 +27,7 @@ from tests.support.running_service import PASSWORD, Person, RunningService, runn
 from tests.support.unread import TURN_BYTES, UnreadAnswer, add_long_turns
 
 TURNS = 400
+LONG_TURN_BYTES = 8_000_000
 WHOLE_BYTES = TURNS * TURN_BYTES
 USERS = "/api/v1/admin/users"
 PICTURE_BYTES = 9_000_000
@@ -294,7 +295,7 @@ async def test_an_answer_that_is_not_read_is_cut(service: RunningService, shared
     # One turn of which a page alone is more than the kernel takes.
     owner = await service.person()
     conversation = await owner.conversation()
-    await add_long_turns(shared_database_url, owner.id, conversation, 1, turn_bytes=WHOLE_BYTES // 2)
+    await add_long_turns(shared_database_url, owner.id, conversation, 1, turn_bytes=LONG_TURN_BYTES)
     async with running(shared_database_url, follower_timeout_seconds=1) as impatient:
         answer = await UnreadAnswer.ask(impatient.url, path.format(id=conversation), cookie_of(owner))
         async with asyncio.timeout(20):

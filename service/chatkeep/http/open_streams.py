@@ -72,7 +72,9 @@ class OpenStreams:
 
     @contextmanager
     def track(self, terms: StreamTerms, close: Close) -> Iterator[None]:
-        """Have `close` called when the terms no longer hold, until the block ends."""
+        """Have `close` called when the terms no longer hold, until the block ends. Nobody else may be tracking it."""
+        if close in self._by_terms[terms]:
+            raise RuntimeError("it is tracked already, and would not be any more when the inner block ends")
         self._by_terms[terms].add(close)
         try:
             yield

@@ -85,7 +85,7 @@ class _LongBodyLast:
         if is_whole and size > MAX_BYTES_IN_MEMORY:
             pieces = await spool(message)
             self._scope[_LATER].append(partial(self._while_allowed, partial(self._delivery.send_file, message, pieces)))
-        elif size > PIECE_BYTES:
+        elif is_whole and size > PIECE_BYTES:
             await self._while_allowed(partial(self._delivery.send, message))
         else:
             await self._delivery.send(message)

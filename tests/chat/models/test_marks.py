@@ -92,6 +92,7 @@ def test_that_text_was_reasoning_is_told_once_the_mark_comes() -> None:
 @given(TEXTS, st.integers(0, 60))
 @example("a</think>b", 9)
 @example("<think>a</think> <think>b</think>", 16)
+@example(" </think>", 0)
 def test_where_a_text_is_cut_changes_nothing(said: str, at: int) -> None:
     assert told(said) == told(said[:at], said[at:]) == told(*said)
 

@@ -113,6 +113,8 @@ class MarkReader:
         if mark:
             return self._all_was_thought(before, after)
         sure = before if last else _without_beginning_of((OPENING, LONE_END), before)
+        if not (last or self._answered or sure.strip()):
+            return []  # blanks before the first word: if the mark comes next, they are its
         self._held = before[len(sure) :]
         self._answered.append(sure)
         return [Text(sure)] if sure else []
