@@ -101,6 +101,7 @@ async def test_what_a_dead_process_kept_of_a_thought_is_found(service: RunningSe
         while await value(service.database, STREAMING, u=UUID(person.id)):
             await dead.recovery().interrupt_stalled()
     await index_pending(service.database)
+    await settle(service.chat.turn_store)  # where the service is at it itself
     assert await found_ids(person, "kettle in:reasoning") == kept[:1]
     assert await found_ids(person, "kettle") == kept[1:]
 
