@@ -16,6 +16,7 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    true,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -31,7 +32,6 @@ from chatkeep.database.tables import IS_RUNNING, conversations, turns, unsettled
 from chatkeep.ids import earliest_id, latest_id
 
 QUERY_TIMEOUT_SECONDS = 10
-MAX_BIGINT = 2**63 - 1
 
 # A row's id is made a moment before its time is read, and the ids of one process run ahead of its clock at most
 # by this: the range of ids finds the rows, and the times decide.
@@ -139,7 +139,6 @@ async def history_page(
     joined = (
         select(
             *TURN_COLUMNS,
-            text_size(_t).label("size"),
             found.c.sibling_count,
             found.c.sibling_position,
             users.c.username,
@@ -152,12 +151,19 @@ async def history_page(
             conversations,
             (conversations.c.user_id == _t.user_id) & (conversations.c.id == _t.conversation_id),
         )
-        .subquery("joined")
     )
-    others = [joined.c[name] for name in ("sibling_count", "sibling_position", "username", "conversation_title")]
-    query = select(*read_within(joined, joined.c.size, [joined.c.id.desc()]), *others).order_by(joined.c.id.desc())
-    bound = {"max_bytes": MAX_BIGINT if max_bytes is None else max_bytes}
-    return list(map(_TO_TURN, (await connection.execute(query, bound)).mappings()))
+    if max_bytes is None or not with_unread:
+        query = joined.add_columns(true().label("is_read")).order_by(_t.id.desc())
+        return list(map(_TO_TURN, (await connection.execute(query)).mappings()))
+    page_rows = await connection.execute(_read_within(joined), {"max_bytes": max_bytes})
+    return list(map(_TO_TURN, page_rows.mappings()))
+
+
+def _read_within(joined: Select[Any]) -> Select[Any]:
+    """All of these turns, of which the first have their texts."""
+    sized = joined.add_columns(text_size(_t).label("size")).subquery("joined")
+    others = [sized.c[name] for name in ("sibling_count", "sibling_position", "username", "conversation_title")]
+    return select(*read_within(sized, sized.c.size, [sized.c.id.desc()]), *others).order_by(sized.c.id.desc())
 
 
 async def _found(
