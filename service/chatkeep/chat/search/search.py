@@ -8,6 +8,7 @@ than the index has collected all matches, the walk goes on, and otherwise the in
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -28,7 +29,7 @@ LONG_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(ABC):
     """A turn that may fit, and whatever a source adds to show of it.
 
     Args:
@@ -38,9 +39,9 @@ class Candidate:
     turn_id: UUID
     texts: Sequence[str | None]
 
+    @abstractmethod
     def passes(self, filters: Filters, /) -> bool:
         """Tell whether it passes the filters of a query that are not about its texts."""
-        raise NotImplementedError
 
 
 Found = TypeVar("Found", bound=Candidate)
